@@ -1,0 +1,92 @@
+/**
+ * The resolved configuration: what remains after a file was read, checked and filled with defaults.
+ *
+ * `src/config` is the only place that makes one; everything else only reads it. It is plain JSON data (no
+ * classes, no functions, no undefined), because the supervisor sends it to its workers as JSON.
+ */
+
+/** Every hash function a pool may name. The first twelve are twemproxy's; `docs/config.md` describes each. */
+export type HashName =
+  | "one_at_a_time"
+  | "md5"
+  | "crc16"
+  | "crc32"
+  | "crc32a"
+  | "fnv1_64"
+  | "fnv1a_64"
+  | "fnv1_32"
+  | "fnv1a_32"
+  | "hsieh"
+  | "murmur"
+  | "jenkins"
+  | "xxh32"
+  | "xxh64"
+  | "crc16_slot";
+
+export type Distribution = "ketama" | "modula" | "random";
+export type ProtocolName = "redis" | "memcache";
+export type LogLevel = "error" | "warn" | "info" | "debug";
+
+/** `host` is a name or an address as written (without brackets for IPv6). */
+export type Address =
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  | { readonly kind: "unix"; readonly path: string; readonly mode: number | null };
+
+export interface ServerConfig {
+  /** What the ring hashes and the statistics show: the alias, else `host:port`, else `host` when the port is 11211. */
+  readonly name: string;
+  readonly address: Address;
+  /** ≥ 1 */
+  readonly weight: number;
+}
+
+export interface PoolConfig {
+  readonly name: string;
+  readonly protocol: ProtocolName;
+  readonly listen: Address;
+  readonly hash: HashName;
+  /** True: bytes ≥ 0x80 are sign-extended before hashing, as twemproxy does on x86. False: as it does on ARM Linux. */
+  readonly hashSignedChar: boolean;
+  /** Two characters (may be the same), or null. */
+  readonly hashTag: string | null;
+  readonly distribution: Distribution;
+  /** Milliseconds from the moment a request is queued for a server until its reply is complete; null: no limit. */
+  readonly timeoutMs: number | null;
+  /** Milliseconds that establishing one connection to a server may take. */
+  readonly connectTimeoutMs: number;
+  /** listen(2) backlog. */
+  readonly backlog: number;
+  /** Most client connections of this pool, over all workers; 0: bounded only by file descriptors. */
+  readonly clientConnectionsMax: number;
+  /** Password that clients must AUTH with and that is sent on every server connection; null: none. */
+  readonly redisAuth: string | null;
+  /** SELECTed on every server connection. */
+  readonly redisDb: number;
+  readonly preconnect: boolean;
+  /** SO_KEEPALIVE on client and server connections. */
+  readonly tcpKeepalive: boolean;
+  readonly autoEjectHosts: boolean;
+  /** Connections per server and worker, ≥ 1. */
+  readonly serverConnections: number;
+  readonly serverRetryTimeoutMs: number;
+  readonly serverFailureLimit: number;
+  /** In ring order: twemproxy sorts by name, shorter names first, then bytewise. */
+  readonly servers: readonly ServerConfig[];
+}
+
+export interface Config {
+  /** Absolute path of the file it came from, or null (`proxy dev`). */
+  readonly file: string | null;
+  readonly form: "native" | "twemproxy";
+  /** Worker processes; "auto" is resolved by the supervisor to the number of usable cores. */
+  readonly workers: number | "auto";
+  /** How workers share a listening address: one SO_REUSEPORT socket per worker slot, or one socket for all. */
+  readonly accept: "reuseport" | "shared";
+  readonly log: { readonly level: LogLevel; readonly file: string | null };
+  readonly pidFile: string | null;
+  /** twemproxy's text statistics port; null: off. */
+  readonly stats: { readonly listen: Address | null; readonly intervalMs: number };
+  /** Milliseconds a drain may take before what is left is closed. */
+  readonly drainTimeoutMs: number;
+  readonly pools: readonly PoolConfig[];
+}

@@ -1,0 +1,34 @@
+/**
+ * The I/O engine's contract: what the data plane sees of a connected socket, on either side.
+ *
+ * A stream never buffers for its user: `write` says how much the kernel took, and the rest stays the caller's.
+ */
+export interface Stream {
+  /** The socket's fd, for hand-over to another process; -1 once closed. */
+  readonly fd: number;
+  /**
+   * Offers bytes[start, start + length) to the kernel. The bytes are borrowed for the call only.
+   * @returns how many were taken (0: full, `onDrain` follows), or -1: the connection is gone, `onClose` follows or came.
+   */
+  write(bytes: Buffer, start: number, length: number): number;
+  /** Stops reading. While paused the peer's FIN goes unnoticed: bound every pause. */
+  pause(): void;
+  resume(): void;
+  /** Sends FIN and goes on reading: for a last reply that must arrive although input is unread. */
+  shutdown(): void;
+  /** Closes both directions. `onClose` is called, before this returns or later, exactly once. */
+  close(): void;
+  /** Address of the other end, for humans: "10.0.0.1:51234", or "unix". */
+  readonly peer: string;
+}
+
+export interface StreamEvents {
+  /** The chunk is the callee's to keep; it is never written to again by the engine. */
+  onBytes(chunk: Buffer): void;
+  /** The socket may take bytes again. Spurious calls happen: must be idempotent. */
+  onDrain(): void;
+  /** The peer will send no more; writing is still possible. */
+  onEnd(): void;
+  /** The connection is gone. `cause` is an errno name such as "ECONNRESET", or "" for an orderly close. Exactly once. */
+  onClose(cause: string): void;
+}
