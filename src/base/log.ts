@@ -1,0 +1,200 @@
+/**
+ * The log: one line per event, readable by humans and by anything that knows logfmt.
+ *
+ *   2026-11-21T20:00:00.123Z info worker/2 message key=value
+ *
+ * Lines go to stderr or to a file that is opened for appending, so several processes may share it. Under systemd
+ * (stderr is the journal) the time is left out, because the journal has its own, and `<N>` carries the level.
+ * Writing never throws: a proxy must outlive whoever reads its log.
+ */
+import { closeSync, fstatSync, openSync, writeSync } from "node:fs";
+
+export type LogLevel = "error" | "warn" | "info" | "debug";
+export type LogFields = Record<string, string | number | boolean | null>;
+
+export interface Logger {
+  error(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  debug(message: string, fields?: LogFields): void;
+  /** A logger that adds `fields` to every line. Level and file stay shared with this one. */
+  child(fields: LogFields): Logger;
+  /** Applies to this logger, the one it came from and all children. */
+  setLevel(level: LogLevel): void;
+  /** Opens the file again under its name, for log rotation. If that fails, the old file stays in use. */
+  reopen(): void;
+}
+
+export interface LogOptions {
+  readonly level: LogLevel;
+  /** Path of the file, or null for stderr. */
+  readonly file: string | null;
+  /** Which process speaks: "supervisor", "worker/2". */
+  readonly process: string;
+}
+
+/** From the gravest to the most talkative. */
+export const LOG_LEVELS: readonly LogLevel[] = ["error", "warn", "info", "debug"];
+
+const STDERR_FD = 2;
+/** syslog(3) priorities, which journald reads from a leading `<N>`. */
+const JOURNAL_PRIORITY: Readonly<Record<LogLevel, number>> = {
+  error: 3,
+  warn: 4,
+  info: 6,
+  debug: 7,
+};
+
+/** @throws Error when the file cannot be opened. */
+export function createLogger(options: LogOptions): Logger {
+  return new LineLogger(new Sink(options), "");
+}
+
+/** One logfmt pair list: `name=cache address="a b"`. */
+export function formatFields(fields: LogFields): string {
+  let text = "";
+  for (const [key, value] of Object.entries(fields)) text += ` ${key}=${formatValue(value)}`;
+  return text;
+}
+
+class Sink {
+  level: LogLevel;
+  readonly #process: string;
+  readonly #file: string | null;
+  readonly #isJournal: boolean;
+  #fd: number;
+  #lost = 0;
+
+  constructor(options: LogOptions) {
+    this.level = options.level;
+    this.#process = options.process;
+    this.#file = options.file;
+    this.#fd = options.file === null ? STDERR_FD : openLog(options.file);
+    this.#isJournal = options.file === null && isJournal(STDERR_FD);
+  }
+
+  wants(level: LogLevel): boolean {
+    return LOG_LEVELS.indexOf(level) <= LOG_LEVELS.indexOf(this.level);
+  }
+
+  write(level: LogLevel, message: string): void {
+    if (this.#lost > 0) {
+      const lost = this.#lost;
+      if (!this.#put(this.#line("warn", `log lines were lost lines=${lost}`))) {
+        this.#lost += 1;
+        return;
+      }
+      this.#lost = 0;
+    }
+    if (!this.#put(this.#line(level, message))) this.#lost += 1;
+  }
+
+  reopen(): void {
+    if (this.#file === null) return;
+    try {
+      const fd = openLog(this.#file);
+      closeSync(this.#fd);
+      this.#fd = fd;
+    } catch (error) {
+      this.write("warn", `${errorText(error)}; the old log file stays in use`);
+    }
+  }
+
+  #line(level: LogLevel, message: string): string {
+    if (this.#isJournal) return `<${JOURNAL_PRIORITY[level]}>${this.#process} ${message}\n`;
+    return `${new Date().toISOString()} ${level} ${this.#process} ${message}\n`;
+  }
+
+  /** False: the reader is gone, the pipe or the disk is full. */
+  #put(line: string): boolean {
+    try {
+      const bytes = Buffer.from(line);
+      let done = 0;
+      while (done < bytes.length) done += writeSync(this.#fd, bytes, done, bytes.length - done);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}
+
+class LineLogger implements Logger {
+  readonly #sink: Sink;
+  readonly #suffix: string;
+
+  constructor(sink: Sink, suffix: string) {
+    this.#sink = sink;
+    this.#suffix = suffix;
+  }
+
+  error(message: string, fields?: LogFields): void {
+    this.#log("error", message, fields);
+  }
+
+  warn(message: string, fields?: LogFields): void {
+    this.#log("warn", message, fields);
+  }
+
+  info(message: string, fields?: LogFields): void {
+    this.#log("info", message, fields);
+  }
+
+  debug(message: string, fields?: LogFields): void {
+    this.#log("debug", message, fields);
+  }
+
+  child(fields: LogFields): Logger {
+    return new LineLogger(this.#sink, this.#suffix + formatFields(fields));
+  }
+
+  setLevel(level: LogLevel): void {
+    this.#sink.level = level;
+  }
+
+  reopen(): void {
+    this.#sink.reopen();
+  }
+
+  #log(level: LogLevel, message: string, fields: LogFields | undefined): void {
+    if (!this.#sink.wants(level)) return;
+    const pairs = fields === undefined ? "" : formatFields(fields);
+    this.#sink.write(level, escapeControls(message) + this.#suffix + pairs);
+  }
+}
+
+function openLog(file: string): number {
+  try {
+    return openSync(file, "a", 0o644);
+  } catch (error) {
+    throw new Error(`cannot open log file ${file}: ${errorText(error)}`);
+  }
+}
+
+/** systemd sets JOURNAL_STREAM to "device:inode" of the stream; children with another stderr inherit it too. */
+function isJournal(fd: number): boolean {
+  const stream = process.env["JOURNAL_STREAM"];
+  if (stream === undefined) return false;
+  try {
+    const status = fstatSync(fd);
+    return stream === `${status.dev}:${status.ino}`;
+  } catch {
+    return false;
+  }
+}
+
+function formatValue(value: string | number | boolean | null): string {
+  if (typeof value !== "string") return String(value);
+  return /^[^\s"=\\\p{Cc}]+$/u.test(value) ? value : JSON.stringify(value);
+}
+
+/** A message may quote bytes of a client: nobody may forge a line of the log with them. */
+function escapeControls(message: string): string {
+  return message.replace(/\p{Cc}/gu, (control) => {
+    const code = control.charCodeAt(0);
+    return code === 10 ? "\\n" : `\\x${code.toString(16).padStart(2, "0")}`;
+  });
+}
+
+function errorText(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
