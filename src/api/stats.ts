@@ -6,7 +6,7 @@
  * server by name and keeps it across respawn, reload and upgrade, so counters stay monotonic.
  */
 
-/** Counters of one pool, in the order of their offsets from the pool's base. */
+/** Counters of one pool, in the order of their offsets from the pool's base. Append only: an upgrade inherits the memory. */
 export const POOL_COUNTERS = [
   "client_eof",
   "client_err",
@@ -21,7 +21,7 @@ export const POOL_COUNTERS = [
   "client_output_cut",
 ] as const;
 
-/** Counters of one server, in the order of their offsets from the server's base. */
+/** Counters of one server, in the order of their offsets from the server's base. Append only, likewise. */
 export const SERVER_COUNTERS = [
   "server_eof",
   "server_err",
@@ -36,6 +36,7 @@ export const SERVER_COUNTERS = [
   "in_queue_bytes",
   "out_queue",
   "out_queue_bytes",
+  "server_connections_total",
 ] as const;
 
 export type PoolCounter = (typeof POOL_COUNTERS)[number];

@@ -1,0 +1,143 @@
+/**
+ * Renders the statistics as twemproxy's stats port does: the same keys, order and spacing, so that collectors
+ * written for nutcracker go on working. Pools and servers appear in the config's order.
+ */
+import type { Config, PoolConfig } from "../api/config.ts";
+import {
+  POOL,
+  type PoolCounter,
+  SERVER,
+  type ServerCounter,
+  type StatsLayout,
+} from "../api/stats.ts";
+import { POOL_GAUGES, SERVER_GAUGES } from "./layout.ts";
+
+/** Keys of a pool in nutcracker's order; counters it does not know are left out, because parsers take any other key for a server. */
+export const NUTCRACKER_POOL_KEYS: readonly PoolCounter[] = [
+  "client_eof",
+  "client_err",
+  "client_connections",
+  "server_ejects",
+  "forward_error",
+  "fragments",
+];
+
+/** Keys of a server in nutcracker's order. */
+export const NUTCRACKER_SERVER_KEYS: readonly ServerCounter[] = [
+  "server_eof",
+  "server_err",
+  "server_timedout",
+  "server_connections",
+  "server_ejected_at",
+  "requests",
+  "request_bytes",
+  "responses",
+  "response_bytes",
+  "in_queue",
+  "in_queue_bytes",
+  "out_queue",
+  "out_queue_bytes",
+];
+
+/** What a snapshot is made from. */
+export interface StatsSource {
+  readonly config: Config;
+  readonly layout: StatsLayout;
+  /** Borrowed; of `statsByteLength(layout)` bytes. */
+  readonly memory: Float64Array;
+  /** Name of this host. */
+  readonly hostname: string;
+  readonly version: string;
+  /** Milliseconds since the epoch at which the supervisor started. */
+  readonly startedAtMs: number;
+}
+
+/** One line of JSON with its newline. `nowMs`: milliseconds since the epoch. */
+export function renderNutcrackerStats(source: StatsSource, nowMs: number): string {
+  const connections = countConnections(source);
+  const uptime = Math.max(0, Math.floor((nowMs - source.startedAtMs) / 1000));
+  const head = [
+    '"service":"nutcracker"',
+    `"source":${JSON.stringify(source.hostname)}`,
+    `"version":${JSON.stringify(source.version)}`,
+    `"uptime":${uptime}`,
+    `"timestamp":${Math.floor(nowMs / 1000)}`,
+    `"total_connections":${connections.total}`,
+    `"curr_connections":${connections.current}`,
+  ];
+  const pools = source.config.pools.map((pool) => renderPool(source, pool));
+  return `{${head.join(", ")}, ${pools.join(",")}}\n`;
+}
+
+function renderPool(source: StatsSource, pool: PoolConfig): string {
+  const bases = findPool(source.layout, pool.name);
+  const pairs = NUTCRACKER_POOL_KEYS.map((key) => {
+    const isGauge = POOL_GAUGES.includes(POOL[key]);
+    return `"${key}":${total(source, bases.base + POOL[key], isGauge)}`;
+  });
+  const servers = pool.servers.map((server) => {
+    const base = bases.servers.get(server.name);
+    if (base === undefined) throw new Error(`no statistics for server "${server.name}"`);
+    return `${JSON.stringify(server.name)}: {${renderServer(source, base)}}`;
+  });
+  return `${JSON.stringify(pool.name)}: {${pairs.join(", ")}, ${servers.join(",")}}`;
+}
+
+function renderServer(source: StatsSource, base: number): string {
+  const pairs = NUTCRACKER_SERVER_KEYS.map((key) => {
+    const index = base + SERVER[key];
+    const value =
+      key === "server_ejected_at"
+        ? latest(source, index)
+        : total(source, index, SERVER_GAUGES.includes(SERVER[key]));
+    return `"${key}":${value}`;
+  });
+  return pairs.join(", ");
+}
+
+/**
+ * nutcracker counts clients, server connections and one listening socket per pool as connections alike. What has left
+ * the config counts on: its connections may still be draining, and the total must not fall.
+ */
+function countConnections(source: StatsSource): { total: number; current: number } {
+  const listening = source.config.pools.length;
+  let opened = listening;
+  let current = listening;
+  for (const pool of source.layout.pools) {
+    opened += total(source, pool.base + POOL.client_connections_total, false);
+    current += total(source, pool.base + POOL.client_connections, true);
+    for (const { base } of pool.servers) {
+      opened += total(source, base + SERVER.server_connections_total, false);
+      current += total(source, base + SERVER.server_connections, true);
+    }
+  }
+  // The values are read one after the other while workers write them.
+  return { total: Math.max(opened, current), current };
+}
+
+function findPool(
+  layout: StatsLayout,
+  name: string,
+): { base: number; servers: ReadonlyMap<string, number> } {
+  const pool = layout.pools.find((candidate) => candidate.name === name);
+  if (pool === undefined) throw new Error(`no statistics for pool "${name}"`);
+  return {
+    base: pool.base,
+    servers: new Map(pool.servers.map((server) => [server.name, server.base])),
+  };
+}
+
+/** Sum over the slots. A gauge is not shown below zero: a worker's writes may be seen half done. */
+function total({ layout, memory }: StatsSource, index: number, isGauge: boolean): number {
+  let sum = 0;
+  for (let slot = 0; slot < layout.slots; slot++) sum += memory[slot * layout.stride + index]!;
+  return isGauge ? Math.max(0, sum) : sum;
+}
+
+function latest({ layout, memory }: StatsSource, index: number): number {
+  let value = 0;
+  for (let slot = 0; slot < layout.slots; slot++) {
+    value = Math.max(value, memory[slot * layout.stride + index]!);
+  }
+  return value;
+}
