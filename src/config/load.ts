@@ -1,0 +1,145 @@
+/**
+ * The text of a configuration file → `Config`, or everything that is wrong with it.
+ *
+ *   text ─document.ts▶ tree ─scope.ts (the table)▶ values ─pools.ts, here▶ Config
+ */
+import { resolve } from "node:path";
+import type { Config, LogLevel } from "../api/config.ts";
+import { assert } from "../base/assert.ts";
+import { formatAddress } from "./address.ts";
+import { describe, type MapNode, type Node, readDocument } from "./document.ts";
+import type { Form } from "./option.ts";
+import { optionsKnown } from "./options.ts";
+import { type ReadPool, readPools } from "./pools.ts";
+import { type Problem, ProblemList } from "./problem.ts";
+import { absentMap, expectMap, isPoolLike, readMap, type Scope, type Values } from "./scope.ts";
+
+const LOG_LEVELS: readonly LogLevel[] = ["error", "warn", "info", "debug"];
+
+export interface Loaded {
+  /** Null when at least one problem is an error. */
+  readonly config: Config | null;
+  /** In the order of the file. */
+  readonly problems: readonly Problem[];
+}
+
+/**
+ * Reads a configuration. Never throws.
+ * @param file the name that problems show, and that `config.file` is the absolute path of
+ */
+export function loadConfig(text: string, file: string): Loaded {
+  const problems = new ProblemList(file, text);
+  const root = readDocument(text, problems);
+  if (root === null) return { config: null, problems: problems.list() };
+  if (root.kind !== "map") {
+    const message =
+      root.kind === "empty"
+        ? "the file has no pools"
+        : `expected a map of options or pools, found ${describe(root)}`;
+    problems.error(root.offset, "", message);
+    return { config: null, problems: problems.list() };
+  }
+  const form = detectForm(root);
+  const scope: Scope = { form, where: "top", label: "", path: "", problems };
+  const config =
+    form === "native" ? loadNative(scope, root, file) : loadTwemproxy(scope, root, file);
+  return { config, problems: problems.list() };
+}
+
+/** Native: one of the top-level keys is a native option. A pool of twemproxy's may have such a name: it has servers. */
+function detectForm(root: MapNode): Form {
+  const names = new Set(optionsKnown("top", "native").map((option) => option.name));
+  const isNative = root.entries.some((entry) => names.has(entry.key) && !isPoolLike(entry.value));
+  // A misspelt `pools` beside nothing else: a pool has keys with values, and this has maps in a map.
+  const holdsPools = root.entries.some(
+    (entry) =>
+      entry.value.kind === "map" && entry.value.entries.some((inner) => isPoolLike(inner.value)),
+  );
+  return isNative || holdsPools ? "native" : "twemproxy";
+}
+
+function loadNative(scope: Scope, root: MapNode, file: string): Config | null {
+  const top = readMap(scope, root);
+  const log = readGroup(scope, top, "log");
+  const stats = readGroup(scope, top, "stats");
+  const node = top.node("pools");
+  const poolsMap = node === undefined ? null : expectMap(scope, "pools", node, "a map of pools");
+  const pools = poolsMap === null ? [] : readPools({ ...scope, path: "pools." }, poolsMap);
+  if (poolsMap !== null && poolsMap.entries.length === 0) {
+    scope.problems.error(poolsMap.offset, "pools", "pools: the file has no pools");
+  }
+  reportStatsListen(scope, stats, pools);
+  const accept = top.peek("accept") === "shared" ? "shared" : "reuseport";
+  return scope.problems.hasErrors
+    ? null
+    : build(scope.form, file, { top, log, stats }, { accept, pools });
+}
+
+function loadTwemproxy(scope: Scope, root: MapNode, file: string): Config | null {
+  const pools = readPools(scope, root);
+  if (root.entries.length === 0) scope.problems.error(root.offset, "", "the file has no pools");
+  if (scope.problems.hasErrors) return null;
+  const groups = {
+    top: absentMap("top", scope.form, 0),
+    log: absentMap("log", scope.form, 0),
+    stats: absentMap("stats", scope.form, 0),
+  };
+  return build(scope.form, file, groups, { accept: acceptOf(scope, pools), pools });
+}
+
+function readGroup(scope: Scope, top: Values, name: "log" | "stats"): Values {
+  const node = top.node(name);
+  const map = node === undefined ? null : expectMap(scope, name, node, "a map of options");
+  return map === null
+    ? absentMap(name, scope.form, 0)
+    : readMap({ ...scope, where: name, label: `${name}: `, path: `${name}.` }, map);
+}
+
+/** nutcracker's `reuseport` is a pool's, but how workers accept is one decision for all. */
+function acceptOf(scope: Scope, pools: readonly ReadPool[]): Config["accept"] {
+  const said = pools.filter(({ values }) => typeof values.peek("reuseport") === "boolean");
+  const isShared = said.some(({ values }) => values.peek("reuseport") === false);
+  const dissenter = said.find(({ values }) => isShared && values.peek("reuseport") === true);
+  if (dissenter !== undefined) {
+    const { name, values } = dissenter;
+    const message = `pool "${name}": reuseport holds for all pools; another says false, so all share`;
+    scope.problems.warn(values.offsetOf("reuseport"), `${name}.reuseport`, message);
+  }
+  return isShared ? "shared" : "reuseport";
+}
+
+function reportStatsListen(scope: Scope, stats: Values, pools: readonly ReadPool[]): void {
+  const listen = stats.peek("listen");
+  if (typeof listen !== "object" || listen === null) return;
+  const address = formatAddress(listen);
+  for (const { name, values } of pools) {
+    const other = values.peek("listen");
+    if (typeof other !== "object" || other === null || formatAddress(other) !== address) continue;
+    const message = `stats: pool "${name}" already listens on ${address}`;
+    scope.problems.error(stats.offsetOf("listen"), "stats.listen", message);
+  }
+}
+
+function build(
+  form: Form,
+  file: string,
+  { top, log, stats }: { top: Values; log: Values; stats: Values },
+  rest: { accept: Config["accept"]; pools: readonly ReadPool[] },
+): Config {
+  const workers = top.peek("workers");
+  assert(workers === "auto" || typeof workers === "number", "workers is auto or a number");
+  return {
+    file: resolve(file),
+    form,
+    workers,
+    accept: rest.accept,
+    log: { level: log.choice("level", LOG_LEVELS), file: log.textOrNull("file") },
+    pidFile: top.textOrNull("pid_file"),
+    stats: { listen: stats.addressOrNull("listen"), intervalMs: stats.number("interval") },
+    drainTimeoutMs: top.number("drain_timeout"),
+    pools: rest.pools.map(({ name, pool }) => {
+      assert(pool !== null, `pool ${name} has no errors`);
+      return pool;
+    }),
+  };
+}

@@ -1,0 +1,81 @@
+/**
+ * What one row of the table of options says. Parser, errors, the reference page and the tests read these rows;
+ * no option is known anywhere else.
+ */
+
+/** How the file is laid out: ours (`pools:`), or twemproxy's (every top-level key is a pool). */
+export type Form = "native" | "twemproxy";
+
+/** The map that a key may stand in. */
+export type Where = "top" | "log" | "stats" | "pool" | "server";
+
+/**
+ * How a value is written, and within which bounds (inclusive).
+ * - `duration`: milliseconds; `none: true` lets `none` (and 0) mean "no limit".
+ * - `count`: an integer, or `auto`.
+ * - `pair`: exactly two ASCII characters.
+ * - `listen`: `host:port`, or `/path` with an octal mode; `none: true` lets `none` mean "off".
+ * - `server_address`: `host:port` or `/path`.
+ * - `group`, `pools`, `servers`: not a single value; read by their own code.
+ */
+export type OptionType =
+  | { readonly kind: "integer"; readonly min: number; readonly max: number }
+  | {
+      readonly kind: "duration";
+      readonly min: number;
+      readonly max: number;
+      readonly none: boolean;
+    }
+  | { readonly kind: "count"; readonly min: number; readonly max: number }
+  | { readonly kind: "boolean" }
+  | { readonly kind: "choice"; readonly values: readonly string[] }
+  | { readonly kind: "text" }
+  | { readonly kind: "pair" }
+  | { readonly kind: "listen"; readonly none: boolean }
+  | { readonly kind: "server_address" }
+  | { readonly kind: "group" }
+  | { readonly kind: "pools" }
+  | { readonly kind: "servers" };
+
+export interface Option {
+  readonly name: string;
+  readonly where: Where;
+  readonly type: OptionType;
+  /** The forms that know the key. */
+  readonly forms: readonly Form[];
+  /** A file without this key (or one that leaves it empty) is in error. */
+  readonly required: boolean;
+  /** The value that stands when the key is absent, written as in a file; null: none, nothing is set. */
+  readonly default: Readonly<Record<Form, string | null>>;
+  /** What a change of it takes: nothing, a new generation beside the old one, or a new start. */
+  readonly applies: "live" | "generation" | "restart";
+  /** One line. */
+  readonly help: string;
+  /** What to write instead in the form that does not know the key, or null. */
+  readonly instead: string | null;
+  /** Its value is never shown. */
+  readonly secret: boolean;
+}
+
+const BOTH: readonly Form[] = ["native", "twemproxy"];
+
+type Required = Pick<Option, "name" | "where" | "type" | "applies" | "help">;
+type Optional = Partial<Omit<Option, keyof Required | "default">> & {
+  readonly default?: string | null | Option["default"];
+};
+
+/** Completes a row: by default both forms know the option, it is not required, and it is unset when absent. */
+export function option(row: Required & Optional): Option {
+  const preset = row.default ?? null;
+  return {
+    forms: BOTH,
+    required: false,
+    instead: null,
+    secret: false,
+    ...row,
+    default:
+      preset === null || typeof preset === "string"
+        ? { native: preset, twemproxy: preset }
+        : preset,
+  };
+}

@@ -1,0 +1,243 @@
+/** Options of one pool: twemproxy's keys with twemproxy's meaning, and ours. */
+import type { Distribution, HashName, ProtocolName } from "../api/config.ts";
+import { type Option, option } from "./option.ts";
+
+/** Also the longest timer that the runtime can set, and nutcracker's largest number. */
+const INTEGER_MAX = 2_147_483_647;
+
+export const HASH_NAMES: readonly HashName[] = [
+  "one_at_a_time",
+  "md5",
+  "crc16",
+  "crc32",
+  "crc32a",
+  "fnv1_64",
+  "fnv1a_64",
+  "fnv1_32",
+  "fnv1a_32",
+  "hsieh",
+  "murmur",
+  "jenkins",
+  "xxh32",
+  "xxh64",
+  "crc16_slot",
+];
+export const DISTRIBUTIONS: readonly Distribution[] = ["ketama", "modula", "random"];
+export const PROTOCOLS: readonly ProtocolName[] = ["redis", "memcache"];
+
+const PLACEMENT_OPTIONS: readonly Option[] = [
+  option({
+    name: "listen",
+    where: "pool",
+    type: { kind: "listen", none: false },
+    required: true,
+    applies: "restart",
+    help: "Address for clients: `host:port` (`*:port` for all of IPv4), or `/path` with an optional octal mode: `/run/a.sock 0660`.",
+  }),
+  option({
+    name: "protocol",
+    where: "pool",
+    type: { kind: "choice", values: PROTOCOLS },
+    forms: ["native"],
+    default: "redis",
+    applies: "generation",
+    help: "What the pool's clients and servers speak.",
+    instead: '"redis: true" (or false for memcache)',
+  }),
+  option({
+    name: "redis",
+    where: "pool",
+    type: { kind: "boolean" },
+    forms: ["twemproxy"],
+    default: "false",
+    applies: "generation",
+    help: "True: the pool speaks the Redis protocol; false: Memcached's.",
+    instead: '"protocol: redis" or "protocol: memcache"',
+  }),
+  option({
+    name: "hash",
+    where: "pool",
+    type: { kind: "choice", values: HASH_NAMES },
+    default: "fnv1a_64",
+    applies: "generation",
+    help: "Function that turns a key into a number. Changing it moves nearly every key.",
+  }),
+  option({
+    name: "hash_char",
+    where: "pool",
+    type: { kind: "choice", values: ["signed", "unsigned"] },
+    default: "signed",
+    applies: "generation",
+    help: "How twemproxy's hashes read bytes ≥ 0x80: `signed` as on x86, `unsigned` as on ARM Linux.",
+  }),
+  option({
+    name: "hash_tag",
+    where: "pool",
+    type: { kind: "pair" },
+    applies: "generation",
+    help: 'Two characters; only what stands between them in a key is hashed: `"{}"`. Quote them.',
+  }),
+  option({
+    name: "distribution",
+    where: "pool",
+    type: { kind: "choice", values: DISTRIBUTIONS },
+    default: "ketama",
+    applies: "generation",
+    help: "How hashes are spread over servers: `ketama` (consistent ring), `modula` (remainder), `random`.",
+  }),
+  option({
+    name: "servers",
+    where: "pool",
+    type: { kind: "servers" },
+    required: true,
+    applies: "generation",
+    help: "List of `host:port:weight name` or `/path:weight name` (the name is optional), or in the native form of maps.",
+  }),
+];
+
+const CLIENT_OPTIONS: readonly Option[] = [
+  option({
+    name: "backlog",
+    where: "pool",
+    type: { kind: "integer", min: 0, max: INTEGER_MAX },
+    default: "512",
+    applies: "restart",
+    help: "Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn.",
+  }),
+  option({
+    name: "client_connections",
+    where: "pool",
+    type: { kind: "integer", min: 0, max: INTEGER_MAX },
+    default: "0",
+    applies: "live",
+    help: "Most clients at once, over all workers; 0: as many as file descriptors allow. (nutcracker ignores it.)",
+  }),
+  option({
+    name: "reuseport",
+    where: "pool",
+    type: { kind: "boolean" },
+    forms: ["twemproxy"],
+    applies: "restart",
+    help: "True: workers accept on a SO_REUSEPORT socket each; false: on one shared socket. Holds for all pools.",
+    instead: '"accept: reuseport" at the top level',
+  }),
+  option({
+    name: "tcpkeepalive",
+    where: "pool",
+    type: { kind: "boolean" },
+    default: "false",
+    applies: "generation",
+    help: "SO_KEEPALIVE on the connections of clients and servers.",
+  }),
+  option({
+    name: "redis_auth",
+    where: "pool",
+    type: { kind: "text" },
+    applies: "generation",
+    help: "Password that clients must AUTH with, and that is sent to every server. Redis only.",
+    secret: true,
+  }),
+];
+
+const SERVER_SIDE_OPTIONS: readonly Option[] = [
+  option({
+    name: "redis_db",
+    where: "pool",
+    type: { kind: "integer", min: 0, max: INTEGER_MAX },
+    default: "0",
+    applies: "generation",
+    help: "Database that every server connection SELECTs. Redis only.",
+  }),
+  option({
+    name: "timeout",
+    where: "pool",
+    type: { kind: "duration", min: 0, max: INTEGER_MAX, none: true },
+    default: { native: "5s", twemproxy: "none" },
+    applies: "live",
+    help: "How long a request may take from being queued for a server to its complete reply; `none` or 0: no limit.",
+  }),
+  option({
+    name: "connect_timeout",
+    where: "pool",
+    type: { kind: "duration", min: 1, max: INTEGER_MAX, none: false },
+    default: { native: "1s", twemproxy: "5s" },
+    applies: "live",
+    help: "How long establishing one connection to a server may take.",
+  }),
+  option({
+    name: "preconnect",
+    where: "pool",
+    type: { kind: "boolean" },
+    default: "false",
+    applies: "generation",
+    help: "Connect to the servers at start instead of at the first request.",
+  }),
+  option({
+    name: "server_connections",
+    where: "pool",
+    type: { kind: "integer", min: 1, max: 65_535 },
+    default: "1",
+    applies: "generation",
+    help: "Connections to each server from each worker.",
+  }),
+  option({
+    name: "auto_eject_hosts",
+    where: "pool",
+    type: { kind: "boolean" },
+    default: "false",
+    applies: "live",
+    help: "Take a server that keeps failing out of the ring, and back in later.",
+  }),
+  option({
+    name: "server_retry_timeout",
+    where: "pool",
+    type: { kind: "duration", min: 0, max: INTEGER_MAX, none: false },
+    default: "30s",
+    applies: "live",
+    help: "How long an ejected server stays out before it is tried again.",
+  }),
+  option({
+    name: "server_failure_limit",
+    where: "pool",
+    type: { kind: "integer", min: 0, max: INTEGER_MAX },
+    default: "2",
+    applies: "live",
+    help: "Failures in a row that eject a server; 0 acts as 1.",
+  }),
+];
+
+export const POOL_OPTIONS: readonly Option[] = [
+  ...PLACEMENT_OPTIONS,
+  ...CLIENT_OPTIONS,
+  ...SERVER_SIDE_OPTIONS,
+];
+
+/** Options of one entry of `servers` that is written as a map. */
+export const SERVER_OPTIONS: readonly Option[] = [
+  option({
+    name: "address",
+    where: "server",
+    type: { kind: "server_address" },
+    forms: ["native"],
+    required: true,
+    applies: "generation",
+    help: "`host:port`, `[ipv6]:port` or `/path`.",
+  }),
+  option({
+    name: "weight",
+    where: "server",
+    type: { kind: "integer", min: 1, max: INTEGER_MAX },
+    forms: ["native"],
+    default: "1",
+    applies: "generation",
+    help: "The server's share of the keys, relative to the other servers of the pool.",
+  }),
+  option({
+    name: "name",
+    where: "server",
+    type: { kind: "text" },
+    forms: ["native"],
+    applies: "generation",
+    help: "What the ring hashes and the statistics show; absent: made from the address.",
+  }),
+];

@@ -1,0 +1,143 @@
+/** Pools: from their maps to `PoolConfig`, with what must hold between options and between pools. */
+import type { PoolConfig, ServerConfig } from "../api/config.ts";
+import { formatAddress } from "./address.ts";
+import type { MapNode } from "./document.ts";
+import { DISTRIBUTIONS, HASH_NAMES, PROTOCOLS } from "./options-pool.ts";
+import { quote } from "./problem.ts";
+import { entriesOnce, expectMap, readMap, type Scope, type Values } from "./scope.ts";
+import { readServers } from "./servers.ts";
+
+/** modula keeps one slot per unit of weight in every worker's memory. */
+export const MODULA_WEIGHT_MAX = 4_194_304;
+
+/** A pool of the file: where it stands, and what it says. */
+export interface ReadPool {
+  readonly name: string;
+  readonly values: Values;
+  /** Null: something in it is in error. */
+  readonly pool: PoolConfig | null;
+}
+
+/**
+ * @param scope of the map whose keys are pool names
+ * @returns what could be read of every pool, in the order of the file
+ */
+export function readPools(scope: Scope, map: MapNode): ReadPool[] {
+  const pools: ReadPool[] = [];
+  for (const entry of entriesOnce(scope, map).values()) {
+    const node = expectMap(scope, `pool ${quote(entry.key)}`, entry.value, "a map of its options");
+    if (entry.key === "" || /["\\\p{Cc}]/u.test(entry.key)) {
+      const message = `a pool's name cannot be empty or hold quotes, backslashes or control characters, found ${quote(entry.key)}`;
+      scope.problems.error(entry.keyOffset, scope.path, message);
+    }
+    if (node !== null) pools.push(readPool(scope, entry.key, { ...node, offset: entry.keyOffset }));
+  }
+  reportSharedListen(scope, pools);
+  return pools;
+}
+
+function readPool(outer: Scope, name: string, map: MapNode): ReadPool {
+  const scope: Scope = {
+    ...outer,
+    where: "pool",
+    label: `pool ${quote(name)}: `,
+    path: `${outer.path}${name}.`,
+  };
+  const errorsBefore = scope.problems.errorCount;
+  const values = readMap(scope, map);
+  const servers = readServers(scope, values.node("servers"));
+  checkPool(scope, values, servers);
+  const isRight = scope.problems.errorCount === errorsBefore;
+  return { name, values, pool: isRight ? buildPool(scope, name, values, servers) : null };
+}
+
+/** What one option demands of another. Options in error have no value here and are passed over. */
+function checkPool(scope: Scope, values: Values, servers: readonly ServerConfig[]): void {
+  const { problems, label, path } = scope;
+  const protocolKey = scope.form === "native" ? "protocol" : "redis";
+  const protocol = values.peek(protocolKey);
+  if (protocol === "memcache" || protocol === false) {
+    const remedy = scope.form === "native" ? "protocol: redis" : "redis: true";
+    if (values.node("redis_auth") !== undefined) {
+      const message = `${label}redis_auth needs "${remedy}"`;
+      problems.error(values.offsetOf("redis_auth"), `${path}redis_auth`, message);
+    }
+    const db = values.peek("redis_db");
+    if (typeof db === "number" && db > 0) {
+      const message = `${label}redis_db has no effect without "${remedy}"`;
+      problems.warn(values.offsetOf("redis_db"), `${path}redis_db`, message);
+    }
+  }
+  const clients = values.peek("client_connections");
+  if (scope.form === "twemproxy" && typeof clients === "number" && clients > 0) {
+    const message = `${label}client_connections takes effect here; nutcracker ignores it`;
+    problems.warn(values.offsetOf("client_connections"), `${path}client_connections`, message);
+  }
+  const weights = servers.reduce((sum, server) => sum + server.weight, 0);
+  if (values.peek("distribution") === "modula" && weights > MODULA_WEIGHT_MAX) {
+    const message = `${label}the weights add up to ${weights}; with modula at most ${MODULA_WEIGHT_MAX}`;
+    problems.error(values.offsetOf("servers"), `${path}servers`, message);
+  }
+  checkLoop(scope, values, servers);
+}
+
+/** A pool that is its own server forwards every request to itself until its queues are full. */
+function checkLoop(scope: Scope, values: Values, servers: readonly ServerConfig[]): void {
+  const listen = values.peek("listen");
+  if (typeof listen !== "object" || listen === null) return;
+  const own = formatAddress(listen.kind === "unix" ? { ...listen, mode: null } : listen);
+  if (servers.some((server) => formatAddress(server.address) === own)) {
+    const message = `${scope.label}one of its servers is its own listen address ${own}`;
+    scope.problems.error(values.offsetOf("servers"), `${scope.path}servers`, message);
+  }
+}
+
+function buildPool(
+  scope: Scope,
+  name: string,
+  values: Values,
+  servers: readonly ServerConfig[],
+): PoolConfig {
+  const isRedis =
+    scope.form === "native"
+      ? values.choice("protocol", PROTOCOLS) === "redis"
+      : values.boolean("redis");
+  return {
+    name,
+    protocol: isRedis ? "redis" : "memcache",
+    listen: values.address("listen"),
+    hash: values.choice("hash", HASH_NAMES),
+    hashSignedChar: values.choice("hash_char", ["signed", "unsigned"]) === "signed",
+    hashTag: values.textOrNull("hash_tag"),
+    distribution: values.choice("distribution", DISTRIBUTIONS),
+    timeoutMs: values.numberOrNull("timeout"),
+    connectTimeoutMs: values.number("connect_timeout"),
+    backlog: values.number("backlog"),
+    clientConnectionsMax: values.number("client_connections"),
+    redisAuth: values.textOrNull("redis_auth"),
+    redisDb: values.number("redis_db"),
+    preconnect: values.boolean("preconnect"),
+    tcpKeepalive: values.boolean("tcpkeepalive"),
+    autoEjectHosts: values.boolean("auto_eject_hosts"),
+    serverConnections: values.number("server_connections"),
+    serverRetryTimeoutMs: values.number("server_retry_timeout"),
+    serverFailureLimit: Math.max(1, values.number("server_failure_limit")),
+    servers,
+  };
+}
+
+/** Two pools cannot listen on one address. */
+function reportSharedListen(scope: Scope, pools: readonly ReadPool[]): void {
+  const nameByAddress = new Map<string, string>();
+  for (const { name, values } of pools) {
+    const listen = values.peek("listen");
+    if (typeof listen !== "object" || listen === null) continue;
+    const address = listen.kind === "unix" ? listen.path : formatAddress(listen);
+    const first = nameByAddress.get(address);
+    if (first === undefined) nameByAddress.set(address, name);
+    else {
+      const message = `pool ${quote(name)}: pool ${quote(first)} already listens on ${address}`;
+      scope.problems.error(values.offsetOf("listen"), `${scope.path}${name}.listen`, message);
+    }
+  }
+}

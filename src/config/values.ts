@@ -1,0 +1,165 @@
+/** One option's value: from the file's tree, or from its default, to what the resolved configuration holds. */
+import type { Address } from "../api/config.ts";
+import { assert } from "../base/assert.ts";
+import { formatAddress, parseListen, parseServerAddress } from "./address.ts";
+import { describe, type Node } from "./document.ts";
+import { formatDuration, parseDuration } from "./duration.ts";
+import { didYouMean } from "./nearest.ts";
+import type { Form, Option, OptionType } from "./option.ts";
+import { quote } from "./problem.ts";
+
+/** Durations in milliseconds; null: none, off, unset. */
+export type Value = string | number | boolean | Address | null;
+
+export type Parsed =
+  | { readonly ok: true; readonly value: Value }
+  | { readonly ok: false; readonly message: string };
+
+/** @returns the value, or a message: what was found and what was expected instead */
+export function parseValue(option: Option, node: Node): Parsed {
+  if (node.kind === "scalar") return parseText(option, node.text);
+  const hint =
+    option.type.kind === "pair" && node.kind === "map"
+      ? `; braces need quotes: ${option.name}: "{}"`
+      : "";
+  return {
+    ok: false,
+    message: `expected ${expectation(option.type)}, found ${describe(node)}${hint}`,
+  };
+}
+
+export function parseText(option: Option, text: string): Parsed {
+  const type = option.type;
+  switch (type.kind) {
+    case "integer":
+      return parseInteger(type, text);
+    case "count":
+      return text === "auto" ? ok("auto") : parseInteger(type, text);
+    case "duration":
+      return parseDurationValue(type, text);
+    case "boolean":
+      return parseBoolean(text);
+    case "choice":
+      return type.values.includes(text)
+        ? ok(text)
+        : bad(
+            `unknown value ${quote(text)}${didYouMean(text, type.values)} (one of ${type.values.join(", ")})`,
+          );
+    case "text":
+      return hasControl(text) ? bad("control characters are not allowed") : ok(text);
+    case "pair":
+      return /^[\x20-\x7e]{2}$/.test(text) ? ok(text) : unexpected(type, text);
+    case "listen":
+      return type.none && text === "none" ? ok(null) : parsedAddress(parseListen(text), text);
+    case "server_address":
+      return parsedAddress(parseServerAddress(text), text);
+    case "group":
+    case "pools":
+    case "servers":
+      return unexpected(type, text);
+  }
+}
+
+/** The value that stands when the option is absent from a file of this form. */
+export function defaultValue(option: Option, form: Form): Value {
+  const text = option.default[form];
+  if (text === null) return null;
+  const parsed = parseText(option, text);
+  assert(parsed.ok, `the default of ${option.name} is valid`);
+  return parsed.value;
+}
+
+/** What a value of this type looks like, to follow "expected". */
+export function expectation(type: OptionType): string {
+  switch (type.kind) {
+    case "integer":
+      return `a whole number from ${type.min} to ${type.max}`;
+    case "count":
+      return `auto, or a whole number from ${type.min} to ${type.max}`;
+    case "duration":
+      return `milliseconds, or a duration such as 400ms or 2s${type.none ? ", or none" : ""}`;
+    case "boolean":
+      return "true or false";
+    case "choice":
+      return `one of ${type.values.join(", ")}`;
+    case "text":
+      return "text";
+    case "pair":
+      return "exactly two ASCII characters in quotes";
+    case "listen":
+      return `host:port or /path${type.none ? ", or none" : ""}`;
+    case "server_address":
+      return "host:port or /path";
+    case "group":
+      return "a map of options";
+    case "pools":
+      return "a map of pools: a name, and under it the pool's options";
+    case "servers":
+      return "a list of servers, each as host:port:weight name";
+  }
+}
+
+/** A value as a file would have it. */
+export function formatValue(type: OptionType, value: Value): string {
+  if (value === null) return "none";
+  if (typeof value === "object") return formatAddress(value);
+  return type.kind === "duration" && typeof value === "number" ? formatDuration(value) : `${value}`;
+}
+
+function parseInteger(type: { min: number; max: number } & OptionType, text: string): Parsed {
+  if (!/^\d{1,15}$/.test(text)) return unexpected(type, text);
+  const value = Number(text);
+  return value >= type.min && value <= type.max ? ok(value) : unexpected(type, text);
+}
+
+function parseDurationValue(type: Extract<OptionType, { kind: "duration" }>, text: string): Parsed {
+  if (type.none && text === "none") return ok(null);
+  const ms = parseDuration(text);
+  if (ms === null) {
+    const negative =
+      text.startsWith("-") && type.none ? "; for no limit leave it out or write none" : "";
+    return bad(`expected ${expectation(type)}, found ${quote(text)}${negative}`);
+  }
+  if (ms === 0 && type.none) return ok(null);
+  if (ms >= type.min && ms <= type.max) return ok(ms);
+  return bad(`must be from ${type.min}ms to ${type.max}ms, found ${quote(text)}`);
+}
+
+function parseBoolean(text: string): Parsed {
+  if (text === "true") return ok(true);
+  if (text === "false") return ok(false);
+  const other: Readonly<Record<string, string>> = {
+    yes: "true",
+    on: "true",
+    no: "false",
+    off: "false",
+  };
+  const lower = text.toLowerCase();
+  const meant = other[lower] ?? (lower === "true" || lower === "false" ? lower : undefined);
+  const hint = meant === undefined ? "" : `; write ${meant}`;
+  return bad(`expected true or false, found ${quote(text)}${hint}`);
+}
+
+function parsedAddress(address: Address | string, text: string): Parsed {
+  return typeof address === "string" ? bad(`${address} (found ${quote(text)})`) : ok(address);
+}
+
+function hasControl(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code < 0x20 || code === 0x7f) return true;
+  }
+  return false;
+}
+
+function unexpected(type: OptionType, text: string): Parsed {
+  return bad(`expected ${expectation(type)}, found ${quote(text)}`);
+}
+
+function ok(value: Value): Parsed {
+  return { ok: true, value };
+}
+
+function bad(message: string): Parsed {
+  return { ok: false, message };
+}
