@@ -1,0 +1,73 @@
+/**
+ * The C library: every function that the project calls there is declared here, once.
+ *
+ * `libc.so.6` is right for glibc and for musl alike. Linux only, 64 bit only.
+ */
+import { dlopen, FFIType, type Pointer, read } from "bun:ffi";
+
+const { i32, u32, i64_fast, ptr } = FFIType;
+
+const library = dlopen("libc.so.6", {
+  socket: { args: [i32, i32, i32], returns: i32 },
+  socketpair: { args: [i32, i32, i32, ptr], returns: i32 },
+  bind: { args: [i32, ptr, u32], returns: i32 },
+  listen: { args: [i32, i32], returns: i32 },
+  connect: { args: [i32, ptr, u32], returns: i32 },
+  setsockopt: { args: [i32, i32, i32, ptr, u32], returns: i32 },
+  getsockname: { args: [i32, ptr, ptr], returns: i32 },
+  inet_pton: { args: [i32, ptr, ptr], returns: i32 },
+  if_nametoindex: { args: [ptr], returns: u32 },
+  close: { args: [i32], returns: i32 },
+  dup2: { args: [i32, i32], returns: i32 },
+  fcntl: { args: [i32, i32, i64_fast], returns: i32 },
+  flock: { args: [i32, i32], returns: i32 },
+  ftruncate: { args: [i32, i64_fast], returns: i32 },
+  memfd_create: { args: [ptr, u32], returns: i32 },
+  prctl: { args: [i32, i64_fast, i64_fast, i64_fast, i64_fast], returns: i32 },
+  sched_getaffinity: { args: [i32, i64_fast, ptr], returns: i32 },
+  setsid: { args: [], returns: i32 },
+  waitpid: { args: [i32, ptr, i32], returns: i32 },
+  execve: { args: [ptr, ptr, ptr], returns: i32 },
+  __errno_location: { args: [], returns: ptr },
+} as const);
+
+/** Memory of ours that C reads or fills during the call. */
+type Memory = NodeJS.TypedArray;
+
+/** The same functions as JavaScript sees them; numbers are C ints unless said otherwise. */
+export interface Libc {
+  socket(family: number, type: number, protocol: number): number;
+  socketpair(family: number, type: number, protocol: number, fds: Memory): number;
+  bind(fd: number, address: Memory, length: number): number;
+  listen(fd: number, backlog: number): number;
+  connect(fd: number, address: Memory, length: number): number;
+  setsockopt(fd: number, level: number, option: number, value: Memory, length: number): number;
+  getsockname(fd: number, address: Memory, length: Memory): number;
+  inet_pton(family: number, text: Memory, address: Memory): number;
+  if_nametoindex(name: Memory): number;
+  close(fd: number): number;
+  dup2(fd: number, target: number): number;
+  fcntl(fd: number, command: number, argument: number): number;
+  flock(fd: number, operation: number): number;
+  ftruncate(fd: number, length: number): number;
+  memfd_create(name: Memory, flags: number): number;
+  prctl(option: number, a: number, b: number, c: number, d: number): number;
+  sched_getaffinity(pid: number, length: number, mask: Memory): number;
+  setsid(): number;
+  waitpid(pid: number, status: Memory, options: number): number;
+  execve(path: Memory, argv: Memory, environment: Memory): number;
+  __errno_location(): Pointer | bigint | null;
+}
+
+export const libc: Libc = library.symbols;
+
+/** The error number of the libc call just made. Read it before anything else runs. */
+export function errno(): number {
+  const location = libc.__errno_location();
+  return location === null ? 0 : read.i32(Number(location) as Pointer, 0);
+}
+
+/** A string as C wants it; the array must be kept while C may read it. */
+export function cString(text: string): Buffer {
+  return Buffer.from(`${text}\0`);
+}

@@ -1,0 +1,197 @@
+/**
+ * Listening sockets, made here and not by Bun: with any backlog, and as plain descriptors that outlive a worker.
+ *
+ * Every error is one line that names the address and, where there is one, the way out.
+ */
+import { chmodSync, lstatSync, type Stats, unlinkSync } from "node:fs";
+import { closeFd } from "./fd.ts";
+import { errno, libc } from "./libc.ts";
+import { errnoName, errorText } from "./os-error.ts";
+import {
+  AF_INET6,
+  AF_UNIX,
+  ipAddress,
+  type SocketAddress,
+  UNIX_PATH_BYTES_MAX,
+  unixAddress,
+} from "./socket-address.ts";
+
+export interface TcpListenOptions {
+  /** An IPv4 or IPv6 address; names are resolved before. */
+  readonly ip: string;
+  /** 0: any free port, see `boundPort`. */
+  readonly port: number;
+  readonly backlog: number;
+  /** Several sockets may listen on this address, and the kernel spreads connections over them. */
+  readonly reusePort: boolean;
+}
+
+export interface UnixListenOptions {
+  readonly path: string;
+  /** Permission bits of the socket file; null: what the umask leaves. */
+  readonly mode: number | null;
+  readonly backlog: number;
+}
+
+export interface UnixListener {
+  readonly fd: number;
+  /** Removes the socket file, if it is still the one that was made here. */
+  unlink(): void;
+}
+
+/** Cannot listen; the message is one line that names the address. `code` is an errno name. */
+export class ListenError extends Error {
+  readonly code: string;
+
+  constructor(message: string, code: string) {
+    super(message);
+    this.name = "ListenError";
+    this.code = code;
+  }
+}
+
+const SOCK_STREAM = 1;
+const SOCK_NONBLOCK = 0x800;
+const SOCK_CLOEXEC = 0x80000;
+const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
+const SO_REUSEPORT = 15;
+
+/** @returns the listening descriptor; the caller owns it. @throws ListenError */
+export function listenTcp(options: TcpListenOptions): number {
+  const name = tcpName(options.ip, options.port);
+  const address = ipAddress(options.ip, options.port);
+  if (address === null) throw new ListenError(`address ${name}: not an IP address`, "EINVAL");
+  const fd = openSocket(address, name);
+  try {
+    setFlag(fd, SO_REUSEADDR, name);
+    if (options.reusePort) setFlag(fd, SO_REUSEPORT, name);
+    bindAndListen(fd, address, options.backlog, name);
+  } catch (error) {
+    closeFd(fd);
+    throw error;
+  }
+  return fd;
+}
+
+/**
+ * A socket file that nobody listens on any more is replaced; one that is in use is an error.
+ * @returns descriptor and clean-up; the caller owns both. @throws ListenError
+ */
+export function listenUnix(options: UnixListenOptions): UnixListener {
+  const { path } = options;
+  const address = unixAddress(path);
+  if (address === null) {
+    throw new ListenError(
+      `unix socket ${path}: the path is longer than ${UNIX_PATH_BYTES_MAX} bytes`,
+      "ENAMETOOLONG",
+    );
+  }
+  removeStale(path, address);
+  const fd = openSocket(address, path);
+  try {
+    bindOrThrow(fd, address, path);
+    // Before listen(2): until then a connection is refused, so nobody slips in with the umask's mode.
+    if (options.mode !== null) chmodSync(path, options.mode);
+    listenOrThrow(fd, options.backlog, path);
+  } catch (error) {
+    closeFd(fd);
+    throw error;
+  }
+  const made = lstatSync(path);
+  return { fd, unlink: () => unlinkSame(path, made) };
+}
+
+/** The port that a listening TCP socket got. */
+export function boundPort(fd: number): number {
+  const address = Buffer.from(new ArrayBuffer(28));
+  const length = new Uint32Array(new ArrayBuffer(4));
+  length[0] = address.length;
+  if (libc.getsockname(fd, address, length) < 0) return 0;
+  return address.readUInt16BE(2);
+}
+
+function openSocket(address: SocketAddress, name: string): number {
+  const fd = libc.socket(address.family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) throw failure(name, address.family, errnoName(errno()));
+  return fd;
+}
+
+function setFlag(fd: number, option: number, name: string): void {
+  const on = new Int32Array(new ArrayBuffer(4));
+  on[0] = 1;
+  if (libc.setsockopt(fd, SOL_SOCKET, option, on, 4) < 0) {
+    throw failure(name, 0, errnoName(errno()));
+  }
+}
+
+function bindAndListen(fd: number, address: SocketAddress, backlog: number, name: string): void {
+  bindOrThrow(fd, address, name);
+  listenOrThrow(fd, backlog, name);
+}
+
+function bindOrThrow(fd: number, address: SocketAddress, name: string): void {
+  if (libc.bind(fd, address.bytes, address.bytes.length) < 0) {
+    throw failure(name, address.family, errnoName(errno()));
+  }
+}
+
+function listenOrThrow(fd: number, backlog: number, name: string): void {
+  // Without SO_REUSEPORT on both, a second bind may pass (both have SO_REUSEADDR) and listen is what fails.
+  if (libc.listen(fd, backlog) < 0) throw failure(name, 0, errnoName(errno()));
+}
+
+function removeStale(path: string, address: SocketAddress): void {
+  const found = statOrNull(path);
+  if (found === null) return;
+  if (!found.isSocket()) {
+    throw new ListenError(`unix socket ${path}: the file exists and is not a socket`, "EEXIST");
+  }
+  const probe = libc.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (probe < 0) throw failure(path, AF_UNIX, errnoName(errno()));
+  const connected = libc.connect(probe, address.bytes, address.bytes.length) === 0;
+  const code = connected ? "" : errnoName(errno());
+  closeFd(probe);
+  // EAGAIN is a full accept queue: somebody lives there. Only a refusal proves that nobody does.
+  if (code === "ECONNREFUSED") unlinkSame(path, found);
+  else if (connected || code === "EAGAIN") throw failure(path, AF_UNIX, "EADDRINUSE");
+  else if (code !== "ENOENT") throw failure(path, AF_UNIX, code);
+}
+
+function unlinkSame(path: string, made: Stats): void {
+  const found = statOrNull(path);
+  if (found === null || found.ino !== made.ino || found.dev !== made.dev) return;
+  // File systems give the number of a removed file to the next one.
+  if (found.birthtimeMs !== made.birthtimeMs) return;
+  try {
+    unlinkSync(path);
+  } catch {
+    // Gone already, or the folder is no longer writable: the next start finds a stale file and replaces it.
+  }
+}
+
+function statOrNull(path: string): Stats | null {
+  return lstatSync(path, { throwIfNoEntry: false }) ?? null;
+}
+
+function failure(name: string, family: number, code: string): ListenError {
+  const place = family === AF_UNIX ? `unix socket ${name}` : `address ${name}`;
+  return new ListenError(`${place} ${reason(name, family, code)}`, code);
+}
+
+function reason(name: string, family: number, code: string): string {
+  if (code === "EADDRINUSE") {
+    const look = family === AF_UNIX ? `ss -lxp src ${name}` : "ss -ltnp";
+    return `is already in use (by another program? see: ${look})`;
+  }
+  if (code === "EADDRNOTAVAIL") return "does not belong to this machine (EADDRNOTAVAIL)";
+  if (code === "EACCES" && family !== AF_UNIX) {
+    return "may not be used: ports below 1024 need root or CAP_NET_BIND_SERVICE (EACCES)";
+  }
+  if (code === "EAFNOSUPPORT" && family === AF_INET6) return "needs IPv6, which is off here";
+  return `cannot be listened on: ${errorText(code)}`;
+}
+
+function tcpName(ip: string, port: number): string {
+  return ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`;
+}

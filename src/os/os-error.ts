@@ -1,0 +1,54 @@
+/** Failures of system calls, as errors that carry the name of the error number. */
+import { constants } from "node:os";
+import { errno } from "./libc.ts";
+
+const NAMES: ReadonlyMap<number, string> = new Map(
+  Object.entries(constants.errno)
+    // Two names of one number: the manual's other one is kept.
+    .filter(([name]) => name !== "EWOULDBLOCK" && name !== "EOPNOTSUPP")
+    .map(([name, number]) => [number, name]),
+);
+
+/** What happened, in the words of the manual, for the errors that a user may meet. */
+const TEXTS: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EPERM: "operation not permitted",
+  EADDRINUSE: "address already in use",
+  EADDRNOTAVAIL: "address not available on this machine",
+  EAFNOSUPPORT: "address family not supported",
+  EMFILE: "too many open files in this process",
+  ENFILE: "too many open files on this machine",
+  ENOENT: "no such file or directory",
+  ENOTDIR: "not a directory",
+  ENAMETOOLONG: "name too long",
+  ENOMEM: "out of memory",
+  EROFS: "read-only file system",
+};
+
+/** A system call that failed. `code` is the error's name, such as "EADDRINUSE". */
+export class OsError extends Error {
+  readonly code: string;
+
+  constructor(call: string, code: string) {
+    super(`${call}: ${errorText(code)}`);
+    this.name = "OsError";
+    this.code = code;
+  }
+}
+
+/** "EADDRINUSE" for 98 on Linux; the number itself when it has no name. */
+export function errnoName(number: number): string {
+  return NAMES.get(number) ?? `errno ${number}`;
+}
+
+/** "permission denied (EACCES)" */
+export function errorText(code: string): string {
+  const text = TEXTS[code];
+  return text === undefined ? code : `${text} (${code})`;
+}
+
+/** Passes a result of libc on. @throws OsError when it is negative. */
+export function check(result: number, call: string): number {
+  if (result < 0) throw new OsError(call, errnoName(errno()));
+  return result;
+}

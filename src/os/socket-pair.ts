@@ -1,0 +1,19 @@
+/** Two connected unix sockets: a private line between this process and a child. */
+import { libc } from "./libc.ts";
+import { check } from "./os-error.ts";
+
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
+const SOCK_CLOEXEC = 0x80000;
+
+export interface SocketPair {
+  readonly ours: number;
+  readonly theirs: number;
+}
+
+/** The caller owns both descriptors. @throws OsError */
+export function createSocketPair(): SocketPair {
+  const fds = new Int32Array(new ArrayBuffer(8));
+  check(libc.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), "socketpair");
+  return { ours: fds[0] ?? -1, theirs: fds[1] ?? -1 };
+}
