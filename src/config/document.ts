@@ -74,8 +74,12 @@ function yamlMessage(code: string, message: string, text: string, offset: number
   if (text[offset] === "\t" || code === "TAB_AS_INDENT") {
     return "a tab cannot indent YAML; use spaces";
   }
-  const firstLine = message.split("\n")[0] ?? message;
-  return `YAML: ${firstLine}`;
+  const lineStart = text.lastIndexOf("\n", offset - 1) + 1;
+  const begins = /^\s*(?:-\s+)?(?:[^\s:]+:\s+)?([[{*&!%@`])/.exec(
+    text.substring(lineStart, lineStart + 200).split("\n")[0] ?? "",
+  )?.[1];
+  const hint = begins === undefined ? "" : `; a value that begins with ${begins} needs quotes`;
+  return `YAML: ${message.split("\n")[0] ?? message}${hint}`;
 }
 
 class TreeReader {
@@ -101,7 +105,8 @@ class TreeReader {
     if (isAlias(node)) {
       const target = node.resolve(this.#document);
       if (target !== undefined) return this.read(target, start, depth + 1);
-      this.#problems.error(start, "", `alias *${node.source} has no anchor before it`);
+      const hint = "; a value that begins with * needs quotes";
+      this.#problems.error(start, "", `alias *${node.source} has no anchor before it${hint}`);
       return { kind: "empty", offset: start };
     }
     if (isScalar(node)) return scalar(node, start);

@@ -7,7 +7,7 @@ import { resolve } from "node:path";
 import type { Config, LogLevel } from "../api/config.ts";
 import { assert } from "../base/assert.ts";
 import { formatAddress } from "./address.ts";
-import { describe, type MapNode, type Node, readDocument } from "./document.ts";
+import { describe, type MapNode, readDocument } from "./document.ts";
 import type { Form } from "./option.ts";
 import { optionsKnown } from "./options.ts";
 import { type ReadPool, readPools } from "./pools.ts";

@@ -40,11 +40,7 @@ export function parseText(option: Option, text: string): Parsed {
     case "boolean":
       return parseBoolean(text);
     case "choice":
-      return type.values.includes(text)
-        ? ok(text)
-        : bad(
-            `unknown value ${quote(text)}${didYouMean(text, type.values)} (one of ${type.values.join(", ")})`,
-          );
+      return type.values.includes(text) ? ok(text) : bad(unknownChoice(type.values, text));
     case "text":
       return hasControl(text) ? bad("control characters are not allowed") : ok(text);
     case "pair":
@@ -104,6 +100,11 @@ export function formatValue(type: OptionType, value: Value): string {
   if (value === null) return "none";
   if (typeof value === "object") return formatAddress(value);
   return type.kind === "duration" && typeof value === "number" ? formatDuration(value) : `${value}`;
+}
+
+function unknownChoice(names: readonly string[], text: string): string {
+  const hint = didYouMean(text, names) || `; expected one of ${names.join(", ")}`;
+  return `unknown value ${quote(text)}${hint}`;
 }
 
 function parseInteger(type: { min: number; max: number } & OptionType, text: string): Parsed {

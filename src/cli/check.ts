@@ -1,0 +1,139 @@
+/** `proxy check`: is the configuration file right, and what does it come to? Also nutcracker's `-t`. */
+import { type CommandDef, defineCommand } from "citty";
+import type { Config, PoolConfig } from "../api/config.ts";
+import { formatAddress } from "../config/address.ts";
+import { formatDuration } from "../config/duration.ts";
+import { type ConfigFile, readConfigFile } from "./config-file.ts";
+import { ringShares } from "./ring-share.ts";
+import { formatTable } from "./table.ts";
+
+const checkArgs = {
+  config: {
+    type: "string",
+    alias: ["c", "conf-file"] as string[],
+    valueHint: "FILE",
+    description: "Configuration file (default: ./proxy.yaml, then /etc/proxy/proxy.yaml)",
+  },
+  json: { type: "boolean", default: false, description: "Print one JSON object instead of text" },
+} as const;
+
+export const checkCommand: CommandDef<typeof checkArgs> = defineCommand({
+  meta: {
+    name: "check",
+    description:
+      "Check the configuration file and show what it comes to. Exit code 0: it is right; 1: it is not.",
+  },
+  args: checkArgs,
+  async run({ args }) {
+    const file = await readConfigFile(args.config);
+    if (args.json) process.stdout.write(`${JSON.stringify(describeJson(file), null, 2)}\n`);
+    else {
+      process.stderr.write(file.text);
+      process.stdout.write(`${describeText(file)}\n`);
+    }
+    process.exitCode = file.config === null ? 1 : 0;
+  },
+});
+
+/**
+ * nutcracker's `-t`: its line on stderr, after the problems.
+ * @returns the exit code: 0 or 1
+ */
+export async function testConfigFile(path: string | undefined): Promise<number> {
+  const file = await readConfigFile(path);
+  const verdict = file.config === null ? "invalid" : "ok";
+  const line = `proxy: configuration file '${file.path ?? ""}' syntax is ${verdict}\n`;
+  process.stderr.write(file.text + (file.path === null ? "" : line));
+  return file.config === null ? 1 : 0;
+}
+
+/** What `--json` prints. Passwords are left out. */
+export function describeJson(file: ConfigFile): unknown {
+  const { config, path, problems } = file;
+  if (config === null) {
+    const error = problems.length === 0 ? file.text.trimEnd() : null;
+    return { ok: false, file: path, error, problems, config: null };
+  }
+  const pools = config.pools.map((pool) => {
+    const shares = ringShares(pool);
+    const servers = pool.servers.map((server, index) => ({ ...server, share: shares[index] ?? 0 }));
+    return { ...pool, redisAuth: pool.redisAuth === null ? null : "(set)", servers };
+  });
+  return { ok: true, file: path, error: null, problems, config: { ...config, pools } };
+}
+
+/** What `check` prints on stdout, without the problems. */
+export function describeText(file: ConfigFile): string {
+  const { config, path, problems } = file;
+  if (config === null) {
+    const errors = problems.filter((problem) => problem.severity === "error").length;
+    return path === null || errors === 0
+      ? "no usable configuration"
+      : `${path}: ${errors === 1 ? "1 error" : `${errors} errors`}, nothing would start`;
+  }
+  return [
+    `${path}: ok, ${config.form} form`,
+    "",
+    ...describeProcess(config),
+    ...config.pools.flatMap((pool) => ["", ...describePool(pool)]),
+  ].join("\n");
+}
+
+function describeProcess(config: Config): string[] {
+  const { log, stats } = config;
+  const port = stats.listen === null ? "off" : formatAddress(stats.listen);
+  return formatTable(
+    [
+      ["workers", `${config.workers}, accept ${config.accept}`],
+      ["log", `${log.level} and worse, to ${log.file ?? "stderr"}`],
+      ["pid file", config.pidFile ?? "none"],
+      ["statistics", `${port}, every ${formatDuration(stats.intervalMs)}`],
+      ["drain", `at most ${formatDuration(config.drainTimeoutMs)}`],
+    ],
+    [],
+  );
+}
+
+function describePool(pool: PoolConfig): string[] {
+  const shares = ringShares(pool);
+  const rows = pool.servers.map((server, index) => [
+    server.name,
+    formatAddress(server.address),
+    `${server.weight}`,
+    `${((shares[index] ?? 0) * 100).toFixed(2)}%`,
+  ]);
+  const servers = formatTable([["server", "address", "weight", "share of keys"], ...rows], [2, 3]);
+  return [`pool ${pool.name}`, ...[...describeOptions(pool), "", ...servers].map(indent)];
+}
+
+function describeOptions(pool: PoolConfig): string[] {
+  const char = pool.hashSignedChar ? "" : " (unsigned char)";
+  const tag = pool.hashTag === null ? "no hash tag" : `hash tag ${pool.hashTag}`;
+  const limit =
+    pool.clientConnectionsMax === 0 ? "no limit" : `at most ${pool.clientConnectionsMax}`;
+  const eject = `after ${pool.serverFailureLimit} failures, tried again after ${formatDuration(pool.serverRetryTimeoutMs)}`;
+  const request = pool.timeoutMs === null ? "none" : formatDuration(pool.timeoutMs);
+  const connections = `${pool.serverConnections} per server and worker`;
+  return formatTable(
+    [
+      ["listen", `${formatAddress(pool.listen)}, backlog ${pool.backlog}`],
+      ["protocol", `${pool.protocol}${redisOptions(pool)}`],
+      ["placement", `${pool.distribution}, ${pool.hash}${char}, ${tag}`],
+      ["timeouts", `request ${request}, connect ${formatDuration(pool.connectTimeoutMs)}`],
+      ["clients", limit],
+      ["connections", `${connections}${pool.preconnect ? ", made at start" : ""}`],
+      ["keepalive", pool.tcpKeepalive ? "on" : "off"],
+      ["ejection", pool.autoEjectHosts ? eject : "off"],
+    ],
+    [],
+  );
+}
+
+function redisOptions(pool: PoolConfig): string {
+  const password = pool.redisAuth === null ? "" : ", password set";
+  return `${password}${pool.redisDb === 0 ? "" : `, database ${pool.redisDb}`}`;
+}
+
+function indent(line: string): string {
+  return line === "" ? "" : `  ${line}`;
+}

@@ -1,0 +1,26 @@
+/** Columns for a terminal. */
+
+/**
+ * @param rows the first is the heading; all of one length
+ * @param right indexes of the columns that are aligned to the right (numbers)
+ */
+export function formatTable(
+  rows: readonly (readonly string[])[],
+  right: readonly number[],
+): string[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [column, cell] of row.entries()) {
+      widths[column] = Math.max(widths[column] ?? 0, cell.length);
+    }
+  }
+  return rows.map((row) =>
+    row
+      .map((cell, column) => {
+        const width = widths[column] ?? 0;
+        return right.includes(column) ? cell.padStart(width) : cell.padEnd(width);
+      })
+      .join("  ")
+      .trimEnd(),
+  );
+}
