@@ -1,0 +1,53 @@
+/** Who may import whom: a file imports from its own folder or from a strictly lower rank. */
+import { importsOf, type SourceFile } from "./source-files.ts";
+
+/** `main` is src/main.ts, which only looks at argv and starts one of the others. */
+export const RANKS: Readonly<Record<string, number>> = {
+  main: 6,
+  cli: 5,
+  supervisor: 4,
+  worker: 4,
+  admin: 4,
+  dev: 4,
+  session: 3,
+  route: 3,
+  upstream: 3,
+  protocol: 2,
+  hash: 2,
+  metrics: 2,
+  config: 2,
+  io: 2,
+  os: 1,
+  api: 1,
+  base: 0,
+};
+
+/** "session" for src/session/x.ts, "main" for src/main.ts; null outside of src. */
+export function folderOf(path: string): string | null {
+  const [top, folder, ...rest] = path.split("/");
+  if (top !== "src" || folder === undefined) return null;
+  return rest.length === 0 ? folder.replace(/\.ts$/, "") : folder;
+}
+
+/** One line for each import that breaks the rule. */
+export function rankBreaches(files: readonly SourceFile[], packages: readonly string[]): string[] {
+  return files.flatMap((file) => {
+    const from = folderOf(file.path);
+    const rank = from === null ? undefined : RANKS[from];
+    if (rank === undefined) return [`${file.path}: its folder has no rank`];
+    return importsOf(file).flatMap(({ specifier, path }) => {
+      if (path === null) return packageBreach(file, specifier, packages);
+      if (path === "package.json") return [];
+      const to = folderOf(path);
+      const otherRank = to === null ? undefined : RANKS[to];
+      if (to === from || (otherRank !== undefined && otherRank < rank)) return [];
+      return [`${file.path} (rank ${rank}) imports ${path} (rank ${otherRank ?? "none"})`];
+    });
+  });
+}
+
+function packageBreach(file: SourceFile, specifier: string, packages: readonly string[]): string[] {
+  if (/^(node|bun):/.test(specifier) || specifier === "bun") return [];
+  const name = specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");
+  return packages.includes(name) ? [] : [`${file.path} imports "${specifier}", no dependency`];
+}
