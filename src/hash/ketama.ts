@@ -5,7 +5,6 @@
  * Points come four at a time from md5("<name>-<i>"). A server's number of points depends on how many servers
  * are live and what they weigh together, so it may shift when one of them leaves.
  */
-import { firstAtLeast } from "./first-at-least.ts";
 import { md5Words } from "./md5.ts";
 import type { LiveServer, Ring } from "./ring.ts";
 
@@ -15,14 +14,30 @@ const POINTS_PER_DIGEST = 4;
 /** @param live at least one. */
 export function createKetama(live: readonly LiveServer[]): Ring {
   const { points, owners } = layOut(live);
+  const count = points.length;
+  // More buckets than points, so the first candidate is nearly always the point that is looked for.
+  const shift = Math.clz32(count);
+  const candidates = bucketStarts(points, shift);
   const at = (hash: number): number => {
-    const found = firstAtLeast(points, hash);
-    return found === points.length ? 0 : found;
+    let found = candidates[hash >>> shift]!;
+    while (found < count && points[found]! < hash) found++;
+    return found === count ? 0 : found;
   };
   return {
     pick: (hash) => owners[at(hash)]!,
     explain: (hash) => ({ point: points[at(hash)]!, index: owners[at(hash)]! }),
   };
+}
+
+/** For each value of a hash's bits above `shift`: the index of the first point whose bits are not below it. */
+function bucketStarts(points: Uint32Array, shift: number): Uint32Array {
+  const starts = new Uint32Array(2 ** (32 - shift));
+  let at = 0;
+  for (let bucket = 0; bucket < starts.length; bucket++) {
+    while (at < points.length && points[at]! >>> shift < bucket) at++;
+    starts[bucket] = at;
+  }
+  return starts;
 }
 
 /** The points sorted upward, and beside each one the index of its server. */
@@ -52,11 +67,12 @@ function layOut(live: readonly LiveServer[]): { points: Uint32Array; owners: Uin
 
 /**
  * How many digests of four points a server gets. twemproxy calculates in float, and its rounding decides: 25
- * equal servers get 39 digests each instead of 40. Hence every step is rounded to float32 here.
+ * equal servers get 39 digests each instead of 40. Hence every step is rounded to float32 here. (The 1e-10 that it
+ * adds before the floor is lost in that rounding.)
  */
 function digestsFor(weight: number, total: number, liveCount: number): number {
   const f = Math.fround;
   const share = f(f(weight) / f(total));
   const quarter = f(f(share * POINTS_PER_SERVER) / POINTS_PER_DIGEST);
-  return Math.floor(f(f(quarter * f(liveCount)) + 0.0000000001));
+  return Math.floor(f(quarter * f(liveCount)));
 }

@@ -2,7 +2,6 @@
  * `distribution: modula`: hash modulo the sum of the live servers' weights names a slot, and every server has
  * as many consecutive slots as its weight (twemproxy's hashkit/nc_modula.c).
  */
-import { firstAtLeast } from "./first-at-least.ts";
 import type { LiveServer, Ring } from "./ring.ts";
 
 /** @param live at least one. */
@@ -18,4 +17,16 @@ export function createModula(live: readonly LiveServer[]): Ring {
   }
   const pick = (hash: number): number => owners[firstAtLeast(lastSlots, hash % slots)]!;
   return { pick, explain: (hash) => ({ point: hash % slots, index: pick(hash) }) };
+}
+
+/** Index of the first value ≥ `wanted`; the last value must be. */
+function firstAtLeast(values: Float64Array, wanted: number): number {
+  let low = 0;
+  let high = values.length - 1;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (values[middle]! < wanted) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

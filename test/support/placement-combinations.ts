@@ -153,7 +153,7 @@ export function poolYaml(
   return `${lines.join("\n")}\n`;
 }
 
-/** Distinct keys, the same for the same seed: words, binary of any length, high bytes, and tags of all sorts. */
+/** Distinct keys, the same for the same seed: the empty one, words, binary of any length, high bytes, tags of all sorts. */
 export function placementKeys(count: number, seed: number): Buffer[] {
   const next = randomInts(seed);
   const bytes = (length: number, low: number, high: number): Buffer =>
@@ -170,7 +170,7 @@ export function placementKeys(count: number, seed: number): Buffer[] {
     // Braces and dollars anywhere: unclosed, empty, nested, the wrong way round.
     () => Buffer.from(Array.from({ length: 1 + next(10) }, () => "{}$ab"[next(5)]!).join("")),
   ];
-  const keys = new Map<string, Buffer>();
+  const keys = new Map<string, Buffer>([["", Buffer.alloc(0)]]);
   for (let i = 0; keys.size < count; i++) {
     const key = kinds[i % kinds.length]!();
     keys.set(key.toString("latin1"), key);
