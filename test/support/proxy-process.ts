@@ -1,0 +1,118 @@
+/** The proxy as its users run it: a supervisor with worker processes, from a configuration file. */
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Endpoint, makeDirectory, startServer } from "./server-process.ts";
+
+export interface ProxyOptions {
+  /** Text of the configuration file, in either form. */
+  readonly config: string;
+  /** Further command line arguments, for instance `["--workers", "1"]`. */
+  readonly args?: readonly string[];
+  /** The executable; default: the environment's PROXY_BINARY, else the sources, run by the Bun that runs the test. */
+  readonly binary?: string;
+}
+
+export interface ProxyProcess {
+  /** Of the supervisor. */
+  readonly pid: number;
+  /** Path of the configuration file. */
+  readonly configFile: string;
+  /** Where it listens, in the order of the file. */
+  readonly endpoints: readonly Endpoint[];
+  /** Resolves with the supervisor's exit code (128 + number for a signal). */
+  readonly exited: Promise<number>;
+  /** Everything it wrote so far: the log. */
+  stderr(): string;
+  /** The worker processes that run now. */
+  workerPids(): number[];
+  /** SIGTERM, and SIGKILL if that is ignored. */
+  stop(): Promise<void>;
+}
+
+const MAIN = join(import.meta.dir, "../../src/main.ts");
+
+/** What to type before the arguments to run the proxy. */
+export function proxyCommand(binary: string | undefined = process.env["PROXY_BINARY"]): string[] {
+  return binary === undefined || binary === "" ? [process.execPath, MAIN] : [binary];
+}
+
+/**
+ * Starts the proxy and waits until every `listen` of its configuration accepts connections.
+ * @throws with its log when it ends or does not listen in time.
+ */
+export async function startProxy(options: ProxyOptions): Promise<ProxyProcess> {
+  const directory = makeDirectory("proxy");
+  const configFile = join(directory, "proxy.yaml");
+  writeFileSync(configFile, options.config);
+  const endpoints = listenEndpoints(options.config);
+  const command = [...proxyCommand(options.binary), "-c", configFile, ...(options.args ?? [])];
+  const server = await startServer(command, directory, endpoints);
+  return {
+    pid: server.pid,
+    configFile,
+    endpoints,
+    exited: server.exited,
+    stderr: () => server.output(),
+    workerPids: () => childrenOf(server.pid).filter((pid) => commandLine(pid).includes("worker")),
+    stop: () => server.stop(),
+  };
+}
+
+export interface RedisPoolOptions {
+  readonly listen: string;
+  readonly servers: readonly { readonly host: string; readonly port: number }[];
+  /** Further lines of the pool, for instance `["timeout: 400"]`. */
+  readonly lines?: readonly string[];
+}
+
+/** A twemproxy configuration of one Redis pool, whose servers are called s0, s1 and so on. */
+export function redisPool({ listen, servers, lines = [] }: RedisPoolOptions): string {
+  return [
+    "pool:",
+    `  listen: ${listen}`,
+    "  redis: true",
+    "  hash: fnv1a_64",
+    "  distribution: ketama",
+    ...lines.map((line) => `  ${line}`),
+    "  servers:",
+    ...servers.map(({ host, port }, index) => `    - ${host}:${port}:1 s${index}`),
+    "",
+  ].join("\n");
+}
+
+/** Every `listen:` of a configuration, also the one of its statistics port. */
+export function listenEndpoints(yaml: string): Endpoint[] {
+  return [...yaml.matchAll(/^\s+listen:\s*["']?([^\s"']+)/gm)].map(([, address = ""]) => {
+    if (address.startsWith("/")) return { socketPath: address };
+    const colon = address.lastIndexOf(":");
+    const host = address.substring(0, colon).replace(/^\[|\]$/g, "");
+    return { host, port: Number(address.substring(colon + 1)) };
+  });
+}
+
+function childrenOf(parent: number): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => parentOf(pid) === parent);
+}
+
+function parentOf(pid: number): number | null {
+  // pid (name) state ppid …, where the name may hold blanks and parentheses.
+  const stat = readProc(pid, "stat");
+  const fields = stat.substring(stat.lastIndexOf(")") + 2).split(" ");
+  return fields[0] === "Z" || fields[1] === undefined ? null : Number(fields[1]);
+}
+
+function commandLine(pid: number): string {
+  return readProc(pid, "cmdline").replaceAll("\0", " ");
+}
+
+/** Empty when the process has gone. */
+function readProc(pid: number, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, "latin1");
+  } catch {
+    return "";
+  }
+}
