@@ -57,7 +57,7 @@ function read(text: string, problems: ProblemList): Node | null {
     schema: "failsafe",
     prettyErrors: false,
     uniqueKeys: false,
-    logLevel: "silent",
+    logLevel: "error",
   });
   for (const error of document.errors) {
     problems.error(error.pos[0], "", yamlMessage(error.code, error.message, text, error.pos[0]));

@@ -1,0 +1,162 @@
+/** The reference page of the configuration file, `docs/config.md`, made from the table of options. */
+import { DEFAULT_CONFIG_FILES, MINIMAL_CONFIG } from "./find-config.ts";
+import type { Form, Option, OptionType, Where } from "./option.ts";
+import { optionsAt } from "./options.ts";
+
+/** The page's whole text. */
+export function createReference(): string {
+  return [INTRODUCTION, ...SECTIONS.map(section), CLOSING].join("\n");
+}
+
+interface Section {
+  readonly where: Where;
+  readonly title: string;
+  readonly text: string;
+}
+
+const SECTIONS: readonly Section[] = [
+  {
+    where: "top",
+    title: "Top level",
+    text: "Native form only. A twemproxy file takes the defaults; nutcracker's command-line flags override them.",
+  },
+  { where: "log", title: "`log`", text: "Native form only." },
+  { where: "stats", title: "`stats`", text: "Native form only." },
+  {
+    where: "pool",
+    title: "Pool",
+    text: "The keys of one pool, in both forms where the column *Form* is empty.",
+  },
+  {
+    where: "server",
+    title: "Server as a map",
+    text: "Native form only: `{ address: 10.0.0.1:6379, weight: 2, name: cache1 }` is `10.0.0.1:6379:2 cache1`.",
+  },
+];
+
+function section({ where, title, text }: Section): string {
+  const options = optionsAt(where);
+  const hasForms = options.some((option) => option.forms.length !== options[0]?.forms.length);
+  const heading = [
+    "Key",
+    "Value",
+    "Default",
+    ...(hasForms ? ["Form"] : []),
+    "A change needs",
+    "Meaning",
+  ];
+  const rows = options.map((option) => [
+    `\`${option.name}\``,
+    describeType(option.type),
+    describeDefault(option),
+    ...(hasForms ? [option.forms.length === 1 ? (option.forms[0] ?? "") : ""] : []),
+    APPLIES[option.applies],
+    option.help.replaceAll("|", "\\|"),
+  ]);
+  const lines = [heading, heading.map(() => "---"), ...rows].map((row) => `| ${row.join(" | ")} |`);
+  return [`## ${title}`, "", text, "", ...lines, ""].join("\n");
+}
+
+const APPLIES: Readonly<Record<Option["applies"], string>> = {
+  live: "nothing",
+  generation: "a reload",
+  restart: "a restart",
+};
+
+function describeType(type: OptionType): string {
+  switch (type.kind) {
+    case "integer":
+      return `${type.min} … ${type.max}`;
+    case "count":
+      return `\`auto\` or ${type.min} … ${type.max}`;
+    case "duration":
+      return `duration${type.min > 0 ? ` ≥ ${type.min}ms` : ""}${type.none ? " or `none`" : ""}`;
+    case "boolean":
+      return "`true` or `false`";
+    case "choice":
+      return type.values.map((value) => `\`${value}\``).join(", ");
+    case "text":
+      return "text";
+    case "pair":
+      return "two ASCII characters";
+    case "listen":
+      return `address${type.none ? " or `none`" : ""}`;
+    case "server_address":
+      return "address";
+    case "group":
+      return "map, see below";
+    case "pools":
+      return "map of pools";
+    case "servers":
+      return "list";
+  }
+}
+
+function describeDefault(option: Option): string {
+  if (option.required) return "required";
+  if (option.type.kind === "group") return "";
+  const shown = (form: Form): string => {
+    const text = option.default[form];
+    return text === null ? "unset" : `\`${text}\``;
+  };
+  // Where an option can only be written in one form, the other form's default still is what holds there.
+  const isWritableInOne = option.where === "pool" && option.forms.length === 1;
+  const form = option.forms[0] ?? "native";
+  if (isWritableInOne || option.default.native === option.default.twemproxy) return shown(form);
+  return `${shown("native")}; twemproxy form: ${shown("twemproxy")}`;
+}
+
+const INTRODUCTION = `# Configuration file
+
+<!-- Made by \`npm run docs\` from src/config/options*.ts. Do not edit. -->
+
+One YAML file. Without \`-c FILE\` the first of these is read: ${DEFAULT_CONFIG_FILES.map((file) => `\`${file}\``).join(", ")}.
+\`proxy check -c FILE\` says everything that is wrong with a file, with line and column, or shows what it comes to.
+\`proxy route -c FILE POOL KEY…\` shows which server a key goes to, and why.
+
+There are two forms.
+
+**Native**: pools stand under \`pools:\`, beside the options of the process. The least that works:
+
+\`\`\`yaml
+${MINIMAL_CONFIG}\`\`\`
+
+**twemproxy**: every key of the top level is a pool. A \`nutcracker.yml\` runs unchanged: every key has nutcracker's
+meaning and default, and every cached key stays on its server.
+
+\`\`\`yaml
+alpha:
+  listen: 127.0.0.1:22121
+  hash: fnv1a_64
+  distribution: ketama
+  redis: true
+  servers:
+   - 127.0.0.1:6379:1 server1
+   - 127.0.0.1:6380:1 server2
+\`\`\`
+
+Values:
+
+- A **duration** is a number of milliseconds, or a number with a unit: \`400ms\`, \`1.5s\`, \`2m\`, \`1h\`.
+- An **address** is \`host:port\`, \`[ipv6]:port\` or \`/path\` of a unix socket.
+- Only \`true\` and \`false\` are booleans. Quotes around a value never matter, except that YAML needs them around
+  one that begins with \`{\`, \`[\`, \`*\` or the like: \`hash_tag: "{}"\`, \`listen: "*:22121"\`.
+`;
+
+const CLOSING = `## Placement of keys
+
+Servers are put in twemproxy's order: by name, shorter names first, then bytewise. A server without a name is called
+\`host:port\` as written, or just \`host\` when the port is 11211, or \`/path:\` (with the colon) for a unix socket. The ring hashes
+these names, so a server that moves to a new address keeps its keys only if it has a name.
+
+Of the hashes, \`crc32\` yields only 15 bits: with \`ketama\` one server gets nearly all keys. \`xxh64\` spreads best. \`crc16_slot\` is the
+CRC-16 of Redis Cluster.
+
+## Differences from nutcracker 0.5.0
+
+- \`client_connections\` takes effect. nutcracker reads it and ignores it; a warning says so.
+- \`timeout: 0\` is no limit in both. Connecting to a server is bounded by \`connect_timeout\` as well.
+- \`reuseport\` (known to nutcracker's development version only) holds for all pools.
+- Flow style, anchors, comments anywhere, \`*:port\` and bracketed IPv6 addresses are read too.
+- A \`-1\`, an octal mode with a digit above 7 and a number out of bounds are errors instead of something else.
+`;

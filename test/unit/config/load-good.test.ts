@@ -1,0 +1,223 @@
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import type { Config, PoolConfig } from "../../../src/api/config.ts";
+import { MINIMAL_CONFIG } from "../../../src/config/find-config.ts";
+import { loadConfig } from "../../../src/config/load.ts";
+
+function load(text: string): Config {
+  const { config, problems } = loadConfig(text, "proxy.yaml");
+  expect(problems).toEqual([]);
+  return config!;
+}
+
+function loadPool(text: string): PoolConfig {
+  return load(text).pools[0]!;
+}
+
+test("a twemproxy file gets nutcracker's defaults", () => {
+  const config = load("alpha:\n  listen: 127.0.0.1:22121\n  servers:\n   - 127.0.0.1:6379:1\n");
+  expect(config).toEqual({
+    file: resolve("proxy.yaml"),
+    form: "twemproxy",
+    workers: "auto",
+    accept: "reuseport",
+    log: { level: "info", file: null },
+    pidFile: null,
+    stats: { listen: { kind: "tcp", host: "0.0.0.0", port: 22222 }, intervalMs: 30_000 },
+    drainTimeoutMs: 30_000,
+    pools: [
+      {
+        name: "alpha",
+        protocol: "memcache",
+        listen: { kind: "tcp", host: "127.0.0.1", port: 22121 },
+        hash: "fnv1a_64",
+        hashSignedChar: true,
+        hashTag: null,
+        distribution: "ketama",
+        timeoutMs: null,
+        connectTimeoutMs: 5000,
+        backlog: 512,
+        clientConnectionsMax: 0,
+        redisAuth: null,
+        redisDb: 0,
+        preconnect: false,
+        tcpKeepalive: false,
+        autoEjectHosts: false,
+        serverConnections: 1,
+        serverRetryTimeoutMs: 30_000,
+        serverFailureLimit: 2,
+        servers: [
+          {
+            name: "127.0.0.1:6379",
+            address: { kind: "tcp", host: "127.0.0.1", port: 6379 },
+            weight: 1,
+          },
+        ],
+      },
+    ],
+  });
+});
+
+test("the minimal native file gets the native defaults", () => {
+  const config = load(MINIMAL_CONFIG);
+  expect(config).toMatchObject({
+    form: "native",
+    workers: "auto",
+    accept: "reuseport",
+    stats: { listen: null },
+  });
+  expect(config.pools[0]).toMatchObject({
+    name: "main",
+    protocol: "redis",
+    timeoutMs: 5000,
+    connectTimeoutMs: 1000,
+  });
+});
+
+test("every native option arrives", () => {
+  const config = load(`
+workers: 3
+accept: shared
+log: { level: debug, file: /var/log/proxy.log }
+pid_file: /run/proxy.pid
+stats: { listen: 127.0.0.1:9, interval: 500ms }
+drain_timeout: 1.5s
+pools:
+  p:
+    listen: /run/p.sock 0640
+    protocol: redis
+    hash: crc16_slot
+    hash_char: unsigned
+    hash_tag: "$$"
+    distribution: random
+    timeout: 2s
+    connect_timeout: 250
+    backlog: 7
+    client_connections: 8
+    redis_auth: "pass word"
+    redis_db: 9
+    preconnect: true
+    tcpkeepalive: true
+    auto_eject_hosts: true
+    server_connections: 4
+    server_retry_timeout: 1m
+    server_failure_limit: 0
+    servers:
+      - { address: "[::1]:6379", weight: 5, name: five }
+`);
+  const { servers, ...pool } = config.pools[0]!;
+  const { pools: _, ...rest } = config;
+  expect(rest).toEqual({
+    file: resolve("proxy.yaml"),
+    form: "native",
+    workers: 3,
+    accept: "shared",
+    log: { level: "debug", file: "/var/log/proxy.log" },
+    pidFile: "/run/proxy.pid",
+    stats: { listen: { kind: "tcp", host: "127.0.0.1", port: 9 }, intervalMs: 500 },
+    drainTimeoutMs: 1500,
+  });
+  expect(pool).toEqual({
+    name: "p",
+    listen: { kind: "unix", path: "/run/p.sock", mode: 0o640 },
+    protocol: "redis",
+    hash: "crc16_slot",
+    hashSignedChar: false,
+    hashTag: "$$",
+    distribution: "random",
+    timeoutMs: 2000,
+    connectTimeoutMs: 250,
+    backlog: 7,
+    clientConnectionsMax: 8,
+    redisAuth: "pass word",
+    redisDb: 9,
+    preconnect: true,
+    tcpKeepalive: true,
+    autoEjectHosts: true,
+    serverConnections: 4,
+    serverRetryTimeoutMs: 60_000,
+    serverFailureLimit: 1,
+  });
+  expect(servers).toEqual([
+    { name: "five", address: { kind: "tcp", host: "::1", port: 6379 }, weight: 5 },
+  ]);
+});
+
+test("the configuration is plain JSON data", () => {
+  const config = load(MINIMAL_CONFIG);
+  expect(JSON.parse(JSON.stringify(config))).toEqual(config);
+});
+
+// Names and their order were read from nutcracker 0.5.0's statistics for this very list.
+test("servers get nutcracker's names and order", () => {
+  const pool = loadPool(`
+a:
+  listen: /tmp/l.sock
+  servers:
+   - /tmp/ncq/y:1
+   - /tmp/ncq/z:2 zz
+   - localhost:11211:1
+   - ::1:6379:1
+   - "[::1]:06380:1"
+   - localhost:06381:1
+`);
+  expect(pool.servers.map((server) => server.name)).toEqual([
+    "zz",
+    "::1:6379",
+    "localhost",
+    "/tmp/ncq/y:",
+    "[::1]:06380",
+    "localhost:06381",
+  ]);
+  expect(pool.servers.map((server) => server.weight)).toEqual([2, 1, 1, 1, 1, 1]);
+  expect(pool.servers[4]!.address).toEqual({ kind: "tcp", host: "::1", port: 6380 });
+});
+
+test("a server as a map is named like one as text", () => {
+  const text = loadPool("pools: {a: {listen: a:1, servers: ['h:11211:1', '/s:1', 'h:1:1']}}");
+  const map = loadPool(
+    "pools: {a: {listen: a:1, servers: [{address: 'h:11211'}, {address: /s}, {address: 'h:1'}]}}",
+  );
+  expect(map.servers).toEqual(text.servers);
+});
+
+test("quotes never matter, anchors work, and a byte is as good as its escape", () => {
+  const pool = loadPool(
+    'pools:\n  a: &a\n    "listen": \'*:1\'\n    timeout: "400"\n    preconnect: "true"\n    hash_tag: "\\x7b}"\n    servers: [h:1:1]\n',
+  );
+  expect(pool).toMatchObject({
+    listen: { host: "0.0.0.0", port: 1 },
+    timeoutMs: 400,
+    preconnect: true,
+    hashTag: "{}",
+  });
+  const pools = load(
+    "pools:\n  a: { listen: h:1, servers: &s [h:2:1] }\n  b: { listen: h:3, servers: *s }\n",
+  ).pools;
+  expect(pools[1]!.servers).toEqual(pools[0]!.servers);
+});
+
+test("reuseport of any twemproxy pool decides for all", () => {
+  const file = (value: string): string =>
+    `a:\n  listen: a:1\n  reuseport: ${value}\n  servers:\n  - b:1:1\n`;
+  expect(load(file("true")).accept).toBe("reuseport");
+  expect(load(file("false")).accept).toBe("shared");
+});
+
+test("a twemproxy pool may be called like a native option", () => {
+  for (const name of ["pools", "stats", "log"]) {
+    const config = load(`${name}:\n  listen: a:1\n  servers:\n  - b:1:1\n`);
+    expect([config.form, config.pools[0]!.name]).toEqual(["twemproxy", name]);
+  }
+});
+
+test("the examples are right", () => {
+  for (const [name, form] of [
+    ["proxy.yaml", "native"],
+    ["nutcracker.yml", "twemproxy"],
+  ]) {
+    const path = new URL(`../../../contrib/${name}`, import.meta.url);
+    expect(load(readFileSync(path, "utf8")).form).toBe(form as Config["form"]);
+  }
+});

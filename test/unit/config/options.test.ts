@@ -1,0 +1,138 @@
+/** What the table promises holds for every row: generated, so that a new option is tested by being there. */
+import { describe, expect, test } from "bun:test";
+import { loadConfig } from "../../../src/config/load.ts";
+import type { Form, Option } from "../../../src/config/option.ts";
+import { OPTIONS, optionsKnown } from "../../../src/config/options.ts";
+import { formatProblem } from "../../../src/config/problem.ts";
+import { defaultValue, formatValue, parseText } from "../../../src/config/values.ts";
+
+const FORMS: readonly Form[] = ["native", "twemproxy"];
+
+/** A file of this form that is right, with one more line where the option stands. */
+function fileWith(option: Option, form: Form, value: string): string {
+  const line = `${option.name}: ${value}`;
+  const servers = option.where === "server" ? `{ address: "h:1", ${line} }` : "h:1:1";
+  const keys = [
+    ...(option.name === "listen" && option.where === "pool" ? [] : ["listen: h:2"]),
+    ...(form === "twemproxy" && option.name !== "redis" ? ["redis: true"] : []),
+    ...(option.where === "pool" ? [line] : []),
+    "servers:",
+    `- ${option.name === "address" ? `{ ${line} }` : servers}`,
+  ];
+  if (form === "twemproxy") return `p:\n${keys.map((key) => `  ${key}\n`).join("")}`;
+  const top = option.where === "top" ? `${line}\n` : "";
+  const group =
+    option.where === "log" || option.where === "stats" ? `${option.where}:\n  ${line}\n` : "";
+  return `${top}${group}pools:\n  p:\n${keys.map((key) => `    ${key}\n`).join("")}`;
+}
+
+/** Values at and just outside the bounds, and of the wrong kind. */
+function samples(option: Option): { good: string[]; bad: string[] } {
+  const { type } = option;
+  switch (type.kind) {
+    case "integer":
+    case "count":
+    case "duration": {
+      const { min, max } = type;
+      const extra =
+        type.kind === "count" ? ["auto"] : type.kind === "duration" ? ["1s", "2ms"] : [];
+      const none = type.kind === "duration" && type.none;
+      const below = min > 0 ? [`${min - 1}`] : ["-1"];
+      return {
+        good: [`${min}`, `${max}`, `"${min}"`, ...extra, ...(none ? ["none"] : [])],
+        bad: [
+          ...below,
+          `${max + 1}`,
+          "abc",
+          "1.25",
+          '" 1"',
+          "[1]",
+          '""',
+          ...(none ? [] : ["none"]),
+        ],
+      };
+    }
+    case "boolean":
+      return { good: ["true", "false", '"true"'], bad: ["yes", "no", "True", "1", '""', "{}"] };
+    case "choice":
+      return { good: [...type.values], bad: ["nonsense", type.values[0]!.toUpperCase(), '""'] };
+    case "text":
+      return { good: ["abc", "123", "true"], bad: ['""', "[a]", "{a: b}", '"a\\nb"'] };
+    case "pair":
+      return { good: ['"{}"', "$$", "ab"], bad: ["a", "abc", "{}", '"é"', '""'] };
+    case "listen":
+      return {
+        good: ["g:3", '"*:65535"', '"[::1]:80"', "/a", "/a 0600", ...(type.none ? ["none"] : [])],
+        bad: ["h", "h:0", "h:65536", "/a 0800", "/a 1777", `/${"x".repeat(107)}`, '"a b:1"', '""'],
+      };
+    case "server_address":
+      return { good: ['"h:1"', '"[::1]:80"', "/a"], bad: ["h", '"*:1"', '"h:0"', '""', "/"] };
+    case "group":
+    case "pools":
+    case "servers":
+      return { good: [], bad: ["abc", "[]", '""'] };
+  }
+}
+
+for (const form of FORMS) {
+  describe(form, () => {
+    for (const option of OPTIONS.filter((row) => row.forms.includes(form))) {
+      // A second `pools` or `servers` in the file would be the mistake that is found.
+      if (option.type.kind === "pools" || option.type.kind === "servers") continue;
+      const { good, bad } = samples(option);
+      test(`${option.where} ${option.name}`, () => {
+        for (const value of good) {
+          const { problems } = loadConfig(fileWith(option, form, value), "F");
+          const errors = problems.filter((problem) => problem.severity === "error");
+          expect([value, errors.map((problem) => formatProblem(problem, null))]).toEqual([
+            value,
+            [],
+          ]);
+        }
+        for (const value of bad) {
+          const { config, problems } = loadConfig(fileWith(option, form, value), "F");
+          const found = problems.some((problem) => problem.path.endsWith(option.name));
+          expect([value, config, found]).toEqual([value, null, true]);
+        }
+        expect(good.length + bad.length).toBeGreaterThan(0);
+      });
+    }
+  });
+}
+
+test("each key stands once in its map, and its help is one line", () => {
+  const names = OPTIONS.map((option) => `${option.where}.${option.name}`);
+  expect(new Set(names).size).toBe(names.length);
+  for (const option of OPTIONS) expect(option.help).toMatch(/^[^\n]{10,}[.`)]$/);
+});
+
+test("defaults are valid, and mean themselves when written out", () => {
+  for (const option of OPTIONS) {
+    for (const form of FORMS) {
+      const value = defaultValue(option, form);
+      if (value === null) continue;
+      const text = formatValue(option.type, value);
+      expect([option.name, parseText(option, text)]).toEqual([option.name, { ok: true, value }]);
+    }
+  }
+});
+
+test("a key that a form does not know says what to write instead, if it is there for both", () => {
+  for (const form of FORMS) {
+    const known = optionsKnown("pool", form);
+    const others = OPTIONS.filter((option) => option.where === "pool" && !known.includes(option));
+    expect(others.length).toBeGreaterThan(0);
+    for (const option of others) {
+      const { problems } = loadConfig(fileWith(option, form, "true"), "F");
+      expect(problems.map((problem) => problem.message).join()).toContain(
+        `write ${option.instead}`,
+      );
+    }
+  }
+});
+
+test("only the password is secret", () => {
+  expect(OPTIONS.filter((option) => option.secret).map((option) => option.name)).toEqual([
+    "redis_auth",
+  ]);
+});
