@@ -13,7 +13,7 @@ const MANTISSA_BITS = 64;
 const EXPONENT_MAX = 16_384;
 const EXPONENT_MIN = -16_446;
 /** Longest text that Redis parses as a long double. */
-const TEXT_MAX = 255;
+const TEXT_MAX = 5 * 1024 - 1;
 const DECIMAL_EXPONENT_MAX = 6_000;
 const FRACTION_DIGITS = 17;
 

@@ -21,8 +21,9 @@ export class SortedSetValue extends Collection {
     return this.#scores.get(member);
   }
 
-  /** Adds the member or moves it to its new score. */
-  set(member: string, score: number): void {
+  /** Adds the member or moves it to its new score. Minus zero becomes zero, as in Redis's compact sorted sets. */
+  set(member: string, newScore: number): void {
+    const score = newScore + 0;
     this.delete(member);
     this.#scores.set(member, score);
     const item = { member, score };

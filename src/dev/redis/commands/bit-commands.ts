@@ -48,14 +48,15 @@ function setBit(call: Call): string {
 }
 
 function bitCount(call: Call): string {
+  const value = call.db.getString(at(call, 1));
+  if (value === undefined) return ZERO;
   const count = call.args.length;
-  if (count !== 2 && count !== 4 && count !== 5) fail(SYNTAX);
-  if (count === 2) return integer(countBits(call.db.getString(at(call, 1)) ?? "", 0, Infinity));
+  if (count === 2) return integer(countBits(value, 0, Infinity));
+  if (count !== 4 && count !== 5) fail(SYNTAX);
   const [start, end] = [numberArg(at(call, 2)), numberArg(at(call, 3))];
+  if (start < 0 && end < 0 && start > end) return ZERO;
   const unit = count === 5 ? at(call, 4).toUpperCase() : "BYTE";
   if (unit !== "BYTE" && unit !== "BIT") fail(SYNTAX);
-  const value = call.db.getString(at(call, 1)) ?? "";
-  if (start < 0 && end < 0 && start > end) return ZERO;
   const length = unit === "BIT" ? value.length * 8 : value.length;
   const first = Math.max(start < 0 ? length + start : start, 0);
   const last = Math.min(Math.max(end < 0 ? length + end : end, 0), length - 1);

@@ -1,7 +1,7 @@
 /** Strings that hold numbers: INCR and its relatives. */
 import { at, type Call, type CommandTable } from "../command.ts";
 import { fail, NOT_FINITE, NOT_FLOAT, NOT_INTEGER, OVERFLOW } from "../command-error.ts";
-import { addExtended, formatExtended, parseExtended } from "../extended-float.ts";
+import { addExtended, type Extended, formatExtended, parseExtended } from "../extended-float.ts";
 import { INT64_MAX, INT64_MIN, integerArg } from "../number.ts";
 import { bulk, integer } from "../reply.ts";
 
@@ -20,16 +20,17 @@ export function sumIntegers(old: string | undefined, by: bigint, notInteger: str
   return sum;
 }
 
+/** The amount that a float command adds. `infinite` is the error for an infinite one. */
+export function floatIncrement(text: string, infinite: string): Extended {
+  const increment = parseExtended(text) ?? fail(NOT_FLOAT);
+  return increment === "infinite" ? fail(infinite) : increment;
+}
+
 /** old + by as Redis computes and prints it. `notFloat` is the error for an old text that is no number. */
-export function sumFloats(old: string | undefined, by: string, notFloat: string): string {
-  const current = old === undefined ? { mantissa: 0n, exponent: 0 } : parseExtended(old);
-  if (current === null) fail(notFloat);
-  const increment = parseExtended(by);
-  if (increment === null) fail(NOT_FLOAT);
-  if (current === "infinite" || increment === "infinite") fail(NOT_FINITE);
-  const sum = addExtended(current, increment);
-  if (sum === null) fail(NOT_FINITE);
-  return formatExtended(sum);
+export function sumFloats(old: string | undefined, by: Extended, notFloat: string): string {
+  const current = parseExtended(old ?? "0") ?? fail(notFloat);
+  if (current === "infinite") fail(NOT_FINITE);
+  return formatExtended(addExtended(current, by) ?? fail(NOT_FINITE));
 }
 
 function addInteger(call: Call, by: bigint): string {
@@ -47,7 +48,9 @@ function decrBy(call: Call): string {
 
 function incrByFloat(call: Call): string {
   const key = at(call, 1);
-  const sum = sumFloats(call.db.getString(key), at(call, 2), NOT_FLOAT);
+  const old = call.db.getString(key);
+  if (old !== undefined && parseExtended(old) === null) fail(NOT_FLOAT);
+  const sum = sumFloats(old, floatIncrement(at(call, 2), NOT_FINITE), NOT_FLOAT);
   call.db.replace(key, sum);
   return bulk(sum);
 }

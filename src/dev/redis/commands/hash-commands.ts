@@ -16,7 +16,7 @@ import {
   ZERO,
 } from "../reply.ts";
 import { sample } from "../sample.ts";
-import { sumFloats, sumIntegers } from "./counter-commands.ts";
+import { floatIncrement, sumFloats, sumIntegers } from "./counter-commands.ts";
 
 export const HASH_COMMANDS: CommandTable = {
   hset: [-4, (call) => integer(setFields(call, "hset")), "grows"],
@@ -81,8 +81,8 @@ function hincrby(call: Call): string {
 }
 
 function hincrbyfloat(call: Call): string {
-  const old = hashAt(call)?.get(at(call, 2));
-  const sum = sumFloats(old, at(call, 3), "ERR hash value is not a float");
+  const by = floatIncrement(at(call, 3), "ERR value is NaN or Infinity");
+  const sum = sumFloats(hashAt(call)?.get(at(call, 2)), by, "ERR hash value is not a float");
   call.db.ensure(at(call, 1), HashValue).set(at(call, 2), sum);
   return bulk(sum);
 }

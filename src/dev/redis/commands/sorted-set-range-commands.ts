@@ -14,15 +14,12 @@ const SCORES_BY_LEX = "ERR syntax error, WITHSCORES not supported in combination
 type Kind = "rank" | "score" | "lex";
 
 export const SORTED_SET_RANGE_COMMANDS: CommandTable = {
-  zrange: [-4, (call) => range(call, readRange(call, { kind: null, isReverse: null }))],
-  zrevrange: [-4, (call) => range(call, readRange(call, { kind: "rank", isReverse: true }))],
-  zrangebyscore: [-4, (call) => range(call, readRange(call, { kind: "score", isReverse: false }))],
-  zrevrangebyscore: [
-    -4,
-    (call) => range(call, readRange(call, { kind: "score", isReverse: true })),
-  ],
-  zrangebylex: [-4, (call) => range(call, readRange(call, { kind: "lex", isReverse: false }))],
-  zrevrangebylex: [-4, (call) => range(call, readRange(call, { kind: "lex", isReverse: true }))],
+  zrange: [-4, (call) => range(call, readRange(call, null, null))],
+  zrevrange: [-4, (call) => range(call, readRange(call, "rank", true))],
+  zrangebyscore: [-4, (call) => range(call, readRange(call, "score", false))],
+  zrevrangebyscore: [-4, (call) => range(call, readRange(call, "score", true))],
+  zrangebylex: [-4, (call) => range(call, readRange(call, "lex", false))],
+  zrevrangebylex: [-4, (call) => range(call, readRange(call, "lex", true))],
   zcount: [4, (call) => count(call, byScore(at(call, 2), at(call, 3)))],
   zlexcount: [4, (call) => count(call, byLex(at(call, 2), at(call, 3)))],
   zremrangebyrank: [4, (call) => remove(call, rankSpan(call, false))],
@@ -30,30 +27,19 @@ export const SORTED_SET_RANGE_COMMANDS: CommandTable = {
   zremrangebylex: [4, (call) => remove(call, byLex(at(call, 2), at(call, 3)))],
 };
 
+/** What to read. The command's name says kind and direction already, or they are null and its options may. */
 interface RangeOptions {
-  kind: Kind;
-  isReverse: boolean;
+  kind: Kind | null;
+  isReverse: boolean | null;
   withScores: boolean;
   offset: number;
-  /** Negative: no limit. */
+  /** -1: no limit; so does any other negative number. */
   limit: number;
 }
 
-/** What the command's name says already; null: its options say. */
-interface Given {
-  readonly kind: Kind | null;
-  readonly isReverse: boolean | null;
-}
-
-function readRange(call: Call, given: Given): RangeOptions {
+function readRange(call: Call, kind: Kind | null, isReverse: boolean | null): RangeOptions {
   const options = from(call, 4);
-  const result: RangeOptions = {
-    kind: given.kind ?? "rank",
-    isReverse: given.isReverse ?? false,
-    withScores: false,
-    offset: 0,
-    limit: -1,
-  };
+  const result: RangeOptions = { kind, isReverse, withScores: false, offset: 0, limit: -1 };
   for (let i = 0; i < options.length; i += 1) {
     const name = (options[i] ?? "").toUpperCase();
     if (name === "WITHSCORES") {
@@ -63,19 +49,20 @@ function readRange(call: Call, given: Given): RangeOptions {
       result.limit = numberArg(options[i + 2] ?? "");
       i += 2;
     } else {
-      readDirection(name, given, result);
+      readDirection(name, result);
     }
   }
+  result.kind ??= "rank";
   if (result.limit !== -1 && result.kind === "rank") fail(LIMIT_BY_RANK);
   if (result.withScores && result.kind === "lex") fail(SCORES_BY_LEX);
   return result;
 }
 
-/** REV, BYLEX and BYSCORE, which only a command that leaves them open takes. */
-function readDirection(name: string, given: Given, result: RangeOptions): void {
-  if (name === "REV" && given.isReverse === null) result.isReverse = true;
-  else if (name === "BYLEX" && given.kind === null) result.kind = "lex";
-  else if (name === "BYSCORE" && given.kind === null) result.kind = "score";
+/** REV, BYLEX and BYSCORE: each only where it is still open. */
+function readDirection(name: string, result: RangeOptions): void {
+  if (name === "REV" && result.isReverse === null) result.isReverse = true;
+  else if (name === "BYLEX" && result.kind === null) result.kind = "lex";
+  else if (name === "BYSCORE" && result.kind === null) result.kind = "score";
   else fail(SYNTAX);
 }
 
@@ -89,7 +76,7 @@ function range(call: Call, options: RangeOptions): string {
   if (zset === undefined) return EMPTY_ARRAY;
   const { first, last } = find(zset);
   let items = zset.range(first, last);
-  if (options.isReverse) items.reverse();
+  if (options.isReverse === true) items.reverse();
   if (options.kind !== "rank") items = limited(items, options);
   return bulks(
     items.flatMap(({ member, score }) =>
@@ -99,8 +86,8 @@ function range(call: Call, options: RangeOptions): string {
 }
 
 function findSpan(call: Call, { kind, isReverse }: RangeOptions): FindSpan {
-  if (kind === "rank") return rankSpan(call, isReverse);
-  const [min, max] = isReverse ? [at(call, 3), at(call, 2)] : [at(call, 2), at(call, 3)];
+  if (kind === "rank") return rankSpan(call, isReverse === true);
+  const [min, max] = isReverse === true ? [at(call, 3), at(call, 2)] : [at(call, 2), at(call, 3)];
   return kind === "score" ? byScore(min, max) : byLex(min, max);
 }
 

@@ -40,8 +40,7 @@ function readSetOptions(options: readonly string[]): SetOptions {
     } else if (name === "KEEPTTL" && (result.ttl === null || result.ttl === "keep")) {
       result.ttl = "keep";
     } else {
-      if (result.ttl !== null) fail(SYNTAX);
-      result.ttl = readExpiry(name, options[i + 1]);
+      result.ttl = readExpiry(name, options[i + 1], result.ttl);
       i += 1;
     }
   }
@@ -56,16 +55,21 @@ function readGetExOptions(options: readonly string[]): Expiry | "never" | null {
     if (name === "PERSIST" && (ttl === null || ttl === "never")) {
       ttl = "never";
     } else {
-      if (ttl !== null) fail(SYNTAX);
-      ttl = readExpiry(name, options[i + 1]);
+      ttl = readExpiry(name, options[i + 1], ttl);
       i += 1;
     }
   }
   return ttl;
 }
 
-function readExpiry(name: string, text: string | undefined): Expiry {
+/** The same unit may come again, and then counts; another one, or another option about expiry, may not. */
+function readExpiry(
+  name: string,
+  text: string | undefined,
+  before: Expiry | "keep" | "never" | null,
+): Expiry {
   if (!isExpiryUnit(name) || text === undefined) fail(SYNTAX);
+  if (before !== null && (typeof before === "string" || before.unit !== name)) fail(SYNTAX);
   return { unit: name, text };
 }
 
