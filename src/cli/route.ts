@@ -84,7 +84,12 @@ export function routeKeys(pool: PoolConfig, keys: readonly Buffer[]): KeyRoute[]
     hashed = bytes.subarray(start, end);
     return hash(bytes, start, end);
   }, pool.hashTag);
-  const ring = createRing(pool.distribution, pool.servers, () => true, Math.random);
+  const ring = createRing(
+    pool.distribution,
+    pool.servers,
+    () => true,
+    () => 0,
+  );
   return keys.map((key) => {
     hashed = key;
     const value = hasher.hash(key, 0, key.length);
