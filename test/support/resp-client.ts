@@ -16,11 +16,15 @@ export class RespClient {
   #end = 0;
   #unsent: Buffer[] = [];
   #closed = false;
-  /** Whoever waits for bytes, room or the close. */
-  #wake: (() => void) | null = null;
+  /** Whoever waits for bytes, room or the close: a sender and a receiver may do so at once. */
+  readonly #waiting = new Set<() => void>();
 
-  static async connect(endpoint: Endpoint): Promise<RespClient> {
+  /** Longest wait for anything, in milliseconds. */
+  #deadlineMs = DEADLINE_MS;
+
+  static async connect(endpoint: Endpoint, deadlineMs: number = DEADLINE_MS): Promise<RespClient> {
     const client = new RespClient();
+    client.#deadlineMs = deadlineMs;
     const socket: Bun.SocketHandler<undefined> = {
       data: (_, chunk) => client.#receive(chunk),
       drain: () => client.#flush(),
@@ -112,7 +116,7 @@ export class RespClient {
     if (this.#end + chunk.length > this.#bytes.length) this.#makeRoom(chunk.length);
     chunk.copy(this.#bytes, this.#end);
     this.#end += chunk.length;
-    this.#wake?.();
+    this.#wake();
   }
 
   #makeRoom(length: number): void {
@@ -136,27 +140,32 @@ export class RespClient {
       }
       this.#unsent.shift();
     }
-    this.#wake?.();
+    this.#wake();
   }
 
   #onClose(): void {
     this.#closed = true;
-    this.#wake?.();
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting) wake();
   }
 
   /** Waits until `isDone`, or until the connection is closed. */
   async #until(what: string, isDone: () => boolean): Promise<void> {
-    const deadline = performance.now() + DEADLINE_MS;
+    const deadline = performance.now() + this.#deadlineMs;
     while (!isDone() && !this.#closed) {
       const left = deadline - performance.now();
       const { promise, resolve } = Promise.withResolvers<boolean>();
       const timer = setTimeout(() => resolve(false), left);
-      this.#wake = () => resolve(true);
+      const wake = (): void => resolve(true);
+      this.#waiting.add(wake);
       const woken = await promise;
       clearTimeout(timer);
-      this.#wake = null;
+      this.#waiting.delete(wake);
       if (!woken) {
-        throw new Error(`waited ${DEADLINE_MS} ms for ${what}; received ${show(this.unread)}`);
+        throw new Error(`waited ${this.#deadlineMs} ms for ${what}; received ${show(this.unread)}`);
       }
     }
   }
