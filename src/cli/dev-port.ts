@@ -1,0 +1,29 @@
+/** Which port `proxy dev` listens on. */
+
+export const DEV_HOST = "127.0.0.1";
+/** nutcracker's customary port. */
+export const DEV_PORT = 22121;
+/** How many ports from there on are tried. */
+const TRIES = 20;
+
+/** False when somebody listens there already, whether or not they would share it. */
+export function isPortFree(port: number): boolean {
+  try {
+    Bun.listen({ hostname: DEV_HOST, port, socket: { data() {} } }).stop(true);
+    return true;
+  } catch (error) {
+    // Any other reason is told best by whoever opens the socket for good.
+    return !(error instanceof Error && "code" in error && error.code === "EADDRINUSE");
+  }
+}
+
+/** The first free port from `first` on, or null. */
+export function findFreePort(first: number = DEV_PORT): number | null {
+  for (let port = first; port < first + TRIES; port += 1) if (isPortFree(port)) return port;
+  return null;
+}
+
+/** What to say when `findFreePort` finds none. */
+export function noFreePort(first: number = DEV_PORT): string {
+  return `ports ${first} to ${first + TRIES - 1} of ${DEV_HOST} are all in use; name one with --port`;
+}

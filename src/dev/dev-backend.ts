@@ -1,0 +1,44 @@
+/**
+ * The process that holds the embedded servers of `proxy dev`: none of their work is done in supervisor or workers.
+ *
+ * Its standard input is its lifeline. When that ends, whoever started it is gone, and so it goes, with its directory.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startDevRedis } from "./redis/dev-redis.ts";
+
+/** The first argument of a process that is to call `runDevBackend`. */
+export const DEV_BACKEND_ROLE = "__dev-backend";
+
+/** The one line that it prints, as JSON: all its servers accept connections. */
+export interface DevBackendReady {
+  /** Made by it, removed at its end, readable by its user only. */
+  readonly directory: string;
+  /** One unix socket path per shard. */
+  readonly addresses: readonly string[];
+}
+
+/** A terminal sends them to the whole group: the workers may still need their servers to drain. */
+const GROUP_SIGNALS: readonly NodeJS.Signals[] = ["SIGINT", "SIGQUIT", "SIGHUP", "SIGWINCH"];
+
+/** Starts as many shards as the argument after the role says. */
+export function runDevBackend(): void {
+  const [, , , shards] = process.argv;
+  const directory = mkdtempSync(join(tmpdir(), "proxy-dev-"));
+  process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
+  for (const signal of GROUP_SIGNALS) process.on(signal, () => {});
+  process.on("SIGTERM", () => process.exit(0));
+  process.stdin.on("close", () => process.exit(0));
+  process.stdin.resume();
+  const ready: DevBackendReady = { directory, addresses: startShards(directory, Number(shards)) };
+  process.stdout.write(`${JSON.stringify(ready)}\n`);
+}
+
+/** Redis only, for now: an embedded Memcached gets its own folder beside `redis/` and is started here. */
+function startShards(directory: string, shards: number): string[] {
+  return Array.from({ length: shards }, (_, index) => {
+    const unixPath = join(directory, `shard-${index + 1}.sock`);
+    return startDevRedis({ unixPath }).address;
+  });
+}
