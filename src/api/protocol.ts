@@ -1,8 +1,32 @@
-/**
- * What the scanners of a protocol module promise.
- *
- * Offsets in a view are relative to the buffer that was scanned. A view is reused: it describes a message until the next scan.
- */
+/** What the scanners of a protocol module promise to the session and upstream layers. */
 
 /** Returned by a scan that needs more bytes. */
 export const INCOMPLETE = 0;
+
+/**
+ * Finds message boundaries in received bytes, incrementally.
+ *
+ * `scan` is called with the same message start again and again until the message is complete; in between the
+ * bytes may have moved to another buffer (with other offsets), but not changed.
+ */
+export interface ReplyScanner {
+  /** @returns > start: where the first reply ends; INCOMPLETE; or < 0: not this protocol, the connection is useless. */
+  scan(bytes: Buffer, start: number, end: number): number;
+  /** After INCOMPLETE: the least size the whole reply will have, as far as known. */
+  readonly need: number;
+  /** Forgets a half-scanned reply (its connection is gone). */
+  reset(): void;
+}
+
+/** What an upstream connection has to know of its protocol. */
+export interface UpstreamProtocol {
+  createReplyScanner(): ReplyScanner;
+  /** Sent first on every new connection; empty: nothing. */
+  readonly handshake: Buffer;
+  /** Replies that the handshake causes. */
+  readonly handshakeReplies: number;
+  /** A harmless request with one reply: a server that was lost must answer it before it gets requests of clients again. */
+  readonly probe: Buffer;
+  /** What is wrong with handshake reply number `index` (from 0), for humans, or null when it is fine. */
+  handshakeFault(index: number, bytes: Buffer, start: number, end: number): string | null;
+}

@@ -77,6 +77,8 @@ export function renderCommandTable(commands: Command[], version: string): string
  *   n INDEX:countIndex:firstKey:step    a key count stands at INDEX + countIndex, the keys from INDEX + firstKey on
  * where last is relative to the first key if ≥ 0, to the end if negative, and limit divides what a last of -1 covers.
  */
+export const REDIS_VERSION = "${version}";
+
 export const REDIS_COMMANDS = \`
 ${rows.join("\n")}
 \`;

@@ -1,0 +1,184 @@
+/**
+ * Bytes that wait to be written to one socket.
+ *
+ *   front block (pooled, grows ×4 up to 256 KiB)      later blocks
+ *   | written | head … waiting … tail | free |   →   | kept by reference |   | pooled | …
+ *
+ * Small ranges are copied. A large one can be queued by reference: 512 MB then pass without a copy.
+ */
+import { BLOCK_BYTES_MAX, releaseBlock, takeBlock } from "./block-pool.ts";
+import { KEEP_BY_REFERENCE_MIN_BYTES } from "./limits.ts";
+
+/** What the queue needs of a stream: see Stream.write in src/api. */
+export interface ByteWriter {
+  write(bytes: Buffer, start: number, length: number): number;
+}
+
+/** How `writeTo` ended. */
+export const WRITTEN = 0;
+/** The kernel is full: call again on drain. */
+export const BLOCKED = 1;
+/** The connection is gone. */
+export const GONE = 2;
+
+interface Block {
+  readonly bytes: Buffer;
+  head: number;
+  tail: number;
+  readonly isPooled: boolean;
+}
+
+const NONE: Buffer = Buffer.alloc(0);
+
+export class ByteQueue {
+  /** Bytes that wait. */
+  size = 0;
+  /** Bytes ever appended; with `size` it says how far writing has come. */
+  appended = 0;
+
+  private bytes: Buffer = NONE;
+  private head = 0;
+  private tail = 0;
+  private isPooled = false;
+  private later: Block[] = [];
+  /** Size of block that the last burst needed: saves the next one from growing step by step. */
+  private expected = 0;
+
+  /** Copies bytes[start, end). */
+  append(bytes: Buffer, start: number, end: number): void {
+    const length = end - start;
+    this.size += length;
+    this.appended += length;
+    if (this.later.length === 0 && this.isPooled && this.bytes.length - this.tail >= length) {
+      bytes.copy(this.bytes, this.tail, start, end);
+      this.tail += length;
+      return;
+    }
+    this.appendSlowly(bytes, start, end);
+  }
+
+  /**
+   * Queues bytes[start, end) without a copy when that is worth it. The caller must never change the buffer again.
+   * A range that would pin more than twice its size is copied all the same.
+   */
+  appendKept(bytes: Buffer, start: number, end: number): void {
+    const length = end - start;
+    if (length < KEEP_BY_REFERENCE_MIN_BYTES || length * 2 < bytes.length) {
+      this.append(bytes, start, end);
+      return;
+    }
+    this.size += length;
+    this.appended += length;
+    if (this.size === length) {
+      this.releaseFront();
+      this.setFront(bytes, start, end, false);
+    } else {
+      this.later.push({ bytes, head: start, tail: end, isPooled: false });
+    }
+  }
+
+  /** Writes what it can: WRITTEN (nothing is left), BLOCKED or GONE. */
+  writeTo(writer: ByteWriter): typeof WRITTEN | typeof BLOCKED | typeof GONE {
+    while (this.size > 0) {
+      const length = this.tail - this.head;
+      const taken = writer.write(this.bytes, this.head, length);
+      if (taken < 0) return GONE;
+      this.size -= taken;
+      this.head += taken;
+      if (taken < length) return BLOCKED;
+      this.nextBlock();
+    }
+    return WRITTEN;
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.releaseFront();
+    for (const block of this.later) if (block.isPooled) releaseBlock(block.bytes);
+    this.later = [];
+    this.size = 0;
+  }
+
+  /** A copy of all waiting bytes, for hand-over to another process. */
+  toBuffer(): Buffer {
+    const parts = [this.bytes.subarray(this.head, this.tail)];
+    for (const block of this.later) parts.push(block.bytes.subarray(block.head, block.tail));
+    return Buffer.concat(parts);
+  }
+
+  private appendSlowly(bytes: Buffer, start: number, end: number): void {
+    let from = start;
+    while (from < end) {
+      const free = this.roomFor(end - from);
+      const to = Math.min(end, from + free);
+      const last = this.later.at(-1);
+      if (last === undefined) {
+        bytes.copy(this.bytes, this.tail, from, to);
+        this.tail += to - from;
+      } else {
+        bytes.copy(last.bytes, last.tail, from, to);
+        last.tail += to - from;
+      }
+      from = to;
+    }
+  }
+
+  /** Makes the last block one with room, and says how many bytes it can take (at least 1, aims at `wanted`). */
+  private roomFor(wanted: number): number {
+    const last = this.later.at(-1);
+    if (last !== undefined) {
+      const free = last.isPooled ? last.bytes.length - last.tail : 0;
+      if (free > 0) return free;
+      return this.addBlock();
+    }
+    if (!this.isPooled) {
+      if (this.head < this.tail) return this.addBlock();
+      this.setFront(takeBlock(clampBlock(Math.max(wanted, this.expected))), 0, 0, true);
+      return this.bytes.length;
+    }
+    const free = this.bytes.length - this.tail;
+    if (free >= wanted) return free;
+    const used = this.tail - this.head;
+    if (this.bytes.length === BLOCK_BYTES_MAX) return free > 0 ? free : this.addBlock();
+    const larger = takeBlock(clampBlock(used + wanted));
+    this.bytes.copy(larger, 0, this.head, this.tail);
+    releaseBlock(this.bytes);
+    this.setFront(larger, 0, used, true);
+    this.expected = larger.length;
+    return larger.length - used > 0 ? larger.length - used : this.addBlock();
+  }
+
+  private addBlock(): number {
+    const bytes = takeBlock(BLOCK_BYTES_MAX);
+    this.later.push({ bytes, head: 0, tail: 0, isPooled: true });
+    return bytes.length;
+  }
+
+  private nextBlock(): void {
+    const next = this.later.shift();
+    if (next === undefined) {
+      // A small burst after a large one: let the expectation sink again.
+      if (this.isPooled && this.tail * 4 < this.expected) this.expected >>= 2;
+      this.releaseFront();
+      return;
+    }
+    this.releaseFront();
+    this.setFront(next.bytes, next.head, next.tail, next.isPooled);
+  }
+
+  private setFront(bytes: Buffer, head: number, tail: number, isPooled: boolean): void {
+    this.bytes = bytes;
+    this.head = head;
+    this.tail = tail;
+    this.isPooled = isPooled;
+  }
+
+  private releaseFront(): void {
+    if (this.isPooled) releaseBlock(this.bytes);
+    this.setFront(NONE, 0, 0, false);
+  }
+}
+
+function clampBlock(size: number): number {
+  return size > BLOCK_BYTES_MAX ? BLOCK_BYTES_MAX : size;
+}

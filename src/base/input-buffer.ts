@@ -1,0 +1,73 @@
+/**
+ * Received bytes that are not consumed yet.
+ *
+ * A chunk is scanned where it arrived. Only what is left of it (an incomplete message) is copied, so that twenty
+ * bytes do not pin half a megabyte, and the next chunk is appended to that.
+ */
+import { copyOf } from "./copy-of.ts";
+import { KEEP_BY_REFERENCE_MIN_BYTES } from "./limits.ts";
+
+const NONE: Buffer = Buffer.alloc(0);
+
+export class InputBuffer {
+  /** The bytes to scan: bytes[start, end). Never rewritten below `end` once handed out, so ranges of it may be kept. */
+  bytes: Buffer = NONE;
+  start = 0;
+  end = 0;
+  /** `bytes` was made here, with room behind `end`; it is not a received chunk. */
+  private isOwn = false;
+
+  get size(): number {
+    return this.end - this.start;
+  }
+
+  /**
+   * Adds a received chunk, which becomes the buffer's own.
+   * @param need size of the message at `start` as far as it is known; room is made for so much at once when `isTrusted`
+   *   (a server announced it), and by doubling otherwise (a client may announce what it never sends).
+   */
+  add(chunk: Buffer, need: number, isTrusted: boolean): void {
+    if (this.start === this.end) {
+      this.isOwn = false;
+      this.bytes = chunk;
+      this.start = 0;
+      this.end = chunk.length;
+      return;
+    }
+    const size = this.end - this.start;
+    if (this.bytes.length - this.end < chunk.length) {
+      const atLeast = size + chunk.length;
+      const doubled = Math.max(2 * size, KEEP_BY_REFERENCE_MIN_BYTES);
+      // Where more is known to come than doubling gives, room for it is made at once only if it will surely come.
+      const wanted = need <= atLeast ? doubled : isTrusted ? need : Math.min(need, doubled);
+      const larger = Buffer.allocUnsafeSlow(Math.max(atLeast, wanted));
+      this.isOwn = true;
+      this.bytes.copy(larger, 0, this.start, this.end);
+      this.bytes = larger;
+      this.start = 0;
+      this.end = size;
+    }
+    chunk.copy(this.bytes, this.end, 0, chunk.length);
+    this.end += chunk.length;
+  }
+
+  /** After a scan: `start` has moved over what was consumed; the rest is taken off the chunk it came in. */
+  keepRest(): void {
+    if (this.start === this.end) {
+      this.clear();
+    } else if (this.start > 0 || !this.isOwn) {
+      // A buffer that was made for the message at hand keeps its room; what is mostly consumed or a chunk does not.
+      if (this.end - this.start >= this.bytes.length >> 1) return;
+      this.bytes = copyOf(this.bytes, this.start, this.end);
+      this.isOwn = true;
+      this.end -= this.start;
+      this.start = 0;
+    }
+  }
+
+  clear(): void {
+    this.bytes = NONE;
+    this.start = 0;
+    this.end = 0;
+  }
+}

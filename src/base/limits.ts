@@ -1,0 +1,41 @@
+/** Every bound of the data plane, by name. `test/unit/base/limits.test.ts` asserts how they relate. */
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** Longest value of one argument or reply element: Redis's proto-max-bulk-len. */
+export const BULK_BYTES_MAX: number = 512 * MIB;
+/** Most arguments of one request. */
+export const ARGUMENTS_MAX: number = 1024 * 1024;
+/** Longest request: all arguments together. */
+export const REQUEST_BYTES_MAX: number = 1024 * MIB;
+/** Longest inline request, and longest line that announces a length: Redis's PROTO_INLINE_MAX_SIZE. */
+export const LINE_BYTES_MAX: number = 64 * KIB;
+/** Before a client has authenticated: arguments and bytes of an argument. Redis's own figures. */
+export const UNAUTHENTICATED_ARGUMENTS_MAX: number = 10;
+export const UNAUTHENTICATED_BULK_BYTES_MAX: number = 16 * KIB;
+
+/** Requests of one session that wait for a reply; more stay unread. A power of two. */
+export const PENDING_REPLIES_MAX: number = 1024;
+/** Slots a session's reply ring starts with. A power of two. */
+export const PENDING_REPLIES_START: number = 16;
+/** With this much unread by the client, none of its requests is read. */
+export const SESSION_OUTPUT_HIGH_BYTES: number = 1 * MIB;
+/** Reading resumes below this. */
+export const SESSION_OUTPUT_LOW_BYTES: number = 256 * KIB;
+/** A client with more than this unread, when yet another reply arrives, is cut. */
+export const SESSION_OUTPUT_MAX_BYTES: number = 512 * MIB;
+/** Replies of this many bytes may be on their way to one session: large values shrink its window of pending replies. */
+export const SESSION_WINDOW_BYTES: number = 64 * MIB;
+
+/** With this much waiting for one server connection, sessions wait before adding more. */
+export const UPSTREAM_QUEUE_HIGH_BYTES: number = 8 * MIB;
+/** Waiting sessions go on below this. */
+export const UPSTREAM_QUEUE_LOW_BYTES: number = 2 * MIB;
+/** Requests that may wait for a reply on one server connection. */
+export const UPSTREAM_PENDING_MAX: number = 256 * KIB;
+
+/** From this size on a byte range is queued by reference instead of copied. */
+export const KEEP_BY_REFERENCE_MIN_BYTES: number = 64 * KIB;
+/** How long a closed-after-error session goes on discarding input, so that its last reply is not lost to a reset. */
+export const LINGER_MS: number = 2000;

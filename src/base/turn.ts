@@ -1,0 +1,87 @@
+/**
+ * One turn of the event loop, as the data plane sees it.
+ *
+ * Bun calls back for each readable socket and runs `setImmediate` once after the whole batch. Whatever became
+ * dirty in between is flushed there, so a socket is written once per turn however many requests touched it.
+ *
+ *   socket events ──▶ mark / wake ──▶ [setImmediate] woken sessions run ──▶ dirty streams flush
+ */
+
+export interface Flushable {
+  /** Owned by Turn: true while on its list. */
+  isMarked: boolean;
+  /** Writes what is queued. May mark and wake others. Must not throw. */
+  flush(): void;
+}
+
+export interface Wakeable {
+  /** Owned by Turn: true while on its list. */
+  isWoken: boolean;
+  /** Continues work that had to stop, before this turn's flush. Must not throw. */
+  wakeUp(): void;
+}
+
+export class Turn {
+  private dirty: Flushable[] = [];
+  /** The other list: they take turns, so that no turn allocates one. */
+  private spare: Flushable[] = [];
+  private woken: Wakeable[] = [];
+  private isArmed = false;
+  private clockMs = 0;
+
+  /** Milliseconds of a monotonic clock, read once per turn. */
+  get nowMs(): number {
+    if (this.clockMs === 0) {
+      this.clockMs = performance.now();
+      // A turn that only looks at the clock must still end, or the reading would go stale.
+      this.arm();
+    }
+    return this.clockMs;
+  }
+
+  /** `target.flush()` is called once at the end of this turn. */
+  mark(target: Flushable): void {
+    if (target.isMarked) return;
+    target.isMarked = true;
+    this.dirty.push(target);
+    this.arm();
+  }
+
+  /** `target.wakeUp()` is called once at the end of this turn, before the flush. */
+  wake(target: Wakeable): void {
+    if (target.isWoken) return;
+    target.isWoken = true;
+    this.woken.push(target);
+    this.arm();
+  }
+
+  private arm(): void {
+    if (this.isArmed) return;
+    this.isArmed = true;
+    setImmediate(this.end);
+  }
+
+  private readonly end = (): void => {
+    this.isArmed = false;
+    // Those woken by the flushes below have a turn of their own: a busy session cannot keep the loop from its sockets.
+    const woken = this.woken;
+    if (woken.length > 0) {
+      this.woken = [];
+      for (const target of woken) {
+        target.isWoken = false;
+        target.wakeUp();
+      }
+    }
+    // Whatever a flush marks again waits for the next turn, when its socket may have taken more.
+    const dirty = this.dirty;
+    this.dirty = this.spare;
+    for (let i = 0; i < dirty.length; i++) {
+      const target = dirty[i]!;
+      target.isMarked = false;
+      target.flush();
+    }
+    dirty.length = 0;
+    this.spare = dirty;
+    this.clockMs = 0;
+  };
+}

@@ -1,0 +1,89 @@
+/**
+ * The engine: one Bun socket behind the Stream contract.
+ *
+ * The handlers are shared by all sockets and find their stream in `socket.data`. There is no `error` handler on
+ * purpose: an exception from the data plane is a programmer's error and must end the worker.
+ */
+import type { Socket, SocketHandler } from "bun";
+import type { Stream, StreamEvents } from "../api/stream.ts";
+
+export class BunStream implements Stream {
+  /** Null before the socket is open and after it is closed. */
+  private socket: Socket<BunStream> | null = null;
+  private events: StreamEvents | null = null;
+
+  get fd(): number {
+    return this.socket === null ? -1 : (this.socket as unknown as { readonly fd: number }).fd;
+  }
+
+  get peer(): string {
+    const socket = this.socket;
+    if (socket === null) return "closed";
+    return socket.remoteAddress === undefined
+      ? "unix"
+      : `${socket.remoteAddress}:${socket.remotePort}`;
+  }
+
+  write(bytes: Buffer, start: number, length: number): number {
+    const socket = this.socket;
+    return socket === null ? -1 : socket.write(bytes, start, length);
+  }
+
+  pause(): void {
+    this.socket?.pause();
+  }
+
+  resume(): void {
+    this.socket?.resume();
+  }
+
+  shutdown(): void {
+    this.socket?.shutdown();
+  }
+
+  close(): void {
+    // The close event comes from inside this call and clears the field.
+    this.socket?.end();
+  }
+
+  /** SO_KEEPALIVE, with the first probe after `idleMs`. */
+  keepAlive(idleMs: number): void {
+    this.socket?.setKeepAlive(true, idleMs);
+  }
+
+  /** For the engine: from now on `events` hears of `socket`. */
+  attach(socket: Socket<BunStream>, events: StreamEvents): void {
+    this.socket = socket;
+    this.events = events;
+  }
+
+  /** For the engine. */
+  heard(): StreamEvents | null {
+    return this.events;
+  }
+
+  /** For the engine. */
+  closed(cause: string): void {
+    const events = this.events;
+    this.socket = null;
+    this.events = null;
+    events?.onClose(cause);
+  }
+}
+
+/** What all sockets share; `open` differs between accepted and connected ones. */
+export const STREAM_HANDLER: SocketHandler<BunStream> = {
+  data(socket, chunk) {
+    socket.data.heard()?.onBytes(chunk);
+  },
+  drain(socket) {
+    socket.data.heard()?.onDrain();
+  },
+  end(socket) {
+    socket.data.heard()?.onEnd();
+  },
+  close(socket, error) {
+    // An accepted socket that was refused at once never became a stream.
+    socket.data?.closed((error as { readonly code?: string } | undefined)?.code ?? "");
+  },
+};

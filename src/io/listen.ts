@@ -1,0 +1,52 @@
+/** Accepting clients on a listening socket that somebody else made. */
+import type { Stream, StreamEvents } from "../api/stream.ts";
+import { BunStream, STREAM_HANDLER } from "./bun-stream.ts";
+
+export interface Acceptor {
+  /** Accepts nobody any more. Accepted streams live on, and the socket itself stays its maker's. */
+  stop(): void;
+}
+
+/**
+ * Accepts from listening socket `fd`.
+ * @param onStream who hears of a new stream's events, or null: it is closed at once
+ * @throws when the fd is no listening socket
+ */
+export function acceptOn(
+  fd: number,
+  isKeptAlive: boolean,
+  onStream: (stream: Stream) => StreamEvents | null,
+): Acceptor {
+  const listener = Bun.listen<BunStream>({
+    fd,
+    allowHalfOpen: true,
+    data: undefined as unknown as BunStream,
+    socket: {
+      ...STREAM_HANDLER,
+      open(socket: Bun.Socket<BunStream>) {
+        const stream = new BunStream();
+        socket.data = stream;
+        // Attached before asking, so that the asked one can look at the peer and write.
+        stream.attach(socket, NOBODY);
+        const events = onStream(stream);
+        if (events === null) {
+          socket.terminate();
+          return;
+        }
+        stream.attach(socket, events);
+        if (isKeptAlive) stream.keepAlive(KEEPALIVE_IDLE_MS);
+      },
+    },
+  } as unknown as Bun.TCPSocketListenOptions<BunStream>);
+  return { stop: () => listener.stop() };
+}
+
+/** Idle time after which the kernel asks whether the other end is still there. */
+export const KEEPALIVE_IDLE_MS = 60_000;
+
+const NOBODY: StreamEvents = {
+  onBytes() {},
+  onDrain() {},
+  onEnd() {},
+  onClose() {},
+};

@@ -1,0 +1,70 @@
+/** Where the keys of a request stand, by the command's key specs (Redis's db.c, getKeysUsingKeySpecs). */
+import type { Command, KeySpec } from "./command.ts";
+import type { RequestView } from "./request-view.ts";
+
+/**
+ * Writes the argument indexes of all keys to `into` and returns how many there are, or -1 when the request is not
+ * one from which they can be told (a key count that is no number or too large).
+ */
+export function findKeys(command: Command, view: RequestView, into: number[]): number {
+  into.length = 0;
+  for (const spec of command.keySpecs) {
+    if (!findBySpec(spec, view, into)) return -1;
+  }
+  return into.length;
+}
+
+function findBySpec(spec: KeySpec, view: RequestView, into: number[]): boolean {
+  if (spec.from === "count") return findByCount(spec, view, into);
+  let first: number;
+  if (spec.from === "index") {
+    first = spec.index;
+  } else {
+    const keyword = findKeyword(view, spec.keyword, spec.searchFrom);
+    if (keyword < 0) return true;
+    first = keyword + 1;
+  }
+  const last = lastKey(first, spec, view.count);
+  for (let i = first; i <= last && i < view.count; i += spec.step) into.push(i);
+  return true;
+}
+
+function findByCount(
+  spec: KeySpec & { from: "count" },
+  view: RequestView,
+  into: number[],
+): boolean {
+  const at = spec.index + spec.countIndex;
+  if (at >= view.count) return false;
+  const text = view.text(at);
+  if (!/^(0|[1-9][0-9]{0,8})$/.test(text)) return false;
+  const first = spec.index + spec.firstKey;
+  const count = Number(text);
+  if (first + (count - 1) * spec.step >= view.count) return false;
+  for (let i = 0; i < count; i++) into.push(first + i * spec.step);
+  return true;
+}
+
+function lastKey(
+  first: number,
+  spec: { readonly last: number; readonly limit: number },
+  count: number,
+): number {
+  if (spec.last >= 0) return first + spec.last;
+  if (spec.limit <= 1) return count + spec.last;
+  return first + Math.floor((count - first) / spec.limit) + spec.last;
+}
+
+/** Argument index of `keyword` (any case), looked for from `searchFrom` on; backwards if that is negative; -1: none. */
+export function findKeyword(view: RequestView, keyword: string, searchFrom: number): number {
+  const step = searchFrom < 0 ? -1 : 1;
+  for (
+    let i = searchFrom < 0 ? view.count + searchFrom : searchFrom;
+    i > 0 && i < view.count;
+    i += step
+  ) {
+    if (view.to(i) - view.from(i) === keyword.length && view.text(i).toUpperCase() === keyword)
+      return i;
+  }
+  return -1;
+}

@@ -1,0 +1,136 @@
+/**
+ * Finds where a server's RESP2 reply ends.
+ *
+ * Arrays need no stack: `remaining` counts the elements that are still to come, whatever their depth.
+ */
+import { INCOMPLETE, type ReplyScanner } from "../../api/protocol.ts";
+import { BULK_BYTES_MAX } from "../../base/limits.ts";
+
+const CR = 13;
+const LF = 10;
+const ZERO = 0x30;
+const MINUS = 0x2d;
+const PLUS = 0x2b;
+const COLON = 0x3a;
+const DOLLAR = 0x24;
+const ASTERISK = 0x2a;
+const GARBAGE = -1;
+/** Elements of one reply, all depths together. */
+const ELEMENTS_MAX = 2 ** 31;
+const NULL_LENGTH = -1;
+const NO_LENGTH = -2;
+
+export class RedisReplyScanner implements ReplyScanner {
+  need = 0;
+  private remaining = 1;
+  /** Scanned so far, relative to the reply's start. */
+  private offset = 0;
+  /** Of a line that is not complete: so much was searched for its end, relative to the reply's start. */
+  private searched = 0;
+
+  scan(bytes: Buffer, start: number, end: number): number {
+    let position = start + this.offset;
+    let remaining = this.remaining;
+    while (remaining > 0) {
+      const next = this.scanElement(
+        bytes,
+        position,
+        end,
+        Math.max(position + 1, start + this.searched),
+      );
+      if (next <= 0) {
+        if (next < 0) return GARBAGE;
+        // Its last byte may be the CR whose LF is still to come.
+        this.searched = Math.max(end - 1 - start, 0);
+        this.offset = position - start;
+        this.remaining = remaining;
+        this.need = this.elementEnd - start;
+        return INCOMPLETE;
+      }
+      remaining += this.children - 1;
+      if (remaining > ELEMENTS_MAX) return GARBAGE;
+      position = next;
+      this.searched = 0;
+    }
+    this.offset = 0;
+    this.remaining = 1;
+    return position;
+  }
+
+  reset(): void {
+    this.offset = 0;
+    this.searched = 0;
+    this.remaining = 1;
+    this.need = 0;
+  }
+
+  /** Set by `scanElement`: elements of the array that begins there. */
+  private children = 0;
+  /** Set by an incomplete `scanElement`: where the element ends at the earliest. */
+  private elementEnd = 0;
+
+  /** Returns where the element at `position` ends (for an array: its header), INCOMPLETE or GARBAGE. */
+  private scanElement(bytes: Buffer, position: number, end: number, from: number): number {
+    this.children = 0;
+    this.elementEnd = end + 1;
+    if (position >= end) return INCOMPLETE;
+    const type = bytes[position]!;
+    if (type === DOLLAR) return this.scanBulk(bytes, position, end);
+    if (type !== COLON && type !== PLUS && type !== MINUS && type !== ASTERISK) return GARBAGE;
+    const cr = findLineEnd(bytes, from, end, BULK_BYTES_MAX);
+    if (cr <= 0) return cr;
+    if (type === ASTERISK) {
+      const count = parseLength(bytes, position + 1, cr);
+      if (count === NO_LENGTH) return GARBAGE;
+      if (count > 0) this.children = count;
+    }
+    return cr + 2;
+  }
+
+  private scanBulk(bytes: Buffer, position: number, end: number): number {
+    const cr = findLineEnd(bytes, position + 1, end, LENGTH_LINE_BYTES_MAX);
+    if (cr <= 0) return cr;
+    const length = parseLength(bytes, position + 1, cr);
+    if (length === NO_LENGTH || length > BULK_BYTES_MAX) return GARBAGE;
+    if (length === NULL_LENGTH) return cr + 2;
+    const next = cr + 2 + length + 2;
+    if (next > end) {
+      this.elementEnd = next;
+      return INCOMPLETE;
+    }
+    return bytes[next - 2] === CR && bytes[next - 1] === LF ? next : GARBAGE;
+  }
+}
+
+/** Long enough for any length or integer: lines that are longer are looked through natively. */
+const SHORT_LINE_BYTES = 24;
+
+/** "$", at most ten digits, CR LF. */
+const LENGTH_LINE_BYTES_MAX = 16;
+
+/** Position of the CR that ends the line which `from` is in, INCOMPLETE (its LF included) or GARBAGE. */
+function findLineEnd(bytes: Buffer, from: number, end: number, bytesMax: number): number {
+  const shortEnd = from + SHORT_LINE_BYTES < end ? from + SHORT_LINE_BYTES : end;
+  let at = from;
+  while (at < shortEnd && bytes[at] !== CR) at++;
+  if (at === shortEnd && at < end) {
+    const cr = bytes.indexOf(CR, at);
+    at = cr < 0 || cr >= end ? end : cr;
+  }
+  if (at + 1 >= end) return end - from > bytesMax ? GARBAGE : INCOMPLETE;
+  return bytes[at + 1] === LF ? at : GARBAGE;
+}
+
+/** The decimal in bytes[start, end); NULL_LENGTH for "-1"; NO_LENGTH for anything else. */
+export function parseLength(bytes: Buffer, start: number, end: number): number {
+  if (end - start === 2 && bytes[start] === MINUS && bytes[start + 1] === ZERO + 1)
+    return NULL_LENGTH;
+  if (end <= start || end - start > 10) return NO_LENGTH;
+  let value = 0;
+  for (let at = start; at < end; at++) {
+    const digit = bytes[at]! - ZERO;
+    if (digit < 0 || digit > 9) return NO_LENGTH;
+    value = value * 10 + digit;
+  }
+  return value;
+}

@@ -1,0 +1,49 @@
+/** One scanned Redis request. Reused: valid until the next scan. Borrows its bytes from the input. */
+
+const ARGUMENTS_START = 16;
+const NONE: Buffer = Buffer.alloc(0);
+
+export class RequestView {
+  /** Holds the request; the received bytes themselves, or a rewritten form of them (inline requests). */
+  bytes: Buffer = NONE;
+  /** The request as multibulk is bytes[start, end). */
+  start = 0;
+  end = 0;
+  /** Arguments with the command's name; 0: an empty request, which gets no reply. */
+  count = 0;
+  /** Argument i is bytes[start + argumentStart[i], start + argumentEnd[i]). */
+  argumentStart: Int32Array = new Int32Array(ARGUMENTS_START);
+  argumentEnd: Int32Array = new Int32Array(ARGUMENTS_START);
+
+  /** Where argument i begins in `bytes`. */
+  from(i: number): number {
+    return this.start + this.argumentStart[i]!;
+  }
+
+  /** Where argument i ends in `bytes`. */
+  to(i: number): number {
+    return this.start + this.argumentEnd[i]!;
+  }
+
+  /** Argument i as text of its bytes. Allocates: not for the path of ordinary commands. */
+  text(i: number): string {
+    return this.bytes.toString("latin1", this.from(i), this.to(i));
+  }
+
+  /** Makes room for one more argument than fits now. Grows with what was received, not with what was announced. */
+  grow(): void {
+    const starts = new Int32Array(this.argumentStart.length * 2);
+    starts.set(this.argumentStart);
+    this.argumentStart = starts;
+    const ends = new Int32Array(starts.length);
+    ends.set(this.argumentEnd);
+    this.argumentEnd = ends;
+  }
+
+  /** Gives the memory of an unusually long request back. */
+  shrink(): void {
+    if (this.argumentStart.length <= 4096) return;
+    this.argumentStart = new Int32Array(ARGUMENTS_START);
+    this.argumentEnd = new Int32Array(ARGUMENTS_START);
+  }
+}

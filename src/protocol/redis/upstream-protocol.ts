@@ -1,0 +1,28 @@
+/** Redis on the server side: how a connection is opened, and how its replies are found. */
+import type { UpstreamProtocol } from "../../api/protocol.ts";
+import { encodeRequest } from "./encode.ts";
+import { RedisReplyScanner } from "./reply-scanner.ts";
+
+const MINUS = 0x2d;
+
+/**
+ * @param password sent with AUTH on every connection; null: none
+ * @param database SELECTed on every connection; a server that refuses it is not used, because writes would go elsewhere
+ */
+export function createRedisUpstream(password: string | null, database: number): UpstreamProtocol {
+  const requests: { what: string; bytes: Buffer }[] = [];
+  if (password !== null) requests.push({ what: "AUTH", bytes: encodeRequest("AUTH", password) });
+  if (database !== 0) {
+    requests.push({ what: `SELECT ${database}`, bytes: encodeRequest("SELECT", String(database)) });
+  }
+  return {
+    createReplyScanner: () => new RedisReplyScanner(),
+    handshake: Buffer.concat(requests.map((request) => request.bytes)),
+    handshakeReplies: requests.length,
+    probe: encodeRequest("PING"),
+    handshakeFault(index, bytes, start, end) {
+      if (bytes[start] !== MINUS) return null;
+      return `${requests[index]?.what}: ${bytes.toString("utf8", start + 1, end - 2)}`;
+    },
+  };
+}

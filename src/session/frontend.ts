@@ -1,0 +1,22 @@
+/**
+ * What a session needs of the protocol that its client speaks.
+ *
+ * The session owns the socket, the buffers and the order of replies; a frontend knows what the bytes mean. It keeps
+ * its state (who the client is, what was agreed) as plain data, so that a session can move to another process.
+ */
+import type { Failure } from "../api/upstream.ts";
+
+export interface Frontend {
+  /**
+   * Handles the requests in bytes[start, end) until they end, an incomplete one is left, or the session may take
+   * no more (`session.mayTakeMore()` is false). The bytes are the frontend's to keep ranges of; they never change.
+   * @returns how far they were consumed
+   */
+  consume(bytes: Buffer, start: number, end: number): number;
+  /** Size that the incomplete request at the input's start will have, as far as known; 0: not known. */
+  readonly need: number;
+  /** The reply that tells a client of `failure`. Kept: may be handed out again. */
+  failureReply(failure: Failure): Buffer;
+  /** What must survive a move to another process, as JSON data. */
+  saveState(): unknown;
+}

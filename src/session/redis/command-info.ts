@@ -1,0 +1,49 @@
+/** Replies to COMMAND and its subcommands: what a client can use through this proxy. */
+import { COMMANDS, type Command } from "../../protocol/redis/command.ts";
+import { encodeValue, type Value } from "../../protocol/redis/encode.ts";
+
+const usable: readonly Command[] = [...COMMANDS.values()].filter(
+  (command) =>
+    !command.name.includes("|") && (command.isContainer || command.disposition !== "refused"),
+);
+
+let list: Buffer | null = null;
+
+export function commandCount(): number {
+  return usable.length;
+}
+
+export function commandNames(): string[] {
+  return usable.map((command) => command.name.toLowerCase());
+}
+
+/** The reply to COMMAND. Made at the first call; handed out again and again, so it must not be changed. */
+export function commandList(): Buffer {
+  list ??= encodeValue(usable.map(describe));
+  return list;
+}
+
+/** The reply to COMMAND INFO; null for names that are not usable. Without names: all. */
+export function commandInfo(names: readonly string[]): Buffer {
+  if (names.length === 0) return commandList();
+  return Buffer.concat([
+    Buffer.from(`*${names.length}\r\n`),
+    ...names.map((name) => {
+      const command = COMMANDS.get(name.toUpperCase().replace(" ", "|"));
+      return command === undefined ? NULL_ARRAY : encodeValue(describe(command));
+    }),
+  ]);
+}
+
+const NULL_ARRAY: Buffer = Buffer.from("*-1\r\n");
+
+/** Redis 7's ten fields; categories, tips, key specs and subcommands are left empty. */
+function describe(command: Command): Value {
+  return [
+    command.name.toLowerCase(),
+    command.arity,
+    command.flags.map((status) => ({ status })),
+    ...command.positions,
+    ...[[], [], [], []],
+  ];
+}

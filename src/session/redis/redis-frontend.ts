@@ -1,0 +1,274 @@
+/**
+ * The Redis side of a session: finds requests in the client's bytes and sends each where it belongs.
+ *
+ * Neighbouring requests for one connection form a run: they go as one range, and cost one copy.
+ */
+import type { Failure, Route, UpstreamConnection } from "../../api/upstream.ts";
+import type { Command } from "../../protocol/redis/command.ts";
+import { findCommand, findSubcommand } from "../../protocol/redis/command-lookup.ts";
+import { encodeError } from "../../protocol/redis/encode.ts";
+import { RequestScanner } from "../../protocol/redis/request-scanner.ts";
+import { RequestView } from "../../protocol/redis/request-view.ts";
+import type { Frontend } from "../frontend.ts";
+import type { Session } from "../session.ts";
+import { type RedisClientState, startState } from "./client-state.ts";
+import { crossServerFault, pickForKeys, refusedOption } from "./keys-command.ts";
+import { answerLocally } from "./local-commands.ts";
+import { isHttp, unknownCommand, unknownSubcommand, wrongArity } from "./refusals.ts";
+import { Splitter } from "./split.ts";
+
+/** What the Redis sessions of one pool share. */
+export interface RedisPool {
+  readonly route: Route;
+  /** Clients must AUTH with it; null: they need not. */
+  readonly password: string | null;
+  readonly hashTag: string | null;
+  nextClientId(): number;
+  /** Counts requests, and among them those that no server saw, into the pool's statistics. */
+  count(requests: number, local: number, protocolErrors: number): void;
+}
+
+const NONE: Buffer = Buffer.alloc(0);
+const NOAUTH: Buffer = encodeError("NOAUTH Authentication required.");
+const NO_SERVER: Buffer = encodeError(
+  "ERR Connection refused (all servers of the pool are ejected)",
+);
+
+/** Replies to failures, by failure: they are few objects for many requests. */
+const failureReplies = new WeakMap<Failure, Buffer>();
+
+export class RedisFrontend implements Frontend {
+  readonly state: RedisClientState;
+  readonly pool: RedisPool;
+  readonly session: Session;
+
+  private readonly scanner: RequestScanner = new RequestScanner();
+  private readonly view: RequestView;
+  private readonly splitter: Splitter;
+
+  // A run: requests with consecutive tokens that lie back to back and go to one connection.
+  private runConnection: UpstreamConnection | null = null;
+  private runBytes: Buffer = NONE;
+  private runStart = 0;
+  private runEnd = 0;
+  private runToken = 0;
+  private runCount = 0;
+
+  private localCount = 0;
+
+  constructor(pool: RedisPool, session: Session, state?: RedisClientState) {
+    this.pool = pool;
+    this.session = session;
+    this.state = state ?? startState(pool.nextClientId(), pool.password === null);
+    this.scanner.isAuthenticated = this.state.isAuthenticated;
+    this.view = new RequestView();
+    this.splitter = new Splitter(session);
+  }
+
+  get need(): number {
+    return this.scanner.need;
+  }
+
+  consume(bytes: Buffer, start: number, end: number): number {
+    const { session, scanner, view } = this;
+    let position = start;
+    let requests = 0;
+    let faults = 0;
+    while (session.mayTakeMore()) {
+      const next = scanner.scan(bytes, position, end, view);
+      if (next <= 0) {
+        if (next < 0) {
+          faults++;
+          this.refuse(encodeError(`ERR Protocol error: ${scanner.fault}`));
+          this.flushRun();
+          session.finish();
+        }
+        break;
+      }
+      if (view.count > 0) {
+        if (!this.handle(view) || !session.isOpen) break;
+        requests++;
+      }
+      position = next;
+    }
+    this.flushRun();
+    view.shrink();
+    this.pool.count(requests, this.localCount, faults);
+    this.localCount = 0;
+    return position;
+  }
+
+  failureReply(failure: Failure): Buffer {
+    let reply = failureReplies.get(failure);
+    if (reply === undefined) {
+      reply = encodeError(`ERR ${failure.text}`);
+      failureReplies.set(failure, reply);
+    }
+    return reply;
+  }
+
+  saveState(): RedisClientState {
+    return { ...this.state };
+  }
+
+  /** Answers the request at hand without a server. */
+  refuse(reply: Buffer): void {
+    this.localCount++;
+    this.session.reply(this.session.ring.open(), reply);
+  }
+
+  /** The client has given the right password. */
+  authenticated(): void {
+    this.state.isAuthenticated = true;
+    this.scanner.isAuthenticated = true;
+  }
+
+  /** False: the request cannot be taken now, and nothing was done about it. */
+  private handle(view: RequestView): boolean {
+    const command = this.findCommand(view);
+    if (command === null) return true;
+    if (command.disposition === "key") return this.forward(view, command.firstKey);
+    if (command.disposition === "split") return this.split(view, command);
+    if (command.disposition === "keys") return this.forwardKeys(view, command);
+    if (command.disposition === "local") answerLocally(this, command, view);
+    else this.refuse(encodeError(`ERR ${command.refusal}`));
+    return true;
+  }
+
+  /** The command if it is known, complete and allowed; else null, and the client was told. */
+  private findCommand(view: RequestView): Command | null {
+    let command = findCommand(view.bytes, view.from(0), view.to(0));
+    // A subcommand is only one behind its container's name.
+    if (command === null || command.name.includes("|")) {
+      if (isHttp(view)) this.session.close();
+      else this.refuse(unknownCommand(view));
+      return null;
+    }
+    if (command.isContainer && view.count > 1) {
+      const container = command;
+      command = findSubcommand(container, view.bytes, view.from(1), view.to(1));
+      if (command === null) {
+        this.refuse(unknownSubcommand(container, view));
+        return null;
+      }
+    }
+    const { arity } = command;
+    if (arity > 0 ? view.count !== arity : view.count < -arity) {
+      this.refuse(wrongArity(command));
+      return null;
+    }
+    if (!this.state.isAuthenticated && !command.needsNoAuth) {
+      this.refuse(NOAUTH);
+      return null;
+    }
+    return command;
+  }
+
+  private forward(view: RequestView, key: number): boolean {
+    const { bytes, start } = view;
+    const upstream = this.pool.route.pick(
+      bytes,
+      start + view.argumentStart[key]!,
+      start + view.argumentEnd[key]!,
+    );
+    if (upstream === null) {
+      this.refuse(NO_SERVER);
+      return true;
+    }
+    return this.forwardTo(upstream.connection(this.session.lane), view);
+  }
+
+  private forwardTo(connection: UpstreamConnection, view: RequestView): boolean {
+    if (connection.refusal !== null) {
+      this.session.onFailure(this.session.ring.open(), 1, connection.refusal);
+      return true;
+    }
+    if (connection.isFull) {
+      this.session.waitFor(connection);
+      return false;
+    }
+    const token = this.session.ring.open();
+    if (
+      connection === this.runConnection &&
+      view.start === this.runEnd &&
+      view.bytes === this.runBytes &&
+      token === this.runToken + this.runCount
+    ) {
+      this.runEnd = view.end;
+      this.runCount++;
+      return true;
+    }
+    this.flushRun();
+    this.runConnection = connection;
+    this.runBytes = view.bytes;
+    this.runStart = view.start;
+    this.runEnd = view.end;
+    this.runToken = token;
+    this.runCount = 1;
+    return true;
+  }
+
+  private flushRun(): void {
+    const connection = this.runConnection;
+    if (connection === null) return;
+    this.runConnection = null;
+    connection.send(
+      this.runBytes,
+      this.runStart,
+      this.runEnd,
+      this.session,
+      this.runToken,
+      this.runCount,
+    );
+    this.runBytes = NONE;
+  }
+
+  private split(view: RequestView, command: Command): boolean {
+    if ((view.count - command.firstKey) % command.step !== 0) {
+      this.refuse(wrongArity(command));
+      return true;
+    }
+    const { splitter, session } = this;
+    const parts = splitter.plan(view, command, this.pool.route);
+    if (parts < 0) {
+      this.refuse(NO_SERVER);
+      return true;
+    }
+    if (parts === 1) return this.forwardTo(splitter.connection(0), view);
+    for (let part = 0; part < parts; part++) {
+      const connection = splitter.connection(part);
+      if (connection.refusal !== null) {
+        // Known before anything is sent: then nothing is written at all.
+        session.onFailure(session.ring.open(), 1, connection.refusal);
+        return true;
+      }
+      if (connection.isFull) {
+        session.waitFor(connection);
+        return false;
+      }
+    }
+    // What came before must reach its connections before the parts do.
+    this.flushRun();
+    splitter.send(view, command, session.ring.open());
+    return true;
+  }
+
+  private forwardKeys(view: RequestView, command: Command): boolean {
+    const { route, hashTag } = this.pool;
+    const fault = refusedOption(command, view, route.upstreams.length);
+    if (fault !== null) {
+      this.refuse(encodeError(`ERR ${fault}`));
+      return true;
+    }
+    const picked = pickForKeys(command, view, route);
+    if (picked === "none") this.refuse(NO_SERVER);
+    else if (picked === "no_keys")
+      this.refuse(
+        encodeError(`ERR '${command.name}' names no key, so no server can be chosen for it`),
+      );
+    else if (picked === "cross_server")
+      this.refuse(encodeError(crossServerFault(command, hashTag)));
+    else return this.forwardTo(picked.connection(this.session.lane), view);
+    return true;
+  }
+}

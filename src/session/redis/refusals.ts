@@ -1,0 +1,43 @@
+/** Redis's own words for requests that it would not execute (server.c, processCommand), to the byte. */
+import type { Command } from "../../protocol/redis/command.ts";
+import { encodeError } from "../../protocol/redis/encode.ts";
+import type { RequestView } from "../../protocol/redis/request-view.ts";
+
+const SHOWN_BYTES_MAX = 128;
+
+export function unknownCommand(view: RequestView): Buffer {
+  let shown = "";
+  for (let i = 1; i < view.count && shown.length < SHOWN_BYTES_MAX; i++) {
+    shown += `'${cText(view, i, SHOWN_BYTES_MAX - shown.length)}' `;
+  }
+  const name = cText(view, 0, SHOWN_BYTES_MAX);
+  return encodeError(`ERR unknown command '${name}', with args beginning with: ${shown}`);
+}
+
+export function unknownSubcommand(container: Command, view: RequestView): Buffer {
+  const name = cText(view, 1, SHOWN_BYTES_MAX);
+  return encodeError(`ERR unknown subcommand '${name}'. Try ${container.name} HELP.`);
+}
+
+export function wrongArity(command: Command): Buffer {
+  const name = command.name.toLowerCase();
+  return encodeError(`ERR wrong number of arguments for '${name}' command`);
+}
+
+/**
+ * A browser that was tricked into talking to the proxy: like Redis, hang up at these, before a line of the body that
+ * follows runs as an inline command.
+ */
+export function isHttp(view: RequestView): boolean {
+  if (view.to(0) - view.from(0) > 5) return false;
+  const name = view.text(0).toLowerCase();
+  return name === "post" || name === "host:";
+}
+
+/** Argument i as printf's %.*s shows it: up to `bytesMax` bytes, up to a NUL. */
+export function cText(view: RequestView, i: number, bytesMax: number): string {
+  const from = view.from(i);
+  const text = view.bytes.toString("latin1", from, Math.min(view.to(i), from + bytesMax));
+  const nul = text.indexOf("\0");
+  return nul < 0 ? text : text.substring(0, nul);
+}

@@ -1,0 +1,115 @@
+/**
+ * Splits a command with many keys (MGET, MSET, DEL …) into one request per server.
+ *
+ *   MGET a b c d   →   server 1: MGET a c      server 2: MGET b d
+ *
+ * The arguments are copied as they came, length lines included; neighbours for one server in one piece.
+ */
+import type { Route, Upstream, UpstreamConnection } from "../../api/upstream.ts";
+import type { Command } from "../../protocol/redis/command.ts";
+import type { RequestView } from "../../protocol/redis/request-view.ts";
+import type { Session } from "../session.ts";
+import { takeGather } from "./gather.ts";
+
+/** Scratch space shared by all sessions: a request is split in one go. */
+const header: Buffer = Buffer.alloc(16);
+let partOfKey: Uint16Array = new Uint16Array(1024);
+/** By upstream index: its part's number + 1 in the request at hand, or 0. All zero between requests. */
+let partOfUpstream: Uint16Array = new Uint16Array(64);
+const upstreams: Upstream[] = [];
+const keysOfPart: number[] = [];
+
+export class Splitter {
+  private readonly session: Session;
+
+  constructor(session: Session) {
+    this.session = session;
+  }
+
+  /** Finds each key's server. Returns the number of parts, or -1: a key has no server. */
+  plan(view: RequestView, command: Command, route: Route): number {
+    const { firstKey, step } = command;
+    const keys = (view.count - firstKey) / step;
+    if (partOfKey.length < keys) partOfKey = new Uint16Array(keys * 2);
+    if (partOfUpstream.length < route.upstreams.length) {
+      partOfUpstream = new Uint16Array(route.upstreams.length);
+    }
+    upstreams.length = 0;
+    keysOfPart.length = 0;
+    let hasServers = true;
+    for (let key = 0; key < keys; key++) {
+      const argument = firstKey + key * step;
+      const upstream = route.pick(view.bytes, view.from(argument), view.to(argument));
+      if (upstream === null) {
+        hasServers = false;
+        break;
+      }
+      let part = partOfUpstream[upstream.index]!;
+      if (part === 0) {
+        upstreams.push(upstream);
+        keysOfPart.push(0);
+        part = upstreams.length;
+        partOfUpstream[upstream.index] = part;
+      }
+      partOfKey[key] = part - 1;
+      keysOfPart[part - 1]!++;
+    }
+    for (const upstream of upstreams) partOfUpstream[upstream.index] = 0;
+    return hasServers ? upstreams.length : -1;
+  }
+
+  /** The connection of part number `part` of the request that was planned last. */
+  connection(part: number): UpstreamConnection {
+    return upstreams[part]!.connection(this.session.lane);
+  }
+
+  /** Sends the parts of the request that was planned last; their merged reply settles `token`. */
+  send(view: RequestView, command: Command, token: number): void {
+    const { firstKey, step, merge } = command;
+    const keys = (view.count - firstKey) / step;
+    const gather = takeGather(this.session, token, merge ?? "all_ok", upstreams.length);
+    if (merge === "array") gather.expectKeys(partOfKey, keys, keysOfPart);
+    for (let part = 0; part < upstreams.length; part++) {
+      const connection = this.connection(part);
+      connection.begin(gather, part);
+      const length = header.write(`*${firstKey + keysOfPart[part]! * step}\r\n`, "latin1");
+      connection.add(header, 0, length);
+      // The name (and its length line) as the client wrote it.
+      connection.add(view.bytes, rawStart(view, 0), view.to(firstKey - 1) + 2);
+      addKeys(connection, view, firstKey, step, part, keys);
+      connection.commit();
+    }
+  }
+}
+
+function addKeys(
+  connection: UpstreamConnection,
+  view: RequestView,
+  firstKey: number,
+  step: number,
+  part: number,
+  keys: number,
+): void {
+  let key = 0;
+  while (key < keys) {
+    if (partOfKey[key] !== part) {
+      key++;
+      continue;
+    }
+    let last = key;
+    while (last + 1 < keys && partOfKey[last + 1] === part) last++;
+    const from = rawStart(view, firstKey + key * step);
+    connection.add(view.bytes, from, view.to(firstKey + last * step + step - 1) + 2);
+    key = last + 1;
+  }
+}
+
+/** Where argument i begins with its length line. */
+function rawStart(view: RequestView, i: number): number {
+  if (i > 0) return view.to(i - 1) + 2;
+  let at = view.start;
+  while (view.bytes[at] !== LF) at++;
+  return at + 1;
+}
+
+const LF = 10;

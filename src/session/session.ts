@@ -1,0 +1,284 @@
+/**
+ * One client's connection: reads requests, owes replies in their order, and closes cleanly.
+ *
+ *   socket ─▶ input ─▶ frontend.consume ─▶ upstream connections
+ *   socket ◀─ out ◀─ ring ◀─ onReplies / onFailure ◀─┘
+ *
+ * Backpressure: with too many replies owed, too much output unread or a full upstream queue the session stops taking
+ * requests (and, with input at hand, stops reading) until that is over. A shared upstream connection is never
+ * paused for one client's sake, so a client that reads nothing is cut at its output limit.
+ */
+import { POOL } from "../api/stats.ts";
+import type { Stream, StreamEvents } from "../api/stream.ts";
+import type { Failure, ReplySink, UpstreamConnection } from "../api/upstream.ts";
+import { ByteQueue, GONE, WRITTEN } from "../base/byte-queue.ts";
+import { InputBuffer } from "../base/input-buffer.ts";
+import {
+  LINGER_MS,
+  PENDING_REPLIES_MAX,
+  PENDING_REPLIES_START,
+  SESSION_OUTPUT_HIGH_BYTES,
+  SESSION_OUTPUT_LOW_BYTES,
+  SESSION_OUTPUT_MAX_BYTES,
+  SESSION_WINDOW_BYTES,
+} from "../base/limits.ts";
+import type { Schedule } from "../base/schedule.ts";
+import type { Flushable, Turn, Wakeable } from "../base/turn.ts";
+import type { Frontend } from "./frontend.ts";
+import { ReplyRing, TOKEN_MASK } from "./reply-ring.ts";
+
+/** What sessions of one pool share. */
+export interface SessionHost {
+  readonly turn: Turn;
+  readonly schedule: Schedule;
+  /** This worker's statistics, and where the pool's begin. */
+  readonly counters: Float64Array;
+  readonly countersBase: number;
+  onSessionClosed(session: Session): void;
+}
+
+export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
+  isMarked = false;
+  isWoken = false;
+  /** Chooses among the connections to a server; stays the same for the session's life. */
+  readonly lane: number;
+  readonly ring: ReplyRing;
+  readonly out: ByteQueue = new ByteQueue();
+
+  private readonly host: SessionHost;
+  private readonly stream: Stream;
+  private frontend!: Frontend;
+  private readonly input: InputBuffer = new InputBuffer();
+  private isClosed = false;
+  private isPaused = false;
+  /** No requests are taken any more: the client ended, or its last request was the last one. */
+  private isFinishing = false;
+  private isLingering = false;
+  private isDraining = false;
+  /** Waits for room on an upstream connection. */
+  private isWaiting = false;
+  /** Replies that may be owed at once: grows while they are small, shrinks while they are large. */
+  private window: number = PENDING_REPLIES_START;
+
+  constructor(host: SessionHost, stream: Stream, lane: number) {
+    this.host = host;
+    this.stream = stream;
+    this.lane = lane;
+    this.ring = new ReplyRing(this.out);
+  }
+
+  /** To be called once, before the first byte. */
+  attach(frontend: Frontend): void {
+    this.frontend = frontend;
+  }
+
+  failureReply(failure: Failure): Buffer {
+    return this.frontend.failureReply(failure);
+  }
+
+  get peer(): string {
+    return this.stream.peer;
+  }
+
+  get isOpen(): boolean {
+    return !this.isClosed;
+  }
+
+  /** Nothing is owed, unsent or half received. */
+  get isIdle(): boolean {
+    return this.ring.pending === 0 && this.out.size === 0 && this.input.size === 0;
+  }
+
+  // Requests
+
+  onBytes(chunk: Buffer): void {
+    if (this.isFinishing) return;
+    this.input.add(chunk, this.frontend.need, false);
+    this.takeRequests();
+  }
+
+  wakeUp(): void {
+    this.isWaiting = false;
+    if (this.isClosed || this.isFinishing) return;
+    this.takeRequests();
+  }
+
+  private takeRequests(): void {
+    const { input } = this;
+    input.start = this.frontend.consume(input.bytes, input.start, input.end);
+    if (this.isClosed) return;
+    if (this.isFinishing) {
+      input.clear();
+      return;
+    }
+    const mustStop = !this.mayTakeMore();
+    // What is only paused stays in the chunk that it came in: it is complete requests for the most part.
+    if (!mustStop) input.keepRest();
+    this.setPaused(mustStop);
+    if (this.hasEnded && !mustStop) this.finish();
+    else if (this.isDraining) this.closeIfIdle();
+  }
+
+  mayTakeMore(): boolean {
+    return (
+      !this.isFinishing &&
+      !this.isWaiting &&
+      this.ring.pending < this.window &&
+      !this.ring.isFull &&
+      this.out.size < SESSION_OUTPUT_HIGH_BYTES
+    );
+  }
+
+  /** Stops taking requests until `connection` has room. */
+  waitFor(connection: UpstreamConnection): void {
+    this.isWaiting = true;
+    connection.waitForRoom(this);
+  }
+
+  private setPaused(mustPause: boolean): void {
+    if (mustPause === this.isPaused) return;
+    this.isPaused = mustPause;
+    if (mustPause) this.stream.pause();
+    else this.stream.resume();
+  }
+
+  // Replies
+
+  onReplies(token: number, count: number, bytes: Buffer, start: number, end: number): void {
+    if (this.isClosed) return;
+    this.ring.settle(token, count, bytes, start, end);
+    this.settled(count, (end - start) / count);
+  }
+
+  onFailure(token: number, count: number, failure: Failure): void {
+    if (this.isClosed) return;
+    const reply = this.frontend.failureReply(failure);
+    const { counters, countersBase } = this.host;
+    counters[countersBase + POOL.forward_error]! += count;
+    for (let i = 0; i < count; i++) this.ring.settleKept((token + i) & TOKEN_MASK, reply);
+    this.settled(count, reply.length);
+  }
+
+  /** Settles `token` with bytes that the proxy made; they are the ring's from now on. */
+  reply(token: number, bytes: Buffer): void {
+    if (this.isClosed) return;
+    this.ring.settleKept(token, bytes);
+    this.settled(1, bytes.length);
+  }
+
+  /** To be called after `count` replies of about `bytes` each were put into ring or out-queue. */
+  settled(count: number, bytes: number): void {
+    if (bytes > LARGE_REPLY_BYTES) this.narrowWindow(bytes);
+    else if (this.window < PENDING_REPLIES_MAX) this.window += count;
+    if (this.out.size + this.ring.keptBytes > SESSION_OUTPUT_MAX_BYTES) {
+      this.cutIfUnread(bytes);
+      return;
+    }
+    this.host.turn.mark(this);
+  }
+
+  private narrowWindow(bytes: number): void {
+    const fitting = Math.floor(SESSION_WINDOW_BYTES / bytes);
+    this.window = Math.max(1, Math.min(this.window, fitting));
+  }
+
+  /** A single huge reply is allowed; more on top of what is unread is not. */
+  private cutIfUnread(bytes: number): void {
+    if (this.out.size + this.ring.keptBytes - bytes <= SESSION_OUTPUT_MAX_BYTES) {
+      this.host.turn.mark(this);
+      return;
+    }
+    const { counters, countersBase } = this.host;
+    counters[countersBase + POOL.client_output_cut]! += 1;
+    this.close();
+  }
+
+  // Writing
+
+  flush(): void {
+    if (this.isClosed) return;
+    const result = this.out.writeTo(this.stream);
+    // The close event follows or came; `isClosed` may have changed inside the call.
+    if (result === GONE || this.isClosed) return;
+    if (this.isFinishing) {
+      this.finishIfDone();
+      return;
+    }
+    const hasRoom = result === WRITTEN || this.out.size < SESSION_OUTPUT_LOW_BYTES;
+    if (this.isPaused && hasRoom && this.mayTakeMore()) this.host.turn.wake(this);
+    if (this.isDraining) this.closeIfIdle();
+  }
+
+  onDrain(): void {
+    this.flush();
+  }
+
+  // Ending
+
+  private hasEnded = false;
+
+  onEnd(): void {
+    if (this.isLingering) {
+      this.close();
+      return;
+    }
+    const { counters, countersBase } = this.host;
+    counters[countersBase + POOL.client_eof]! += 1;
+    this.hasEnded = true;
+    // With requests left that were only held back, `takeRequests` finishes.
+    if (!this.isPaused) this.finish();
+  }
+
+  onClose(cause: string): void {
+    if (this.isClosed) return;
+    const { counters, countersBase } = this.host;
+    if (cause !== "") counters[countersBase + POOL.client_err]! += 1;
+    this.release();
+  }
+
+  /** Takes no more requests; closes when all that is owed is written. */
+  finish(): void {
+    if (this.isFinishing) return;
+    this.isFinishing = true;
+    this.host.turn.mark(this);
+  }
+
+  private finishIfDone(): void {
+    if (this.ring.pending > 0 || this.out.size > 0 || this.isClosed) return;
+    if (this.hasEnded) {
+      this.close();
+    } else if (!this.isLingering) {
+      // Closing with input unread would reset the connection, and the last reply might be lost with it.
+      this.isLingering = true;
+      this.stream.shutdown();
+      this.setPaused(false);
+      this.host.schedule(LINGER_MS, () => this.close());
+    }
+  }
+
+  /** Closes as soon as nothing is in flight. */
+  drain(): void {
+    this.isDraining = true;
+    this.closeIfIdle();
+  }
+
+  private closeIfIdle(): void {
+    if (this.isIdle) this.finish();
+  }
+
+  close(): void {
+    if (this.isClosed) return;
+    this.release();
+    this.stream.close();
+  }
+
+  private release(): void {
+    this.isClosed = true;
+    this.out.clear();
+    this.input.clear();
+    this.host.onSessionClosed(this);
+  }
+}
+
+/** Replies above this count as large: the window shrinks so that not too many of them are on their way at once. */
+const LARGE_REPLY_BYTES = 32 * 1024;

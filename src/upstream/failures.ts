@@ -1,0 +1,71 @@
+/** The words for what can go wrong with a server. They begin as twemproxy's, because people search logs for those. */
+import type { Failure } from "../api/upstream.ts";
+
+const UNCERTAIN = "the command may or may not have been executed";
+
+/** A connection could not be established; `cause` is an errno name. */
+export function cannotConnect(server: string, cause: string): Failure {
+  const words = CONNECT_WORDS[cause] ?? `Host is down: ${cause}`;
+  return { kind: "refused", wasSent: false, text: `${words} (server ${server} is not available)` };
+}
+
+const CONNECT_WORDS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "Connection refused",
+  ETIMEDOUT: "Connection timed out",
+  ENOENT: "Connection refused: no such socket",
+  ENOTFOUND: "Host is down: its name does not resolve",
+};
+
+/** The server does not accept what must come first on a connection. */
+export function handshakeRefused(server: string, fault: string): Failure {
+  return { kind: "handshake", wasSent: false, text: `server ${server} refused ${fault}` };
+}
+
+/** The connection was lost with requests on it. */
+export function connectionLost(server: string, wasSent: boolean): Failure {
+  const outcome = wasSent ? UNCERTAIN : "the command was not sent";
+  return {
+    kind: "closed",
+    wasSent,
+    text: `Connection reset by peer (server ${server} closed the connection; ${outcome})`,
+  };
+}
+
+/** The server sent what its protocol does not allow. */
+export function garbageReceived(server: string, wasSent: boolean): Failure {
+  const outcome = wasSent ? UNCERTAIN : "the command was not sent";
+  return {
+    kind: "garbage",
+    wasSent,
+    text: `Invalid argument (server ${server} sent a malformed reply; ${outcome})`,
+  };
+}
+
+/** No reply in time. Always uncertain: the request may still be on its way. */
+export function timedOut(server: string, timeoutMs: number): Failure {
+  return {
+    kind: "timeout",
+    wasSent: true,
+    text: `Connection timed out (no reply from server ${server} within ${timeoutMs} ms; ${UNCERTAIN})`,
+  };
+}
+
+/** The server was taken out of the ring with requests on its way to it. */
+export function ejected(server: string, wasSent: boolean): Failure {
+  const outcome = wasSent ? UNCERTAIN : "the command was not sent";
+  return {
+    kind: "ejected",
+    wasSent,
+    text: `Connection refused (server ${server} was ejected; ${outcome})`,
+  };
+}
+
+/** The proxy is giving the connection up. */
+export function stopping(server: string, wasSent: boolean): Failure {
+  const outcome = wasSent ? UNCERTAIN : "the command was not sent";
+  return {
+    kind: "stopping",
+    wasSent,
+    text: `Connection reset by peer (the proxy closed its connection to ${server}; ${outcome})`,
+  };
+}

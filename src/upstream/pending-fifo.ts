@@ -1,0 +1,143 @@
+/**
+ * Requests that wait for a reply on one connection, oldest first.
+ *
+ *   | timed out (swallowed) … | waiting … waiting |
+ *   ^ head                    ^ expired            ^ tail
+ *
+ * Runs never cross the point where tokens wrap: the session starts a new one there.
+ *
+ * An entry stands for a run of requests with consecutive tokens of one sink that were queued at the same moment.
+ * Parallel arrays instead of objects: queueing a request allocates nothing.
+ */
+import type { ReplySink } from "../api/upstream.ts";
+
+const CAPACITY_START = 64;
+
+export class PendingFifo {
+  /** Requests, all runs together. */
+  size = 0;
+
+  private sinks: (ReplySink | null)[] = new Array(CAPACITY_START).fill(null);
+  private tokens: Int32Array = new Int32Array(CAPACITY_START);
+  private counts: Int32Array = new Int32Array(CAPACITY_START);
+  private queuedAtMs: Float64Array = new Float64Array(CAPACITY_START);
+  /** Value of the out-queue's `appended` where the run begins: tells whether any of it was sent. */
+  private offsets: Float64Array = new Float64Array(CAPACITY_START);
+  private mask: number = CAPACITY_START - 1;
+  private head = 0;
+  private runs = 0;
+  /** Runs at the head whose sink was told of a timeout already. */
+  private expired = 0;
+
+  push(sink: ReplySink, token: number, count: number, nowMs: number, offset: number): void {
+    if (this.runs > this.mask) this.grow();
+    const at = (this.head + this.runs) & this.mask;
+    this.sinks[at] = sink;
+    this.tokens[at] = token;
+    this.counts[at] = count;
+    this.queuedAtMs[at] = nowMs;
+    this.offsets[at] = offset;
+    this.runs++;
+    this.size += count;
+  }
+
+  /** Sink of the oldest request, or null when its reply is to be swallowed. Only while size > 0. */
+  get sink(): ReplySink | null {
+    return this.sinks[this.head]!;
+  }
+
+  /** Token of the oldest request. */
+  get token(): number {
+    return this.tokens[this.head]!;
+  }
+
+  /** Value of the out-queue's `appended` where the oldest run begins. */
+  get offset(): number {
+    return this.offsets[this.head]!;
+  }
+
+  /** The oldest request is answered. */
+  shift(): void {
+    this.size--;
+    const head = this.head;
+    if (--this.counts[head]! > 0) {
+      this.tokens[head]!++;
+      return;
+    }
+    this.sinks[head] = null;
+    this.head = (head + 1) & this.mask;
+    this.runs--;
+    if (this.expired > 0) this.expired--;
+  }
+
+  /** When the oldest request that nobody was told of yet was queued; Infinity: there is none. */
+  get oldestMs(): number {
+    if (this.expired === this.runs) return Number.POSITIVE_INFINITY;
+    return this.queuedAtMs[(this.head + this.expired) & this.mask]!;
+  }
+
+  /**
+   * Gives every run queued at or before `limitMs` to `tell` once; its replies will be swallowed.
+   * @returns how many requests that were
+   */
+  expire(
+    limitMs: number,
+    tell: (sink: ReplySink, token: number, count: number, offset: number) => void,
+  ): number {
+    let told = 0;
+    while (this.oldestMs <= limitMs) {
+      const at = (this.head + this.expired) & this.mask;
+      const sink = this.sinks[at]!;
+      this.sinks[at] = null;
+      this.expired++;
+      told += this.counts[at]!;
+      if (sink !== null) tell(sink, this.tokens[at]!, this.counts[at]!, this.offsets[at]!);
+    }
+    return told;
+  }
+
+  /** Forgets all, giving every run that was not told of a timeout to `tell`. Reentrant: the queue is empty by then. */
+  drain(tell: (sink: ReplySink, token: number, count: number, offset: number) => void): void {
+    const { sinks, tokens, counts, offsets, mask, head, runs } = this;
+    this.reset();
+    for (let i = 0; i < runs; i++) {
+      const at = (head + i) & mask;
+      const sink = sinks[at]!;
+      if (sink !== null) tell(sink, tokens[at]!, counts[at]!, offsets[at]!);
+    }
+  }
+
+  private reset(): void {
+    this.sinks = new Array(CAPACITY_START).fill(null);
+    this.tokens = new Int32Array(CAPACITY_START);
+    this.counts = new Int32Array(CAPACITY_START);
+    this.queuedAtMs = new Float64Array(CAPACITY_START);
+    this.offsets = new Float64Array(CAPACITY_START);
+    this.mask = CAPACITY_START - 1;
+    this.head = 0;
+    this.runs = 0;
+    this.expired = 0;
+    this.size = 0;
+  }
+
+  private grow(): void {
+    const capacity = (this.mask + 1) * 2;
+    this.sinks = rotated(this.sinks, this.head, new Array<ReplySink | null>(capacity).fill(null));
+    this.tokens = rotated(this.tokens, this.head, new Int32Array(capacity));
+    this.counts = rotated(this.counts, this.head, new Int32Array(capacity));
+    this.queuedAtMs = rotated(this.queuedAtMs, this.head, new Float64Array(capacity));
+    this.offsets = rotated(this.offsets, this.head, new Float64Array(capacity));
+    this.mask = capacity - 1;
+    this.head = 0;
+  }
+}
+
+/** Copies a full ring into a larger array so that its oldest element comes first. */
+function rotated<List extends { readonly length: number; [index: number]: unknown }>(
+  ring: List,
+  head: number,
+  into: List,
+): List {
+  for (let i = 0; i < ring.length; i++) into[i] = ring[(head + i) % ring.length];
+  return into;
+}

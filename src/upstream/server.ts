@@ -1,0 +1,154 @@
+/**
+ * One server of a pool: its connections, and whether it may have traffic.
+ *
+ * With auto_eject_hosts a server that failed `serverFailureLimit` times in a row leaves the ring for
+ * `serverRetryTimeoutMs`. Then it is probed; twemproxy lets the next client find out.
+ */
+import type { PoolConfig, ServerConfig } from "../api/config.ts";
+import type { UpstreamProtocol } from "../api/protocol.ts";
+import { POOL, SERVER } from "../api/stats.ts";
+import type { StreamEvents } from "../api/stream.ts";
+import type { Upstream } from "../api/upstream.ts";
+import type { Logger } from "../base/log.ts";
+import type { Schedule } from "../base/schedule.ts";
+import type { Turn } from "../base/turn.ts";
+import { type ConnectAttempt, type ConnectEvents, connectTo } from "../io/connect.ts";
+import { Connection, type ConnectionOwner } from "./connection.ts";
+import { ejected, stopping } from "./failures.ts";
+
+export interface ServerOptions {
+  readonly pool: PoolConfig;
+  readonly server: ServerConfig;
+  readonly index: number;
+  readonly protocol: UpstreamProtocol;
+  readonly turn: Turn;
+  readonly schedule: Schedule;
+  /** Between 0 and 1, for jitter. */
+  readonly random: () => number;
+  readonly counters: Float64Array;
+  readonly poolBase: number;
+  readonly serverBase: number;
+  readonly log: Logger;
+  /** The server left the ring or came back. */
+  readonly onEjectionChange: () => void;
+}
+
+const RETRY_FIRST_MS = 50;
+const RETRY_MAX_MS = 1000;
+/** A delay is spread by this share in both directions, so that workers do not knock in step. */
+const RETRY_JITTER = 0.25;
+const RETRY_DOUBLINGS_MAX = 5;
+
+export class Server implements Upstream, ConnectionOwner {
+  readonly name: string;
+  readonly index: number;
+  isEjected = false;
+
+  readonly turn: Turn;
+  readonly protocol: UpstreamProtocol;
+  readonly timeoutMs: number | null;
+  readonly connectTimeoutMs: number;
+  readonly isEager: boolean;
+  readonly counters: Float64Array;
+  readonly countersBase: number;
+  readonly schedule: Schedule;
+
+  private readonly options: ServerOptions;
+  private readonly connections: Connection[] = [];
+  private troubles = 0;
+  private isAvailable = true;
+
+  constructor(options: ServerOptions) {
+    const { pool, server } = options;
+    this.options = options;
+    this.name = server.name;
+    this.index = options.index;
+    this.turn = options.turn;
+    this.protocol = options.protocol;
+    this.timeoutMs = pool.timeoutMs;
+    this.connectTimeoutMs = pool.connectTimeoutMs;
+    this.isEager = pool.preconnect;
+    this.counters = options.counters;
+    this.countersBase = options.serverBase;
+    this.schedule = options.schedule;
+    for (let i = 0; i < pool.serverConnections; i++) this.connections.push(new Connection(this));
+    if (pool.preconnect) for (const connection of this.connections) connection.open();
+  }
+
+  connection(lane: number): Connection {
+    const { connections } = this;
+    return connections.length === 1 ? connections[0]! : connections[lane % connections.length]!;
+  }
+
+  connect(events: ConnectEvents, streamEvents: StreamEvents): ConnectAttempt {
+    const { server, pool } = this.options;
+    return connectTo(server.address, pool.tcpKeepalive, events, streamEvents);
+  }
+
+  onReply(): void {
+    if (this.isAvailable && this.troubles === 0) return;
+    this.troubles = 0;
+    this.announceBack();
+  }
+
+  onUp(): void {
+    this.announceBack();
+    if (!this.isEjected) return;
+    this.isEjected = false;
+    this.troubles = 0;
+    this.options.onEjectionChange();
+    // The others were put off for as long as the server was out.
+    for (const connection of this.connections) if (connection.refusal !== null) connection.open();
+  }
+
+  private announceBack(): void {
+    if (this.isAvailable) return;
+    this.isAvailable = true;
+    this.options.log.info("server is back", { server: this.name });
+  }
+
+  onTrouble(): void {
+    const { pool, log, counters } = this.options;
+    if (this.isAvailable) {
+      const reason = this.connections.find((connection) => connection.refusal !== null)?.refusal;
+      log.warn("server is in trouble", {
+        server: this.name,
+        reason: reason?.text ?? "connection lost or no reply in time",
+      });
+    }
+    this.isAvailable = false;
+    this.troubles++;
+    if (!pool.autoEjectHosts || this.isEjected || this.troubles < pool.serverFailureLimit) return;
+    this.isEjected = true;
+    this.troubles = 0;
+    counters[this.options.poolBase + POOL.server_ejects]! += 1;
+    counters[this.countersBase + SERVER.server_ejected_at] = Date.now() * 1000;
+    log.warn("server is ejected", { server: this.name, retry_ms: pool.serverRetryTimeoutMs });
+    for (const connection of this.connections) {
+      connection.takeDown(ejected(this.name, true), ejected(this.name, false));
+    }
+    this.options.onEjectionChange();
+  }
+
+  retryDelayMs(failedAttempts: number): number {
+    if (this.isEjected) return this.options.pool.serverRetryTimeoutMs;
+    const doublings = Math.min(Math.max(failedAttempts - 1, 0), RETRY_DOUBLINGS_MAX);
+    const delayMs = Math.min(RETRY_FIRST_MS * 2 ** doublings, RETRY_MAX_MS);
+    return delayMs * (1 + RETRY_JITTER * (2 * this.options.random() - 1));
+  }
+
+  checkDeadlines(nowMs: number): void {
+    for (const connection of this.connections) connection.checkDeadlines(nowMs);
+  }
+
+  /** Requests that wait for a reply. */
+  get pendingCount(): number {
+    return this.connections.reduce((sum, connection) => sum + connection.pendingCount, 0);
+  }
+
+  close(): void {
+    for (const connection of this.connections) {
+      connection.close(stopping(this.name, true), stopping(this.name, false));
+    }
+  }
+}

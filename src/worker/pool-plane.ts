@@ -1,0 +1,131 @@
+/** One pool in one worker: its servers, its route and its clients. */
+import type { PoolConfig } from "../api/config.ts";
+import { POOL, type StatsLayout } from "../api/stats.ts";
+import type { Stream, StreamEvents } from "../api/stream.ts";
+import type { Logger } from "../base/log.ts";
+import { schedule } from "../base/schedule.ts";
+import type { Turn } from "../base/turn.ts";
+import { createHash } from "../hash/hash-function.ts";
+import { KeyHasher } from "../hash/key-hasher.ts";
+import { encodeError } from "../protocol/redis/encode.ts";
+import { createRedisUpstream } from "../protocol/redis/upstream-protocol.ts";
+import { PoolRoute } from "../route/pool-route.ts";
+import { RedisFrontend, type RedisPool } from "../session/redis/redis-frontend.ts";
+import { Session, type SessionHost } from "../session/session.ts";
+import { Server } from "../upstream/server.ts";
+
+export interface PoolPlaneOptions {
+  readonly pool: PoolConfig;
+  readonly layout: StatsLayout["pools"][number];
+  readonly turn: Turn;
+  readonly log: Logger;
+  readonly counters: Float64Array;
+  /** Clients of this pool in all workers. */
+  readonly clientsEverywhere: () => number;
+  /** False: this process is out of file descriptors for clients. */
+  readonly hasRoom: () => boolean;
+  /** A number that no other client of any worker has. */
+  readonly nextClientId: () => number;
+  readonly onClientGone: () => void;
+}
+
+const TOO_MANY: Buffer = encodeError("ERR max number of clients reached");
+
+export class PoolPlane implements SessionHost, RedisPool {
+  readonly turn: Turn;
+  readonly schedule: typeof schedule = schedule;
+  readonly counters: Float64Array;
+  readonly countersBase: number;
+  readonly route: PoolRoute;
+  readonly password: string | null;
+  readonly hashTag: string | null;
+  readonly sessions: Set<Session> = new Set();
+
+  private readonly options: PoolPlaneOptions;
+  private readonly servers: readonly Server[];
+  private lanes = 0;
+
+  constructor(options: PoolPlaneOptions) {
+    const { pool, layout } = options;
+    this.options = options;
+    this.turn = options.turn;
+    this.counters = options.counters;
+    this.countersBase = layout.base;
+    this.password = pool.redisAuth;
+    this.hashTag = pool.hashTag;
+    this.route = new PoolRoute({
+      distribution: pool.distribution,
+      hasher: new KeyHasher(createHash(pool.hash, pool.hashSignedChar), pool.hashTag),
+      servers: pool.servers,
+      random: Math.random,
+    });
+    const protocol = createRedisUpstream(pool.redisAuth, pool.redisDb);
+    const serverBases = new Map(layout.servers.map(({ name, base }) => [name, base]));
+    this.servers = pool.servers.map(
+      (server, index) =>
+        new Server({
+          pool,
+          server,
+          index,
+          protocol,
+          turn: options.turn,
+          schedule,
+          random: Math.random,
+          counters: options.counters,
+          poolBase: layout.base,
+          serverBase: serverBases.get(server.name)!,
+          log: options.log.child({ pool: pool.name }),
+          onEjectionChange: () => this.route.rebuild(),
+        }),
+    );
+    this.route.attach(this.servers);
+  }
+
+  /** A client has connected. Null: it may not stay, and was told why. */
+  accept(stream: Stream): StreamEvents | null {
+    const { pool, clientsEverywhere, hasRoom } = this.options;
+    const isFull =
+      pool.clientConnectionsMax > 0 && clientsEverywhere() >= pool.clientConnectionsMax;
+    if (isFull || !hasRoom()) {
+      stream.write(TOO_MANY, 0, TOO_MANY.length);
+      return null;
+    }
+    const session = new Session(this, stream, this.lanes++);
+    session.attach(new RedisFrontend(this, session));
+    this.sessions.add(session);
+    this.counters[this.countersBase + POOL.client_connections]! += 1;
+    this.counters[this.countersBase + POOL.client_connections_total]! += 1;
+    return session;
+  }
+
+  onSessionClosed(session: Session): void {
+    this.sessions.delete(session);
+    this.counters[this.countersBase + POOL.client_connections]! -= 1;
+    this.options.onClientGone();
+  }
+
+  nextClientId(): number {
+    return this.options.nextClientId();
+  }
+
+  count(requests: number, local: number, protocolErrors: number): void {
+    const { counters, countersBase } = this;
+    counters[countersBase + POOL.requests]! += requests;
+    counters[countersBase + POOL.local_requests]! += local;
+    counters[countersBase + POOL.protocol_errors]! += protocolErrors;
+  }
+
+  checkDeadlines(nowMs: number): void {
+    for (const server of this.servers) server.checkDeadlines(nowMs);
+  }
+
+  /** Idle clients leave at once, the others after their last reply. */
+  drain(): void {
+    for (const session of [...this.sessions]) session.drain();
+  }
+
+  close(): void {
+    for (const session of [...this.sessions]) session.close();
+    for (const server of this.servers) server.close();
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * One worker process: its line to the supervisor on one side, the data plane on the other.
+ *
+ * A worker whose supervisor is gone finishes what is in flight and leaves: it never lives on as an orphan.
+ */
+import type { Config } from "../api/config.ts";
+import {
+  CONTROL_FD,
+  type FromWorker,
+  type ListenerGrant,
+  STATS_FD,
+  type ToWorker,
+} from "../api/control.ts";
+import type { StatsLayout } from "../api/stats.ts";
+import { exitOnFault } from "../base/fatal.ts";
+import { createLogger, type Logger } from "../base/log.ts";
+import { VERSION } from "../base/version.ts";
+import { type ControlChannel, openControlChannel } from "../io/control-channel.ts";
+import { resetGauges, slotRegion } from "../metrics/layout.ts";
+import { mapStatsMemory } from "../metrics/stats-memory.ts";
+import { setProcessName } from "../os/process.ts";
+
+/** What serves the clients. */
+export interface DataPlane {
+  /** Starts accepting. Throws with a clear message when a descriptor is unusable. */
+  listen(grants: readonly ListenerGrant[]): void;
+  /** Accepts nobody any more and finishes what is in flight; `done` gets how many clients were cut off at the time-out. */
+  drain(timeoutMs: number, done: (closed: number) => void): void;
+  readonly clients: number;
+  close(): void;
+}
+
+export interface DataPlaneOptions {
+  readonly slot: number;
+  /** Worker processes in all. */
+  readonly workers: number;
+  readonly config: Config;
+  readonly stats: StatsLayout;
+  /** This slot's region of the statistics memory. */
+  readonly counters: Float64Array;
+  readonly log: Logger;
+}
+
+export type CreateDataPlane = (options: DataPlaneOptions) => Promise<DataPlane>;
+
+type Start = Extract<ToWorker, { readonly type: "start" }>;
+
+/** Meant for the supervisor when they hit the whole process group; it says what the workers have to do. */
+const SUPERVISOR_SIGNALS: readonly NodeJS.Signals[] = [
+  "SIGINT",
+  "SIGQUIT",
+  "SIGHUP",
+  "SIGUSR1",
+  "SIGUSR2",
+  "SIGWINCH",
+  "SIGTTIN",
+  "SIGTTOU",
+];
+
+/** After its own time-out a drain has this long to report before the process ends anyway. */
+const DRAIN_GRACE_MS = 1_000;
+
+/** Runs until the supervisor says so, or is gone. Ends the process with 0, or with 1 when it cannot serve. */
+export function startWorker(createDataPlane: CreateDataPlane): void {
+  const worker = new Worker(createDataPlane);
+  for (const signal of SUPERVISOR_SIGNALS) process.on(signal, () => {});
+  process.on("SIGTERM", () => worker.onTerminate());
+  worker.connect();
+}
+
+class Worker {
+  readonly #createDataPlane: CreateDataPlane;
+  readonly #supervisorPid = process.ppid;
+  #channel: ControlChannel<FromWorker> | null = null;
+  #dataPlane: DataPlane | null = null;
+  #log: Logger | null = null;
+  #drainTimeoutMs = 0;
+  #isDraining = false;
+
+  constructor(createDataPlane: CreateDataPlane) {
+    this.#createDataPlane = createDataPlane;
+  }
+
+  connect(): void {
+    this.#channel = openControlChannel<ToWorker, FromWorker>(CONTROL_FD, {
+      onMessage: (message) => this.#onMessage(message),
+      onClose: () => this.#onOrphaned(),
+    });
+  }
+
+  /** Somebody wants this very worker away: the supervisor replaces it at once. */
+  onTerminate(): void {
+    if (process.ppid !== this.#supervisorPid) this.#onOrphaned();
+    else this.#stop();
+  }
+
+  #onMessage(message: ToWorker): void {
+    switch (message.type) {
+      case "start":
+        this.#start(message).catch((error: unknown) => this.#fail(error));
+        break;
+      case "drain":
+        this.#drain(message.timeoutMs);
+        break;
+      case "stop":
+        this.#stop();
+        break;
+      case "reopen_log":
+        this.#log?.reopen();
+        break;
+      case "log_level":
+        this.#log?.setLevel(message.level);
+        break;
+      case "ping":
+        this.#send({ type: "pong", id: message.id, clients: this.#dataPlane?.clients ?? 0 });
+        break;
+    }
+  }
+
+  async #start(start: Start): Promise<void> {
+    setProcessName(`proxy worker ${start.slot}`);
+    const log = createLogger({ ...start.config.log, process: `worker/${start.slot}` });
+    exitOnFault(log);
+    this.#log = log;
+    this.#drainTimeoutMs = start.config.drainTimeoutMs;
+    const counters = slotRegion(mapStatsMemory(STATS_FD, start.stats), start.stats, start.slot);
+    resetGauges(counters, start.stats);
+    const dataPlane = await this.#createDataPlane({
+      slot: start.slot,
+      workers: start.workers,
+      config: start.config,
+      stats: start.stats,
+      counters,
+      log,
+    });
+    dataPlane.listen(start.listeners);
+    this.#dataPlane = dataPlane;
+    this.#send({ type: "ready", pid: process.pid, version: VERSION });
+  }
+
+  #fail(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    this.#log?.debug(`cannot start: ${error instanceof Error ? error.stack : message}`);
+    this.#send({ type: "failed", message });
+    process.exit(1);
+  }
+
+  #onOrphaned(): void {
+    this.#log?.warn("the supervisor is gone: draining", { timeoutMs: this.#drainTimeoutMs });
+    this.#drain(this.#drainTimeoutMs);
+  }
+
+  #drain(timeoutMs: number): void {
+    if (this.#isDraining) return;
+    this.#isDraining = true;
+    if (this.#dataPlane === null) process.exit(0);
+    setTimeout(() => process.exit(0), timeoutMs + DRAIN_GRACE_MS);
+    this.#dataPlane.drain(timeoutMs, (closed) => {
+      this.#send({ type: "drained", closed });
+      this.#stop();
+    });
+  }
+
+  #stop(): void {
+    this.#dataPlane?.close();
+    process.exit(0);
+  }
+
+  #send(message: FromWorker): void {
+    this.#channel?.send(message);
+  }
+}
