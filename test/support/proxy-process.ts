@@ -1,6 +1,9 @@
 /** The proxy as its users run it: a supervisor with worker processes, from a configuration file. */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createHash } from "../../src/hash/hash-function.ts";
+import { createRing } from "../../src/hash/ring.ts";
+import { freePort } from "./free-port.ts";
 import { type Endpoint, makeDirectory, startServer } from "./server-process.ts";
 
 export interface ProxyOptions {
@@ -45,7 +48,8 @@ export async function startProxy(options: ProxyOptions): Promise<ProxyProcess> {
   const configFile = join(directory, "proxy.yaml");
   writeFileSync(configFile, options.config);
   const endpoints = listenEndpoints(options.config);
-  const command = [...proxyCommand(options.binary), "-c", configFile, ...(options.args ?? [])];
+  const args = [...(await statsArguments(options.args ?? [])), ...(options.args ?? [])];
+  const command = [...proxyCommand(options.binary), "-c", configFile, ...args];
   const server = await startServer(command, directory, endpoints);
   return {
     pid: server.pid,
@@ -56,6 +60,12 @@ export async function startProxy(options: ProxyOptions): Promise<ProxyProcess> {
     workerPids: () => childrenOf(server.pid).filter((pid) => commandLine(pid).includes("worker")),
     stop: () => server.stop(),
   };
+}
+
+/** A statistics port of its own on the loopback: several proxies run at once, and 22222 is open to all by default. */
+async function statsArguments(given: readonly string[]): Promise<string[]> {
+  if (given.some((argument) => argument === "-s" || argument.startsWith("--stats"))) return [];
+  return ["-a", "127.0.0.1", "-s", String(await freePort())];
 }
 
 export interface RedisPoolOptions {
@@ -78,6 +88,23 @@ export function redisPool({ listen, servers, lines = [] }: RedisPoolOptions): st
     ...servers.map(({ host, port }, index) => `    - ${host}:${port}:1 s${index}`),
     "",
   ].join("\n");
+}
+
+/**
+ * Keys of a `redisPool`, by the server that they belong to while all are live.
+ * @returns `count` keys "k:n" for each of the `servers` servers.
+ */
+export function keysByServer(servers: number, count: number): string[][] {
+  const names = Array.from({ length: servers }, (_, index) => ({ name: `s${index}`, weight: 1 }));
+  const ring = createRing("ketama", names, () => true, Math.random);
+  const hash = createHash("fnv1a_64", true);
+  const found: string[][] = names.map(() => []);
+  for (let at = 0; found.some((keys) => keys.length < count); at++) {
+    const key = Buffer.from(`k:${at}`);
+    const keys = found[ring.pick(hash(key, 0, key.length))];
+    if (keys !== undefined && keys.length < count) keys.push(`${key}`);
+  }
+  return found;
 }
 
 /** Every `listen:` of a configuration, also the one of its statistics port. */
