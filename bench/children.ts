@@ -1,0 +1,136 @@
+/**
+ * The processes of a run: every one that is started here is ended here, by its pid, whatever happens.
+ *
+ * A child's output goes to a file in the run's directory, so that a failure can show it.
+ */
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { isRunning, processTree } from "./proc.ts";
+
+const STOP_GRACE_MS = 3_000;
+const LOG_TAIL_BYTES = 2_000;
+
+export interface Child {
+  readonly name: string;
+  readonly pid: number;
+  readonly exited: Promise<number>;
+  hasExited(): boolean;
+  /** The end of what it wrote to stdout and stderr. */
+  logTail(): string;
+}
+
+const running = new Set<Child>();
+/** Programs that end by themselves; killed only when the run is cut short. */
+const tools = new Set<{ kill(signal: "SIGKILL"): void }>();
+let directory: string | null = null;
+let logCount = 0;
+
+/** The run's own temporary directory; removed by `stopAll`. */
+export function runDirectory(): string {
+  directory ??= mkdtempSync(join(tmpdir(), "proxy-bench-"));
+  return directory;
+}
+
+export function startChild(name: string, command: readonly string[]): Child {
+  logCount += 1;
+  const log = join(runDirectory(), `${logCount}-${name.replace(/\W/g, "_")}.log`);
+  const output = openSync(log, "w");
+  const spawned = Bun.spawn([...command], { stdin: "ignore", stdout: output, stderr: output });
+  closeSync(output);
+  const child: Child = {
+    name,
+    pid: spawned.pid,
+    exited: spawned.exited,
+    hasExited: () => spawned.exitCode !== null || spawned.signalCode !== null,
+    logTail: () => {
+      const text = readFileSync(log, "utf8");
+      return text.substring(Math.max(0, text.length - LOG_TAIL_BYTES)).trim();
+    },
+  };
+  running.add(child);
+  return child;
+}
+
+/** SIGTERM, then SIGKILL for whatever of it and its descendants still runs after a while. */
+export async function stopChild(child: Child): Promise<void> {
+  const tree = processTree(child.pid);
+  if (!child.hasExited()) process.kill(child.pid, "SIGTERM");
+  await waitUntil(() => child.hasExited() && !tree.some(isRunning), STOP_GRACE_MS);
+  for (const id of tree) if (isRunning(id)) process.kill(id.pid, "SIGKILL");
+  await child.exited;
+  running.delete(child);
+}
+
+/** Ends every child and removes the run's directory. */
+export async function stopAll(): Promise<void> {
+  for (const tool of tools) tool.kill("SIGKILL");
+  await Promise.all([...running].map(stopChild));
+  if (directory !== null) rmSync(directory, { recursive: true, force: true });
+  directory = null;
+}
+
+/** Runs a program to its end and returns its stdout. Fails on a bad exit code or when it takes too long. */
+export async function runToEnd(command: readonly string[], timeoutMs: number): Promise<string> {
+  const spawned = Bun.spawn([...command], {
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+    timeout: timeoutMs,
+    killSignal: "SIGKILL",
+  });
+  tools.add(spawned);
+  const [stdout, stderr, code] = await Promise.all([
+    spawned.stdout.text(),
+    spawned.stderr.text(),
+    spawned.exited,
+  ]);
+  tools.delete(spawned);
+  if (code !== 0) {
+    const why =
+      spawned.signalCode === "SIGKILL" ? `not done after ${timeoutMs} ms` : `exit ${code}`;
+    throw new Error(`${command[0]}: ${why}: ${stderr.trim().substring(0, 500)}`);
+  }
+  return stdout;
+}
+
+/** A program that goes on until its stdin ends. */
+export interface Tool {
+  hasExited(): boolean;
+  /** What it printed so far, stdout and stderr. */
+  output(): string;
+  /** Ends its stdin and waits for its exit. */
+  end(): Promise<void>;
+}
+
+export function startTool(command: readonly string[]): Tool {
+  logCount += 1;
+  const log = join(runDirectory(), `${logCount}-tool.log`);
+  const output = openSync(log, "w");
+  const spawned = Bun.spawn([...command], { stdin: "pipe", stdout: output, stderr: output });
+  closeSync(output);
+  tools.add(spawned);
+  return {
+    hasExited: () => spawned.exitCode !== null || spawned.signalCode !== null,
+    output: () => readFileSync(log, "utf8"),
+    end: async () => {
+      await spawned.stdin.end();
+      await spawned.exited;
+      tools.delete(spawned);
+    },
+  };
+}
+
+/** Polls until `isDone`; false when it was not in that time, or when `isHopeless` before. */
+export async function waitUntil(
+  isDone: () => boolean,
+  timeoutMs: number,
+  isHopeless: () => boolean = () => false,
+): Promise<boolean> {
+  const deadline = performance.now() + timeoutMs;
+  while (!isDone()) {
+    if (performance.now() > deadline || isHopeless()) return false;
+    await Bun.sleep(10);
+  }
+  return true;
+}

@@ -1,0 +1,121 @@
+/**
+ * Closed loop: 50 connections, each sends its next requests when the last ones are answered. redis-benchmark makes
+ * the load, because it is written in C and costs less than the proxies do; it exits at the first error reply.
+ */
+import { runToEnd } from "./children.ts";
+import { cpuBetween, cpuSnapshot } from "./proc.ts";
+import { processesOf, type RunningProxy } from "./proxies.ts";
+import type { ThroughputRound, ThroughputRow } from "./result.ts";
+import { checkReplies, fill, type KeySpace, keySpaceFor } from "./servers.ts";
+import { CLIENTS, keysOf, type Workload } from "./workloads.ts";
+
+/** Every connection's port stays unusable for a while: bounded, so that a run does not use them all up. */
+const SHORT_LIVED_REQUESTS_MAX = 10_000;
+const REQUESTS_MAX = 20_000_000;
+/** Seconds of load before the first round, for caches and compilers. */
+const WARM_UP_SECONDS = 0.4;
+const ROUND_TIMEOUT_MS = 60_000;
+
+export interface RoundSettings {
+  readonly rounds: number;
+  readonly secondsPerRound: number;
+}
+
+/** Measures one workload on all proxies: A B, B A, A B … */
+export async function measureThroughput(
+  workload: Workload,
+  proxies: readonly RunningProxy[],
+  servers: readonly number[],
+  settings: RoundSettings,
+): Promise<readonly ThroughputRow[]> {
+  const space = keySpaceFor(workload.valueBytes);
+  await fill(servers, space);
+  const plans = [];
+  for (const proxy of proxies) {
+    await checkReplies(proxy.port, space, proxy.name);
+    const requests = await calibrate(proxy, workload, space, settings.secondsPerRound);
+    plans.push({ proxy, requests, rounds: [] as ThroughputRound[] });
+  }
+  for (let round = 0; round < settings.rounds; round += 1) {
+    const order = round % 2 === 0 ? plans : plans.toReversed();
+    for (const { proxy, requests, rounds } of order) {
+      rounds.push(await runRound(proxy, workload, space, requests));
+    }
+  }
+  return plans.map(({ proxy, rounds }) => ({
+    workload: workload.name,
+    proxy: proxy.name,
+    cpuRatioMax: workload.cpuRatioMax,
+    rounds,
+  }));
+}
+
+/** Warms the proxy up and finds how many requests keep it busy for about the wanted time. */
+async function calibrate(
+  proxy: RunningProxy,
+  workload: Workload,
+  space: KeySpace,
+  seconds: number,
+): Promise<number> {
+  const few = await runRound(proxy, workload, space, wholeBatches(workload, 0));
+  const some = wholeBatches(workload, few.requestsPerSecond * WARM_UP_SECONDS);
+  const warm = await runRound(proxy, workload, space, some);
+  return wholeBatches(workload, warm.requestsPerSecond * seconds);
+}
+
+/** redis-benchmark sends whole pipelines only: with a multiple of them the number of requests is exact. */
+function wholeBatches(workload: Workload, wanted: number): number {
+  const batch = CLIENTS * workload.depth;
+  const limit = workload.isShortLived ? SHORT_LIVED_REQUESTS_MAX : REQUESTS_MAX;
+  return Math.max(10, Math.ceil(Math.min(wanted, limit) / batch)) * batch;
+}
+
+async function runRound(
+  proxy: RunningProxy,
+  workload: Workload,
+  space: KeySpace,
+  requests: number,
+): Promise<ThroughputRound> {
+  const before = cpuSnapshot(processesOf(proxy));
+  const output = await runToEnd(
+    loadCommand(proxy.port, workload, space, requests),
+    ROUND_TIMEOUT_MS,
+  );
+  const cpu = cpuBetween(before, cpuSnapshot(processesOf(proxy)));
+  return {
+    requests,
+    requestsPerSecond: parseRate(output, proxy.name),
+    cpuMicrosPerRequest: cpu / 1_000 / requests,
+  };
+}
+
+function loadCommand(
+  port: number,
+  workload: Workload,
+  space: KeySpace,
+  requests: number,
+): readonly string[] {
+  return [
+    "redis-benchmark",
+    ...["-h", "127.0.0.1", "-p", String(port), "-c", String(CLIENTS), "-n", String(requests)],
+    ...["-P", String(workload.depth), "-r", String(space.keys)],
+    ...["-k", workload.isShortLived ? "0" : "1", "--csv"],
+    ...requestWords(workload),
+  ];
+}
+
+function requestWords(workload: Workload): readonly string[] {
+  const key = "key:__rand_int__"; // a fresh random number for each occurrence in each request
+  if (workload.command === "SET") return ["SET", key, "x".repeat(workload.valueBytes)];
+  if (workload.command === "GET") return ["GET", key];
+  return ["MGET", ...Array.from({ length: keysOf(workload.command) }, () => key)];
+}
+
+/** The second column of the last CSV line; the first holds the request, which may be long but has no quotes. */
+function parseRate(output: string, who: string): number {
+  const last = output.trim().split("\n").at(-1) ?? "";
+  const rate = Number(/^"[^"]*","([\d.]+)"/.exec(last)?.[1]);
+  if (!(rate > 0))
+    throw new Error(`${who}: redis-benchmark printed no rate: ${last.substring(0, 200)}`);
+  return rate;
+}
