@@ -16,17 +16,17 @@ export interface Step {
 /**
  * Commands and the kinds of their arguments: lower case words are kinds (see KINDS), all else is literal. `key` is
  * any key, `same` is one whose tag all `same` of the command share, so that they are on one server; `x+` is one or
- * more. Left out: what answers by chance or by the clock (SPOP, SRANDMEMBER, TTL …), or by a hash seed (SSCAN).
+ * more. Left out: what answers by chance or by the clock (SPOP, SRANDMEMBER, TTL, EXPIRETIME …), or by a hash seed (SSCAN).
  */
 const TEMPLATES: readonly string[] = `
 APPEND key value | DECR key | DECRBY key int | GET key | GETDEL key | GETEX key | GETEX key PERSIST | GETRANGE key int int
 GETSET key value | INCR key | INCRBY key int | INCRBYFLOAT key float | PSETEX key 100000 value | SET key value
-SET key value NX | SET key value XX GET | SET key value KEEPTTL | SET key value EX 1000 | SET key value BAD | SETEX key 1000 value
+SET key value NX | SET key value XX GET | SET key value KEEPTTL | SET key value EX 1000 | SET key value PXAT 9999999999000 | SET key value BAD | SETEX key 1000 value
 SETNX key value | SETRANGE key nat value | STRLEN key | SUBSTR key int int | LCS same same
 MGET key+ | MSET pair+ | DEL key+ | UNLINK key+ | EXISTS key+ | TOUCH key+
 GETBIT key nat | SETBIT key nat bit | BITCOUNT key | BITCOUNT key int int | BITPOS key bit | BITPOS key bit int
 BITFIELD key INCRBY u5 nat int GET i8 0 | BITFIELD_RO key GET u4 0 | BITOP OR same same same
-EXPIREAT key 9999999999 | PEXPIREAT key 9999999999000 | EXPIRETIME key | PEXPIRETIME key | PERSIST key | TYPE key
+EXPIREAT key 9999999999 | PEXPIREAT key 9999999999000 | PERSIST key | TYPE key
 EXPIREAT key 1 | COPY same same | COPY same same REPLACE | RENAME same same | RENAMENX same same | OBJECT ENCODING key
 HSET key field value | HSET key field value field value | HGET key field | HMGET key field+ | HMSET key field value
 HDEL key field+ | HEXISTS key field | HGETALL key | HKEYS key | HVALS key | HLEN key | HSTRLEN key field | HSETNX key field value
