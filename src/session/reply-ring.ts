@@ -3,16 +3,16 @@
  *
  *   head ─▶ | ready | waiting | ready | waiting | ◀─ tail
  *
- * A reply for the head goes straight to the out-queue, and takes along whatever behind it is ready; any other is
- * kept until its turn. A slot's number is the token of its request.
+ * A reply for the head goes straight to the out-queue, and takes along whatever behind it is ready. Any other is
+ * kept until its turn: by reference while the event loop's turn lasts, because mostly the missing ones are in the next
+ * socket's chunk; as a copy after that (`copyKept`), so that a few bytes do not pin what they came in.
+ * A slot's number is the token of its request.
  */
 import type { ByteQueue } from "../base/byte-queue.ts";
-import { copyOf } from "../base/copy-of.ts";
 import { PENDING_REPLIES_MAX, PENDING_REPLIES_START } from "../base/limits.ts";
 
 /** Slot numbers wrap here: they stay small integers, and any two in use differ. */
 export const TOKEN_MASK = 0x3fffffff;
-const EMPTY: Buffer = Buffer.alloc(0);
 
 export class ReplyRing {
   /** Bytes of early replies. */
@@ -21,10 +21,14 @@ export class ReplyRing {
   pending = 0;
 
   private readonly out: ByteQueue;
-  /** null: waiting; else the reply (EMPTY where a neighbour's bytes contain it). */
-  private slots: (Buffer | null)[] = new Array(PENDING_REPLIES_START).fill(null);
+  /** What a slot's reply lies in, or null while it is waited for. Its neighbours' bytes may contain it: then it is empty. */
+  private replies: (Buffer | null)[] = new Array(PENDING_REPLIES_START).fill(null);
+  private starts: Int32Array = new Int32Array(PENDING_REPLIES_START);
+  private ends: Int32Array = new Int32Array(PENDING_REPLIES_START);
   private mask: number = PENDING_REPLIES_START - 1;
   private head = 0;
+  /** Some replies refer to bytes that are not the ring's own. */
+  private hasBorrowed = false;
 
   constructor(out: ByteQueue) {
     this.out = out;
@@ -42,25 +46,17 @@ export class ReplyRing {
     return token;
   }
 
-  /** Settles `count` slots from `token` on with the replies in bytes[start, end). Large ranges are kept, not copied. */
+  /** Settles `count` slots from `token` on with the replies in bytes[start, end). The bytes must never change. */
   settle(token: number, count: number, bytes: Buffer, start: number, end: number): void {
     if (token === this.head) {
       this.out.appendKept(bytes, start, end);
       this.advance(count);
       return;
     }
-    this.keep(token, copyOf(bytes, start, end));
-    for (let i = 1; i < count; i++) this.keep((token + i) & TOKEN_MASK, EMPTY);
-  }
-
-  /** Settles one slot with a reply that is the ring's to keep from now on. */
-  settleKept(token: number, reply: Buffer): void {
-    if (token === this.head) {
-      this.out.appendKept(reply, 0, reply.length);
-      this.advance(1);
-    } else {
-      this.keep(token, reply);
-    }
+    this.hasBorrowed = true;
+    this.keptBytes += end - start;
+    this.keep(token, bytes, start, end);
+    for (let i = 1; i < count; i++) this.keep(token + i, bytes, end, end);
   }
 
   /** True when the reply to `token` may be appended to the out-queue piece by piece; `advance(1)` ends it. */
@@ -70,32 +66,63 @@ export class ReplyRing {
 
   /** Moves over `count` answered slots and whatever behind them is ready. */
   advance(count: number): void {
-    this.head = (this.head + count) & TOKEN_MASK;
-    this.pending -= count;
-    while (this.pending > 0) {
-      const at = this.head & this.mask;
-      const reply = this.slots[at]!;
-      if (reply === null) return;
-      this.slots[at] = null;
-      this.keptBytes -= reply.length;
-      if (reply.length > 0) this.out.appendKept(reply, 0, reply.length);
-      this.head = (this.head + 1) & TOKEN_MASK;
-      this.pending--;
+    const { replies, starts, ends, mask, out } = this;
+    let head = (this.head + count) & TOKEN_MASK;
+    let pending = this.pending - count;
+    while (pending > 0) {
+      const at = head & mask;
+      const bytes = replies[at]!;
+      if (bytes === null) break;
+      replies[at] = null;
+      const start = starts[at]!;
+      const end = ends[at]!;
+      if (end > start) {
+        this.keptBytes -= end - start;
+        out.appendKept(bytes, start, end);
+      }
+      head = (head + 1) & TOKEN_MASK;
+      pending--;
+    }
+    this.head = head;
+    this.pending = pending;
+  }
+
+  /** Copies what is kept by reference. To be called at the end of a turn. */
+  copyKept(): void {
+    if (!this.hasBorrowed) return;
+    this.hasBorrowed = false;
+    if (this.keptBytes === 0) return;
+    const { replies, starts, ends, mask } = this;
+    const copy = Buffer.allocUnsafeSlow(this.keptBytes);
+    let length = 0;
+    for (let i = 0; i < this.pending; i++) {
+      const at = (this.head + i) & mask;
+      const bytes = replies[at]!;
+      if (bytes === null) continue;
+      const start = length;
+      length += bytes.copy(copy, length, starts[at], ends[at]);
+      this.keep(at, copy, start, length);
     }
   }
 
-  private keep(token: number, reply: Buffer): void {
-    this.slots[token & this.mask] = reply;
-    this.keptBytes += reply.length;
+  private keep(token: number, bytes: Buffer, start: number, end: number): void {
+    const at = token & this.mask;
+    this.replies[at] = bytes;
+    this.starts[at] = start;
+    this.ends[at] = end;
   }
 
   private grow(): void {
-    const larger: (Buffer | null)[] = new Array((this.mask + 1) * 4).fill(null);
-    const mask = larger.length - 1;
+    const size = (this.mask + 1) * 4;
+    const { replies, starts, ends, mask } = this;
+    this.replies = new Array(size).fill(null);
+    this.starts = new Int32Array(size);
+    this.ends = new Int32Array(size);
+    this.mask = size - 1;
     for (let i = 0; i < this.pending; i++) {
-      larger[(this.head + i) & mask] = this.slots[(this.head + i) & this.mask]!;
+      const token = this.head + i;
+      const at = token & mask;
+      this.keep(token, replies[at] as Buffer, starts[at]!, ends[at]!);
     }
-    this.slots = larger;
-    this.mask = mask;
   }
 }

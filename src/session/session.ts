@@ -155,14 +155,16 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     const reply = this.frontend.failureReply(failure);
     const { counters, countersBase } = this.host;
     counters[countersBase + POOL.forward_error]! += count;
-    for (let i = 0; i < count; i++) this.ring.settleKept((token + i) & TOKEN_MASK, reply);
+    for (let i = 0; i < count; i++) {
+      this.ring.settle((token + i) & TOKEN_MASK, 1, reply, 0, reply.length);
+    }
     this.settled(count, reply.length);
   }
 
-  /** Settles `token` with bytes that the proxy made; they are the ring's from now on. */
+  /** Settles `token` with bytes that the proxy made and that never change. */
   reply(token: number, bytes: Buffer): void {
     if (this.isClosed) return;
-    this.ring.settleKept(token, bytes);
+    this.ring.settle(token, 1, bytes, 0, bytes.length);
     this.settled(1, bytes.length);
   }
 
@@ -197,6 +199,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
 
   flush(): void {
     if (this.isClosed) return;
+    this.ring.copyKept();
     const result = this.out.writeTo(this.stream);
     // The close event follows or came; `isClosed` may have changed inside the call.
     if (result === GONE || this.isClosed) return;
