@@ -65,15 +65,44 @@ export function doubleArg(text: string, message: string = NOT_FLOAT): number {
 /** C's "%.17g", which is how Redis 7.0 prints a score in RESP2. */
 export function formatDouble(value: number): string {
   if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
-  if (Object.is(value, -0)) return "-0";
-  const [mantissa = "", power = "0"] = value.toExponential(16).split("e");
-  const exponent = Number(power);
-  if (exponent >= -4 && exponent < 17) return trimZeros(value.toFixed(16 - exponent));
-  const digits = String(Math.abs(exponent)).padStart(2, "0");
-  return `${trimZeros(mantissa)}e${exponent < 0 ? "-" : "+"}${digits}`;
+  const sign = value < 0 || Object.is(value, -0) ? "-" : "";
+  const { digits, exponent } = roundDecimal(Math.abs(value));
+  return `${sign}${layOut(digits, exponent)}`;
+}
+
+/** %g: plain for exponents from -4 to the precision, scientific beyond; no zeros at the end. */
+function layOut(digits: string, exponent: number): string {
+  if (exponent < -4 || exponent >= digits.length) {
+    const power = String(Math.abs(exponent)).padStart(2, "0");
+    const mantissa = trimZeros(`${digits.substring(0, 1)}.${digits.substring(1)}`);
+    return `${mantissa}e${exponent < 0 ? "-" : "+"}${power}`;
+  }
+  if (exponent < 0) return trimZeros(`0.${"0".repeat(-exponent - 1)}${digits}`);
+  return trimZeros(`${digits.substring(0, exponent + 1)}.${digits.substring(exponent + 1)}`);
+}
+
+const PRECISION = 17;
+/** Enough digits to tell a tie from what is merely close to one. */
+const EXACT_DIGITS = 100;
+
+/** The 17 leading decimal digits. A tie goes to the even digit, as in C; JavaScript would round it up. */
+function roundDecimal(value: number): { digits: string; exponent: number } {
+  const [mantissa = "", power = "0"] = value.toExponential(EXACT_DIGITS).split("e");
+  const exact = mantissa.replace(".", "");
+  const cut = exact.substring(0, PRECISION);
+  const isTie = /^50*$/.test(exact.substring(PRECISION));
+  if (isTie && /[02468]$/.test(cut)) return { digits: cut, exponent: Number(power) };
+  const [rounded = "", roundedPower = "0"] = value.toExponential(PRECISION - 1).split("e");
+  return { digits: rounded.replace(".", ""), exponent: Number(roundedPower) };
+}
+
+/** How a compact sorted set holds a score, and ZSCAN shows it: integers in full. */
+export function formatStoredScore(value: number): string {
+  const isWhole = Number.isInteger(value) && Math.abs(value) < 2 ** 62;
+  return isWhole ? String(BigInt(value)) : formatDouble(value);
 }
 
 /** Takes the zeros off the end of a fraction, and the point when nothing is left behind it. */
 export function trimZeros(text: string): string {
-  return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
+  return text.includes(".") ? text.replace(/\.?0*$/, "") : text;
 }

@@ -3,7 +3,7 @@ import { at, type Call, type CommandTable, from } from "../command.ts";
 import { fail, SYNTAX } from "../command-error.ts";
 import { matchesGlob } from "../glob.ts";
 import { HashValue } from "../hash-value.ts";
-import { formatDouble, numberArg } from "../number.ts";
+import { formatStoredScore, numberArg } from "../number.ts";
 import { array, bulk, bulks } from "../reply.ts";
 import { SetValue } from "../set-value.ts";
 import { SortedSetValue } from "../sorted-set-value.ts";
@@ -78,6 +78,6 @@ function zscan(call: Call): string {
   return whole(call, () => {
     const zset = call.db.find(at(call, 1), SortedSetValue);
     const items = zset?.range(0, zset.size - 1) ?? [];
-    return items.map(({ member, score }) => [member, formatDouble(score)]);
+    return items.map(({ member, score }) => [member, formatStoredScore(score)]);
   });
 }
