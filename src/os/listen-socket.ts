@@ -75,6 +75,25 @@ export function listenTcp(options: TcpListenOptions): number {
 }
 
 /**
+ * Proves that nobody listens on an address yet, also not with SO_REUSEPORT.
+ * @returns the port, or a free one for port 0. @throws ListenError
+ */
+export function reserveTcp(ip: string, port: number): number {
+  const name = tcpName(ip, port);
+  const address = ipAddress(ip, port);
+  if (address === null) throw new ListenError(`address ${name}: not an IP address`, "EINVAL");
+  const fd = openSocket(address, name);
+  try {
+    setFlag(fd, SO_REUSEADDR, name);
+    // Only bound, never listening: no client can get in here.
+    bindOrThrow(fd, address, name);
+    return boundPort(fd);
+  } finally {
+    closeFd(fd);
+  }
+}
+
+/**
  * A socket file that nobody listens on any more is replaced; one that is in use is an error.
  * @returns descriptor and clean-up; the caller owns both. @throws ListenError
  */

@@ -1,0 +1,48 @@
+/** nutcracker's `-D`: what the numbers on the statistics port mean. */
+import {
+  POOL_COUNTERS,
+  type PoolCounter,
+  SERVER_COUNTERS,
+  type ServerCounter,
+} from "../api/stats.ts";
+
+const POOL_TEXTS: Readonly<Record<PoolCounter, string>> = {
+  client_eof: "client connections that the client closed",
+  client_err: "client connections that ended in an error",
+  client_connections: "client connections that are open now",
+  client_connections_total: "client connections ever accepted",
+  server_ejects: "times a server was taken out of the ring",
+  forward_error: "requests that could not be forwarded",
+  fragments: "parts that requests for several keys were split into",
+  requests: "requests received",
+  local_requests: "requests answered by the proxy itself",
+  protocol_errors: "requests that broke the protocol",
+  client_output_cut: "clients cut off because they did not read their replies",
+};
+
+const SERVER_TEXTS: Readonly<Record<ServerCounter, string>> = {
+  server_eof: "server connections that the server closed",
+  server_err: "server connections that ended in an error",
+  server_timedout: "server connections that ran into the time limit",
+  server_connections: "server connections that are open now",
+  server_connections_total: "server connections ever made",
+  server_ejected_at: "when the server was last taken out, in microseconds since 1970",
+  requests: "requests sent to the server",
+  request_bytes: "bytes of these requests",
+  responses: "replies received from the server",
+  response_bytes: "bytes of these replies",
+  in_queue: "requests that wait to be sent now",
+  in_queue_bytes: "bytes of these requests",
+  out_queue: "requests that wait for their reply now",
+  out_queue_bytes: "bytes of these requests",
+};
+
+export function describeStats(): string {
+  const pool = POOL_COUNTERS.map((name) => line(name, POOL_TEXTS[name]));
+  const server = SERVER_COUNTERS.map((name) => line(name, SERVER_TEXTS[name]));
+  return ["pool stats:", ...pool, "", "server stats:", ...server, ""].join("\n");
+}
+
+function line(name: string, text: string): string {
+  return `  ${name.padEnd(26)}${text}`;
+}

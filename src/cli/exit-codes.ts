@@ -1,0 +1,11 @@
+/** What the exit code of every command means; `proxy --help` prints this table. */
+
+export const EXIT_OK = 0;
+export const EXIT_FAILED = 1;
+export const EXIT_USAGE = 2;
+
+export const EXIT_CODE_TEXTS: readonly (readonly [code: number, meaning: string])[] = [
+  [EXIT_OK, "all is well; for run: it was stopped by a signal and left in order"],
+  [EXIT_FAILED, "it could not start, or the configuration is not right"],
+  [EXIT_USAGE, "unknown command or flag, or a flag's value makes no sense"],
+];

@@ -1,0 +1,124 @@
+/** Help texts: made from the definitions of the commands, plus what only examples can teach. */
+import type { ArgDef, ArgsDef } from "citty";
+import { VERSION } from "../base/version.ts";
+import { EXIT_CODE_TEXTS } from "./exit-codes.ts";
+import { RUN_ARGS } from "./run-flags.ts";
+
+export interface CommandHelp {
+  readonly name: string;
+  readonly description: string;
+  readonly args: ArgsDef;
+}
+
+type Row = readonly [left: string, right: string];
+
+const COLUMN_MAX = 30;
+
+const EXAMPLES: Readonly<Record<string, readonly Row[]>> = {
+  "": [
+    ["proxy dev", "try it out now: Redis servers in memory and a proxy before them"],
+    ["proxy check -c proxy.yaml", "is the file right, and what does it come to?"],
+    ["proxy -c proxy.yaml", "run in the foreground, log to stderr"],
+    ["proxy -c nutcracker.yml", "a twemproxy file runs unchanged, and so do its flags"],
+    ["proxy route -c proxy.yaml alpha user:1", "which server of pool alpha has user:1, and why"],
+  ],
+  run: [
+    ["proxy run -c proxy.yaml --workers 4", "four worker processes"],
+    ["proxy -d -c nutcracker.yml -o proxy.log -p proxy.pid", "as a daemon"],
+    ["kill -QUIT $(cat proxy.pid)", "finish what is in flight, then stop"],
+  ],
+  check: [
+    ["proxy check -c proxy.yaml", "show pools, servers and their share of the keys"],
+    ["proxy check -c proxy.yaml --json", "the same for a program"],
+  ],
+  route: [
+    ["proxy route -c proxy.yaml alpha user:1 user:2", "where two keys of pool alpha go"],
+    ["proxy route -c proxy.yaml alpha -- -key", "a key that begins with a dash"],
+  ],
+  dev: [["proxy dev", "then, in another terminal: redis-cli -p 22121 set a 1"]],
+};
+
+const SIGNALS: readonly Row[] = [
+  ["TERM, INT", "stop at once"],
+  ["QUIT", "accept nobody, finish what is in flight, then stop"],
+  ["HUP, USR1", "open the log files again"],
+  ["TTIN, TTOU", "log more, log less"],
+];
+
+/** `proxy --help` */
+export function mainHelp(commands: readonly CommandHelp[]): string {
+  return [
+    `proxy ${VERSION} stands between applications and their Redis and Memcached servers.`,
+    "",
+    "Usage: proxy [FLAGS]            run in the foreground, same as proxy run",
+    "       proxy COMMAND [FLAGS]    see proxy COMMAND --help",
+    ...section(
+      "Commands",
+      commands.map(({ name, description }): Row => [name, description]),
+    ),
+    ...section("Flags of run", flagRows(RUN_ARGS)),
+    ...section("Signals", SIGNALS),
+    ...section(
+      "Exit codes",
+      EXIT_CODE_TEXTS.map(([code, text]): Row => [String(code), text]),
+    ),
+    ...examples(""),
+    "",
+  ].join("\n");
+}
+
+/** `proxy COMMAND --help` */
+export function commandHelp(command: CommandHelp): string {
+  const { name, args } = command;
+  const positionals = Object.entries(args).filter(([, arg]) => arg.type === "positional");
+  const usage = positionals.map(([word]) => ` ${word.toUpperCase()}`).join("");
+  return [
+    `${command.description}.`.replace(/\.\.$/, "."),
+    "",
+    `Usage: proxy ${name} [FLAGS]${usage}`,
+    ...section(
+      "Arguments",
+      positionals.map(([word, arg]): Row => [word.toUpperCase(), arg.description ?? ""]),
+    ),
+    ...section("Flags", flagRows(args)),
+    ...(name === "run" ? section("Signals", SIGNALS) : []),
+    ...examples(name),
+    "",
+  ].join("\n");
+}
+
+function examples(name: string): string[] {
+  return section("Examples", EXAMPLES[name] ?? []);
+}
+
+function flagRows(args: ArgsDef): Row[] {
+  const rows: Row[] = [];
+  for (const [name, arg] of Object.entries(args)) {
+    if (arg.type === "positional") continue;
+    rows.push([flagNames(name, arg), arg.description ?? ""]);
+    if (arg.type === "boolean" && arg.negativeDescription !== undefined) {
+      rows.push([`    --no-${name}`, arg.negativeDescription]);
+    }
+  }
+  rows.push(["-h, --help", "Print this help"]);
+  return rows;
+}
+
+/** "-c, --config FILE"; a flag without a letter is indented like the others. */
+function flagNames(name: string, arg: ArgDef): string {
+  const aliases = "alias" in arg ? [arg.alias ?? []].flat() : [];
+  const letter = aliases.find((alias) => alias.length === 1 && alias !== "?");
+  const value = arg.type === "boolean" ? "" : ` ${arg.valueHint ?? "VALUE"}`;
+  return `${letter === undefined ? "    " : `-${letter}, `}--${name}${value}`;
+}
+
+function section(title: string, rows: readonly Row[]): string[] {
+  if (rows.length === 0) return [];
+  const width = Math.max(...rows.map(([left]) => left.length).filter((n) => n <= COLUMN_MAX), 0);
+  const lines = rows.map(([left, right]) =>
+    left.length > width
+      ? `  ${left}\n  ${" ".repeat(width)}  ${right}`
+      : `  ${left.padEnd(width)}  ${right}`,
+  );
+  return ["", `${title}:`, ...lines];
+}

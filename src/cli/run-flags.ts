@@ -1,0 +1,161 @@
+/** The flags of `proxy run`: nutcracker's and ours, and what they change in a configuration. */
+import type { Address, Config, LogLevel } from "../api/config.ts";
+
+export const RUN_ARGS = {
+  config: {
+    type: "string",
+    alias: ["c", "conf-file"] as string[],
+    valueHint: "FILE",
+    description: "Configuration file (default: ./proxy.yaml, then /etc/proxy/proxy.yaml)",
+  },
+  workers: {
+    type: "string",
+    valueHint: "auto|N",
+    description: "Worker processes; auto: one for each core that may be used",
+  },
+  reuseport: {
+    type: "boolean",
+    description: "One listening socket per worker, connections spread by the kernel",
+    negativeDescription: "One listening socket that all workers share",
+  },
+  "test-conf": {
+    type: "boolean",
+    alias: "t",
+    description: "Only say whether the configuration is right",
+  },
+  daemonize: {
+    type: "boolean",
+    alias: "d",
+    description: "Go to the background once it serves; errors until then reach the terminal",
+  },
+  output: {
+    type: "string",
+    alias: "o",
+    valueHint: "FILE",
+    description: "Log to a file, which USR1 or HUP opens again (default: stderr)",
+  },
+  verbose: {
+    type: "string",
+    alias: "v",
+    valueHint: "N",
+    description: "Log level as in nutcracker, 0 to 11: 3 error, 4 warn, 5 info, 7 debug",
+  },
+  "pid-file": {
+    type: "string",
+    alias: "p",
+    valueHint: "FILE",
+    description: "Write the process number there while it runs",
+  },
+  "stats-port": {
+    type: "string",
+    alias: "s",
+    valueHint: "N",
+    description: "Port of the statistics in twemproxy's JSON",
+  },
+  "stats-addr": {
+    type: "string",
+    alias: "a",
+    valueHint: "ADDRESS",
+    description: "Address of that port",
+  },
+  "stats-interval": {
+    type: "string",
+    alias: "i",
+    valueHint: "MS",
+    description: "Milliseconds between two updates of the statistics",
+  },
+  "mbuf-size": {
+    type: "string",
+    alias: "m",
+    valueHint: "N",
+    description: "Accepted for nutcracker's sake; memory here needs no such setting",
+  },
+  "describe-stats": {
+    type: "boolean",
+    alias: "D",
+    description: "Explain the statistics and exit",
+  },
+  version: { type: "boolean", alias: "V", description: "Print version, commit and Bun, and exit" },
+} as const;
+
+/** The values of the flags that change a configuration, as written; undefined: not given. */
+export interface RunFlags {
+  readonly workers?: string | undefined;
+  readonly reuseport?: boolean | undefined;
+  readonly output?: string | undefined;
+  readonly verbose?: string | undefined;
+  readonly "pid-file"?: string | undefined;
+  readonly "stats-port"?: string | undefined;
+  readonly "stats-addr"?: string | undefined;
+  readonly "stats-interval"?: string | undefined;
+  readonly "mbuf-size"?: string | undefined;
+}
+
+export const WORKERS_MAX = 1024;
+const STATS_PORT_DEFAULT = 22222;
+const STATS_HOST_DEFAULT = "0.0.0.0";
+
+/** @returns the configuration with the flags put over it, or everything that is wrong with them. */
+export function applyFlags(
+  config: Config,
+  flags: RunFlags,
+): { readonly config: Config } | { readonly problems: readonly string[] } {
+  const problems: string[] = [];
+  const number = (name: keyof RunFlags, min: number, max: number): number | null => {
+    const written = flags[name];
+    if (written === undefined) return null;
+    const value = typeof written === "string" && /^\d+$/.test(written) ? Number(written) : -1;
+    if (value >= min && value <= max) return value;
+    problems.push(`--${name}: expected a whole number from ${min} to ${max}, found "${written}"`);
+    return null;
+  };
+  const workers = flags.workers === "auto" ? "auto" : number("workers", 1, WORKERS_MAX);
+  const level = number("verbose", 0, 11);
+  const port = number("stats-port", 1, 65535);
+  const intervalMs = number("stats-interval", 1, 2 ** 31 - 1);
+  number("mbuf-size", 512, 16 * 1024 * 1024);
+  if (problems.length > 0) return { problems };
+  return {
+    config: {
+      ...config,
+      workers: workers ?? config.workers,
+      accept: acceptOf(flags.reuseport) ?? config.accept,
+      pidFile: flags["pid-file"] ?? config.pidFile,
+      log: {
+        level: level === null ? config.log.level : levelOf(level),
+        file: flags.output ?? config.log.file,
+      },
+      stats: {
+        listen: statsAddress(config.stats.listen, flags["stats-addr"], port),
+        intervalMs: intervalMs ?? config.stats.intervalMs,
+      },
+    },
+  };
+}
+
+function acceptOf(reuseport: boolean | undefined): Config["accept"] | null {
+  if (reuseport === undefined) return null;
+  return reuseport ? "reuseport" : "shared";
+}
+
+/** nutcracker's levels: 0 to 3 are errors, 4 warnings, 5 and 6 news, the rest details. */
+function levelOf(verbosity: number): LogLevel {
+  if (verbosity <= 3) return "error";
+  if (verbosity === 4) return "warn";
+  return verbosity <= 6 ? "info" : "debug";
+}
+
+/** Either flag switches the port on; what is not given comes from the file, else from nutcracker's defaults. */
+function statsAddress(
+  configured: Address | null,
+  host: string | undefined,
+  port: number | null,
+): Address | null {
+  if (host === undefined && port === null) return configured;
+  const base = configured?.kind === "tcp" ? configured : null;
+  return {
+    kind: "tcp",
+    host: (host ?? base?.host ?? STATS_HOST_DEFAULT).replace(/^\[(.*)\]$/, "$1"),
+    port: port ?? base?.port ?? STATS_PORT_DEFAULT,
+  };
+}

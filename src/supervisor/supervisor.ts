@@ -1,0 +1,268 @@
+/**
+ * The supervisor: owns the sockets, the statistics memory, the pid file and the children, and touches no traffic.
+ *
+ *   starting ─all workers ready─▶ serving ─QUIT─▶ draining ─┐
+ *      └──────────── TERM, INT, or it cannot start ─────────┴▶ stopping ─▶ exit code
+ */
+import type { Config } from "../api/config.ts";
+import { LISTEN_FD_FIRST, type ToAdmin, type ToWorker } from "../api/control.ts";
+import type { StatsLayout } from "../api/stats.ts";
+import { exitOnFault } from "../base/fatal.ts";
+import { createLogger, LOG_LEVELS, type Logger } from "../base/log.ts";
+import { createStatsLayout, statsByteLength } from "../metrics/layout.ts";
+import { setProcessName } from "../os/process.ts";
+import { createSharedMemory } from "../os/shared-memory.ts";
+import { usableCores } from "../os/usable-cores.ts";
+import { ChildKeeper, type KeeperEvents } from "./child-keeper.ts";
+import { type Listeners, openListeners } from "./listeners.ts";
+import { claimPidFile } from "./pid-file.ts";
+import { type Intent, watchSignals } from "./signals.ts";
+import { StartError } from "./start-error.ts";
+import { TICK_MS } from "./watchdog.ts";
+
+export interface SupervisorOptions {
+  readonly version: string;
+  /** Children get no stdout and stderr: nothing may keep the terminal of a daemon open. */
+  readonly isDaemon: boolean;
+  /** All workers are ready for the first time. */
+  onReady(facts: ReadyFacts): void;
+}
+
+export interface ReadyFacts {
+  readonly pid: number;
+  readonly workers: number;
+  /** "alpha=127.0.0.1:22121"; a pool's port 0 is replaced by what the system chose. */
+  readonly addresses: readonly string[];
+}
+
+/** As long as no worker was ever ready, this many deaths in a row of one of them mean that it cannot work. */
+const START_DEATHS_MAX = 5;
+
+/**
+ * Runs the proxy until a signal ends it.
+ * @returns the exit code. @throws StartError when it cannot start; nothing is left running then.
+ */
+export async function runSupervisor(config: Config, options: SupervisorOptions): Promise<number> {
+  const log = openLog(config);
+  exitOnFault(log);
+  setProcessName("proxy");
+  const workers = config.workers === "auto" ? usableCores() : config.workers;
+  const pidFile = config.pidFile === null ? null : claimPidFile(config.pidFile);
+  let listeners: Listeners;
+  try {
+    listeners = await openListeners(config, workers);
+  } catch (error) {
+    pidFile?.remove();
+    throw error;
+  }
+  const supervisor = new Supervisor({ config, options, log, workers, listeners });
+  try {
+    pidFile?.write();
+    return await supervisor.run();
+  } finally {
+    listeners.close();
+    pidFile?.remove();
+  }
+}
+
+interface Parts {
+  readonly config: Config;
+  readonly options: SupervisorOptions;
+  readonly log: Logger;
+  readonly workers: number;
+  readonly listeners: Listeners;
+}
+
+class Supervisor {
+  #config: Config;
+  readonly #options: SupervisorOptions;
+  readonly #log: Logger;
+  readonly #listeners: Listeners;
+  readonly #layout: StatsLayout;
+  readonly #statsFd: number;
+  readonly #startedAtMs = Date.now();
+  readonly #workers: ChildKeeper<ToWorker>[] = [];
+  readonly #admins: ChildKeeper<ToAdmin>[] = [];
+  readonly #done = Promise.withResolvers<number>();
+  #phase: "starting" | "serving" | "draining" | "stopping" = "starting";
+  /** Children that have not left yet. */
+  #present = 0;
+  /** Why it could not start; rejects `run` once all children are gone. */
+  #startError: StartError | null = null;
+
+  constructor(parts: Parts) {
+    this.#config = parts.config;
+    this.#options = parts.options;
+    this.#log = parts.log;
+    this.#listeners = parts.listeners;
+    this.#layout = createStatsLayout(parts.config, parts.workers);
+    this.#statsFd = createSharedMemory("proxy-stats", statsByteLength(this.#layout));
+    for (let slot = 0; slot < parts.workers; slot += 1) {
+      this.#workers.push(this.#createWorker(slot, parts.workers));
+    }
+    if (this.#listeners.statsFd !== null) this.#admins.push(this.#createAdmin());
+  }
+
+  async run(): Promise<number> {
+    watchSignals((intent, signal) => this.#onIntent(intent, signal));
+    const ticker = setInterval(() => {
+      for (const worker of this.#workers) worker.tick();
+    }, TICK_MS);
+    for (const child of [...this.#workers, ...this.#admins]) {
+      this.#present += 1;
+      child.start();
+    }
+    try {
+      return await this.#done.promise;
+    } finally {
+      clearInterval(ticker);
+      this.#log.info("stopped");
+    }
+  }
+
+  #createWorker(slot: number, workers: number): ChildKeeper<ToWorker> {
+    const name = `worker/${slot}`;
+    const plan = {
+      name,
+      title: `proxy: worker ${slot}`,
+      role: "__worker",
+      isSilent: this.#options.isDaemon,
+      answers: true,
+      fds: () => [this.#statsFd, ...this.#listeners.forWorker(slot).fds],
+      startMessage: (): ToWorker => ({
+        type: "start",
+        slot,
+        workers,
+        config: this.#config,
+        listeners: this.#listeners.forWorker(slot).grants,
+        stats: this.#layout,
+      }),
+    };
+    return new ChildKeeper(plan, this.#childEvents(name), this.#log);
+  }
+
+  #createAdmin(): ChildKeeper<ToAdmin> {
+    const plan = {
+      name: "admin",
+      title: "proxy: admin",
+      role: "__admin",
+      isSilent: this.#options.isDaemon,
+      answers: false,
+      fds: () => [
+        this.#statsFd,
+        ...(this.#listeners.statsFd === null ? [] : [this.#listeners.statsFd]),
+      ],
+      startMessage: (): ToAdmin => ({
+        type: "start",
+        config: this.#config,
+        stats: this.#layout,
+        statsListenFd: this.#listeners.statsFd === null ? null : LISTEN_FD_FIRST,
+        version: this.#options.version,
+        startedAtMs: this.#startedAtMs,
+      }),
+    };
+    return new ChildKeeper(plan, this.#childEvents("admin"), this.#log);
+  }
+
+  #childEvents(name: string): KeeperEvents {
+    return {
+      onReady: () => this.#onWorkerReady(),
+      onDeath: (earlyDeaths, reason) => this.#onDeath(name, earlyDeaths, reason),
+      onGone: () => this.#onGone(),
+    };
+  }
+
+  #onWorkerReady(): void {
+    if (this.#phase !== "starting") return;
+    if (!this.#workers.every((worker) => worker.isServing)) return;
+    this.#phase = "serving";
+    const addresses = this.#listeners.addresses;
+    const workers = this.#workers.length;
+    this.#log.info("ready", {
+      version: this.#options.version,
+      pid: process.pid,
+      workers,
+      listen: addresses.join(" "),
+    });
+    this.#options.onReady({ pid: process.pid, workers, addresses });
+  }
+
+  /** Later a dead worker is replaced whatever it died of; but a proxy that never worked must not pretend to. */
+  #onDeath(name: string, earlyDeaths: number, reason: string | null): void {
+    if (this.#phase !== "starting") return;
+    if (reason === null && earlyDeaths < START_DEATHS_MAX) return;
+    const why = reason ?? `died ${earlyDeaths} times in a row right after its start`;
+    this.#startError ??= new StartError([`${name}: ${why}`]);
+    this.#stop();
+  }
+
+  #onGone(): void {
+    this.#present -= 1;
+    if (this.#present > 0) return;
+    if (this.#startError === null) this.#done.resolve(0);
+    else this.#done.reject(this.#startError);
+  }
+
+  #onIntent(intent: Intent, signal: string): void {
+    switch (intent) {
+      case "stop":
+        this.#log.info("stopping", { signal });
+        this.#stop();
+        break;
+      case "drain":
+        this.#drain(signal);
+        break;
+      case "reopen_logs":
+        this.#log.reopen();
+        for (const child of this.#children()) child.send({ type: "reopen_log" });
+        this.#log.info("log files were opened again", { signal });
+        break;
+      case "log_more":
+        this.#shiftLogLevel(1);
+        break;
+      case "log_less":
+        this.#shiftLogLevel(-1);
+        break;
+    }
+  }
+
+  #stop(): void {
+    if (this.#phase === "stopping") return;
+    this.#phase = "stopping";
+    this.#listeners.close();
+    for (const child of this.#children()) child.stop();
+  }
+
+  #drain(signal: string): void {
+    if (this.#phase === "draining" || this.#phase === "stopping") return;
+    this.#phase = "draining";
+    const timeoutMs = this.#config.drainTimeoutMs;
+    this.#log.info("draining", { signal, timeoutMs });
+    // With our sockets closed, too, new clients are refused instead of waiting for nobody.
+    this.#listeners.close();
+    for (const worker of this.#workers) worker.drain(timeoutMs);
+    for (const admin of this.#admins) admin.stop();
+  }
+
+  #shiftLogLevel(steps: number): void {
+    const index = LOG_LEVELS.indexOf(this.#config.log.level) + steps;
+    const level = LOG_LEVELS[Math.min(Math.max(index, 0), LOG_LEVELS.length - 1)] ?? "info";
+    // Also for those that are started later.
+    this.#config = { ...this.#config, log: { ...this.#config.log, level } };
+    this.#log.setLevel(level);
+    for (const worker of this.#workers) worker.send({ type: "log_level", level });
+    this.#log.warn("log level changed", { level });
+  }
+
+  #children(): (ChildKeeper<ToWorker> | ChildKeeper<ToAdmin>)[] {
+    return [...this.#workers, ...this.#admins];
+  }
+}
+
+function openLog(config: Config): Logger {
+  try {
+    return createLogger({ ...config.log, process: "supervisor" });
+  } catch (error) {
+    throw new StartError([(error as Error).message]);
+  }
+}

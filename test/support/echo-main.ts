@@ -1,0 +1,64 @@
+/**
+ * The program with real processes and a toy data plane, so that tests of the processes do not depend on the real one.
+ *
+ * A client that sends a line gets `<slot> <pid> <line>` back. Draining waits until clients leave by themselves.
+ * A pool named "broken" cannot be served.
+ */
+import type { FdSocketOptions, Socket, SocketListener, UnixSocketOptions } from "bun";
+import { runAdmin } from "../../src/admin/admin-main.ts";
+import type { ListenerGrant } from "../../src/api/control.ts";
+import { runRole } from "../../src/cli/roles.ts";
+import { type DataPlane, type DataPlaneOptions, startWorker } from "../../src/worker/worker.ts";
+
+class EchoDataPlane implements DataPlane {
+  readonly #slot: number;
+  readonly #clients = new Set<Socket>();
+  readonly #listeners: SocketListener[] = [];
+  #onEmpty: (() => void) | null = null;
+
+  constructor(options: DataPlaneOptions) {
+    this.#slot = options.slot;
+    if (options.config.pools.some((pool) => pool.name === "broken")) {
+      throw new Error("pool broken cannot be served");
+    }
+  }
+
+  get clients(): number {
+    return this.#clients.size;
+  }
+
+  listen(grants: readonly ListenerGrant[]): void {
+    for (const { fd } of grants) {
+      const options: FdSocketOptions = {
+        fd,
+        socket: {
+          open: (client) => void this.#clients.add(client),
+          data: (client, chunk) => void client.write(`${this.#slot} ${process.pid} ${chunk}`),
+          close: (client) => {
+            this.#clients.delete(client);
+            if (this.#clients.size === 0) this.#onEmpty?.();
+          },
+        },
+      };
+      this.#listeners.push(
+        Bun.listen(options as unknown as UnixSocketOptions) as unknown as SocketListener,
+      );
+    }
+  }
+
+  drain(timeoutMs: number, done: (closed: number) => void): void {
+    for (const listener of this.#listeners) listener.stop();
+    this.#onEmpty = () => done(0);
+    if (this.#clients.size === 0) this.#onEmpty();
+    else setTimeout(() => done(this.#clients.size), timeoutMs);
+  }
+
+  close(): void {
+    for (const client of this.#clients) client.terminate();
+  }
+}
+
+runRole(process.argv.toSpliced(0, 2), {
+  __worker: () => startWorker(async (options) => new EchoDataPlane(options)),
+  __admin: runAdmin,
+});
