@@ -1,4 +1,5 @@
 /** Starts and ends the process of `dev-backend.ts`, from the process that depends on it. */
+import { rmSync } from "node:fs";
 import { selfCommand } from "../os/self-command.ts";
 import { DEV_BACKEND_ROLE, type DevBackendReady } from "./dev-backend.ts";
 
@@ -25,11 +26,14 @@ export async function startDevBackend(
   const gone = child.exited.then((code) => String(child.signalCode ?? `exit code ${code}`));
   const line = await firstLine(child.stdout);
   if (line === null) throw new Error(`the embedded servers did not start (${await gone})`);
+  const ready = JSON.parse(line) as DevBackendReady;
   const stop = async () => {
     await child.stdin.end();
     await child.exited;
+    // It does so itself, unless it was killed.
+    rmSync(ready.directory, { recursive: true, force: true });
   };
-  return { ...(JSON.parse(line) as DevBackendReady), pid: child.pid, gone, stop };
+  return { ...ready, pid: child.pid, gone, stop };
 }
 
 /** @returns null when the stream ends without one */
