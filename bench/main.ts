@@ -35,6 +35,8 @@ const PATIENCE_FACTOR = 4;
 const WORKLOAD_OVERHEAD_SECONDS = 1;
 const MEMORY_SECONDS = 16;
 
+let isEnding = false;
+
 async function run(options: Options): Promise<void> {
   requireProc();
   const kinds = await findProxies(options.proxies, options.without);
@@ -115,6 +117,9 @@ function progress(text: string): void {
 }
 
 function fail(error: unknown): void {
+  // Ending the children makes what waits for them fail too: only the first error is the cause.
+  if (isEnding) return;
+  isEnding = true;
   process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
   void stopAll().finally(() => process.exit(1));
 }

@@ -1,0 +1,67 @@
+import { describe, expect, test } from "bun:test";
+import { namesOf, parseOptions } from "../../../bench/options.ts";
+import { parseProxy } from "../../../bench/proxies.ts";
+import { keyName, keySpaceFor, storedValue } from "../../../bench/servers.ts";
+import { allWorkloads, CLIENTS, keysOf } from "../../../bench/workloads.ts";
+
+describe("workloads", () => {
+  test("all names differ, and none needs more memory than allowed", () => {
+    const all = allWorkloads();
+    expect(new Set(all.map(({ name }) => name)).size).toBe(all.length);
+    for (const { command, valueBytes, depth } of all) {
+      expect(CLIENTS * depth * keysOf(command) * valueBytes).toBeLessThanOrEqual(2 ** 28);
+    }
+  });
+
+  test("bars are set where the project promises something", () => {
+    const bars = allWorkloads().flatMap(({ name, cpuRatioMax }) =>
+      cpuRatioMax === null ? [] : [`${name} ${cpuRatioMax}`],
+    );
+    expect(bars).toEqual([
+      ...["GET 100B P1 1", "GET 100B P16 0.45", "GET 100B P64 0.25"],
+      ...["SET 100B P1 1", "SET 100B P16 0.45", "SET 100B P64 0.25"],
+      ...["MGET100 100B P1 0.5", "MGET100 100B P16 0.5", "MGET100 100B P64 0.5"],
+    ]);
+  });
+});
+
+describe("command line", () => {
+  test("--only reaches workloads outside of the usual set, and the two special ones", () => {
+    expect(namesOf(parseOptions(["--only", "^get 16kb p64$"]))).toEqual(["GET 16KB P64"]);
+    expect(namesOf(parseOptions(["--only", "memory|connect"]))).toEqual(["connect", "memory"]);
+  });
+
+  test("each extent holds more than the one before", () => {
+    const [quick, usual, full] = [["--quick"], [], ["--full"]].map((words) =>
+      namesOf(parseOptions(words)),
+    );
+    expect(usual).toEqual(expect.arrayContaining([...quick!]));
+    expect(full).toEqual(expect.arrayContaining([...usual!]));
+    expect(quick!.length).toBeLessThan(usual!.length);
+    expect(usual!.length).toBeLessThan(full!.length);
+  });
+
+  test.each([
+    [["--only", "nonsense"], "no workload"],
+    [["--rounds", "0"], "--rounds"],
+    [["--rounds", "2.5"], "whole"],
+    [["--quick", "--full"], "exclude"],
+    [["--unknown"], "unknown"],
+  ])("%j is refused", (words, message) => {
+    expect(() => parseOptions(words)).toThrow(new RegExp(message, "i"));
+  });
+
+  test("--proxy", () => {
+    const kind = parseProxy("old=/opt/a b -c {config} --x=1");
+    expect([kind.name, kind.command]).toEqual(["old", ["/opt/a", "b", "-c", "{config}", "--x=1"]]);
+    expect(() => parseProxy("old=/opt/a")).toThrow("{config}");
+    expect(() => parseProxy("no command {port}")).toThrow("--proxy wants");
+  });
+});
+
+test("keys are named as redis-benchmark names them, and values have the wanted size", () => {
+  expect(keyName(42)).toBe("key:000000000042");
+  expect(storedValue(42, 100)).toBe(`key:000000000042${"x".repeat(84)}`);
+  expect(keySpaceFor(100).keys).toBe(20_000);
+  expect(keySpaceFor(16 * 1024).keys).toBe(4096);
+});
