@@ -1,0 +1,179 @@
+/** `proxy dev` as a user meets it: real processes, real pools, embedded servers. */
+import { afterEach, expect, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
+import type { DevFacts } from "../../src/cli/dev-facts.ts";
+import { freePort } from "../support/free-port.ts";
+import { proxyCommand } from "../support/proxy-process.ts";
+import { RespClient } from "../support/resp-client.ts";
+
+const COMMAND = proxyCommand();
+/** Bounds each wait for a process to be gone; the wait itself ends as soon as it is. */
+const WAIT_MS = 10_000;
+
+interface Run {
+  readonly child: Bun.Subprocess<"ignore", "pipe", "pipe">;
+  /** What it printed up to and including the text that was waited for. */
+  readonly output: string;
+}
+
+const running: Bun.Subprocess[] = [];
+
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGTERM");
+});
+
+afterEach(async () => {
+  for (const child of running.splice(0)) {
+    child.kill("SIGTERM");
+    await child.exited;
+  }
+});
+
+function spawn(...args: string[]): Run["child"] {
+  const child = Bun.spawn({
+    cmd: [...COMMAND, "dev", ...args],
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  running.push(child);
+  return child;
+}
+
+/** Starts it and waits until it has printed what ends with `last`. */
+async function start(last: string, ...args: string[]): Promise<Run> {
+  const child = spawn(...args);
+  let output = "";
+  const decoder = new TextDecoder();
+  for await (const chunk of child.stdout) {
+    output += decoder.decode(chunk, { stream: true });
+    if (output.endsWith(last)) return { child, output };
+  }
+  throw new Error(`ended early: ${output}${await new Response(child.stderr).text()}`);
+}
+
+async function startJson(...args: string[]): Promise<{ child: Run["child"]; facts: DevFacts }> {
+  const { child, output } = await start("}\n", "--json", "--port", String(freePort()), ...args);
+  return { child, facts: JSON.parse(output) as DevFacts };
+}
+
+async function failure(...args: string[]): Promise<{ code: number; error: string }> {
+  const child = spawn(...args);
+  const error = await new Response(child.stderr).text();
+  return { code: await child.exited, error };
+}
+
+async function waitFor(what: string, isTrue: () => boolean): Promise<void> {
+  const deadline = performance.now() + WAIT_MS;
+  while (!isTrue()) {
+    if (performance.now() > deadline) throw new Error(`waited in vain for ${what}`);
+    await Bun.sleep(5);
+  }
+}
+
+/** The processes that a process started, which still run. */
+function childrenOf(pid: number): number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
+  return text === "" ? [] : text.split(" ").map(Number);
+}
+
+function backendOf(pid: number): number {
+  const isBackend = (child: number) =>
+    readFileSync(`/proc/${child}/cmdline`, "utf8").includes("__dev-backend");
+  return childrenOf(pid).find(isBackend) ?? Number.NaN;
+}
+
+function isGone(pid: number): boolean {
+  return !existsSync(`/proc/${pid}`);
+}
+
+test("keys written through the proxy are read back, and lie on all the servers", async () => {
+  const { facts } = await startJson("--workers", "2", "--shards", "3");
+  expect(facts).toMatchObject({ pool: "dev", workers: 2, host: "127.0.0.1" });
+  expect(facts.shards.map(({ name }) => name)).toEqual(["shard-1", "shard-2", "shard-3"]);
+  const client = await RespClient.connect(facts);
+  const keys = Array.from({ length: 300 }, (_, index) => `key:${index}`);
+  expect(await client.ask("MSET", ...keys.flatMap((key) => [key, `value of ${key}`]))).toBe(
+    "+OK\r\n",
+  );
+  const values = await client.ask("MGET", ...keys);
+  expect(values).toBe(
+    `*300\r\n${keys.map((key) => `$${key.length + 9}\r\nvalue of ${key}\r\n`).join("")}`,
+  );
+  const sizes: number[] = [];
+  for (const { address } of facts.shards) {
+    const shard = await RespClient.connect({ socketPath: address });
+    sizes.push(Number((await shard.ask("DBSIZE")).substring(1)));
+    shard.close();
+  }
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(300);
+  expect(Math.min(...sizes)).toBeGreaterThan(0);
+  client.close();
+});
+
+test("it says that it is not for production, and what to type next", async () => {
+  const port = freePort();
+  const { output } = await start("Ctrl-C ends it.\n", "--port", String(port));
+  expect(output).toContain("NOT FOR PRODUCTION");
+  expect(output).toContain("in memory only");
+  expect(output).toContain(`redis-cli -p ${port} set a 1\n`);
+  const config = /configuration that runs is (.*)\n/.exec(output)?.[1] ?? "";
+  const route = Bun.spawnSync([...COMMAND, "route", "-c", config, "dev", "a", "--json"]);
+  expect(route.stdout.toString()).toContain("shard-");
+});
+
+test("Ctrl-C ends every process and leaves no file", async () => {
+  const { child, facts } = await startJson();
+  const processes = childrenOf(child.pid);
+  expect(processes.length).toBeGreaterThan(1);
+  expect(existsSync(facts.config)).toBe(true);
+  for (const pid of [child.pid, ...processes]) process.kill(pid, "SIGINT");
+  expect(await child.exited).toBe(0);
+  for (const pid of processes) expect(isGone(pid)).toBe(true);
+  expect(existsSync(facts.config)).toBe(false);
+});
+
+test("a killed proxy takes its servers and their files along", async () => {
+  const { child, facts } = await startJson();
+  const processes = childrenOf(child.pid);
+  child.kill("SIGKILL");
+  await child.exited;
+  await waitFor("its processes to end", () => processes.every(isGone));
+  expect(existsSync(facts.config)).toBe(false);
+});
+
+test("without its servers it ends, says so, and fails", async () => {
+  const { child, facts } = await startJson();
+  process.kill(backendOf(child.pid), "SIGKILL");
+  expect(await new Response(child.stderr).text()).toContain("embedded servers are gone (SIGKILL)");
+  expect(await child.exited).toBe(1);
+  expect(existsSync(facts.config)).toBe(false);
+});
+
+test("a port that was asked for and is in use is an error that names it", async () => {
+  const { facts } = await startJson();
+  const { code, error } = await failure("--port", String(facts.port));
+  expect(code).toBe(1);
+  expect(error).toContain(`port ${facts.port} of 127.0.0.1 is in use`);
+});
+
+test("without --port the next free one is taken", async () => {
+  const first = await start("}\n", "--json");
+  const second = await start("}\n", "--json");
+  const [one, two] = [first, second].map(({ output }) => (JSON.parse(output) as DevFacts).port);
+  expect(one).toBeGreaterThanOrEqual(22121);
+  expect(two).toBeGreaterThan(one ?? 0);
+});
+
+test.each([
+  ["--port", "0"],
+  ["--port", "70000"],
+  ["--workers", "many"],
+  ["--shards", "0"],
+  ["--shards", "1.5"],
+])("%s %s is refused", async (flag, value) => {
+  const { code, error } = await failure(flag, value);
+  expect(code).toBe(2);
+  expect(error).toContain(`${flag}: expected a number from 1 to `);
+  expect(error).toContain(`found "${value}"`);
+});
