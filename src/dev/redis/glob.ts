@@ -1,5 +1,7 @@
 /** Redis's glob patterns (KEYS, SCAN MATCH): `*`, `?`, `[a-z]`, `[^x]`, backslash escapes. Linear in text × pattern. */
 export function matchesGlob(pattern: string, text: string): boolean {
+  // Redis lets no other pattern match an empty key, not even "**".
+  if (text === "") return pattern === "" || pattern === "*";
   let p = 0;
   let t = 0;
   let starPattern = -1;
@@ -46,8 +48,7 @@ function matchClass(pattern: string, start: number, character: string): number {
       found ||= pattern.charAt(at + 1) === character;
       at += 2;
     } else if (pattern.charAt(at + 1) === "-" && at + 2 < pattern.length) {
-      const [low, high] = [pattern.charAt(at), pattern.charAt(at + 2)].sort() as [string, string];
-      found ||= character >= low && character <= high;
+      found ||= isBetween(character, pattern.charAt(at), pattern.charAt(at + 2));
       at += 3;
     } else {
       found ||= pattern.charAt(at) === character;
@@ -55,4 +56,15 @@ function matchClass(pattern: string, start: number, character: string): number {
     }
   }
   return found === negated ? -1 : Math.min(at + 1, pattern.length);
+}
+
+/** The ends may come in either order. Bytes compare signed, as C's `char` does on x86. */
+function isBetween(character: string, one: string, other: string): boolean {
+  const [code, start, end] = [signedByte(character), signedByte(one), signedByte(other)];
+  return code >= Math.min(start, end) && code <= Math.max(start, end);
+}
+
+function signedByte(character: string): number {
+  const code = character.charCodeAt(0);
+  return code > 127 ? code - 256 : code;
 }

@@ -49,6 +49,12 @@ const offset = fc.oneof(
   fc.constantFrom("4294967296", "4294967295999", "536870912", "x", "99"),
 );
 
+const pattern = fc
+  .array(fc.constantFrom("*", "?", "[", "]", "^", "-", "\\", "a", "b", "s", "t", "z", "\xff"), {
+    maxLength: 7,
+  })
+  .map((symbols) => symbols.join(""));
+
 const many = (...parts: Part[]) =>
   fc.array(fc.tuple(...parts), { minLength: 1, maxLength: 4 }).map((rows) => rows.flat(2));
 const some = (part: Part) =>
@@ -198,7 +204,7 @@ const ARGUMENTS: Record<string, Part[]> = {
 
   SELECT: [fc.constantFrom("0", "0", "3", "16", "-1", "x")],
   FLUSHDB: [options(word1("ASYNC", "SYNC", "x"))],
-  KEYS: [word1("*", "?", "[a-c]", "s*", "\\a", "[^a]", "h?s*")],
+  KEYS: [pattern],
   AUTH: [many(word1("default", "x"))],
   RANDOMWORD: [many(word)],
   OBJECTX: [],
