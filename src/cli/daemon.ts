@@ -5,7 +5,7 @@
  *      │ ◀──── "ready" ────┤  then stdin, stdout and stderr lead nowhere
  *    exit 0             serves                      daemon dies before: the launcher exits with its code
  */
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readlinkSync } from "node:fs";
 import { openControlChannel } from "../io/control-channel.ts";
 import { closeFd, redirectFd } from "../os/fd.ts";
 import { becomeSessionLeader } from "../os/process.ts";
@@ -43,6 +43,7 @@ export async function launchDaemon(args: readonly string[]): Promise<number> {
     });
   });
   if (ready !== null) {
+    daemon.unref();
     process.stdout.write(`proxy: running in the background with pid ${ready.pid}\n`);
     return EXIT_OK;
   }
@@ -71,8 +72,29 @@ export function joinLauncher(): Launcher {
   };
 }
 
+/**
+ * Points stdin, stdout and stderr to nowhere, and what else is open on them: Bun keeps copies of its own. Otherwise a
+ * shell that waits for the end of our output would wait for as long as the daemon lives.
+ */
 function detachFromTerminal(): void {
   const nowhere = openSync("/dev/null", "r+");
-  for (const fd of [0, 1, 2]) redirectFd(nowhere, fd);
+  const terminal = new Set([0, 1, 2].map(openFile).filter(isStream));
+  for (const fd of readdirSync("/proc/self/fd").map(Number)) {
+    if (fd !== nowhere && (fd <= 2 || terminal.has(openFile(fd)))) redirectFd(nowhere, fd);
+  }
   closeSync(nowhere);
+}
+
+/** "pipe:[123]", "/dev/pts/0", "/var/log/file"; null: closed meanwhile. */
+function openFile(fd: number): string | null {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return null;
+  }
+}
+
+/** A plain file may be the log as well, and nobody waits for its end. */
+function isStream(file: string | null): boolean {
+  return file !== null && /^(pipe|socket):|^\/dev\/(pts\/|tty|console)/.test(file);
 }
