@@ -4,6 +4,7 @@
  * A token is the sink's own name for a request: a session's slot number, a gather's part number. It means
  * nothing to the upstream, which only gives it back.
  */
+import type { ByteQueue } from "../base/byte-queue.ts";
 import type { Wakeable } from "../base/turn.ts";
 
 export type FailureKind =
@@ -53,9 +54,11 @@ export interface UpstreamConnection {
     token: number,
     count: number,
   ): void;
-  /** Queues one request that is appended in pieces: `begin`, `add` …, `commit`, with nothing in between. */
-  begin(sink: ReplySink, token: number): void;
-  add(bytes: Buffer, start: number, end: number): void;
+  /**
+   * Begins one request that the sender writes in pieces to the queue it gets (borrowed until `commit`). Nothing else
+   * may be asked of this connection in between.
+   */
+  begin(sink: ReplySink, token: number): ByteQueue;
   commit(): void;
   /** Wakes `waiter` when there is room again, or when the connection is lost. */
   waitForRoom(waiter: Wakeable): void;

@@ -77,6 +77,29 @@ export class ByteQueue {
     }
   }
 
+  /**
+   * Room for `length` bytes in one piece, for a caller that fills it at once: `reserved` is the buffer, the result the
+   * offset to write at. All of it counts as appended. -1: no such room (too large, or a queue of several blocks).
+   */
+  reserve(length: number): number {
+    if (this.later.length > 0 || (this.size > 0 && !this.isPooled)) return -1;
+    if (this.bytes.length - this.tail < length) {
+      if (length > BLOCK_BYTES_MAX - (this.tail - this.head)) return -1;
+      this.roomFor(length);
+      if (this.later.length > 0 || this.bytes.length - this.tail < length) return -1;
+    }
+    const offset = this.tail;
+    this.tail += length;
+    this.size += length;
+    this.appended += length;
+    return offset;
+  }
+
+  /** The buffer that the last `reserve` pointed into. Borrowed until the next call of anything here. */
+  get reserved(): Buffer {
+    return this.bytes;
+  }
+
   /** Writes what it can: WRITTEN (nothing is left), BLOCKED or GONE. */
   writeTo(writer: ByteWriter): typeof WRITTEN | typeof BLOCKED | typeof GONE {
     while (this.size > 0) {

@@ -87,6 +87,8 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   private readonly pending: PendingFifo = new PendingFifo();
   private readonly scanner: ReplyScanner;
   private waiters: Wakeable[] = [];
+  /** Value of the out-queue's `appended` up to which the statistics know. */
+  private countedBytes = 0;
   private readonly inQueue: Gauge;
   private readonly inQueueBytes: Gauge;
   private readonly outQueue: Gauge;
@@ -119,17 +121,12 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   ): void {
     this.enqueue(sink, token, count);
     this.out.appendKept(bytes, start, end);
-    this.owner.counters[this.owner.countersBase + SERVER.request_bytes]! += end - start;
     this.commit();
   }
 
-  begin(sink: ReplySink, token: number): void {
+  begin(sink: ReplySink, token: number): ByteQueue {
     this.enqueue(sink, token, 1);
-  }
-
-  add(bytes: Buffer, start: number, end: number): void {
-    this.out.append(bytes, start, end);
-    this.owner.counters[this.owner.countersBase + SERVER.request_bytes]! += end - start;
+    return this.out;
   }
 
   waitForRoom(waiter: Wakeable): void {
@@ -145,6 +142,9 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   }
 
   commit(): void {
+    const { counters, countersBase } = this.owner;
+    counters[countersBase + SERVER.request_bytes]! += this.out.appended - this.countedBytes;
+    this.countedBytes = this.out.appended;
     if (this.state === "ready") this.owner.turn.mark(this);
     else if (this.state === "idle") this.open();
   }

@@ -15,6 +15,16 @@ export function encodeError(text: string): Buffer {
   return Buffer.from(`-${text.replace(/[\r\n]/g, " ")}\r\n`, encoding);
 }
 
+const headers: Buffer[] = [];
+const KEPT_HEADERS_MAX = 1024;
+
+/** "*COUNT\r\n"; must not be changed: the short ones are handed out again and again. */
+export function arrayHeader(count: number): Buffer {
+  if (count >= KEPT_HEADERS_MAX) return Buffer.from(`*${count}\r\n`);
+  headers[count] ??= Buffer.from(`*${count}\r\n`);
+  return headers[count];
+}
+
 export function encodeInteger(value: number): Buffer {
   return Buffer.from(`:${value}\r\n`);
 }

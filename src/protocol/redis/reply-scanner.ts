@@ -32,6 +32,13 @@ export class RedisReplyScanner implements ReplyScanner {
     let position = start + this.offset;
     let remaining = this.remaining;
     while (remaining > 0) {
+      const bulkEnd = endOfShortBulk(bytes, position, end);
+      if (bulkEnd > 0) {
+        position = bulkEnd;
+        this.searched = 0;
+        remaining--;
+        continue;
+      }
       const next = this.scanElement(
         bytes,
         position,
@@ -100,6 +107,29 @@ export class RedisReplyScanner implements ReplyScanner {
     }
     return bytes[next - 2] === CR && bytes[next - 1] === LF ? next : GARBAGE;
   }
+}
+
+/**
+ * Where the bulk string at `position` ends, if it is complete, sound and under a thousand bytes: nearly all are. 0
+ * says nothing.
+ */
+export function endOfShortBulk(bytes: Buffer, position: number, end: number): number {
+  if (bytes[position] !== DOLLAR || position + 5 > end) return 0;
+  let at = position + 1;
+  let length = bytes[at]! - ZERO;
+  if (length < 0 || length > 9) return 0;
+  let digit = bytes[++at]! - ZERO;
+  if (digit >= 0 && digit <= 9) {
+    length = length * 10 + digit;
+    digit = bytes[++at]! - ZERO;
+    if (digit >= 0 && digit <= 9) {
+      length = length * 10 + digit;
+      at++;
+    }
+  }
+  const next = at + length + 4;
+  if (next > end || bytes[at] !== CR || bytes[at + 1] !== LF) return 0;
+  return bytes[next - 2] === CR && bytes[next - 1] === LF ? next : 0;
 }
 
 /** Long enough for any length or integer: lines that are longer are looked through natively. */

@@ -7,8 +7,12 @@
 import type { Failure, ReplySink } from "../../api/upstream.ts";
 import { copyOf } from "../../base/copy-of.ts";
 import type { Merge } from "../../protocol/redis/command.ts";
-import { encodeError, encodeInteger } from "../../protocol/redis/encode.ts";
-import { parseLength, RedisReplyScanner } from "../../protocol/redis/reply-scanner.ts";
+import { arrayHeader, encodeError, encodeInteger } from "../../protocol/redis/encode.ts";
+import {
+  endOfShortBulk,
+  parseLength,
+  RedisReplyScanner,
+} from "../../protocol/redis/reply-scanner.ts";
 import type { Session } from "../session.ts";
 
 const MINUS = 0x2d;
@@ -24,7 +28,6 @@ const FREE_MAX = 256;
 
 const free: Gather[] = [];
 const elements: RedisReplyScanner = new RedisReplyScanner();
-const header: Buffer = Buffer.alloc(16);
 
 /** A gather for `parts` parts (tokens 0 … parts - 1), which settles `token` of `session`. */
 export function takeGather(session: Session, token: number, merge: Merge, parts: number): Gather {
@@ -115,39 +118,41 @@ class Gather implements ReplySink {
   }
 
   private mergeArray(session: Session): void {
-    const headerLength = header.write(`*${this.keys}\r\n`, "latin1");
-    let size = headerLength;
+    const header = arrayHeader(this.keys);
+    let size = header.length;
     for (let part = 0; part < this.parts; part++) size += this.to[part]! - this.from[part]!;
     if (session.ring.isHead(this.token)) {
       const { out } = session;
-      out.append(header, 0, headerLength);
-      this.eachRange((bytes, start, end) => out.append(bytes, start, end));
-      session.ring.advance(1);
-      session.settled(1, size);
-      return;
+      const offset = out.reserve(size);
+      if (offset >= 0) {
+        this.mergeInto(out.reserved, offset, header);
+        session.ring.advance(1);
+        session.settled(1, size);
+        return;
+      }
     }
     const reply = Buffer.allocUnsafeSlow(size);
-    let at = header.copy(reply, 0, 0, headerLength);
-    this.eachRange((bytes, start, end) => {
-      at += bytes.copy(reply, at, start, end);
-    });
+    this.mergeInto(reply, 0, header);
     session.reply(this.token, reply);
   }
 
-  /** Calls with the elements in the client's order, neighbours of one part as one range. */
-  private eachRange(use: (bytes: Buffer, start: number, end: number) => void): void {
+  /** Writes the elements in the client's order, neighbours of one part in one piece. */
+  private mergeInto(target: Buffer, offset: number, header: Buffer): void {
     const { keys, partOfKey } = this;
+    let at = offset + header.copy(target, offset);
     let key = 0;
     while (key < keys) {
       const part = partOfKey[key]!;
       const bytes = this.bytes[part]!;
       const start = this.from[part]!;
+      const partEnd = this.to[part]!;
       let end = start;
       do {
-        end = elements.scan(bytes, end, this.to[part]!);
+        const next = endOfShortBulk(bytes, end, partEnd);
+        end = next > 0 ? next : elements.scan(bytes, end, partEnd);
         key++;
       } while (key < keys && partOfKey[key] === part);
-      use(bytes, start, end);
+      at += bytes.copy(target, at, start, end);
       this.from[part] = end;
     }
   }

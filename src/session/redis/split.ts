@@ -6,18 +6,20 @@
  * The arguments are copied as they came, length lines included; neighbours for one server in one piece.
  */
 import type { Route, Upstream, UpstreamConnection } from "../../api/upstream.ts";
+import type { ByteQueue } from "../../base/byte-queue.ts";
 import type { Command } from "../../protocol/redis/command.ts";
+import { arrayHeader } from "../../protocol/redis/encode.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
 import type { Session } from "../session.ts";
 import { takeGather } from "./gather.ts";
 
 /** Scratch space shared by all sessions: a request is split in one go. */
-const header: Buffer = Buffer.alloc(16);
 let partOfKey: Uint16Array = new Uint16Array(1024);
 /** By upstream index: its part's number + 1 in the request at hand, or 0. All zero between requests. */
 let partOfUpstream: Uint16Array = new Uint16Array(64);
 const upstreams: Upstream[] = [];
 const keysOfPart: number[] = [];
+const queues: ByteQueue[] = [];
 
 export class Splitter {
   private readonly session: Session;
@@ -66,41 +68,31 @@ export class Splitter {
   /** Sends the parts of the request that was planned last; their merged reply settles `token`. */
   send(view: RequestView, command: Command, token: number): void {
     const { firstKey, step, merge } = command;
+    const { session } = this;
     const keys = (view.count - firstKey) / step;
-    const gather = takeGather(this.session, token, merge ?? "all_ok", upstreams.length);
+    const gather = takeGather(session, token, merge ?? "all_ok", upstreams.length);
     if (merge === "array") gather.expectKeys(partOfKey, keys, keysOfPart);
+    const nameStart = rawStart(view, 0);
+    const nameEnd = view.to(firstKey - 1) + 2;
     for (let part = 0; part < upstreams.length; part++) {
-      const connection = this.connection(part);
-      connection.begin(gather, part);
-      const length = header.write(`*${firstKey + keysOfPart[part]! * step}\r\n`, "latin1");
-      connection.add(header, 0, length);
+      const queue = this.connection(part).begin(gather, part);
+      const header = arrayHeader(firstKey + keysOfPart[part]! * step);
+      queue.append(header, 0, header.length);
       // The name (and its length line) as the client wrote it.
-      connection.add(view.bytes, rawStart(view, 0), view.to(firstKey - 1) + 2);
-      addKeys(connection, view, firstKey, step, part, keys);
-      connection.commit();
+      queue.append(view.bytes, nameStart, nameEnd);
+      queues[part] = queue;
     }
-  }
-}
-
-function addKeys(
-  connection: UpstreamConnection,
-  view: RequestView,
-  firstKey: number,
-  step: number,
-  part: number,
-  keys: number,
-): void {
-  let key = 0;
-  while (key < keys) {
-    if (partOfKey[key] !== part) {
-      key++;
-      continue;
+    let key = 0;
+    while (key < keys) {
+      const part = partOfKey[key]!;
+      let last = key;
+      while (last + 1 < keys && partOfKey[last + 1] === part) last++;
+      const from = view.to(firstKey + key * step - 1) + 2;
+      queues[part]!.append(view.bytes, from, view.to(firstKey + last * step + step - 1) + 2);
+      key = last + 1;
     }
-    let last = key;
-    while (last + 1 < keys && partOfKey[last + 1] === part) last++;
-    const from = rawStart(view, firstKey + key * step);
-    connection.add(view.bytes, from, view.to(firstKey + last * step + step - 1) + 2);
-    key = last + 1;
+    for (let part = 0; part < upstreams.length; part++) this.connection(part).commit();
+    queues.length = 0;
   }
 }
 

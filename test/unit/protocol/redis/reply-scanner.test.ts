@@ -1,0 +1,98 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { InputBuffer } from "../../../../src/base/input-buffer.ts";
+import { RedisReplyScanner } from "../../../../src/protocol/redis/reply-scanner.ts";
+
+/** Replies of every RESP2 type, nested, with values that look like protocol. */
+const leaf = fc.oneof(
+  fc.string({ maxLength: 40 }).map((text) => `+${text.replace(/[\r\n]/g, "")}\r\n`),
+  fc.string({ maxLength: 40 }).map((text) => `-ERR ${text.replace(/[\r\n]/g, "")}\r\n`),
+  fc.integer().map((value) => `:${value}\r\n`),
+  fc.constant("$-1\r\n"),
+  fc.constant("*-1\r\n"),
+  fc.constantFrom("", "\r\n", "*3\r\n", "$5\r\nab\r\n", "x".repeat(99), "y".repeat(1200)).map(bulk),
+);
+const reply = fc.letrec<{ node: string }>((tie) => ({
+  node: fc.oneof(
+    { maxDepth: 4 },
+    leaf,
+    fc
+      .array(tie("node"), { maxLength: 30 })
+      .map((elements) => `*${elements.length}\r\n${elements.join("")}`),
+  ),
+})).node;
+
+function bulk(value: string): string {
+  return `$${Buffer.byteLength(value)}\r\n${value}\r\n`;
+}
+
+/** Lengths of the replies that the scanner finds when the bytes arrive in pieces of the given sizes. */
+function scanInPieces(bytes: Buffer, sizes: readonly number[]): number[] {
+  const scanner = new RedisReplyScanner();
+  const input = new InputBuffer();
+  const found: number[] = [];
+  let sent = 0;
+  for (let i = 0; sent < bytes.length; i++) {
+    const size = sizes[i % sizes.length]!;
+    const chunk = Buffer.from(bytes.subarray(sent, sent + size));
+    sent += chunk.length;
+    input.add(chunk, scanner.need, true);
+    while (input.start < input.end) {
+      const next = scanner.scan(input.bytes, input.start, input.end);
+      if (next <= 0) {
+        expect(next).toBe(0);
+        break;
+      }
+      found.push(next - input.start);
+      input.start = next;
+    }
+    input.keepRest();
+  }
+  expect(input.size).toBe(0);
+  return found;
+}
+
+describe("RedisReplyScanner", () => {
+  test("finds the same replies however they arrive", () => {
+    fc.assert(
+      fc.property(
+        fc.array(reply, { minLength: 1, maxLength: 12 }),
+        fc.array(fc.integer({ min: 1, max: 2000 }), { minLength: 1, maxLength: 8 }),
+        (replies, sizes) => {
+          const bytes = Buffer.from(replies.join(""));
+          expect(scanInPieces(bytes, sizes)).toEqual(replies.map((text) => Buffer.byteLength(text)));
+        },
+      ),
+      { numRuns: 400 },
+    );
+  });
+
+  test("finds a long array in ordinary chunks, and what follows it", () => {
+    const array = `*5000\r\n${bulk("z".repeat(108)).repeat(5000)}`;
+    const bytes = Buffer.from(array + array + bulk("end"));
+    for (const size of [1, 7, 1460, 65536]) {
+      if (size === 1 && bytes.length > 100_000) continue;
+      expect(scanInPieces(bytes, [size])).toEqual([array.length, array.length, 9]);
+    }
+  });
+
+  test("finds a status line of any length", () => {
+    const line = `+${"s".repeat(200_000)}\r\n`;
+    expect(scanInPieces(Buffer.from(line + line), [4096])).toEqual([line.length, line.length]);
+  });
+
+  test("tells garbage", () => {
+    const bad = ["x", "$x\r\n", "$5\r\nabcdeXX", "$-2\r\n", "*x\r\n", "$99999999999\r\n", "+a\rb\r\n"];
+    for (const text of bad) {
+      const bytes = Buffer.from(text);
+      expect(new RedisReplyScanner().scan(bytes, 0, bytes.length)).toBeLessThan(0);
+    }
+  });
+
+  test("says how much the rest of a bulk string needs", () => {
+    const scanner = new RedisReplyScanner();
+    const bytes = Buffer.from("$1000\r\nabc");
+    expect(scanner.scan(bytes, 0, bytes.length)).toBe(0);
+    expect(scanner.need).toBe("$1000\r\n".length + 1000 + 2);
+  });
+});
