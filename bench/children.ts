@@ -70,8 +70,15 @@ export async function stopAll(): Promise<void> {
   directory = null;
 }
 
-/** Runs a program to its end and returns its stdout. Fails on a bad exit code or when it takes too long. */
-export async function runToEnd(command: readonly string[], timeoutMs: number): Promise<string> {
+/**
+ * Runs a program to its end and returns its stdout. Fails on a bad exit code or when it takes too long; the error
+ * begins with `what`.
+ */
+export async function runToEnd(
+  command: readonly string[],
+  timeoutMs: number,
+  what: string = command[0]!,
+): Promise<string> {
   const spawned = Bun.spawn([...command], {
     stdin: "ignore",
     stdout: "pipe",
@@ -89,7 +96,7 @@ export async function runToEnd(command: readonly string[], timeoutMs: number): P
   if (code !== 0) {
     const why =
       spawned.signalCode === "SIGKILL" ? `not done after ${timeoutMs} ms` : `exit ${code}`;
-    throw new Error(`${command[0]}: ${why}: ${stderr.trim().substring(0, 500)}`);
+    throw new Error(`${what}: ${why}: ${stderr.trim().substring(0, 500)}`);
   }
   return stdout;
 }

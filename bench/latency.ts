@@ -53,7 +53,11 @@ async function runRound(target: Target, order: OpenLoopOrder): Promise<LatencyRo
   const before = target.proxy === null ? null : cpuSnapshot(processesOf(target.proxy));
   const program = join(import.meta.dir, "load", "open-loop.ts");
   const timeoutMs = (order.seconds + order.warmUpSeconds + 20) * 1_000;
-  const output = await runToEnd([process.execPath, program, JSON.stringify(order)], timeoutMs);
+  const output = await runToEnd(
+    [process.execPath, program, JSON.stringify(order)],
+    timeoutMs,
+    target.name,
+  );
   const { requests, ...latency } = JSON.parse(output) as OpenLoopReport;
   const cpu =
     target.proxy === null || before === null

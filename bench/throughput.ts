@@ -30,9 +30,10 @@ export async function measureThroughput(
 ): Promise<readonly ThroughputRow[]> {
   const space = keySpaceFor(workload.valueBytes);
   await fill(servers, space);
+  // All are checked before any is loaded: the load of a SET workload overwrites what the check looks for.
+  for (const proxy of proxies) await checkReplies(proxy.port, space, proxy.name);
   const plans = [];
   for (const proxy of proxies) {
-    await checkReplies(proxy.port, space, proxy.name);
     const requests = await calibrate(proxy, workload, space, settings.secondsPerRound);
     plans.push({ proxy, requests, rounds: [] as ThroughputRound[] });
   }
@@ -77,10 +78,8 @@ async function runRound(
   requests: number,
 ): Promise<ThroughputRound> {
   const before = cpuSnapshot(processesOf(proxy));
-  const output = await runToEnd(
-    loadCommand(proxy.port, workload, space, requests),
-    ROUND_TIMEOUT_MS,
-  );
+  const command = loadCommand(proxy.port, workload, space, requests);
+  const output = await runToEnd(command, ROUND_TIMEOUT_MS, `${proxy.name}, ${workload.name}`);
   const cpu = cpuBetween(before, cpuSnapshot(processesOf(proxy)));
   return {
     requests,
