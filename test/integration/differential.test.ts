@@ -6,6 +6,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { type ChoppingRelay, startChoppingRelay } from "../support/chopping-relay.ts";
 import { cut, sendInPieces } from "../support/chunked-client.ts";
 import { freePort } from "../support/free-port.ts";
 import { type ProxyProcess, redisPool, startProxy } from "../support/proxy-process.ts";
@@ -23,31 +24,33 @@ const DEADLINE_MS = 5_000;
 let model: RedisServer;
 let servers: RedisServer[] = [];
 const proxies: ProxyProcess[] = [];
-/** Through the proxy, over one server and over four. */
+const relays: ChoppingRelay[] = [];
+/** Through the proxy: over one server, over four, and over two whose replies arrive in pieces. */
 const targets: { readonly name: string; readonly endpoint: Endpoint }[] = [];
 
 beforeAll(async () => {
-  const started = await Promise.all(Array.from({ length: 6 }, () => startRedis()));
+  const started = await Promise.all(Array.from({ length: 8 }, () => startRedis()));
   const [first, ...others] = started;
   if (first === undefined) throw new Error("no server");
   model = first;
-  servers = others;
-  await startTarget(
-    "over one server",
-    servers.filter((_, index) => index === 0),
-  );
-  await startTarget(
-    "over four servers",
-    servers.filter((_, index) => index > 0),
-  );
+  servers = [...others];
+  const [one = [], four = [], two = []] = [others.splice(0, 1), others.splice(0, 4), others];
+  relays.push(...two.map((server) => startChoppingRelay(server, Math.random)));
+  await startTarget("over one server", one);
+  await startTarget("over four servers", four);
+  await startTarget("over two servers that answer in pieces", relays);
 });
 
 afterAll(async () => {
   await Promise.all(proxies.map((proxy) => proxy.stop()));
+  for (const relay of relays) relay.stop();
   await Promise.all([model, ...servers].map((server) => server?.stop()));
 });
 
-async function startTarget(name: string, behind: readonly RedisServer[]): Promise<void> {
+async function startTarget(
+  name: string,
+  behind: readonly { host: string; port: number }[],
+): Promise<void> {
   const port = freePort();
   const listen = `127.0.0.1:${port}`;
   const config = redisPool({ listen, servers: behind, lines: [`hash_tag: "{}"`] });
