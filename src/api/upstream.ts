@@ -71,8 +71,11 @@ export interface Upstream {
   readonly index: number;
   /** Taken out of the ring until it answers again. */
   readonly isEjected: boolean;
-  /** The connection for all sessions with this lane number: one session always gets the same one, so order is kept. */
-  connection(lane: number): UpstreamConnection;
+  /**
+   * The connection of kind `variant` for all sessions with this lane number: one session always gets the same one, so
+   * order is kept. A variant is what must not be mixed on a connection (protocol, database, user); the pool numbers them.
+   */
+  connection(lane: number, variant: number): UpstreamConnection;
 }
 
 /** Maps keys to servers. */

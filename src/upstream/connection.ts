@@ -12,8 +12,7 @@
  * Requests that come while connecting wait in the out-queue. On a loss every waiting request is failed, with word
  * on whether it was sent. A timeout fails single requests; their replies are swallowed when they come.
  */
-import { INCOMPLETE, type ReplyScanner, type UpstreamProtocol } from "../api/protocol.ts";
-import { SERVER } from "../api/stats.ts";
+import type { ReplyScanner, UpstreamProtocol } from "../api/protocol.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { Failure, ReplySink, UpstreamConnection } from "../api/upstream.ts";
 import { ByteQueue } from "../base/byte-queue.ts";
@@ -25,6 +24,8 @@ import {
 } from "../base/limits.ts";
 import type { Flushable, Turn, Wakeable } from "../base/turn.ts";
 import type { ConnectAttempt, ConnectEvents } from "../io/connect.ts";
+import { ConnectionStatistics } from "./connection-statistics.ts";
+import { deliverReplies, GARBAGE } from "./deliver-replies.ts";
 import {
   cannotConnect,
   connectionLost,
@@ -32,14 +33,13 @@ import {
   handshakeRefused,
   timedOut,
 } from "./failures.ts";
-import { Gauge } from "./gauge.ts";
+import { Handshake } from "./handshake.ts";
 import { PendingFifo } from "./pending-fifo.ts";
 
 /** What a connection needs of the server it belongs to. */
 export interface ConnectionOwner {
   readonly name: string;
   readonly turn: Turn;
-  readonly protocol: UpstreamProtocol;
   readonly timeoutMs: number | null;
   readonly connectTimeoutMs: number;
   /** Connect again as soon as a connection is lost, instead of at the next request. */
@@ -71,6 +71,8 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   isMarked = false;
 
   private readonly owner: ConnectionOwner;
+  private readonly protocol: UpstreamProtocol;
+  private readonly statistics: ConnectionStatistics;
   private state: State = "idle";
   private stream: Stream | null = null;
   private attempt: ConnectAttempt | null = null;
@@ -79,32 +81,22 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   /** Connections lost since the last reply. */
   private losses = 0;
   private connectStartedMs = 0;
-  private handshakeReplies = 0;
-  private handshakeAnswered = 0;
+  private handshake: Handshake | null = null;
 
   private readonly out: ByteQueue = new ByteQueue();
   private readonly input: InputBuffer = new InputBuffer();
   private readonly pending: PendingFifo = new PendingFifo();
   private readonly scanner: ReplyScanner;
   private waiters: Wakeable[] = [];
-  /** Value of the out-queue's `appended` up to which the statistics know. */
-  private countedBytes = 0;
-  private readonly inQueue: Gauge;
-  private readonly inQueueBytes: Gauge;
-  private readonly outQueue: Gauge;
-  private readonly outQueueBytes: Gauge;
   /** Since when a reply has been owed without any byte from the server. */
   private quietSinceMs = 0;
   private lastTroubleMs = 0;
 
-  constructor(owner: ConnectionOwner) {
+  constructor(owner: ConnectionOwner, protocol: UpstreamProtocol) {
     this.owner = owner;
-    this.scanner = owner.protocol.createReplyScanner();
-    const gauge = (offset: number): Gauge => new Gauge(owner.counters, owner.countersBase + offset);
-    this.inQueue = gauge(SERVER.in_queue);
-    this.inQueueBytes = gauge(SERVER.in_queue_bytes);
-    this.outQueue = gauge(SERVER.out_queue);
-    this.outQueueBytes = gauge(SERVER.out_queue_bytes);
+    this.protocol = protocol;
+    this.scanner = protocol.createReplyScanner();
+    this.statistics = new ConnectionStatistics(owner.counters, owner.countersBase);
   }
 
   get isFull(): boolean {
@@ -138,13 +130,11 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     const { nowMs } = owner.turn;
     if (pending.size === 0) this.quietSinceMs = nowMs;
     pending.push(sink, token, count, nowMs, this.out.appended);
-    owner.counters[owner.countersBase + SERVER.requests]! += count;
+    this.statistics.requests(count);
   }
 
   commit(): void {
-    const { counters, countersBase } = this.owner;
-    counters[countersBase + SERVER.request_bytes]! += this.out.appended - this.countedBytes;
-    this.countedBytes = this.out.appended;
+    this.statistics.requestBytes(this.out.appended);
     if (this.state === "ready") this.owner.turn.mark(this);
     else if (this.state === "idle") this.open();
   }
@@ -189,28 +179,21 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   private onOpen(stream: Stream): void {
     this.attempt = null;
     this.stream = stream;
-    const { counters, countersBase } = this.owner;
-    counters[countersBase + SERVER.server_connections]! += 1;
-    counters[countersBase + SERVER.server_connections_total]! += 1;
-    const { protocol } = this.owner;
+    this.statistics.count("server_connections", 1);
+    this.statistics.count("server_connections_total", 1);
     const mustProve = this.failedAttempts > 0 || this.refusal !== null;
-    this.handshakeReplies = protocol.handshakeReplies + (mustProve ? 1 : 0);
-    this.handshakeAnswered = 0;
-    if (this.handshakeReplies === 0) {
-      this.ready();
-      return;
-    }
-    const first = mustProve
-      ? Buffer.concat([protocol.handshake, protocol.probe])
-      : protocol.handshake;
+    this.handshake = new Handshake(this.protocol, mustProve);
+    const { bytes, isDone } = this.handshake;
     // A fresh socket takes these few bytes, or is no good.
-    if (stream.write(first, 0, first.length) !== first.length) {
+    if (isDone) this.ready();
+    else if (stream.write(bytes, 0, bytes.length) !== bytes.length) {
       this.onConnectFailed(cannotConnect(this.owner.name, "ECONNRESET"));
     }
   }
 
   private ready(): void {
     this.state = "ready";
+    this.handshake = null;
     this.failedAttempts = 0;
     this.refusal = null;
     this.quietSinceMs = this.owner.turn.nowMs;
@@ -219,7 +202,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   }
 
   private onConnectFailed(failure: Failure): void {
-    this.owner.counters[this.owner.countersBase + SERVER.server_err]! += 1;
+    this.statistics.count("server_err", 1);
     this.refusal = failure;
     this.lose(failure, failure);
     this.failedAttempts++;
@@ -249,13 +232,14 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   }
 
   private gauge(): void {
-    const isReady = this.state === "ready";
     const { size } = this.pending;
-    const written = this.out.appended - this.out.size;
-    this.inQueue.set(isReady ? 0 : size);
-    this.inQueueBytes.set(this.out.size);
-    this.outQueue.set(isReady ? size : 0);
-    this.outQueueBytes.set(isReady && size > 0 ? Math.max(written - this.pending.offset, 0) : 0);
+    const unsent = this.out.size;
+    if (this.state !== "ready" || size === 0) {
+      this.statistics.queues(size, unsent, 0, 0);
+      return;
+    }
+    const written = this.out.appended - unsent;
+    this.statistics.queues(0, unsent, size, Math.max(written - this.pending.offset, 0));
   }
 
   private admitWaiters(): void {
@@ -271,90 +255,34 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   onBytes(chunk: Buffer): void {
     const { owner, input } = this;
     this.quietSinceMs = owner.turn.nowMs;
-    owner.counters[owner.countersBase + SERVER.response_bytes]! += chunk.length;
+    this.statistics.responseBytes(chunk.length);
     input.add(chunk, this.scanner.need, true);
-    if (this.handshakeAnswered < this.handshakeReplies && !this.scanHandshake()) return;
+    if (this.handshake !== null && !this.scanHandshake(this.handshake)) return;
     const { stream } = this;
-    const isSound = this.deliverReplies();
+    const replies = deliverReplies(input, this.scanner, this.pending);
     // A sink may have had the connection closed.
     if (this.stream !== stream) return;
-    if (!isSound) {
+    if (replies === GARBAGE) {
       const { name } = owner;
       this.lost(garbageReceived(name, true), garbageReceived(name, false));
       return;
     }
     input.keepRest();
+    if (replies > 0) {
+      this.losses = 0;
+      this.statistics.responses(replies);
+      owner.onReply();
+    }
     this.gauge();
     if (this.waiters.length > 0) this.admitWaiters();
   }
 
-  /** Passes every complete reply on, neighbours of one sink as one range. False: the bytes are not replies. */
-  private deliverReplies(): boolean {
-    const { input, scanner, pending } = this;
-    const { bytes, end } = input;
-    let position = input.start;
-    let sink: ReplySink | null = null;
-    let token = 0;
-    let count = 0;
-    let from = position;
-    let replies = 0;
-    let next = INCOMPLETE;
-    while (position < end) {
-      next = scanner.scan(bytes, position, end);
-      if (next <= 0) break;
-      if (pending.size === 0) {
-        next = -1;
-        break;
-      }
-      const nextSink = pending.sink;
-      if (nextSink === sink && pending.token === token + count) {
-        count++;
-      } else {
-        if (sink !== null) sink.onReplies(token, count, bytes, from, position);
-        sink = nextSink;
-        token = pending.token;
-        count = 1;
-        from = position;
-      }
-      pending.shift();
-      replies++;
-      position = next;
-    }
-    if (sink !== null) sink.onReplies(token, count, bytes, from, position);
-    input.start = position;
-    if (replies > 0) {
-      this.losses = 0;
-      this.owner.counters[this.owner.countersBase + SERVER.responses]! += replies;
-      this.owner.onReply();
-    }
-    return next >= 0;
-  }
-
   /** True: the handshake is over, and what follows are replies to requests. */
-  private scanHandshake(): boolean {
-    const { input, scanner, owner } = this;
-    while (this.handshakeAnswered < this.handshakeReplies) {
-      const next = scanner.scan(input.bytes, input.start, input.end);
-      if (next === INCOMPLETE) {
-        input.keepRest();
-        return false;
-      }
-      const index = this.handshakeAnswered++;
-      const isProbe = index >= owner.protocol.handshakeReplies;
-      const fault =
-        next < 0
-          ? "to speak the expected protocol"
-          : isProbe
-            ? null
-            : owner.protocol.handshakeFault(index, input.bytes, input.start, next);
-      if (fault !== null) {
-        this.onConnectFailed(handshakeRefused(owner.name, fault));
-        return false;
-      }
-      input.start = next;
-    }
-    this.ready();
-    return true;
+  private scanHandshake(handshake: Handshake): boolean {
+    const fault = handshake.scan(this.input, this.scanner);
+    if (fault !== null) this.onConnectFailed(handshakeRefused(this.owner.name, fault));
+    else if (handshake.isDone) this.ready();
+    return fault === null && handshake.isDone;
   }
 
   // Losing
@@ -374,8 +302,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
       this.onConnectFailed(cannotConnect(owner.name, cause === "" ? "ECONNRESET" : cause));
       return;
     }
-    const counter = cause === "" ? SERVER.server_eof : SERVER.server_err;
-    owner.counters[owner.countersBase + counter]! += 1;
+    this.statistics.count(cause === "" ? "server_eof" : "server_err", 1);
     this.lost(connectionLost(owner.name, true), connectionLost(owner.name, false));
   }
 
@@ -401,7 +328,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     const stream = this.stream;
     this.stream = null;
     if (stream !== null) {
-      this.owner.counters[this.owner.countersBase + SERVER.server_connections]! -= 1;
+      this.statistics.count("server_connections", -1);
       stream.close();
     }
     this.input.clear();
@@ -433,7 +360,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     const expired = this.pending.expire(nowMs - timeoutMs, (sink, token, count) => {
       sink.onFailure(token, count, failure);
     });
-    owner.counters[owner.countersBase + SERVER.server_timedout]! += expired;
+    this.statistics.count("server_timedout", expired);
     if (this.state === "ready") this.checkSilence(nowMs, timeoutMs);
     else if (this.pending.oldestMs === Number.POSITIVE_INFINITY) this.forgetUnsent();
   }

@@ -20,9 +20,12 @@ export interface ServerOptions {
   readonly pool: PoolConfig;
   readonly server: ServerConfig;
   readonly index: number;
-  readonly protocol: UpstreamProtocol;
+  /** By variant: how connections of that kind are opened and read. */
+  readonly variants: readonly UpstreamProtocol[];
   readonly turn: Turn;
   readonly schedule: Schedule;
+  /** Milliseconds since the epoch. */
+  readonly epochMs: () => number;
   /** Between 0 and 1, for jitter. */
   readonly random: () => number;
   readonly counters: Float64Array;
@@ -45,7 +48,6 @@ export class Server implements Upstream, ConnectionOwner {
   isEjected = false;
 
   readonly turn: Turn;
-  readonly protocol: UpstreamProtocol;
   readonly timeoutMs: number | null;
   readonly connectTimeoutMs: number;
   readonly isEager: boolean;
@@ -54,6 +56,8 @@ export class Server implements Upstream, ConnectionOwner {
   readonly schedule: Schedule;
 
   private readonly options: ServerOptions;
+  /** By variant; a variant's connections are made when it is first asked for. */
+  private readonly byVariant: Connection[][] = [];
   private readonly connections: Connection[] = [];
   private troubles = 0;
   private isAvailable = true;
@@ -64,20 +68,29 @@ export class Server implements Upstream, ConnectionOwner {
     this.name = server.name;
     this.index = options.index;
     this.turn = options.turn;
-    this.protocol = options.protocol;
     this.timeoutMs = pool.timeoutMs;
     this.connectTimeoutMs = pool.connectTimeoutMs;
     this.isEager = pool.preconnect;
     this.counters = options.counters;
     this.countersBase = options.serverBase;
     this.schedule = options.schedule;
-    for (let i = 0; i < pool.serverConnections; i++) this.connections.push(new Connection(this));
-    if (pool.preconnect) for (const connection of this.connections) connection.open();
+    if (pool.preconnect) for (const connection of this.addVariant(0)) connection.open();
   }
 
-  connection(lane: number): Connection {
-    const { connections } = this;
+  connection(lane: number, variant: number): Connection {
+    const connections = this.byVariant[variant] ?? this.addVariant(variant);
     return connections.length === 1 ? connections[0]! : connections[lane % connections.length]!;
+  }
+
+  private addVariant(variant: number): Connection[] {
+    const protocol = this.options.variants[variant]!;
+    const connections: Connection[] = [];
+    for (let i = 0; i < this.options.pool.serverConnections; i++) {
+      connections.push(new Connection(this, protocol));
+    }
+    this.byVariant[variant] = connections;
+    this.connections.push(...connections);
+    return connections;
   }
 
   connect(events: ConnectEvents, streamEvents: StreamEvents): ConnectAttempt {
@@ -122,7 +135,7 @@ export class Server implements Upstream, ConnectionOwner {
     this.isEjected = true;
     this.troubles = 0;
     counters[this.options.poolBase + POOL.server_ejects]! += 1;
-    counters[this.countersBase + SERVER.server_ejected_at] = Date.now() * 1000;
+    counters[this.countersBase + SERVER.server_ejected_at] = this.options.epochMs() * 1000;
     log.warn("server is ejected", { server: this.name, retry_ms: pool.serverRetryTimeoutMs });
     for (const connection of this.connections) {
       connection.takeDown(ejected(this.name, true), ejected(this.name, false));

@@ -59,7 +59,7 @@ export class PoolPlane implements SessionHost, RedisPool {
       servers: pool.servers,
       random: Math.random,
     });
-    const protocol = createRedisUpstream(pool.redisAuth, pool.redisDb);
+    const variants = [createRedisUpstream(pool.redisAuth, pool.redisDb)];
     const serverBases = new Map(layout.servers.map(({ name, base }) => [name, base]));
     this.servers = pool.servers.map(
       (server, index) =>
@@ -67,9 +67,10 @@ export class PoolPlane implements SessionHost, RedisPool {
           pool,
           server,
           index,
-          protocol,
+          variants,
           turn: options.turn,
           schedule,
+          epochMs: Date.now,
           random: Math.random,
           counters: options.counters,
           poolBase: layout.base,

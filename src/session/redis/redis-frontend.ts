@@ -16,6 +16,7 @@ import { crossServerFault, pickForKeys, refusedOption } from "./keys-command.ts"
 import { answerLocally } from "./local-commands.ts";
 import { isHttp, unknownCommand, unknownSubcommand, wrongArity } from "./refusals.ts";
 import { Splitter } from "./split.ts";
+import { VARIANT } from "./variant.ts";
 
 /** What the Redis sessions of one pool share. */
 export interface RedisPool {
@@ -175,7 +176,7 @@ export class RedisFrontend implements Frontend {
       this.refuse(NO_SERVER);
       return true;
     }
-    return this.forwardTo(upstream.connection(this.session.lane), view);
+    return this.forwardTo(upstream.connection(this.session.lane, VARIANT), view);
   }
 
   private forwardTo(connection: UpstreamConnection, view: RequestView): boolean {
@@ -268,7 +269,7 @@ export class RedisFrontend implements Frontend {
       );
     else if (picked === "cross_server")
       this.refuse(encodeError(crossServerFault(command, hashTag)));
-    else return this.forwardTo(picked.connection(this.session.lane), view);
+    else return this.forwardTo(picked.connection(this.session.lane, VARIANT), view);
     return true;
   }
 }

@@ -12,6 +12,7 @@ import { arrayHeader } from "../../protocol/redis/encode.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
 import type { Session } from "../session.ts";
 import { takeGather } from "./gather.ts";
+import { VARIANT } from "./variant.ts";
 
 /** Scratch space shared by all sessions: a request is split in one go. */
 let partOfKey: Uint16Array = new Uint16Array(1024);
@@ -62,7 +63,7 @@ export class Splitter {
 
   /** The connection of part number `part` of the request that was planned last. */
   connection(part: number): UpstreamConnection {
-    return upstreams[part]!.connection(this.session.lane);
+    return upstreams[part]!.connection(this.session.lane, VARIANT);
   }
 
   /** Sends the parts of the request that was planned last; their merged reply settles `token`. */

@@ -1,0 +1,50 @@
+/** From received bytes to the sinks that wait for them. */
+import { INCOMPLETE, type ReplyScanner } from "../api/protocol.ts";
+import type { ReplySink } from "../api/upstream.ts";
+import type { InputBuffer } from "../base/input-buffer.ts";
+import type { PendingFifo } from "./pending-fifo.ts";
+
+/** Returned for bytes that are no replies, or replies that nobody asked for: what follows cannot be trusted. */
+export const GARBAGE: number = -1;
+
+/**
+ * Gives every complete reply in `input` to the request that is its turn, neighbours of one sink as one range, and
+ * consumes it.
+ * @returns how many there were, or GARBAGE
+ */
+export function deliverReplies(
+  input: InputBuffer,
+  scanner: ReplyScanner,
+  pending: PendingFifo,
+): number {
+  const { bytes, end } = input;
+  let position = input.start;
+  let replies = 0;
+  let next = INCOMPLETE;
+  // A run: replies with consecutive tokens of one sink.
+  let sink: ReplySink | null = null;
+  let token = 0;
+  let count = 0;
+  let from = position;
+  while (position < end) {
+    next = scanner.scan(bytes, position, end);
+    if (next > 0 && pending.size === 0) next = GARBAGE;
+    if (next <= 0) break;
+    const nextSink = pending.sink;
+    if (nextSink === sink && pending.token === token + count) {
+      count++;
+    } else {
+      if (sink !== null) sink.onReplies(token, count, bytes, from, position);
+      sink = nextSink;
+      token = pending.token;
+      count = 1;
+      from = position;
+    }
+    pending.shift();
+    replies++;
+    position = next;
+  }
+  if (sink !== null) sink.onReplies(token, count, bytes, from, position);
+  input.start = position;
+  return next < 0 ? GARBAGE : replies;
+}

@@ -1,0 +1,47 @@
+/** What must be said and answered on a fresh connection before requests of clients may use it. */
+import { INCOMPLETE, type ReplyScanner, type UpstreamProtocol } from "../api/protocol.ts";
+import type { InputBuffer } from "../base/input-buffer.ts";
+
+export class Handshake {
+  /** What to send first; may be empty. */
+  readonly bytes: Buffer;
+
+  private readonly protocol: UpstreamProtocol;
+  private readonly replies: number;
+  private answered = 0;
+
+  /** @param mustProve the server was in trouble: it has to answer a probe, too */
+  constructor(protocol: UpstreamProtocol, mustProve: boolean) {
+    this.protocol = protocol;
+    this.replies = protocol.handshakeReplies + (mustProve ? 1 : 0);
+    this.bytes = mustProve
+      ? Buffer.concat([protocol.handshake, protocol.probe])
+      : protocol.handshake;
+  }
+
+  get isDone(): boolean {
+    return this.answered === this.replies;
+  }
+
+  /** Consumes the replies at hand. Returns what is wrong with one of them, or null. */
+  scan(input: InputBuffer, scanner: ReplyScanner): string | null {
+    while (!this.isDone) {
+      const next = scanner.scan(input.bytes, input.start, input.end);
+      if (next === INCOMPLETE) {
+        input.keepRest();
+        return null;
+      }
+      const index = this.answered++;
+      const fault = next < 0 ? "to speak the expected protocol" : this.fault(index, input, next);
+      if (fault !== null) return fault;
+      input.start = next;
+    }
+    return null;
+  }
+
+  /** To the probe any answer will do. */
+  private fault(index: number, input: InputBuffer, end: number): string | null {
+    if (index >= this.protocol.handshakeReplies) return null;
+    return this.protocol.handshakeFault(index, input.bytes, input.start, end);
+  }
+}
