@@ -17,6 +17,15 @@ import { StartError } from "./start-error.ts";
 /** twemproxy's statistics port has few readers. */
 const STATS_BACKLOG = 16;
 
+/** How workers share a TCP address; of a unix socket there is always one. */
+interface Sharing {
+  readonly sockets: number;
+  /** Also for a single socket: others may join it when workers are added. */
+  readonly reusePort: boolean;
+}
+
+const ONE_SOCKET: Sharing = { sockets: 1, reusePort: false };
+
 export interface WorkerListeners {
   /** In the order in which they become LISTEN_FD_FIRST, + 1, … of the worker. */
   readonly fds: readonly number[];
@@ -76,9 +85,9 @@ export class Listeners {
 export async function openListeners(config: Config, workers: number): Promise<Listeners> {
   const problems: string[] = [];
   const opened: OpenListener[] = [];
-  const open = async (owner: string, address: Address, backlog: number, count: number) => {
+  const open = async (owner: string, address: Address, backlog: number, sharing: Sharing) => {
     try {
-      const listener = await openListener(address, backlog, count);
+      const listener = await openListener(address, backlog, sharing);
       opened.push(listener);
       return listener;
     } catch (error) {
@@ -86,14 +95,15 @@ export async function openListeners(config: Config, workers: number): Promise<Li
       return null;
     }
   };
-  const count = config.accept === "reuseport" ? workers : 1;
+  const sharing: Sharing =
+    config.accept === "reuseport" ? { sockets: workers, reusePort: true } : ONE_SOCKET;
   const pools: [PoolConfig, OpenListener][] = [];
   for (const pool of config.pools) {
-    const listener = await open(`pool "${pool.name}"`, pool.listen, pool.backlog, count);
+    const listener = await open(`pool "${pool.name}"`, pool.listen, pool.backlog, sharing);
     if (listener !== null) pools.push([pool, listener]);
   }
   const statsAddress = config.stats.listen;
-  const stats = statsAddress && (await open("statistics", statsAddress, STATS_BACKLOG, 1));
+  const stats = statsAddress && (await open("statistics", statsAddress, STATS_BACKLOG, ONE_SOCKET));
   if (problems.length === 0) return new Listeners(pools, stats);
   for (const listener of opened) closeListener(listener);
   throw new StartError(problems);
@@ -102,7 +112,7 @@ export async function openListeners(config: Config, workers: number): Promise<Li
 async function openListener(
   address: Address,
   backlog: number,
-  count: number,
+  sharing: Sharing,
 ): Promise<OpenListener> {
   if (address.kind === "unix") {
     const { path, mode } = address;
@@ -114,8 +124,8 @@ async function openListener(
   const port = reserveTcp(ip, address.port);
   const fds: number[] = [];
   try {
-    for (let slot = 0; slot < count; slot += 1) {
-      fds.push(listenTcp({ ip, port, backlog, reusePort: count > 1 }));
+    for (let slot = 0; slot < sharing.sockets; slot += 1) {
+      fds.push(listenTcp({ ip, port, backlog, reusePort: sharing.reusePort }));
     }
   } catch (error) {
     for (const fd of fds) closeFd(fd);

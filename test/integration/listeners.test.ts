@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from "bun:test";
+import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -13,6 +13,8 @@ import {
 } from "../support/echo-proxy.ts";
 import { freePort } from "../support/free-port.ts";
 
+// Many processes on a machine that may be busy.
+setDefaultTimeout(60_000);
 afterEach(cleanUp);
 
 test("every address that cannot be used is named, and nothing is started", async () => {

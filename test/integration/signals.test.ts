@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from "bun:test";
+import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -15,6 +15,8 @@ import {
 } from "../support/echo-proxy.ts";
 import { freePort } from "../support/free-port.ts";
 
+// Many processes on a machine that may be busy.
+setDefaultTimeout(60_000);
 afterEach(cleanUp);
 
 test.each(["SIGTERM", "SIGINT"] as const)("%s stops at once and leaves nothing", async (signal) => {

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import {
   childrenOf,
@@ -14,6 +14,8 @@ import {
 } from "../support/echo-proxy.ts";
 import { freePort } from "../support/free-port.ts";
 
+// Many processes on a machine that may be busy.
+setDefaultTimeout(60_000);
 afterEach(cleanUp);
 
 async function start(
@@ -156,19 +158,47 @@ test("a killed admin process is replaced, and traffic does not notice", async ()
   const port = freePort();
   const statsPort = freePort();
   const proxy = await start(port, ["--workers", "1", "-a", "127.0.0.1", "-s", String(statsPort)]);
-  const admin = childrenOf(proxy.pid).find(({ name }) => name === "proxy admin")!.pid;
+  const admins = (): number[] =>
+    childrenOf(proxy.pid).flatMap(({ name, pid }) => (name === "proxy admin" ? [pid] : []));
+  await until("the admin process has its name", () => admins().length === 1);
+  const [admin = 0] = admins();
   const client = await connectClient(port);
   const { pid } = await client.ask("before");
   process.kill(admin, "SIGKILL");
   await proxy.logged(/died child=admin/);
   expect((await client.ask("after")).pid).toBe(pid);
-  const stats = await Bun.connect({
+  // Waits in the socket's queue until the next one is there.
+  const line = Promise.withResolvers<string>();
+  await Bun.connect({
     hostname: "127.0.0.1",
     port: statsPort,
-    socket: { data() {} },
+    socket: { data: (_socket, chunk) => line.resolve(chunk.toString()) },
   });
-  stats.end();
+  expect(await line.promise).toStartWith('{"service":"nutcracker"');
   client.close();
+});
+
+test("workers that crash right at the start, again and again, make it fail", async () => {
+  const file = join(makeDirectory(), "proxy.yaml");
+  await Bun.write(
+    file,
+    `pools:\n  crash:\n    listen: 127.0.0.1:${freePort()}\n    servers: [127.0.0.1:1:1]\n`,
+  );
+  const proxy = launch(["-c", file, "--workers", "1"]);
+  expect(await proxy.exited).toBe(1);
+  expect(proxy.log().match(/ died .*exitCode=3/g)).toHaveLength(5);
+  expect(proxy.log()).toContain("proxy: worker/0: died 5 times in a row right after its start");
+});
+
+test("a worker that hangs does not hold up the end", async () => {
+  const port = freePort();
+  const proxy = await start(port, ["--workers", "2"]);
+  const hanging = proxy.workers().get(0)!;
+  process.kill(hanging, "SIGSTOP");
+  proxy.kill("SIGTERM");
+  expect(await proxy.exited).toBe(0);
+  expect(proxy.log()).toContain("did not leave in time, killed child=worker/0");
+  expect(isAlive(hanging)).toBe(false);
 });
 
 test("a worker that cannot serve makes the start fail, with its reason", async () => {

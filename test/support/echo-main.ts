@@ -2,7 +2,7 @@
  * The program with real processes and a toy data plane, so that tests of the processes do not depend on the real one.
  *
  * A client that sends a line gets `<slot> <pid> <line>` back. Draining waits until clients leave by themselves.
- * A pool named "broken" cannot be served.
+ * A pool named "broken" cannot be served, one named "crash" ends the worker without a word.
  */
 import type { FdSocketOptions, Socket, SocketListener, UnixSocketOptions } from "bun";
 import { runAdmin } from "../../src/admin/admin-main.ts";
@@ -21,6 +21,7 @@ class EchoDataPlane implements DataPlane {
     if (options.config.pools.some((pool) => pool.name === "broken")) {
       throw new Error("pool broken cannot be served");
     }
+    if (options.config.pools.some((pool) => pool.name === "crash")) process.exit(3);
   }
 
   get clients(): number {

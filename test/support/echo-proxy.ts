@@ -7,7 +7,7 @@ import { join } from "node:path";
 const MAIN = join(import.meta.dir, "echo-main.ts");
 
 /** Nothing here takes that long; only a broken program does. */
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 30_000;
 
 export interface EchoProxy {
   readonly pid: number;
@@ -70,15 +70,18 @@ export function launch(args: readonly string[]): EchoProxy {
     notify.resolve();
     notify = Promise.withResolvers<void>();
   };
-  (async () => {
+  const readLog = async (): Promise<void> => {
     const decoder = new TextDecoder();
     for await (const chunk of child.stderr) {
       log += decoder.decode(chunk, { stream: true });
       wake();
     }
-  })().finally(wake);
-  const exited = child.exited.then((code) => {
+  };
+  const logEnd = readLog().catch(wake);
+  const exited = child.exited.then(async (code) => {
     running.delete(child);
+    // Only a worker that outlives its supervisor keeps the log open, and that may be what is tested.
+    if (child.signalCode === null) await logEnd;
     return code;
   });
   const matches = (pattern: RegExp): number =>
@@ -88,12 +91,14 @@ export function launch(args: readonly string[]): EchoProxy {
     exited,
     log: () => log,
     async logged(pattern, count = 1) {
-      const deadline = Bun.sleep(DEADLINE_MS).then(() => "late" as const);
-      while (matches(pattern) < count) {
-        if ((await Promise.race([notify.promise, deadline])) === "late") {
-          throw new Error(`the log has no ${count} × ${pattern}:\n${log}`);
-        }
-      }
+      let isLate = false;
+      const timer = setTimeout(() => {
+        isLate = true;
+        wake();
+      }, DEADLINE_MS);
+      while (matches(pattern) < count && !isLate) await notify.promise;
+      clearTimeout(timer);
+      if (isLate) throw new Error(`the log has no ${count} × ${pattern}:\n${log}`);
     },
     workers: () => workersOf(child.pid),
     kill: (signal) => child.kill(signal),
