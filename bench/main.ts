@@ -33,7 +33,7 @@ import { measureThroughput } from "./throughput.ts";
 const PATIENCE_FACTOR = 4;
 /** Seconds besides the rounds themselves: filling, checking and warming up for each proxy and workload. */
 const WORKLOAD_OVERHEAD_SECONDS = 1;
-const MEMORY_SECONDS = 16;
+const MEMORY_SECONDS = 4;
 
 let isEnding = false;
 
@@ -65,7 +65,7 @@ async function measure(options: Options, kinds: readonly ProxyKind[]): Promise<R
   let memory: readonly MemoryRow[] = [];
   if (options.withMemory) {
     progress("memory");
-    memory = await measureMemory(kinds, servers);
+    memory = await measureMemory(kinds, servers, options.leaveSeconds * 1_000);
   }
   return {
     version: RESULT_VERSION,
@@ -108,7 +108,7 @@ async function measureSpeed(
 function estimate(options: Options, proxies: number): number {
   const perWorkload = options.rounds * options.secondsPerRound + WORKLOAD_OVERHEAD_SECONDS;
   const latency = options.withLatency ? options.rounds * (options.latencySeconds + 1) : 0;
-  const memory = options.withMemory ? MEMORY_SECONDS : 0;
+  const memory = options.withMemory ? MEMORY_SECONDS + options.leaveSeconds : 0;
   return proxies * (options.workloads.length * perWorkload + latency + memory) + latency;
 }
 

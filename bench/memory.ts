@@ -19,13 +19,13 @@ const CROWD_PIPELINES = 3;
 const CROWD_VALUE_BYTES = 1024;
 const CROWD_TIMEOUT_MS = 60_000;
 const SETTLE_MS = 1_000;
-/** How long memory may take to go back after the crowd has left. */
-const LEAVE_MS = 10_000;
 const SAMPLE_MS = 50;
 
+/** @param leaveMs how long memory may take to go back after the crowd has left. */
 export async function measureMemory(
   kinds: readonly ProxyKind[],
   servers: readonly number[],
+  leaveMs: number,
 ): Promise<readonly MemoryRow[]> {
   const space = keySpaceFor(CROWD_VALUE_BYTES);
   await fill(servers, space);
@@ -33,13 +33,17 @@ export async function measureMemory(
   for (const kind of kinds) {
     const proxy = await startProxy(kind, servers);
     await checkReplies(proxy.port, space, proxy.name);
-    rows.push(await measureOne(proxy, space));
+    rows.push(await measureOne(proxy, space, leaveMs));
     await stopProxy(proxy);
   }
   return rows;
 }
 
-async function measureOne(proxy: RunningProxy, space: KeySpace): Promise<MemoryRow> {
+async function measureOne(
+  proxy: RunningProxy,
+  space: KeySpace,
+  leaveMs: number,
+): Promise<MemoryRow> {
   await Bun.sleep(SETTLE_MS);
   const start = memoryOf(processesOf(proxy));
   const order: CrowdOrder = {
@@ -66,7 +70,7 @@ async function measureOne(proxy: RunningProxy, space: KeySpace): Promise<MemoryR
   await Bun.sleep(SETTLE_MS);
   const held = memoryOf(processesOf(proxy));
   await crowd.end();
-  await waitUntil(() => isBackAt(start, memoryOf(processesOf(proxy))), LEAVE_MS);
+  await waitUntil(() => isBackAt(start, memoryOf(processesOf(proxy))), leaveMs);
   const left = memoryOf(processesOf(proxy));
   return {
     proxy: proxy.name,

@@ -13,7 +13,10 @@ export interface Options {
   readonly withMemory: boolean;
   readonly rounds: number;
   readonly secondsPerRound: number;
+  /** Length of a round of the latency figures. */
   readonly latencySeconds: number;
+  /** How long memory may take to go back after its users have left. */
+  readonly leaveSeconds: number;
   readonly requestsPerSecond: number;
   /** Extra proxies as given: "name=command". */
   readonly proxies: readonly string[];
@@ -31,7 +34,7 @@ export const USAGE = `Compares cache proxies on the same Redis servers, in inter
   --only REGEX        only workloads whose name matches, from all of them; also "latency" and "memory"
   --list              print the names of the workloads that would run
   --rounds N          rounds of each workload (5; --quick: 3)
-  --seconds S         length of a round (1.5; --quick: 0.6)
+  --seconds S         length of a round (1.5; --quick: 0.5)
   --rate N            requests a second for the latency figures (10000)
   --proxy NAME=CMD    one more proxy; {config} in CMD is the path of a nutcracker.yml, {port} where it must
                       listen, {servers} the Redis servers as host:port, {spare} another free port. Repeatable
@@ -76,11 +79,12 @@ export function parseOptions(words: readonly string[]): Options {
     rounds: numberIn("--rounds", values.rounds ?? (values.quick ? "3" : "5"), 1, 100),
     secondsPerRound: numberIn(
       "--seconds",
-      values.seconds ?? (values.quick ? "0.6" : "1.5"),
+      values.seconds ?? (values.quick ? "0.5" : "1.5"),
       0.1,
       20,
     ),
-    latencySeconds: values.quick ? 1.5 : 5,
+    latencySeconds: values.quick ? 1 : 5,
+    leaveSeconds: values.quick ? 3 : 10,
     requestsPerSecond: numberIn("--rate", values.rate, 100, 200_000),
     proxies: values.proxy,
     without: values.without,

@@ -3,7 +3,7 @@
  *
  * To add one for good, add an entry to `KNOWN`; for one run, `--proxy name='command …'` does.
  */
-import { existsSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type Child, runDirectory, runToEnd, startChild, stopChild } from "./children.ts";
 import { type ProcessId, processTree } from "./proc.ts";
@@ -64,8 +64,8 @@ export async function findProxies(
   const found: ProxyKind[] = [];
   for (const kind of KNOWN) {
     if (without.includes(kind.name)) continue;
-    if (kind.command[0] === PROXY_BINARY) await buildOwn();
-    const executable = findExecutable(kind.command[0]!);
+    const isOwn = kind.command[0] === PROXY_BINARY;
+    const executable = isOwn ? await ownExecutable() : findExecutable(kind.command[0]!);
     if (executable !== null)
       found.push({ ...kind, command: [executable, ...kind.command.slice(1)] });
   }
@@ -146,11 +146,16 @@ export async function versionOf(kind: ProxyKind): Promise<string> {
   return output.trim().split("\n")[0] ?? "unknown";
 }
 
-async function buildOwn(): Promise<void> {
-  if (existsSync(PROXY_BINARY)) return;
-  process.stderr.write("building dist/proxy\n");
-  const root = dirname(import.meta.dir);
-  await runToEnd([process.execPath, join(root, "build.ts")], 120_000);
+/** A copy, built when missing: building again while a run lasts must not change what it measures. */
+async function ownExecutable(): Promise<string> {
+  if (!existsSync(PROXY_BINARY)) {
+    process.stderr.write("bench: building dist/proxy\n");
+    const root = dirname(import.meta.dir);
+    await runToEnd([process.execPath, join(root, "build.ts")], 120_000);
+  }
+  const copy = join(runDirectory(), "proxy");
+  copyFileSync(PROXY_BINARY, copy);
+  return copy;
 }
 
 function findExecutable(name: string): string | null {
