@@ -1,5 +1,6 @@
 /** A pool's `servers`: read from the file and put in ring order. */
 import type { ServerConfig } from "../api/config.ts";
+import { sortServers } from "../base/sort-servers.ts";
 import { defaultServerName, parseServer } from "./address.ts";
 import { describe, type MapNode, type Node } from "./document.ts";
 import { quote } from "./problem.ts";
@@ -41,14 +42,7 @@ export function readServers(scope: Scope, node: Node | undefined): ServerConfig[
       problems.error(item.offset, `${path}[${index}]`, message);
     }
   }
-  return servers.sort((a, b) => compareNames(a.name, b.name));
-}
-
-/** twemproxy's order: the shorter name first, names of one length bytewise. It fixes modula's slots. */
-export function compareNames(a: string, b: string): number {
-  const left = Buffer.from(a);
-  const right = Buffer.from(b);
-  return left.length - right.length || left.compare(right);
+  return sortServers(servers);
 }
 
 function readServer(scope: Scope, item: Node, index: number): ServerConfig | null {

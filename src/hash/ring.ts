@@ -28,7 +28,7 @@ export interface RingServer {
 export const RING_SERVERS_MAX = 65536;
 
 /**
- * @param servers in ring order (see `sortServers`), at most RING_SERVERS_MAX; neither kept nor changed.
+ * @param servers in ring order (twemproxy's: see base/sort-servers.ts), at most RING_SERVERS_MAX; neither kept nor changed.
  * @param isLive asked once per server, during this call.
  * @param random a number in [0, 1), drawn once per pick of a "random" ring.
  * @throws RangeError for too many servers.

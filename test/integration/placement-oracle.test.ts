@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createHash } from "../../src/hash/hash-function.ts";
 import { KeyHasher } from "../../src/hash/key-hasher.ts";
 import { createRing } from "../../src/hash/ring.ts";
-import { sortServers } from "../../src/hash/sort-servers.ts";
+import { sortServers } from "../../src/base/sort-servers.ts";
 import { startNutcracker } from "../support/nutcracker.ts";
 import {
   type PlacementCombination,

@@ -5,7 +5,6 @@ import { formatAddress, parseListen, parseServer } from "../../../src/config/add
 import { formatDuration, parseDuration } from "../../../src/config/duration.ts";
 import { didYouMean, nearest } from "../../../src/config/nearest.ts";
 import { ProblemList, quote } from "../../../src/config/problem.ts";
-import { compareNames } from "../../../src/config/servers.ts";
 
 test("durations", () => {
   for (const [text, ms] of [
@@ -72,17 +71,6 @@ test("a server's parts are cut off from the end", () => {
   expect(parseServer("h:11211:1")).toMatchObject({ name: "h" });
   expect(parseServer("h:011211:1")).toMatchObject({ name: "h" });
   expect(parseServer("h:11212:1")).toMatchObject({ name: "h:11212" });
-});
-
-test("names: shorter first, then bytewise", () => {
-  expect(["bb", "c", "a", "é", "aa", "z"].sort(compareNames)).toEqual([
-    "a",
-    "c",
-    "z",
-    "aa",
-    "bb",
-    "é",
-  ]);
 });
 
 test("the nearest name, or none", () => {

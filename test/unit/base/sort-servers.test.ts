@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { sortServers } from "../../../src/hash/sort-servers.ts";
+import { sortServers } from "../../../src/base/sort-servers.ts";
 
 const names = (sorted: readonly { name: string }[]): string[] => sorted.map(({ name }) => name);
 
