@@ -1,5 +1,6 @@
 /** Servers that die, stall and lie; clients that do not read, or leave. Each test has a proxy of its own. */
 import { afterEach, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { type FakeConnection, type FakeServer, startFakeServer } from "../support/fake-server.ts";
 import { freePort } from "../support/free-port.ts";
 import {
@@ -289,6 +290,14 @@ describe("a server that lies", () => {
   });
 });
 
+/** The most memory that a process has had resident. */
+function peakMemoryMib(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const [, kib = "0"] = /VmHWM:\s+(\d+) kB/.exec(status) ?? [];
+  expect(Number(kib)).toBeGreaterThan(0);
+  return Number(kib) / 1024;
+}
+
 describe("clients that harm themselves only", () => {
   test("one that does not read does not stop the others, and gets all in the end", async () => {
     const server = await redis();
@@ -307,6 +316,23 @@ describe("clients that harm themselves only", () => {
       expect((await slow.reply()).length).toBe(large.length + "$1048576\r\n\r\n".length);
     }
     expect(`${await slow.reply()}`).toMatch(/^\$\d+\r\n\d+\r\n$/);
+  });
+
+  test("one that asks for a gigabyte and does not read it costs the proxy a bounded part of it", async () => {
+    const server = await redis();
+    const proxy = await proxyOver([server], FAR_TIMEOUT);
+    const [slow, other] = [await connect(proxy), await connect(proxy)];
+    expect(await other.ask("SET", "large", Buffer.alloc(2 ** 20, "x"))).toBe("+OK\r\n");
+    slow.pause();
+    slow.command(...Array.from({ length: 1024 }, () => ["GET", "large"]));
+    for (let round = 0; round < 300; round++) {
+      expect(await other.ask("SET", "small", `${round}`)).toBe("+OK\r\n");
+      expect(await other.ask("GET", "small")).toBe(`$${`${round}`.length}\r\n${round}\r\n`);
+    }
+    const [worker = 0] = proxy.workerPids();
+    expect(peakMemoryMib(worker)).toBeLessThan(400);
+    slow.reset();
+    expect(await other.ask("GET", "small")).toBe("$3\r\n299\r\n");
   });
 
   test("ones that leave in the middle of a pipeline disturb nobody", async () => {
