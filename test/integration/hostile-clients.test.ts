@@ -32,41 +32,34 @@ afterAll(async () => {
   await Promise.all(servers.map((server) => server.stop()));
 });
 
+const anywhere = fc.record({
+  at: fc.nat(),
+  /** Where framing is decided: right behind the next "*" or "$". */
+  isHeader: fc.constant(false),
+  remove: fc.nat({ max: 3 }),
+  insert: fc.constantFrom(..."|\r\n|\r|\n|*|$|*1\r\n|$-1\r\n|$0|*3\r\n|\"|'|\0|\xff".split("|")),
+});
+
+const inHeader = fc.record({
+  at: fc.nat(),
+  isHeader: fc.constant(true),
+  remove: fc.nat({ max: 2 }),
+  insert: fc.constantFrom(
+    ..."|0|00|1|9|-|-1|+|+1| | 1|\t|x|99999999999999999999|\r\n|\r|\n".split("|"),
+  ),
+});
+
 /** A sound script with some bytes replaced, inserted or removed. */
 const broken = fc
   .tuple(
     fc.array(anyStep, { minLength: 1, maxLength: 8 }),
-    fc.array(
-      fc.record({
-        at: fc.nat(),
-        remove: fc.nat({ max: 3 }),
-        insert: fc.oneof(
-          fc.constantFrom(
-            "",
-            "\r\n",
-            "\r",
-            "\n",
-            "*",
-            "$",
-            "-",
-            "0",
-            "9",
-            " ",
-            "\0",
-            "*1\r\n",
-            "$-1\r\n",
-          ),
-          fc.constantFrom("$0", "$99999999999999999999\r\n", "*3\r\n", '"', "'", "\xff"),
-        ),
-      }),
-      { minLength: 1, maxLength: 4 },
-    ),
+    fc.array(fc.oneof(anywhere, inHeader), { minLength: 1, maxLength: 3 }),
   )
   .map(([steps, edits]) => {
     let script = steps.map((step) => step.request).join("");
-    for (const { at, remove, insert } of edits) {
-      // The beginning is where framing is decided: half of the edits go there.
-      const offset = at % (at % 2 === 0 ? script.length + 1 : Math.min(script.length + 1, 40));
+    for (const { at, isHeader, remove, insert } of edits) {
+      const start = at % (script.length + 1);
+      const offset = start + (isHeader ? script.substring(start).search(/[*$]/) + 1 : 0);
       script = script.substring(0, offset) + insert + script.substring(offset + remove);
     }
     return script;
