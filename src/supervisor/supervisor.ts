@@ -10,6 +10,7 @@ import type { StatsLayout } from "../api/stats.ts";
 import { exitOnFault } from "../base/fatal.ts";
 import { createLogger, LOG_LEVELS, type Logger } from "../base/log.ts";
 import { createStatsLayout, statsByteLength } from "../metrics/layout.ts";
+import { OsError } from "../os/os-error.ts";
 import { setProcessName } from "../os/process.ts";
 import { createSharedMemory } from "../os/shared-memory.ts";
 import { usableCores } from "../os/usable-cores.ts";
@@ -55,10 +56,13 @@ export async function runSupervisor(config: Config, options: SupervisorOptions):
     pidFile?.remove();
     throw error;
   }
-  const supervisor = new Supervisor({ config, options, log, workers, listeners });
   try {
+    const supervisor = new Supervisor({ config, options, log, workers, listeners });
     pidFile?.write();
     return await supervisor.run();
+  } catch (error) {
+    // A limit of the system, met before anything ran.
+    throw error instanceof OsError ? new StartError([error.message]) : error;
   } finally {
     listeners.close();
     pidFile?.remove();
@@ -108,10 +112,10 @@ class Supervisor {
     const ticker = setInterval(() => {
       for (const worker of this.#workers) worker.tick();
     }, TICK_MS);
-    for (const child of [...this.#workers, ...this.#admins]) {
-      this.#present += 1;
-      child.start();
-    }
+    const children = this.#children();
+    this.#present = children.length;
+    // If one cannot be started, all are stopped, also those whose turn would come.
+    for (const child of children) child.start();
     try {
       return await this.#done.promise;
     } finally {
