@@ -55,8 +55,9 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
   private isFinishing = false;
   private isLingering = false;
   private isDraining = false;
-  /** Waits for room on an upstream connection. */
+  /** Takes no requests until it is woken. */
   private isWaiting = false;
+  private wakesWhenSettled = false;
   /** Replies that may be owed at once: grows while they are small, shrinks while they are large. */
   private window: number = PENDING_REPLIES_START;
 
@@ -129,6 +130,17 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     );
   }
 
+  /** Nothing is owed: every request so far is answered. */
+  get isSettled(): boolean {
+    return this.ring.pending === 0;
+  }
+
+  /** Stops taking requests until every request so far is answered. */
+  waitUntilSettled(): void {
+    this.isWaiting = true;
+    this.wakesWhenSettled = true;
+  }
+
   /** Stops taking requests until `connection` has room. */
   waitFor(connection: UpstreamConnection): void {
     this.isWaiting = true;
@@ -170,6 +182,10 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
 
   /** To be called after `count` replies of about `bytes` each were put into ring or out-queue. */
   settled(count: number, bytes: number): void {
+    if (this.wakesWhenSettled && this.isSettled) {
+      this.wakesWhenSettled = false;
+      this.host.turn.wake(this);
+    }
     if (bytes > LARGE_REPLY_BYTES) this.narrowWindow(bytes);
     else if (this.window < PENDING_REPLIES_MAX) this.window += count;
     if (this.out.size + this.ring.keptBytes > SESSION_OUTPUT_MAX_BYTES) {

@@ -8,9 +8,9 @@ import type { Turn } from "../base/turn.ts";
 import { createHash } from "../hash/hash-function.ts";
 import { KeyHasher } from "../hash/key-hasher.ts";
 import { encodeError } from "../protocol/redis/encode.ts";
-import { createRedisUpstream } from "../protocol/redis/upstream-protocol.ts";
 import { PoolRoute } from "../route/pool-route.ts";
 import { RedisFrontend, type RedisPool } from "../session/redis/redis-frontend.ts";
+import { redisVariants } from "../session/redis/variant.ts";
 import { Session, type SessionHost } from "../session/session.ts";
 import { Server } from "../upstream/server.ts";
 
@@ -59,7 +59,7 @@ export class PoolPlane implements SessionHost, RedisPool {
       servers: pool.servers,
       random: Math.random,
     });
-    const variants = [createRedisUpstream(pool.redisAuth, pool.redisDb)];
+    const variants = redisVariants(pool.redisAuth, pool.redisDb);
     const serverBases = new Map(layout.servers.map(({ name, base }) => [name, base]));
     this.servers = pool.servers.map(
       (server, index) =>
