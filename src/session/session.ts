@@ -282,7 +282,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
   }
 
   private closeIfIdle(): void {
-    if (this.isIdle) this.finish();
+    if (this.isIdle) this.close();
   }
 
   close(): void {

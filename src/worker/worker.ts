@@ -8,6 +8,7 @@ import {
   CONTROL_FD,
   type FromWorker,
   type ListenerGrant,
+  PARCEL_FORMATS,
   STATS_FD,
   type ToWorker,
 } from "../api/control.ts";
@@ -135,7 +136,12 @@ class Worker {
     });
     dataPlane.listen(start.listeners);
     this.#dataPlane = dataPlane;
-    this.#send({ type: "ready", pid: process.pid, version: VERSION });
+    this.#send({
+      type: "ready",
+      pid: process.pid,
+      version: VERSION,
+      parcelFormats: PARCEL_FORMATS,
+    });
   }
 
   #fail(error: unknown): void {
