@@ -9,9 +9,10 @@ import { createHash } from "../hash/hash-function.ts";
 import { KeyHasher } from "../hash/key-hasher.ts";
 import { encodeError } from "../protocol/redis/encode.ts";
 import { PoolRoute } from "../route/pool-route.ts";
+import type { RedisClientState } from "../session/redis/client-state.ts";
 import { RedisFrontend, type RedisPool } from "../session/redis/redis-frontend.ts";
 import { redisVariants } from "../session/redis/variant.ts";
-import { Session, type SessionHost } from "../session/session.ts";
+import { type SavedSession, Session, type SessionHost } from "../session/session.ts";
 import { Server } from "../upstream/server.ts";
 
 export interface PoolPlaneOptions {
@@ -26,7 +27,7 @@ export interface PoolPlaneOptions {
   readonly hasRoom: () => boolean;
   /** A number that no other client of any worker has. */
   readonly nextClientId: () => number;
-  readonly onClientGone: () => void;
+  readonly onClientGone: (session: Session) => void;
 }
 
 const TOO_MANY: Buffer = encodeError("ERR max number of clients reached");
@@ -82,6 +83,11 @@ export class PoolPlane implements SessionHost, RedisPool {
     this.route.attach(this.servers);
   }
 
+  /** Whether its clients' connections have SO_KEEPALIVE. */
+  get isKeptAlive(): boolean {
+    return this.options.pool.tcpKeepalive;
+  }
+
   /** A client has connected. Null: it may not stay, and was told why. */
   accept(stream: Stream): StreamEvents | null {
     const { pool, clientsEverywhere, hasRoom } = this.options;
@@ -91,18 +97,29 @@ export class PoolPlane implements SessionHost, RedisPool {
       stream.write(TOO_MANY, 0, TOO_MANY.length);
       return null;
     }
+    this.counters[this.countersBase + POOL.client_connections_total]! += 1;
+    return this.addSession(stream, undefined);
+  }
+
+  /** A client's connection that another worker had, with what it saved of the session. */
+  adopt(stream: Stream, { client, input, output }: SavedSession): StreamEvents {
+    const session = this.addSession(stream, client as RedisClientState);
+    session.resume(input, output);
+    return session;
+  }
+
+  private addSession(stream: Stream, client: RedisClientState | undefined): Session {
     const session = new Session(this, stream, this.lanes++);
-    session.attach(new RedisFrontend(this, session));
+    session.attach(new RedisFrontend(this, session, client));
     this.sessions.add(session);
     this.counters[this.countersBase + POOL.client_connections]! += 1;
-    this.counters[this.countersBase + POOL.client_connections_total]! += 1;
     return session;
   }
 
   onSessionClosed(session: Session): void {
     this.sessions.delete(session);
     this.counters[this.countersBase + POOL.client_connections]! -= 1;
-    this.options.onClientGone();
+    this.options.onClientGone(session);
   }
 
   nextClientId(): number {
