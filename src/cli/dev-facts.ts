@@ -2,7 +2,7 @@
 import { basename, relative } from "node:path";
 import type { DevBackend } from "../dev/backend-process.ts";
 import { MEMORY_BYTES_MAX } from "../dev/redis/dev-redis.ts";
-import type { ReadyFacts } from "../supervisor/supervisor.ts";
+import type { ReadyFacts } from "../supervisor/supervisor-options.ts";
 import { DEV_HOST } from "./dev-port.ts";
 
 export const DEV_POOL = "dev";

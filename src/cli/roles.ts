@@ -1,4 +1,5 @@
 /** Which process am I? The first argument says so; the supervisor and the launcher give the internal ones. */
+import { ABOUT_ROLE, CONFIG_ROLE, REHEARSE_ROLE, STATE_VARIABLE } from "../api/control.ts";
 import { setProcessName } from "../os/process.ts";
 import { DAEMON_ROLE, joinLauncher, type Launcher } from "./daemon.ts";
 
@@ -8,10 +9,32 @@ export type Roles = Readonly<Record<string, () => void | Promise<void>>>;
 /** Runs the process that `argv` (without program and script) asks for. */
 export function runRole(argv: readonly string[], roles: Roles): void {
   const [first, ...rest] = argv;
+  const stateFd = takeStateFd();
   const role = first?.startsWith("__") ? roles[first] : undefined;
   if (role !== undefined) startRole(first ?? "", role);
-  else if (first === DAEMON_ROLE) runCommandLine(rest, joinLauncher());
-  else runCommandLine(argv, null);
+  else if (first === ABOUT_ROLE || first === REHEARSE_ROLE) runSelfTest(first);
+  else if (first === CONFIG_ROLE)
+    runCommandLine(rest.toSpliced(0, 1), { configFile: rest[0] ?? "" });
+  else if (stateFd !== null) runCommandLine(argv, { stateFd });
+  else if (first === DAEMON_ROLE) runCommandLine(rest, { launcher: joinLauncher() });
+  else runCommandLine(argv, {});
+}
+
+/** This process was another program's supervisor a moment ago. For no child to see. */
+function takeStateFd(): number | null {
+  const text = process.env[STATE_VARIABLE];
+  if (text === undefined) return null;
+  delete process.env[STATE_VARIABLE];
+  return Number(text);
+}
+
+function runSelfTest(role: string): void {
+  const run = async (): Promise<void> => {
+    const { printAbout, rehearseState } = await import("./self-test.ts");
+    if (role === ABOUT_ROLE) printAbout();
+    else process.exitCode = rehearseState();
+  };
+  run().catch(die);
 }
 
 function startRole(name: string, role: Roles[string]): void {
@@ -20,11 +43,18 @@ function startRole(name: string, role: Roles[string]): void {
   Promise.resolve(role()).catch(die);
 }
 
-function runCommandLine(argv: readonly string[], launcher: Launcher | null): void {
+interface CommandLine {
+  readonly launcher?: Launcher;
+  readonly stateFd?: number;
+  readonly configFile?: string;
+}
+
+function runCommandLine(argv: readonly string[], options: CommandLine): void {
+  const { launcher = null, stateFd = null, configFile = null } = options;
   const run = async (): Promise<void> => {
     // Loaded only here: a worker that replaces another must not spend its first milliseconds on the command line.
     const { runCli } = await import("./main-command.ts");
-    const code = await runCli(argv, { launcher });
+    const code = await runCli(argv, { launcher, stateFd, configFile, runArguments: argv });
     if (code !== undefined) process.exitCode = code;
     // Otherwise the process ends by itself: what was printed into a pipe may still be on its way.
     if (launcher !== null) process.exit();

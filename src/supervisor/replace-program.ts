@@ -1,0 +1,37 @@
+/**
+ * The last step of an upgrade: this process goes on with another program. Same pid, same children, same descriptors.
+ *
+ * Service managers, pid files and containers notice nothing. Signals that come in between are kept by the kernel.
+ */
+import { readFileSync } from "node:fs";
+import { STATE_VARIABLE } from "../api/control.ts";
+import { closeFd, setInheritable } from "../os/fd.ts";
+import { executeInPlace } from "../os/process.ts";
+import { holdSignals, releaseSignals } from "../os/signal-mask.ts";
+import type { Program } from "./program.ts";
+import { WATCHED_SIGNALS } from "./signals.ts";
+import { descriptorsOf, type SupervisorState, writeState } from "./supervisor-state.ts";
+
+/** Returns only by throwing; then everything is as it was. @throws Error */
+export function replaceProgram(
+  program: Program,
+  state: SupervisorState,
+  runArguments: readonly string[],
+): never {
+  const stateFd = writeState(state);
+  const fds = [...descriptorsOf(state), stateFd];
+  const [path = program.path, ...script] = program.command;
+  // What ps shows stays the same.
+  const name = readFileSync("/proc/self/cmdline", "utf8").split("\0")[0] ?? "proxy";
+  const environment = { ...process.env, [STATE_VARIABLE]: String(stateFd) };
+  try {
+    for (const fd of fds) setInheritable(fd, true);
+    holdSignals(WATCHED_SIGNALS);
+    executeInPlace(path, [name, ...script, ...runArguments], environment);
+  } catch (error) {
+    releaseSignals(WATCHED_SIGNALS);
+    for (const fd of fds) setInheritable(fd, false);
+    closeFd(stateFd);
+    throw error;
+  }
+}
