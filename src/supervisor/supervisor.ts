@@ -13,6 +13,7 @@ import { COMMIT, VERSION } from "../base/version.ts";
 import { releaseSignals } from "../os/signal-mask.ts";
 import { usableCores } from "../os/usable-cores.ts";
 import { AdminPlace, type AdminPlan } from "./admin-place.ts";
+import { type ChangeName, ChangeTurn } from "./change-turn.ts";
 import {
   type Caller,
   ControlServer,
