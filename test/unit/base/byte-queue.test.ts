@@ -43,7 +43,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 /** No two stretches are alike, so that bytes in the wrong place show. */
 let next = 0;
 function fill(bytes: Buffer): Buffer {
-  for (let i = 0; i < bytes.length; i++) bytes[i] = (next = (next * 31 + 7 + (i >> 8)) & 0xff);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = next = (next * 31 + 7 + (i >> 8)) & 0xff;
   return bytes;
 }
 
