@@ -20,7 +20,7 @@ const workload = fc.record({
       connection: fc.integer({ min: 0, max: 3 }),
       size: fc.constantFrom(0, 1, 30, 2000),
     }),
-    { minLength: 1, maxLength: 40 },
+    { minLength: 1, maxLength: 40, size: "max" },
   ),
   order: fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 60, maxLength: 60 }),
   copies: fc.array(fc.boolean(), { minLength: 60, maxLength: 60 }),

@@ -119,8 +119,8 @@ describe("Session", () => {
   test("every request gets its own reply, in order, whatever comes in between", async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(command, { minLength: 1, maxLength: 40 }),
-        fc.array(event, { maxLength: 60 }),
+        fc.array(command, { minLength: 1, maxLength: 40, size: "max" }),
+        fc.array(event, { maxLength: 60, size: "max" }),
         fc.option(fc.integer({ min: 0, max: 40 }), { nil: null }),
         async (commands, events, wrapsAfter) => {
           const rig = createRig({ servers: SERVERS });
