@@ -105,6 +105,41 @@ describe("keys", () => {
     expect(differing.length).toBeLessThan(usable.length / 4);
   });
 
+  test("of sound requests are exactly those of Redis", async () => {
+    const requests = [
+      "XREAD COUNT 1 STREAMS a b c 0 0 0",
+      "XREADGROUP GROUP streams streams COUNT 1 STREAMS a b > >",
+      "ZUNIONSTORE d 2 a b WEIGHTS 1 2",
+      "ZDIFF 3 a b c WITHSCORES",
+      "GEORADIUS k 1 1 1 m COUNT 2 STORE d",
+      "GEORADIUSBYMEMBER k m 1 m STOREDIST d",
+      "EVAL script 2 a b c",
+      "FCALL f 1 a b",
+      "MSETNX a 1 b 2 c 3",
+      "BITOP AND d a b",
+      "OBJECT ENCODING a",
+      "MEMORY USAGE a SAMPLES 5",
+      "XINFO CONSUMERS a g",
+      "LMPOP 2 a b LEFT COUNT 3",
+      "SINTERCARD 2 a b LIMIT 1",
+      "SORT k BY w* LIMIT 0 5 GET # STORE d",
+      "RENAME a b",
+      "PFMERGE d a b",
+      "LCS a b LEN",
+    ].map((text) => text.split(" "));
+    const replies = await exchange(
+      redis,
+      requests.map((args) => ["COMMAND", "GETKEYS", ...args]),
+    );
+    const into: number[] = [];
+    for (const [i, args] of requests.entries()) {
+      const view = viewOf(args);
+      findKeys(lookUp(view), view, into);
+      const theirs = (replies[i] as Buffer[]).map(String);
+      expect({ args, keys: into.map((key) => args[key]) }).toEqual({ args, keys: theirs });
+    }
+  });
+
   test("a command with one key has it where its first key is, and its arity reaches there", () => {
     for (const { name, arity, firstKey, disposition } of COMMANDS.values()) {
       if (disposition !== "key" && disposition !== "split") continue;
