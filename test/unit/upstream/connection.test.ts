@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { SERVER } from "../../../src/api/stats.ts";
-import { UPSTREAM_QUEUE_HIGH_BYTES } from "../../../src/base/limits.ts";
+import type { Failure } from "../../../src/api/upstream.ts";
+import { REPLY_BYTES_MAX, UPSTREAM_QUEUE_HIGH_BYTES } from "../../../src/base/limits.ts";
 import {
   CountingWaiter,
   createConnectionRig,
@@ -11,6 +12,10 @@ import {
   RecordingSink,
 } from "./upstream-rig.ts";
 
+const stopped = [true, false].map((wasSent) => ({ kind: "stopping", wasSent, text: "" })) as [
+  Failure,
+  Failure,
+];
 const text = (bytes: Buffer, times = 1): string => bytes.toString().repeat(times);
 
 describe("opening a connection", () => {
@@ -178,6 +183,28 @@ describe("losing a connection", () => {
     socket.says(said);
     expect(socket.isClosed).toBe(true);
     expect(rig.sink.settled.get(0)).toBe(said.startsWith("+a") ? "+a\r\n" : "garbage sent");
+  });
+
+  test("a reply without end costs the connection, not the worker", async () => {
+    const rig = createConnectionRig();
+    rig.get(0);
+    await rig.opened();
+    // Hardly any of it is touched, so it takes no memory.
+    const bytes = Buffer.alloc(REPLY_BYTES_MAX + 100);
+    const bulk = 2 ** 29;
+    const header = `$${bulk}\r\n`;
+    bytes.write(`*9\r\n${header}`);
+    bytes.write(`\r\n${header}`, 4 + header.length + bulk);
+    bytes.write(`\r\n${header}`, 6 + 2 * (header.length + bulk));
+    const half = Buffer.from(bytes.buffer, 0, REPLY_BYTES_MAX);
+    rig.attempts[0]!.streamEvents.onBytes(half);
+    expect(rig.sink.settled.size).toBe(0);
+    rig.connection.close(...stopped);
+    const other = createConnectionRig();
+    other.get(0);
+    await other.opened();
+    other.attempts[0]!.streamEvents.onBytes(bytes);
+    expect(other.sink.failures.get(0)!.text).toStartWith("Message too long");
   });
 
   test("bytes on an idle connection cost it", async () => {
