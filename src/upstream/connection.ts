@@ -78,7 +78,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   private state: State = "idle";
   private stream: Stream | null = null;
   private attempt: ConnectAttempt | null = null;
-  private cancelRetry: () => void = nothing;
+  private cancelRetry: () => void = () => {};
   private failedAttempts = 0;
   /** Connections lost since the last reply. */
   private losses = 0;
@@ -393,8 +393,4 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
       this.owner.onTrouble();
     }
   }
-}
-
-function nothing(): void {
-  // No retry is scheduled.
 }
