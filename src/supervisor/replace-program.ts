@@ -2,6 +2,8 @@
  * The last step of an upgrade: this process goes on with another program. Same pid, same children, same descriptors.
  *
  * Service managers, pid files and containers notice nothing. Signals that come in between are kept by the kernel.
+ * (Only a signal within the last millisecond of a program that was started by hand can get lost: Bun's other threads take
+ * it. Those of a program that came by an upgrade have inherited the mask.)
  */
 import { readFileSync } from "node:fs";
 import { STATE_VARIABLE } from "../api/control.ts";
@@ -11,6 +13,13 @@ import { holdSignals, releaseSignals } from "../os/signal-mask.ts";
 import type { Program } from "./program.ts";
 import { WATCHED_SIGNALS } from "./signals.ts";
 import { descriptorsOf, type SupervisorState, writeState } from "./supervisor-state.ts";
+
+/** From now on signals wait for the program that follows. @returns how to undo that; resolves when those before are handled */
+export async function holdWatchedSignals(): Promise<() => void> {
+  holdSignals(WATCHED_SIGNALS);
+  await new Promise((resolve) => setImmediate(resolve));
+  return () => releaseSignals(WATCHED_SIGNALS);
+}
 
 /** Returns only by throwing; then everything is as it was. @throws Error */
 export function replaceProgram(
@@ -26,10 +35,8 @@ export function replaceProgram(
   const environment = { ...process.env, [STATE_VARIABLE]: String(stateFd) };
   try {
     for (const fd of fds) setInheritable(fd, true);
-    holdSignals(WATCHED_SIGNALS);
     executeInPlace(path, [name, ...script, ...runArguments], environment);
   } catch (error) {
-    releaseSignals(WATCHED_SIGNALS);
     for (const fd of fds) setInheritable(fd, false);
     closeFd(stateFd);
     throw error;

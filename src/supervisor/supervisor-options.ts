@@ -3,7 +3,7 @@ import type { Config } from "../api/config.ts";
 import type { ConfigAnswer } from "../api/control.ts";
 import type { Logger } from "../base/log.ts";
 import type { AdminPlace } from "./admin-place.ts";
-import type { ChangeTurn } from "./change-turn.ts";
+import type { ChangeName, ChangeTurn } from "./change-turn.ts";
 import type { ControlServer } from "./control-server.ts";
 import type { Crews } from "./crews.ts";
 import type { Listeners } from "./listeners.ts";
@@ -57,6 +57,8 @@ export interface ChangeTarget {
   readonly admin: AdminPlace;
   readonly startedAtMs: number;
   readonly changes: ChangeTurn;
+  /** What a signal asked for while something else was going on. */
+  readonly postponed: ChangeName | null;
   /** Nobody serves, until there is a new crew. */
   readonly isPaused: boolean;
   workersOf(config: Config): number;

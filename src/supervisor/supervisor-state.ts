@@ -7,6 +7,7 @@ import { STATE_FORMATS } from "../api/control.ts";
 import type { CrewResult, LastChange } from "../api/control-socket.ts";
 import type { ChannelSnapshot } from "../io/control-channel.ts";
 import { createMemoryFile, readMemoryFile } from "../os/memory-file.ts";
+import type { ChangeName } from "./change-turn.ts";
 import type { KeeperSnapshot } from "./child-keeper.ts";
 import type { ControlSocket } from "./control-server.ts";
 import type { CrewsSnapshot } from "./crews.ts";
@@ -29,6 +30,8 @@ export interface SupervisorState {
   readonly pidFile: { readonly path: string; readonly fd: number } | null;
   readonly control: ControlSocket | null;
   readonly lastChange: LastChange | null;
+  /** What a signal asked for meanwhile. */
+  readonly postponed: ChangeName | null;
   /** Who waits for the end of the upgrade, and what it will be told. */
   readonly caller: ChannelSnapshot | null;
   readonly upgrade: { readonly from: string; readonly to: string; readonly crew: CrewResult };

@@ -53,8 +53,7 @@ export class Supervisor implements ChangeTarget {
   readonly startedAtMs: number;
   readonly changes: ChangeTurn;
   #phase: Phase = "starting";
-  /** A signal that came while something else was going on. */
-  #postponed: Intent | null = null;
+  postponed: ChangeName | null;
   /** Callers of `stop`, told when all is gone. */
   readonly #stopCallers: Caller[] = [];
   readonly #done = Promise.withResolvers<number>();
@@ -70,6 +69,7 @@ export class Supervisor implements ChangeTarget {
     this.program = runningProgram(state?.programPath);
     this.startedAtMs = state?.startedAtMs ?? Date.now();
     this.changes = new ChangeTurn(log, state?.lastChange ?? null);
+    this.postponed = state?.postponed ?? null;
     this.admin = new AdminPlace(log, () => this.#onChildrenGone());
     this.crews = new Crews({
       listeners: belongings.listeners,
@@ -93,6 +93,7 @@ export class Supervisor implements ChangeTarget {
   async run(): Promise<number> {
     const ticker = setInterval(() => this.crews.tick(), TICK_MS);
     if (this.#phase === "starting") void this.#start();
+    else this.#runPostponed();
     try {
       return await this.#done.promise;
     } finally {
@@ -273,7 +274,7 @@ export class Supervisor implements ChangeTarget {
   #changeBySignal(intent: "reload" | "upgrade"): void {
     if (this.options.source === null) return;
     if (this.changes.activity !== null || this.#phase === "starting") {
-      this.#postponed = intent;
+      this.postponed = intent;
       return;
     }
     const progress: Progress = (text) => this.log.info(`${intent}: ${text}`);
@@ -287,9 +288,9 @@ export class Supervisor implements ChangeTarget {
 
   /** What a signal asked for while something else was going on. */
   #runPostponed(): void {
-    const intent = this.#postponed;
-    this.#postponed = null;
-    if (intent === "reload" || intent === "upgrade") this.#changeBySignal(intent);
+    const intent = this.postponed;
+    this.postponed = null;
+    if (intent !== null) this.#changeBySignal(intent);
   }
 
   async #upgrade(path: string | null, progress: Progress, caller: Caller | null): Promise<void> {

@@ -12,7 +12,7 @@ import type { Caller } from "./control-server.ts";
 import type { Progress } from "./crew-change.ts";
 import { aboutSelf, askConfig, closeProgram, openProgram, rehearse, versionOf } from "./program.ts";
 import { applyConfig } from "./reload.ts";
-import { replaceProgram } from "./replace-program.ts";
+import { holdWatchedSignals, replaceProgram } from "./replace-program.ts";
 import { StartError } from "./start-error.ts";
 import type { ChangeTarget } from "./supervisor-options.ts";
 import { commonFormat, type SupervisorState, writeState } from "./supervisor-state.ts";
@@ -82,6 +82,7 @@ async function finish(
   const { program } = supervisor;
   const problem = (reason: string): string =>
     `the workers are ${facts.to}, but the supervisor stays ${facts.from}: ${reason}`;
+  let release = (): void => {};
   try {
     const state = await quietState(supervisor, facts, caller);
     if (state === null) return problem("its processes did not come to rest");
@@ -90,12 +91,16 @@ async function finish(
     closeFd(fd);
     if (refusal !== null) return problem(refusal);
     progress("the supervisor is replaced");
+    release = await holdWatchedSignals();
     // Once more: meanwhile a worker may have been replaced. From here to the end nothing else runs in this process.
-    const latest = (await quietState(supervisor, facts, caller)) ?? state;
+    const latest = await quietState(supervisor, facts, caller);
     supervisor.checkServing();
+    if (latest === null) return problem("its processes did not come to rest");
     return replaceProgram(program, latest, supervisor.options.source?.runArguments ?? []);
   } catch (error) {
     return problem((error as Error).message);
+  } finally {
+    release();
   }
 }
 
@@ -138,6 +143,7 @@ function stateOf(
     pidFile: pidFile === null ? null : { path: pidFile.path, fd: pidFile.fd },
     control: control?.socket ?? null,
     lastChange: supervisor.changes.last,
+    postponed: supervisor.postponed,
     caller: caller?.snapshot() ?? null,
     upgrade: upgradeFacts,
   };
