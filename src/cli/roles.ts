@@ -1,6 +1,8 @@
 /** Which process am I? The first argument says so; the supervisor and the launcher give the internal ones. */
 import { ABOUT_ROLE, CONFIG_ROLE, REHEARSE_ROLE, STATE_VARIABLE } from "../api/control.ts";
 import { setProcessName } from "../os/process.ts";
+import { releaseSignals } from "../os/signal-mask.ts";
+import { SignalQueue, WATCHED_SIGNALS } from "../supervisor/signals.ts";
 import { DAEMON_ROLE, joinLauncher, type Launcher } from "./daemon.ts";
 
 /** What an internal first argument starts: "__worker" and so on. They end the process themselves. */
@@ -15,7 +17,7 @@ export function runRole(argv: readonly string[], roles: Roles): void {
   else if (first === ABOUT_ROLE || first === REHEARSE_ROLE) runSelfTest(first);
   else if (first === CONFIG_ROLE)
     runCommandLine(rest.toSpliced(0, 1), { configFile: rest[0] ?? "" });
-  else if (stateFd !== null) runCommandLine(argv, { stateFd });
+  else if (stateFd !== null) runCommandLine(argv, { stateFd, signals: resumeSignals() });
   else if (first === DAEMON_ROLE) runCommandLine(rest, { launcher: joinLauncher() });
   else runCommandLine(argv, {});
 }
@@ -26,6 +28,13 @@ function takeStateFd(): number | null {
   if (text === undefined) return null;
   delete process.env[STATE_VARIABLE];
   return Number(text);
+}
+
+/** At once: what comes before anybody hears it may end the process. And no child may start with signals held back. */
+function resumeSignals(): SignalQueue {
+  const signals = new SignalQueue();
+  releaseSignals(WATCHED_SIGNALS);
+  return signals;
 }
 
 function runSelfTest(role: string): void {
@@ -47,14 +56,16 @@ interface CommandLine {
   readonly launcher?: Launcher;
   readonly stateFd?: number;
   readonly configFile?: string;
+  readonly signals?: SignalQueue;
 }
 
 function runCommandLine(argv: readonly string[], options: CommandLine): void {
-  const { launcher = null, stateFd = null, configFile = null } = options;
+  const { launcher = null, stateFd = null, configFile = null, signals = null } = options;
   const run = async (): Promise<void> => {
     // Loaded only here: a worker that replaces another must not spend its first milliseconds on the command line.
     const { runCli } = await import("./main-command.ts");
-    const code = await runCli(argv, { launcher, stateFd, configFile, runArguments: argv });
+    const data = { launcher, stateFd, configFile, signals, runArguments: argv };
+    const code = await runCli(argv, data);
     if (code !== undefined) process.exitCode = code;
     // Otherwise the process ends by itself: what was printed into a pipe may still be on its way.
     if (launcher !== null) process.exit();

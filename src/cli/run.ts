@@ -6,6 +6,7 @@ import type { Config } from "../api/config.ts";
 import type { ConfigAnswer } from "../api/control.ts";
 import { COMMIT, VERSION } from "../base/version.ts";
 import { resumeSupervisor, runSupervisor } from "../supervisor/run-supervisor.ts";
+import { SignalQueue } from "../supervisor/signals.ts";
 import { StartError } from "../supervisor/start-error.ts";
 import type { ConfigSource, ReadyFacts } from "../supervisor/supervisor-options.ts";
 import { readState } from "../supervisor/supervisor-state.ts";
@@ -22,6 +23,8 @@ export interface RunData {
   readonly launcher: Launcher | null;
   /** Holds what another program left to this one, which goes on in its place. */
   readonly stateFd: number | null;
+  /** Catches signals already; null: nobody does yet. */
+  readonly signals: SignalQueue | null;
   /** Only print what this file and the flags come to. */
   readonly configFile: string | null;
   /** The whole command line. */
@@ -38,9 +41,13 @@ export const runCommand: CommandDef<typeof RUN_ARGS> = defineCommand({
   meta: { name: "run", description: "Run the proxy in the foreground (the default)" },
   args: RUN_ARGS,
   async run({ args, rawArgs, data }): Promise<number> {
-    const { launcher, stateFd, configFile, runArguments } = data as RunData;
+    const { launcher, stateFd, configFile, signals, runArguments } = data as RunData;
     if (configFile !== null) return printConfig(await readAnswer(configFile, args));
-    if (stateFd !== null) return await resume(stateFd, args, runArguments);
+    if (stateFd !== null) {
+      return await resume(stateFd, signals ?? new SignalQueue(), (file) =>
+        sourceOf(file, args, runArguments),
+      );
+    }
     if (args.version) return print(versionText());
     if (args["describe-stats"]) return print(describeStats());
     if (args["test-conf"]) return testConfigFile(args.config);
@@ -67,7 +74,8 @@ export const runCommand: CommandDef<typeof RUN_ARGS> = defineCommand({
 /** Runs until a signal ends it; why it cannot start goes to stderr. @returns the exit code */
 export async function runProxy(config: Config, options: ProxyOptions): Promise<number> {
   try {
-    return await runSupervisor(config, { hasTerminal: hasTerminal(), ...options });
+    const signals = new SignalQueue();
+    return await runSupervisor(config, { hasTerminal: hasTerminal(), signals, ...options });
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
     return complain(error.problems, EXIT_FAILED);
@@ -77,15 +85,16 @@ export async function runProxy(config: Config, options: ProxyOptions): Promise<n
 /** Goes on in the place of another program, as the same process. */
 async function resume(
   stateFd: number,
-  flags: RunFlags,
-  runArguments: readonly string[],
+  signals: SignalQueue,
+  source: (file: string | null) => ConfigSource | null,
 ): Promise<number> {
   const state = readState(stateFd);
-  if (state === null) return complain([`nothing was left to go on with`], EXIT_FAILED);
+  if (state === null) return complain(["nothing was left to go on with"], EXIT_FAILED);
   closeSync(stateFd);
   return await resumeSupervisor(state, {
-    source: sourceOf(state.config.file, flags, runArguments),
+    source: source(state.config.file),
     isDaemon: state.isDaemon,
+    signals,
     hasTerminal: hasTerminal(),
     onReady() {},
   });

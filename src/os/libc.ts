@@ -32,6 +32,7 @@ const library = dlopen("libc.so.6", {
   waitpid: { args: [i32, ptr, i32], returns: i32 },
   execve: { args: [ptr, ptr, ptr], returns: i32 },
   sigprocmask: { args: [i32, ptr, ptr], returns: i32 },
+  sigaction: { args: [i32, ptr, ptr], returns: i32 },
   __errno_location: { args: [], returns: ptr },
 } as const);
 
@@ -64,6 +65,7 @@ export interface Libc {
   waitpid(pid: number, status: Memory, options: number): number;
   execve(path: Memory, argv: Memory, environment: Memory): number;
   sigprocmask(how: number, set: Memory, old: Memory | null): number;
+  sigaction(signal: number, action: Memory | null, old: Memory | null): number;
   __errno_location(): Pointer | bigint | null;
 }
 

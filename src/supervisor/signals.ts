@@ -31,9 +31,27 @@ const INTENTS: Readonly<Partial<Record<NodeJS.Signals, Intent>>> = {
 
 export const WATCHED_SIGNALS: readonly NodeJS.Signals[] = Object.keys(INTENTS) as NodeJS.Signals[];
 
-/** From now on signals become calls of `onIntent`. */
-export function watchSignals(onIntent: (intent: Intent, signal: string) => void): void {
-  for (const [signal, intent] of Object.entries(INTENTS)) {
-    process.on(signal, () => onIntent(intent, signal));
+/** What they ask for is what they do to a program that does not handle them, too. */
+export const ENDING_SIGNALS: readonly NodeJS.Signals[] = ["SIGTERM", "SIGINT", "SIGQUIT"];
+
+export type OnIntent = (intent: Intent, signal: string) => void;
+
+/** Catches signals from the moment it is made, and keeps them until somebody listens. */
+export class SignalQueue {
+  #onIntent: OnIntent | null = null;
+  readonly #early: [Intent, string][] = [];
+
+  constructor() {
+    for (const [signal, intent] of Object.entries(INTENTS)) {
+      process.on(signal, () => {
+        if (this.#onIntent === null) this.#early.push([intent, signal]);
+        else this.#onIntent(intent, signal);
+      });
+    }
+  }
+
+  listen(onIntent: OnIntent): void {
+    this.#onIntent = onIntent;
+    for (const [intent, signal] of this.#early.splice(0)) onIntent(intent, signal);
   }
 }

@@ -9,6 +9,7 @@ import type { Crews } from "./crews.ts";
 import type { Listeners } from "./listeners.ts";
 import type { PidFile } from "./pid-file.ts";
 import type { Program } from "./program.ts";
+import type { SignalQueue } from "./signals.ts";
 import type { StatsStore } from "./stats-store.ts";
 
 /** Where the configuration comes from, to read it again. */
@@ -24,6 +25,7 @@ export interface SupervisorOptions {
   readonly source: ConfigSource | null;
   /** Children get no stdout and stderr: nothing may keep the terminal of a daemon open. */
   readonly isDaemon: boolean;
+  readonly signals: SignalQueue;
   /** WINCH then only means that its window changed. */
   readonly hasTerminal: boolean;
   /** All workers are ready for the first time. */

@@ -10,7 +10,6 @@ import type { Config } from "../api/config.ts";
 import type { ControlRequest, ControlResult, Status } from "../api/control-socket.ts";
 import { LOG_LEVELS, type Logger } from "../base/log.ts";
 import { COMMIT, VERSION } from "../base/version.ts";
-import { releaseSignals } from "../os/signal-mask.ts";
 import { usableCores } from "../os/usable-cores.ts";
 import { AdminPlace, type AdminPlan } from "./admin-place.ts";
 import { type ChangeName, ChangeTurn } from "./change-turn.ts";
@@ -24,7 +23,7 @@ import type { Progress } from "./crew-change.ts";
 import { Crews } from "./crews.ts";
 import { type Program, runningProgram } from "./program.ts";
 import { reload } from "./reload.ts";
-import { type Intent, WATCHED_SIGNALS, watchSignals } from "./signals.ts";
+import type { Intent } from "./signals.ts";
 import { StartError } from "./start-error.ts";
 import type { Belongings, ChangeTarget, SupervisorOptions } from "./supervisor-options.ts";
 import type { SupervisorState } from "./supervisor-state.ts";
@@ -82,11 +81,8 @@ export class Supervisor implements ChangeTarget {
       },
       onEmpty: () => this.#onChildrenGone(),
     });
-    watchSignals((intent, signal) => this.#onIntent(intent, signal));
-    if (state === null) return;
-    // Somebody listens again; and no child may be started with them held back.
-    releaseSignals(WATCHED_SIGNALS);
-    this.#resume(state);
+    if (state !== null) this.#resume(state);
+    options.signals.listen((intent, signal) => this.#onIntent(intent, signal));
   }
 
   /** @returns the exit code. @throws StartError when it cannot start; nothing is left running then */

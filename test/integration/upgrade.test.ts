@@ -299,6 +299,57 @@ test("one change at a time", async () => {
   expect((await first).code).toBe(0);
 });
 
+test("signals that come at any moment of an upgrade are never deadly", async () => {
+  const rig = await start();
+  const { proxy } = rig;
+  const client = await clientOf(rig);
+  let isOver = false;
+  const storm = async (): Promise<void> => {
+    while (!isOver) {
+      for (const signal of ["SIGUSR1", "SIGTTIN", "SIGTTOU"] as const)
+        process.kill(proxy.pid, signal);
+      await Bun.sleep(1);
+    }
+  };
+  const stormed = storm();
+  for (let round = 0; round < 5; round += 1) await mustRun(proxy, "upgrade");
+  isOver = true;
+  await stormed;
+  expect(await client.ask("PING")).toBe("+PONG\r\n");
+  expect((await statusOf(proxy)).pid).toBe(proxy.pid);
+});
+
+test("a new worker that is killed in the middle of a hand-over takes only its own clients along", async () => {
+  const rig = await start();
+  const { proxy } = rig;
+  const clients = await Promise.all(Array.from({ length: 300 }, () => clientOf(rig)));
+  for (const client of clients) await client.ask("PING");
+  const old = new Set(proxy.workerPids());
+  const upgraded = mustRun<UpgradeResult>(proxy, "upgrade");
+  let killed = 0;
+  // As soon as one of the new workers has clients: it is in the middle.
+  while (killed === 0) {
+    const { processes } = await statusOf(proxy);
+    const fresh = processes.find(
+      ({ crew, clients: count, pid }) => crew === 2 && count > 0 && pid !== null,
+    );
+    if (fresh?.pid != null && !old.has(fresh.pid)) {
+      process.kill(fresh.pid, "SIGKILL");
+      killed = fresh.pid;
+    }
+  }
+  await upgraded;
+  await until(
+    "it is replaced",
+    () => proxy.workerPids().length === 2 && !proxy.workerPids().includes(killed),
+  );
+  let alive = 0;
+  for (const client of clients) if (!client.isClosed) alive += 1;
+  expect(alive).toBeGreaterThanOrEqual(100);
+  for (const client of clients)
+    if (!client.isClosed) expect(await client.ask("PING")).toBe("+PONG\r\n");
+});
+
 test("a daemon keeps its process number, its pid file and its silence", async () => {
   const servers = [await startRedis()];
   for (const server of servers) stops.push(() => server.stop());
