@@ -13,7 +13,7 @@ export class MemcacheFrontend implements Frontend {
   private readonly pool: MemcachePool;
   private readonly session: Session;
   /** Null: nothing was received yet. */
-  private chosen: TextFrontend | BinaryFrontend | null = null;
+  private chosen: Frontend | null = null;
 
   constructor(pool: MemcachePool, session: Session) {
     this.pool = pool;
@@ -35,8 +35,8 @@ export class MemcacheFrontend implements Frontend {
     return this.chosen.consume(bytes, start, end);
   }
 
-  failureReply(failure: Failure): Buffer {
-    return this.chosen?.failureReply(failure) ?? NONE;
+  failureReply(failure: Failure, token: number): Buffer {
+    return this.chosen?.failureReply(failure, token) ?? NONE;
   }
 
   saveState(): unknown {

@@ -18,7 +18,7 @@ export class BinaryFrontend implements Frontend {
     return start;
   }
 
-  failureReply(_failure: Failure): Buffer {
+  failureReply(_failure: Failure, _token: number): Buffer {
     return Buffer.alloc(0);
   }
 
