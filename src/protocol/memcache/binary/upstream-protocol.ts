@@ -1,25 +1,17 @@
 /** Memcached's binary protocol on the server side. */
-import { INCOMPLETE, type UpstreamProtocol } from "../../../api/protocol.ts";
-
-/** NOOP. */
-const PROBE: Buffer = Buffer.alloc(24);
-PROBE[0] = 0x80;
-PROBE[1] = 0x0a;
+import type { UpstreamProtocol } from "../../../api/protocol.ts";
+import { AT_OPCODE, HEADER_BYTES, OPCODE, REQUEST_MAGIC } from "./opcode.ts";
+import { BinaryReplyScanner } from "./reply-scanner.ts";
 
 export function createMemcacheBinaryUpstream(): UpstreamProtocol {
+  const noop = Buffer.alloc(HEADER_BYTES);
+  noop[0] = REQUEST_MAGIC;
+  noop[AT_OPCODE] = OPCODE.noop;
   return {
-    createReplyScanner: () => ({
-      need: 24,
-      scan: (bytes, start, end) => {
-        if (end - start < 24) return INCOMPLETE;
-        const next = start + 24 + bytes.readUInt32BE(start + 8);
-        return next > end ? INCOMPLETE : next;
-      },
-      reset() {},
-    }),
+    createReplyScanner: () => new BinaryReplyScanner(),
     handshake: Buffer.alloc(0),
     handshakeReplies: 0,
-    probe: PROBE,
+    probe: noop,
     handshakeFault: () => null,
   };
 }
