@@ -15,6 +15,8 @@ export interface Item {
   isStale: boolean;
   /** Meta commands: somebody was told to make a new one. */
   isWon: boolean;
+  /** Meta commands: stored under a key given in base64, and shown so. */
+  isKeyBinary: boolean;
 }
 
 /** What memcached itself adds to an item: header, CAS and the key's terminator, and the line end after the value. */

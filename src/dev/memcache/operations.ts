@@ -53,6 +53,7 @@ function stored(item: Item): { outcome: StoreOutcome; item: Item } {
 function putOrdered(store: Store, order: StoreOrder, isStale: boolean): Item {
   const item = store.put(order.key, order.value, order.flags, order.expiresAt);
   item.isStale = isStale;
+  item.isWon = isStale;
   return item;
 }
 
@@ -60,14 +61,27 @@ const UINT64 = 2n ** 64n;
 /** What C's strtoull accepts at the start of a value, with only white space behind it looked at. */
 const NUMBER = /^[ \t\n\v\f\r]*\+?([0-9]+)(?=[ \t\n\v\f\r]|$)/;
 
-/** Adds `delta`, or takes it off; wraps at 2^64 upwards and stops at 0 downwards. @returns null: not a number */
-export function addDelta(store: Store, item: Item, delta: bigint, isUp: boolean): bigint | null {
+export interface Delta {
+  readonly amount: bigint;
+  readonly isUp: boolean;
+  /** The CAS that the item must have; null: any. */
+  readonly cas: bigint | null;
+}
+
+/** Adds, or takes off; wraps at 2^64 upwards and stops at 0 downwards. @returns the number that is there now */
+export function addDelta(
+  store: Store,
+  item: Item,
+  delta: Delta,
+): bigint | "exists" | "not_numeric" {
+  if (item.value === "") return "not_numeric";
+  if (delta.cas !== null && delta.cas !== BigInt(item.cas)) return "exists";
   const digits = NUMBER.exec(item.value)?.[1];
-  if (digits === undefined || item.value === "") return null;
+  if (digits === undefined) return "not_numeric";
   const value = BigInt(digits);
-  if (value >= UINT64) return null;
-  const down = delta > value ? 0n : value - delta;
-  const result = isUp ? (value + delta) % UINT64 : down;
+  if (value >= UINT64) return "not_numeric";
+  const down = delta.amount > value ? 0n : value - delta.amount;
+  const result = delta.isUp ? (value + delta.amount) % UINT64 : down;
   const text = String(result);
   if (text.length > item.value.length) {
     store.put(item.key, text, item.flags, item.expiresAt);

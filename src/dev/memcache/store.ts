@@ -74,7 +74,7 @@ export class Store {
     this.delete(key);
     const now = this.now();
     const cas = this.nextCas();
-    const marks = { isFetched: false, isStale: false, isWon: false };
+    const marks = { isFetched: false, isStale: false, isWon: false, isKeyBinary: false };
     const item: Item = { key, value, flags, expiresAt, cas, usedAt: now, ...marks };
     this.#items.set(key, item);
     this.#bytes += itemBytes(key, value.length, flags);
