@@ -144,6 +144,8 @@ const malformed = fc
     opaque: fc.nat({ max: 0xfffffffe }),
   })
   .filter(({ opcode, valueLength }) => valueLength <= 0 || !VALUE_MISREAD.includes(opcode))
+  // That would be well-formed, and every server's statistics are its own.
+  .filter(({ opcode, keyLength, extrasLength }) => opcode !== 0x10 || keyLength + extrasLength > 0)
   .map(({ opcode, keyLength, extrasLength, valueLength, opaque }) => {
     const bodyLength = Math.max(0, keyLength + extrasLength + valueLength);
     const value = "x".repeat(Math.max(bodyLength, keyLength + extrasLength));
