@@ -40,12 +40,14 @@ export function metaArithmetic({ words, shard }: TextCall): string {
     return reply(shard, request, vivify(shard, request, order), String(order.initial));
   }
   const result = addDelta(shard.store, found, order.delta);
-  if (result === "exists") return `EX${echoes(request, found.isKeyBinary)}\r\n`;
+  if (result === "exists") return `EX${echoes(request)}\r\n`;
   if (result === "not_numeric") return NOT_A_NUMBER;
   const item = shard.store.use(request.key) ?? found;
-  if (order.touch !== null) item.expiresAt = shard.store.expiryOf(order.touch);
-  if (request.has("q")) return "";
-  return reply(shard, request, item, String(result));
+  const touch = (): void => {
+    item.expiresAt = shard.store.expiryOf(order.touch ?? 0);
+  };
+  const told = reply(shard, request, item, String(result), touch);
+  return request.has("q") ? "" : told;
 }
 
 function readOrder(request: MetaRequest): Order | string {
@@ -78,8 +80,15 @@ function vivify(shard: Shard, request: MetaRequest, order: Order): Item {
   return item;
 }
 
-function reply(shard: Shard, request: MetaRequest, item: Item, number: string): string {
-  const asked = { ...request, flags: request.flags.filter(({ name }) => "ctkO".includes(name)) };
-  const told = itemFlags(asked, item, shard.store.now());
+/** `touch` is called in the turn of the T flag, if there is one. */
+function reply(
+  shard: Shard,
+  request: MetaRequest,
+  item: Item,
+  number: string,
+  touch: () => void = () => {},
+): string {
+  const asked = { ...request, flags: request.flags.filter(({ name }) => "ctkOT".includes(name)) };
+  const told = itemFlags(asked, item, shard.store.now(), touch);
   return request.has("v") ? `VA ${number.length}${told}\r\n${number}\r\n` : `HD${told}\r\n`;
 }

@@ -47,10 +47,12 @@ function metaGet({ words, shard }: TextCall): string {
   const item = found ?? vivify(shard, request, tokens.vivify ?? 0);
   const won = found === null ? " W" : marks(item, tokens, shard.store.now());
   if (found === null) item.isWon = true;
-  if (tokens.touch !== null) item.expiresAt = shard.store.expiryOf(tokens.touch);
-  const told = itemFlags(request, item, shard.store.now()) + won;
+  const touch = (): void => {
+    item.expiresAt = shard.store.expiryOf(tokens.touch ?? 0);
+  };
+  const told = itemFlags(request, item, shard.store.now(), touch) + won;
   // Asking for how it was used must not change the answer.
-  if (found !== null) shard.store.use(request.key);
+  shard.store.use(request.key);
   if (!request.has("v")) return `HD${told}\r\n`;
   return `VA ${item.value.length}${told}\r\n${item.value}\r\n`;
 }
@@ -66,9 +68,7 @@ function readGetTokens(request: MetaRequest): GetTokens | null {
 }
 
 function vivify(shard: Shard, request: MetaRequest, exptime: number): Item {
-  const item = shard.store.put(request.key, "", 0, shard.store.expiryOf(exptime));
-  item.isKeyBinary = request.isKeyBinary;
-  return item;
+  return shard.store.put(request.key, "", 0, shard.store.expiryOf(exptime));
 }
 
 /** Who may make the item anew: W for the one that is told so, Z for those who come later; X: it is stale. */
@@ -93,7 +93,7 @@ function metaDelete({ words, shard }: TextCall): string {
   const item = shard.store.peek(request.key);
   countLookup(shard, "delete", item !== null);
   if (item === null) return `NF${echoes(request)}\r\n`;
-  const told = echoes(request, item.isKeyBinary);
+  const told = echoes(request);
   if (wanted !== null && wanted !== BigInt(item.cas)) return `EX${told}\r\n`;
   if (request.has("I")) {
     if (seconds !== null) item.expiresAt = shard.store.expiryOf(seconds);

@@ -47,14 +47,20 @@ export function readMeta(words: readonly string[], flagsFrom: number): MetaReque
 }
 
 /** " kKEY Oopaque", in the client's order: what is told even where there is no item. */
-export function echoes(request: MetaRequest, isBinary: boolean = request.isKeyBinary): string {
-  return request.flags.map((flag) => echo(request, flag, isBinary)).join("");
+export function echoes(request: MetaRequest): string {
+  return request.flags.map((flag) => echo(request, flag, request.isKeyBinary)).join("");
 }
 
-/** The flags that ask for something about the item, answered in the client's order. */
-export function itemFlags(request: MetaRequest, item: Item, now: number): string {
+/** The flags that ask for something about the item, answered in the client's order; a T calls `touch` in its turn. */
+export function itemFlags(
+  request: MetaRequest,
+  item: Item,
+  now: number,
+  touch: () => void = () => {},
+): string {
   const text = (flag: MetaFlag): string => {
     const { name } = flag;
+    if (name === "T") touch();
     if (name === "c") return ` c${item.cas}`;
     if (name === "t") return ` t${item.expiresAt === 0 ? -1 : item.expiresAt - now}`;
     if (name === "f") return ` f${item.flags}`;

@@ -18,7 +18,8 @@ const END_OF_BINARY = {
 let memcached: MemcachedServer;
 
 beforeAll(async () => {
-  memcached = await startMemcached({ unix: true });
+  // One request at a time: one that waits to be read keeps its item from being changed in place, which shows.
+  memcached = await startMemcached({ unix: true, args: ["-R", "1"] });
 });
 
 afterAll(() => memcached.stop());

@@ -43,7 +43,7 @@ const parts: fc.Arbitrary<Parts> = fc
     return fc.constantFrom(
       shape(STORES, { ...store, extras: uint32(7) + uint32(until) }),
       shape(STORES, { ...store, extras: uint32(0) + uint32(0), casOffset: null }),
-      shape(JOINS, store),
+      shape(JOINS, { ...store, key: `${drawn.key.charAt(0)}+` }),
       shape(LOOK_UPS, { key: drawn.key }),
       shape(TOUCHES, { key: drawn.key, extras: uint32(until) }),
       shape(DELTAS, { key: drawn.key, extras: uint64(by) + uint64(initial) + uint32(until) }),

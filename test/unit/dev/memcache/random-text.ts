@@ -10,7 +10,7 @@ const key = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom("k".repeat(250), "k".repeat(251)) },
 );
 const value = fc.oneof(
-  fc.constantFrom("", "1", "10", "99", "18446744073709551615", "5 ", " 5", "x", "\r\n", "END"),
+  fc.constantFrom("", "1", "10", "99", "18446744073709551615", "5 ", " 5", "x", "x\r\ny", "END"),
   fc.nat(1000).map(String),
 );
 const flags = fc.constantFrom("0", "7", "4294967295", "4294967296", "x", "-1");
