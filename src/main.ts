@@ -1,15 +1,12 @@
 /**
- * The one program, which is every process of the proxy.
+ * The one program, which is every process of the proxy. Each loads only what it needs.
  *
  * No top-level await: while one is pending, Bun lets the process survive its exceptions.
  */
-import { runAdmin } from "./admin/admin-main.ts";
 import { runRole } from "./cli/roles.ts";
-import { DEV_BACKEND_ROLE, runDevBackend } from "./dev/dev-backend.ts";
-import { runWorker } from "./worker/worker-main.ts";
 
 runRole(process.argv.toSpliced(0, 2), {
-  __worker: runWorker,
-  __admin: runAdmin,
-  [DEV_BACKEND_ROLE]: runDevBackend,
+  __worker: async () => (await import("./worker/worker-main.ts")).runWorker(),
+  __admin: async () => (await import("./admin/admin-main.ts")).runAdmin(),
+  "__dev-backend": async () => (await import("./dev/dev-backend.ts")).runDevBackend(),
 });

@@ -10,8 +10,19 @@ import type { StatsLayout } from "./stats.ts";
 export const CONTROL_FD = 3;
 /** Fd of the shared statistics memory in every child process. */
 export const STATS_FD = 4;
+/**
+ * Fd of a worker's hand-over socket (unix, SEQPACKET): one packet is one parcel, a client connection that changes its
+ * worker. The supervisor has the other end and passes parcels on; see SessionParcel.
+ */
+export const HANDOVER_FD = 5;
 /** Fd of the first listening socket in a worker; the others follow without gaps. */
-export const LISTEN_FD_FIRST = 5;
+export const LISTEN_FD_FIRST = 6;
+/** Fd of the statistics port's listening socket in the admin process. */
+export const ADMIN_LISTEN_FD = 5;
+/** Longest packet on a hand-over socket. Longer parcels carry their bytes in a memory file. */
+export const PARCEL_BYTES_MAX: number = 64 * 1024;
+/** Formats of SessionParcel that this program can read, the best one last. */
+export const PARCEL_FORMATS: readonly number[] = [1];
 
 export interface ListenerGrant {
   /** Name of the pool that clients of this socket talk to. */
@@ -23,7 +34,10 @@ export interface ListenerGrant {
 export type ToWorker =
   | {
       readonly type: "start";
+      /** Its region of the statistics memory; no other living worker has the same. */
       readonly slot: number;
+      /** Counts all workers ever started, over upgrades, too: what it numbers by this is unique. */
+      readonly birth: number;
       /** Worker processes in all: a pool's client limit is divided by it. */
       readonly workers: number;
       readonly config: Config;
@@ -35,15 +49,62 @@ export type ToWorker =
   | { readonly type: "stop" }
   | { readonly type: "reopen_log" }
   | { readonly type: "log_level"; readonly level: Config["log"]["level"] }
+  /**
+   * Hand client connections over: put each, when no reply is owed to it, as a parcel on HANDOVER_FD and say so with
+   * `parcels`; at the end say `handed_over`.
+   *
+   * `sessions` null: all of them, and leave. Accept nobody any more at once; whatever cannot be handed over within
+   * timeoutMs is drained, and then the worker exits. A number: so many at the most, idle ones first, and go on serving.
+   */
+  | {
+      readonly type: "hand_over";
+      readonly sessions: number | null;
+      /** Pools that the receiver has; sessions of others stay. */
+      readonly pools: readonly string[];
+      /** The format to write; null: the receiver knows none of ours, so nothing can be handed over. */
+      readonly format: number | null;
+      readonly timeoutMs: number;
+    }
+  /** So many more parcels wait on HANDOVER_FD. Answered by `adopted`. */
+  | { readonly type: "adopt"; readonly parcels: number }
   /** Answered by `pong` with the same id from the event loop: proof that it turns. */
   | { readonly type: "ping"; readonly id: number };
 
 export type FromWorker =
-  | { readonly type: "ready"; readonly pid: number; readonly version: string }
+  | {
+      readonly type: "ready";
+      readonly pid: number;
+      readonly version: string;
+      /** Its PARCEL_FORMATS. */
+      readonly parcelFormats: readonly number[];
+    }
   /** Cannot serve (for instance: a listening fd is not usable); the worker exits after this. */
   | { readonly type: "failed"; readonly message: string }
+  /** So many more parcels were put on HANDOVER_FD. */
+  | { readonly type: "parcels"; readonly count: number }
+  /** The end of `hand_over`: `left` sessions stay, because they are busy, closing, or of a pool that is gone. */
+  | { readonly type: "handed_over"; readonly moved: number; readonly left: number }
+  /** `adopted` of the announced parcels are sessions now; `failed` could not be, and were closed. */
+  | { readonly type: "adopted"; readonly adopted: number; readonly failed: number }
   | { readonly type: "drained"; readonly closed: number }
   | { readonly type: "pong"; readonly id: number; readonly clients: number };
+
+/**
+ * The head of a packet on a hand-over socket: JSON, then a line feed. With it come descriptors: the client's connection
+ * and, if `isInline` is false, a memory file. `inputBytes` and then `outputBytes` bytes follow behind the line feed,
+ * or stand in that file.
+ */
+export interface SessionParcel {
+  readonly format: number;
+  readonly pool: string;
+  /** What the client's protocol module must know again; its own business. */
+  readonly client: unknown;
+  /** Received, but not handled yet. */
+  readonly inputBytes: number;
+  /** Replies that the client has not taken yet. */
+  readonly outputBytes: number;
+  readonly isInline: boolean;
+}
 
 /** The admin process serves statistics and nothing else. */
 export type ToAdmin =

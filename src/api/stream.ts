@@ -18,6 +18,10 @@ export interface Stream {
   shutdown(): void;
   /** Closes both directions. `onClose` is called, before this returns or later, exactly once. */
   close(): void;
+  /**
+   * Lets go of the connection without closing it: another process holds it now. Nothing more is heard of it.
+   */
+  detach(): void;
   /** Address of the other end, for humans: "10.0.0.1:51234", or "unix". */
   readonly peer: string;
 }

@@ -6,6 +6,7 @@
  */
 import type { Socket, SocketHandler } from "bun";
 import type { Stream, StreamEvents } from "../api/stream.ts";
+import { detachConnection } from "../os/event-loop.ts";
 
 export class BunStream implements Stream {
   /** Null before the socket is open and after it is closed. */
@@ -46,6 +47,16 @@ export class BunStream implements Stream {
     this.socket?.end();
   }
 
+  detach(): void {
+    const socket = this.socket;
+    if (socket === null) return;
+    const { fd } = this;
+    this.socket = null;
+    this.events = null;
+    detachConnection(fd);
+    socket.terminate();
+  }
+
   /** SO_KEEPALIVE, with the first probe after `idleMs`. */
   keepAlive(idleMs: number): void {
     this.socket?.setKeepAlive(true, idleMs);
@@ -70,6 +81,14 @@ export class BunStream implements Stream {
     events?.onClose(cause);
   }
 }
+
+/** Hears of a stream until it is known who does. */
+export const NOBODY: StreamEvents = {
+  onBytes() {},
+  onDrain() {},
+  onEnd() {},
+  onClose() {},
+};
 
 /** What all sockets share; `open` differs between accepted and connected ones. */
 export const STREAM_HANDLER: SocketHandler<BunStream> = {

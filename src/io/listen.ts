@@ -1,6 +1,6 @@
 /** Accepting clients on a listening socket that somebody else made. */
 import type { Stream, StreamEvents } from "../api/stream.ts";
-import { BunStream, STREAM_HANDLER } from "./bun-stream.ts";
+import { BunStream, NOBODY, STREAM_HANDLER } from "./bun-stream.ts";
 
 export interface Acceptor {
   /** Accepts nobody any more. Accepted streams live on, and the socket itself stays its maker's. */
@@ -43,10 +43,3 @@ export function acceptOn(
 
 /** Idle time after which the kernel asks whether the other end is still there. */
 export const KEEPALIVE_IDLE_MS = 60_000;
-
-const NOBODY: StreamEvents = {
-  onBytes() {},
-  onDrain() {},
-  onEnd() {},
-  onClose() {},
-};

@@ -17,6 +17,9 @@ const library = dlopen("libc.so.6", {
   getsockname: { args: [i32, ptr, ptr], returns: i32 },
   inet_pton: { args: [i32, ptr, ptr], returns: i32 },
   if_nametoindex: { args: [ptr], returns: u32 },
+  sendmsg: { args: [i32, ptr, i32], returns: i32 },
+  recvmsg: { args: [i32, ptr, i32], returns: i32 },
+  epoll_ctl: { args: [i32, i32, i32, ptr], returns: i32 },
   close: { args: [i32], returns: i32 },
   dup2: { args: [i32, i32], returns: i32 },
   fcntl: { args: [i32, i32, i64_fast], returns: i32 },
@@ -45,6 +48,9 @@ export interface Libc {
   getsockname(fd: number, address: Memory, length: Memory): number;
   inet_pton(family: number, text: Memory, address: Memory): number;
   if_nametoindex(name: Memory): number;
+  sendmsg(fd: number, message: Memory, flags: number): number;
+  recvmsg(fd: number, message: Memory, flags: number): number;
+  epoll_ctl(epoll: number, operation: number, fd: number, event: Memory | null): number;
   close(fd: number): number;
   dup2(fd: number, target: number): number;
   fcntl(fd: number, command: number, argument: number): number;

@@ -12,6 +12,7 @@ import { POOL } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { Failure, ReplySink, UpstreamConnection } from "../api/upstream.ts";
 import { ByteQueue, GONE, WRITTEN } from "../base/byte-queue.ts";
+import { copyOf } from "../base/copy-of.ts";
 import { InputBuffer } from "../base/input-buffer.ts";
 import {
   LINGER_MS,
@@ -37,6 +38,16 @@ export interface SessionHost {
   onSessionClosed(session: Session): void;
 }
 
+/** A session between two processes. */
+export interface SavedSession {
+  /** The frontend's own. */
+  readonly client: unknown;
+  /** Received, not handled. */
+  readonly input: Buffer;
+  /** Replies that the client has not taken. */
+  readonly output: Buffer;
+}
+
 export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
   isMarked = false;
   isWoken = false;
@@ -55,8 +66,10 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
   private isFinishing = false;
   private isLingering = false;
   private isDraining = false;
-  /** Waits for room on an upstream connection. */
+  /** Takes no requests until it is woken. */
   private isWaiting = false;
+  private wakesWhenSettled = false;
+  private onSettledForMove: (() => void) | null = null;
   /** Replies that may be owed at once: grows while they are small, shrinks while they are large. */
   private window: number = PENDING_REPLIES_START;
 
@@ -78,6 +91,11 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
 
   get peer(): string {
     return this.stream.peer;
+  }
+
+  /** The descriptor of the client's connection; -1 once it is closed. */
+  get fd(): number {
+    return this.stream.fd;
   }
 
   get isOpen(): boolean {
@@ -123,10 +141,22 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     return (
       !this.isFinishing &&
       !this.isWaiting &&
+      this.onSettledForMove === null &&
       this.ring.pending < this.window &&
       !this.ring.isFull &&
       this.out.size < SESSION_OUTPUT_HIGH_BYTES
     );
+  }
+
+  /** Nothing is owed: every request so far is answered. */
+  get isSettled(): boolean {
+    return this.ring.pending === 0;
+  }
+
+  /** Stops taking requests until every request so far is answered. */
+  waitUntilSettled(): void {
+    this.isWaiting = true;
+    this.wakesWhenSettled = true;
   }
 
   /** Stops taking requests until `connection` has room. */
@@ -173,6 +203,10 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
 
   /** To be called after `count` replies of about `bytes` each were put into ring or out-queue. */
   settled(count: number, bytes: number): void {
+    if (this.wakesWhenSettled && this.isSettled) {
+      this.wakesWhenSettled = false;
+      this.host.turn.wake(this);
+    }
     if (bytes > LARGE_REPLY_BYTES) this.narrowWindow(bytes);
     else if (this.window < PENDING_REPLIES_MAX) this.window += count;
     if (this.out.size + this.ring.keptBytes > SESSION_OUTPUT_MAX_BYTES) {
@@ -198,6 +232,51 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     this.close();
   }
 
+  // Moving to another process
+
+  /** It may be moved: its client has neither ended nor been told that this is the end. */
+  get canMove(): boolean {
+    return !this.isClosed && !this.isFinishing;
+  }
+
+  /** Takes no more requests, and calls `onSettled` once no reply is owed: the moment to `save` and `leave`. */
+  beginMove(onSettled: () => void): void {
+    this.onSettledForMove = onSettled;
+    this.setPaused(true);
+    this.host.turn.mark(this);
+  }
+
+  /** It stays after all. */
+  cancelMove(): void {
+    this.onSettledForMove = null;
+    if (!this.isClosed) this.host.turn.wake(this);
+  }
+
+  /** All that its successor must know. The buffers are copies. */
+  save(): SavedSession {
+    const { bytes, start, end } = this.input;
+    return {
+      client: this.frontend.saveState(),
+      input: copyOf(bytes, start, end),
+      output: this.out.toBuffer(),
+    };
+  }
+
+  /** Its successor has the connection. */
+  leave(): void {
+    this.stream.detach();
+    this.release();
+  }
+
+  /** Goes on where another process stopped. To be called once, after `attach`. */
+  resume(input: Buffer, output: Buffer): void {
+    if (output.length > 0) {
+      this.out.appendKept(output, 0, output.length);
+      this.host.turn.mark(this);
+    }
+    if (input.length > 0) this.onBytes(input);
+  }
+
   // Writing
 
   flush(): void {
@@ -208,6 +287,10 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     if (result === GONE || this.isClosed) return;
     if (this.isFinishing) {
       this.finishIfDone();
+      return;
+    }
+    if (this.onSettledForMove !== null && this.isSettled) {
+      this.onSettledForMove();
       return;
     }
     const hasRoom = result === WRITTEN || this.out.size < SESSION_OUTPUT_LOW_BYTES;
@@ -269,7 +352,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
   }
 
   private closeIfIdle(): void {
-    if (this.isIdle) this.finish();
+    if (this.isIdle) this.close();
   }
 
   close(): void {

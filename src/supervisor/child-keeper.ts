@@ -79,7 +79,9 @@ export class ChildKeeper<Out> {
     return this.#state === "serving";
   }
 
+  /** Does nothing once it was told to leave. */
   start(): void {
+    if (this.#state !== "waiting") return;
     const plan = this.#plan;
     this.#state = "starting";
     this.#startedAtMs = performance.now();

@@ -5,13 +5,17 @@
  *      └──────────── TERM, INT, or it cannot start ─────────┴▶ stopping ─▶ exit code
  */
 import type { Config } from "../api/config.ts";
-import { LISTEN_FD_FIRST, type ToAdmin, type ToWorker } from "../api/control.ts";
+import { ADMIN_LISTEN_FD, type ToAdmin, type ToWorker } from "../api/control.ts";
 import type { StatsLayout } from "../api/stats.ts";
 import { exitOnFault } from "../base/fatal.ts";
 import { createLogger, LOG_LEVELS, type Logger } from "../base/log.ts";
 import { createStatsLayout, statsByteLength } from "../metrics/layout.ts";
+import { closeFd } from "../os/fd.ts";
+import { createParcelPair } from "../os/fd-passing.ts";
+import { OsError } from "../os/os-error.ts";
 import { setProcessName } from "../os/process.ts";
 import { createSharedMemory } from "../os/shared-memory.ts";
+import type { SocketPair } from "../os/socket-pair.ts";
 import { usableCores } from "../os/usable-cores.ts";
 import { ChildKeeper, type KeeperEvents } from "./child-keeper.ts";
 import { type Listeners, openListeners } from "./listeners.ts";
@@ -55,10 +59,13 @@ export async function runSupervisor(config: Config, options: SupervisorOptions):
     pidFile?.remove();
     throw error;
   }
-  const supervisor = new Supervisor({ config, options, log, workers, listeners });
   try {
+    const supervisor = new Supervisor({ config, options, log, workers, listeners });
     pidFile?.write();
     return await supervisor.run();
+  } catch (error) {
+    // A limit of the system, met before anything ran.
+    throw error instanceof OsError ? new StartError([error.message]) : error;
   } finally {
     listeners.close();
     pidFile?.remove();
@@ -83,6 +90,8 @@ class Supervisor {
   readonly #startedAtMs = Date.now();
   readonly #workers: ChildKeeper<ToWorker>[] = [];
   readonly #admins: ChildKeeper<ToAdmin>[] = [];
+  readonly #handovers: SocketPair[] = [];
+  #births = 0;
   readonly #done = Promise.withResolvers<number>();
   #phase: "starting" | "serving" | "draining" | "stopping" = "starting";
   /** Children that have not left yet. */
@@ -108,10 +117,10 @@ class Supervisor {
     const ticker = setInterval(() => {
       for (const worker of this.#workers) worker.tick();
     }, TICK_MS);
-    for (const child of [...this.#workers, ...this.#admins]) {
-      this.#present += 1;
-      child.start();
-    }
+    const children = this.#children();
+    this.#present = children.length;
+    // If one cannot be started, all are stopped, also those whose turn would come.
+    for (const child of children) child.start();
     try {
       return await this.#done.promise;
     } finally {
@@ -128,10 +137,11 @@ class Supervisor {
       role: "__worker",
       isSilent: this.#options.isDaemon,
       answers: true,
-      fds: () => [this.#statsFd, ...this.#listeners.forWorker(slot).fds],
+      fds: () => [this.#statsFd, this.#renewHandover(slot), ...this.#listeners.forWorker(slot).fds],
       startMessage: (): ToWorker => ({
         type: "start",
         slot,
+        birth: this.#births++,
         workers,
         config: this.#config,
         listeners: this.#listeners.forWorker(slot).grants,
@@ -139,6 +149,15 @@ class Supervisor {
       }),
     };
     return new ChildKeeper(plan, this.#childEvents(name), this.#log);
+  }
+
+  /** A fresh hand-over socket for the worker that is about to start; that of its predecessor is closed. */
+  #renewHandover(slot: number): number {
+    const old = this.#handovers[slot];
+    if (old !== undefined) for (const fd of [old.ours, old.theirs]) closeFd(fd);
+    const pair = createParcelPair();
+    this.#handovers[slot] = pair;
+    return pair.theirs;
   }
 
   #createAdmin(): ChildKeeper<ToAdmin> {
@@ -156,7 +175,7 @@ class Supervisor {
         type: "start",
         config: this.#config,
         stats: this.#layout,
-        statsListenFd: this.#listeners.statsFd === null ? null : LISTEN_FD_FIRST,
+        statsListenFd: this.#listeners.statsFd === null ? null : ADMIN_LISTEN_FD,
         version: this.#options.version,
         startedAtMs: this.#startedAtMs,
       }),

@@ -1,20 +1,25 @@
 /** Everything in a worker that touches traffic: one PoolPlane per pool, and what they share. */
 import type { PoolConfig } from "../api/config.ts";
-import type { ListenerGrant } from "../api/control.ts";
+import { HANDOVER_FD, type ListenerGrant, PARCEL_FORMATS } from "../api/control.ts";
 import { POOL } from "../api/stats.ts";
 import { assert } from "../base/assert.ts";
 import { Turn } from "../base/turn.ts";
 import { initHashes } from "../hash/hash-function.ts";
+import { adoptStream } from "../io/adopt.ts";
 import { type Acceptor, acceptOn } from "../io/listen.ts";
+import { closeFd } from "../os/fd.ts";
 import { openFilesMax } from "../os/open-files.ts";
+import type { Session } from "../session/session.ts";
+import { type Candidate, HandOver } from "./hand-over.ts";
+import { receiveSession } from "./parcel.ts";
 import { PoolPlane } from "./pool-plane.ts";
-import type { DataPlane, DataPlaneOptions } from "./worker.ts";
+import type { DataPlane, DataPlaneOptions, HandOverEvents, HandOverOrder } from "./worker.ts";
 
 /** How often deadlines are looked at: what a timeout may be late by. */
 const DEADLINE_STEP_MS = 10;
 /** Descriptors kept free for what is neither client nor server: logs, listeners, timers, a new generation. */
 const RESERVED_FILES = 64;
-/** Client ids are sequence × this + slot: no two workers give the same. */
+/** Client ids are sequence × this + the worker's birth number: so no two workers give the same. */
 const CLIENT_ID_STEP = 4096;
 
 /** Builds what serves the configuration in `options`. */
@@ -31,6 +36,7 @@ class WorkerDataPlane implements DataPlane {
   private readonly clientsMax: number;
   private clientIds = 0;
   private onAllGone: (() => void) | null = null;
+  private outgoing: HandOver | null = null;
 
   constructor(options: DataPlaneOptions) {
     this.options = options;
@@ -57,10 +63,7 @@ class WorkerDataPlane implements DataPlane {
         plane !== undefined,
         `a listener was granted for pool ${pool}, which is not configured`,
       );
-      const config = this.options.config.pools.find(({ name }) => name === pool);
-      this.acceptors.push(
-        acceptOn(fd, config?.tcpKeepalive === true, (stream) => plane.accept(stream)),
-      );
+      this.acceptors.push(acceptOn(fd, plane.isKeptAlive, (stream) => plane.accept(stream)));
     }
   }
 
@@ -78,6 +81,73 @@ class WorkerDataPlane implements DataPlane {
     this.checkGone();
   }
 
+  handOver(order: HandOverOrder, events: HandOverEvents): void {
+    const { sessions, pools, format, timeoutMs } = order;
+    if (sessions === null) for (const acceptor of this.acceptors) acceptor.stop();
+    const candidates = format === null ? [] : this.candidates(pools, sessions);
+    this.outgoing = new HandOver(candidates, {
+      socket: HANDOVER_FD,
+      format: format ?? 0,
+      timeoutMs,
+      onParcels: events.onParcels,
+      onDone: (moved) => {
+        this.outgoing = null;
+        events.onDone(moved, this.clients);
+      },
+    });
+  }
+
+  /** Sessions that may go, at most `most` of them, idle ones first. */
+  private candidates(pools: readonly string[], most: number | null): Candidate[] {
+    const all = pools.flatMap((pool) =>
+      [...(this.pools.get(pool)?.sessions ?? [])].map((session) => ({ pool, session })),
+    );
+    const movable = all.filter(({ session }) => session.canMove);
+    if (most === null) return movable;
+    movable.sort((a, b) => Number(b.session.isIdle) - Number(a.session.isIdle));
+    return movable.filter((_, index) => index < most);
+  }
+
+  adopt(parcels: number, done: (adopted: number, failed: number) => void): void {
+    let adopted = 0;
+    let failed = 0;
+    const count = (isAdopted: boolean): void => {
+      if (isAdopted) adopted++;
+      else failed++;
+      if (adopted + failed === parcels) done(adopted, failed);
+    };
+    for (let i = 0; i < parcels; i++) this.adoptOne(count);
+  }
+
+  private adoptOne(count: (isAdopted: boolean) => void): void {
+    const received = receiveSession(HANDOVER_FD);
+    if (received === null) {
+      count(false);
+      return;
+    }
+    const { parcel, connection, input, output } = received;
+    const plane = this.pools.get(parcel.pool);
+    if (plane === undefined || !PARCEL_FORMATS.includes(parcel.format)) {
+      closeFd(connection);
+      count(false);
+      return;
+    }
+    adoptStream(
+      connection,
+      plane.isKeptAlive,
+      (stream) => {
+        count(true);
+        return plane.adopt(stream, { client: parcel.client, input, output });
+      },
+      () => count(false),
+    );
+  }
+
+  private onClientGone(session: Session): void {
+    this.outgoing?.forget(session);
+    this.checkGone();
+  }
+
   close(): void {
     clearInterval(this.deadlines);
     for (const acceptor of this.acceptors) acceptor.stop();
@@ -85,7 +155,7 @@ class WorkerDataPlane implements DataPlane {
   }
 
   private addPool(pool: PoolConfig, turn: Turn): void {
-    const { stats, counters, log, slot } = this.options;
+    const { stats, counters, log, birth } = this.options;
     const layout = stats.pools.find(({ name }) => name === pool.name);
     assert(layout !== undefined, `pool ${pool.name} has no place in the statistics`);
     this.pools.set(
@@ -98,8 +168,8 @@ class WorkerDataPlane implements DataPlane {
         counters,
         clientsEverywhere: () => this.clientsEverywhere(layout.base),
         hasRoom: () => this.clients < this.clientsMax,
-        nextClientId: () => ++this.clientIds * CLIENT_ID_STEP + slot,
-        onClientGone: () => this.checkGone(),
+        nextClientId: () => ++this.clientIds * CLIENT_ID_STEP + (birth % CLIENT_ID_STEP),
+        onClientGone: (session) => this.onClientGone(session),
       }),
     );
   }

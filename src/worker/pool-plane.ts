@@ -10,7 +10,7 @@ import { KeyHasher } from "../hash/key-hasher.ts";
 import { PoolRoute } from "../route/pool-route.ts";
 import type { MemcachePool } from "../session/memcache/memcache-pool.ts";
 import type { RedisPool } from "../session/redis/redis-frontend.ts";
-import { Session, type SessionHost } from "../session/session.ts";
+import { type SavedSession, Session, type SessionHost } from "../session/session.ts";
 import { Server } from "../upstream/server.ts";
 import { createPoolProtocol, type PoolProtocol } from "./pool-protocol.ts";
 
@@ -26,7 +26,7 @@ export interface PoolPlaneOptions {
   readonly hasRoom: () => boolean;
   /** A number that no other client of any worker has. */
   readonly nextClientId: () => number;
-  readonly onClientGone: () => void;
+  readonly onClientGone: (session: Session) => void;
 }
 
 export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
@@ -83,6 +83,11 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
     this.route.attach(this.servers);
   }
 
+  /** Whether its clients' connections have SO_KEEPALIVE. */
+  get isKeptAlive(): boolean {
+    return this.options.pool.tcpKeepalive;
+  }
+
   /** A client has connected. Null: it may not stay, and was told why. */
   accept(stream: Stream): StreamEvents | null {
     const { pool, clientsEverywhere, hasRoom } = this.options;
@@ -93,18 +98,30 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
       stream.write(tooManyClients, 0, tooManyClients.length);
       return null;
     }
+    this.counters[this.countersBase + POOL.client_connections_total]! += 1;
+    return this.addSession(stream, undefined);
+  }
+
+  /** A client's connection that another worker had, with what it saved of the session. */
+  adopt(stream: Stream, { client, input, output }: SavedSession): StreamEvents {
+    const session = this.addSession(stream, client);
+    session.resume(input, output);
+    return session;
+  }
+
+  /** @param client what a frontend saved, or undefined for a new client */
+  private addSession(stream: Stream, client: unknown): Session {
     const session = new Session(this, stream, this.lanes++);
-    session.attach(this.protocol.createFrontend(session));
+    session.attach(this.protocol.createFrontend(session, client));
     this.sessions.add(session);
     this.counters[this.countersBase + POOL.client_connections]! += 1;
-    this.counters[this.countersBase + POOL.client_connections_total]! += 1;
     return session;
   }
 
   onSessionClosed(session: Session): void {
     this.sessions.delete(session);
     this.counters[this.countersBase + POOL.client_connections]! -= 1;
-    this.options.onClientGone();
+    this.options.onClientGone(session);
   }
 
   nextClientId(): number {

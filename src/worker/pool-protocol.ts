@@ -4,16 +4,16 @@ import type { UpstreamProtocol } from "../api/protocol.ts";
 import { createMemcacheBinaryUpstream } from "../protocol/memcache/binary/upstream-protocol.ts";
 import { createMemcacheTextUpstream } from "../protocol/memcache/text/upstream-protocol.ts";
 import { encodeError } from "../protocol/redis/encode.ts";
-import { createRedisUpstream } from "../protocol/redis/upstream-protocol.ts";
 import type { Frontend } from "../session/frontend.ts";
-import { MemcacheFrontend } from "../session/memcache/memcache-frontend.ts";
+import { type MemcacheClientState, MemcacheFrontend } from "../session/memcache/memcache-frontend.ts";
 import {
   type MemcachePool,
   VARIANT_BINARY,
   VARIANT_TEXT,
 } from "../session/memcache/memcache-pool.ts";
+import type { RedisClientState } from "../session/redis/client-state.ts";
 import { RedisFrontend, type RedisPool } from "../session/redis/redis-frontend.ts";
-import { VARIANT } from "../session/redis/variant.ts";
+import { redisVariants } from "../session/redis/variant.ts";
 import type { Session } from "../session/session.ts";
 
 export interface PoolProtocol {
@@ -21,7 +21,8 @@ export interface PoolProtocol {
   readonly variants: readonly UpstreamProtocol[];
   /** Told to a client that may not stay. */
   readonly tooManyClients: Buffer;
-  createFrontend(session: Session): Frontend;
+  /** @param saved what such a frontend's `saveState` gave in another process; undefined for a new client */
+  createFrontend(session: Session, saved: unknown): Frontend;
 }
 
 /** @param shared what the pool's sessions share, whatever they speak */
@@ -29,21 +30,22 @@ export function createPoolProtocol(
   config: PoolConfig,
   shared: RedisPool & MemcachePool,
 ): PoolProtocol {
-  const variants: UpstreamProtocol[] = [];
   if (config.protocol === "redis") {
-    variants[VARIANT] = createRedisUpstream(config.redisAuth, config.redisDb);
     return {
-      variants,
+      variants: redisVariants(config.redisAuth, config.redisDb),
       tooManyClients: encodeError("ERR max number of clients reached"),
-      createFrontend: (session) => new RedisFrontend(shared, session),
+      createFrontend: (session, saved) =>
+        new RedisFrontend(shared, session, saved as RedisClientState | undefined),
     };
   }
+  const variants: UpstreamProtocol[] = [];
   variants[VARIANT_TEXT] = createMemcacheTextUpstream();
   variants[VARIANT_BINARY] = createMemcacheBinaryUpstream();
   return {
     variants,
     // memcached's own words, whatever the client was going to speak.
     tooManyClients: Buffer.from("ERROR Too many open connections\r\n"),
-    createFrontend: (session) => new MemcacheFrontend(shared, session),
+    createFrontend: (session, saved) =>
+      new MemcacheFrontend(shared, session, saved as MemcacheClientState | undefined),
   };
 }

@@ -8,6 +8,7 @@ import {
   CONTROL_FD,
   type FromWorker,
   type ListenerGrant,
+  PARCEL_FORMATS,
   STATS_FD,
   type ToWorker,
 } from "../api/control.ts";
@@ -26,12 +27,27 @@ export interface DataPlane {
   listen(grants: readonly ListenerGrant[]): void;
   /** Accepts nobody any more and finishes what is in flight; `done` gets how many clients were cut off at the time-out. */
   drain(timeoutMs: number, done: (closed: number) => void): void;
+  /** Gives client connections away. One order at a time. */
+  handOver(order: HandOverOrder, events: HandOverEvents): void;
+  /** Takes so many client connections off HANDOVER_FD. */
+  adopt(parcels: number, done: (adopted: number, failed: number) => void): void;
   readonly clients: number;
   close(): void;
 }
 
+export type HandOverOrder = Extract<ToWorker, { readonly type: "hand_over" }>;
+
+export interface HandOverEvents {
+  /** So many more parcels are on HANDOVER_FD. */
+  onParcels(count: number): void;
+  /** The end: `moved` are gone, `left` clients are still here. */
+  onDone(moved: number, left: number): void;
+}
+
 export interface DataPlaneOptions {
   readonly slot: number;
+  /** Counts all workers ever started. */
+  readonly birth: number;
   /** Worker processes in all. */
   readonly workers: number;
   readonly config: Config;
@@ -102,6 +118,14 @@ class Worker {
       case "drain":
         this.#drain(message.timeoutMs);
         break;
+      case "hand_over":
+        this.#handOver(message);
+        break;
+      case "adopt":
+        this.#dataPlane?.adopt(message.parcels, (adopted, failed) =>
+          this.#send({ type: "adopted", adopted, failed }),
+        );
+        break;
       case "stop":
         this.#stop();
         break;
@@ -127,6 +151,7 @@ class Worker {
     resetGauges(counters, start.stats);
     const dataPlane = await this.#createDataPlane({
       slot: start.slot,
+      birth: start.birth,
       workers: start.workers,
       config: start.config,
       stats: start.stats,
@@ -135,7 +160,12 @@ class Worker {
     });
     dataPlane.listen(start.listeners);
     this.#dataPlane = dataPlane;
-    this.#send({ type: "ready", pid: process.pid, version: VERSION });
+    this.#send({
+      type: "ready",
+      pid: process.pid,
+      version: VERSION,
+      parcelFormats: PARCEL_FORMATS,
+    });
   }
 
   #fail(error: unknown): void {
@@ -148,6 +178,17 @@ class Worker {
   #onOrphaned(): void {
     this.#log?.warn("the supervisor is gone: draining", { timeoutMs: this.#drainTimeoutMs });
     this.#drain(this.#drainTimeoutMs);
+  }
+
+  #handOver(order: HandOverOrder): void {
+    this.#dataPlane?.handOver(order, {
+      onParcels: (count) => this.#send({ type: "parcels", count }),
+      onDone: (moved, left) => {
+        this.#log?.debug("handed over", { moved, left });
+        this.#send({ type: "handed_over", moved, left });
+        if (order.sessions === null) this.#drain(this.#drainTimeoutMs);
+      },
+    });
   }
 
   #drain(timeoutMs: number): void {

@@ -1,6 +1,8 @@
 /** `proxy dev` as a user meets it: real processes, real pools, embedded servers. */
 import { afterEach, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
+import { Redis as IoRedis } from "ioredis";
+import { createClient } from "redis";
 import type { DevFacts } from "../../src/cli/dev-facts.ts";
 import { freePort } from "../support/free-port.ts";
 import { proxyCommand } from "../support/proxy-process.ts";
@@ -17,12 +19,15 @@ interface Run {
 }
 
 const running: Bun.Subprocess[] = [];
+/** What closes the clients that a test opened: they would try to connect again. */
+const closing: (() => void)[] = [];
 
 process.on("exit", () => {
   for (const child of running) child.kill("SIGTERM");
 });
 
 afterEach(async () => {
+  for (const close of closing.splice(0)) close();
   for (const child of running.splice(0)) {
     child.kill("SIGTERM");
     await child.exited;
@@ -111,6 +116,49 @@ test("keys written through the proxy are read back, and lie on all the servers",
   client.close();
 });
 
+test("node-redis with its default options, which mean RESP3", async () => {
+  const { facts } = await startJson("--workers", "1", "--shards", "3");
+  const client = createClient({ socket: { host: facts.host, port: facts.port } });
+  closing.push(() => client.destroy());
+  await client.connect();
+  expect(await client.hello()).toMatchObject({ proto: 3 });
+  expect(await client.set("text", "value")).toBe("OK");
+  expect(await client.get("text")).toBe("value");
+  expect(await client.get("none")).toBeNull();
+  expect(await client.hSet("hash", { one: "1", two: "2" })).toBe(2);
+  expect({ ...(await client.hGetAll("hash")) }).toEqual({ one: "1", two: "2" });
+  expect(await client.sAdd("set", ["a", "b"])).toBe(2);
+  expect((await client.sMembers("set")).sort()).toEqual(["a", "b"]);
+  const scores = [
+    { value: "low", score: -1.5 },
+    { value: "high", score: Number.POSITIVE_INFINITY },
+  ];
+  expect(await client.zAdd("zset", scores)).toBe(2);
+  expect(await client.zRangeWithScores("zset", 0, -1)).toEqual(scores);
+  expect(await client.zScore("zset", "low")).toBe(-1.5);
+  expect(await client.mGet(["text", "none", "other", "text"])).toEqual([
+    ...["value", null, null, "value"],
+  ]);
+});
+
+test("ioredis with its default options", async () => {
+  const { facts } = await startJson("--workers", "1", "--shards", "3");
+  const client = new IoRedis({ host: facts.host, port: facts.port });
+  closing.push(() => client.disconnect());
+  expect(await client.set("text", "value")).toBe("OK");
+  expect(await client.get("text")).toBe("value");
+  expect(await client.hset("hash", { one: "1", two: "2" })).toBe(2);
+  expect(await client.hgetall("hash")).toEqual({ one: "1", two: "2" });
+  expect(await client.zadd("zset", -1.5, "low", "inf", "high")).toBe(2);
+  expect(await client.zrange("zset", 0, "-1", "WITHSCORES")).toEqual([
+    "low",
+    "-1.5",
+    "high",
+    "inf",
+  ]);
+  expect(await client.mget("text", "none", "text")).toEqual(["value", null, "value"]);
+});
+
 test("it says that it is not for production, and what to type next", async () => {
   const port = freePort();
   const { output } = await start("Ctrl-C ends it.\n", "--port", String(port));
@@ -122,12 +170,21 @@ test("it says that it is not for production, and what to type next", async () =>
   expect(route.stdout.toString()).toContain("shard-");
 });
 
+/** Those that were told first may have ended the others by then. */
+function interrupt(pid: number): void {
+  try {
+    process.kill(pid, "SIGINT");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
 test("Ctrl-C ends every process and leaves no file", async () => {
   const { child, facts } = await startJson();
   const processes = childrenOf(child.pid);
   expect(processes.length).toBeGreaterThan(1);
   expect(existsSync(facts.config)).toBe(true);
-  for (const pid of [child.pid, ...processes]) process.kill(pid, "SIGINT");
+  for (const pid of [child.pid, ...processes]) interrupt(pid);
   expect(await child.exited).toBe(0);
   for (const pid of processes) expect(isGone(pid)).toBe(true);
   expect(existsSync(facts.config)).toBe(false);

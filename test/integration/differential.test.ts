@@ -63,14 +63,19 @@ async function flushAll(): Promise<void> {
   await Promise.all(all.map((server) => exchange(server, [["FLUSHALL"]])));
 }
 
-/** Sends a whole script, cut at the given offsets, and returns the replies. */
+/** Sends a whole script, cut at the given offsets, in one of the protocol's versions, and returns the replies. */
 async function run(
   endpoint: Endpoint,
   script: readonly Step[],
   cuts: readonly number[],
+  version: 2 | 3,
 ): Promise<Buffer[]> {
   const client = await RespClient.connect(endpoint, DEADLINE_MS);
   try {
+    if (version === 3) {
+      client.command(["HELLO", "3"]);
+      expect(`${await client.reply()}`).toStartWith("%7\r\n$6\r\nserver\r\n$5\r\nredis\r\n");
+    }
     const bytes = Buffer.from(script.map((step) => step.request).join(""), "latin1");
     const sending = sendInPieces(client, cut(bytes, cuts));
     const replies = await client.replies(script.filter((step) => step.compare !== "none").length);
@@ -106,13 +111,17 @@ function sorted(reply: Buffer): string {
   return reply.toString("latin1").split("\r\n").sort().join("\r\n");
 }
 
-async function compareEverywhere(script: readonly Step[], cuts: readonly number[]): Promise<void> {
+async function compareEverywhere(
+  script: readonly Step[],
+  cuts: readonly number[],
+  version: 2 | 3 = 2,
+): Promise<void> {
   await flushAll();
-  const wanted = await run(model, script, []);
+  const wanted = await run(model, script, [], version);
   for (const { name, endpoint } of targets) {
     let got: Buffer[];
     try {
-      got = await run(endpoint, script, cuts);
+      got = await run(endpoint, script, cuts, version);
       compare(script, wanted, got);
     } catch (error) {
       throw new Error(`${name}: ${(error as Error).message}`);
@@ -126,6 +135,7 @@ describe("the same bytes as one Redis", () => {
     expect(script.length).toBeGreaterThan(500);
     await compareEverywhere(script, []);
     await compareEverywhere(script, [1, 3, 1000, 5000, 10_000, 20_000]);
+    await compareEverywhere(script, [2, 700, 9000], 3);
   });
 
   test("random scripts in random pieces", async () => {
@@ -133,6 +143,7 @@ describe("the same bytes as one Redis", () => {
     const property = fc.asyncProperty(
       fc.array(anyStep, { minLength: 1, maxLength: 40 }),
       fc.array(fc.nat({ max: 3000 }), { maxLength: 12 }),
+      fc.constantFrom<2 | 3>(2, 3),
       compareEverywhere,
     );
     await fc.assert(property, {

@@ -2,10 +2,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { sortServers } from "../../src/base/sort-servers.ts";
 import { createHash } from "../../src/hash/hash-function.ts";
 import { KeyHasher } from "../../src/hash/key-hasher.ts";
 import { createRing } from "../../src/hash/ring.ts";
-import { sortServers } from "../../src/base/sort-servers.ts";
 import { startNutcracker } from "../support/nutcracker.ts";
 import {
   type PlacementCombination,

@@ -166,22 +166,29 @@ test("a daemon is started once it serves, and keeps no terminal", async () => {
   const file = writeConfig(directory, [`127.0.0.1:${port}`]);
   const args = ["-dc", file, "-p", pidFile, "-o", join(directory, "log"), "--workers", "1"];
   const launcher = Bun.spawn(echoCommand(args), { stdio: ["ignore", "pipe", "pipe"] });
-  // Ends only when nobody holds the pipe any more: neither the daemon nor its worker.
-  const [output] = await Promise.all([launcher.stdout.text(), launcher.stderr.text()]);
-  expect(await launcher.exited).toBe(0);
-  const pid = Number(readFileSync(pidFile, "utf8"));
-  expect(output).toContain(`pid ${pid}`);
   try {
+    // Ends only when nobody holds the pipe any more: neither the daemon nor its worker.
+    const [output] = await Promise.all([launcher.stdout.text(), launcher.stderr.text()]);
+    expect(await launcher.exited).toBe(0);
+    const pid = pidIn(pidFile);
+    expect(output).toContain(`pid ${pid}`);
     const client = await connectClient(port);
     expect((await client.ask("x")).text).toBe("x");
     client.close();
     expect(sessionOf(pid)).toBe(pid);
-  } finally {
     process.kill(pid, "SIGTERM");
+    await until("the daemon is gone", () => !isAlive(pid));
+    expect(existsSync(pidFile)).toBe(false);
+  } finally {
+    launcher.kill("SIGKILL");
+    // It is no child of ours: when something above failed, only its file says who it is.
+    if (existsSync(pidFile)) process.kill(pidIn(pidFile), "SIGKILL");
   }
-  await until("the daemon is gone", () => !isAlive(pid));
-  expect(existsSync(pidFile)).toBe(false);
 });
+
+function pidIn(file: string): number {
+  return Number(readFileSync(file, "utf8"));
+}
 
 /** Sixth field of /proc/PID/stat; the second one is in parentheses and may hold blanks. */
 function sessionOf(pid: number): number {

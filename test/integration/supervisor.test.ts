@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import {
   childrenOf,
@@ -188,6 +189,29 @@ test("workers that crash right at the start, again and again, make it fail", asy
   expect(await proxy.exited).toBe(1);
   expect(proxy.log().match(/ died .*exitCode=3/g)).toHaveLength(5);
   expect(proxy.log()).toContain("proxy: worker/0: died 5 times in a row right after its start");
+});
+
+test("too few descriptors make the start fail in one line, at whatever step they run out", async () => {
+  const port = freePort();
+  const directory = makeDirectory();
+  const pidFile = join(directory, "pid");
+  const file = writeConfig(directory, [`127.0.0.1:${port}`, join(directory, "s")]);
+  let failures = 0;
+  for (let limit = 8; limit <= 20; limit += 1) {
+    const args = ["-c", file, "--workers", "3", "-p", pidFile];
+    const proxy = launch(args, ["prlimit", `--nofile=${limit}:${limit}`]);
+    const ready = proxy.logged(/ supervisor ready /).then(() => proxy.kill("SIGTERM"));
+    const code = await Promise.race([proxy.exited, ready.then(() => proxy.exited)]);
+    ready.catch(() => {});
+    expect(childrenOf(proxy.pid)).toEqual([]);
+    expect(readdirSync(directory)).toEqual(["proxy.yaml"]);
+    if (code === 0) continue;
+    failures += 1;
+    expect(code).toBe(1);
+    expect(proxy.log()).toMatch(/^proxy: .*\(EMFILE\)$|^proxy: .*EMFILE: too many/m);
+    expect(proxy.log()).not.toMatch(/^ +at /m);
+  }
+  expect(failures).toBeGreaterThan(2);
 });
 
 test("a worker that hangs does not hold up the end", async () => {

@@ -8,7 +8,13 @@ import type { FdSocketOptions, Socket, SocketListener, UnixSocketOptions } from 
 import { runAdmin } from "../../src/admin/admin-main.ts";
 import type { ListenerGrant } from "../../src/api/control.ts";
 import { runRole } from "../../src/cli/roles.ts";
-import { type DataPlane, type DataPlaneOptions, startWorker } from "../../src/worker/worker.ts";
+import {
+  type DataPlane,
+  type DataPlaneOptions,
+  type HandOverEvents,
+  type HandOverOrder,
+  startWorker,
+} from "../../src/worker/worker.ts";
 
 class EchoDataPlane implements DataPlane {
   readonly #slot: number;
@@ -52,6 +58,15 @@ class EchoDataPlane implements DataPlane {
     this.#onEmpty = () => done(0);
     if (this.#clients.size === 0) this.#onEmpty();
     else setTimeout(() => done(this.#clients.size), timeoutMs);
+  }
+
+  /** Its clients cannot move. */
+  handOver(_order: HandOverOrder, events: HandOverEvents): void {
+    events.onDone(0, this.#clients.size);
+  }
+
+  adopt(parcels: number, done: (adopted: number, failed: number) => void): void {
+    done(0, parcels);
   }
 
   close(): void {

@@ -60,9 +60,11 @@ export function writeConfig(
   return file;
 }
 
-/** Starts the program; resolves at once. */
-export function launch(args: readonly string[]): EchoProxy {
-  const child = Bun.spawn(echoCommand(args), { stdio: ["ignore", "ignore", "pipe"] });
+/** Starts the program, by the command `wrapper` if one is given. */
+export function launch(args: readonly string[], wrapper: readonly string[] = []): EchoProxy {
+  const child = Bun.spawn([...wrapper, ...echoCommand(args)], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   running.add(child);
   let log = "";
   let notify = Promise.withResolvers<void>();

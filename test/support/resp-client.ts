@@ -171,23 +171,31 @@ export class RespClient {
   }
 }
 
-/** Where the RESP2 reply that begins at `start` ends, or -1 if it is incomplete. @throws if it is none. */
+/** First bytes of replies that are one line: RESP2's, and RESP3's null, boolean, double and big number. */
+const LINES = "+-:_#,(";
+/** First bytes of replies with a length: bulk string, and RESP3's bulk error and verbatim string. */
+const BULKS = "$!=";
+/** First bytes of replies with a count of replies: array, and RESP3's set, push and map (of pairs). */
+const AGGREGATES = "*~>%";
+
+/** Where the reply (RESP2 or RESP3) that begins at `start` ends, or -1 if it is incomplete. @throws if it is none. */
 export function replyEnd(bytes: Buffer, start: number): number {
   const line = bytes.indexOf("\r\n", start);
   if (line < 0) return -1;
   const body = line + 2;
   const type = String.fromCharCode(bytes[start] ?? 0);
-  if (type === "+" || type === "-" || type === ":") return body;
+  if (LINES.includes(type)) return body;
+  const isBulk = BULKS.includes(type);
   const count = Number(bytes.toString("latin1", start + 1, line));
-  if ((type !== "$" && type !== "*") || !Number.isInteger(count)) {
-    throw new Error(`not a RESP2 reply: ${show(bytes.subarray(start))}`);
+  if (!(isBulk || AGGREGATES.includes(type)) || !Number.isInteger(count)) {
+    throw new Error(`not a reply: ${show(bytes.subarray(start))}`);
   }
-  if (type === "$") {
+  if (isBulk) {
     const end = count < 0 ? body : body + count + 2;
     return end <= bytes.length ? end : -1;
   }
   let end = body;
-  for (let item = 0; item < count; item++) {
+  for (let item = 0; item < (type === "%" ? 2 * count : count); item++) {
     end = replyEnd(bytes, end);
     if (end < 0) return -1;
   }

@@ -5,6 +5,7 @@
  */
 import type { Socket } from "bun";
 import type { ClientState, Shard } from "./command.ts";
+import { RESP2 } from "./encoding.ts";
 import { execute } from "./execute.ts";
 import { error } from "./reply.ts";
 import { ProtocolError, RequestParser } from "./request-parser.ts";
@@ -22,7 +23,7 @@ export class ClientConnection {
   constructor(socket: Socket<ClientConnection | null>, shard: Shard, id: number) {
     this.#socket = socket;
     this.#shard = shard;
-    this.state = { id, name: "", database: 0, isClosing: false };
+    this.state = { id, name: "", database: 0, encoding: RESP2, isClosing: false };
   }
 
   onBytes(chunk: Buffer): void {

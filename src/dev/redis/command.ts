@@ -1,12 +1,15 @@
 /** What a command is, and what its handler is given. */
 import type { Meter } from "./collection.ts";
 import type { Database } from "./database.ts";
+import type { Encoding } from "./encoding.ts";
 
 export interface ClientState {
   readonly id: number;
   name: string;
   /** Number of the selected database. */
   database: number;
+  /** How its replies are written: RESP2 until HELLO says otherwise. */
+  encoding: Encoding;
   /** Set by QUIT: the connection closes once its replies are out. */
   isClosing: boolean;
 }
@@ -29,6 +32,8 @@ export interface Call {
   /** The request: command name as sent (for a subcommand, two names), then its arguments. Byte strings. */
   readonly args: readonly string[];
   readonly db: Database;
+  /** The client's, as it was when the request came. */
+  readonly encoding: Encoding;
   readonly client: ClientState;
   readonly shard: Shard;
 }

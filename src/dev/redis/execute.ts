@@ -15,7 +15,7 @@ export function execute(shard: Shard, client: ClientState, args: readonly string
     const { name, row } = findCommand(args);
     checkArity(name, row[0], args.length);
     if (row[2] === "grows") checkMemory(shard);
-    const call: Call = { args, db, client, shard };
+    const call: Call = { args, db, encoding: client.encoding, client, shard };
     return row[1](call);
   } catch (failure) {
     if (failure instanceof CommandError) return error(failure.message);

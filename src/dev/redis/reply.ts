@@ -1,11 +1,12 @@
 /**
- * RESP2 replies as strings of bytes.
+ * Replies as strings of bytes: what RESP2 and RESP3 write alike, and RESP2's nulls.
  *
  * Throughout the embedded Redis a byte string is a JavaScript string with one character (0–255) a byte, so keys
  * compare bytewise, serve as Map keys and cost one byte each.
  */
 
 export const OK = "+OK\r\n";
+/** RESP2 only, as is `NIL_ARRAY`: handlers take the nulls from the client's `Encoding`. */
 export const NIL = "$-1\r\n";
 export const NIL_ARRAY = "*-1\r\n";
 export const EMPTY_ARRAY = "*0\r\n";
@@ -31,10 +32,6 @@ export function flag(value: boolean): string {
 
 export function bulk(value: string): string {
   return `$${value.length}\r\n${value}\r\n`;
-}
-
-export function bulkOrNil(value: string | undefined): string {
-  return value === undefined ? NIL : bulk(value);
 }
 
 /** An array of items that are encoded already. */

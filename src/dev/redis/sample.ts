@@ -1,3 +1,35 @@
+/** What commands that choose at random have in common: their arguments, and the choice. */
+import { at, type Call } from "./command.ts";
+import { fail, SYNTAX } from "./command-error.ts";
+import { INT64_MAX, INT64_MIN, integerArg } from "./number.ts";
+
+export interface SampleOptions {
+  /** null: one item, not an array. */
+  readonly count: number | null;
+  readonly withValues: boolean;
+}
+
+/** Reads `key [count [option]]`, where `option` (upper case) asks for the items' values too. */
+export function readSample(call: Call, option: string): SampleOptions {
+  if (call.args.length < 3) return { count: null, withValues: false };
+  const count = countArg(at(call, 2));
+  if (call.args.length === 3) return { count, withValues: false };
+  if (call.args.length > 4 || at(call, 3).toUpperCase() !== option) fail(SYNTAX);
+  if (Math.abs(count) > WITH_VALUES_MAX) fail("ERR value is out of range");
+  return { count, withValues: true };
+}
+
+const WITH_VALUES_MAX = Number(INT64_MAX / 2n);
+
+/** How many random items are wanted; a negative number allows repetition. */
+export function countArg(text: string): number {
+  const value = integerArg(text);
+  if (value === INT64_MIN) {
+    fail(`ERR value is out of range, value must between ${-INT64_MAX} and ${INT64_MAX}`);
+  }
+  return Number(value);
+}
+
 /** Random choices: up to `count` different items, or exactly -count with repetition when `count` is negative. */
 export function sample<T>(items: readonly T[], count: number): T[] {
   if (items.length === 0) return [];

@@ -85,6 +85,7 @@ const LOCAL: ReadonlySet<string> = new Set([
   "AUTH",
   "SELECT",
   "HELLO",
+  "INFO",
   "CLIENT|SETNAME",
   "CLIENT|GETNAME",
   "CLIENT|SETINFO",

@@ -1,4 +1,4 @@
-/** RESP2 that the proxy itself authors. All of it allocates: none is for the path of ordinary requests. */
+/** RESP2 and RESP3 that the proxy itself authors. All of it allocates: none is for the path of ordinary requests. */
 
 /** A request as multibulk, arguments in UTF-8. */
 export function encodeRequest(...values: readonly string[]): Buffer {
@@ -29,30 +29,57 @@ export function encodeInteger(value: number): Buffer {
   return Buffer.from(`:${value}\r\n`);
 }
 
-/** What can be said in RESP2: a bulk string, an integer, a status line, null, or an array of these. */
+/** The version of the protocol that a client chose with HELLO. */
+export type RespVersion = 2 | 3;
+
+/** A bulk string, an integer, null, a status line, a set (in RESP2: array), a map (in RESP2: flat array) or an array. */
 export type Value =
   | string
   | Buffer
   | number
   | null
   | { readonly status: string }
+  | { readonly setOf: readonly Value[] }
+  | { readonly mapOf: readonly (readonly [Value, Value])[] }
   | readonly Value[];
 
-export function encodeValue(value: Value): Buffer {
+export function encodeValue(value: Value, version: RespVersion): Buffer {
   const pieces: Buffer[] = [];
-  write(value, pieces);
+  write(value, version, pieces);
   return Buffer.concat(pieces);
 }
 
-function write(value: Value, pieces: Buffer[]): void {
-  if (value === null) pieces.push(Buffer.from("$-1\r\n"));
+function write(value: Value, version: RespVersion, pieces: Buffer[]): void {
+  if (value === null) pieces.push(version === 3 ? NULL : NULL_BULK);
   else if (typeof value === "number") pieces.push(encodeInteger(value));
   else if (typeof value === "string" || Buffer.isBuffer(value)) {
     const bytes = typeof value === "string" ? Buffer.from(value) : value;
     pieces.push(Buffer.from(`$${bytes.length}\r\n`), bytes, Buffer.from("\r\n"));
   } else if ("status" in value) pieces.push(Buffer.from(`+${value.status}\r\n`));
-  else {
-    pieces.push(Buffer.from(`*${value.length}\r\n`));
-    for (const element of value) write(element, pieces);
-  }
+  else if ("setOf" in value) writeAll(version === 3 ? "~" : "*", value.setOf, version, pieces);
+  else if ("mapOf" in value) writeMap(value.mapOf, version, pieces);
+  else writeAll("*", value, version, pieces);
 }
+
+function writeMap(
+  pairs: readonly (readonly [Value, Value])[],
+  version: RespVersion,
+  pieces: Buffer[],
+): void {
+  const length = version === 3 ? `%${pairs.length}` : `*${pairs.length * 2}`;
+  pieces.push(Buffer.from(`${length}\r\n`));
+  for (const element of pairs.flat()) write(element, version, pieces);
+}
+
+function writeAll(
+  type: string,
+  elements: readonly Value[],
+  version: RespVersion,
+  pieces: Buffer[],
+): void {
+  pieces.push(Buffer.from(`${type}${elements.length}\r\n`));
+  for (const element of elements) write(element, version, pieces);
+}
+
+const NULL: Buffer = Buffer.from("_\r\n");
+const NULL_BULK: Buffer = Buffer.from("$-1\r\n");

@@ -1,7 +1,8 @@
 /**
- * Finds where a server's RESP2 reply ends.
+ * Finds where a server's reply ends, in RESP2 or RESP3.
  *
- * Arrays need no stack: `remaining` counts the elements that are still to come, whatever their depth.
+ * Arrays need no stack: `remaining` counts the elements that are still to come, whatever their depth. An attribute
+ * (RESP3) belongs to the reply that it precedes.
  */
 import { INCOMPLETE, type ReplyScanner } from "../../api/protocol.ts";
 import { BULK_BYTES_MAX } from "../../base/limits.ts";
@@ -10,11 +11,22 @@ const CR = 13;
 const LF = 10;
 const ZERO = 0x30;
 const MINUS = 0x2d;
-const PLUS = 0x2b;
-const COLON = 0x3a;
 const DOLLAR = 0x24;
-const ASTERISK = 0x2a;
+const BAR = 0x7c;
 const GARBAGE = -1;
+
+/** How an element goes on after its first byte: nothing known, one line, counted bytes, or more elements. */
+const UNKNOWN = 0;
+const LINE = 1;
+const BULK = 2;
+const ELEMENTS = 3;
+const PAIRS = 4;
+const FORMS: Uint8Array = new Uint8Array(256);
+for (const type of "+-:_,#(") FORMS[type.charCodeAt(0)] = LINE;
+for (const type of "$!=") FORMS[type.charCodeAt(0)] = BULK;
+for (const type of "*~>") FORMS[type.charCodeAt(0)] = ELEMENTS;
+for (const type of "%|") FORMS[type.charCodeAt(0)] = PAIRS;
+
 /** Elements of one reply, all depths together. */
 const ELEMENTS_MAX = 2 ** 31;
 const NULL_LENGTH = -1;
@@ -82,15 +94,16 @@ export class RedisReplyScanner implements ReplyScanner {
     this.elementEnd = end + 1;
     if (position >= end) return INCOMPLETE;
     const type = bytes[position]!;
-    if (type === DOLLAR) return this.scanBulk(bytes, position, end);
-    if (type !== COLON && type !== PLUS && type !== MINUS && type !== ASTERISK) return GARBAGE;
+    const form = FORMS[type]!;
+    if (form === BULK) return this.scanBulk(bytes, position, end);
+    if (form === UNKNOWN) return GARBAGE;
     const cr = findLineEnd(bytes, from, end, BULK_BYTES_MAX);
-    if (cr <= 0) return cr;
-    if (type === ASTERISK) {
-      const count = parseLength(bytes, position + 1, cr);
-      if (count === NO_LENGTH) return GARBAGE;
-      if (count > 0) this.children = count;
-    }
+    if (cr <= 0 || form === LINE) return cr <= 0 ? cr : cr + 2;
+    const count = parseLength(bytes, position + 1, cr);
+    if (count === NO_LENGTH) return GARBAGE;
+    if (count > 0) this.children = form === PAIRS ? 2 * count : count;
+    // The reply that an attribute is about comes on top of it.
+    if (type === BAR) this.children++;
     return cr + 2;
   }
 

@@ -1,17 +1,23 @@
 /** Redis on the server side: how a connection is opened, and how its replies are found. */
 import type { UpstreamProtocol } from "../../api/protocol.ts";
-import { encodeRequest } from "./encode.ts";
+import { encodeRequest, type RespVersion } from "./encode.ts";
 import { RedisReplyScanner } from "./reply-scanner.ts";
 
 const MINUS = 0x2d;
 
 /**
+ * @param version of the protocol to agree on
  * @param password sent with AUTH on every connection; null: none
  * @param database SELECTed on every connection; a server that refuses it is not used, because writes would go elsewhere
  */
-export function createRedisUpstream(password: string | null, database: number): UpstreamProtocol {
+export function createRedisUpstream(
+  version: RespVersion,
+  password: string | null,
+  database: number,
+): UpstreamProtocol {
   const requests: { what: string; bytes: Buffer }[] = [];
   if (password !== null) requests.push({ what: "AUTH", bytes: encodeRequest("AUTH", password) });
+  if (version === 3) requests.push({ what: "HELLO 3", bytes: encodeRequest("HELLO", "3") });
   if (database !== 0) {
     requests.push({ what: `SELECT ${database}`, bytes: encodeRequest("SELECT", String(database)) });
   }

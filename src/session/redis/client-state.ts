@@ -1,3 +1,5 @@
+import type { RespVersion } from "../../protocol/redis/encode.ts";
+
 /** What a Redis client has told or agreed with the proxy. Plain JSON data: it moves with the session. */
 export interface RedisClientState {
   /** CLIENT ID; unique over all workers. */
@@ -7,8 +9,9 @@ export interface RedisClientState {
   libraryName: string;
   libraryVersion: string;
   isAuthenticated: boolean;
+  version: RespVersion;
 }
 
 export function startState(id: number, isAuthenticated: boolean): RedisClientState {
-  return { id, name: "", libraryName: "", libraryVersion: "", isAuthenticated };
+  return { id, name: "", libraryName: "", libraryVersion: "", isAuthenticated, version: 2 };
 }

@@ -1,13 +1,13 @@
 /** Replies to COMMAND and its subcommands: what a client can use through this proxy. */
 import { COMMANDS, type Command } from "../../protocol/redis/command.ts";
-import { encodeValue, type Value } from "../../protocol/redis/encode.ts";
+import { encodeValue, type RespVersion, type Value } from "../../protocol/redis/encode.ts";
 
 const usable: readonly Command[] = [...COMMANDS.values()].filter(
   (command) =>
     !command.name.includes("|") && (command.isContainer || command.disposition !== "refused"),
 );
 
-let list: Buffer | null = null;
+const lists: (Buffer | undefined)[] = [];
 
 export function commandCount(): number {
   return usable.length;
@@ -18,19 +18,20 @@ export function commandNames(): string[] {
 }
 
 /** The reply to COMMAND. Made at the first call; handed out again and again, so it must not be changed. */
-export function commandList(): Buffer {
-  list ??= encodeValue(usable.map(describe));
-  return list;
+export function commandList(version: RespVersion): Buffer {
+  lists[version] ??= encodeValue(usable.map(describe), version);
+  return lists[version];
 }
 
 /** The reply to COMMAND INFO; null for names that are not usable. Without names: all. */
-export function commandInfo(names: readonly string[]): Buffer {
-  if (names.length === 0) return commandList();
+export function commandInfo(names: readonly string[], version: RespVersion): Buffer {
+  if (names.length === 0) return commandList(version);
   return Buffer.concat([
     Buffer.from(`*${names.length}\r\n`),
     ...names.map((name) => {
-      const command = COMMANDS.get(name.toUpperCase().replace(" ", "|"));
-      return command === undefined ? NULL_ARRAY : encodeValue(describe(command));
+      const command = COMMANDS.get(name.toUpperCase());
+      if (command !== undefined) return encodeValue(describe(command), version);
+      return version === 3 ? encodeValue(null, version) : NULL_ARRAY;
     }),
   ]);
 }
@@ -42,8 +43,8 @@ function describe(command: Command): Value {
   return [
     command.name.toLowerCase(),
     command.arity,
-    command.flags.map((status) => ({ status })),
+    { setOf: command.flags.map((status) => ({ status })) },
     ...command.positions,
-    ...[[], [], [], []],
+    ...[{ setOf: [] }, [], { setOf: [] }, { setOf: [] }],
   ];
 }

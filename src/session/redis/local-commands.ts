@@ -9,35 +9,37 @@ import {
 } from "../../protocol/redis/encode.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
 import { checkPassword } from "./auth.ts";
+import type { RedisClientState } from "./client-state.ts";
 import { commandCount, commandInfo, commandList, commandNames } from "./command-info.ts";
+import { infoText } from "./info.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
 import { wrongArity } from "./refusals.ts";
 
 const OK: Buffer = Buffer.from("+OK\r\n");
 const PONG: Buffer = Buffer.from("+PONG\r\n");
-const EMPTY_ARRAY: Buffer = Buffer.from("*0\r\n");
 const NOT_AN_INTEGER: Buffer = encodeError("ERR value is not an integer or out of range");
 
 type Handler = (frontend: RedisFrontend, view: RequestView, command: Command) => Buffer;
 
 const HANDLERS: Readonly<Record<string, Handler>> = {
   PING: ping,
-  ECHO: (_frontend, view) => encodeValue(argument(view, 1)),
+  ECHO: (_frontend, view) => bulk(argument(view, 1)),
   QUIT: quit,
   AUTH: auth,
   SELECT: select,
   HELLO: hello,
   "CLIENT|ID": (frontend) => encodeInteger(frontend.state.id),
-  "CLIENT|GETNAME": (frontend) => encodeName(frontend.state.name),
+  "CLIENT|GETNAME": getName,
   "CLIENT|SETNAME": setName,
   "CLIENT|SETINFO": setInfo,
-  "CLIENT|HELP": () => encodeValue(CLIENT_HELP.map((status) => ({ status }))),
-  COMMAND: () => commandList(),
+  "CLIENT|HELP": (frontend) => help(frontend, CLIENT_HELP),
+  COMMAND: ({ state }) => commandList(state.version),
   "COMMAND|COUNT": () => encodeInteger(commandCount()),
-  "COMMAND|DOCS": () => EMPTY_ARRAY,
-  "COMMAND|INFO": (_frontend, view) => commandInfo(texts(view, 2)),
-  "COMMAND|LIST": () => encodeValue(commandNames()),
-  "COMMAND|HELP": () => encodeValue(COMMAND_HELP.map((status) => ({ status }))),
+  "COMMAND|DOCS": ({ state }) => encodeValue({ mapOf: [] }, state.version),
+  "COMMAND|INFO": ({ state }, view) => commandInfo(texts(view, 2), state.version),
+  "COMMAND|LIST": ({ state }) => encodeValue(commandNames(), state.version),
+  "COMMAND|HELP": (frontend) => help(frontend, COMMAND_HELP),
+  INFO: ({ state }, view) => encodeValue(infoText(texts(view, 1)), state.version),
 };
 
 /** Answers a command whose disposition is "local". */
@@ -64,7 +66,7 @@ function texts(view: RequestView, from: number): string[] {
 
 function ping(_frontend: RedisFrontend, view: RequestView, command: Command): Buffer {
   if (view.count > 2) return wrongArity(command);
-  return view.count === 1 ? PONG : encodeValue(argument(view, 1));
+  return view.count === 1 ? PONG : bulk(argument(view, 1));
 }
 
 function quit(): Buffer {
@@ -95,11 +97,15 @@ function hello(frontend: RedisFrontend, view: RequestView): Buffer {
     if (!/^-?[0-9]{1,10}$/.test(version)) {
       return encodeError("ERR Protocol version is not an integer or out of range");
     }
-    if (version !== "2") return encodeError("NOPROTO unsupported protocol version");
+    if (version !== "2" && version !== "3") {
+      return encodeError("NOPROTO unsupported protocol version");
+    }
     next = 2;
   }
   const refusal = helloOptions(frontend, view, next);
-  return refusal ?? encodeValue(helloReply(frontend.state.id));
+  if (refusal !== null) return refusal;
+  if (view.count > 1) frontend.chose(view.text(1) === "3" ? 3 : 2);
+  return encodeValue(helloReply(frontend.state), frontend.state.version);
 }
 
 /** [AUTH user password] [SETNAME name], from argument `first` on. Null: all is well. */
@@ -127,11 +133,18 @@ function helloOptions(frontend: RedisFrontend, view: RequestView, first: number)
   return null;
 }
 
-function helloReply(id: number): Value {
-  return [
-    ...["server", "redis", "version", REDIS_VERSION, "proto", 2, "id", id],
-    ...["mode", "standalone", "role", "master", "modules", []],
-  ];
+function helloReply({ id, version }: RedisClientState): Value {
+  return {
+    mapOf: [
+      ["server", "redis"],
+      ["version", REDIS_VERSION],
+      ["proto", version],
+      ["id", id],
+      ["mode", "standalone"],
+      ["role", "master"],
+      ["modules", []],
+    ],
+  };
 }
 
 const HELLO_NOAUTH: Buffer = encodeError(
@@ -163,8 +176,20 @@ function setInfo(frontend: RedisFrontend, view: RequestView): Buffer {
   return OK;
 }
 
-function encodeName(name: string): Buffer {
-  return encodeValue(name === "" ? null : Buffer.from(name, "latin1"));
+function getName({ state }: RedisFrontend): Buffer {
+  return encodeValue(state.name === "" ? null : Buffer.from(state.name, "latin1"), state.version);
+}
+
+function help({ state }: RedisFrontend, lines: readonly string[]): Buffer {
+  return encodeValue(
+    lines.map((status) => ({ status })),
+    state.version,
+  );
+}
+
+/** The same in both versions of the protocol. */
+function bulk(value: Buffer): Buffer {
+  return encodeValue(value, 2);
 }
 
 /** Visible ASCII only, as Redis demands of names. */

@@ -6,7 +6,7 @@
 import type { Failure, Route, UpstreamConnection } from "../../api/upstream.ts";
 import type { Command } from "../../protocol/redis/command.ts";
 import { findCommand, findSubcommand } from "../../protocol/redis/command-lookup.ts";
-import { encodeError } from "../../protocol/redis/encode.ts";
+import { encodeError, type RespVersion } from "../../protocol/redis/encode.ts";
 import { RequestScanner } from "../../protocol/redis/request-scanner.ts";
 import { RequestView } from "../../protocol/redis/request-view.ts";
 import type { Frontend } from "../frontend.ts";
@@ -16,7 +16,7 @@ import { crossServerFault, pickForKeys, refusedOption } from "./keys-command.ts"
 import { answerLocally } from "./local-commands.ts";
 import { isHttp, unknownCommand, unknownSubcommand, wrongArity } from "./refusals.ts";
 import { Splitter } from "./split.ts";
-import { VARIANT } from "./variant.ts";
+import { variantOf } from "./variant.ts";
 
 /** What the Redis sessions of one pool share. */
 export interface RedisPool {
@@ -42,6 +42,8 @@ export class RedisFrontend implements Frontend {
   readonly state: RedisClientState;
   readonly pool: RedisPool;
   readonly session: Session;
+  /** The kind of server connection that this client's requests need. */
+  variant: number;
 
   private readonly scanner: RequestScanner = new RequestScanner();
   private readonly view: RequestView;
@@ -61,9 +63,10 @@ export class RedisFrontend implements Frontend {
     this.pool = pool;
     this.session = session;
     this.state = state ?? startState(pool.nextClientId(), pool.password === null);
+    this.variant = variantOf(this.state.version);
     this.scanner.isAuthenticated = this.state.isAuthenticated;
     this.view = new RequestView();
-    this.splitter = new Splitter(session);
+    this.splitter = new Splitter(this);
   }
 
   get need(): number {
@@ -131,9 +134,26 @@ export class RedisFrontend implements Frontend {
     if (command.disposition === "key") return this.forward(view, command.firstKey);
     if (command.disposition === "split") return this.split(view, command);
     if (command.disposition === "keys") return this.forwardKeys(view, command);
-    if (command.disposition === "local") answerLocally(this, command, view);
-    else this.refuse(encodeError(`ERR ${command.refusal}`));
+    if (command.disposition === "local") return this.answer(command, view);
+    this.refuse(encodeError(`ERR ${command.refusal}`));
     return true;
+  }
+
+  private answer(command: Command, view: RequestView): boolean {
+    // The next requests may use another connection: they must not overtake those before.
+    if (command.name === "HELLO" && !this.session.isSettled) {
+      this.flushRun();
+      this.session.waitUntilSettled();
+      return false;
+    }
+    answerLocally(this, command, view);
+    return true;
+  }
+
+  /** The client has chosen its protocol. */
+  chose(version: RespVersion): void {
+    this.state.version = version;
+    this.variant = variantOf(version);
   }
 
   /** The command if it is known, complete and allowed; else null, and the client was told. */
@@ -176,7 +196,7 @@ export class RedisFrontend implements Frontend {
       this.refuse(NO_SERVER);
       return true;
     }
-    return this.forwardTo(upstream.connection(this.session.lane, VARIANT), view);
+    return this.forwardTo(upstream.connection(this.session.lane, this.variant), view);
   }
 
   private forwardTo(connection: UpstreamConnection, view: RequestView): boolean {
@@ -269,7 +289,7 @@ export class RedisFrontend implements Frontend {
       );
     else if (picked === "cross_server")
       this.refuse(encodeError(crossServerFault(command, hashTag)));
-    else return this.forwardTo(picked.connection(this.session.lane, VARIANT), view);
+    else return this.forwardTo(picked.connection(this.session.lane, this.variant), view);
     return true;
   }
 }

@@ -12,7 +12,6 @@ import { arrayHeader } from "../../protocol/redis/encode.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
 import type { Session } from "../session.ts";
 import { takeGather } from "./gather.ts";
-import { VARIANT } from "./variant.ts";
 
 /** Scratch space shared by all sessions: a request is split in one go. */
 let partOfKey: Uint16Array = new Uint16Array(1024);
@@ -22,11 +21,18 @@ const upstreams: Upstream[] = [];
 const keysOfPart: number[] = [];
 const queues: ByteQueue[] = [];
 
-export class Splitter {
-  private readonly session: Session;
+/** Whose requests are split. */
+export interface SplitClient {
+  readonly session: Session;
+  /** The kind of server connection that the parts need. */
+  readonly variant: number;
+}
 
-  constructor(session: Session) {
-    this.session = session;
+export class Splitter {
+  private readonly client: SplitClient;
+
+  constructor(client: SplitClient) {
+    this.client = client;
   }
 
   /** Finds each key's server. Returns the number of parts, or -1: a key has no server. */
@@ -63,13 +69,13 @@ export class Splitter {
 
   /** The connection of part number `part` of the request that was planned last. */
   connection(part: number): UpstreamConnection {
-    return upstreams[part]!.connection(this.session.lane, VARIANT);
+    return upstreams[part]!.connection(this.client.session.lane, this.client.variant);
   }
 
   /** Sends the parts of the request that was planned last; their merged reply settles `token`. */
   send(view: RequestView, command: Command, token: number): void {
     const { firstKey, step, merge } = command;
-    const { session } = this;
+    const { session } = this.client;
     const keys = (view.count - firstKey) / step;
     const gather = takeGather(session, token, merge ?? "all_ok", upstreams.length);
     if (merge === "array") gather.expectKeys(partOfKey, keys, keysOfPart);

@@ -5,6 +5,7 @@ type Part = fc.Arbitrary<string> | fc.Arbitrary<string[]>;
 
 const KEYS = ["a", "b", "c", "str", "hash", "list", "set", "zset", "", "k\r\n\0\xff"];
 
+const word1 = (...texts: string[]) => fc.constantFrom(...texts);
 const key = fc.constantFrom(...KEYS);
 const word = fc.constantFrom("x", "y", "z", "", "foo bar", "\r\n", "\0", "\xff\x80", "10", "3");
 const whole = fc.oneof(
@@ -44,6 +45,14 @@ const lex = fc.oneof(
 );
 /** Ranges by member are defined for members of one score only: this key has no others. */
 const lexKey = fc.constantFrom("lex", "lex", "lex", "none");
+/** They hold a collection of one item, a string, or nothing: what is chosen from it at random is known. */
+const LONE_KEYS = ["lone", "solo"];
+const loneKey = word1(...LONE_KEYS);
+/** Few enough to repeat an item, or out of range. */
+const chosen = fc.oneof(
+  small,
+  word1("9223372036854775807", "-9223372036854775808", "9223372036854775808", "x", ""),
+);
 const offset = fc.oneof(
   small,
   fc.constantFrom("4294967296", "4294967295999", "536870912", "x", "99"),
@@ -59,7 +68,6 @@ const many = (...parts: Part[]) =>
   fc.array(fc.tuple(...parts), { minLength: 1, maxLength: 4 }).map((rows) => rows.flat(2));
 const some = (part: Part) =>
   fc.array(part as fc.Arbitrary<string>, { maxLength: 1 }).map((rows) => rows.flat());
-const word1 = (...texts: string[]) => fc.constantFrom(...texts);
 /** Zero to two options, each in any case. */
 const options = (...choices: Part[]) =>
   fc
@@ -199,9 +207,33 @@ const ARGUMENTS: Record<string, Part[]> = {
   "ZADD/lex": [lexKey, word1("0"), word],
   "ZRANGE/lex": [lexKey, lex, lex, word1("BYLEX"), range],
   ZSCAN: [key, word1("0", "x"), options(pair("COUNT", small))],
+  "SADD/lone": [loneKey, word1("m")],
+  "SET/lone": [loneKey, word],
+  "DEL/lone": [loneKey],
+  "HSET/lone": [loneKey, word1("m"), value],
+  "ZADD/lone": [loneKey, score, word1("m")],
+  SPOP: [loneKey, some(chosen)],
+  SRANDMEMBER: [loneKey, some(chosen)],
+  HRANDFIELD: [loneKey, some(chosen)],
+  "HRANDFIELD/values": [loneKey, chosen, word1("WITHVALUES", "withvalues", "x")],
+  ZRANDMEMBER: [loneKey, some(chosen)],
+  "ZRANDMEMBER/scores": [loneKey, chosen, word1("WITHSCORES", "withscores", "x")],
   PING: [some(word)],
   ECHO: [word],
-
+  HELLO: [
+    some(word1("2", "3", "2", "3", "4", "-1", "x", "")),
+    options(
+      pair("SETNAME", word1("name", "a b")),
+      fc.tuple(word1("AUTH"), word1("default", "x"), word1("y")) as unknown as fc.Arbitrary<
+        string[]
+      >,
+      word1("x"),
+    ),
+  ],
+  "CLIENT/get": [word1("GETNAME", "getname")],
+  "CLIENT/set": [word1("SETNAME"), word1("", "me", "a b")],
+  "CONFIG/get": [word1("GET"), word1("save", "nosuch", "SAVE", "databas*", "Data?ases")],
+  "COMMAND/docs": [word1("DOCS"), many(word1("nosuch"))],
   SELECT: [fc.constantFrom("0", "0", "3", "16", "-1", "x")],
   FLUSHDB: [options(word1("ASYNC", "SYNC", "x"))],
   KEYS: [pattern],
@@ -225,9 +257,17 @@ export const randomCommand: fc.Arbitrary<RandomCommand> = fc.oneof(
   { weight: 9, arbitrary: rightCommand },
   {
     weight: 1,
-    arbitrary: fc.tuple(rightCommand, value).map(([command, extra]) => withExtra(command, extra)),
+    arbitrary: fc
+      .tuple(rightCommand, value)
+      .filter(([command]) => !isExact(command))
+      .map(([command, extra]) => withExtra(command, extra)),
   },
 );
+
+/** Its reply, or what it leaves behind, is only known with the arguments that it has. */
+function isExact([name, first = ""]: RandomCommand): boolean {
+  return name === "COMMAND" || (name === "SADD" && LONE_KEYS.includes(first));
+}
 
 function withExtra(command: RandomCommand, extra: string): RandomCommand {
   if (extra.length % 2 === 1) return [...command, extra];
@@ -238,7 +278,7 @@ function latin1(text: string): string {
   return Buffer.from(text, "utf8").toString("latin1");
 }
 
-/** Commands whose reply is an array in no particular order. */
+/** Commands whose reply is an array or a set in no particular order. */
 export const UNORDERED: ReadonlySet<string> = new Set([
   "SMEMBERS",
   "KEYS",

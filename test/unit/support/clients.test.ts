@@ -8,17 +8,22 @@ describe("replyEnd", () => {
   const replies = ["+OK\r\n", "-ERR x\r\n", ":12\r\n", "$-1\r\n", "$0\r\n\r\n", "$2\r\n\r\n\r\n"];
   const nested = `*3\r\n*2\r\n:1\r\n$1\r\na\r\n*-1\r\n*0\r\n`;
 
-  test.each([...replies, nested])("finds the end of %j, and only with its last byte", (reply) => {
-    const bytes = Buffer.from(`${reply}+next\r\n`);
-    expect(replyEnd(bytes, 0)).toBe(reply.length);
-    for (let length = 0; length < reply.length; length++) {
-      expect(replyEnd(bytes.subarray(0, length), 0)).toBe(-1);
-    }
-  });
+  const resp3 = ["_\r\n", "#t\r\n", ",1.5\r\n", "=5\r\ntxt:a\r\n", "%1\r\n+a\r\n~1\r\n:1\r\n"];
+
+  test.each([...replies, nested, ...resp3])(
+    "finds the end of %j, and only with its last byte",
+    (reply) => {
+      const bytes = Buffer.from(`${reply}+next\r\n`);
+      expect(replyEnd(bytes, 0)).toBe(reply.length);
+      for (let length = 0; length < reply.length; length++) {
+        expect(replyEnd(bytes.subarray(0, length), 0)).toBe(-1);
+      }
+    },
+  );
 
   test("refuses what is no reply", () => {
-    expect(() => replyEnd(Buffer.from("HTTP/1.1\r\n"), 0)).toThrow("not a RESP2 reply");
-    expect(() => replyEnd(Buffer.from("$x\r\n"), 0)).toThrow("not a RESP2 reply");
+    expect(() => replyEnd(Buffer.from("HTTP/1.1\r\n"), 0)).toThrow("not a reply");
+    expect(() => replyEnd(Buffer.from("$x\r\n"), 0)).toThrow("not a reply");
   });
 });
 

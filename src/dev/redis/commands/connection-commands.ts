@@ -1,8 +1,9 @@
 /** Commands about the connection itself. */
 import { at, type Call, type ClientState, type CommandTable, from } from "../command.ts";
 import { cText, fail, SYNTAX, wrongArity } from "../command-error.ts";
-import { INT64_MAX, INT64_MIN, numberArg, parseInteger } from "../number.ts";
-import { array, bulk, EMPTY_ARRAY, integer, NIL, OK, simple } from "../reply.ts";
+import { type Encoding, RESP2, RESP3 } from "../encoding.ts";
+import { numberArg, parseInteger } from "../number.ts";
+import { bulk, EMPTY_ARRAY, integer, OK, simple } from "../reply.ts";
 import { SHOWN_VERSION } from "./server-commands.ts";
 
 const NO_PASSWORD =
@@ -19,10 +20,16 @@ export const CONNECTION_COMMANDS: CommandTable = {
   hello: [-1, hello],
   client: [-2, () => OK],
   "client|id": [2, ({ client }) => integer(client.id)],
-  "client|getname": [2, ({ client }) => (client.name === "" ? NIL : bulk(client.name))],
+  "client|getname": [
+    2,
+    ({ client, encoding }) => (client.name === "" ? encoding.nil : bulk(client.name)),
+  ],
   "client|setname": [3, (call) => setName(call.client, at(call, 2))],
-  "client|info": [2, ({ client }) => bulk(describe(client))],
-  "client|list": [-2, ({ shard }) => bulk([...shard.clients].map(describe).join(""))],
+  "client|info": [2, ({ client, encoding }) => encoding.verbatim(describe(client))],
+  "client|list": [
+    -2,
+    ({ shard, encoding }) => encoding.verbatim([...shard.clients].map(describe).join("")),
+  ],
 };
 
 function ping(call: Call): string {
@@ -56,21 +63,30 @@ function authenticate(user: string): void {
   if (user !== "default") fail(WRONG_PASSWORD);
 }
 
+/** Answered in the version that it chooses; a refused one changes nothing but the name. */
 function hello(call: Call): string {
   if (call.args.length > 1) {
-    const version = parseInteger(at(call, 1));
-    if (version === null || version > INT64_MAX || version < INT64_MIN) {
-      fail("ERR Protocol version is not an integer or out of range");
-    }
-    if (version !== 2n) fail("NOPROTO unsupported protocol version");
+    const encoding = readEncoding(at(call, 1));
     helloOptions(call);
+    call.client.encoding = encoding;
   }
-  return array([
-    ...[bulk("server"), bulk("redis"), bulk("version"), bulk(SHOWN_VERSION)],
-    ...[bulk("proto"), integer(2), bulk("id"), integer(call.client.id)],
-    ...[bulk("mode"), bulk("standalone"), bulk("role"), bulk("master")],
-    ...[bulk("modules"), EMPTY_ARRAY],
+  const { encoding, id } = call.client;
+  return encoding.map([
+    ["server", bulk("redis")],
+    ["version", bulk(SHOWN_VERSION)],
+    ["proto", integer(encoding.version)],
+    ["id", integer(id)],
+    ["mode", bulk("standalone")],
+    ["role", bulk("master")],
+    ["modules", EMPTY_ARRAY],
   ]);
+}
+
+function readEncoding(text: string): Encoding {
+  const version = parseInteger(text);
+  if (version === null) fail("ERR Protocol version is not an integer or out of range");
+  if (version === 2n) return RESP2;
+  return version === 3n ? RESP3 : fail("NOPROTO unsupported protocol version");
 }
 
 function helloOptions(call: Call): void {

@@ -1,30 +1,23 @@
 /** Hashes. */
 import { at, type Call, type CommandTable, from, pairs } from "../command.ts";
-import { fail, NOT_INTEGER, SYNTAX, wrongArity } from "../command-error.ts";
+import { fail, NOT_INTEGER, wrongArity } from "../command-error.ts";
+import { bulkOrNil } from "../encoding.ts";
 import { HashValue } from "../hash-value.ts";
-import { integerArg, numberArg } from "../number.ts";
-import {
-  array,
-  bulk,
-  bulkOrNil,
-  bulks,
-  EMPTY_ARRAY,
-  flag,
-  integer,
-  NIL,
-  OK,
-  ZERO,
-} from "../reply.ts";
-import { sample } from "../sample.ts";
+import { integerArg } from "../number.ts";
+import { array, bulk, bulks, flag, integer, OK, ZERO } from "../reply.ts";
+import { readSample, sample } from "../sample.ts";
 import { floatIncrement, sumFloats, sumIntegers } from "./counter-commands.ts";
 
 export const HASH_COMMANDS: CommandTable = {
   hset: [-4, (call) => integer(setFields(call, "hset")), "grows"],
   hmset: [-4, hmset, "grows"],
   hsetnx: [4, hsetnx, "grows"],
-  hget: [3, (call) => bulkOrNil(hashAt(call)?.get(at(call, 2)))],
+  hget: [3, (call) => bulkOrNil(call.encoding, hashAt(call)?.get(at(call, 2)))],
   hmget: [-3, hmget],
-  hgetall: [2, (call) => bulks(entries(call).flat())],
+  hgetall: [
+    2,
+    (call) => call.encoding.map(entries(call).map(([field, value]) => [field, bulk(value)])),
+  ],
   hkeys: [2, (call) => bulks(entries(call).map(([field]) => field))],
   hvals: [2, (call) => bulks(entries(call).map(([, value]) => value))],
   hlen: [2, (call) => integer(hashAt(call)?.size ?? 0)],
@@ -62,7 +55,7 @@ function hsetnx(call: Call): string {
 
 function hmget(call: Call): string {
   const hash = hashAt(call);
-  return array(from(call, 2).map((field) => bulkOrNil(hash?.get(field))));
+  return array(from(call, 2).map((field) => bulkOrNil(call.encoding, hash?.get(field))));
 }
 
 function hdel(call: Call): string {
@@ -88,12 +81,10 @@ function hincrbyfloat(call: Call): string {
 }
 
 function hrandfield(call: Call): string {
-  const count = call.args.length > 2 ? numberArg(at(call, 2)) : null;
-  const withValues = call.args.length === 4 && /^withvalues$/i.test(at(call, 3));
-  if (call.args.length > 4 || (call.args.length === 4 && !withValues)) fail(SYNTAX);
+  const { count, withValues } = readSample(call, "WITHVALUES");
   const all = entries(call);
-  if (count === null) return all.length === 0 ? NIL : bulk(sample(all, 1)[0]?.[0] ?? "");
-  if (all.length === 0) return EMPTY_ARRAY;
+  if (count === null) return bulkOrNil(call.encoding, sample(all, 1)[0]?.[0]);
   const chosen = sample(all, count);
-  return bulks(withValues ? chosen.flat() : chosen.map(([field]) => field));
+  if (!withValues) return bulks(chosen.map(([field]) => field));
+  return call.encoding.pairs(chosen.map(([field, value]) => [bulk(field), bulk(value)]));
 }

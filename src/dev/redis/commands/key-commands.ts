@@ -2,8 +2,9 @@
 import { at, type Call, type CommandTable, from } from "../command.ts";
 import { fail, NO_SUCH_KEY } from "../command-error.ts";
 import type { Value } from "../database.ts";
+import { bulkOrNil } from "../encoding.ts";
 import { matchesGlob } from "../glob.ts";
-import { bulkOrNil, bulks, flag, integer, OK, simple, ZERO } from "../reply.ts";
+import { bulks, flag, integer, OK, simple, ZERO } from "../reply.ts";
 
 export const KEY_COMMANDS: CommandTable = {
   del: [-2, deleteKeys],
@@ -14,7 +15,7 @@ export const KEY_COMMANDS: CommandTable = {
   rename: [3, rename],
   renamenx: [3, renameNx],
   keys: [2, keys],
-  randomkey: [1, ({ db }) => bulkOrNil(db.randomKey())],
+  randomkey: [1, ({ db, encoding }) => bulkOrNil(encoding, db.randomKey())],
 };
 
 /** The word that TYPE answers. */

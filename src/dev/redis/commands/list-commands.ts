@@ -1,9 +1,10 @@
 /** Lists: the ends and the length. */
 import { at, type Call, type CommandTable, from } from "../command.ts";
 import { fail, SYNTAX } from "../command-error.ts";
+import { bulkOrNil } from "../encoding.ts";
 import { type ListEnd, ListValue } from "../list-value.ts";
 import { numberArg, positiveArg } from "../number.ts";
-import { bulk, bulkOrNil, bulks, EMPTY_ARRAY, integer, NIL, NIL_ARRAY, ZERO } from "../reply.ts";
+import { bulk, bulks, EMPTY_ARRAY, integer, ZERO } from "../reply.ts";
 
 export const LIST_COMMANDS: CommandTable = {
   lpush: [-3, (call) => push(call, "left"), "grows"],
@@ -43,7 +44,7 @@ function pop(call: Call, end: ListEnd): string {
     fail(`ERR wrong number of arguments for '${end === "left" ? "l" : "r"}pop' command`);
   const count = call.args.length === 3 ? positiveArg(at(call, 2)) : null;
   const list = listAt(call);
-  if (list === undefined) return count === null ? NIL : NIL_ARRAY;
+  if (list === undefined) return count === null ? call.encoding.nil : call.encoding.nilArray;
   if (count === 0) return EMPTY_ARRAY;
   const taken: string[] = [];
   while (taken.length < (count ?? 1) && list.size > 0) taken.push(list.pop(end) ?? "");
@@ -53,8 +54,8 @@ function pop(call: Call, end: ListEnd): string {
 
 function lindex(call: Call): string {
   const list = listAt(call);
-  if (list === undefined) return NIL;
-  return bulkOrNil(list.at(absoluteIndex(numberArg(at(call, 2)), list.size)));
+  if (list === undefined) return call.encoding.nil;
+  return bulkOrNil(call.encoding, list.at(absoluteIndex(numberArg(at(call, 2)), list.size)));
 }
 
 function lrange(call: Call): string {
@@ -75,7 +76,7 @@ function readEnd(text: string): ListEnd {
 
 function move(call: Call, take: ListEnd, put: ListEnd): string {
   const source = listAt(call);
-  if (source === undefined) return NIL;
+  if (source === undefined) return call.encoding.nil;
   const target = call.db.find(at(call, 2), ListValue);
   const value = source.pop(take) ?? "";
   (target ?? call.db.ensure(at(call, 2), ListValue)).push(put, value);

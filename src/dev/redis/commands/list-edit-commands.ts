@@ -2,7 +2,7 @@
 import { at, type Call, type CommandTable, from } from "../command.ts";
 import { fail, NO_SUCH_KEY, OUT_OF_RANGE, SYNTAX } from "../command-error.ts";
 import { numberArg, positiveArg } from "../number.ts";
-import { array, EMPTY_ARRAY, integer, NIL, OK, ZERO } from "../reply.ts";
+import { array, EMPTY_ARRAY, integer, OK, ZERO } from "../reply.ts";
 import { absoluteIndex, listAt } from "./list-commands.ts";
 
 const ZERO_RANK =
@@ -87,7 +87,7 @@ function readSearch(options: readonly string[]): Search {
 function lpos(call: Call): string {
   const { rank, count, lengthMax } = readSearch(from(call, 3));
   const list = listAt(call);
-  if (list === undefined) return count === null ? NIL : EMPTY_ARRAY;
+  if (list === undefined) return count === null ? call.encoding.nil : EMPTY_ARRAY;
   const size = list.size;
   const looked = lengthMax === 0 ? size : Math.min(lengthMax, size);
   const wanted = count === null ? 1 : count === 0 ? size : count;
@@ -100,5 +100,5 @@ function lpos(call: Call): string {
     else found.push(index);
   }
   if (count !== null) return array(found.map(integer));
-  return found[0] === undefined ? NIL : integer(found[0]);
+  return found[0] === undefined ? call.encoding.nil : integer(found[0]);
 }

@@ -4,7 +4,7 @@ import { type Call, type CommandTable, from, type Shard } from "../command.ts";
 import { fail, SYNTAX } from "../command-error.ts";
 import type { Database } from "../database.ts";
 import { matchesGlob } from "../glob.ts";
-import { bulk, bulks, EMPTY_ARRAY, integer, OK } from "../reply.ts";
+import { bulk, EMPTY_ARRAY, integer, OK } from "../reply.ts";
 
 /** The Redis version whose behaviour this is checked against; clients decide by it what they may use. */
 export const SHOWN_VERSION = "7.0.15";
@@ -16,7 +16,7 @@ export const SERVER_COMMANDS: CommandTable = {
   info: [-1, info],
   command: [-1, () => EMPTY_ARRAY],
   "command|count": [2, ({ shard }) => integer(shard.commandCount)],
-  "command|docs": [-2, () => EMPTY_ARRAY],
+  "command|docs": [-2, ({ encoding }) => encoding.map([])],
   config: [-2, () => OK],
   "config|get": [-3, configGet],
 };
@@ -36,7 +36,7 @@ function info(call: Call): string {
   const sections = Object.entries(infoSections(call.shard))
     .filter(([name]) => isAll || wanted.has(name.toLowerCase()))
     .map(([name, lines]) => `# ${name}\r\n${lines.map((line) => `${line}\r\n`).join("")}`);
-  return bulk(sections.join("\r\n"));
+  return call.encoding.verbatim(sections.join("\r\n"));
 }
 
 function infoSections(shard: Shard): Record<string, string[]> {
@@ -69,17 +69,20 @@ function keyspaceLines(shard: Shard): string[] {
   );
 }
 
-/** The few parameters that benchmark tools ask for. */
+/** The few parameters that benchmark tools ask for. One that is named without wildcards is called as it was named. */
 function configGet(call: Call): string {
-  const parameters: Record<string, string> = {
-    save: "",
-    appendonly: "no",
-    maxmemory: String(call.shard.memoryBytesMax),
-    databases: String(call.shard.databases.length),
-  };
-  const patterns = from(call, 2).map((pattern) => pattern.toLowerCase());
-  const matching = Object.entries(parameters).filter(([name]) =>
-    patterns.some((pattern) => matchesGlob(pattern, name)),
-  );
-  return bulks(matching.flat());
+  const parameters = new Map([
+    ["save", ""],
+    ["appendonly", "no"],
+    ["maxmemory", String(call.shard.memoryBytesMax)],
+    ["databases", String(call.shard.databases.length)],
+  ]);
+  const found = new Map<string, [name: string, value: string]>();
+  for (const pattern of from(call, 2)) {
+    for (const [name, value] of parameters) {
+      if (found.has(name) || !matchesGlob(pattern.toLowerCase(), name)) continue;
+      found.set(name, [/[[*?]/.test(pattern) ? name : pattern, bulk(value)]);
+    }
+  }
+  return call.encoding.map([...found.values()]);
 }

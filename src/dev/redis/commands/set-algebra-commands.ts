@@ -2,7 +2,7 @@
 import { at, type Call, type CommandTable, from } from "../command.ts";
 import { fail, SYNTAX } from "../command-error.ts";
 import { positiveArg } from "../number.ts";
-import { bulks, integer } from "../reply.ts";
+import { integer } from "../reply.ts";
 import { SetValue } from "../set-value.ts";
 
 /** `sets` has an entry for every key, undefined for one that does not exist; there is at least one. */
@@ -31,7 +31,7 @@ function setsAt(call: Call, keys: readonly string[]): (SetValue | undefined)[] {
 }
 
 function answer(call: Call, combine: Combine): string {
-  return bulks(combine(setsAt(call, from(call, 1))));
+  return call.encoding.set(combine(setsAt(call, from(call, 1))));
 }
 
 function store(call: Call, combine: Combine): string {

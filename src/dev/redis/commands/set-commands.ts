@@ -1,15 +1,15 @@
 /** Sets: members of one set. */
 import { at, type Call, type CommandTable, from } from "../command.ts";
 import { fail, SYNTAX } from "../command-error.ts";
-import { numberArg, positiveArg } from "../number.ts";
-import { array, bulk, bulks, EMPTY_ARRAY, flag, integer, NIL, ZERO } from "../reply.ts";
-import { sample } from "../sample.ts";
+import { positiveArg } from "../number.ts";
+import { array, bulk, bulks, EMPTY_ARRAY, flag, integer, ZERO } from "../reply.ts";
+import { countArg, sample } from "../sample.ts";
 import { SetValue } from "../set-value.ts";
 
 export const SET_COMMANDS: CommandTable = {
   sadd: [-3, sadd, "grows"],
   srem: [-3, srem],
-  smembers: [2, (call) => bulks(setAt(call)?.members() ?? [])],
+  smembers: [2, (call) => call.encoding.set(setAt(call)?.members() ?? [])],
   sismember: [3, (call) => flag(setAt(call)?.has(at(call, 2)) ?? false)],
   smismember: [-3, smismember],
   scard: [2, (call) => integer(setAt(call)?.size ?? 0)],
@@ -44,18 +44,18 @@ function spop(call: Call): string {
   if (call.args.length > 3) fail(SYNTAX);
   const count = call.args.length === 3 ? positiveArg(at(call, 2)) : null;
   const set = setAt(call);
-  if (set === undefined) return count === null ? NIL : EMPTY_ARRAY;
+  if (set === undefined) return count === null ? call.encoding.nil : call.encoding.set([]);
   const taken = sample(set.members(), count ?? 1);
   for (const member of taken) set.delete(member);
   call.db.dropIfEmpty(at(call, 1));
-  return count === null ? bulk(taken[0] ?? "") : bulks(taken);
+  return count === null ? bulk(taken[0] ?? "") : call.encoding.set(taken);
 }
 
 function srandmember(call: Call): string {
   if (call.args.length > 3) fail(SYNTAX);
-  const count = call.args.length === 3 ? numberArg(at(call, 2)) : null;
+  const count = call.args.length === 3 ? countArg(at(call, 2)) : null;
   const set = setAt(call);
-  if (set === undefined) return count === null ? NIL : EMPTY_ARRAY;
+  if (set === undefined) return count === null ? call.encoding.nil : EMPTY_ARRAY;
   const chosen = sample(set.members(), count ?? 1);
   return count === null ? bulk(chosen[0] ?? "") : bulks(chosen);
 }

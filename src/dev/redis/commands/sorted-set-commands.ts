@@ -1,8 +1,10 @@
 /** Sorted sets: members and scores. */
 import { at, type Call, type CommandTable, from } from "../command.ts";
 import { fail, SYNTAX } from "../command-error.ts";
-import { doubleArg, formatDouble, positiveArg } from "../number.ts";
-import { array, bulk, bulks, EMPTY_ARRAY, integer, NIL, ZERO } from "../reply.ts";
+import { bulkOrNil, doubleOrNil, scored } from "../encoding.ts";
+import { doubleArg, positiveArg } from "../number.ts";
+import { array, bulk, bulks, EMPTY_ARRAY, integer, ZERO } from "../reply.ts";
+import { readSample, sample } from "../sample.ts";
 import { SortedSetValue } from "../sorted-set-value.ts";
 
 export const SORTED_SET_COMMANDS: CommandTable = {
@@ -10,20 +12,17 @@ export const SORTED_SET_COMMANDS: CommandTable = {
   zincrby: [4, zincrby, "grows"],
   zrem: [-3, zrem],
   zcard: [2, (call) => integer(zsetAt(call)?.size ?? 0)],
-  zscore: [3, (call) => scoreReply(zsetAt(call)?.score(at(call, 2)))],
+  zscore: [3, (call) => doubleOrNil(call.encoding, zsetAt(call)?.score(at(call, 2)))],
   zmscore: [-3, zmscore],
   zrank: [3, (call) => rank(call, false)],
   zrevrank: [3, (call) => rank(call, true)],
   zpopmin: [-2, (call) => pop(call, false)],
   zpopmax: [-2, (call) => pop(call, true)],
+  zrandmember: [-2, zrandmember],
 };
 
 export function zsetAt(call: Call): SortedSetValue | undefined {
   return call.db.find(at(call, 1), SortedSetValue);
-}
-
-function scoreReply(score: number | undefined): string {
-  return score === undefined ? NIL : bulk(formatDouble(score));
 }
 
 type Outcome = "added" | "updated" | "kept" | "refused";
@@ -63,11 +62,14 @@ function zadd(call: Call): string {
     items.push({ member: at(call, i + 1), score: doubleArg(at(call, i)) });
   }
   const existing = zsetAt(call);
-  if (existing === undefined && flags.has("XX")) return flags.has("INCR") ? NIL : ZERO;
+  if (existing === undefined && flags.has("XX"))
+    return flags.has("INCR") ? call.encoding.nil : ZERO;
   const zset = existing ?? call.db.ensure(at(call, 1), SortedSetValue);
   const outcomes = items.map(({ member, score }) => addOne(zset, member, score, flags));
   if (flags.has("INCR")) {
-    return outcomes[0] === "refused" ? NIL : scoreReply(zset.score(items[0]?.member ?? ""));
+    return outcomes[0] === "refused"
+      ? call.encoding.nil
+      : doubleOrNil(call.encoding, zset.score(items[0]?.member ?? ""));
   }
   const counted: Outcome[] = flags.has("CH") ? ["added", "updated"] : ["added"];
   return integer(outcomes.filter((outcome) => counted.includes(outcome)).length);
@@ -98,7 +100,7 @@ function zincrby(call: Call): string {
   const increment = doubleArg(at(call, 2));
   const zset = call.db.ensure(at(call, 1), SortedSetValue);
   addOne(zset, at(call, 3), increment, new Set(["INCR"]));
-  return scoreReply(zset.score(at(call, 3)));
+  return doubleOrNil(call.encoding, zset.score(at(call, 3)));
 }
 
 function zrem(call: Call): string {
@@ -111,13 +113,13 @@ function zrem(call: Call): string {
 
 function zmscore(call: Call): string {
   const zset = zsetAt(call);
-  return array(from(call, 2).map((member) => scoreReply(zset?.score(member))));
+  return array(from(call, 2).map((member) => doubleOrNil(call.encoding, zset?.score(member))));
 }
 
 function rank(call: Call, isReverse: boolean): string {
   const zset = zsetAt(call);
   const ascending = zset?.rank(at(call, 2));
-  if (zset === undefined || ascending === undefined) return NIL;
+  if (zset === undefined || ascending === undefined) return call.encoding.nil;
   return integer(isReverse ? zset.size - 1 - ascending : ascending);
 }
 
@@ -132,5 +134,19 @@ function pop(call: Call, isMax: boolean): string {
     : zset.range(0, taken - 1);
   for (const { member } of items) zset.delete(member);
   call.db.dropIfEmpty(at(call, 1));
-  return bulks(items.flatMap(({ member, score }) => [member, formatDouble(score)]));
+  const [only] = items;
+  // Without a count RESP3 answers one flat pair, with one an array of pairs.
+  if (call.args.length === 2 && only !== undefined) {
+    return array([bulk(only.member), call.encoding.double(only.score)]);
+  }
+  return scored(call.encoding, items);
+}
+
+function zrandmember(call: Call): string {
+  const { count, withValues } = readSample(call, "WITHSCORES");
+  const zset = zsetAt(call);
+  const all = zset?.range(0, zset.size - 1) ?? [];
+  if (count === null) return bulkOrNil(call.encoding, sample(all, 1)[0]?.member);
+  const chosen = sample(all, count);
+  return withValues ? scored(call.encoding, chosen) : bulks(chosen.map(({ member }) => member));
 }

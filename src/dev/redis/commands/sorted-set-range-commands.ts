@@ -1,7 +1,8 @@
 /** Sorted sets: reading, counting and removing ranges. */
 import { at, type Call, type CommandTable, from } from "../command.ts";
 import { fail, SYNTAX } from "../command-error.ts";
-import { formatDouble, numberArg } from "../number.ts";
+import { scored } from "../encoding.ts";
+import { numberArg } from "../number.ts";
 import { bulks, EMPTY_ARRAY, integer, ZERO } from "../reply.ts";
 import { byLex, byRank, byScore, type FindSpan } from "../sorted-set-range.ts";
 import type { Scored } from "../sorted-set-value.ts";
@@ -78,11 +79,9 @@ function range(call: Call, options: RangeOptions): string {
   let items = zset.range(first, last);
   if (options.isReverse === true) items.reverse();
   if (options.kind !== "rank") items = limited(items, options);
-  return bulks(
-    items.flatMap(({ member, score }) =>
-      options.withScores ? [member, formatDouble(score)] : [member],
-    ),
-  );
+  return options.withScores
+    ? scored(call.encoding, items)
+    : bulks(items.map(({ member }) => member));
 }
 
 function findSpan(call: Call, { kind, isReverse }: RangeOptions): FindSpan {

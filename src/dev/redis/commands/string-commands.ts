@@ -1,12 +1,13 @@
 /** Reading, joining and cutting strings. */
 import { at, type Call, type CommandTable, from, pairs } from "../command.ts";
 import { fail, OUT_OF_MEMORY, STRING_TOO_LONG, wrongArity } from "../command-error.ts";
+import { bulkOrNil } from "../encoding.ts";
 import { numberArg } from "../number.ts";
-import { array, bulk, bulkOrNil, flag, integer, NIL, OK, ZERO } from "../reply.ts";
+import { array, bulk, flag, integer, OK, ZERO } from "../reply.ts";
 import { BULK_BYTES_MAX } from "../request-parser.ts";
 
 export const STRING_COMMANDS: CommandTable = {
-  get: [2, (call) => bulkOrNil(call.db.getString(at(call, 1)))],
+  get: [2, (call) => bulkOrNil(call.encoding, call.db.getString(at(call, 1)))],
   mget: [-2, mget],
   mset: [-3, mset, "grows"],
   msetnx: [-3, msetnx, "grows"],
@@ -27,7 +28,9 @@ export function checkGrowth(call: Call, length: number, growth: number): void {
 
 function mget(call: Call): string {
   const values = from(call, 1).map((key) => call.db.get(key));
-  return array(values.map((value) => (typeof value === "string" ? bulk(value) : NIL)));
+  return array(
+    values.map((value) => (typeof value === "string" ? bulk(value) : call.encoding.nil)),
+  );
 }
 
 function mset(call: Call): string {
@@ -47,13 +50,13 @@ function msetnx(call: Call): string {
 function getSet(call: Call): string {
   const old = call.db.getString(at(call, 1));
   call.db.set(at(call, 1), at(call, 2));
-  return bulkOrNil(old);
+  return bulkOrNil(call.encoding, old);
 }
 
 function getDel(call: Call): string {
   const old = call.db.getString(at(call, 1));
   call.db.delete(at(call, 1));
-  return bulkOrNil(old);
+  return bulkOrNil(call.encoding, old);
 }
 
 function append(call: Call): string {

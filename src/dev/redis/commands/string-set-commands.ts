@@ -1,8 +1,9 @@
 /** SET and its relatives: writing a whole string, with conditions and expiry. */
 import { at, type Call, type CommandTable, from } from "../command.ts";
 import { fail, SYNTAX } from "../command-error.ts";
+import { bulkOrNil } from "../encoding.ts";
 import { parseInteger } from "../number.ts";
-import { bulkOrNil, flag, NIL, OK, ZERO } from "../reply.ts";
+import { flag, OK, ZERO } from "../reply.ts";
 import { expiryMs } from "./expire-commands.ts";
 
 export const STRING_SET_COMMANDS: CommandTable = {
@@ -92,9 +93,10 @@ function set(call: Call): string {
   const [key, value] = [at(call, 1), at(call, 2)];
   const { condition, get, ttl } = readSetOptions(from(call, 3));
   const atMs = ttl === null || ttl === "keep" ? null : positiveExpiryMs(call, "set", ttl);
-  const old = get ? bulkOrNil(call.db.getString(key)) : null;
+  const old = get ? bulkOrNil(call.encoding, call.db.getString(key)) : null;
   const exists = call.db.get(key) !== undefined;
-  if ((condition === "NX" && exists) || (condition === "XX" && !exists)) return old ?? NIL;
+  if ((condition === "NX" && exists) || (condition === "XX" && !exists))
+    return old ?? call.encoding.nil;
   if (ttl === "keep") call.db.replace(key, value);
   else call.db.set(key, value);
   if (atMs !== null) call.db.setExpiry(key, atMs);
@@ -119,7 +121,7 @@ function getEx(call: Call): string {
   const key = at(call, 1);
   const ttl = readGetExOptions(from(call, 2));
   const value = call.db.getString(key);
-  if (value === undefined) return NIL;
+  if (value === undefined) return call.encoding.nil;
   if (ttl === "never") {
     call.db.setExpiry(key, null);
   } else if (ttl !== null) {
@@ -127,5 +129,5 @@ function getEx(call: Call): string {
     if (atMs <= BigInt(call.shard.clock())) call.db.delete(key);
     else call.db.setExpiry(key, atMs);
   }
-  return bulkOrNil(value);
+  return bulkOrNil(call.encoding, value);
 }

@@ -60,7 +60,9 @@ describe("RedisReplyScanner", () => {
         fc.array(fc.integer({ min: 1, max: 2000 }), { minLength: 1, maxLength: 8 }),
         (replies, sizes) => {
           const bytes = Buffer.from(replies.join(""));
-          expect(scanInPieces(bytes, sizes)).toEqual(replies.map((text) => Buffer.byteLength(text)));
+          expect(scanInPieces(bytes, sizes)).toEqual(
+            replies.map((text) => Buffer.byteLength(text)),
+          );
         },
       ),
       { numRuns: 400 },
@@ -82,7 +84,15 @@ describe("RedisReplyScanner", () => {
   });
 
   test("tells garbage", () => {
-    const bad = ["x", "$x\r\n", "$5\r\nabcdeXX", "$-2\r\n", "*x\r\n", "$99999999999\r\n", "+a\rb\r\n"];
+    const bad = [
+      "x",
+      "$x\r\n",
+      "$5\r\nabcdeXX",
+      "$-2\r\n",
+      "*x\r\n",
+      "$99999999999\r\n",
+      "+a\rb\r\n",
+    ];
     for (const text of bad) {
       const bytes = Buffer.from(text);
       expect(new RedisReplyScanner().scan(bytes, 0, bytes.length)).toBeLessThan(0);

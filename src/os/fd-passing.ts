@@ -1,0 +1,105 @@
+/**
+ * Descriptors travel between processes with the packets of a unix SEQPACKET socket (unix(7), SCM_RIGHTS).
+ *
+ *   struct msghdr  { name, namelen, iov, iovlen, control, controllen, flags }      56 bytes on 64-bit Linux
+ *   struct cmsghdr { len, level, type } + int fds[]                                16 + 4 × n bytes
+ */
+import { ptr } from "bun:ffi";
+import { errno, libc } from "./libc.ts";
+import { check, errnoName, OsError } from "./os-error.ts";
+import type { SocketPair } from "./socket-pair.ts";
+
+const AF_UNIX = 1;
+const SOCK_SEQPACKET = 5;
+const SOCK_CLOEXEC = 0x80000;
+const SOCK_NONBLOCK = 0x800;
+const SOL_SOCKET = 1;
+const SO_SNDBUF = 7;
+const SCM_RIGHTS = 1;
+const MSG_NOSIGNAL = 0x4000;
+const MSG_CMSG_CLOEXEC = 0x40000000;
+const MESSAGE_HEADER_BYTES = 56;
+const CONTROL_HEADER_BYTES = 16;
+/** Descriptors with one packet. */
+const FDS_MAX = 4;
+/** So that a burst of parcels seldom finds the socket full. The kernel may grant less. */
+const SEND_BUFFER_BYTES = 4 * 1024 * 1024;
+
+/** A pair of connected SEQPACKET sockets, both non-blocking. The caller owns both. @throws OsError */
+export function createParcelPair(): SocketPair {
+  const fds = new Int32Array(new ArrayBuffer(8));
+  const type = SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK;
+  check(libc.socketpair(AF_UNIX, type, 0, fds), "socketpair");
+  const size = Int32Array.of(SEND_BUFFER_BYTES);
+  for (const fd of fds) libc.setsockopt(fd, SOL_SOCKET, SO_SNDBUF, size, 4);
+  return { ours: fds[0]!, theirs: fds[1]! };
+}
+
+/** What the kernel is pointed at. Calls are synchronous, so one of each is enough, and nothing is collected under them. */
+const header: DataView = new DataView(new ArrayBuffer(MESSAGE_HEADER_BYTES));
+const headerBytes: Uint8Array = new Uint8Array(header.buffer);
+const vector: DataView = new DataView(new ArrayBuffer(16));
+const control: DataView = new DataView(new ArrayBuffer(controlSpace(FDS_MAX)));
+let pinned: Buffer | null = null;
+
+/**
+ * Sends `bytes` as one packet together with descriptors, which stay the caller's.
+ * @returns false when the socket is full. @throws OsError when the other end is gone.
+ */
+export function sendParcel(socket: number, bytes: Buffer, fds: readonly number[]): boolean {
+  control.setBigUint64(0, BigInt(CONTROL_HEADER_BYTES + 4 * fds.length), true);
+  control.setInt32(8, SOL_SOCKET, true);
+  control.setInt32(12, SCM_RIGHTS, true);
+  for (const [i, fd] of fds.entries()) control.setInt32(CONTROL_HEADER_BYTES + 4 * i, fd, true);
+  fillHeader(bytes, fds.length === 0 ? 0 : controlSpace(fds.length));
+  const sent = libc.sendmsg(socket, headerBytes, MSG_NOSIGNAL);
+  const code = sent < 0 ? errnoName(errno()) : "";
+  pinned = null;
+  if (sent >= 0) return true;
+  if (code === "EAGAIN") return false;
+  throw new OsError("sendmsg", code);
+}
+
+export interface ReceivedParcel {
+  /** Bytes of the packet, from the buffer's start. */
+  readonly length: number;
+  /** Close-on-exec; the caller owns them. */
+  readonly fds: readonly number[];
+}
+
+/**
+ * Takes one packet into `buffer`, which must hold any packet.
+ * @returns null when there is none now. @throws OsError, also when the other end is gone (ECONNRESET).
+ */
+export function receiveParcel(socket: number, buffer: Buffer): ReceivedParcel | null {
+  fillHeader(buffer, controlSpace(FDS_MAX));
+  const length = libc.recvmsg(socket, headerBytes, MSG_CMSG_CLOEXEC);
+  const code = length < 0 ? errnoName(errno()) : "";
+  pinned = null;
+  if (code === "EAGAIN") return null;
+  if (length <= 0) throw new OsError("recvmsg", code === "" ? "ECONNRESET" : code);
+  return { length, fds: receivedFds() };
+}
+
+function receivedFds(): number[] {
+  if (Number(header.getBigUint64(40, true)) < CONTROL_HEADER_BYTES) return [];
+  const count = (Number(control.getBigUint64(0, true)) - CONTROL_HEADER_BYTES) / 4;
+  return Array.from({ length: count }, (_, i) =>
+    control.getInt32(CONTROL_HEADER_BYTES + 4 * i, true),
+  );
+}
+
+/** Control data is padded to words. */
+function controlSpace(fds: number): number {
+  return CONTROL_HEADER_BYTES + Math.ceil((4 * fds) / 8) * 8;
+}
+
+function fillHeader(payload: Buffer, controlLength: number): void {
+  pinned = payload;
+  vector.setBigUint64(0, BigInt(ptr(pinned)), true);
+  vector.setBigUint64(8, BigInt(payload.length), true);
+  header.setBigUint64(16, BigInt(ptr(vector)), true);
+  header.setBigUint64(24, 1n, true);
+  header.setBigUint64(32, BigInt(ptr(control)), true);
+  header.setBigUint64(40, BigInt(controlLength), true);
+}

@@ -1,0 +1,121 @@
+/**
+ * Gives client connections to another worker, through the supervisor.
+ *
+ * A session is asked to take no more requests; when no reply is owed to its client it is packed up and sent, and from
+ * then on belongs to its receiver. What the client sends meanwhile waits in the kernel, with the connection.
+ */
+import { schedule } from "../base/schedule.ts";
+import type { Session } from "../session/session.ts";
+import { sendSession } from "./parcel.ts";
+
+/** A session and the pool it belongs to. */
+export interface Candidate {
+  readonly pool: string;
+  readonly session: Session;
+}
+
+export interface HandOverOptions {
+  /** The SEQPACKET socket to the supervisor. */
+  readonly socket: number;
+  readonly format: number;
+  readonly timeoutMs: number;
+  /** So many more parcels are on the socket. */
+  onParcels(count: number): void;
+  /** The end: `moved` sessions are gone. */
+  onDone(moved: number): void;
+}
+
+/** The supervisor takes parcels off the socket quickly; when it is full, try again after this. */
+const RETRY_MS = 2;
+
+export class HandOver {
+  private readonly options: HandOverOptions;
+  /** Asked to settle, or settled and waiting for room on the socket. */
+  private readonly waiting: Map<Session, string> = new Map();
+  private readonly settled: Session[] = [];
+  private moved = 0;
+  private announced = 0;
+  private isRetrying = false;
+  private isDone = false;
+  private readonly cancelTimeout: () => void;
+
+  constructor(candidates: readonly Candidate[], options: HandOverOptions) {
+    this.options = options;
+    this.cancelTimeout = schedule(options.timeoutMs, () => this.finish());
+    for (const { pool, session } of candidates) this.waiting.set(session, pool);
+    for (const { session } of candidates) session.beginMove(() => this.onSettled(session));
+    this.finishIfEmpty();
+  }
+
+  /** A client has left by itself. */
+  forget(session: Session): void {
+    if (this.waiting.delete(session)) this.finishIfEmpty();
+  }
+
+  private onSettled(session: Session): void {
+    if (!this.waiting.has(session) || this.settled.includes(session)) return;
+    this.settled.push(session);
+    if (!this.isRetrying) this.sendSettled();
+  }
+
+  private sendSettled(): void {
+    while (this.settled.length > 0) {
+      const session = this.settled[0]!;
+      const pool = this.waiting.get(session);
+      if (pool !== undefined && session.canMove && !this.trySend(session, pool)) return;
+      this.settled.shift();
+      this.waiting.delete(session);
+    }
+    this.finishIfEmpty();
+  }
+
+  /** False: not now. */
+  private trySend(session: Session, pool: string): boolean {
+    const { socket, format } = this.options;
+    let isSent: boolean;
+    try {
+      isSent = sendSession(socket, pool, format, session.fd, session.save());
+    } catch {
+      // The supervisor is gone: everybody stays.
+      this.finish();
+      return false;
+    }
+    if (!isSent) {
+      this.isRetrying = true;
+      schedule(RETRY_MS, () => {
+        this.isRetrying = false;
+        if (!this.isDone) this.sendSettled();
+      });
+      return false;
+    }
+    // Before `leave`: that tells the owner, which may ask how things stand.
+    this.waiting.delete(session);
+    session.leave();
+    this.moved++;
+    this.announceSoon();
+    return true;
+  }
+
+  private announceSoon(): void {
+    if (this.announced++ > 0) return;
+    setImmediate(() => {
+      this.options.onParcels(this.announced);
+      this.announced = 0;
+      this.finishIfEmpty();
+    });
+  }
+
+  private finishIfEmpty(): void {
+    if (this.waiting.size === 0 && this.announced === 0) this.finish();
+  }
+
+  private finish(): void {
+    if (this.isDone) return;
+    this.isDone = true;
+    this.cancelTimeout();
+    for (const session of this.waiting.keys()) session.cancelMove();
+    if (this.announced > 0) this.options.onParcels(this.announced);
+    this.announced = 0;
+    this.options.onDone(this.moved);
+  }
+}
