@@ -1,0 +1,364 @@
+/** What no comparison with a single memcached shows: binary clients, several servers, and servers that are gone. */
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import {
+  BinaryClient,
+  type BinaryReply,
+  type BinaryRequest,
+  deltaExtras,
+  encodeRequest,
+  storageExtras,
+  timeExtras,
+} from "../support/binary-client.ts";
+import { freePort } from "../support/free-port.ts";
+import { type MemcachedServer, startMemcached } from "../support/memcached-server.ts";
+import {
+  keysByServer,
+  memcachePool,
+  type ProxyProcess,
+  startProxy,
+} from "../support/proxy-process.ts";
+import type { Endpoint } from "../support/server-process.ts";
+
+const SERVERS = 4;
+const TEMPORARY_FAILURE = 0x86;
+const [keys0 = [], keys1 = [], keys2 = [], keys3 = []] = keysByServer(SERVERS, 20);
+const ALL_KEYS = [keys0, keys1, keys2, keys3].flat().sort();
+
+interface Fixture {
+  readonly servers: MemcachedServer[];
+  readonly proxy: ProxyProcess;
+  readonly endpoint: Endpoint;
+}
+
+async function start(lines: readonly string[] = []): Promise<Fixture> {
+  const servers = await Promise.all(Array.from({ length: SERVERS }, () => startMemcached()));
+  const port = freePort();
+  const config = memcachePool({ listen: `127.0.0.1:${port}`, servers, lines });
+  const proxy = await startProxy({ config });
+  return { servers, proxy, endpoint: { host: "127.0.0.1", port } };
+}
+
+async function stop({ servers, proxy }: Fixture): Promise<void> {
+  await proxy.stop();
+  await Promise.all(servers.map((server) => server.stop()));
+}
+
+/** Sends all in one piece; resolves with the replies up to that to a NOOP behind them. */
+async function pipeline(client: BinaryClient, requests: BinaryRequest[]): Promise<BinaryReply[]> {
+  const noop = { opcode: 0x0a, opaque: 0xffffffff };
+  client.send(Buffer.concat([...requests, noop].map(encodeRequest)));
+  const replies = await client.repliesUpTo(noop.opaque);
+  return replies.toSpliced(-1);
+}
+
+function set(key: string, value: string, opaque = 0): BinaryRequest {
+  return { opcode: 0x01, key, value, extras: storageExtras(), opaque };
+}
+
+function brief({ opcode, status, opaque }: BinaryReply): number[] {
+  return [opcode, status, opaque];
+}
+
+describe("over four servers", () => {
+  let fixture: Fixture;
+  let client: BinaryClient;
+  beforeAll(async () => {
+    fixture = await start();
+  });
+  afterAll(() => stop(fixture));
+  afterEach(() => client.close());
+
+  async function connect(): Promise<BinaryClient> {
+    client = await BinaryClient.connect(fixture.endpoint);
+    return client;
+  }
+
+  test("keys lie where the ring says", async () => {
+    await pipeline(
+      await connect(),
+      ALL_KEYS.map((key) => set(key, `value of ${key}`)),
+    );
+    for (const [index, keys] of [keys0, keys1, keys2, keys3].entries()) {
+      const { host, port } = fixture.servers[index] as MemcachedServer;
+      const direct = await BinaryClient.connect({ host, port });
+      const found = await pipeline(
+        direct,
+        ALL_KEYS.map((key) => ({ opcode: 0x0d, key })),
+      );
+      direct.close();
+      expect(found.map(({ key }) => key)).toEqual(ALL_KEYS.filter((key) => keys.includes(key)));
+      expect(found.every(({ key, value }) => value === `value of ${key}`)).toBe(true);
+    }
+  });
+
+  test("a CAS value comes through as it is, and is compared by the server", async () => {
+    const key = keys2[0] ?? "";
+    await connect();
+    const stored = await client.ask({ ...set(key, "1"), extras: storageExtras(0xdeadbeef) });
+    const { host, port } = fixture.servers[2] as MemcachedServer;
+    const direct = await BinaryClient.connect({ host, port });
+    const [wanted, got] = [
+      await direct.ask({ opcode: 0, key }),
+      await client.ask({ opcode: 0, key }),
+    ];
+    direct.close();
+    expect(got.bytes).toEqual(wanted.bytes);
+    expect(got.cas).toBe(stored.cas);
+    expect(got.extras.toString("hex")).toBe("deadbeef");
+    const changed = await client.ask({ ...set(key, "2"), cas: stored.cas });
+    expect([changed.status, changed.cas > stored.cas]).toEqual([0, true]);
+    const [stale] = await pipeline(client, [
+      { ...set(key, "3", 9), opcode: 0x11, cas: stored.cas },
+    ]);
+    expect([stale?.opcode, stale?.status, stale?.opaque]).toEqual([0x11, 2, 9]);
+    expect((await client.ask({ opcode: 0, key })).value).toBe("2");
+  });
+
+  test("statistics of all servers are one set", async () => {
+    await connect();
+    await pipeline(client, [{ opcode: 0x08 }, ...ALL_KEYS.map((key) => set(key, "x"))]);
+    const list = await pipeline(client, [{ opcode: 0x10, opaque: 5 }]);
+    const end = list.pop();
+    expect([end?.key, end?.value, ...brief(end as BinaryReply)]).toEqual(["", "", 0x10, 0, 5]);
+    const statistics = new Map(list.map(({ key, value }) => [key, value]));
+    expect(statistics.size).toBe(list.length);
+    expect(list.every(({ opaque, status, opcode }) => opaque === 5 && status + opcode === 16)).toBe(
+      true,
+    );
+    expect(statistics.get("curr_items")).toBe(`${ALL_KEYS.length}`);
+    expect(statistics.get("limit_maxbytes")).toBe(`${SERVERS * 16 * 1024 * 1024}`);
+    expect(statistics.get("pid")).toBe(`${fixture.servers[0]?.pid}`);
+    expect(statistics.get("version")).toStartWith("1.");
+    expect(statistics.get("rusage_user")).toMatch(/^\d+\.\d{6}$/);
+    expect(Math.abs(Number(statistics.get("time")) - Date.now() / 1000)).toBeLessThan(60);
+    const settings = await pipeline(client, [{ opcode: 0x10, key: "settings" }]);
+    const maxbytes = settings.find(({ key }) => key === "maxbytes");
+    expect(maxbytes?.value).toBe(`${16 * 1024 * 1024}`);
+    const slabs = await pipeline(client, [{ opcode: 0x10, key: "slabs" }]);
+    expect(slabs.find(({ key }) => key === "1:chunk_size")?.value).toBe("96");
+    expect(slabs.find(({ key }) => key === "active_slabs")?.value).toBe(`${SERVERS}`);
+  });
+
+  test("statistics that servers do not answer in full are refused, and all stays in step", async () => {
+    await connect();
+    const names = ["sizes_enable", "sizes_disable", "detail dump", "cachedump 1 1", "conns"];
+    for (const name of names) {
+      const [reply] = await pipeline(client, [{ opcode: 0x10, key: name, opaque: 3 }]);
+      expect([reply?.value, ...brief(reply as BinaryReply)]).toEqual(["Not found", 0x10, 1, 3]);
+    }
+    expect((await client.ask({ opcode: 0, key: "none" })).status).toBe(1);
+  });
+
+  test("a flush reaches all servers, the quiet one without a word", async () => {
+    await connect();
+    for (const opcode of [0x08, 0x18]) {
+      await pipeline(
+        client,
+        ALL_KEYS.map((key) => set(key, "x")),
+      );
+      const replies = await pipeline(client, [
+        { opcode, opaque: 4, extras: timeExtras(0) },
+        ...ALL_KEYS.map((key) => ({ opcode: 0x0d, key })),
+      ]);
+      expect(replies.map(brief)).toEqual(opcode === 0x08 ? [[8, 0, 4]] : []);
+    }
+  });
+
+  test("an unknown request with extras and a key is answered, and the next one too", async () => {
+    await connect();
+    // memcached skips key and extras twice.
+    const verbosity = { opcode: 0x1b, extras: timeExtras(1), key: "k", value: "v", opaque: 1 };
+    const replies = await pipeline(client, [verbosity, { opcode: 0x0b, opaque: 2 }]);
+    expect(replies.map(brief)).toEqual([
+      [0x1b, 0x81, 1],
+      [0x0b, 0, 2],
+    ]);
+  });
+
+  test.each([
+    ["a TOUCH with a value", { opcode: 0x1c, extras: timeExtras(0), key: "k", value: "vvv" }],
+    ["a STAT with a value", { opcode: 0x10, key: "settings", value: "v" }],
+    ["a STAT with extras", { opcode: 0x10, extras: timeExtras(0) }],
+  ])("%s ends the connection with an error", async (_, request) => {
+    await connect();
+    client.send(encodeRequest({ ...request, opaque: 7 }));
+    const replies = await client.repliesUntilClosed();
+    expect(replies.map(brief)).toEqual([[request.opcode, 4, 7]]);
+  });
+
+  test("behind a wrong magic number nothing is answered, before it all is", async () => {
+    await connect();
+    const requests = [...ALL_KEYS.map((key, index) => set(key, "x", index)), { opcode: 0x0a }];
+    const text = Buffer.from("get a very long key\r\nget a very long key\r\n");
+    client.send(Buffer.concat([...requests.map(encodeRequest), text]));
+    expect((await client.repliesUntilClosed()).length).toBe(requests.length);
+  });
+
+  test("what no server could store is refused before it comes, and skipped", async () => {
+    await connect();
+    const key = keys0[0] ?? "";
+    const bodyLength = 0xfffffff0;
+    client.send(encodeRequest({ ...set(key, "begin", 6), bodyLength }));
+    const reply = await client.reply();
+    expect([reply.value, ...brief(reply)]).toEqual(["Too large.", 0x01, 3, 6]);
+    client.send(encodeRequest({ opcode: 0x0b }));
+    client.close();
+  });
+
+  test("a value of a megabyte", async () => {
+    await connect();
+    const value = Buffer.alloc(1024 * 1024 - 200, "0123456789").toString("latin1");
+    const replies = await pipeline(
+      client,
+      keys0.flatMap((key, index) => [set(key, value, index), { opcode: 0x0c, key, opaque: index }]),
+    );
+    expect(replies.length).toBe(2 * keys0.length);
+    for (const [index, reply] of replies.entries()) {
+      expect([reply.status, reply.opaque]).toEqual([0, index >> 1]);
+      if (index % 2 === 1) expect(reply.value === value).toBe(true);
+    }
+  });
+
+  test("counters", async () => {
+    await connect();
+    const key = keys3[0] ?? "";
+    await client.ask({ opcode: 0x04, key });
+    const increment = { opcode: 0x05, key, extras: deltaExtras(5n, 7n, 0) };
+    const replies = await pipeline(client, [increment, increment, { ...increment, opcode: 0x15 }]);
+    const values = replies.map(({ value }) => Buffer.from(value, "latin1").readBigUInt64BE());
+    expect(values).toEqual([7n, 12n]);
+    expect((await client.ask({ opcode: 0x00, key })).value).toBe("17");
+  });
+
+  test("many clients at once, each with its own", async () => {
+    await connect();
+    await Promise.all(
+      Array.from({ length: 30 }, async (_, number) => {
+        const mine = await BinaryClient.connect(fixture.endpoint);
+        const keys = Array.from({ length: 40 }, (_, index) => `client ${number}, key ${index}`);
+        for (let round = 0; round < 5; round++) {
+          const requests = keys.flatMap((key, index): BinaryRequest[] => [
+            { ...set(key, `${key} ${round}`), opcode: index % 2 === 0 ? 0x01 : 0x11, opaque: 1 },
+            { opcode: index % 3 === 0 ? 0x0c : 0x0d, key, opaque: index },
+            { opcode: 0x0d, key: `${key} none`, opaque: 2 },
+          ]);
+          const values = (await pipeline(mine, requests)).filter(({ opcode }) => opcode >= 0x0c);
+          expect(values.map(({ value }) => value)).toEqual(keys.map((key) => `${key} ${round}`));
+          expect(values.map(({ opaque }) => opaque)).toEqual(keys.map((_, index) => index));
+        }
+        mine.close();
+      }),
+    );
+  });
+});
+
+describe("with a server that is gone", () => {
+  let fixture: Fixture;
+  let client: BinaryClient;
+  afterEach(async () => {
+    client.close();
+    await stop(fixture);
+  });
+
+  const dead = keys1[0] ?? "";
+  const live = keys0[0] ?? "";
+
+  async function startWithDeadServer(lines: readonly string[]): Promise<void> {
+    fixture = await start(lines);
+    await fixture.servers[1]?.stop();
+    client = await BinaryClient.connect(fixture.endpoint);
+  }
+
+  test("its keys fail, the others do not", async () => {
+    await startWithDeadServer([]);
+    for (let round = 0; round < 3; round++) {
+      const replies = await pipeline(client, [
+        set(live, "1", 1),
+        set(dead, "1", 2),
+        { opcode: 0x09, key: dead, opaque: 3 },
+        { opcode: 0x11, key: dead, extras: storageExtras(), opaque: 4 },
+        { opcode: 0x0d, key: live, opaque: 5 },
+        { opcode: 0x0c, key: dead, opaque: 0xfffffff0 },
+      ]);
+      expect(replies.map(brief)).toEqual([
+        [0x01, 0, 1],
+        [0x01, TEMPORARY_FAILURE, 2],
+        [0x09, TEMPORARY_FAILURE, 3],
+        [0x11, TEMPORARY_FAILURE, 4],
+        [0x0d, 0, 5],
+        [0x0c, TEMPORARY_FAILURE, 0xfffffff0],
+      ]);
+      expect(replies[1]?.value).toStartWith("Connection refused");
+    }
+  });
+
+  test("reads of its keys are misses, when the pool says so", async () => {
+    await startWithDeadServer(["dead_server: miss"]);
+    const replies = await pipeline(client, [
+      { opcode: 0x00, key: dead, opaque: 1 },
+      { opcode: 0x09, key: dead, opaque: 2 },
+      { opcode: 0x0d, key: dead, opaque: 3 },
+      { opcode: 0x1d, key: dead, extras: timeExtras(0), opaque: 4 },
+      { opcode: 0x24, key: dead, extras: timeExtras(0), opaque: 5 },
+      { opcode: 0x1c, key: dead, extras: timeExtras(0), opaque: 6 },
+      set(dead, "1", 7),
+    ]);
+    expect(replies.map(brief)).toEqual([
+      [0x00, 1, 1],
+      [0x1d, 1, 4],
+      [0x1c, TEMPORARY_FAILURE, 6],
+      [0x01, TEMPORARY_FAILURE, 7],
+    ]);
+  });
+
+  test("a flush fails and empties the others; statistics are those of the others", async () => {
+    await startWithDeadServer([]);
+    const replies = await pipeline(client, [
+      ...keys0.map((key) => set(key, "x")),
+      ...keys2.map((key) => set(key, "x")),
+      { opcode: 0x10, opaque: 1 },
+      { opcode: 0x18, opaque: 2 },
+      { opcode: 0x0d, key: live, opaque: 3 },
+    ]);
+    expect(replies.find(({ key }) => key === "curr_items")?.value).toBe("40");
+    expect(replies.toSpliced(0, replies.length - 1).map(brief)).toEqual([
+      [0x18, TEMPORARY_FAILURE, 2],
+    ]);
+  });
+
+  test("the version is told without any server", async () => {
+    await startWithDeadServer([]);
+    await Promise.all(fixture.servers.map((server) => server.stop()));
+    expect((await client.ask({ opcode: 0x0b })).value).toMatch(/^1\.\d+\.\d+$/);
+    const list = await pipeline(client, [{ opcode: 0x10, opaque: 1 }]);
+    expect(list.map(brief)).toEqual([[0x10, TEMPORARY_FAILURE, 1]]);
+  });
+
+  test("requests on their way when it dies fail one by one, each with its own opaque", async () => {
+    fixture = await start();
+    client = await BinaryClient.connect(fixture.endpoint);
+    await client.ask(set(dead, "1"));
+    const server = fixture.servers[1] as MemcachedServer;
+    process.kill(server.pid, "SIGSTOP");
+    const requests = keys1.map(
+      (key, index): BinaryRequest => ({
+        opcode: index % 2 === 0 ? 0x00 : 0x0d,
+        key,
+        opaque: 100 + index,
+      }),
+    );
+    client.send(
+      Buffer.concat([...requests, { opcode: 0x00, key: live, opaque: 1 }].map(encodeRequest)),
+    );
+    // Another client's request on another server was answered: by then these are on their way.
+    const other = await BinaryClient.connect(fixture.endpoint);
+    await other.ask(set(live, "2"));
+    other.close();
+    process.kill(server.pid, "SIGKILL");
+    const replies = await client.repliesUpTo(1);
+    expect(replies.map(brief)).toEqual([
+      ...requests.map(({ opcode, opaque }) => [opcode, TEMPORARY_FAILURE, opaque ?? 0]),
+      [0x00, 0, 1],
+    ]);
+  });
+});
