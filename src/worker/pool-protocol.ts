@@ -5,7 +5,10 @@ import { createMemcacheBinaryUpstream } from "../protocol/memcache/binary/upstre
 import { createMemcacheTextUpstream } from "../protocol/memcache/text/upstream-protocol.ts";
 import { encodeError } from "../protocol/redis/encode.ts";
 import type { Frontend } from "../session/frontend.ts";
-import { type MemcacheClientState, MemcacheFrontend } from "../session/memcache/memcache-frontend.ts";
+import {
+  type MemcacheClientState,
+  MemcacheFrontend,
+} from "../session/memcache/memcache-frontend.ts";
 import {
   type MemcachePool,
   VARIANT_BINARY,

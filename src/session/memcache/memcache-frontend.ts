@@ -9,15 +9,25 @@ import { TextFrontend } from "./text/text-frontend.ts";
 /** First byte of every binary request; no text command begins with it. */
 const BINARY_MAGIC = 0x80;
 
+/** What must survive a move to another process. Plain JSON data. */
+export interface MemcacheClientState {
+  /** Null: nothing was received yet. */
+  readonly protocol: "text" | "binary" | null;
+  /** Bytes of the input to come that are to be skipped. */
+  readonly toSkip: number;
+}
+
 export class MemcacheFrontend implements Frontend {
   private readonly pool: MemcachePool;
   private readonly session: Session;
   /** Null: nothing was received yet. */
-  private chosen: Frontend | null = null;
+  private chosen: BinaryFrontend | TextFrontend | null = null;
 
-  constructor(pool: MemcachePool, session: Session) {
+  constructor(pool: MemcachePool, session: Session, saved?: MemcacheClientState) {
     this.pool = pool;
     this.session = session;
+    if (saved === undefined || saved.protocol === null) return;
+    this.chosen = this.create(saved.protocol === "binary", saved.toSkip);
   }
 
   get need(): number {
@@ -27,10 +37,7 @@ export class MemcacheFrontend implements Frontend {
   consume(bytes: Buffer, start: number, end: number): number {
     if (this.chosen === null) {
       if (start === end) return start;
-      this.chosen =
-        bytes[start] === BINARY_MAGIC
-          ? new BinaryFrontend(this.pool, this.session)
-          : new TextFrontend(this.pool, this.session);
+      this.chosen = this.create(bytes[start] === BINARY_MAGIC, 0);
     }
     return this.chosen.consume(bytes, start, end);
   }
@@ -39,10 +46,16 @@ export class MemcacheFrontend implements Frontend {
     return this.chosen?.failureReply(failure, token) ?? NONE;
   }
 
-  saveState(): unknown {
-    if (this.chosen === null) return null;
+  saveState(): MemcacheClientState {
+    if (this.chosen === null) return { protocol: null, toSkip: 0 };
     const protocol = this.chosen instanceof BinaryFrontend ? "binary" : "text";
-    return { protocol, state: this.chosen.saveState() };
+    return { protocol, ...this.chosen.saveState() };
+  }
+
+  private create(isBinary: boolean, toSkip: number): BinaryFrontend | TextFrontend {
+    return isBinary
+      ? new BinaryFrontend(this.pool, this.session, toSkip)
+      : new TextFrontend(this.pool, this.session, toSkip);
   }
 }
 

@@ -51,13 +51,15 @@ export class BinaryFrontend implements Frontend {
   private readonly quietReplies: QuietReplies;
   private readonly run: Run = new Run();
   /** Bytes of a refused request's body that are still to come, and to be ignored. */
-  private toSkip = 0;
+  private toSkip: number;
   private localCount = 0;
   private faultCount = 0;
 
-  constructor(pool: MemcachePool, session: Session) {
+  /** @param toSkip what `saveState` gave in another process */
+  constructor(pool: MemcachePool, session: Session, toSkip = 0) {
     this.pool = pool;
     this.session = session;
+    this.toSkip = toSkip;
     this.quietReplies = new QuietReplies(session);
   }
 
@@ -96,7 +98,7 @@ export class BinaryFrontend implements Frontend {
   }
 
   /** Nothing is agreed with a client that had to move with it; half-received requests stay in the session's input. */
-  saveState(): unknown {
+  saveState(): { readonly toSkip: number } {
     return { toSkip: this.toSkip };
   }
 

@@ -46,12 +46,14 @@ export class TextFrontend implements Frontend {
   private readonly multiGet: MultiGet;
   private readonly quietSinks: Map<string, QuietReplies> = new Map();
   /** Bytes of a refused request that are still to come, and to be ignored. */
-  private toSkip = 0;
+  private toSkip: number;
   private localCount = 0;
 
-  constructor(pool: MemcachePool, session: Session) {
+  /** @param toSkip what `saveState` gave in another process */
+  constructor(pool: MemcachePool, session: Session, toSkip = 0) {
     this.pool = pool;
     this.session = session;
+    this.toSkip = toSkip;
     this.deadIsMiss = pool.deadServer === "miss";
     this.multiGet = new MultiGet(session, this.deadIsMiss);
   }
@@ -104,7 +106,7 @@ export class TextFrontend implements Frontend {
   }
 
   /** Nothing is agreed with a client that had to move with it; half-received requests stay in the session's input. */
-  saveState(): unknown {
+  saveState(): { readonly toSkip: number } {
     return { toSkip: this.toSkip };
   }
 
