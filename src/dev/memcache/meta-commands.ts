@@ -76,7 +76,7 @@ function marks(item: Item, tokens: GetTokens, now: number): string {
   const isDue =
     tokens.recache !== null && item.expiresAt !== 0 && item.expiresAt - now < tokens.recache;
   const wins = !item.isWon && (item.isStale || isDue);
-  const text = `${wins ? " W" : ""}${item.isStale ? " X" : ""}${item.isWon ? " Z" : ""}`;
+  const text = `${item.isWon ? " Z" : ""}${item.isStale ? " X" : ""}${wins ? " W" : ""}`;
   if (wins) item.isWon = true;
   return text;
 }

@@ -34,8 +34,7 @@ export function storeItem(
     }
   }
   if (mode === "add" && old !== null) {
-    // It counts as a use, as in memcached.
-    store.use(key);
+    store.bump(key);
     return { outcome: "not_stored", item: null };
   }
   if (mode === "set" || mode === "add") return stored(putOrdered(store, order, isStale));

@@ -59,10 +59,17 @@ export class Store {
 
   /** The item, which is now the one used last. */
   use(key: string): Item | null {
-    const item = this.peek(key);
+    const item = this.bump(key);
     if (item === null) return null;
     item.usedAt = this.now();
     item.isFetched = true;
+    return item;
+  }
+
+  /** The item, which is now the last one to be evicted. */
+  bump(key: string): Item | null {
+    const item = this.peek(key);
+    if (item === null) return null;
     this.#items.delete(key);
     this.#items.set(key, item);
     return item;
