@@ -17,8 +17,10 @@ export const UNAUTHENTICATED_BULK_BYTES_MAX: number = 16 * KIB;
 
 /** Longest Memcached key: KEY_MAX_LENGTH of memcached. */
 export const MEMCACHE_KEY_BYTES_MAX: number = 250;
-/** Longest Memcached command line, multi-gets apart: where memcached gives a client up that sends no newline. */
-export const MEMCACHE_LINE_BYTES_MAX: number = 2048;
+/** Longest Memcached command line, multi-gets apart, its end not counted: what memcached reads at once. */
+export const MEMCACHE_LINE_BYTES_MAX: number = 16 * KIB;
+/** Longest such line that is sent to a server: a longer one that arrives in pieces makes memcached hang up. */
+export const MEMCACHE_SENT_LINE_BYTES_MAX: number = 2048;
 /** Longest line with the keys of a multi-get; memcached has no limit. */
 export const MEMCACHE_GET_LINE_BYTES_MAX: number = 64 * MIB;
 /** Longest item value: more than any server takes (1 GiB is the most that memcached can be told), so servers judge. */

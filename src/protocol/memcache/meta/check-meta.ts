@@ -20,6 +20,7 @@ import {
   DUPLICATE_FLAG,
   INVALID_FLAG,
   INVALID_OR_DUPLICATE,
+  KEY_HAS_LINE_FEED,
   NOOP,
   OPAQUE_TOO_LONG,
   TOO_MANY_FLAGS,
@@ -46,9 +47,24 @@ export function checkMeta(request: TextRequest): number {
   else {
     const fault = checkFlags(request, 2);
     if (fault !== null) request.answer = kind === "meta_get" ? fault : INVALID_OR_DUPLICATE;
+    else if (kind === "meta_get" && hasFlag(request, KEY) && hasLineFeed(request))
+      request.answer = KEY_HAS_LINE_FEED;
     else if (!request.isPlain) request.line = plainLine(request, null);
   }
   return NO_DATA;
+}
+
+/**
+ * memcached gives a key back as it is, and not as base64, when another protocol or command than `ms` made the item:
+ * what follows a line feed in it would pass for the reply to somebody else's request.
+ */
+function hasLineFeed({ decodedKey }: TextRequest): boolean {
+  return decodedKey?.includes(LF) === true;
+}
+
+function hasFlag({ bytes, tokenStart, count }: TextRequest, flag: number): boolean {
+  for (let i = 2; i < count; i++) if (bytes[tokenStart[i]!] === flag) return true;
+  return false;
 }
 
 function checkDebug(request: TextRequest): void {
@@ -60,6 +76,7 @@ function checkDebug(request: TextRequest): void {
   if (count > 2 && request.text(2) === "b") {
     request.decodedKey = decodeKey(request.text(1));
     if (request.decodedKey === null) request.answer = BAD_LINE;
+    else if (hasLineFeed(request)) request.answer = KEY_HAS_LINE_FEED;
   }
   if (!request.isPlain) request.line = plainLine(request, null);
 }
@@ -174,6 +191,8 @@ function checkSetFlags(request: TextRequest): Buffer | null {
   return fault;
 }
 
+const LF = 10;
+const KEY = 0x6b;
 const OPAQUE = 0x4f;
 const MODE = 0x4d;
 const SET_MODES: ReadonlySet<number> = new Set(Buffer.from("EAPRS"));

@@ -15,3 +15,7 @@ export const BAD_DELTA: Buffer = line("CLIENT_ERROR invalid numeric delta value"
 export const OPAQUE_TOO_LONG: Buffer = line("CLIENT_ERROR opaque token too long");
 export const TOO_MANY_FLAGS_GET: Buffer = line("CLIENT_ERROR options flags are too long");
 export const TOO_MANY_FLAGS: Buffer = line("CLIENT_ERROR options flags too long");
+/** The proxy's own; see check-meta.ts. */
+export const KEY_HAS_LINE_FEED: Buffer = line(
+  "CLIENT_ERROR a key with a line feed cannot be part of a reply line",
+);

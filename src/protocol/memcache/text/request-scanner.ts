@@ -9,11 +9,12 @@ import {
   ARGUMENTS_MAX,
   MEMCACHE_GET_LINE_BYTES_MAX,
   MEMCACHE_LINE_BYTES_MAX,
+  MEMCACHE_SENT_LINE_BYTES_MAX,
 } from "../../../base/limits.ts";
 import { checkMeta } from "../meta/check-meta.ts";
 import { checkClassic } from "./check-classic.ts";
 import { findTextCommand, UNKNOWN } from "./command.ts";
-import { BAD_DATA, ERROR, SILENT } from "./replies.ts";
+import { BAD_DATA, ERROR, LINE_TOO_LONG, SILENT } from "./replies.ts";
 import type { TextRequest } from "./text-request.ts";
 
 const NUL = 0;
@@ -50,7 +51,7 @@ export class TextRequestScanner {
     request.line = null;
     request.decodedKey = null;
     const dataBytes = this.understand(request);
-    if (lineEnd - start > LINE_BYTES_MAX && !isLongAllowed(request)) return LINE_ENDLESS;
+    if (stop - start > MEMCACHE_SENT_LINE_BYTES_MAX) checkLongLine(request);
     if (dataBytes >= 0) {
       const next = lineEnd + dataBytes + 2;
       if (next > end) {
@@ -95,11 +96,11 @@ export class TextRequestScanner {
   }
 }
 
-/** A line that comes in pieces may be so long before servers give it up; its end is not counted. */
-const LINE_BYTES_MAX: number = MEMCACHE_LINE_BYTES_MAX + 2;
-
-function isLongAllowed({ command }: TextRequest): boolean {
-  return command.kind === "get" || command.kind === "gat";
+/** Servers take long lines with many keys, and no others. */
+function checkLongLine(request: TextRequest): void {
+  const { command, line, answer } = request;
+  if (command.kind === "get" || command.kind === "gat" || answer !== null) return;
+  if (line === null || line.length > MEMCACHE_SENT_LINE_BYTES_MAX) request.answer = LINE_TOO_LONG;
 }
 
 /** Most lines are short: a native search costs more than this many bytes. */

@@ -7,7 +7,7 @@
  */
 import type { Route, Upstream, UpstreamConnection } from "../../../api/upstream.ts";
 import type { ByteQueue } from "../../../base/byte-queue.ts";
-import { MEMCACHE_LINE_BYTES_MAX } from "../../../base/limits.ts";
+import { MEMCACHE_SENT_LINE_BYTES_MAX } from "../../../base/limits.ts";
 import { line } from "../../../protocol/memcache/text/replies.ts";
 import type { TextRequest } from "../../../protocol/memcache/text/text-request.ts";
 import type { Session } from "../../session.ts";
@@ -65,7 +65,7 @@ export class MultiGet {
       }
       let part = partOfUpstream[upstream.index]! - 1;
       const keyBytes = end - start + 1;
-      if (part < 0 || (isBounded && lineBytes[part]! + keyBytes > MEMCACHE_LINE_BYTES_MAX)) {
+      if (part < 0 || (isBounded && lineBytes[part]! + keyBytes > MEMCACHE_SENT_LINE_BYTES_MAX)) {
         previousPart[upstreams.length] = part;
         part = upstreams.length;
         upstreams.push(upstream);
