@@ -250,6 +250,72 @@ describe("over four servers", () => {
       }),
     );
   });
+
+  test("quiet requests that had to wait for room are still quiet", async () => {
+    await connect();
+    const [key = ""] = keys2;
+    const server = fixture.servers[2] as MemcachedServer;
+    const value = "v".repeat(500_000);
+    // A client that has had many replies may send much ahead.
+    await pipeline(
+      client,
+      ALL_KEYS.map((any) => set(any, "x")),
+    );
+    // More than a connection to a server queues, and than sockets hold.
+    const requests = Array.from(
+      { length: 120 },
+      (_, opaque): BinaryRequest => ({ ...set(key, value, opaque), opcode: 0x11 }),
+    );
+    process.kill(server.pid, "SIGSTOP");
+    const replies = pipeline(client, [...requests, { opcode: 0x0d, key, opaque: 200 }]);
+    const other = await BinaryClient.connect(fixture.endpoint);
+    // The proxy goes on for others, and takes no more of this.
+    let unsent = client.unsentBytes;
+    for (let same = 0; same < 50; same++) {
+      await other.ask({ opcode: 0x00, key: keys0[0] ?? "" });
+      if (client.unsentBytes !== unsent) same = 0;
+      unsent = client.unsentBytes;
+    }
+    expect(unsent).toBeGreaterThan(0);
+    other.close();
+    process.kill(server.pid, "SIGCONT");
+    expect((await replies).map(brief)).toEqual([[0x0d, 0, 200]]);
+  });
+
+  test("malformed neighbours harm nobody", async () => {
+    await connect();
+    let isOver = false;
+    const neighbours = Array.from({ length: 8 }, async (_, number) => {
+      for (let round = 0; !isOver; round++) {
+        const neighbour = await BinaryClient.connect(fixture.endpoint);
+        const garbage = Buffer.alloc(300, ALL_KEYS[number]);
+        // A sound request, then a header of which every byte but the first is anything.
+        const header = Buffer.from(Bun.hash(`${number} ${round}`).toString(16).repeat(4), "hex");
+        header[0] = 0x80;
+        header.fill(0, 2, round % 2 === 0 ? 11 : 2);
+        header[11] = round % 3 === 0 ? 20 : (header[11] ?? 0);
+        neighbour.send(Buffer.concat([encodeRequest(set("neighbour", "n")), header, garbage]));
+        await neighbour.reply();
+        neighbour.close();
+      }
+    });
+    for (let round = 0; round < 100; round++) {
+      const value = `round ${round}`;
+      const replies = await pipeline(client, [
+        ...ALL_KEYS.map((key, opaque) => ({
+          ...set(key, `${key} ${value}`, opaque),
+          opcode: 0x11,
+        })),
+        ...ALL_KEYS.map((key, opaque) => ({ opcode: 0x0d, key, opaque })),
+      ]);
+      const found = replies.map(({ key, value: have }) => [key, have]);
+      // A neighbour's chance FLUSH may empty the cache; nothing else may happen.
+      for (const [key, have] of found) expect(have).toBe(`${key} ${value}`);
+      expect(replies.every(({ opcode, status }) => opcode === 0x0d && status === 0)).toBe(true);
+    }
+    isOver = true;
+    await Promise.all(neighbours);
+  });
 });
 
 describe("with a server that is gone", () => {

@@ -118,6 +118,11 @@ export class BinaryClient {
     return this.#isClosed;
   }
 
+  /** What the kernel has not taken yet. */
+  get unsentBytes(): number {
+    return this.#unsent.reduce((sum, piece) => sum + piece.length, 0);
+  }
+
   send(bytes: Buffer): void {
     this.#unsent.push(bytes);
     this.#flush();
