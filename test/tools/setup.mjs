@@ -19,6 +19,8 @@ const TEST_PROGRAMS = [
   { package: "nutcracker", check: ["nutcracker", "--version"] },
   { package: "libmemcached-tools", check: ["memccapable", "-h"] },
   { package: "python3-redis", check: ["/usr/bin/python3", "-c", "import redis"] },
+  { package: "python3-pymemcache", check: ["/usr/bin/python3", "-c", "import pymemcache"] },
+  { package: "python3-pylibmc", check: ["/usr/bin/python3", "-c", "import pylibmc"] },
 ];
 
 export function checkNode() {
