@@ -1,4 +1,4 @@
-/** What no comparison with a single memcached shows: binary clients, several servers, and servers that are gone. */
+/** What no comparison with a single memcached shows: binary clients of several servers. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import {
   BinaryClient,
@@ -9,63 +9,28 @@ import {
   storageExtras,
   timeExtras,
 } from "../support/binary-client.ts";
-import { freePort } from "../support/free-port.ts";
-import { type MemcachedServer, startMemcached } from "../support/memcached-server.ts";
 import {
-  keysByServer,
-  memcachePool,
-  type ProxyProcess,
-  startProxy,
-} from "../support/proxy-process.ts";
-import type { Endpoint } from "../support/server-process.ts";
+  type BinaryPool,
+  brief,
+  pipeline,
+  SERVERS,
+  set,
+  startPool,
+  stopPool,
+} from "../support/binary-pool.ts";
+import type { MemcachedServer } from "../support/memcached-server.ts";
+import { keysByServer } from "../support/proxy-process.ts";
 
-const SERVERS = 4;
-const TEMPORARY_FAILURE = 0x86;
 const [keys0 = [], keys1 = [], keys2 = [], keys3 = []] = keysByServer(SERVERS, 20);
 const ALL_KEYS = [keys0, keys1, keys2, keys3].flat().sort();
 
-interface Fixture {
-  readonly servers: MemcachedServer[];
-  readonly proxy: ProxyProcess;
-  readonly endpoint: Endpoint;
-}
-
-async function start(lines: readonly string[] = []): Promise<Fixture> {
-  const servers = await Promise.all(Array.from({ length: SERVERS }, () => startMemcached()));
-  const port = freePort();
-  const config = memcachePool({ listen: `127.0.0.1:${port}`, servers, lines });
-  const proxy = await startProxy({ config });
-  return { servers, proxy, endpoint: { host: "127.0.0.1", port } };
-}
-
-async function stop({ servers, proxy }: Fixture): Promise<void> {
-  await proxy.stop();
-  await Promise.all(servers.map((server) => server.stop()));
-}
-
-/** Sends all in one piece; resolves with the replies up to that to a NOOP behind them. */
-async function pipeline(client: BinaryClient, requests: BinaryRequest[]): Promise<BinaryReply[]> {
-  const noop = { opcode: 0x0a, opaque: 0xffffffff };
-  client.send(Buffer.concat([...requests, noop].map(encodeRequest)));
-  const replies = await client.repliesUpTo(noop.opaque);
-  return replies.toSpliced(-1);
-}
-
-function set(key: string, value: string, opaque = 0): BinaryRequest {
-  return { opcode: 0x01, key, value, extras: storageExtras(), opaque };
-}
-
-function brief({ opcode, status, opaque }: BinaryReply): number[] {
-  return [opcode, status, opaque];
-}
-
 describe("over four servers", () => {
-  let fixture: Fixture;
+  let fixture: BinaryPool;
   let client: BinaryClient;
   beforeAll(async () => {
-    fixture = await start();
+    fixture = await startPool();
   });
-  afterAll(() => stop(fixture));
+  afterAll(() => stopPool(fixture));
   afterEach(() => client.close());
 
   async function connect(): Promise<BinaryClient> {
@@ -315,116 +280,5 @@ describe("over four servers", () => {
     }
     isOver = true;
     await Promise.all(neighbours);
-  });
-});
-
-describe("with a server that is gone", () => {
-  let fixture: Fixture;
-  let client: BinaryClient;
-  afterEach(async () => {
-    client.close();
-    await stop(fixture);
-  });
-
-  const dead = keys1[0] ?? "";
-  const live = keys0[0] ?? "";
-
-  async function startWithDeadServer(lines: readonly string[]): Promise<void> {
-    fixture = await start(lines);
-    await fixture.servers[1]?.stop();
-    client = await BinaryClient.connect(fixture.endpoint);
-  }
-
-  test("its keys fail, the others do not", async () => {
-    await startWithDeadServer([]);
-    for (let round = 0; round < 3; round++) {
-      const replies = await pipeline(client, [
-        set(live, "1", 1),
-        set(dead, "1", 2),
-        { opcode: 0x09, key: dead, opaque: 3 },
-        { opcode: 0x11, key: dead, extras: storageExtras(), opaque: 4 },
-        { opcode: 0x0d, key: live, opaque: 5 },
-        { opcode: 0x0c, key: dead, opaque: 0xfffffff0 },
-      ]);
-      expect(replies.map(brief)).toEqual([
-        [0x01, 0, 1],
-        [0x01, TEMPORARY_FAILURE, 2],
-        [0x09, TEMPORARY_FAILURE, 3],
-        [0x11, TEMPORARY_FAILURE, 4],
-        [0x0d, 0, 5],
-        [0x0c, TEMPORARY_FAILURE, 0xfffffff0],
-      ]);
-      expect(replies[1]?.value).toStartWith("Connection refused");
-    }
-  });
-
-  test("reads of its keys are misses, when the pool says so", async () => {
-    await startWithDeadServer(["dead_server: miss"]);
-    const replies = await pipeline(client, [
-      { opcode: 0x00, key: dead, opaque: 1 },
-      { opcode: 0x09, key: dead, opaque: 2 },
-      { opcode: 0x0d, key: dead, opaque: 3 },
-      { opcode: 0x1d, key: dead, extras: timeExtras(0), opaque: 4 },
-      { opcode: 0x24, key: dead, extras: timeExtras(0), opaque: 5 },
-      { opcode: 0x1c, key: dead, extras: timeExtras(0), opaque: 6 },
-      set(dead, "1", 7),
-    ]);
-    expect(replies.map(brief)).toEqual([
-      [0x00, 1, 1],
-      [0x1d, 1, 4],
-      [0x1c, TEMPORARY_FAILURE, 6],
-      [0x01, TEMPORARY_FAILURE, 7],
-    ]);
-  });
-
-  test("a flush fails and empties the others; statistics are those of the others", async () => {
-    await startWithDeadServer([]);
-    const replies = await pipeline(client, [
-      ...keys0.map((key) => set(key, "x")),
-      ...keys2.map((key) => set(key, "x")),
-      { opcode: 0x10, opaque: 1 },
-      { opcode: 0x18, opaque: 2 },
-      { opcode: 0x0d, key: live, opaque: 3 },
-    ]);
-    expect(replies.find(({ key }) => key === "curr_items")?.value).toBe("40");
-    expect(replies.toSpliced(0, replies.length - 1).map(brief)).toEqual([
-      [0x18, TEMPORARY_FAILURE, 2],
-    ]);
-  });
-
-  test("the version is told without any server", async () => {
-    await startWithDeadServer([]);
-    await Promise.all(fixture.servers.map((server) => server.stop()));
-    expect((await client.ask({ opcode: 0x0b })).value).toMatch(/^1\.\d+\.\d+$/);
-    const list = await pipeline(client, [{ opcode: 0x10, opaque: 1 }]);
-    expect(list.map(brief)).toEqual([[0x10, TEMPORARY_FAILURE, 1]]);
-  });
-
-  test("requests on their way when it dies fail one by one, each with its own opaque", async () => {
-    fixture = await start();
-    client = await BinaryClient.connect(fixture.endpoint);
-    await client.ask(set(dead, "1"));
-    const server = fixture.servers[1] as MemcachedServer;
-    process.kill(server.pid, "SIGSTOP");
-    const requests = keys1.map(
-      (key, index): BinaryRequest => ({
-        opcode: index % 2 === 0 ? 0x00 : 0x0d,
-        key,
-        opaque: 100 + index,
-      }),
-    );
-    client.send(
-      Buffer.concat([...requests, { opcode: 0x00, key: live, opaque: 1 }].map(encodeRequest)),
-    );
-    // Another client's request on another server was answered: by then these are on their way.
-    const other = await BinaryClient.connect(fixture.endpoint);
-    await other.ask(set(live, "2"));
-    other.close();
-    process.kill(server.pid, "SIGKILL");
-    const replies = await client.repliesUpTo(1);
-    expect(replies.map(brief)).toEqual([
-      ...requests.map(({ opcode, opaque }) => [opcode, TEMPORARY_FAILURE, opaque ?? 0]),
-      [0x00, 0, 1],
-    ]);
   });
 });
