@@ -77,6 +77,15 @@ export class TextClient {
     return this.received;
   }
 
+  /** Stops reading from the socket. */
+  pause(): void {
+    this.socket?.pause();
+  }
+
+  resume(): void {
+    this.socket?.resume();
+  }
+
   close(): void {
     this.socket?.end();
   }
