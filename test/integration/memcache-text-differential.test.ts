@@ -93,7 +93,7 @@ function comparable(replies: string): string {
     .replaceAll(/^((?:VA|HD|EN|NF|EX|NS)\b.*?) c\d+/gm, "$1 c(cas)")
     .replaceAll(/^((?:VA|HD)\b.*?) t\d+/gm, "$1 t(time)")
     .replaceAll(/^((?:VA|HD)\b.*?) l\d+/gm, "$1 l(time)")
-    .replaceAll(/^(ME \S+) exp=(-?)\d+ la=\d+ cas=\d+/gm, "$1 exp=$2(time) la=(time) cas=(cas)");
+    .replaceAll(/^(ME .+?) exp=(-?)\d+ la=\d+ cas=\d+/gm, "$1 exp=$2(time) la=(time) cas=(cas)");
 }
 
 async function compareEverywhere(

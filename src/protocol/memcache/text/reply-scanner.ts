@@ -10,6 +10,7 @@
  */
 import { INCOMPLETE, type ReplyScanner } from "../../../api/protocol.ts";
 import { MEMCACHE_REPLY_LINE_BYTES_MAX, MEMCACHE_VALUE_BYTES_MAX } from "../../../base/limits.ts";
+import { endOfBlock } from "./value-block.ts";
 
 const CR = 13;
 const LF = 10;
@@ -27,6 +28,12 @@ export class TextReplyScanner implements ReplyScanner {
   scan(bytes: Buffer, start: number, end: number): number {
     let position = start + this.offset;
     for (;;) {
+      const blockEnd = endOfBlock(bytes, position, end);
+      if (blockEnd > 0) {
+        position = blockEnd;
+        this.searched = 0;
+        continue;
+      }
       const next = this.scanPart(bytes, start, position, end);
       if (next <= 0) {
         this.offset = position - start;

@@ -122,11 +122,12 @@ function tokenize(bytes: Buffer, start: number, stop: number, request: TextReque
   let { tokenStart, tokenEnd } = request;
   let count = 0;
   let isPlain = true;
-  let from = start;
   let at = start;
-  for (; at <= stop; at++) {
-    const byte = at === stop ? SPACE : bytes[at]!;
-    if (byte > SPACE || (byte !== SPACE && byte !== NUL)) continue;
+  for (;;) {
+    const from = at;
+    // Most bytes are of words, and this is all that they cost.
+    while (at < stop && bytes[at]! > SPACE) at++;
+    if (at < stop && bytes[at] !== SPACE && bytes[at] !== NUL) at = endOfWord(bytes, at, stop);
     if (at === from) {
       isPlain = false;
     } else {
@@ -138,13 +139,21 @@ function tokenize(bytes: Buffer, start: number, stop: number, request: TextReque
       tokenStart[count] = from;
       tokenEnd[count++] = at;
     }
-    from = at + 1;
-    if (byte === NUL) {
+    if (at >= stop) break;
+    if (bytes[at] === NUL) {
       isPlain = false;
       break;
     }
+    at++;
   }
   request.count = count;
   request.isPlain = isPlain;
   return true;
+}
+
+/** Where the word ends that has a control character at `at`. */
+function endOfWord(bytes: Buffer, at: number, stop: number): number {
+  let end = at;
+  while (end < stop && bytes[end] !== SPACE && bytes[end] !== NUL) end++;
+  return end;
 }

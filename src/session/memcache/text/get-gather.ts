@@ -166,18 +166,20 @@ export class GetGather implements ReplySink {
     for (let i = 0; i < pieces; i++) size += pieceTo[i]! - pieceFrom[i]!;
     if (session.ring.isHead(this.token)) {
       const { out } = session;
-      for (let i = 0; i < pieces; i++) out.appendKept(pieceBytes[i]!, pieceFrom[i]!, pieceTo[i]!);
-      out.append(END, 0, END.length);
+      const offset = out.reserve(size);
+      if (offset >= 0) {
+        copyPieces(out.reserved, offset);
+      } else {
+        // Large: then values need not be copied.
+        for (let i = 0; i < pieces; i++) out.appendKept(pieceBytes[i]!, pieceFrom[i]!, pieceTo[i]!);
+        out.append(END, 0, END.length);
+      }
       session.ring.advance(1);
       session.settled(1, size);
       return;
     }
     const reply = Buffer.allocUnsafeSlow(size);
-    let at = 0;
-    for (let i = 0; i < pieces; i++) {
-      at += pieceBytes[i]!.copy(reply, at, pieceFrom[i], pieceTo[i]);
-    }
-    END.copy(reply, at);
+    copyPieces(reply, 0);
     session.reply(this.token, reply);
   }
 
@@ -191,6 +193,14 @@ export class GetGather implements ReplySink {
     if (this.keyStart.length > KEYS_KEPT_MAX) return;
     if (free.length < FREE_MAX) free.push(this);
   }
+}
+
+function copyPieces(target: Buffer, offset: number): void {
+  let at = offset;
+  for (let i = 0; i < pieces; i++) {
+    at += pieceBytes[i]!.copy(target, at, pieceFrom[i], pieceTo[i]);
+  }
+  END.copy(target, at);
 }
 
 /** Whether bytes[at …] is the END line of the reply that begins at `start`. */

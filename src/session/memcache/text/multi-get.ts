@@ -89,7 +89,7 @@ export class MultiGet {
     const parts = upstreams.length;
     const gather = takeGetGather(this.session, token, this.deadIsMiss);
     gather.expect(request, firstKey, partOfKey, parts);
-    const { bytes, count, tokenStart, tokenEnd, isPlain } = request;
+    const { count, isPlain } = request;
     queues.length = parts;
     queues.fill(null);
     const lost: number[] = [];
@@ -100,12 +100,8 @@ export class MultiGet {
       while (isPlain && last + 1 < count && partOfKey[last + 1 - firstKey] === part) last++;
       if (part !== NO_PART && !lost.includes(part)) {
         const queue = queues[part] ?? this.begin(request, firstKey, part, gather);
-        if (queue === null) {
-          lost.push(part);
-        } else {
-          queue.append(SPACE, 0, 1);
-          queue.append(bytes, tokenStart[key]!, tokenEnd[last]!);
-        }
+        if (queue === null) lost.push(part);
+        else appendKeys(queue, request, key, last);
       }
       key = last + 1;
     }
@@ -148,4 +144,16 @@ export class MultiGet {
     queues[part] = null;
     this.connection(part).commit();
   }
+}
+
+/** Appends tokens `first` to `last`, each with a blank before it; in a plain line these are neighbours. */
+function appendKeys(queue: ByteQueue, request: TextRequest, first: number, last: number): void {
+  const { bytes, tokenStart, tokenEnd, isPlain } = request;
+  if (isPlain) {
+    // The blank before a key is right behind the word before it.
+    queue.append(bytes, tokenEnd[first - 1]!, tokenEnd[last]!);
+    return;
+  }
+  queue.append(SPACE, 0, 1);
+  queue.append(bytes, tokenStart[first]!, tokenEnd[last]!);
 }
