@@ -135,6 +135,50 @@ test("concurrent clients of all protocols, with malformed neighbours", async () 
   expect(proxy.stderr()).not.toMatch(/trouble|error/);
 }, 30_000);
 
+const edit = fc.record({
+  at: fc.nat(),
+  remove: fc.nat({ max: 3 }),
+  insert: fc.constantFrom(
+    ..."|\r\n|\r|\n| |  |\0|0|-|+|9|99999999999| noreply| q| b|\x80|\xff".split("|"),
+  ),
+});
+/** Sound requests with some bytes replaced, inserted or removed; not flush_all, which everybody would notice. */
+const broken = fc
+  .tuple(
+    fc.array(anyTextRequest, { minLength: 1, maxLength: 6 }),
+    fc.array(edit, { minLength: 1, maxLength: 4 }),
+  )
+  .map(([requests, edits]) => {
+    let script = requests.filter((text) => text.length < 5000 && !text.includes("flush")).join("");
+    for (const { at, remove, insert } of edits) {
+      const from = at % (script.length + 1);
+      script = script.substring(0, from) + insert + script.substring(from + remove);
+    }
+    return script;
+  });
+
+test("broken requests harm only their own connection", async () => {
+  const innocent = await TextClient.connect(endpoint);
+  let round = 0;
+  const property = fc.asyncProperty(broken, async (script) => {
+    const client = await TextClient.connect(endpoint);
+    client.send(script);
+    // Its replies are on their way while the other's request is.
+    const key = `innocent:${round++}`;
+    const value = `${key}/value`;
+    innocent.send(
+      `set ${key} 0 0 ${value.length}\r\n${value}\r\nget ${key} ${key}x\r\nmg ${key} s k\r\n`,
+    );
+    const replies = (await innocent.until(` k${key}\r\n`)).toString("latin1");
+    const hit = `VALUE ${key} 0 ${value.length}\r\n${value}\r\n`;
+    expect(replies).toBe(`STORED\r\n${hit}END\r\nHD s${value.length} k${key}\r\n`);
+    client.close();
+  });
+  await fc.assert(property, { seed: SEED, numRuns: 100_000, interruptAfterTimeLimit: 5_000 });
+  expect(proxy.stderr()).not.toMatch(/trouble|error/);
+  innocent.close();
+}, 30_000);
+
 test("all protocols see the same items", async () => {
   const text = await TextClient.connect(endpoint);
   const binary = await BinaryClient.connect(endpoint);
