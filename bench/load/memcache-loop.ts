@@ -113,11 +113,10 @@ function runLoop(order: MemcacheLoopOrder): MemcacheLoopReport {
   const receive = (connection: Connection): void => {
     const count = Number(libc.recv(connection.fd, received, RECEIVE_BYTES, MSG_DONTWAIT));
     if (count <= 0) throw new Error("the proxy closed a connection");
-    const isStart = connection.missingBytes === batchReplyBytes && count >= start.length;
-    if (
-      (isStart && received.compare(start, 0, start.length, 0, start.length) !== 0) ||
-      count > connection.missingBytes
-    ) {
+    const isStart = connection.missingBytes === batchReplyBytes;
+    const shown = Math.min(count, start.length);
+    const isWrong = isStart && received.compare(start, 0, shown, 0, shown) !== 0;
+    if (isWrong || count > connection.missingBytes) {
       throw new Error(`a wrong reply: ${received.toString("latin1", 0, Math.min(count, 80))}`);
     }
     connection.missingBytes -= count;

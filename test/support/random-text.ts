@@ -11,7 +11,8 @@ const value: fc.Arbitrary<string> = fc.oneof(
     weight: 4,
     arbitrary: fc.string({ maxLength: 20, unit: "binary-ascii" }).map((text) => `${text}.`),
   },
-  { weight: 4, arbitrary: fc.nat().map(String) },
+  // Numbers that no decr makes shorter: memcached pads those with blanks, or not, as its buffers have it.
+  { weight: 4, arbitrary: fc.integer({ min: 5e9, max: 6e9 }).map(String) },
   { weight: 1, arbitrary: fc.constantFrom("END\r\n", "VALUE a 0 1\r\nx\r\nEND\r\n", "\r\n.") },
   { weight: 1, arbitrary: fc.integer({ min: 500, max: 1900 }).map((size) => "v".repeat(size)) },
 );
@@ -133,7 +134,7 @@ const gat: fc.Arbitrary<string> = fc
 const simple: fc.Arbitrary<string> = fc.oneof(
   fc
     .tuple(fc.constantFrom("incr", "decr"), key, delta, noreply, eol)
-    .map(([n, k, d, quiet, end]) => `${n} ${k} ${d}${quiet}${end}`),
+    .map(([n, k, d, quiet, end]) => `${d.length < 10 ? n : "incr"} ${k} ${d}${quiet}${end}`),
   fc.tuple(key, exptime, noreply, eol).map(([k, e, quiet, end]) => `touch ${k} ${e}${quiet}${end}`),
   fc
     .tuple(key, fc.constantFrom("", "", " 0", " 1"), noreply, eol)

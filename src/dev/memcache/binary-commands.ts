@@ -158,7 +158,7 @@ function remove(shard: Shard, request: BinaryRequest): BinaryReply | number {
 function arithmetic(isUp: boolean): Handler {
   return (shard, request) => {
     const { extras, key } = request;
-    const item = shard.store.use(key);
+    const item = shard.store.peek(key);
     countLookup(shard, isUp ? "incr" : "decr", item !== null);
     if (item === null) return vivify(shard, request);
     const cas = request.cas === 0n ? null : request.cas;

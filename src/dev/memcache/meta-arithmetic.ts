@@ -42,7 +42,7 @@ export function metaArithmetic({ words, shard }: TextCall): string {
   const result = addDelta(shard.store, found, order.delta);
   if (result === "exists") return `EX${echoes(request)}\r\n`;
   if (result === "not_numeric") return NOT_A_NUMBER;
-  const item = shard.store.use(request.key) ?? found;
+  const item = shard.store.peek(request.key) ?? found;
   const touch = (): void => {
     item.expiresAt = shard.store.expiryOf(order.touch ?? 0);
   };

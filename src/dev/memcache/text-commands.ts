@@ -101,7 +101,7 @@ function delta(verb: "incr" | "decr"): TextHandler {
     if (key.length > KEY_BYTES_MAX) return quietly(call, BAD_FORMAT);
     const by = parseUint64(word(call, 2));
     if (by === null) return quietly(call, BAD_DELTA);
-    const item = call.shard.store.use(key);
+    const item = call.shard.store.peek(key);
     countLookup(call.shard, verb, item !== null);
     if (item === null) return quietly(call, NOT_FOUND);
     const change = { amount: by, isUp: verb === "incr", cas: null };

@@ -8,7 +8,7 @@ import { type RandomRequest, randomTextRequest } from "./random-text.ts";
 
 const RUNS = Number(process.env["PROPERTY_RUNS"] ?? 300);
 /** Begins with an empty line, for a request before it that announced a byte too many. */
-const END_OF_TEXT = { request: "\r\nmn\r\nversion\r\n", reply: "MN\r\nVERSION 1.6.18\r\n" };
+const END_OF_TEXT = { request: "\r\nmg the-end k\r\n", reply: "EN kthe-end\r\n" };
 const END_OPAQUE = "\xde\xad\xbe\xef";
 const END_OF_BINARY = {
   request: `\x80\x0a${"\0".repeat(10)}${END_OPAQUE}${"\0".repeat(8)}`,
