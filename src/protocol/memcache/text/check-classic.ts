@@ -64,14 +64,12 @@ function checkGet(request: TextRequest, firstKey: number): void {
 
 function checkGat(request: TextRequest): void {
   const { bytes, tokenStart, tokenEnd, count } = request;
-  if (plainDecimal(bytes, tokenStart[1]!, tokenEnd[1]!, INT32_MAX) < 0) {
+  if (!request.isPlain || plainDecimal(bytes, tokenStart[1]!, tokenEnd[1]!, INT32_MAX) < 0) {
     const exptime = parseInt32(request.text(1));
     if (exptime === null) {
       request.answer = BAD_EXPTIME;
       return;
     }
-    // Rewritten, whatever the number of keys.
-    request.isPlain = false;
     request.line = words(request, [request.command.name, exptime], 2, count);
   }
   if (count === 2) request.answer = END;

@@ -6,9 +6,7 @@
  * A long `gat` becomes several requests per server: servers hang up on long lines, unless they begin with get or gets.
  */
 import type { Route, Upstream, UpstreamConnection } from "../../../api/upstream.ts";
-import type { ByteQueue } from "../../../base/byte-queue.ts";
 import { MEMCACHE_SENT_LINE_BYTES_MAX } from "../../../base/limits.ts";
-import { line } from "../../../protocol/memcache/text/replies.ts";
 import type { TextRequest } from "../../../protocol/memcache/text/text-request.ts";
 import type { Session } from "../../session.ts";
 import { VARIANT_TEXT } from "../memcache-pool.ts";
@@ -19,8 +17,13 @@ export const NO_SERVER = -1;
 /** Of a key that counts as a miss. */
 const NO_PART = -1;
 
-const CRLF: Buffer = line("");
-const SPACE: Buffer = Buffer.from(" ");
+const NONE: Buffer = Buffer.alloc(0);
+const CR = 13;
+const LF = 10;
+const SPACE = 0x20;
+/** Below this many bytes a loop is faster than a native copy. */
+const SHORT_COPY_BYTES = 40;
+const LINES_BYTES_START: number = 64 * 1024;
 
 // Scratch space shared by all sessions: a request is split in one go.
 let partOfKey: Int32Array = new Int32Array(1024);
@@ -28,9 +31,15 @@ let partOfKey: Int32Array = new Int32Array(1024);
 let partOfUpstream: Int32Array = new Int32Array(64);
 /** By part. */
 const upstreams: Upstream[] = [];
+/** By part: bytes of its line, the end apart. */
 const lineBytes: number[] = [];
-const previousPart: number[] = [];
-const queues: (ByteQueue | null)[] = [];
+/** The parts' lines, one behind the other; by part: how far its line is written. */
+let lines: Buffer = Buffer.allocUnsafeSlow(LINES_BYTES_START);
+const written: number[] = [];
+/** What each line begins with: name, and time of gat. */
+let headBytes: Buffer = NONE;
+let headStart = 0;
+let headEnd = 0;
 
 export class MultiGet {
   private readonly session: Session;
@@ -49,8 +58,9 @@ export class MultiGet {
     if (partOfUpstream.length < route.upstreams.length) {
       partOfUpstream = new Int32Array(route.upstreams.length);
     }
+    findHead(request, firstKey);
+    const headLength = headEnd - headStart;
     const isBounded = firstKey === 2;
-    const headBytes = isBounded ? request.length(0) + request.length(1) + 1 : request.length(0);
     upstreams.length = 0;
     let hasServers = true;
     for (let key = 0; key < keys; key++) {
@@ -66,16 +76,16 @@ export class MultiGet {
       let part = partOfUpstream[upstream.index]! - 1;
       const keyBytes = end - start + 1;
       if (part < 0 || (isBounded && lineBytes[part]! + keyBytes > MEMCACHE_SENT_LINE_BYTES_MAX)) {
-        previousPart[upstreams.length] = part;
         part = upstreams.length;
         upstreams.push(upstream);
-        lineBytes[part] = headBytes;
+        lineBytes[part] = headLength;
         partOfUpstream[upstream.index] = part + 1;
       }
       lineBytes[part]! += keyBytes;
       partOfKey[key] = part;
     }
     for (const upstream of upstreams) partOfUpstream[upstream.index] = 0;
+    headBytes = NONE;
     return hasServers ? upstreams.length : NO_SERVER;
   }
 
@@ -89,71 +99,68 @@ export class MultiGet {
     const parts = upstreams.length;
     const gather = takeGetGather(this.session, token, this.deadIsMiss);
     gather.expect(request, firstKey, partOfKey, parts);
-    const { count, isPlain } = request;
-    queues.length = parts;
-    queues.fill(null);
-    const lost: number[] = [];
-    let key = firstKey;
-    while (key < count) {
-      const part = partOfKey[key - firstKey]!;
-      let last = key;
-      while (isPlain && last + 1 < count && partOfKey[last + 1 - firstKey] === part) last++;
-      if (part !== NO_PART && !lost.includes(part)) {
-        const queue = queues[part] ?? this.begin(request, firstKey, part, gather);
-        if (queue === null) lost.push(part);
-        else appendKeys(queue, request, key, last);
+    findHead(request, firstKey);
+    writeLines(request, firstKey);
+    headBytes = NONE;
+    for (let part = 0, start = 0; part < parts; part++) {
+      const connection = this.connection(part);
+      const end = start + lineBytes[part]! + 2;
+      if (connection.refusal === null) {
+        connection.begin(gather, part).append(lines, start, end);
+        connection.commit();
+      } else {
+        gather.onFailure(part, 1, connection.refusal);
       }
-      key = last + 1;
+      start = end;
     }
-    for (let part = 0; part < parts; part++) this.end(part);
-    // Only now: the last of them settles the slot.
-    for (const part of lost) gather.onFailure(part, 1, this.connection(part).refusal!);
-  }
-
-  /** Begins the request of a part; null: its server is not there. */
-  private begin(
-    request: TextRequest,
-    firstKey: number,
-    part: number,
-    gather: ReturnType<typeof takeGetGather>,
-  ): ByteQueue | null {
-    const previous = previousPart[part]!;
-    if (previous >= 0) this.end(previous);
-    const connection = this.connection(part);
-    if (connection.refusal !== null) return null;
-    const queue = connection.begin(gather, part);
-    const { line: head, bytes, tokenStart, tokenEnd } = request;
-    if (firstKey === 2 && head !== null) {
-      // The rewritten line has all keys; its first two words are what is wanted.
-      queue.append(head, 0, head.indexOf(0x20, head.indexOf(0x20) + 1));
-    } else if (firstKey === 2) {
-      queue.append(bytes, tokenStart[0]!, tokenEnd[0]!);
-      queue.append(SPACE, 0, 1);
-      queue.append(bytes, tokenStart[1]!, tokenEnd[1]!);
-    } else {
-      queue.append(bytes, tokenStart[0]!, tokenEnd[0]!);
-    }
-    queues[part] = queue;
-    return queue;
-  }
-
-  private end(part: number): void {
-    const queue = queues[part];
-    if (queue === null || queue === undefined) return;
-    queue.append(CRLF, 0, CRLF.length);
-    queues[part] = null;
-    this.connection(part).commit();
+    if (lines.length > LINES_BYTES_START) lines = Buffer.allocUnsafeSlow(LINES_BYTES_START);
   }
 }
 
-/** Appends tokens `first` to `last`, each with a blank before it; in a plain line these are neighbours. */
-function appendKeys(queue: ByteQueue, request: TextRequest, first: number, last: number): void {
-  const { bytes, tokenStart, tokenEnd, isPlain } = request;
-  if (isPlain) {
-    // The blank before a key is right behind the word before it.
-    queue.append(bytes, tokenEnd[first - 1]!, tokenEnd[last]!);
-    return;
+function findHead({ line, bytes, tokenStart, tokenEnd }: TextRequest, firstKey: number): void {
+  if (line === null) {
+    headBytes = bytes;
+    headStart = tokenStart[0]!;
+    headEnd = tokenEnd[firstKey - 1]!;
+  } else {
+    // The rewritten line has all keys; its first words are what is wanted.
+    headBytes = line;
+    headStart = 0;
+    headEnd = line.indexOf(SPACE);
+    if (firstKey === 2) headEnd = line.indexOf(SPACE, headEnd + 1);
   }
-  queue.append(SPACE, 0, 1);
-  queue.append(bytes, tokenStart[first]!, tokenEnd[last]!);
+}
+
+/** Writes every part's line to `lines`. */
+function writeLines(request: TextRequest, firstKey: number): void {
+  const { bytes, count, tokenStart, tokenEnd } = request;
+  const parts = upstreams.length;
+  let size = 0;
+  for (let part = 0; part < parts; part++) {
+    written[part] = size;
+    size += lineBytes[part]! + 2;
+  }
+  if (lines.length < size) lines = Buffer.allocUnsafeSlow(size);
+  for (let part = 0; part < parts; part++) {
+    written[part]! += headBytes.copy(lines, written[part], headStart, headEnd);
+  }
+  for (let key = firstKey; key < count; key++) {
+    const part = partOfKey[key - firstKey]!;
+    if (part === NO_PART) continue;
+    const at = written[part]!;
+    lines[at] = SPACE;
+    written[part] = copyKey(bytes, tokenStart[key]!, tokenEnd[key]!, at + 1);
+  }
+  for (let part = 0; part < parts; part++) {
+    lines[written[part]!] = CR;
+    lines[written[part]! + 1] = LF;
+  }
+}
+
+/** Copies bytes[start, end) to `at` of `lines`. @returns where the copy ends */
+function copyKey(bytes: Buffer, start: number, end: number, at: number): number {
+  if (end - start > SHORT_COPY_BYTES) return at + bytes.copy(lines, at, start, end);
+  let to = at;
+  for (let from = start; from < end; from++) lines[to++] = bytes[from]!;
+  return to;
 }
