@@ -89,6 +89,6 @@ function reply(
   touch: () => void = () => {},
 ): string {
   const asked = { ...request, flags: request.flags.filter(({ name }) => "ctkOT".includes(name)) };
-  const told = itemFlags(asked, item, shard.store.now(), touch);
+  const told = itemFlags(asked, item, shard.store.now(), touch, request.isKeyBinary);
   return request.has("v") ? `VA ${number.length}${told}\r\n${number}\r\n` : `HD${told}\r\n`;
 }

@@ -57,6 +57,7 @@ export function itemFlags(
   item: Item,
   now: number,
   touch: () => void = () => {},
+  isBinary: boolean = item.isKeyBinary,
 ): string {
   const text = (flag: MetaFlag): string => {
     const { name } = flag;
@@ -67,7 +68,7 @@ export function itemFlags(
     if (name === "s") return ` s${item.value.length}`;
     if (name === "h") return ` h${item.isFetched ? 1 : 0}`;
     if (name === "l") return ` l${now - item.usedAt}`;
-    return echo(request, flag, item.isKeyBinary);
+    return echo(request, flag, isBinary);
   };
   return request.flags.map(text).join("");
 }

@@ -10,14 +10,22 @@ const key = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom("k".repeat(250), "k".repeat(251)) },
 );
 const value = fc.oneof(
-  fc.constantFrom("", "1", "10", "99", "5 ", " 5", "x", "x\r\ny", "END"),
+  fc.constantFrom("", "1", "10", "99", "18446744073709551615", "5 ", " 5", "x", "x\r\ny", "END"),
   fc.nat(1000).map(String),
 );
 const flags = fc.constantFrom("0", "7", "4294967295", "4294967296", "x", "-1");
 // No moment that two clocks could see differently.
 const exptime = fc.constantFrom("0", "0", "0", "-1", "2000000", "x");
 const noreply = fc.constantFrom("", "", "", " noreply", " other");
-const delta = fc.constantFrom("0", "1", "5", "1000000000000000", "-1", "x", "99999999999999999999");
+const delta = fc.constantFrom(
+  "0",
+  "1",
+  "5",
+  "18446744073709551615",
+  "-1",
+  "x",
+  "99999999999999999999",
+);
 const offset = fc.nat(12);
 
 const storage = fc

@@ -1,4 +1,4 @@
-/** What random scripts leave out because memcached's own answer depends on stray memory, and what needs a clock. */
+/** What random scripts cannot show: what happens at the ends of the range, by the clock, and when memory is full. */
 import { expect, test } from "bun:test";
 import { createConnection } from "./connection-rig.ts";
 
