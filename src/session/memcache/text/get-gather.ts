@@ -102,7 +102,7 @@ export class GetGather implements ReplySink {
     if (lastLine >= start && isEnd(bytes, lastLine, start))
       this.keepPart(part, bytes, start, lastLine);
     // An error, maybe after some values.
-    else this.fail(part, copyOf(bytes, bytes.lastIndexOf(LF, end - 2) + 1, end));
+    else this.fail(part, copyOf(bytes, Math.max(start, bytes.lastIndexOf(LF, end - 2) + 1), end));
     this.partDone();
   }
 

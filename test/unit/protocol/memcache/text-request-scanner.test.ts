@@ -91,7 +91,8 @@ describe("text requests", () => {
     ["ms  k +1 q T0\r\nv\r\n", ["(quiet) ms k 1 T0\r\nv\r\n"]],
     ["ms k 1 qq Tx\r\nv\r\n", ["(quiet) answer CLIENT_ERROR bad token in command line format\r\n"]],
     ["get a\0b c\r\n", ["get a\r\n"]],
-    ["gat 05 a\n", ["gat 05 a\r\n"]],
+    ["gat 05 a\n", ["gat 5 a\r\n"]],
+    ["gat  +5\t a   b\r\n", ["gat 5 a b\r\n"]],
     ["mn\r\n", ["answer MN\r\n"]],
   ])("%j", (text, wanted) => {
     expect(scanAll(text, [])).toEqual(wanted);
