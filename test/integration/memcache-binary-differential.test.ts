@@ -20,6 +20,7 @@ import { type MemcachedServer, startMemcached } from "../support/memcached-serve
 import { memcachePool, type ProxyProcess, startProxy } from "../support/proxy-process.ts";
 import { anyEnd, anyScript } from "../support/random-binary.ts";
 import type { Endpoint } from "../support/server-process.ts";
+import { tracked } from "../support/tracked.ts";
 
 const RUNS = Number(process.env["PROPERTY_RUNS"] ?? 0);
 const SEED = Number(process.env["PROPERTY_SEED"] ?? Date.now() % 2 ** 31);
@@ -154,22 +155,19 @@ const cutsArbitrary = fc.array(fc.nat({ max: 4000 }), { maxLength: 12 });
 describe("the same bytes as one memcached", () => {
   test("random scripts in random pieces", async () => {
     console.log(`PROPERTY_SEED=${SEED}`);
-    const property = fc.asyncProperty(anyScript, cutsArbitrary, async (script, cuts) => {
-      await compareEverywhere(script, noop, cuts);
-    });
+    const comparing = tracked(compareEverywhere);
+    const property = fc.asyncProperty(anyScript, cutsArbitrary, (script, cuts) =>
+      comparing.check(script, noop, cuts),
+    );
     await fc.assert(property, LIMITS);
+    await comparing.settled();
   }, 3_600_000);
 
   test("random scripts that end with QUIT or a malformed request", async () => {
-    const property = fc.asyncProperty(
-      anyScript,
-      anyEnd,
-      cutsArbitrary,
-      async (script, end, cuts) => {
-        await compareEverywhere(script, end, cuts);
-      },
-    );
+    const comparing = tracked(compareEverywhere);
+    const property = fc.asyncProperty(anyScript, anyEnd, cutsArbitrary, comparing.check);
     await fc.assert(property, LIMITS);
+    await comparing.settled();
   }, 3_600_000);
 
   test("every byte in a piece of its own", async () => {

@@ -18,6 +18,7 @@ import {
 } from "../support/binary-pool.ts";
 import type { MemcachedServer } from "../support/memcached-server.ts";
 import { keysByServer } from "../support/proxy-process.ts";
+import { stopProcess } from "../support/stop-process.ts";
 
 const TEMPORARY_FAILURE = 0x86;
 const [keys0 = [], keys1 = [], keys2 = []] = keysByServer(SERVERS, 20);
@@ -108,7 +109,7 @@ test("requests on their way when it dies fail one by one, each with its own opaq
   client = await BinaryClient.connect(fixture.endpoint);
   await client.ask(set(dead, "1"));
   const server = fixture.servers[1] as MemcachedServer;
-  process.kill(server.pid, "SIGSTOP");
+  await stopProcess(server.pid);
   const requests = keys1.map(
     (key, index): BinaryRequest => ({
       opcode: index % 2 === 0 ? 0x00 : 0x0d,
@@ -136,7 +137,7 @@ test("what takes too long fails with its own opaque, and what comes late reaches
   client = await BinaryClient.connect(fixture.endpoint);
   await client.ask(set(dead, "old"));
   const server = fixture.servers[1] as MemcachedServer;
-  process.kill(server.pid, "SIGSTOP");
+  await stopProcess(server.pid);
   const late = await pipeline(client, [
     { opcode: 0x00, key: dead, opaque: 1 },
     { opcode: 0x0d, key: dead, opaque: 2 },

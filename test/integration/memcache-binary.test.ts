@@ -20,6 +20,7 @@ import {
 } from "../support/binary-pool.ts";
 import type { MemcachedServer } from "../support/memcached-server.ts";
 import { keysByServer } from "../support/proxy-process.ts";
+import { stopProcess } from "../support/stop-process.ts";
 
 const [keys0 = [], keys1 = [], keys2 = [], keys3 = []] = keysByServer(SERVERS, 20);
 const ALL_KEYS = [keys0, keys1, keys2, keys3].flat().sort();
@@ -231,7 +232,7 @@ describe("over four servers", () => {
       { length: 120 },
       (_, opaque): BinaryRequest => ({ ...set(key, value, opaque), opcode: 0x11 }),
     );
-    process.kill(server.pid, "SIGSTOP");
+    await stopProcess(server.pid);
     const replies = pipeline(client, [...requests, { opcode: 0x0d, key, opaque: 200 }]);
     const other = await BinaryClient.connect(fixture.endpoint);
     // The proxy goes on for others, and takes no more of this.

@@ -10,6 +10,7 @@ import { type MemcachedServer, startMemcached } from "../support/memcached-serve
 import { memcachePool, type ProxyProcess, startProxy } from "../support/proxy-process.ts";
 import { anyTextRequest } from "../support/random-text.ts";
 import { TextClient } from "../support/text-client.ts";
+import { tracked } from "../support/tracked.ts";
 
 const SEED = Number(process.env["PROPERTY_SEED"] ?? Date.now() % 2 ** 31);
 const ROUNDS = 60;
@@ -160,7 +161,7 @@ const broken = fc
 test("broken requests harm only their own connection", async () => {
   const innocent = await TextClient.connect(endpoint);
   let round = 0;
-  const property = fc.asyncProperty(broken, async (script) => {
+  const attack = tracked(async (script: string) => {
     const client = await TextClient.connect(endpoint);
     client.send(script);
     // Its replies are on their way while the other's request is.
@@ -174,7 +175,9 @@ test("broken requests harm only their own connection", async () => {
     expect(replies).toBe(`STORED\r\n${hit}END\r\nHD s${value.length} k${key}\r\n`);
     client.close();
   });
+  const property = fc.asyncProperty(broken, attack.check);
   await fc.assert(property, { seed: SEED, numRuns: 100_000, interruptAfterTimeLimit: 5_000 });
+  await attack.settled();
   expect(proxy.stderr()).not.toMatch(/trouble|error/);
   innocent.close();
 }, 30_000);

@@ -14,6 +14,7 @@ import { memcachePool, type ProxyProcess, startProxy } from "../support/proxy-pr
 import { anyTextRequest } from "../support/random-text.ts";
 import type { Endpoint } from "../support/server-process.ts";
 import { TextClient } from "../support/text-client.ts";
+import { tracked } from "../support/tracked.ts";
 
 const RUNS = Number(process.env["PROPERTY_RUNS"] ?? 0);
 const SEED = Number(process.env["PROPERTY_SEED"] ?? Date.now() % 2 ** 31);
@@ -93,7 +94,10 @@ function comparable(replies: string): string {
     .replaceAll(/^((?:VA|HD|EN|NF|EX|NS)\b.*?) c\d+/gm, "$1 c(cas)")
     .replaceAll(/^((?:VA|HD)\b.*?) t\d+/gm, "$1 t(time)")
     .replaceAll(/^((?:VA|HD)\b.*?) l\d+/gm, "$1 l(time)")
-    .replaceAll(/^(ME .+?) exp=(-?)\d+ la=\d+ cas=\d+/gm, "$1 exp=$2(time) la=(time) cas=(cas)");
+    .replaceAll(
+      /^(ME [\s\S]+?) exp=(-?)\d+ la=\d+ cas=\d+/gm,
+      "$1 exp=$2(time) la=(time) cas=(cas)",
+    );
 }
 
 async function compareEverywhere(
@@ -135,10 +139,11 @@ describe("the same bytes as one memcached", () => {
 
   test("random scripts in random pieces", async () => {
     console.log(`PROPERTY_SEED=${SEED}`);
+    const comparing = tracked(compareEverywhere);
     const property = fc.asyncProperty(
       fc.array(anyTextRequest, { minLength: 1, maxLength: 40 }),
       fc.array(fc.nat({ max: 3000 }), { maxLength: 12 }),
-      compareEverywhere,
+      comparing.check,
     );
     await fc.assert(property, {
       seed: SEED,
@@ -146,5 +151,6 @@ describe("the same bytes as one memcached", () => {
         ? { numRuns: RUNS }
         : { numRuns: 100_000, interruptAfterTimeLimit: TIME_LIMIT_MS }),
     });
+    await comparing.settled();
   }, 3_600_000);
 });
