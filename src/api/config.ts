@@ -25,6 +25,8 @@ export type HashName =
 
 export type Distribution = "ketama" | "modula" | "random";
 export type ProtocolName = "redis" | "memcache";
+/** What becomes of a read of a key whose server is not available, in a Memcached pool. */
+export type DeadServer = "error" | "miss";
 export type LogLevel = "error" | "warn" | "info" | "debug";
 
 /** `host` is a name or an address as written (without brackets for IPv6). */
@@ -62,6 +64,8 @@ export interface PoolConfig {
   readonly redisAuth: string | null;
   /** SELECTed on every server connection. */
   readonly redisDb: number;
+  /** Memcached pools only. */
+  readonly deadServer: DeadServer;
   readonly preconnect: boolean;
   /** SO_KEEPALIVE on client and server connections. */
   readonly tcpKeepalive: boolean;

@@ -15,6 +15,7 @@ import { exchange } from "../support/redis-exchange.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { RespClient, show } from "../support/resp-client.ts";
 import type { Endpoint } from "../support/server-process.ts";
+import { tracked } from "../support/tracked.ts";
 
 const RUNS = Number(process.env["PROPERTY_RUNS"] ?? 0);
 const SEED = Number(process.env["PROPERTY_SEED"] ?? Date.now() % 2 ** 31);
@@ -140,11 +141,12 @@ describe("the same bytes as one Redis", () => {
 
   test("random scripts in random pieces", async () => {
     console.log(`PROPERTY_SEED=${SEED}`);
+    const comparing = tracked(compareEverywhere);
     const property = fc.asyncProperty(
       fc.array(anyStep, { minLength: 1, maxLength: 40 }),
       fc.array(fc.nat({ max: 3000 }), { maxLength: 12 }),
       fc.constantFrom<2 | 3>(2, 3),
-      compareEverywhere,
+      comparing.check,
     );
     await fc.assert(property, {
       seed: SEED,
@@ -152,6 +154,7 @@ describe("the same bytes as one Redis", () => {
         ? { numRuns: RUNS }
         : { numRuns: 100_000, interruptAfterTimeLimit: TIME_LIMIT_MS }),
     });
+    await comparing.settled();
   }, 3_600_000);
 
   test("every byte in a piece of its own", async () => {

@@ -13,6 +13,7 @@ import { exchange, type RedisCommand } from "../support/redis-exchange.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { RespClient } from "../support/resp-client.ts";
 import type { Endpoint } from "../support/server-process.ts";
+import { stopProcess } from "../support/stop-process.ts";
 
 const HOST = "127.0.0.1";
 /** So long that a test which waits for it has failed: what must be immediate comes before. */
@@ -214,7 +215,7 @@ describe("a server that stalls", () => {
     const server = await redis();
     const client = await connect(await proxyOver([server], SHORT_TIMEOUT));
     expect(await client.ask("SET", "k", "v")).toBe("+OK\r\n");
-    process.kill(server.pid, "SIGSTOP");
+    await stopProcess(server.pid);
     cleanups.push(() => process.kill(server.pid, "SIGCONT"));
     expect(await client.ask("GET", "k")).toStartWith("-ERR Connection timed out");
     process.kill(server.pid, "SIGCONT");

@@ -11,6 +11,7 @@ import { type ProxyProcess, redisPool, startProxy } from "../support/proxy-proce
 import { anyStep } from "../support/random-commands.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { RespClient } from "../support/resp-client.ts";
+import { tracked } from "../support/tracked.ts";
 
 const RUNS = Number(process.env["PROPERTY_RUNS"] ?? 0);
 const SEED = Number(process.env["PROPERTY_SEED"] ?? Date.now() % 2 ** 31);
@@ -73,7 +74,7 @@ test("broken requests harm nobody else", async () => {
   const keys = ["innocent{1}", "innocent{2}", "innocent{3}", "innocent{4}"];
   const innocent = await RespClient.connect(endpoint);
   let round = 0;
-  const property = fc.asyncProperty(broken, fc.boolean(), async (script, isReset) => {
+  const attack = tracked(async (script: string, isReset: boolean) => {
     const hostile = await RespClient.connect(endpoint);
     hostile.send(script);
     round += 1;
@@ -84,12 +85,14 @@ test("broken requests harm nobody else", async () => {
     if (isReset) hostile.reset();
     else hostile.close();
   });
+  const property = fc.asyncProperty(broken, fc.boolean(), attack.check);
   await fc.assert(property, {
     seed: SEED,
     ...(RUNS > 0
       ? { numRuns: RUNS }
       : { numRuns: 100_000, interruptAfterTimeLimit: TIME_LIMIT_MS }),
   });
+  await attack.settled();
   innocent.close();
   expect(proxy.workerPids()).toEqual(workers);
 }, 3_600_000);

@@ -60,7 +60,7 @@ RESTORE key 0 value | PING | PING value | ECHO value | SELECT 0
 
 /** Replies whose elements come in the order of a hash table with a random seed. */
 const UNORDERED: ReadonlySet<string> = new Set(
-  "SMEMBERS SINTER SUNION SDIFF HGETALL HKEYS HVALS HSCAN SORT SORT_RO".split(" "),
+  "SMEMBERS SINTER SUNION SDIFF HGETALL HKEYS HVALS HSCAN ZSCAN SORT SORT_RO".split(" "),
 );
 
 const TAGS = ["{a}", "{b}", "{c}", "{d}", "{e}", "{f}"];
