@@ -2,6 +2,7 @@
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import type { Socket } from "bun";
 import type { CrewResult } from "../../src/api/control-socket.ts";
 import { isAlive, until } from "../support/echo-proxy.ts";
 import { freePort } from "../support/free-port.ts";
@@ -348,6 +349,43 @@ test("a new worker that is killed in the middle of a hand-over takes only its ow
   expect(alive).toBeGreaterThanOrEqual(100);
   for (const client of clients)
     if (!client.isClosed) expect(await client.ask("PING")).toBe("+PONG\r\n");
+});
+
+test("a client whose reply takes longer than the upgrade moves afterwards, from the old crew to the new", async () => {
+  const asked: Socket[] = [];
+  // Answers when it is told to.
+  const server = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: { data: (socket) => void asked.push(socket) },
+  });
+  stops.push(async () => server.stop(true));
+  const port = freePort();
+  const proxy = await startProxy({
+    config: redisPool({
+      listen: `127.0.0.1:${port}`,
+      servers: [{ host: "127.0.0.1", port: server.port }],
+      lines: ["timeout: 50000"],
+    }),
+    args: ["--workers", "2"],
+  });
+  stops.push(() => proxy.stop());
+  const client = await RespClient.connect({ host: "127.0.0.1", port });
+  stops.push(async () => client.close());
+  const answer = client.ask("GET", "slow");
+  await until("it was asked", () => asked.length === 1);
+  const { crew, warning } = await mustRun<UpgradeResult>(proxy, "upgrade");
+  expect(warning).toBe(null);
+  expect(crew).toMatchObject({ moved: 0, left: 1, lost: 0 });
+  const during = (await statusOf(proxy)).processes;
+  expect(during.filter(({ state }) => state === "leaving")).toMatchObject([
+    { crew: 1, clients: 1 },
+  ]);
+  asked[0]!.write("+at last\r\n");
+  expect(await answer).toBe("+at last\r\n");
+  await until("the old worker is gone", () => proxy.workerPids().length === 2);
+  expect((await statusOf(proxy)).clients).toBe(1);
+  expect(await client.ask("PING")).toBe("+PONG\r\n");
 });
 
 test("a daemon keeps its process number, its pid file and its silence", async () => {
