@@ -33,6 +33,9 @@ const LIMITS = {
 const END = 0xffffffff;
 const noop = encodeRequest({ opcode: 0x0a, opaque: END });
 
+/** Whether decr pads a number with blanks depends on whether an earlier reply still holds it: then none may. */
+const ONE_AT_A_TIME = { args: ["-R", "1"] };
+
 let servers: MemcachedServer[] = [];
 let model: Endpoint;
 const proxies: ProxyProcess[] = [];
@@ -40,7 +43,7 @@ const relays: ChoppingRelay[] = [];
 const targets: { readonly name: string; readonly endpoint: Endpoint }[] = [];
 
 beforeAll(async () => {
-  servers = await Promise.all(Array.from({ length: 8 }, () => startMemcached()));
+  servers = await Promise.all(Array.from({ length: 8 }, () => startMemcached(ONE_AT_A_TIME)));
   const [first, ...others] = servers.map(({ host, port }) => ({ host, port }));
   if (first === undefined) throw new Error("no server");
   model = first;
