@@ -31,6 +31,25 @@ export interface ListenerGrant {
   readonly fd: number;
 }
 
+/**
+ * How a worker that listens on nothing itself gets its clients (`accept: dispatch`). Numbers in the worker process;
+ * the supervisor keeps both ends of both sockets, so what waits in them outlives either process.
+ */
+export interface DispatchGrant {
+  /** Unix SEQPACKET socket: a packet is one connection, its bytes are the pool's name. */
+  readonly connections: number;
+  /** Unix stream socket: a byte says that packets wait. */
+  readonly bell: number;
+}
+
+/** Who a child becomes once it has what only the supervisor's user may open. */
+export interface RunAs {
+  readonly uid: number;
+  readonly gid: number;
+  /** Supplementary groups. */
+  readonly groups: readonly number[];
+}
+
 export type ToWorker =
   | {
       readonly type: "start";
@@ -42,6 +61,10 @@ export type ToWorker =
       readonly workers: number;
       readonly config: Config;
       readonly listeners: readonly ListenerGrant[];
+      /** Absent: it accepts on `listeners`. */
+      readonly dispatch?: DispatchGrant;
+      /** Absent: as whom it was started. */
+      readonly runAs?: RunAs;
       readonly stats: StatsLayout;
     }
   /** Accept nobody any more, finish what is in flight, then exit 0; after timeoutMs close the rest. */
@@ -117,6 +140,24 @@ export type ToAdmin =
       readonly version: string;
       /** Milliseconds since the epoch at which the supervisor started. */
       readonly startedAtMs: number;
+      readonly runAs?: RunAs;
+    }
+  | { readonly type: "stop" }
+  | { readonly type: "reopen_log" };
+
+/** Fd of the first socket in the acceptor process; the others follow without gaps. */
+export const ACCEPTOR_FD_FIRST = 5;
+
+/** The acceptor process (`accept: dispatch`) takes connections and gives each to the worker with the fewest. */
+export type ToAcceptor =
+  | {
+      readonly type: "start";
+      readonly config: Config;
+      readonly stats: StatsLayout;
+      readonly listeners: readonly ListenerGrant[];
+      /** The other ends of the workers' DispatchGrants, by slot. */
+      readonly workers: readonly (DispatchGrant & { readonly slot: number })[];
+      readonly runAs?: RunAs;
     }
   | { readonly type: "stop" }
   | { readonly type: "reopen_log" };

@@ -12,6 +12,8 @@ import type { Address, Config, PoolConfig } from "../api/config.ts";
 import { LISTEN_FD_FIRST, type ListenerGrant } from "../api/control.ts";
 import { closeFd } from "../os/fd.ts";
 import { listenTcp, listenUnix, reserveTcp } from "../os/listen-socket.ts";
+import type { ActivatedSockets } from "./activation.ts";
+import { tuneListeners } from "./listener-options.ts";
 import { StartError } from "./start-error.ts";
 
 /** twemproxy's statistics port has few readers. */
@@ -82,12 +84,16 @@ export class Listeners {
 }
 
 /** Opens all sockets of `config` or none. @throws StartError that names every address that cannot be used. */
-export async function openListeners(config: Config, workers: number): Promise<Listeners> {
+export async function openListeners(
+  config: Config,
+  workers: number,
+  activated: ActivatedSockets,
+): Promise<Listeners> {
   const problems: string[] = [];
   const opened: OpenListener[] = [];
   const open = async (owner: string, address: Address, backlog: number, sharing: Sharing) => {
     try {
-      const listener = await openListener(address, backlog, sharing);
+      const listener = await openListener(address, backlog, sharing, activated);
       opened.push(listener);
       return listener;
     } catch (error) {
@@ -100,10 +106,13 @@ export async function openListeners(config: Config, workers: number): Promise<Li
   const pools: [PoolConfig, OpenListener][] = [];
   for (const pool of config.pools) {
     const listener = await open(`pool "${pool.name}"`, pool.listen, pool.backlog, sharing);
-    if (listener !== null) pools.push([pool, listener]);
+    if (listener === null) continue;
+    tuneListeners(pool, listener.fds);
+    pools.push([pool, listener]);
   }
   const statsAddress = config.stats.listen;
   const stats = statsAddress && (await open("statistics", statsAddress, STATS_BACKLOG, ONE_SOCKET));
+  problems.push(...activated.leftovers());
   if (problems.length === 0) return new Listeners(pools, stats);
   for (const listener of opened) closeListener(listener);
   throw new StartError(problems);
@@ -113,13 +122,18 @@ async function openListener(
   address: Address,
   backlog: number,
   sharing: Sharing,
+  activated: ActivatedSockets,
 ): Promise<OpenListener> {
   if (address.kind === "unix") {
     const { path, mode } = address;
+    const given = activated.claim(path);
+    if (given.length > 0) return { fds: given, address: path, unlink() {} };
     const { fd, unlink } = listenUnix({ path, mode, backlog });
     return { fds: [fd], address: path, unlink };
   }
   const ip = await resolveHost(address.host);
+  const given = activated.claimTcp(ip, address.port);
+  if (given.length > 0) return { fds: given, address: tcpName(ip, address.port), unlink() {} };
   // A socket with SO_REUSEPORT would quietly join those of a proxy that runs already.
   const port = reserveTcp(ip, address.port);
   const fds: number[] = [];
@@ -131,7 +145,11 @@ async function openListener(
     for (const fd of fds) closeFd(fd);
     throw error;
   }
-  return { fds, address: ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`, unlink() {} };
+  return { fds, address: tcpName(ip, port), unlink() {} };
+}
+
+function tcpName(ip: string, port: number): string {
+  return ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`;
 }
 
 async function resolveHost(host: string): Promise<string> {

@@ -5,21 +5,33 @@
  *      └──────────── TERM, INT, or it cannot start ─────────┴▶ stopping ─▶ exit code
  */
 import type { Config } from "../api/config.ts";
-import { ADMIN_LISTEN_FD, type ToAdmin, type ToWorker } from "../api/control.ts";
+import {
+  ADMIN_LISTEN_FD,
+  type RunAs,
+  type ToAcceptor,
+  type ToAdmin,
+  type ToWorker,
+} from "../api/control.ts";
 import type { StatsLayout } from "../api/stats.ts";
 import { exitOnFault } from "../base/fatal.ts";
 import { createLogger, LOG_LEVELS, type Logger } from "../base/log.ts";
 import { createStatsLayout, statsByteLength } from "../metrics/layout.ts";
 import { closeFd } from "../os/fd.ts";
 import { createParcelPair } from "../os/fd-passing.ts";
+import { raiseOpenFiles } from "../os/open-files.ts";
 import { OsError } from "../os/os-error.ts";
 import { setProcessName } from "../os/process.ts";
 import { createSharedMemory } from "../os/shared-memory.ts";
 import type { SocketPair } from "../os/socket-pair.ts";
 import { usableCores } from "../os/usable-cores.ts";
+import { takeActivatedSockets } from "./activation.ts";
 import { ChildKeeper, type KeeperEvents } from "./child-keeper.ts";
+import { Intake } from "./intake.ts";
+import { giveSocketFiles } from "./listener-options.ts";
 import { type Listeners, openListeners } from "./listeners.ts";
 import { claimPidFile } from "./pid-file.ts";
+import { giveLogFile, resolveRunAs } from "./run-as.ts";
+import { createServiceManager, type ServiceManager } from "./service-manager.ts";
 import { type Intent, watchSignals } from "./signals.ts";
 import { StartError } from "./start-error.ts";
 import { TICK_MS } from "./watchdog.ts";
@@ -51,16 +63,20 @@ export async function runSupervisor(config: Config, options: SupervisorOptions):
   exitOnFault(log);
   setProcessName("proxy");
   const workers = config.workers === "auto" ? usableCores() : config.workers;
+  raiseLimit(config, log);
+  const runAs = resolveRunAs(config);
+  giveLogFile(config.log.file, runAs);
   const pidFile = config.pidFile === null ? null : claimPidFile(config.pidFile);
   let listeners: Listeners;
   try {
-    listeners = await openListeners(config, workers);
+    listeners = await openListeners(config, workers, takeActivatedSockets(process.env));
+    giveSocketFiles(config.pools, runAs);
   } catch (error) {
     pidFile?.remove();
     throw error;
   }
   try {
-    const supervisor = new Supervisor({ config, options, log, workers, listeners });
+    const supervisor = new Supervisor({ config, options, log, workers, listeners, runAs });
     pidFile?.write();
     return await supervisor.run();
   } catch (error) {
@@ -78,6 +94,7 @@ interface Parts {
   readonly log: Logger;
   readonly workers: number;
   readonly listeners: Listeners;
+  readonly runAs: RunAs | null;
 }
 
 class Supervisor {
@@ -85,11 +102,15 @@ class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #log: Logger;
   readonly #listeners: Listeners;
+  readonly #intake: Intake;
+  readonly #runAs: { readonly runAs?: RunAs };
+  readonly #manager: ServiceManager;
   readonly #layout: StatsLayout;
   readonly #statsFd: number;
   readonly #startedAtMs = Date.now();
   readonly #workers: ChildKeeper<ToWorker>[] = [];
   readonly #admins: ChildKeeper<ToAdmin>[] = [];
+  readonly #acceptors: ChildKeeper<ToAcceptor>[] = [];
   readonly #handovers: SocketPair[] = [];
   #births = 0;
   readonly #done = Promise.withResolvers<number>();
@@ -104,12 +125,16 @@ class Supervisor {
     this.#options = parts.options;
     this.#log = parts.log;
     this.#listeners = parts.listeners;
+    this.#intake = new Intake(parts.config, parts.workers, parts.listeners);
+    this.#runAs = parts.runAs === null ? {} : { runAs: parts.runAs };
+    this.#manager = createServiceManager(process.env, parts.log);
     this.#layout = createStatsLayout(parts.config, parts.workers);
     this.#statsFd = createSharedMemory("proxy-stats", statsByteLength(this.#layout));
     for (let slot = 0; slot < parts.workers; slot += 1) {
       this.#workers.push(this.#createWorker(slot, parts.workers));
     }
     if (this.#listeners.statsFd !== null) this.#admins.push(this.#createAdmin());
+    if (this.#intake.isDispatched) this.#acceptors.push(this.#createAcceptor());
   }
 
   async run(): Promise<number> {
@@ -125,6 +150,8 @@ class Supervisor {
       return await this.#done.promise;
     } finally {
       clearInterval(ticker);
+      this.#intake.close();
+      this.#manager.close();
       this.#log.info("stopped");
     }
   }
@@ -137,14 +164,15 @@ class Supervisor {
       role: "__worker",
       isSilent: this.#options.isDaemon,
       answers: true,
-      fds: () => [this.#statsFd, this.#renewHandover(slot), ...this.#listeners.forWorker(slot).fds],
+      fds: () => [this.#statsFd, this.#renewHandover(slot), ...this.#intake.forWorker(slot).fds],
       startMessage: (): ToWorker => ({
         type: "start",
         slot,
         birth: this.#births++,
         workers,
         config: this.#config,
-        listeners: this.#listeners.forWorker(slot).grants,
+        ...this.#intake.forWorker(slot).start,
+        ...this.#runAs,
         stats: this.#layout,
       }),
     };
@@ -178,9 +206,29 @@ class Supervisor {
         statsListenFd: this.#listeners.statsFd === null ? null : ADMIN_LISTEN_FD,
         version: this.#options.version,
         startedAtMs: this.#startedAtMs,
+        ...this.#runAs,
       }),
     };
     return new ChildKeeper(plan, this.#childEvents("admin"), this.#log);
+  }
+
+  #createAcceptor(): ChildKeeper<ToAcceptor> {
+    const plan = {
+      name: "acceptor",
+      title: "proxy: acceptor",
+      role: "__acceptor",
+      isSilent: this.#options.isDaemon,
+      answers: false,
+      fds: () => [this.#statsFd, ...this.#intake.forAcceptor().fds],
+      startMessage: (): ToAcceptor => ({
+        type: "start",
+        config: this.#config,
+        stats: this.#layout,
+        ...this.#intake.forAcceptor().start,
+        ...this.#runAs,
+      }),
+    };
+    return new ChildKeeper(plan, this.#childEvents("acceptor"), this.#log);
   }
 
   #childEvents(name: string): KeeperEvents {
@@ -203,6 +251,7 @@ class Supervisor {
       workers,
       listen: addresses.join(" "),
     });
+    this.#manager.ready(`Serving with ${workers} workers: ${addresses.join(" ")}`);
     this.#options.onReady({ pid: process.pid, workers, addresses });
   }
 
@@ -233,6 +282,7 @@ class Supervisor {
         break;
       case "reopen_logs":
         this.#log.reopen();
+        giveLogFile(this.#config.log.file, this.#runAs.runAs ?? null);
         for (const child of this.#children()) child.send({ type: "reopen_log" });
         this.#log.info("log files were opened again", { signal });
         break;
@@ -248,6 +298,7 @@ class Supervisor {
   #stop(): void {
     if (this.#phase === "stopping") return;
     this.#phase = "stopping";
+    this.#manager.stopping("Stopping");
     this.#listeners.close();
     for (const child of this.#children()) child.stop();
   }
@@ -258,7 +309,9 @@ class Supervisor {
     const timeoutMs = this.#config.drainTimeoutMs;
     this.#log.info("draining", { signal, timeoutMs });
     // With our sockets closed, too, new clients are refused instead of waiting for nobody.
+    this.#manager.stopping("Draining: clients finish what they have begun");
     this.#listeners.close();
+    for (const acceptor of this.#acceptors) acceptor.stop();
     for (const worker of this.#workers) worker.drain(timeoutMs);
     for (const admin of this.#admins) admin.stop();
   }
@@ -273,8 +326,8 @@ class Supervisor {
     this.#log.warn("log level changed", { level });
   }
 
-  #children(): (ChildKeeper<ToWorker> | ChildKeeper<ToAdmin>)[] {
-    return [...this.#workers, ...this.#admins];
+  #children(): (ChildKeeper<ToWorker> | ChildKeeper<ToAdmin> | ChildKeeper<ToAcceptor>)[] {
+    return [...this.#workers, ...this.#admins, ...this.#acceptors];
   }
 }
 
@@ -284,4 +337,12 @@ function openLog(config: Config): Logger {
   } catch (error) {
     throw new StartError([(error as Error).message]);
   }
+}
+
+/** Children inherit the limit. Too few descriptors are no reason not to serve: clients beyond them are turned away. */
+function raiseLimit({ openFiles }: Config, log: Logger): void {
+  if (openFiles === null) return;
+  const limit = raiseOpenFiles(openFiles);
+  if (limit < openFiles)
+    log.warn("cannot raise the limit of open files", { wanted: openFiles, limit });
 }

@@ -1,15 +1,23 @@
 /** Everything in a worker that touches traffic: one PoolPlane per pool, and what they share. */
 import type { Config, PoolConfig } from "../api/config.ts";
-import { HANDOVER_FD, type ListenerGrant, PARCEL_FORMATS } from "../api/control.ts";
+import {
+  type DispatchGrant,
+  HANDOVER_FD,
+  type ListenerGrant,
+  PARCEL_FORMATS,
+  STATS_FD,
+} from "../api/control.ts";
 import { POOL } from "../api/stats.ts";
 import { assert } from "../base/assert.ts";
 import { Turn } from "../base/turn.ts";
 import { initHashes } from "../hash/hash-function.ts";
 import { adoptStream } from "../io/adopt.ts";
 import { type Acceptor, acceptOn } from "../io/listen.ts";
-import { closeFd } from "../os/fd.ts";
+import { closeFd, duplicateFd } from "../os/fd.ts";
 import { openFilesMax } from "../os/open-files.ts";
 import type { Session } from "../session/session.ts";
+import { AcceptMutex } from "./accept-mutex.ts";
+import { receiveDispatched } from "./dispatched.ts";
 import { type Candidate, HandOver } from "./hand-over.ts";
 import { receiveSession } from "./parcel.ts";
 import { PoolPlane } from "./pool-plane.ts";
@@ -47,9 +55,18 @@ class WorkerDataPlane implements DataPlane {
   private clientIds = 0;
   private onAllGone: (() => void) | null = null;
   private outgoing: HandOver | null = null;
+  private mutex: AcceptMutex | null = null;
+  /** The statistics of all workers. */
+  private readonly memory: Float64Array;
 
   constructor(options: DataPlaneOptions) {
     this.options = options;
+    const { counters, slot, stats } = options;
+    this.memory = new Float64Array(
+      counters.buffer,
+      counters.byteOffset - slot * stats.stride * Float64Array.BYTES_PER_ELEMENT,
+      stats.slots * stats.stride,
+    );
     const turn = new Turn();
     const servers = options.config.pools.reduce(
       (sum, pool) => sum + pool.servers.length * pool.serverConnections,
@@ -66,15 +83,48 @@ class WorkerDataPlane implements DataPlane {
     return clients;
   }
 
-  listen(grants: readonly ListenerGrant[]): void {
-    for (const { pool, fd } of grants) {
-      const plane = this.pools.get(pool);
-      assert(
-        plane !== undefined,
-        `a listener was granted for pool ${pool}, which is not configured`,
-      );
-      this.acceptors.push(acceptOn(fd, plane.isKeptAlive, (stream) => plane.accept(stream)));
+  listen(grants: readonly ListenerGrant[], dispatch?: DispatchGrant): void {
+    if (dispatch !== undefined) {
+      const take = (pool: string, fd: number) => this.acceptDispatched(pool, fd);
+      this.acceptors.push(receiveDispatched(dispatch, take));
     }
+    if (this.options.config.accept === "mutex" && this.options.workers > 1) {
+      this.mutex = new AcceptMutex({
+        lockFile: `/proc/self/fd/${STATS_FD}`,
+        workers: this.options.workers,
+        clientsMax: this.clientsMax,
+        clientsHere: () => this.clients,
+        clientsEverywhere: () => this.allClientsEverywhere(),
+        listen: (onAccepted) =>
+          grants.map((grant) => this.acceptOn(grant.pool, duplicateFd(grant.fd), onAccepted)),
+      });
+      this.acceptors.push(this.mutex);
+      return;
+    }
+    for (const { pool, fd } of grants) this.acceptors.push(this.acceptOn(pool, fd, () => {}));
+  }
+
+  private acceptOn(pool: string, fd: number, onAccepted: () => void): Acceptor {
+    const plane = this.pools.get(pool);
+    assert(plane !== undefined, `a listener was granted for pool ${pool}, which is not configured`);
+    return acceptOn(fd, plane.tuning, (stream) => {
+      const events = plane.accept(stream);
+      onAccepted();
+      return events;
+    });
+  }
+
+  /** A connection that the acceptor process gave us. */
+  private acceptDispatched(pool: string, fd: number): void {
+    const plane = this.pools.get(pool);
+    if (plane === undefined) closeFd(fd);
+    else
+      adoptStream(
+        fd,
+        plane.tuning,
+        (stream) => plane.accept(stream),
+        () => {},
+      );
   }
 
   drain(timeoutMs: number, done: (closed: number) => void): void {
@@ -144,7 +194,7 @@ class WorkerDataPlane implements DataPlane {
     }
     adoptStream(
       connection,
-      plane.isKeptAlive,
+      plane.tuning,
       (stream) => {
         count(true);
         return plane.adopt(stream, { client: parcel.client, input, output });
@@ -184,14 +234,17 @@ class WorkerDataPlane implements DataPlane {
     );
   }
 
+  private allClientsEverywhere(): number {
+    return this.options.stats.pools.reduce(
+      (sum, { base }) => sum + this.clientsEverywhere(base),
+      0,
+    );
+  }
+
   /** Sums the gauge that every worker keeps in the shared memory. */
   private clientsEverywhere(poolBase: number): number {
-    const { counters, slot, stats } = this.options;
-    const memory = new Float64Array(
-      counters.buffer,
-      counters.byteOffset - slot * stats.stride * Float64Array.BYTES_PER_ELEMENT,
-      stats.slots * stats.stride,
-    );
+    const { stats } = this.options;
+    const { memory } = this;
     let clients = 0;
     for (let i = 0; i < stats.slots; i++) {
       clients += memory[i * stats.stride + poolBase + POOL.client_connections]!;
@@ -200,6 +253,7 @@ class WorkerDataPlane implements DataPlane {
   }
 
   private checkDeadlines(): void {
+    this.mutex?.tick();
     const nowMs = performance.now();
     for (const pool of this.pools.values()) pool.checkDeadlines(nowMs);
   }

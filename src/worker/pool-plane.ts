@@ -7,6 +7,7 @@ import { schedule } from "../base/schedule.ts";
 import type { Turn } from "../base/turn.ts";
 import { createHash } from "../hash/hash-function.ts";
 import { KeyHasher } from "../hash/key-hasher.ts";
+import { clientTuning, type SocketTuning } from "../io/socket-tuning.ts";
 import { encodeError } from "../protocol/redis/encode.ts";
 import { PoolRoute } from "../route/pool-route.ts";
 import type { RedisClientState } from "../session/redis/client-state.ts";
@@ -41,6 +42,8 @@ export class PoolPlane implements SessionHost, RedisPool {
   readonly password: string | null;
   readonly hashTag: string | null;
   readonly sessions: Set<Session> = new Set();
+  /** What its clients' connections are like. */
+  readonly tuning: SocketTuning;
 
   private readonly options: PoolPlaneOptions;
   private readonly servers: readonly Server[];
@@ -54,6 +57,7 @@ export class PoolPlane implements SessionHost, RedisPool {
     this.countersBase = layout.base;
     this.password = pool.redisAuth;
     this.hashTag = pool.hashTag;
+    this.tuning = clientTuning(pool);
     this.route = new PoolRoute({
       distribution: pool.distribution,
       hasher: new KeyHasher(createHash(pool.hash, pool.hashSignedChar), pool.hashTag),
@@ -81,11 +85,6 @@ export class PoolPlane implements SessionHost, RedisPool {
         }),
     );
     this.route.attach(this.servers);
-  }
-
-  /** Whether its clients' connections have SO_KEEPALIVE. */
-  get isKeptAlive(): boolean {
-    return this.options.pool.tcpKeepalive;
   }
 
   /** A client has connected. Null: it may not stay, and was told why. */

@@ -1,0 +1,112 @@
+/**
+ * One listening socket for all workers, but only the holder of a lock listens: a new connection wakes one worker.
+ *
+ *   waiting ──has its share not yet, and the lock is free──▶ listening
+ *      ▲                                                        │
+ *      └────────── has more than its share, or stops ───────────┘
+ *
+ * The lock is flock(2) on an open file of this worker's own, so the kernel frees it when the worker dies. A worker
+ * that has more than its share leaves it to the others; when nobody else wants it, which a worker that is ahead tries
+ * out seldom, it listens for one step all the same, so that clients are served also while the others hang.
+ */
+import { closeSync, openSync } from "node:fs";
+import type { Acceptor } from "../io/listen.ts";
+import { tryLock, unlock } from "../os/fd.ts";
+
+export interface AcceptMutexOptions {
+  /** A file that all workers of this proxy can open. */
+  readonly lockFile: string;
+  /** ≥ 2 */
+  readonly workers: number;
+  /** Most clients that this worker can have. */
+  readonly clientsMax: number;
+  readonly clientsHere: () => number;
+  /** Clients of all workers. */
+  readonly clientsEverywhere: () => number;
+  /** Listens on all sockets. `onAccepted` hears of each client, after it was counted; it may stop the acceptors. */
+  readonly listen: (onAccepted: () => void) => readonly Acceptor[];
+}
+
+/** A worker is ahead when it has this much more than the average, and one client more. */
+const LEAD_RATIO = 1 / 16;
+/** Of its own capacity: nginx's rule. */
+const FULL_RATIO = 7 / 8;
+/** Steps after which a worker that is ahead asks whether nobody else listens. */
+const RELUCTANT_STEPS = 10;
+
+export class AcceptMutex implements Acceptor {
+  readonly #options: AcceptMutexOptions;
+  readonly #lock: number;
+  #acceptors: readonly Acceptor[] = [];
+  #isHolding = false;
+  /** It is ahead and listens because nobody else did: until the next step. */
+  #isReluctant = false;
+  #isStopped = false;
+  /** Clients that may be accepted before the shares are looked at again. */
+  #credit = 0;
+  #stepsAhead = 0;
+
+  constructor(options: AcceptMutexOptions) {
+    this.#options = options;
+    // Opened anew: the lock belongs to the open file, and an inherited one would be the same in all workers.
+    this.#lock = openSync(options.lockFile, "r");
+    this.tick();
+  }
+
+  get isHolding(): boolean {
+    return this.#isHolding;
+  }
+
+  /** To be called every few milliseconds: that is how long clients may wait for the next holder. */
+  tick(): void {
+    if (this.#isStopped) return;
+    if (this.#isHolding) {
+      if (!this.#isReluctant) return;
+      this.#release();
+      return;
+    }
+    const isAhead = this.#creditNow() <= 0;
+    this.#stepsAhead = isAhead ? this.#stepsAhead + 1 : 0;
+    if (isAhead && this.#stepsAhead % RELUCTANT_STEPS !== 0) return;
+    if (!tryLock(this.#lock)) return;
+    this.#isHolding = true;
+    this.#isReluctant = isAhead;
+    this.#credit = this.#creditNow();
+    this.#acceptors = this.#options.listen(() => this.#onAccepted());
+  }
+
+  stop(): void {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    this.#release();
+    closeSync(this.#lock);
+  }
+
+  #onAccepted(): void {
+    if (!this.#isHolding || this.#isReluctant) return;
+    this.#credit -= 1;
+    if (this.#credit > 0) return;
+    this.#credit = this.#creditNow();
+    if (this.#credit <= 0) this.#release();
+  }
+
+  /** Stopping from inside of an accept event ends the event's run: who still waits is the next holder's. */
+  #release(): void {
+    if (!this.#isHolding) return;
+    for (const acceptor of this.#acceptors) acceptor.stop();
+    this.#acceptors = [];
+    unlock(this.#lock);
+    this.#isHolding = false;
+    this.#isReluctant = false;
+    this.#stepsAhead = 0;
+  }
+
+  /** Clients that this worker may accept before it is ahead; 0 or less: it is. */
+  #creditNow(): number {
+    const { workers, clientsMax, clientsHere, clientsEverywhere } = this.#options;
+    const here = clientsHere();
+    const share = clientsEverywhere() / workers;
+    const lead = Math.floor(share * (1 + LEAD_RATIO) + 1 - here);
+    return Math.min(lead, Math.floor(clientsMax * FULL_RATIO) - here);
+  }
+}
