@@ -33,6 +33,8 @@ const LEAD_RATIO = 1 / 16;
 const FULL_RATIO = 7 / 8;
 /** Steps after which a worker that is ahead asks whether nobody else listens. */
 const RELUCTANT_STEPS = 10;
+/** In so many steps a worker that is not ahead would have taken a free lock. */
+const FREE_STEPS = 3;
 
 export class AcceptMutex implements Acceptor {
   readonly #options: AcceptMutexOptions;
@@ -67,12 +69,23 @@ export class AcceptMutex implements Acceptor {
     }
     const isAhead = this.#creditNow() <= 0;
     this.#stepsAhead = isAhead ? this.#stepsAhead + 1 : 0;
-    if (isAhead && this.#stepsAhead % RELUCTANT_STEPS !== 0) return;
+    if (isAhead && !this.#isWantedByNobody()) return;
     if (!tryLock(this.#lock)) return;
     this.#isHolding = true;
     this.#isReluctant = isAhead;
     this.#credit = this.#creditNow();
     this.#acceptors = this.#options.listen(() => this.#onAccepted());
+  }
+
+  /** Looked at seldom, and then found free in several steps in a row: so many that others had the time to take it. */
+  #isWantedByNobody(): boolean {
+    if (this.#stepsAhead < RELUCTANT_STEPS) return false;
+    if (tryLock(this.#lock)) {
+      unlock(this.#lock);
+      return this.#stepsAhead >= RELUCTANT_STEPS + FREE_STEPS;
+    }
+    this.#stepsAhead = 0;
+    return false;
   }
 
   stop(): void {
