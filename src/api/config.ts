@@ -76,7 +76,7 @@ export interface PoolConfig {
   readonly tcpKeepalive: boolean;
   /** TCP_NODELAY on client and server connections. */
   readonly tcpNodelay: boolean;
-  /** TCP_QUICKACK on client connections when they open. */
+  /** TCP_QUICKACK on client connections. */
   readonly tcpQuickack: boolean;
   /** TCP_DEFER_ACCEPT on the listening socket, in milliseconds (the kernel counts in seconds); null: off. */
   readonly tcpDeferAcceptMs: number | null;

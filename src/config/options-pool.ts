@@ -143,7 +143,7 @@ const CLIENT_OPTIONS: readonly Option[] = [
     type: { kind: "boolean" },
     default: "false",
     applies: "generation",
-    help: "TCP_QUICKACK on each client's connection when it opens: first packets are acknowledged at once.",
+    help: "TCP_QUICKACK on the connections of clients: what they send is acknowledged at once, for one system call and packet more.",
   }),
   option({
     name: "tcp_defer_accept",

@@ -1,6 +1,6 @@
 /** How a pool wants its TCP connections. Unix sockets take no notice. */
 import type { PoolConfig } from "../api/config.ts";
-import { setNoDelay, setQuickAck } from "../os/tcp-options.ts";
+import { setNoDelay } from "../os/tcp-options.ts";
 import type { BunStream } from "./bun-stream.ts";
 
 export interface SocketTuning {
@@ -8,7 +8,7 @@ export interface SocketTuning {
   readonly isKeptAlive: boolean;
   /** TCP_NODELAY. */
   readonly isUndelayed: boolean;
-  /** TCP_QUICKACK now, at the connection's beginning. */
+  /** TCP_QUICKACK, again with everything that is received: the kernel leaves that mode by itself. */
   readonly isQuicklyAcked: boolean;
 }
 
@@ -32,5 +32,5 @@ export function tuneSocket(stream: BunStream, tuning: SocketTuning): void {
   if (tuning.isKeptAlive) stream.keepAlive(KEEPALIVE_IDLE_MS);
   // Bun has switched it on already.
   if (!tuning.isUndelayed) setNoDelay(stream.fd, false);
-  if (tuning.isQuicklyAcked) setQuickAck(stream.fd);
+  stream.isQuicklyAcked = tuning.isQuicklyAcked;
 }

@@ -23,6 +23,8 @@ export interface AcceptMutexOptions {
   readonly clientsHere: () => number;
   /** Clients of all workers. */
   readonly clientsEverywhere: () => number;
+  /** Clients that wait to be accepted, as far as that can be known. */
+  readonly clientsWaiting: () => number;
   /** Listens on all sockets. `onAccepted` hears of each client, after it was counted; it may stop the acceptors. */
   readonly listen: (onAccepted: () => void) => readonly Acceptor[];
 }
@@ -47,6 +49,8 @@ export class AcceptMutex implements Acceptor {
   /** Clients that may be accepted before the shares are looked at again. */
   #credit = 0;
   #stepsAhead = 0;
+  /** Once while it holds the lock it may take its part of those who wait, instead of handing over after each few. */
+  #mayTakeWaiting = false;
 
   constructor(options: AcceptMutexOptions) {
     this.#options = options;
@@ -73,6 +77,7 @@ export class AcceptMutex implements Acceptor {
     if (!tryLock(this.#lock)) return;
     this.#isHolding = true;
     this.#isReluctant = isAhead;
+    this.#mayTakeWaiting = true;
     this.#credit = this.#creditNow();
     this.#acceptors = this.#options.listen(() => this.#onAccepted());
   }
@@ -100,7 +105,14 @@ export class AcceptMutex implements Acceptor {
     this.#credit -= 1;
     if (this.#credit > 0) return;
     this.#credit = this.#creditNow();
-    if (this.#credit <= 0) this.#release();
+    if (this.#credit > 0) return;
+    if (this.#mayTakeWaiting) {
+      this.#mayTakeWaiting = false;
+      const { clientsWaiting, workers } = this.#options;
+      this.#credit = Math.min(Math.ceil(clientsWaiting() / workers), this.#roomNow());
+      if (this.#credit > 0) return;
+    }
+    this.#release();
   }
 
   /** Stopping from inside of an accept event ends the event's run: who still waits is the next holder's. */
@@ -116,10 +128,14 @@ export class AcceptMutex implements Acceptor {
 
   /** Clients that this worker may accept before it is ahead; 0 or less: it is. */
   #creditNow(): number {
-    const { workers, clientsMax, clientsHere, clientsEverywhere } = this.#options;
-    const here = clientsHere();
+    const { workers, clientsHere, clientsEverywhere } = this.#options;
     const share = clientsEverywhere() / workers;
-    const lead = Math.floor(share * (1 + LEAD_RATIO) + 1 - here);
-    return Math.min(lead, Math.floor(clientsMax * FULL_RATIO) - here);
+    return Math.min(Math.floor(share * (1 + LEAD_RATIO) + 1 - clientsHere()), this.#roomNow());
+  }
+
+  /** Clients that it may have beyond those it has. */
+  #roomNow(): number {
+    const { clientsMax, clientsHere } = this.#options;
+    return Math.floor(clientsMax * FULL_RATIO) - clientsHere();
   }
 }

@@ -15,6 +15,7 @@ import { adoptStream } from "../io/adopt.ts";
 import { type Acceptor, acceptOn } from "../io/listen.ts";
 import { closeFd, duplicateFd } from "../os/fd.ts";
 import { openFilesMax } from "../os/open-files.ts";
+import { acceptQueueLength } from "../os/tcp-options.ts";
 import type { Session } from "../session/session.ts";
 import { AcceptMutex } from "./accept-mutex.ts";
 import { receiveDispatched } from "./dispatched.ts";
@@ -95,6 +96,7 @@ class WorkerDataPlane implements DataPlane {
         clientsMax: this.clientsMax,
         clientsHere: () => this.clients,
         clientsEverywhere: () => this.allClientsEverywhere(),
+        clientsWaiting: () => grants.reduce((sum, { fd }) => sum + acceptQueueLength(fd), 0),
         listen: (onAccepted) =>
           grants.map((grant) => this.acceptOn(grant.pool, duplicateFd(grant.fd), onAccepted)),
       });

@@ -8,7 +8,7 @@ import { acceptConnection } from "../../../src/os/accept.ts";
 import { closeFd, setNonBlocking } from "../../../src/os/fd.ts";
 import { libc } from "../../../src/os/libc.ts";
 import { boundPort, listenTcp } from "../../../src/os/listen-socket.ts";
-import { setDeferAccept } from "../../../src/os/tcp-options.ts";
+import { acceptQueueLength, setDeferAccept } from "../../../src/os/tcp-options.ts";
 
 const SOL_SOCKET = 1;
 const SO_KEEPALIVE = 9;
@@ -30,12 +30,12 @@ function optionsOf(fd: number): SocketTuning {
   return {
     isKeptAlive: option(fd, SOL_SOCKET, SO_KEEPALIVE) === 1,
     isUndelayed: option(fd, IPPROTO_TCP, TCP_NODELAY) === 1,
-    isQuicklyAcked: option(fd, IPPROTO_TCP, TCP_QUICKACK) === 1,
+    isQuicklyAcked: false,
   };
 }
 
-const PLAIN: SocketTuning = { isKeptAlive: false, isUndelayed: true, isQuicklyAcked: true };
-const OTHER: SocketTuning = { isKeptAlive: true, isUndelayed: false, isQuicklyAcked: true };
+const PLAIN: SocketTuning = { isKeptAlive: false, isUndelayed: true, isQuicklyAcked: false };
+const OTHER: SocketTuning = { isKeptAlive: true, isUndelayed: false, isQuicklyAcked: false };
 
 test.each([PLAIN, OTHER])("accepted, adopted and outgoing connections get %o", async (tuning) => {
   const listening = listenTcp({ ip: "127.0.0.1", port: 0, backlog: 8, reusePort: false });
@@ -81,12 +81,64 @@ test.each([PLAIN, OTHER])("accepted, adopted and outgoing connections get %o", a
   expect(found).toEqual([tuning, tuning, tuning, tuning]);
 });
 
+test.each([true, false])(
+  "quick acknowledgement %p holds in the middle of a conversation",
+  async (isQuicklyAcked) => {
+    const listening = listenTcp({ ip: "127.0.0.1", port: 0, backlog: 8, reusePort: false });
+    const port = boundPort(listening);
+    const found: number[] = [];
+    const acceptor = acceptOn(listening, { ...PLAIN, isQuicklyAcked }, (stream) => ({
+      ...NOBODY,
+      onBytes(chunk) {
+        found.push(option(stream.fd, IPPROTO_TCP, TCP_QUICKACK));
+        stream.write(chunk, 0, chunk.length);
+      },
+    }));
+    const done = Promise.withResolvers<void>();
+    const client = await Bun.connect({
+      hostname: "127.0.0.1",
+      port,
+      socket: {
+        data(socket) {
+          if (found.length < 20) socket.write("x");
+          else done.resolve();
+        },
+      },
+    });
+    client.write("x");
+    await done.promise;
+    client.end();
+    acceptor.stop();
+    // The kernel takes a few exchanges to see that it is a conversation.
+    const later = found.filter((_, index) => index >= 10);
+    expect(later).toEqual(later.map(() => (isQuicklyAcked ? 1 : 0)));
+  },
+);
+
 test("nobody waits: null; no listening socket: an error", () => {
   const listening = listenTcp({ ip: "127.0.0.1", port: 0, backlog: 8, reusePort: false });
   setNonBlocking(listening);
   expect(acceptConnection(listening)).toBeNull();
   closeFd(listening);
   expect(() => acceptConnection(listening)).toThrow("accept4: EBADF");
+});
+
+test("the length of an accept queue", async () => {
+  const listening = listenTcp({ ip: "127.0.0.1", port: 0, backlog: 8, reusePort: false });
+  setNonBlocking(listening);
+  expect(acceptQueueLength(listening)).toBe(0);
+  const sockets = await Promise.all(
+    Array.from({ length: 3 }, () =>
+      Bun.connect({ hostname: "127.0.0.1", port: boundPort(listening), socket: { data() {} } }),
+    ),
+  );
+  expect(acceptQueueLength(listening)).toBe(3);
+  const first = acceptConnection(listening)!;
+  expect(acceptQueueLength(listening)).toBe(2);
+  expect(acceptQueueLength(first)).toBe(0);
+  for (const socket of sockets) socket.end();
+  for (const fd of [first, listening]) closeFd(fd);
+  expect(acceptQueueLength(first)).toBe(0);
 });
 
 test("accepting may wait for the first bytes", () => {

@@ -11,6 +11,7 @@ const CLIENTS_MAX = 800;
 let folder = "";
 let lockFile = "";
 let crew: Worker[] = [];
+let waiting = 0;
 
 /** A worker whose clients the test brings. */
 class Worker {
@@ -27,6 +28,7 @@ class Worker {
       clientsMax: CLIENTS_MAX,
       clientsHere: () => this.clients,
       clientsEverywhere: () => crew.reduce((sum, { clients }) => sum + clients, 0),
+      clientsWaiting: () => waiting,
       listen: (onAccepted) => {
         this.onAccepted = onAccepted;
         return [
@@ -59,6 +61,7 @@ beforeEach(() => {
 afterEach(() => {
   for (const { mutex } of crew) mutex.stop();
   crew = [];
+  waiting = 0;
   rmSync(folder, { recursive: true });
 });
 
@@ -88,6 +91,25 @@ test.each([2, 3, 4, 8])("%i workers get even shares, one listening at a time", (
     expect(clients).toBeLessThanOrEqual(share * 1.0625 + 2);
     expect(clients).toBeGreaterThanOrEqual(share * 0.7);
   }
+});
+
+test("of a crowd that waits the holder takes its part at once, then it is the next one's turn", () => {
+  start(4);
+  waiting = 400;
+  const [first, second] = crew;
+  while (first!.mutex.isHolding) {
+    waiting -= 1;
+    first!.accept();
+  }
+  expect(first!.clients).toBeGreaterThan(95);
+  expect(first!.clients).toBeLessThan(110);
+  second!.mutex.tick();
+  while (second!.mutex.isHolding) {
+    waiting -= 1;
+    second!.accept();
+  }
+  expect(second!.clients).toBeGreaterThan(70);
+  expect(second!.clients).toBeLessThan(150);
 });
 
 test("a worker over 7/8 of its capacity leaves the lock to others", () => {
