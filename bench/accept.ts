@@ -237,9 +237,11 @@ function extremes(spreads: readonly (readonly number[])[]): string {
   return `${most} / ${fewest}`;
 }
 
-main()
-  .catch((error: unknown) => {
-    console.error(error);
-    process.exitCode = 1;
-  })
-  .finally(stopAll);
+try {
+  await main();
+} catch (error) {
+  console.error(error);
+  process.exitCode = 1;
+} finally {
+  await stopAll();
+}

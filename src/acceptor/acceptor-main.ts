@@ -4,11 +4,18 @@
  * It waits in the kernel and not in an event loop: there is one thing to do, and a wake-up must cost little. Hence it
  * handles no signals either; those that are meant for the supervisor it ignores.
  */
-import { readSync } from "node:fs";
+import { readSync, writeSync } from "node:fs";
 import { constants } from "node:os";
-import { ACCEPTOR_FD_FIRST, CONTROL_FD, STATS_FD, type ToAcceptor } from "../api/control.ts";
-import { JsonLineDecoder } from "../base/json-lines.ts";
+import {
+  ACCEPTOR_FD_FIRST,
+  CONTROL_FD,
+  type FromWorker,
+  STATS_FD,
+  type ToAcceptor,
+} from "../api/control.ts";
+import { encodeJsonLine, JsonLineDecoder } from "../base/json-lines.ts";
 import { createLogger, type Logger } from "../base/log.ts";
+import { VERSION } from "../base/version.ts";
 import { mapStatsMemory } from "../metrics/stats-memory.ts";
 import { assumeIdentity } from "../os/identity.ts";
 import { ignoreSignal } from "../os/process.ts";
@@ -68,6 +75,9 @@ class Place {
       case "reopen_log":
         this.#log?.reopen();
         break;
+      case "ping":
+        say({ type: "pong", id: message.id, clients: 0 });
+        break;
       case "stop":
         process.exit(0);
     }
@@ -80,5 +90,10 @@ class Place {
     if (start.runAs !== undefined) assumeIdentity(start.runAs);
     this.acceptor = new Acceptor({ start, memory, log });
     for (const { fd } of start.listeners) this.#readiness.add(fd);
+    say({ type: "ready", pid: process.pid, version: VERSION, parcelFormats: [] });
   }
+}
+
+function say(message: FromWorker): void {
+  writeSync(CONTROL_FD, encodeJsonLine(message));
 }

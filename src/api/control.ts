@@ -160,4 +160,6 @@ export type ToAcceptor =
       readonly runAs?: RunAs;
     }
   | { readonly type: "stop" }
-  | { readonly type: "reopen_log" };
+  | { readonly type: "reopen_log" }
+  /** Answered by `pong`, as by a worker; and it says `ready`. */
+  | { readonly type: "ping"; readonly id: number };

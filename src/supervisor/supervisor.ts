@@ -140,7 +140,7 @@ class Supervisor {
   async run(): Promise<number> {
     watchSignals((intent, signal) => this.#onIntent(intent, signal));
     const ticker = setInterval(() => {
-      for (const worker of this.#workers) worker.tick();
+      for (const child of [...this.#workers, ...this.#acceptors]) child.tick();
     }, TICK_MS);
     const children = this.#children();
     this.#present = children.length;
@@ -218,7 +218,7 @@ class Supervisor {
       title: "proxy: acceptor",
       role: "__acceptor",
       isSilent: this.#options.isDaemon,
-      answers: false,
+      answers: true,
       fds: () => [this.#statsFd, ...this.#intake.forAcceptor().fds],
       startMessage: (): ToAcceptor => ({
         type: "start",

@@ -105,7 +105,7 @@ describe.each(MODES)("%s", (mode) => {
       const victim = processNamed(`proxy worker ${round % WORKERS}`);
       process.kill(victim, round % 2 === 0 ? "SIGKILL" : "SIGTERM");
       await until("it is replaced", () => {
-        const replies = proxy.stderr().match(/worker is ready/g) ?? [];
+        const replies = proxy.stderr().match(/worker is ready child=worker/g) ?? [];
         return replies.length === WORKERS + round + 1;
       });
     }

@@ -76,7 +76,10 @@ test("children become the user, the supervisor stays root, everything works on",
   expect(statSync(logFile).uid).toBe(NOBODY.uid);
   // A worker that dies is replaced by one that is nobody, too.
   process.kill(proxy.workers().get(0)!, "SIGKILL");
-  await until("it is replaced", () => (log().match(/worker is ready/g) ?? []).length === 3);
+  await until(
+    "it is replaced",
+    () => (log().match(/worker is ready child=worker/g) ?? []).length === 3,
+  );
   expect(identityOf(proxy.workers().get(0)!)).toEqual(expected);
 
   // Rotation: root's folder, where nobody cannot create a file.
