@@ -130,6 +130,8 @@ async function compile(job: CompileJob): Promise<string> {
       entrypoints: [join(ROOT, "src/main.ts")],
       target: "bun",
       format: "esm",
+      // A worker that is respawned serves in half the time.
+      bytecode: true,
       // Names stay as they are: a stack trace should name the function that its reader finds in the source.
       minify: { whitespace: true, syntax: true, identifiers: false },
       sourcemap: "inline",

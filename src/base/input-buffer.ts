@@ -38,8 +38,10 @@ export class InputBuffer {
     if (this.bytes.length - this.end < chunk.length) {
       const atLeast = size + chunk.length;
       const doubled = Math.max(2 * size, KEEP_BY_REFERENCE_MIN_BYTES);
+      // Half as much again at the least: a long message whose parts become known one by one is not copied for each.
+      const known = Math.max(need, size + (size >> 1));
       // Where more is known to come than doubling gives, room for it is made at once only if it will surely come.
-      const wanted = need <= atLeast ? doubled : isTrusted ? need : Math.min(need, doubled);
+      const wanted = need <= atLeast ? doubled : isTrusted ? known : Math.min(known, doubled);
       const larger = Buffer.allocUnsafeSlow(Math.max(atLeast, wanted));
       this.isOwn = true;
       this.bytes.copy(larger, 0, this.start, this.end);

@@ -27,8 +27,10 @@ export class ReplyRing {
   private ends: Int32Array = new Int32Array(PENDING_REPLIES_START);
   private mask: number = PENDING_REPLIES_START - 1;
   private head = 0;
-  /** Some replies refer to bytes that are not the ring's own. */
-  private hasBorrowed = false;
+  /** 1: the slot's reply refers to bytes that are not the ring's own. */
+  private borrowed: Uint8Array = new Uint8Array(PENDING_REPLIES_START);
+  /** Bytes of such replies, including some that have left the ring since. */
+  private borrowedBytes = 0;
 
   constructor(out: ByteQueue) {
     this.out = out;
@@ -53,10 +55,10 @@ export class ReplyRing {
       this.advance(count);
       return;
     }
-    this.hasBorrowed = true;
+    this.borrowedBytes += end - start;
     this.keptBytes += end - start;
-    this.keep(token, bytes, start, end);
-    for (let i = 1; i < count; i++) this.keep(token + i, bytes, end, end);
+    this.keep(token, bytes, start, end, 1);
+    for (let i = 1; i < count; i++) this.keep(token + i, bytes, end, end, 1);
   }
 
   /** True when the reply to `token` may be appended to the out-queue piece by piece; `advance(1)` ends it. */
@@ -87,42 +89,51 @@ export class ReplyRing {
     this.pending = pending;
   }
 
-  /** Copies what is kept by reference. To be called at the end of a turn. */
+  /** Copies what is kept by reference, once. To be called at the end of a turn. */
   copyKept(): void {
-    if (!this.hasBorrowed) return;
-    this.hasBorrowed = false;
-    if (this.keptBytes === 0) return;
-    const { replies, starts, ends, mask } = this;
-    const copy = Buffer.allocUnsafeSlow(this.keptBytes);
+    if (this.borrowedBytes === 0) return;
+    const size = Math.min(this.borrowedBytes, this.keptBytes);
+    this.borrowedBytes = 0;
+    if (size === 0) return;
+    const { replies, starts, ends, borrowed, mask } = this;
+    const copy = Buffer.allocUnsafeSlow(size);
     let length = 0;
     for (let i = 0; i < this.pending; i++) {
       const at = (this.head + i) & mask;
       const bytes = replies[at]!;
-      if (bytes === null) continue;
+      if (bytes === null || borrowed[at] === 0) continue;
       const start = length;
       length += bytes.copy(copy, length, starts[at], ends[at]);
-      this.keep(at, copy, start, length);
+      this.keep(at, copy, start, length, 0);
     }
   }
 
-  private keep(token: number, bytes: Buffer, start: number, end: number): void {
+  private keep(
+    token: number,
+    bytes: Buffer | null,
+    start: number,
+    end: number,
+    borrowed: number,
+  ): void {
     const at = token & this.mask;
     this.replies[at] = bytes;
     this.starts[at] = start;
     this.ends[at] = end;
+    this.borrowed[at] = borrowed;
   }
 
   private grow(): void {
     const size = (this.mask + 1) * 4;
-    const { replies, starts, ends, mask } = this;
+    const { replies, starts, ends, borrowed, mask } = this;
     this.replies = new Array(size).fill(null);
     this.starts = new Int32Array(size);
     this.ends = new Int32Array(size);
+    this.borrowed = new Uint8Array(size);
     this.mask = size - 1;
     for (let i = 0; i < this.pending; i++) {
       const token = this.head + i;
       const at = token & mask;
-      this.keep(token, replies[at] as Buffer, starts[at]!, ends[at]!);
+      this.keep(token, replies[at]!, starts[at]!, ends[at]!, borrowed[at]!);
     }
   }
 }

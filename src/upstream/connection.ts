@@ -259,7 +259,8 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     input.add(chunk, this.scanner.need, true);
     if (this.handshake !== null && !this.scanHandshake(this.handshake)) return;
     const { stream } = this;
-    const replies = deliverReplies(input, this.scanner, this.pending);
+    const written = this.out.appended - this.out.size;
+    const replies = deliverReplies(input, this.scanner, this.pending, written);
     // A sink may have had the connection closed.
     if (this.stream !== stream) return;
     if (replies === GARBAGE) {
@@ -370,6 +371,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     this.out.clear();
     this.pending.drain(() => {});
     this.gauge();
+    this.admitWaiters();
   }
 
   private checkSilence(nowMs: number, timeoutMs: number): void {

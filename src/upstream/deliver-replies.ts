@@ -10,12 +10,15 @@ export const GARBAGE: number = -1;
 /**
  * Gives every complete reply in `input` to the request that is its turn, neighbours of one sink as one range, and
  * consumes it.
+ * @param written where the out-queue's `appended` stood when the last byte that was sent was appended: what was queued
+ *   from there on cannot have been answered
  * @returns how many there were, or GARBAGE
  */
 export function deliverReplies(
   input: InputBuffer,
   scanner: ReplyScanner,
   pending: PendingFifo,
+  written: number,
 ): number {
   const { bytes, end } = input;
   let position = input.start;
@@ -27,8 +30,9 @@ export function deliverReplies(
   let count = 0;
   let from = position;
   while (position < end) {
-    next = scanner.scan(bytes, position, end);
-    if (next > 0 && pending.size === 0) next = GARBAGE;
+    // Even the beginning of a reply that nobody asked for: its rest would answer the next request.
+    const isAsked = pending.size > 0 && pending.offset < written;
+    next = isAsked ? scanner.scan(bytes, position, end) : GARBAGE;
     if (next <= 0) break;
     const nextSink = pending.sink;
     if (nextSink === sink && pending.token === token + count) {

@@ -99,7 +99,7 @@ export class HandOver {
   private announceSoon(): void {
     if (this.announced++ > 0) return;
     setImmediate(() => {
-      this.options.onParcels(this.announced);
+      if (this.announced > 0) this.options.onParcels(this.announced);
       this.announced = 0;
       this.finishIfEmpty();
     });

@@ -50,7 +50,9 @@ export async function startProxy(options: ProxyOptions): Promise<ProxyProcess> {
   const endpoints = listenEndpoints(options.config);
   const args = [...(await statsArguments(options.args ?? [])), ...(options.args ?? [])];
   const command = [...proxyCommand(options.binary), "-c", configFile, ...args];
-  const server = await startServer(command, directory, endpoints);
+  // The sockets listen before the workers are there: connections would do, but who asks for the workers wants them.
+  const isReady = (log: string): boolean => log.includes(" ready version=");
+  const server = await startServer(command, directory, endpoints, "SIGTERM", isReady);
   return {
     pid: server.pid,
     configFile,

@@ -40,7 +40,7 @@ export function makeDirectory(label: string): string {
 }
 
 /**
- * Starts `command` in `directory` and waits until every endpoint accepts a connection.
+ * Starts `command` in `directory` and waits until its output says that it is ready and every endpoint accepts a connection.
  * @throws with the process's output when it ends or does not listen in time.
  */
 export async function startServer(
@@ -48,6 +48,7 @@ export async function startServer(
   directory: string,
   endpoints: readonly Endpoint[],
   stopSignal: "SIGTERM" | "SIGKILL" = "SIGTERM",
+  isReady: (output: string) => boolean = () => true,
 ): Promise<ServerProcess> {
   const child = Bun.spawn([...command], {
     cwd: directory,
@@ -77,7 +78,11 @@ export async function startServer(
     },
   };
   try {
-    for (const endpoint of endpoints) await accepting(endpoint, child);
+    await waitFor(child, "did not say that it is ready", () => isReady(text));
+    for (const endpoint of endpoints) {
+      const what = `no listener: ${JSON.stringify(endpoint)}`;
+      await waitFor(child, what, () => accepts(endpoint));
+    }
   } catch (error) {
     await server.stop();
     await collected;
@@ -86,11 +91,16 @@ export async function startServer(
   return server;
 }
 
-async function accepting(endpoint: Endpoint, child: Bun.Subprocess): Promise<void> {
+/** Waits for a condition at the start of `child`. @throws `what` when it is not met in time, or the child ends. */
+async function waitFor(
+  child: Bun.Subprocess,
+  what: string,
+  isMet: () => boolean | Promise<boolean>,
+): Promise<void> {
   const deadline = performance.now() + START_TIMEOUT_MS;
-  while (!(await accepts(endpoint))) {
+  while (!(await isMet())) {
     if (child.exitCode !== null || child.signalCode !== null) throw new Error("ended at start");
-    if (performance.now() > deadline) throw new Error(`no listener: ${JSON.stringify(endpoint)}`);
+    if (performance.now() > deadline) throw new Error(what);
     await Bun.sleep(5);
   }
 }

@@ -8,6 +8,7 @@ import type { RequestView } from "./request-view.ts";
  */
 export function findKeys(command: Command, view: RequestView, into: number[]): number {
   into.length = 0;
+  if (command.name === "SORT") return findSortKeys(view, into);
   for (const spec of command.keySpecs) {
     if (!findBySpec(spec, view, into)) return -1;
   }
@@ -27,6 +28,22 @@ function findBySpec(spec: KeySpec, view: RequestView, into: number[]): boolean {
   const last = lastKey(first, spec, view.count);
   for (let i = first; i <= last && i < view.count; i += spec.step) into.push(i);
   return true;
+}
+
+/** Arguments that follow an option of SORT, which may look like options themselves. */
+const SORT_OPTIONS: Readonly<Record<string, number>> = { LIMIT: 2, BY: 1, GET: 1, STORE: 1 };
+
+/** SORT key … [STORE destination]: the last STORE counts (sort.c, sortCommandGeneric). */
+function findSortKeys(view: RequestView, into: number[]): number {
+  let destination = -1;
+  for (let i = 2; i < view.count; i++) {
+    const option = view.text(i).toUpperCase();
+    if (option === "STORE" && i + 1 < view.count) destination = i + 1;
+    i += SORT_OPTIONS[option] ?? 0;
+  }
+  into.push(1);
+  if (destination > 0) into.push(destination);
+  return into.length;
 }
 
 function findByCount(

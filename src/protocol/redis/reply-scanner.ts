@@ -97,8 +97,9 @@ export class RedisReplyScanner implements ReplyScanner {
     const form = FORMS[type]!;
     if (form === BULK) return this.scanBulk(bytes, position, end);
     if (form === UNKNOWN) return GARBAGE;
-    const cr = findLineEnd(bytes, from, end, BULK_BYTES_MAX);
-    if (cr <= 0 || form === LINE) return cr <= 0 ? cr : cr + 2;
+    const cr = findLineEnd(bytes, from, end);
+    if (cr === INCOMPLETE) return this.mayGoOn(form, end - position) ? INCOMPLETE : GARBAGE;
+    if (cr < 0 || form === LINE) return cr < 0 ? cr : cr + 2;
     const count = parseLength(bytes, position + 1, cr);
     if (count === NO_LENGTH) return GARBAGE;
     if (count > 0) this.children = form === PAIRS ? 2 * count : count;
@@ -107,9 +108,15 @@ export class RedisReplyScanner implements ReplyScanner {
     return cr + 2;
   }
 
+  /** A line of so many bytes need not have ended yet. */
+  private mayGoOn(form: number, length: number): boolean {
+    return length <= (form === LINE ? BULK_BYTES_MAX : LENGTH_LINE_BYTES_MAX);
+  }
+
   private scanBulk(bytes: Buffer, position: number, end: number): number {
-    const cr = findLineEnd(bytes, position + 1, end, LENGTH_LINE_BYTES_MAX);
-    if (cr <= 0) return cr;
+    const cr = findLineEnd(bytes, position + 1, end);
+    if (cr === INCOMPLETE) return this.mayGoOn(BULK, end - position) ? INCOMPLETE : GARBAGE;
+    if (cr < 0) return cr;
     const length = parseLength(bytes, position + 1, cr);
     if (length === NO_LENGTH || length > BULK_BYTES_MAX) return GARBAGE;
     if (length === NULL_LENGTH) return cr + 2;
@@ -152,7 +159,7 @@ const SHORT_LINE_BYTES = 24;
 const LENGTH_LINE_BYTES_MAX = 16;
 
 /** Position of the CR that ends the line which `from` is in, INCOMPLETE (its LF included) or GARBAGE. */
-function findLineEnd(bytes: Buffer, from: number, end: number, bytesMax: number): number {
+function findLineEnd(bytes: Buffer, from: number, end: number): number {
   const shortEnd = from + SHORT_LINE_BYTES < end ? from + SHORT_LINE_BYTES : end;
   let at = from;
   while (at < shortEnd && bytes[at] !== CR) at++;
@@ -160,7 +167,7 @@ function findLineEnd(bytes: Buffer, from: number, end: number, bytesMax: number)
     const cr = bytes.indexOf(CR, at);
     at = cr < 0 || cr >= end ? end : cr;
   }
-  if (at + 1 >= end) return end - from > bytesMax ? GARBAGE : INCOMPLETE;
+  if (at + 1 >= end) return INCOMPLETE;
   return bytes[at + 1] === LF ? at : GARBAGE;
 }
 

@@ -41,6 +41,11 @@ export class RequestScanner {
   /** Scanned so far, relative to the request's start. */
   private offset = 0;
 
+  /** The last scan ended within a request: the next one goes on there, and with the same view. */
+  get isWithinRequest(): boolean {
+    return this.announced >= 0;
+  }
+
   /** See INCOMPLETE and MALFORMED; > start: where the request ends, and `view` describes it. */
   scan(bytes: Buffer, start: number, end: number, view: RequestView): number {
     if (this.announced < 0) {
@@ -157,20 +162,22 @@ export class RequestScanner {
 
   /** Where the CR of the line at `position` is (and the byte behind it is there too), INCOMPLETE or MALFORMED. */
   private findLine(bytes: Buffer, position: number, end: number, tooLong: string): number {
-    const cr = bytes.indexOf(CR, position);
-    if (cr < 0 || cr >= end)
-      return end - position > LINE_BYTES_MAX ? this.fail(tooLong) : INCOMPLETE;
+    // Not `bytes.indexOf`: it would search the room behind `end`, too, which may be hundreds of megabytes.
+    const found = bytes.subarray(position, end).indexOf(CR);
+    if (found < 0) return end - position > LINE_BYTES_MAX ? this.fail(tooLong) : INCOMPLETE;
+    const cr = position + found;
     if (cr + 1 >= end) return INCOMPLETE;
     if (bytes[cr + 1] !== LF) bytes[cr + 1] = LF;
     return cr;
   }
 
   private scanInline(bytes: Buffer, start: number, end: number, view: RequestView): number {
-    const newline = bytes.indexOf(LF, start);
-    if (newline < 0 || newline >= end) {
+    const found = bytes.subarray(start, end).indexOf(LF);
+    if (found < 0) {
       this.need = end - start + 1;
       return end - start > LINE_BYTES_MAX ? this.fail("too big inline request") : INCOMPLETE;
     }
+    const newline = start + found;
     const lineEnd = newline > start && bytes[newline - 1] === CR ? newline - 1 : newline;
     const values = splitInline(bytes, start, lineEnd);
     if (values === null) return this.fail("unbalanced quotes in request");
@@ -211,8 +218,8 @@ function fillView(view: RequestView, values: readonly Buffer[]): void {
 
 const CRLF: Buffer = Buffer.from("\r\n");
 
-/** Redis's string2ll for bytes[start, end), or NaN. Exact up to 2^53, which is more than any limit here. */
+/** Redis's string2ll for bytes[start, end), or NaN. Up to 18 digits: more are beyond any limit, or beyond 64 bits. */
 function parseInteger(bytes: Buffer, start: number, end: number): number {
   const text = bytes.toString("latin1", start, Math.min(end, start + 21));
-  return /^(0|-?[1-9][0-9]{0,18})$/.test(text) && end - start <= 20 ? Number(text) : Number.NaN;
+  return /^(0|-?[1-9][0-9]{0,17})$/.test(text) && end - start <= 20 ? Number(text) : Number.NaN;
 }

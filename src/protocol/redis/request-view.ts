@@ -40,8 +40,9 @@ export class RequestView {
     this.argumentEnd = ends;
   }
 
-  /** Gives the memory of an unusually long request back. */
-  shrink(): void {
+  /** Lets go of the request: an idle client pins no input, and no memory of an unusually long request. */
+  release(): void {
+    this.bytes = NONE;
     if (this.argumentStart.length <= 4096) return;
     this.argumentStart = new Int32Array(ARGUMENTS_START);
     this.argumentEnd = new Int32Array(ARGUMENTS_START);

@@ -96,7 +96,8 @@ export class RedisFrontend implements Frontend {
       position = next;
     }
     this.flushRun();
-    view.shrink();
+    // What was found of an incomplete request is still needed.
+    if (!scanner.isWithinRequest) view.release();
     this.pool.count(requests, this.localCount, faults);
     this.localCount = 0;
     return position;

@@ -38,6 +38,7 @@ export class Splitter {
   /** Finds each key's server. Returns the number of parts, or -1: a key has no server. */
   plan(view: RequestView, command: Command, route: Route): number {
     const { firstKey, step } = command;
+    const { bytes, start, argumentStart, argumentEnd } = view;
     const keys = (view.count - firstKey) / step;
     if (partOfKey.length < keys) partOfKey = new Uint16Array(keys * 2);
     if (partOfUpstream.length < route.upstreams.length) {
@@ -48,7 +49,8 @@ export class Splitter {
     let hasServers = true;
     for (let key = 0; key < keys; key++) {
       const argument = firstKey + key * step;
-      const upstream = route.pick(view.bytes, view.from(argument), view.to(argument));
+      const from = start + argumentStart[argument]!;
+      const upstream = route.pick(bytes, from, start + argumentEnd[argument]!);
       if (upstream === null) {
         hasServers = false;
         break;
@@ -89,14 +91,15 @@ export class Splitter {
       queue.append(view.bytes, nameStart, nameEnd);
       queues[part] = queue;
     }
+    const { bytes, start, argumentEnd } = view;
+    let from = nameEnd;
     let key = 0;
     while (key < keys) {
-      const part = partOfKey[key]!;
-      let last = key;
-      while (last + 1 < keys && partOfKey[last + 1] === part) last++;
-      const from = view.to(firstKey + key * step - 1) + 2;
-      queues[part]!.append(view.bytes, from, view.to(firstKey + last * step + step - 1) + 2);
-      key = last + 1;
+      const part = partOfKey[key++]!;
+      while (key < keys && partOfKey[key] === part) key++;
+      const to = start + argumentEnd[firstKey + key * step - 1]! + 2;
+      queues[part]!.append(bytes, from, to);
+      from = to;
     }
     for (let part = 0; part < upstreams.length; part++) this.connection(part).commit();
     queues.length = 0;

@@ -45,8 +45,9 @@ const lex = fc.oneof(
 );
 /** Ranges by member are defined for members of one score only: this key has no others. */
 const lexKey = fc.constantFrom("lex", "lex", "lex", "none");
-/** Holds a collection of one item, a string, or nothing: what is chosen from it at random is known. */
-const loneKey = word1("lone", "lone", "lone", "none");
+/** They hold a collection of one item, a string, or nothing: what is chosen from it at random is known. */
+const LONE_KEYS = ["lone", "solo"];
+const loneKey = word1(...LONE_KEYS);
 /** Few enough to repeat an item, or out of range. */
 const chosen = fc.oneof(
   small,
@@ -264,8 +265,8 @@ export const randomCommand: fc.Arbitrary<RandomCommand> = fc.oneof(
 );
 
 /** Its reply, or what it leaves behind, is only known with the arguments that it has. */
-function isExact([name, first]: RandomCommand): boolean {
-  return name === "COMMAND" || (name === "SADD" && first === "lone");
+function isExact([name, first = ""]: RandomCommand): boolean {
+  return name === "COMMAND" || (name === "SADD" && LONE_KEYS.includes(first));
 }
 
 function withExtra(command: RandomCommand, extra: string): RandomCommand {

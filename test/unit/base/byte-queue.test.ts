@@ -1,0 +1,181 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { BLOCKED, ByteQueue, GONE, WRITTEN } from "../../../src/base/byte-queue.ts";
+
+type Step =
+  | { readonly kind: "append" | "appendKept"; readonly size: number; readonly from: number }
+  | { readonly kind: "reserve"; readonly size: number }
+  | { readonly kind: "write"; readonly takes: readonly number[] }
+  | { readonly kind: "toBuffer" | "clear" };
+
+/** Around every size at which the queue changes its mind: blocks of 1, 4, 16, 64 and 256 KiB, references from 64 KiB. */
+const size = fc.oneof(
+  { weight: 6, arbitrary: fc.integer({ min: 0, max: 300 }) },
+  { weight: 3, arbitrary: fc.integer({ min: 900, max: 20_000 }) },
+  { weight: 2, arbitrary: fc.integer({ min: 64 * 1024 - 2, max: 64 * 1024 + 2 }) },
+  { weight: 1, arbitrary: fc.integer({ min: 250 * 1024, max: 270 * 1024 }) },
+  { weight: 1, arbitrary: fc.constant(600 * 1024) },
+);
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      kind: fc.constantFrom("append" as const, "appendKept" as const),
+      size,
+      from: fc.constantFrom(0, 3, 100_000),
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant("reserve" as const), size }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant("write" as const),
+      takes: fc.array(size, { minLength: 1, maxLength: 4 }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constantFrom("toBuffer" as const, "clear" as const) }),
+  },
+);
+
+/** No two stretches are alike, so that bytes in the wrong place show. */
+let next = 0;
+function fill(bytes: Buffer): Buffer {
+  for (let i = 0; i < bytes.length; i++) bytes[i] = next = (next * 31 + 7 + (i >> 8)) & 0xff;
+  return bytes;
+}
+
+/** Takes so many bytes per call; after the last of `takes` it is full. */
+function writer(takes: readonly number[]): {
+  readonly got: Buffer[];
+  write(bytes: Buffer, start: number, length: number): number;
+} {
+  const got: Buffer[] = [];
+  const left = [...takes];
+  return {
+    got,
+    write(bytes, start, length) {
+      expect(start + length).toBeLessThanOrEqual(bytes.length);
+      const taken = Math.min(length, left.shift() ?? 0);
+      got.push(Buffer.from(bytes.subarray(start, start + taken)));
+      return taken;
+    },
+  };
+}
+
+const ALL = { write: (_bytes: Buffer, _start: number, length: number): number => length };
+
+describe("ByteQueue", () => {
+  test("gives out what was put in, whatever the sizes, the ways and the writes", () => {
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 1, maxLength: 30, size: "max" }), (steps) => {
+        const queue = new ByteQueue();
+        let model = Buffer.alloc(0);
+        let appended = 0;
+        for (const each of steps) {
+          if (each.kind === "append" || each.kind === "appendKept") {
+            const bytes = fill(Buffer.alloc(each.from + each.size));
+            queue[each.kind](bytes, each.from, bytes.length);
+            // What was appended as a copy may change at once.
+            model = Buffer.concat([model, bytes.subarray(each.from)]);
+            if (each.kind === "append") bytes.fill(0xee);
+            appended += each.size;
+          } else if (each.kind === "reserve") {
+            const offset = queue.reserve(each.size);
+            if (offset < 0) continue;
+            const bytes = fill(Buffer.alloc(each.size));
+            expect(offset + each.size).toBeLessThanOrEqual(queue.reserved.length);
+            bytes.copy(queue.reserved, offset);
+            model = Buffer.concat([model, bytes]);
+            appended += each.size;
+          } else if (each.kind === "write") {
+            const target = writer(each.takes);
+            const result = queue.writeTo(target);
+            const got = Buffer.concat(target.got);
+            expect(got.equals(model.subarray(0, got.length))).toBe(true);
+            model = model.subarray(got.length);
+            expect(result).toBe(model.length === 0 ? WRITTEN : BLOCKED);
+          } else if (each.kind === "toBuffer") {
+            expect(queue.toBuffer().equals(model)).toBe(true);
+          } else {
+            queue.clear();
+            model = Buffer.alloc(0);
+          }
+          expect(queue.size).toBe(model.length);
+          expect(queue.appended).toBe(appended);
+        }
+        expect(queue.toBuffer().equals(model)).toBe(true);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("two queues never share a block", () => {
+    const queues = [new ByteQueue(), new ByteQueue(), new ByteQueue()];
+    const bytes = Buffer.alloc(500);
+    for (let round = 0; round < 200; round++) {
+      for (const [i, queue] of queues.entries()) queue.append(bytes.fill(i + 1), 0, 500);
+      for (const [i, queue] of queues.entries()) {
+        expect(queue.toBuffer().every((byte) => byte === i + 1)).toBe(true);
+        if ((round + i) % 3 === 0) queue.writeTo(ALL);
+        if ((round + i) % 7 === 0) queue.clear();
+      }
+    }
+  });
+
+  test("queues a large range by reference, and a small part of a large buffer as a copy", () => {
+    const queue = new ByteQueue();
+    const large = Buffer.alloc(100_000);
+    queue.appendKept(large, 0, large.length);
+    const huge = Buffer.alloc(1_000_000);
+    queue.appendKept(huge, 0, 100_000);
+    const seen: Buffer[] = [];
+    queue.writeTo({
+      write(bytes, _start, length) {
+        seen.push(bytes);
+        return length;
+      },
+    });
+    expect(seen[0]).toBe(large);
+    expect(seen).not.toContain(huge);
+  });
+
+  test("says when the connection is gone, and keeps what was not taken", () => {
+    const queue = new ByteQueue();
+    queue.append(Buffer.from("abc"), 0, 3);
+    expect(queue.writeTo({ write: () => -1 })).toBe(GONE);
+    expect(queue.size).toBe(3);
+  });
+
+  test("holds no block when empty", () => {
+    const queue = new ByteQueue();
+    for (const length of [10, 5_000, 300_000]) {
+      queue.append(Buffer.alloc(length), 0, length);
+      queue.writeTo(ALL);
+      expect(queue.reserved.length).toBe(0);
+    }
+  });
+
+  test("takes small blocks again after a large burst", () => {
+    const queue = new ByteQueue();
+    const burst = Buffer.alloc(2000);
+    for (let i = 0; i < 100; i++) queue.append(burst, 0, 2000);
+    queue.writeTo(ALL);
+    for (let i = 0; i < 10; i++) {
+      queue.append(burst, 0, 100);
+      queue.writeTo(ALL);
+    }
+    queue.append(burst, 0, 100);
+    expect(queue.reserved.length).toBeLessThanOrEqual(4096);
+  });
+
+  test("has no room in one piece for more than a block", () => {
+    const queue = new ByteQueue();
+    expect(queue.reserve(256 * 1024 + 1)).toBe(-1);
+    expect(queue.reserve(256 * 1024)).toBe(0);
+    expect(queue.reserve(1)).toBe(-1);
+    expect(queue.size).toBe(256 * 1024);
+  });
+});

@@ -1,0 +1,21 @@
+import { expect, test } from "bun:test";
+import * as limits from "../../../src/base/limits.ts";
+
+test("the bounds relate as the code needs them to", () => {
+  const isPowerOfTwo = (value: number): boolean => (value & (value - 1)) === 0;
+  expect(isPowerOfTwo(limits.PENDING_REPLIES_MAX)).toBe(true);
+  expect(isPowerOfTwo(limits.PENDING_REPLIES_START)).toBe(true);
+  // The ring grows fourfold.
+  expect(Math.log2(limits.PENDING_REPLIES_MAX / limits.PENDING_REPLIES_START) % 2).toBe(0);
+  expect(limits.SESSION_OUTPUT_LOW_BYTES).toBeLessThan(limits.SESSION_OUTPUT_HIGH_BYTES);
+  expect(limits.SESSION_OUTPUT_HIGH_BYTES).toBeLessThan(limits.SESSION_OUTPUT_MAX_BYTES);
+  // Whoever reads must never be cut: what may be on its way fits below the limit.
+  expect(limits.SESSION_WINDOW_BYTES + limits.SESSION_OUTPUT_HIGH_BYTES).toBeLessThan(
+    limits.SESSION_OUTPUT_MAX_BYTES,
+  );
+  expect(limits.UPSTREAM_QUEUE_LOW_BYTES).toBeLessThan(limits.UPSTREAM_QUEUE_HIGH_BYTES);
+  expect(limits.PENDING_REPLIES_MAX).toBeLessThan(limits.UPSTREAM_PENDING_MAX);
+  expect(limits.BULK_BYTES_MAX).toBeLessThan(limits.REQUEST_BYTES_MAX);
+  // Positions in a request are 32-bit integers.
+  expect(limits.REQUEST_BYTES_MAX).toBeLessThan(2 ** 31);
+});

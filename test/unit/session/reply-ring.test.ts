@@ -1,0 +1,145 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { ByteQueue } from "../../../src/base/byte-queue.ts";
+import { PENDING_REPLIES_MAX } from "../../../src/base/limits.ts";
+import { ReplyRing, TOKEN_MASK } from "../../../src/session/reply-ring.ts";
+
+function textOf(token: number, size: number): string {
+  return `<${token}:${"x".repeat(size)}>`;
+}
+
+function outputOf(out: ByteQueue): string {
+  return out.toBuffer().toString("latin1");
+}
+
+/** Runs as an upstream connection sees them: in order on their connection, connections in any order. */
+const workload = fc.record({
+  runs: fc.array(
+    fc.record({
+      count: fc.integer({ min: 1, max: 40 }),
+      connection: fc.integer({ min: 0, max: 3 }),
+      size: fc.constantFrom(0, 1, 30, 2000),
+    }),
+    { minLength: 1, maxLength: 40, size: "max" },
+  ),
+  order: fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 60, maxLength: 60 }),
+  copies: fc.array(fc.boolean(), { minLength: 60, maxLength: 60 }),
+});
+
+function replayInAnyOrder(
+  start: number,
+  load: typeof workload extends fc.Arbitrary<infer T> ? T : never,
+): void {
+  const out = new ByteQueue();
+  const ring = new ReplyRing(out);
+  const wrapped = start > 0;
+  if (wrapped) (ring as unknown as { head: number }).head = start;
+  let expected = "";
+  const queues: { token: number; count: number; text: string }[][] = [[], [], [], []];
+  for (const { count, connection, size } of load.runs) {
+    if (ring.pending + count > PENDING_REPLIES_MAX) break;
+    const queue = queues[connection]!;
+    for (let i = 0; i < count; i++) {
+      const token = ring.open();
+      const text = textOf(token, size);
+      expected += text;
+      const last = queue.at(-1);
+      // As the frontend does: consecutive tokens form a run, but none across the wrap.
+      if (i > 0 && last !== undefined && token === last.token + last.count) {
+        last.count++;
+        last.text += text;
+      } else {
+        queue.push({ token, count: 1, text });
+      }
+    }
+  }
+  let step = 0;
+  while (queues.some((queue) => queue.length > 0)) {
+    const preferred = queues[load.order[step % 60]!]!;
+    const queue = preferred.length > 0 ? preferred : queues.find((each) => each.length > 0)!;
+    const { token, count, text } = queue.shift()!;
+    const bytes = Buffer.from(`junk${text}junk`, "latin1");
+    ring.settle(token, count, bytes, 4, 4 + text.length);
+    if (load.copies[step % 60]!) {
+      ring.copyKept();
+      // Nothing may refer to it any more, unless it is in the out-queue by reference.
+      if (bytes.length < 1000) bytes.fill(0x21);
+    }
+    step++;
+  }
+  expect(outputOf(out)).toBe(expected);
+  expect(ring.pending).toBe(0);
+  expect(ring.keptBytes).toBe(0);
+}
+
+describe("ReplyRing", () => {
+  test("gives replies out in the order of the requests, whatever order they come in", () => {
+    fc.assert(
+      fc.property(workload, (load) => replayInAnyOrder(0, load)),
+      { numRuns: 200 },
+    );
+  });
+
+  test("also where tokens wrap", () => {
+    fc.assert(
+      fc.property(workload, fc.integer({ min: 0, max: 200 }), (load, before) =>
+        replayInAnyOrder(TOKEN_MASK - before, load),
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  test("grows while it is in use, up to its limit", () => {
+    const out = new ByteQueue();
+    const ring = new ReplyRing(out);
+    const tokens: number[] = [];
+    // The head is not where the arrays begin.
+    for (let i = 0; i < 5; i++) settleText(ring, ring.open());
+    const before = outputOf(out);
+    while (!ring.isFull) {
+      tokens.push(ring.open());
+      // An early reply here and there must survive the growth.
+      const token = tokens.at(-1)!;
+      if (token % 3 === 1) settleText(ring, token);
+    }
+    expect(tokens.length).toBe(PENDING_REPLIES_MAX);
+    for (const token of tokens.filter((each) => each % 3 !== 1).reverse()) settleText(ring, token);
+    expect(outputOf(out)).toBe(before + tokens.map((token) => textOf(token, 3)).join(""));
+  });
+
+  test("an early reply is copied once, however many turns it waits", () => {
+    const out = new ByteQueue();
+    const ring = new ReplyRing(out);
+    const first = ring.open();
+    const size = 10_000;
+    let copied = 0;
+    for (let i = 0; i < 100; i++) {
+      const reply = Buffer.alloc(size, "r");
+      const { copy } = reply;
+      ring.settle(ring.open(), 1, reply, 0, size);
+      // Counts what is copied out of anything that the ring holds.
+      reply.copy = (...args: Parameters<Buffer["copy"]>): number => {
+        const length = copy.apply(reply, args);
+        copied += length;
+        return length;
+      };
+      const { allocUnsafeSlow } = Buffer;
+      let allocated = 0;
+      Buffer.allocUnsafeSlow = (length: number) => {
+        allocated += length;
+        return allocUnsafeSlow(length);
+      };
+      ring.copyKept();
+      Buffer.allocUnsafeSlow = allocUnsafeSlow;
+      expect(allocated).toBeLessThanOrEqual(size);
+    }
+    expect(copied).toBe(100 * size);
+    settleText(ring, first);
+    expect(out.size).toBe(100 * size + textOf(first, 3).length);
+  });
+});
+
+function settleText(ring: ReplyRing, token: number): void {
+  const bytes = Buffer.from(textOf(token, 3));
+  ring.settle(token, 1, bytes, 0, bytes.length);
+}

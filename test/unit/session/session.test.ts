@@ -1,0 +1,422 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { POOL } from "../../../src/api/stats.ts";
+import {
+  PENDING_REPLIES_START,
+  SESSION_OUTPUT_HIGH_BYTES,
+  SESSION_OUTPUT_LOW_BYTES,
+} from "../../../src/base/limits.ts";
+import { TOKEN_MASK } from "../../../src/session/reply-ring.ts";
+import { answerTo, createRig, multibulk, type Rig, serverOf } from "./session-rig.ts";
+
+const SERVERS = 3;
+
+/** What a client must get for a request, as one model server would say it. */
+function expected(args: readonly string[]): string {
+  const name = args[0]!.toUpperCase();
+  if (name === "PING") return "+PONG\r\n";
+  if (name === "NOSUCH") return "-ERR unknown command 'NOSUCH', with args beginning with: \r\n";
+  const step = name === "MSET" ? 2 : 1;
+  const isSplit = ["MGET", "MSET", "DEL"].includes(name);
+  const keys = isSplit ? args.filter((_, i) => i > 0 && (i - 1) % step === 0) : [args[1]!];
+  // The parts, in the order in which the keys name their servers: the first fault is told.
+  for (const server of new Set(keys.map((key) => serverOf(key, SERVERS)))) {
+    const part = keys.filter((key) => serverOf(key, SERVERS) === server);
+    const reply = answerTo(
+      [name, ...part.flatMap((key) => (step === 2 ? [key, ""] : [key]))],
+      server,
+    );
+    if (reply === null) return `-ERR lost ${server}\r\n`;
+    if (reply.startsWith("-")) return reply;
+  }
+  return answerTo(args, -1)!;
+}
+
+const key = fc
+  .tuple(
+    fc.constantFrom("v", "v", "v", "v", "v", "n", "f", "e"),
+    fc.constantFrom("", "x", "y".repeat(50)),
+    fc.integer({ min: 0, max: 9 }),
+  )
+  .map(([kind, middle, digit]) => `${kind}${middle}${digit}`);
+const value = fc.constantFrom("", "1", "\r\n", "w".repeat(300), "L".repeat(70_000));
+const command: fc.Arbitrary<readonly string[]> = fc.oneof(
+  { weight: 6, arbitrary: key.map((each) => ["GET", each]) },
+  { weight: 2, arbitrary: fc.tuple(key, value).map(([each, text]) => ["SET", each, text]) },
+  {
+    weight: 3,
+    arbitrary: fc.array(key, { minLength: 1, maxLength: 9 }).map((all) => ["MGET", ...all]),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.array(key, { minLength: 1, maxLength: 9 }).map((all) => ["dEl", ...all]),
+  },
+  {
+    weight: 2,
+    arbitrary: fc
+      .array(fc.tuple(key, value), { minLength: 1, maxLength: 5 })
+      .map((all) => ["MSET", ...all.flat()]),
+  },
+  { weight: 1, arbitrary: fc.constantFrom(["PING"], ["NOSUCH"]) },
+);
+
+type Event =
+  | { readonly kind: "input"; readonly size: number }
+  | { readonly kind: "answer"; readonly server: number; readonly count: number }
+  | { readonly kind: "turn" }
+  | { readonly kind: "room"; readonly bytes: number }
+  | { readonly kind: "full" | "free"; readonly server: number };
+
+const server = fc.integer({ min: 0, max: SERVERS - 1 });
+const event: fc.Arbitrary<Event> = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant("input" as const),
+      size: fc.oneof(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 60, max: 100_000 })),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant("answer" as const),
+      server,
+      count: fc.integer({ min: 1, max: 12 }),
+    }),
+  },
+  { weight: 4, arbitrary: fc.constant({ kind: "turn" as const }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant("room" as const),
+      bytes: fc.constantFrom(0, 1, 100, 1_000_000),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constantFrom("full" as const, "free" as const), server }),
+  },
+);
+
+async function play(rig: Rig, event: Event, feed: (size: number) => void): Promise<void> {
+  const { stream, connections, session } = rig;
+  if (event.kind === "turn") await rig.turn();
+  else if (event.kind === "answer") connections[event.server]!.answer(event.count);
+  else if (event.kind === "full") connections[event.server]!.isFull = true;
+  else if (event.kind === "free") connections[event.server]!.makeRoom();
+  else if (event.kind === "room") {
+    stream.room = event.bytes;
+    if (event.bytes > 0) session.onDrain();
+  } else if (event.kind === "input" && !stream.isPaused) feed(event.size);
+}
+
+/** As after so many requests. */
+function startTokensAt({ session }: Rig, token: number): void {
+  (session.ring as unknown as { head: number }).head = token;
+}
+
+describe("Session", () => {
+  test("every request gets its own reply, in order, whatever comes in between", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(command, { minLength: 1, maxLength: 40, size: "max" }),
+        fc.array(event, { maxLength: 60, size: "max" }),
+        fc.option(fc.integer({ min: 0, max: 40 }), { nil: null }),
+        async (commands, events, wrapsAfter) => {
+          const rig = createRig({ servers: SERVERS });
+          if (wrapsAfter !== null) startTokensAt(rig, TOKEN_MASK - wrapsAfter);
+          const bytes = Buffer.from(commands.map(multibulk).join(""), "latin1");
+          let sent = 0;
+          const feed = (size: number): void => {
+            const chunk = bytes.subarray(sent, sent + size);
+            sent += chunk.length;
+            if (chunk.length > 0) rig.session.onBytes(Buffer.from(chunk));
+          };
+          for (const each of events) await play(rig, each, feed);
+          rig.stream.room = Number.POSITIVE_INFINITY;
+          rig.session.onDrain();
+          for (const connection of rig.connections) connection.makeRoom();
+          for (let i = 0; sent < bytes.length; i++) {
+            if (!rig.stream.isPaused) feed(bytes.length);
+            await rig.settle();
+            expect(i).toBeLessThan(1000);
+          }
+          await rig.settle();
+          expect(rig.stream.output).toBe(commands.map(expected).join(""));
+          expect(rig.session.isIdle).toBe(true);
+          expect(rig.stream.isPaused).toBe(false);
+        },
+      ),
+      { numRuns: 250 },
+    );
+  }, 60_000);
+
+  test("a split request with thousands of keys, in many chunks, reaches the right servers whole", async () => {
+    for (const size of [3000, 65_536]) {
+      const rig = createRig();
+      const keys = Array.from({ length: 9000 }, (_, i) => `v${i}`);
+      const text = multibulk(["MGET", ...keys]);
+      for (let at = 0; at < text.length; at += size) rig.input(text.substring(at, at + size));
+      for (const [i, { requests }] of rig.connections.entries()) {
+        expect(requests).toEqual([["MGET", ...keys.filter((each) => serverOf(each, 3) === i)]]);
+      }
+      await rig.settle();
+      expect(rig.stream.output).toBe(expected(["MGET", ...keys]));
+    }
+  });
+
+  test("a server sees its requests in the client's order, split ones among them", () => {
+    const rig = createRig({ servers: 2 });
+    const commands = [
+      ["SET", "v0", "1"],
+      ["SET", "v2", "1"],
+      ["DEL", "v0", "v1"],
+      ["SET", "v0", "2"],
+      ["MSET", "v1", "a", "v0", "b"],
+      ["GET", "v0"],
+    ];
+    rig.input(commands.map(multibulk).join(""));
+    expect(rig.connections[0]!.requests).toEqual([
+      ["SET", "v0", "1"],
+      ["SET", "v2", "1"],
+      ["DEL", "v0"],
+      ["SET", "v0", "2"],
+      ["MSET", "v0", "b"],
+      ["GET", "v0"],
+    ]);
+  });
+
+  test("owes so many replies at most, and stops reading meanwhile", async () => {
+    const rig = createRig({ servers: 1 });
+    rig.input(multibulk(["GET", "v0"]).repeat(200));
+    expect(rig.connections[0]!.waiting.length).toBe(PENDING_REPLIES_START);
+    expect(rig.stream.isPaused).toBe(true);
+    await rig.settle();
+    expect(rig.connections[0]!.requests.length).toBe(200);
+    expect(rig.stream.isPaused).toBe(false);
+  });
+
+  test("takes no requests from a client that does not read, until it does", async () => {
+    const rig = createRig({ servers: 1 });
+    rig.stream.room = 0;
+    const large = "L".repeat(20_000);
+    for (let i = 0; i < 200 && !rig.stream.isPaused; i++) {
+      rig.input(multibulk(["ECHO", large]));
+      await rig.turn();
+    }
+    expect(rig.stream.isPaused).toBe(true);
+    expect(rig.session.out.size).toBeGreaterThanOrEqual(SESSION_OUTPUT_HIGH_BYTES);
+    expect(rig.session.out.size).toBeLessThan(SESSION_OUTPUT_HIGH_BYTES + 2 * large.length);
+    rig.stream.room = rig.session.out.size - SESSION_OUTPUT_LOW_BYTES - 1;
+    rig.session.onDrain();
+    await rig.turn();
+    expect(rig.stream.isPaused).toBe(true);
+    rig.stream.room = 100;
+    rig.session.onDrain();
+    await rig.turn();
+    expect(rig.stream.isPaused).toBe(false);
+  });
+
+  test("cuts a client that leaves replies unread beyond the limit, and tells nobody else's sink", async () => {
+    const rig = createRig({ servers: 1 });
+    rig.stream.keepsOutput = false;
+    rig.stream.room = 0;
+    rig.input(multibulk(["GET", "v0"]).repeat(PENDING_REPLIES_START));
+    // The same bytes again and again: they are queued by reference.
+    const bytes = Buffer.alloc(64 * 1024 * 1024);
+    const { waiting } = rig.connections[0]!;
+    let given = 0;
+    while (!rig.closed()) {
+      const { sink, token } = waiting.shift()!;
+      sink.onReplies(token, 1, bytes, 0, bytes.length);
+      given++;
+    }
+    // 512 MB are allowed, and one reply on top.
+    expect(given).toBe(10);
+    expect(rig.counters[POOL.client_output_cut]).toBe(1);
+    for (const { sink, token } of waiting) sink.onReplies(token, 1, bytes, 0, bytes.length);
+    await rig.turn();
+    expect(rig.session.out.size).toBe(0);
+  });
+
+  test("one reply of any size is allowed", () => {
+    const rig = createRig({ servers: 1 });
+    rig.stream.room = 0;
+    rig.ask("GET", "v0");
+    const bytes = Buffer.alloc(600 * 1024 * 1024);
+    const { sink, token } = rig.connections[0]!.waiting[0]!;
+    sink.onReplies(token, 1, bytes, 0, bytes.length);
+    expect(rig.closed()).toBe(false);
+  });
+
+  test("waits for a full server connection, then goes on where it stopped", async () => {
+    const rig = createRig({ servers: 2 });
+    rig.connections[1]!.isFull = true;
+    rig.input(["v0", "v1", "v2"].map((each) => multibulk(["GET", each])).join(""));
+    expect(rig.connections.map(({ requests }) => requests.length)).toEqual([1, 0]);
+    expect(rig.stream.isPaused).toBe(true);
+    rig.connections[0]!.answer();
+    await rig.turn();
+    expect(rig.connections[0]!.requests.length).toBe(1);
+    rig.connections[1]!.makeRoom();
+    await rig.settle();
+    expect(rig.stream.output).toBe("$4\r\n<v0>\r\n$4\r\n<v1>\r\n$4\r\n<v2>\r\n");
+  });
+
+  test("a refused connection fails its requests at once; of a split command nothing is sent then", async () => {
+    const rig = createRig({ servers: 2 });
+    rig.connections[1]!.refusal = { kind: "refused", wasSent: false, text: "Connection refused" };
+    rig.ask("GET", "v1");
+    rig.ask("MSET", "v0", "a", "v1", "b");
+    rig.ask("GET", "v0");
+    await rig.settle();
+    expect(rig.connections[0]!.requests).toEqual([["GET", "v0"]]);
+    const refused = "-ERR Connection refused\r\n";
+    expect(rig.stream.output).toBe(`${refused}${refused}$4\r\n<v0>\r\n`);
+    expect(rig.counters[POOL.forward_error]).toBe(2);
+  });
+
+  test("HELLO waits for what came before, because the next requests go elsewhere", async () => {
+    const rig = createRig({ servers: 1 });
+    rig.input(multibulk(["GET", "v0"]) + multibulk(["HELLO", "3"]) + multibulk(["GET", "v1"]));
+    expect(rig.connections[0]!.requests.length).toBe(1);
+    await rig.settle();
+    expect(rig.stream.output).toMatch(/^\$4\r\n<v0>\r\n%7\r\n[\s\S]*\$4\r\n<v1>\r\n$/);
+  });
+});
+
+describe("the end of a session", () => {
+  test("QUIT: what came before is answered, what comes after is not, and the client closes", async () => {
+    const rig = createRig({ servers: 1 });
+    rig.input(multibulk(["GET", "v0"]) + multibulk(["QUIT"]) + multibulk(["GET", "v1"]));
+    await rig.turn();
+    expect(rig.stream.isShut).toBe(false);
+    await rig.settle();
+    expect(rig.stream.output).toBe("$4\r\n<v0>\r\n+OK\r\n");
+    expect([rig.stream.isShut, rig.stream.isClosed]).toEqual([true, false]);
+    rig.ask("GET", "v2");
+    await rig.settle();
+    expect(rig.connections[0]!.requests.length).toBe(1);
+    rig.session.onEnd();
+    expect([rig.stream.isClosed, rig.closed()]).toEqual([true, true]);
+  });
+
+  test("a client that stays after its last reply is closed by the clock", async () => {
+    const rig = createRig({ servers: 1 });
+    rig.input("*1\r\n:1\r\n");
+    await rig.settle();
+    expect(rig.stream.output).toBe("-ERR Protocol error: expected '$', got ':'\r\n");
+    expect(rig.stream.isShut).toBe(true);
+    expect(rig.timers.length).toBe(1);
+    rig.timers[0]!();
+    expect(rig.closed()).toBe(true);
+    rig.timers[0]!();
+  });
+
+  test("a client that has sent all and closed its half gets every reply, also of requests held back", async () => {
+    const rig = createRig({ servers: 1 });
+    rig.input(multibulk(["GET", "v0"]).repeat(100));
+    rig.session.onEnd();
+    await rig.settle();
+    expect(rig.stream.output).toBe("$4\r\n<v0>\r\n".repeat(100));
+    expect([rig.stream.isShut, rig.stream.isClosed]).toEqual([false, true]);
+    expect(rig.counters[POOL.client_eof]).toBe(1);
+  });
+
+  test("replies to a client that is gone are dropped", async () => {
+    const rig = createRig({ servers: 2 });
+    rig.input(["v0", "v1"].map((each) => multibulk(["GET", each])).join(""));
+    rig.ask("MGET", "v0", "v1");
+    rig.session.onClose("ECONNRESET");
+    await rig.settle();
+    expect(rig.stream.taken).toBe(0);
+    expect(rig.session.out.size).toBe(0);
+    expect(rig.counters[POOL.client_err]).toBe(1);
+  });
+
+  test("drain: an idle session closes at once, a busy one after its last reply, one with half a request waits", async () => {
+    const idle = createRig();
+    idle.session.drain();
+    expect(idle.stream.isClosed).toBe(true);
+    const busy = createRig();
+    busy.ask("GET", "v0");
+    busy.session.drain();
+    expect(busy.stream.isClosed).toBe(false);
+    await busy.settle();
+    expect(busy.stream.output).toBe("$4\r\n<v0>\r\n");
+    expect(busy.stream.isClosed).toBe(true);
+    const half = createRig();
+    half.input("*2\r\n$3\r\nGE");
+    half.session.drain();
+    await half.turn();
+    expect(half.stream.isClosed).toBe(false);
+    half.input("T\r\n$2\r\nv0\r\n");
+    await half.settle();
+    expect(half.stream.output).toBe("$4\r\n<v0>\r\n");
+    expect(half.stream.isClosed).toBe(true);
+  });
+
+  test("a browser is hung up on", () => {
+    const rig = createRig();
+    rig.input("POST / HTTP/1.1\r\nHost: x\r\n\r\n*1\r\n$4\r\nPING\r\n");
+    expect(rig.closed()).toBe(true);
+    expect(rig.session.out.size).toBe(0);
+  });
+});
+
+describe("a session that moves", () => {
+  const get = (each: string): string => multibulk(["GET", each]);
+
+  test("waits for the replies it owes; its successor goes on with the rest", async () => {
+    const rig = createRig({ servers: 2 });
+    rig.stream.room = 5;
+    rig.ask("CLIENT", "SETNAME", "mover");
+    rig.input(`${get("v0")}${get("v1")}`);
+    let settled = 0;
+    rig.session.beginMove(() => settled++);
+    expect(rig.stream.isPaused).toBe(true);
+    rig.input(`${get("v2")}*2\r\n$3\r\nGE`);
+    await rig.turn();
+    rig.connections[1]!.answer();
+    await rig.turn();
+    expect(settled).toBe(0);
+    rig.connections[0]!.answer();
+    await rig.turn();
+    expect(settled).toBe(1);
+    const saved = rig.session.save();
+    rig.session.leave();
+    expect([rig.stream.isDetached, rig.stream.isClosed, rig.closed()]).toEqual([true, false, true]);
+    expect(saved.input.toString()).toBe(`${get("v2")}*2\r\n$3\r\nGE`);
+
+    const state = JSON.parse(JSON.stringify(saved.client)) as never;
+    const next = createRig({ servers: 2, state });
+    next.session.resume(saved.input, saved.output);
+    next.input(`T\r\n$2\r\nv3\r\n${multibulk(["CLIENT", "GETNAME"])}`);
+    await next.settle();
+    expect(rig.stream.output + next.stream.output).toBe(
+      `+OK\r\n${["v0", "v1", "v2", "v3"].map((each) => `$4\r\n<${each}>\r\n`).join("")}$5\r\nmover\r\n`,
+    );
+  });
+
+  test("and stays after all: takes what came meanwhile", async () => {
+    const rig = createRig({ servers: 1 });
+    rig.ask("GET", "v0");
+    rig.session.beginMove(() => {
+      throw new Error("it has been told to stay");
+    });
+    rig.input(get("v1"));
+    rig.session.cancelMove();
+    await rig.settle();
+    expect(rig.stream.output).toBe("$4\r\n<v0>\r\n$4\r\n<v1>\r\n");
+    expect(rig.stream.isPaused).toBe(false);
+  });
+
+  test("a session whose client has left or was told the end cannot move", async () => {
+    const ended = createRig();
+    ended.session.onEnd();
+    expect(ended.session.canMove).toBe(false);
+    const quit = createRig();
+    quit.ask("QUIT");
+    expect(quit.session.canMove).toBe(false);
+  });
+});

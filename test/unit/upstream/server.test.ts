@@ -1,0 +1,145 @@
+import { describe, expect, test } from "bun:test";
+import type { PoolConfig } from "../../../src/api/config.ts";
+import { POOL, SERVER } from "../../../src/api/stats.ts";
+import type { StreamEvents } from "../../../src/api/stream.ts";
+import type { Logger } from "../../../src/base/log.ts";
+import type { ConnectAttempt, ConnectEvents } from "../../../src/io/connect.ts";
+import { createRedisUpstream } from "../../../src/protocol/redis/upstream-protocol.ts";
+import { Server } from "../../../src/upstream/server.ts";
+import {
+  type Attempt,
+  attemptRecorder,
+  GET,
+  ManualTurn,
+  RecordingSink,
+  type Timer,
+  timerRecorder,
+} from "./upstream-rig.ts";
+
+/** Connects to nobody: the test decides what becomes of each attempt. */
+class TestServer extends Server {
+  readonly attempts: Attempt[] = [];
+
+  override connect(events: ConnectEvents, streamEvents: StreamEvents): ConnectAttempt {
+    return attemptRecorder(this.attempts)(events, streamEvents);
+  }
+}
+
+const SILENT: Logger = {
+  error() {},
+  warn() {},
+  info() {},
+  debug() {},
+  child: () => SILENT,
+  setLevel() {},
+  reopen() {},
+};
+
+function createServer(pool: Partial<PoolConfig>): {
+  server: TestServer;
+  timers: Timer[];
+  counters: Float64Array;
+  changes: () => number;
+} {
+  const timers: Timer[] = [];
+  const counters = new Float64Array(64);
+  let changes = 0;
+  const server = new TestServer({
+    pool: {
+      timeoutMs: 100,
+      connectTimeoutMs: 50,
+      preconnect: false,
+      autoEjectHosts: true,
+      serverConnections: 2,
+      serverRetryTimeoutMs: 5000,
+      serverFailureLimit: 2,
+      ...pool,
+    } as PoolConfig,
+    server: { name: "s", address: { kind: "tcp", host: "127.0.0.1", port: 1 }, weight: 1 },
+    index: 0,
+    variants: [createRedisUpstream(2, null, 0), createRedisUpstream(3, null, 0)],
+    turn: new ManualTurn(),
+    schedule: timerRecorder(timers),
+    epochMs: () => 12_345,
+    random: () => 0.5,
+    counters,
+    poolBase: 0,
+    serverBase: 20,
+    log: SILENT,
+    onEjectionChange: () => changes++,
+  });
+  return { server, timers, counters, changes: () => changes };
+}
+
+function request(server: TestServer, lane: number, sink: RecordingSink, token: number): void {
+  server.connection(lane, 0).send(GET, 0, GET.length, sink, token, 1);
+}
+
+describe("Server", () => {
+  test("gives each lane one connection of each variant", () => {
+    const { server } = createServer({});
+    expect(server.connection(0, 0)).toBe(server.connection(2, 0));
+    expect(server.connection(1, 0)).not.toBe(server.connection(0, 0));
+    expect(server.connection(0, 1)).not.toBe(server.connection(0, 0));
+  });
+
+  test("is ejected at the limit, probed after its time, and comes back with all connections", async () => {
+    const { server, timers, counters, changes } = createServer({});
+    const sink = new RecordingSink();
+    request(server, 0, sink, 0);
+    request(server, 1, sink, 1);
+    const other = server.attempts[1]!.opens();
+    server.attempts[0]!.events.onError("ECONNREFUSED");
+    expect([server.isEjected, changes()]).toEqual([false, 0]);
+    expect(timers.at(-1)!.delayMs).toBe(50);
+    timers.at(-1)!.callback();
+    server.attempts[2]!.events.onError("ECONNREFUSED");
+    expect([server.isEjected, changes()]).toEqual([true, 1]);
+    expect(counters[POOL.server_ejects]).toBe(1);
+    expect(counters[20 + SERVER.server_ejected_at]).toBe(12_345_000);
+    // The other connection is given up, too, with what was on it.
+    expect(other.isClosed).toBe(true);
+    expect(sink.settled.get(1)).toStartWith("ejected");
+    expect(server.connection(1, 0).refusal?.kind).toBe("ejected");
+    const waiting = timers.filter((timer) => !timer.isCancelled && timer.delayMs === 5000);
+    expect(waiting.length).toBe(2);
+
+    waiting[0]!.callback();
+    const probe = server.attempts.at(-1)!.opens();
+    expect(server.isEjected).toBe(true);
+    probe.says("+PONG\r\n");
+    expect([server.isEjected, changes()]).toEqual([false, 2]);
+    // The other one need not wait for its own timer.
+    server.attempts.at(-1)!.opens().says("+PONG\r\n");
+    expect([0, 1].map((lane) => server.connection(lane, 0).refusal)).toEqual([null, null]);
+  });
+
+  test("a reply in between starts the count anew", async () => {
+    const { server } = createServer({ serverConnections: 1 });
+    const sink = new RecordingSink();
+    for (let token = 0; token < 6; token += 2) {
+      request(server, 0, sink, token);
+      const socket = server.attempts.at(-1)!.opens();
+      await new Promise((resolve) => setImmediate(resolve));
+      socket.says("+a\r\n");
+      request(server, 0, sink, token + 1);
+      await new Promise((resolve) => setImmediate(resolve));
+      socket.hangsUp();
+      expect(sink.settled.get(token + 1)).toBe("closed sent");
+      expect(server.isEjected).toBe(false);
+    }
+  });
+
+  test("without auto_eject_hosts it stays, and is tried again and again, but not too often", () => {
+    const { server, timers } = createServer({ autoEjectHosts: false, serverConnections: 1 });
+    request(server, 0, new RecordingSink(), 0);
+    const delays: number[] = [];
+    for (let i = 0; i < 8; i++) {
+      server.attempts.at(-1)!.events.onError("ECONNREFUSED");
+      delays.push(timers.at(-1)!.delayMs);
+      timers.at(-1)!.callback();
+    }
+    expect(server.isEjected).toBe(false);
+    expect(delays).toEqual([50, 100, 200, 400, 800, 1000, 1000, 1000]);
+  });
+});

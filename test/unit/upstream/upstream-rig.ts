@@ -1,0 +1,215 @@
+/** Connections to a server without sockets: the test plays the network, the server and the clock. */
+import type { Stream, StreamEvents } from "../../../src/api/stream.ts";
+import type { Failure, ReplySink } from "../../../src/api/upstream.ts";
+import { copyOf } from "../../../src/base/copy-of.ts";
+import { Turn, type Wakeable } from "../../../src/base/turn.ts";
+import type { ConnectAttempt, ConnectEvents } from "../../../src/io/connect.ts";
+import { createRedisUpstream } from "../../../src/protocol/redis/upstream-protocol.ts";
+import { Connection, type ConnectionOwner } from "../../../src/upstream/connection.ts";
+
+/** A turn on the test's clock. */
+export class ManualTurn extends Turn {
+  atMs = 1000;
+
+  override get nowMs(): number {
+    return this.atMs;
+  }
+}
+
+export class FakeSocket implements Stream {
+  readonly fd = 9;
+  readonly peer = "test";
+  room: number = Number.POSITIVE_INFINITY;
+  isClosed = false;
+  private readonly events: StreamEvents;
+  private readonly parts: Buffer[] = [];
+
+  constructor(events: StreamEvents) {
+    this.events = events;
+  }
+
+  write(bytes: Buffer, start: number, length: number): number {
+    if (this.isClosed) return -1;
+    const taken = Math.min(length, this.room);
+    this.room -= taken;
+    this.parts.push(copyOf(bytes, start, start + taken));
+    return taken;
+  }
+
+  /** What the server has received. */
+  get received(): string {
+    return Buffer.concat(this.parts).toString("latin1");
+  }
+
+  /** The server says. */
+  says(text: string): void {
+    this.events.onBytes(Buffer.from(text, "latin1"));
+  }
+
+  hangsUp(cause = ""): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.events.onClose(cause);
+  }
+
+  pause(): void {
+    throw new Error("a shared connection is never paused");
+  }
+
+  resume(): void {}
+
+  shutdown(): void {}
+
+  close(): void {
+    this.hangsUp();
+  }
+
+  detach(): void {}
+}
+
+export interface Attempt {
+  readonly events: ConnectEvents;
+  readonly streamEvents: StreamEvents;
+  isAbandoned: boolean;
+  /** The connection stands. */
+  opens(): FakeSocket;
+}
+
+/** Records connection attempts: what a test needs instead of the network. */
+export function attemptRecorder(attempts: Attempt[]): ConnectionOwner["connect"] {
+  return (events, streamEvents): ConnectAttempt => {
+    const attempt: Attempt = {
+      events,
+      streamEvents,
+      isAbandoned: false,
+      opens() {
+        const socket = new FakeSocket(streamEvents);
+        events.onOpen(socket);
+        return socket;
+      },
+    };
+    attempts.push(attempt);
+    return {
+      abandon: () => {
+        attempt.isAbandoned = true;
+      },
+    };
+  };
+}
+
+export interface Timer {
+  readonly delayMs: number;
+  readonly callback: () => void;
+  isCancelled: boolean;
+}
+
+export function timerRecorder(timers: Timer[]): ConnectionOwner["schedule"] {
+  return (delayMs, callback) => {
+    const timer: Timer = { delayMs, callback, isCancelled: false };
+    timers.push(timer);
+    return () => {
+      timer.isCancelled = true;
+    };
+  };
+}
+
+/** Writes down what becomes of each token; twice the same is a fault. */
+export class RecordingSink implements ReplySink {
+  readonly settled: Map<number, string> = new Map();
+  readonly failures: Map<number, Failure> = new Map();
+
+  onReplies(token: number, count: number, bytes: Buffer, start: number, end: number): void {
+    const text = bytes.toString("latin1", start, end);
+    const each = text.length / count;
+    // The tests' replies in one run have the same length.
+    for (let i = 0; i < count; i++) this.note(token + i, text.substring(i * each, (i + 1) * each));
+  }
+
+  onFailure(token: number, count: number, failure: Failure): void {
+    for (let i = 0; i < count; i++) {
+      this.failures.set(token + i, failure);
+      this.note(token + i, `${failure.kind}${failure.wasSent ? " sent" : ""}`);
+    }
+  }
+
+  private note(token: number, what: string): void {
+    if (this.settled.has(token)) throw new Error(`token ${token} is settled twice`);
+    this.settled.set(token, what);
+  }
+}
+
+export class CountingWaiter implements Wakeable {
+  isWoken = false;
+  wakes = 0;
+
+  wakeUp(): void {
+    this.wakes++;
+  }
+}
+
+export const PING: Buffer = Buffer.from("*1\r\n$4\r\nPING\r\n");
+export const GET: Buffer = Buffer.from("*2\r\n$3\r\nGET\r\n$1\r\na\r\n");
+
+export interface ConnectionRig {
+  readonly connection: Connection;
+  readonly sink: RecordingSink;
+  readonly turn: ManualTurn;
+  readonly attempts: Attempt[];
+  readonly timers: Timer[];
+  readonly counters: Float64Array;
+  readonly heard: { up: number; trouble: number; reply: number };
+  get(token: number, count?: number): void;
+  endTurn(): Promise<void>;
+  /** Attempt number i opens, and the turn ends. */
+  opened(i?: number): Promise<FakeSocket>;
+}
+
+export function createConnectionRig(
+  options: { timeoutMs?: number | null; password?: string; isEager?: boolean } = {},
+): ConnectionRig {
+  const { timeoutMs = 100, password = null, isEager = false } = options;
+  const turn = new ManualTurn();
+  const attempts: Attempt[] = [];
+  const timers: Timer[] = [];
+  const counters = new Float64Array(64);
+  const heard = { up: 0, trouble: 0, reply: 0 };
+  const connection = new Connection(
+    {
+      name: "s",
+      turn,
+      timeoutMs,
+      connectTimeoutMs: 50,
+      isEager,
+      counters,
+      countersBase: 0,
+      connect: attemptRecorder(attempts),
+      onUp: () => heard.up++,
+      onTrouble: () => heard.trouble++,
+      onReply: () => heard.reply++,
+      retryDelayMs: (failedAttempts) => 10 * failedAttempts,
+      schedule: timerRecorder(timers),
+    },
+    createRedisUpstream(2, password, 0),
+  );
+  const sink = new RecordingSink();
+  const endTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  return {
+    connection,
+    sink,
+    turn,
+    attempts,
+    timers,
+    counters,
+    heard,
+    get: (token, count = 1) => {
+      const bytes = Buffer.concat(Array.from({ length: count }, () => GET));
+      connection.send(bytes, 0, bytes.length, sink, token, count);
+    },
+    endTurn,
+    async opened(i = attempts.length - 1) {
+      const socket = attempts[i]!.opens();
+      await endTurn();
+      return socket;
+    },
+  };
+}
