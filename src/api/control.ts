@@ -42,6 +42,17 @@ export interface DispatchGrant {
   readonly bell: number;
 }
 
+/**
+ * How workers that take turns in listening (`accept: mutex`) tell each other: a byte says that it is your turn. Unix stream
+ * sockets; numbers in the worker process.
+ */
+export interface TurnGrant {
+  /** This worker's end: to be read. */
+  readonly own: number;
+  /** The other ends, by slot: to be written. */
+  readonly bells: readonly { readonly slot: number; readonly fd: number }[];
+}
+
 /** Who a child becomes once it has what only the supervisor's user may open. */
 export interface RunAs {
   readonly uid: number;
@@ -63,6 +74,8 @@ export type ToWorker =
       readonly listeners: readonly ListenerGrant[];
       /** Absent: it accepts on `listeners`. */
       readonly dispatch?: DispatchGrant;
+      /** Present when it takes turns with the others on `listeners`. */
+      readonly turns?: TurnGrant;
       /** Absent: as whom it was started. */
       readonly runAs?: RunAs;
       readonly stats: StatsLayout;

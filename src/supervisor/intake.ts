@@ -1,7 +1,7 @@
 /**
  * What every worker gets its clients from, by the accept mode.
  *
- *   reuseport, shared, mutex:  listening sockets ─────────────▶ worker
+ *   reuseport, shared, mutex:  listening sockets ─────────────▶ worker      (mutex: and a bell for each slot)
  *   dispatch:                  listening sockets ─▶ acceptor ─▶ a pair of sockets for each slot ─▶ worker
  *
  * The pairs live as long as the supervisor: a connection that was given to a worker which then died is served by the next one
@@ -14,16 +14,12 @@ import {
   LISTEN_FD_FIRST,
   type ListenerGrant,
   type ToAcceptor,
+  type TurnGrant,
 } from "../api/control.ts";
-import { closeFd } from "../os/fd.ts";
+import { closeFd, setNonBlocking } from "../os/fd.ts";
 import { createParcelPair } from "../os/fd-passing.ts";
 import { createSocketPair, type SocketPair } from "../os/socket-pair.ts";
 import type { Listeners } from "./listeners.ts";
-
-interface Lines {
-  readonly connections: SocketPair;
-  readonly bell: SocketPair;
-}
 
 export interface WorkerIntake {
   /** Become LISTEN_FD_FIRST, + 1, … of the worker. */
@@ -31,6 +27,7 @@ export interface WorkerIntake {
   readonly start: {
     readonly listeners: readonly ListenerGrant[];
     readonly dispatch?: DispatchGrant;
+    readonly turns?: TurnGrant;
   };
 }
 
@@ -44,34 +41,43 @@ export interface AcceptorIntake {
 
 export class Intake {
   readonly #listeners: Listeners;
-  /** By slot; empty unless connections are dispatched. */
-  readonly #lines: readonly Lines[];
+  /** By slot: connections for its worker. Empty unless connections are dispatched. */
+  readonly #connections: readonly SocketPair[];
+  /** By slot: what its worker is woken by. Empty where the kernel alone does that. */
+  readonly #bells: readonly SocketPair[];
 
   /** @throws OsError when there are too few descriptors */
-  constructor(config: Config, workers: number, listeners: Listeners) {
+  constructor({ accept }: Config, workers: number, listeners: Listeners) {
     this.#listeners = listeners;
-    const slots = config.accept === "dispatch" ? workers : 0;
-    this.#lines = Array.from({ length: slots }, () => ({
-      connections: createParcelPair(),
-      bell: createSocketPair(),
-    }));
+    const isDispatched = accept === "dispatch";
+    const isByTurns = accept === "mutex" && workers > 1;
+    this.#connections = pairs(isDispatched ? workers : 0, createParcelPair);
+    this.#bells = pairs(isDispatched || isByTurns ? workers : 0, createSocketPair);
+    // A worker that does not read must not stop whoever rings.
+    for (const { ours } of this.#bells) setNonBlocking(ours);
   }
 
   /** Whether an acceptor process is needed. */
   get isDispatched(): boolean {
-    return this.#lines.length > 0;
+    return this.#connections.length > 0;
   }
 
   /** What the worker in `slot` is given. The descriptors stay ours. */
   forWorker(slot: number): WorkerIntake {
-    const lines = this.#lines[slot];
-    if (lines === undefined) {
-      const { fds, grants } = this.#listeners.forWorker(slot);
-      return { fds, start: { listeners: grants } };
+    const connections = this.#connections[slot];
+    const bell = this.#bells[slot];
+    if (connections !== undefined && bell !== undefined) {
+      const dispatch = { connections: LISTEN_FD_FIRST, bell: LISTEN_FD_FIRST + 1 };
+      return { fds: [connections.theirs, bell.theirs], start: { listeners: [], dispatch } };
     }
-    const dispatch = { connections: LISTEN_FD_FIRST, bell: LISTEN_FD_FIRST + 1 };
-    const fds = [lines.connections.theirs, lines.bell.theirs];
-    return { fds, start: { listeners: [], dispatch } };
+    const { fds, grants } = this.#listeners.forWorker(slot);
+    if (bell === undefined) return { fds, start: { listeners: grants } };
+    const own = LISTEN_FD_FIRST + fds.length;
+    const bells = this.#bells.map((_, index) => ({ slot: index, fd: own + 1 + index }));
+    return {
+      fds: [...fds, bell.theirs, ...this.#bells.map(({ ours }) => ours)],
+      start: { listeners: grants, turns: { own, bells } },
+    };
   }
 
   /** What the acceptor process is given. */
@@ -79,22 +85,24 @@ export class Intake {
     const { fds, grants } = this.#listeners.forWorker(0);
     const listeners = grants.map(({ pool }, index) => ({ pool, fd: ACCEPTOR_FD_FIRST + index }));
     const first = ACCEPTOR_FD_FIRST + fds.length;
-    const workers = this.#lines.map((_, slot) => ({
+    const workers = this.#connections.map((_, slot) => ({
       slot,
       connections: first + 2 * slot,
       bell: first + 2 * slot + 1,
     }));
-    const lines = this.#lines.flatMap(({ connections, bell }) => [connections.ours, bell.ours]);
+    const lines = this.#connections.flatMap(({ ours }, slot) => [ours, this.#bells[slot]!.ours]);
     return { fds: [...fds, ...lines], start: { listeners, workers } };
   }
 
   /** Clients that no worker has taken are gone. */
   close(): void {
-    for (const { connections, bell } of this.#lines) {
-      for (const { ours, theirs } of [connections, bell]) {
-        closeFd(ours);
-        closeFd(theirs);
-      }
+    for (const { ours, theirs } of [...this.#connections, ...this.#bells]) {
+      closeFd(ours);
+      closeFd(theirs);
     }
   }
+}
+
+function pairs(count: number, create: () => SocketPair): SocketPair[] {
+  return Array.from({ length: count }, create);
 }

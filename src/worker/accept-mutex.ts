@@ -25,6 +25,8 @@ export interface AcceptMutexOptions {
   readonly clientsEverywhere: () => number;
   /** Clients that wait to be accepted, as far as that can be known. */
   readonly clientsWaiting: () => number;
+  /** The lock is free now: tells the worker that should have it. */
+  readonly wakeNext: () => void;
   /** Listens on all sockets. `onAccepted` hears of each client, after it was counted; it may stop the acceptors. */
   readonly listen: (onAccepted: () => void) => readonly Acceptor[];
 }
@@ -63,7 +65,7 @@ export class AcceptMutex implements Acceptor {
     return this.#isHolding;
   }
 
-  /** To be called every few milliseconds: that is how long clients may wait for the next holder. */
+  /** To be called when another worker gives the lock up, and every few milliseconds: the other one may have died. */
   tick(): void {
     if (this.#isStopped) return;
     if (this.#isHolding) {
@@ -124,6 +126,7 @@ export class AcceptMutex implements Acceptor {
     this.#isHolding = false;
     this.#isReluctant = false;
     this.#stepsAhead = 0;
+    this.#options.wakeNext();
   }
 
   /** Clients that this worker may accept before it is ahead; 0 or less: it is. */

@@ -1,11 +1,11 @@
 /** Everything in a worker that touches traffic: one PoolPlane per pool, and what they share. */
 import type { Config, PoolConfig } from "../api/config.ts";
 import {
-  type DispatchGrant,
   HANDOVER_FD,
   type ListenerGrant,
   PARCEL_FORMATS,
   STATS_FD,
+  type TurnGrant,
 } from "../api/control.ts";
 import { POOL } from "../api/stats.ts";
 import { assert } from "../base/assert.ts";
@@ -15,14 +15,22 @@ import { adoptStream } from "../io/adopt.ts";
 import { type Acceptor, acceptOn } from "../io/listen.ts";
 import { closeFd, duplicateFd } from "../os/fd.ts";
 import { openFilesMax } from "../os/open-files.ts";
+import { sendByte } from "../os/socket-pair.ts";
 import { acceptQueueLength } from "../os/tcp-options.ts";
 import type { Session } from "../session/session.ts";
 import { AcceptMutex } from "./accept-mutex.ts";
+import { hearBell } from "./bell.ts";
 import { receiveDispatched } from "./dispatched.ts";
 import { type Candidate, HandOver } from "./hand-over.ts";
 import { receiveSession } from "./parcel.ts";
 import { PoolPlane } from "./pool-plane.ts";
-import type { DataPlane, DataPlaneOptions, HandOverEvents, HandOverOrder } from "./worker.ts";
+import type {
+  DataPlane,
+  DataPlaneOptions,
+  HandOverEvents,
+  HandOverOrder,
+  ListenOptions,
+} from "./worker.ts";
 
 /** How often deadlines are looked at: what a timeout may be late by. */
 const DEADLINE_STEP_MS = 10;
@@ -84,7 +92,7 @@ class WorkerDataPlane implements DataPlane {
     return clients;
   }
 
-  listen(grants: readonly ListenerGrant[], dispatch?: DispatchGrant): void {
+  listen(grants: readonly ListenerGrant[], { dispatch, turns }: ListenOptions): void {
     if (dispatch !== undefined) {
       const take = (pool: string, fd: number) => this.acceptDispatched(pool, fd);
       this.acceptors.push(receiveDispatched(dispatch, take));
@@ -96,14 +104,36 @@ class WorkerDataPlane implements DataPlane {
         clientsMax: this.clientsMax,
         clientsHere: () => this.clients,
         clientsEverywhere: () => this.allClientsEverywhere(),
+        wakeNext: () => this.wakeLeastLoaded(turns?.bells ?? []),
         clientsWaiting: () => grants.reduce((sum, { fd }) => sum + acceptQueueLength(fd), 0),
         listen: (onAccepted) =>
           grants.map((grant) => this.acceptOn(grant.pool, duplicateFd(grant.fd), onAccepted)),
       });
       this.acceptors.push(this.mutex);
+      if (turns !== undefined) this.acceptors.push(hearBell(turns.own, () => this.mutex?.tick()));
       return;
     }
     for (const { pool, fd } of grants) this.acceptors.push(this.acceptOn(pool, fd, () => {}));
+  }
+
+  /** Tells the worker that has the fewest clients, of all but this one, that it may listen. */
+  private wakeLeastLoaded(bells: TurnGrant["bells"]): void {
+    let fewest = Number.POSITIVE_INFINITY;
+    let next = -1;
+    for (const { slot, fd } of bells) {
+      const clients = this.clientsIn(slot);
+      if (slot === this.options.slot || clients >= fewest) continue;
+      fewest = clients;
+      next = fd;
+    }
+    if (next >= 0) sendByte(next);
+  }
+
+  /** The gauge of one worker, over all pools. */
+  private clientsIn(slot: number): number {
+    const { stride, pools } = this.options.stats;
+    const region = slot * stride + POOL.client_connections;
+    return pools.reduce((sum, { base }) => sum + this.memory[region + base]!, 0);
   }
 
   private acceptOn(pool: string, fd: number, onAccepted: () => void): Acceptor {

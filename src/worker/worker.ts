@@ -6,7 +6,6 @@
 import type { Config } from "../api/config.ts";
 import {
   CONTROL_FD,
-  type DispatchGrant,
   type FromWorker,
   type ListenerGrant,
   PARCEL_FORMATS,
@@ -30,7 +29,7 @@ export interface DataPlane {
    * Starts accepting, on its own sockets or what the acceptor process gives it. Throws with a clear message when a
    * descriptor is unusable.
    */
-  listen(grants: readonly ListenerGrant[], dispatch?: DispatchGrant): void;
+  listen(grants: readonly ListenerGrant[], options: ListenOptions): void;
   /** Accepts nobody any more and finishes what is in flight; `done` gets how many clients were cut off at the time-out. */
   drain(timeoutMs: number, done: (closed: number) => void): void;
   /** Gives client connections away. One order at a time. */
@@ -40,6 +39,9 @@ export interface DataPlane {
   readonly clients: number;
   close(): void;
 }
+
+/** What accepting takes besides listening sockets, by the accept mode. */
+export type ListenOptions = Pick<Start, "dispatch" | "turns">;
 
 export type HandOverOrder = Extract<ToWorker, { readonly type: "hand_over" }>;
 
@@ -166,7 +168,7 @@ class Worker {
       counters,
       log,
     });
-    dataPlane.listen(start.listeners, start.dispatch);
+    dataPlane.listen(start.listeners, start);
     this.#dataPlane = dataPlane;
     this.#send({
       type: "ready",

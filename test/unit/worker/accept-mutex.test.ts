@@ -12,6 +12,8 @@ let folder = "";
 let lockFile = "";
 let crew: Worker[] = [];
 let waiting = 0;
+/** How often a worker told that the lock is free. */
+let freed = 0;
 
 /** A worker whose clients the test brings. */
 class Worker {
@@ -28,6 +30,9 @@ class Worker {
       clientsMax: CLIENTS_MAX,
       clientsHere: () => this.clients,
       clientsEverywhere: () => crew.reduce((sum, { clients }) => sum + clients, 0),
+      wakeNext: () => {
+        freed += 1;
+      },
       clientsWaiting: () => waiting,
       listen: (onAccepted) => {
         this.onAccepted = onAccepted;
@@ -62,6 +67,7 @@ afterEach(() => {
   for (const { mutex } of crew) mutex.stop();
   crew = [];
   waiting = 0;
+  freed = 0;
   rmSync(folder, { recursive: true });
 });
 
@@ -120,6 +126,7 @@ test("a worker over 7/8 of its capacity leaves the lock to others", () => {
   crew[0]!.accept();
   expect(crew[0]!.mutex.isHolding).toBe(false);
   expect(listening()).toEqual([]);
+  expect(freed).toBe(1);
 });
 
 test("stopping gives the lock up, and a dead worker's is free", () => {
