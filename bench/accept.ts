@@ -1,5 +1,6 @@
 /**
- * What each accept mode costs and how evenly it spreads clients: `bun bench/accept.ts [--rounds N]`, Markdown on stdout.
+ * What each accept mode costs and how evenly it spreads clients: `bun bench/accept.ts [--rounds N] [--modes a,b]`, Markdown
+ * on stdout.
  *
  * steady: one client after the other connects and says nothing; wake-ups (voluntary context switches of the event loops'
  *   threads, the acceptor's included) and CPU time, less what the same processes use when nothing happens, per client.
@@ -54,13 +55,20 @@ interface Client {
 
 async function main(): Promise<void> {
   requireProc();
-  const { values } = parseArgs({ options: { rounds: { type: "string", default: "3" } } });
+  const { values } = parseArgs({
+    options: {
+      rounds: { type: "string", default: "3" },
+      modes: { type: "string", default: MODES.join() },
+    },
+  });
   const program = await executable();
-  const cells: Cell[] = MODES.flatMap((mode) =>
-    WORKERS.flatMap((workers) =>
-      CLIENTS.map((clients) => ({ mode, workers, clients, rounds: [] as Round[] })),
-    ),
-  );
+  const cells: Cell[] = values.modes
+    .split(",")
+    .flatMap((mode) =>
+      WORKERS.flatMap((workers) =>
+        CLIENTS.map((clients) => ({ mode, workers, clients, rounds: [] as Round[] })),
+      ),
+    );
   for (let round = 1; round <= Number(values.rounds); round++) {
     for (const cell of cells) {
       process.stderr.write(`round ${round}: ${cell.mode} ${cell.workers} × ${cell.clients}\n`);
