@@ -9,6 +9,8 @@ export const BULK_BYTES_MAX: number = 512 * MIB;
 export const ARGUMENTS_MAX: number = 1024 * 1024;
 /** Longest request: all arguments together. */
 export const REQUEST_BYTES_MAX: number = 1024 * MIB;
+/** Longest reply. Positions in it are 32-bit integers. */
+export const REPLY_BYTES_MAX: number = 1024 * MIB;
 /** Longest inline request, and longest line that announces a length: Redis's PROTO_INLINE_MAX_SIZE. */
 export const LINE_BYTES_MAX: number = 64 * KIB;
 /** Before a client has authenticated: arguments and bytes of an argument. Redis's own figures. */

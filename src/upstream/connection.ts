@@ -18,6 +18,7 @@ import type { Failure, ReplySink, UpstreamConnection } from "../api/upstream.ts"
 import { ByteQueue } from "../base/byte-queue.ts";
 import { InputBuffer } from "../base/input-buffer.ts";
 import {
+  REPLY_BYTES_MAX,
   UPSTREAM_PENDING_MAX,
   UPSTREAM_QUEUE_HIGH_BYTES,
   UPSTREAM_QUEUE_LOW_BYTES,
@@ -31,6 +32,7 @@ import {
   connectionLost,
   garbageReceived,
   handshakeRefused,
+  replyTooLong,
   timedOut,
 } from "./failures.ts";
 import { Handshake } from "./handshake.ts";
@@ -76,7 +78,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   private state: State = "idle";
   private stream: Stream | null = null;
   private attempt: ConnectAttempt | null = null;
-  private cancelRetry: () => void = nothing;
+  private cancelRetry: () => void = () => {};
   private failedAttempts = 0;
   /** Connections lost since the last reply. */
   private losses = 0;
@@ -269,6 +271,10 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
       return;
     }
     input.keepRest();
+    if (input.size > REPLY_BYTES_MAX) {
+      this.lost(replyTooLong(owner.name, true), replyTooLong(owner.name, false));
+      return;
+    }
     if (replies > 0) {
       this.losses = 0;
       this.statistics.responses(replies);
@@ -387,8 +393,4 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
       this.owner.onTrouble();
     }
   }
-}
-
-function nothing(): void {
-  // No retry is scheduled.
 }

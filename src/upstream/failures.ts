@@ -1,5 +1,6 @@
 /** The words for what can go wrong with a server. They begin as twemproxy's, because people search logs for those. */
 import type { Failure } from "../api/upstream.ts";
+import { REPLY_BYTES_MAX } from "../base/limits.ts";
 
 const UNCERTAIN = "the command may or may not have been executed";
 
@@ -38,6 +39,16 @@ export function garbageReceived(server: string, wasSent: boolean): Failure {
     kind: "garbage",
     wasSent,
     text: `Invalid argument (server ${server} sent a malformed reply; ${outcome})`,
+  };
+}
+
+/** The server is sending a reply that no client may have. */
+export function replyTooLong(server: string, wasSent: boolean): Failure {
+  const outcome = wasSent ? UNCERTAIN : "the command was not sent";
+  return {
+    kind: "garbage",
+    wasSent,
+    text: `Message too long (server ${server} sent a reply of more than ${REPLY_BYTES_MAX} bytes; ${outcome})`,
   };
 }
 

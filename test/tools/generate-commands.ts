@@ -85,17 +85,21 @@ ${rows.join("\n")}
 `;
 }
 
-async function main(): Promise<void> {
-  const port = process.argv[2];
-  if (port === undefined) throw new Error("usage: bun test/tools/generate-commands.ts PORT");
+/** The generated file's text, from the redis-server on 127.0.0.1:`port`. */
+export function readCommandTable(port: number): string {
   const cli = (...args: string[]): string =>
-    Bun.spawnSync(["redis-cli", "-p", port, "--json", ...args]).stdout.toString();
-  const info = Bun.spawnSync(["redis-cli", "-p", port, "info", "server"]).stdout.toString();
-  const version = /redis_version:(\S+)/.exec(info)?.[1] ?? "?";
+    Bun.spawnSync(["redis-cli", "-p", `${port}`, ...args]).stdout.toString();
+  const version = /redis_version:(\S+)/.exec(cli("info", "server"))?.[1] ?? "?";
+  return renderCommandTable(JSON.parse(cli("--json", "command")), version);
+}
+
+async function main(): Promise<void> {
+  const port = Number(process.argv[2]);
+  if (!(port > 0)) throw new Error("usage: bun test/tools/generate-commands.ts PORT");
   const target = fileURLToPath(
     new URL("../../src/protocol/redis/commands.generated.ts", import.meta.url),
   );
-  await Bun.write(target, renderCommandTable(JSON.parse(cli("command")), version));
+  await Bun.write(target, readCommandTable(port));
   console.log(`wrote ${target}`);
 }
 

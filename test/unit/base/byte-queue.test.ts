@@ -3,7 +3,12 @@ import fc from "fast-check";
 import { BLOCKED, ByteQueue, GONE, WRITTEN } from "../../../src/base/byte-queue.ts";
 
 type Step =
-  | { readonly kind: "append" | "appendKept"; readonly size: number; readonly from: number }
+  | {
+      readonly kind: "append" | "appendKept";
+      readonly size: number;
+      readonly from: number;
+      readonly after: number;
+    }
   | { readonly kind: "reserve"; readonly size: number }
   | { readonly kind: "write"; readonly takes: readonly number[] }
   | { readonly kind: "toBuffer" | "clear" };
@@ -24,6 +29,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       kind: fc.constantFrom("append" as const, "appendKept" as const),
       size,
       from: fc.constantFrom(0, 3, 100_000),
+      after: fc.constantFrom(0, 2000),
     }),
   },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant("reserve" as const), size }) },
@@ -74,13 +80,16 @@ describe("ByteQueue", () => {
         const queue = new ByteQueue();
         let model = Buffer.alloc(0);
         let appended = 0;
+        const kept: { readonly bytes: Buffer; readonly was: Buffer }[] = [];
         for (const each of steps) {
           if (each.kind === "append" || each.kind === "appendKept") {
-            const bytes = fill(Buffer.alloc(each.from + each.size));
-            queue[each.kind](bytes, each.from, bytes.length);
+            const end = each.from + each.size;
+            const bytes = fill(Buffer.alloc(end + each.after));
+            queue[each.kind](bytes, each.from, end);
             // What was appended as a copy may change at once.
-            model = Buffer.concat([model, bytes.subarray(each.from)]);
+            model = Buffer.concat([model, bytes.subarray(each.from, end)]);
             if (each.kind === "append") bytes.fill(0xee);
+            else kept.push({ bytes, was: Buffer.from(bytes) });
             appended += each.size;
           } else if (each.kind === "reserve") {
             const offset = queue.reserve(each.size);
@@ -107,6 +116,8 @@ describe("ByteQueue", () => {
           expect(queue.appended).toBe(appended);
         }
         expect(queue.toBuffer().equals(model)).toBe(true);
+        // What was given by reference stays the giver's.
+        expect(kept.every(({ bytes, was }) => bytes.equals(was))).toBe(true);
       }),
       { numRuns: 300 },
     );

@@ -18,4 +18,7 @@ test("the bounds relate as the code needs them to", () => {
   expect(limits.BULK_BYTES_MAX).toBeLessThan(limits.REQUEST_BYTES_MAX);
   // Positions in a request are 32-bit integers.
   expect(limits.REQUEST_BYTES_MAX).toBeLessThan(2 ** 31);
+  // So are those in a reply, and its buffer may be half as large again.
+  expect(limits.REPLY_BYTES_MAX * 1.5).toBeLessThan(2 ** 31);
+  expect(limits.BULK_BYTES_MAX).toBeLessThan(limits.REPLY_BYTES_MAX);
 });

@@ -99,6 +99,18 @@ describe("RedisReplyScanner", () => {
     }
   });
 
+  test("a length that never ends is garbage, however slowly it comes", () => {
+    for (const type of ["$", "*", "%"]) {
+      const bytes = Buffer.from(`${type}${"1".repeat(60)}`);
+      const scanner = new RedisReplyScanner();
+      let last = 0;
+      for (let end = 3; last === 0 && end < bytes.length; end += 3) {
+        last = scanner.scan(bytes, 0, end);
+      }
+      expect(last).toBeLessThan(0);
+    }
+  });
+
   test("says how much the rest of a bulk string needs", () => {
     const scanner = new RedisReplyScanner();
     const bytes = Buffer.from("$1000\r\nabc");

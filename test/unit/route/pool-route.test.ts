@@ -1,0 +1,44 @@
+import { expect, test } from "bun:test";
+import type { Upstream } from "../../../src/api/upstream.ts";
+import { createHash, initHashes } from "../../../src/hash/hash-function.ts";
+import { KeyHasher } from "../../../src/hash/key-hasher.ts";
+import { PoolRoute } from "../../../src/route/pool-route.ts";
+
+const KEYS: readonly Buffer[] = Array.from({ length: 500 }, (_, i) => Buffer.from(`..key:${i}..`));
+
+test.each(["ketama", "modula"] as const)(
+  "%s: keys of an ejected server go to others, and come back with it",
+  async (distribution) => {
+    await initHashes();
+    const servers = Array.from({ length: 4 }, (_, i) => ({ name: `10.0.0.${i}:6379`, weight: 1 }));
+    const upstreams = servers.map(({ name }, index) => ({
+      name,
+      index,
+      isEjected: false as boolean,
+      connection: (): never => {
+        throw new Error("picking does no I/O");
+      },
+    })) satisfies Upstream[];
+    const hasher = new KeyHasher(createHash("fnv1a_64", true), null);
+    const route = new PoolRoute({ distribution, hasher, servers, random: () => 0 });
+    route.attach(upstreams);
+    const pick = (): (number | undefined)[] =>
+      KEYS.map((key) => route.pick(key, 2, key.length - 2)?.index);
+    const before = pick();
+    expect(new Set(before).size).toBe(4);
+    upstreams[2]!.isEjected = true;
+    route.rebuild();
+    const without = pick();
+    expect(without).not.toContain(2);
+    if (distribution === "ketama") {
+      // Nobody else's key moves.
+      expect(without.filter((server, i) => before[i] !== 2 && server !== before[i])).toEqual([]);
+    }
+    upstreams[2]!.isEjected = false;
+    route.rebuild();
+    expect(pick()).toEqual(before);
+    for (const upstream of upstreams) upstream.isEjected = true;
+    route.rebuild();
+    expect(route.pick(KEYS[0]!, 2, 6)).toBeNull();
+  },
+);

@@ -1,0 +1,135 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { PARCEL_BYTES_MAX } from "../../../src/api/control.ts";
+import { closeFd } from "../../../src/os/fd.ts";
+import { createParcelPair } from "../../../src/os/fd-passing.ts";
+import { createSocketPair } from "../../../src/os/socket-pair.ts";
+import type { Session } from "../../../src/session/session.ts";
+import { HandOver } from "../../../src/worker/hand-over.ts";
+import { receiveSession, sendSession } from "../../../src/worker/parcel.ts";
+
+const open: number[] = [];
+
+function owned<Pair extends { readonly ours: number; readonly theirs: number }>(pair: Pair): Pair {
+  open.push(pair.ours, pair.theirs);
+  return pair;
+}
+
+afterEach(() => {
+  for (const fd of open.splice(0)) closeFd(fd);
+});
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe("parcels", () => {
+  test.each([0, 10, 40_000, PARCEL_BYTES_MAX, 3_000_000])(
+    "a session with %d bytes each way arrives whole",
+    (size) => {
+      const pair = owned(createParcelPair());
+      const client = owned(createSocketPair());
+      const input = Buffer.alloc(size, "in\n");
+      const output = Buffer.alloc(size + 1, "out\0");
+      const saved = { client: { name: "ü\n" }, input, output };
+      expect(sendSession(pair.ours, "pool", 1, client.ours, saved)).toBe(true);
+      const received = receiveSession(pair.theirs)!;
+      open.push(received.connection);
+      expect(received.parcel).toMatchObject({ format: 1, pool: "pool", client: { name: "ü\n" } });
+      expect(received.connection).not.toBe(client.ours);
+      expect(received.input.equals(input)).toBe(true);
+      expect(received.output.equals(output)).toBe(true);
+      expect(receiveSession(pair.theirs)).toBeNull();
+    },
+  );
+});
+
+/** A session that settles when it is told to. */
+function fakeSession(fd: number): { session: Session; settle: () => void; log: string[] } {
+  const log: string[] = [];
+  let onSettled = (): void => {};
+  const session = {
+    fd,
+    canMove: true,
+    beginMove: (callback: () => void) => {
+      log.push("begin");
+      onSettled = callback;
+    },
+    cancelMove: () => log.push("cancel"),
+    save: () => ({ client: {}, input: Buffer.alloc(0), output: Buffer.alloc(0) }),
+    leave: () => log.push("leave"),
+  } as unknown as Session;
+  return { session, settle: () => onSettled(), log };
+}
+
+describe("HandOver", () => {
+  test("sends whoever settles, keeps the rest at the end, and announces each parcel once", async () => {
+    const pair = owned(createParcelPair());
+    const client = owned(createSocketPair());
+    const sessions = [0, 1, 2].map(() => fakeSession(client.ours));
+    const announced: number[] = [];
+    let moved = -1;
+    const handOver = new HandOver(
+      sessions.map(({ session }) => ({ pool: "p", session })),
+      {
+        socket: pair.ours,
+        format: 1,
+        timeoutMs: 60_000,
+        onParcels: (count) => announced.push(count),
+        onDone: (count) => {
+          moved = count;
+        },
+      },
+    );
+    sessions[0]!.settle();
+    sessions[0]!.settle();
+    sessions[1]!.settle();
+    await nextTurn();
+    expect(announced).toEqual([2]);
+    expect(moved).toBe(-1);
+    // The last one's client leaves by itself.
+    handOver.forget(sessions[2]!.session);
+    await nextTurn();
+    expect(moved).toBe(2);
+    expect(announced).toEqual([2]);
+    expect(sessions.map(({ log }) => log)).toEqual([
+      ["begin", "leave"],
+      ["begin", "leave"],
+      ["begin"],
+    ]);
+    for (let i = 0; i < 2; i++) open.push(receiveSession(pair.theirs)!.connection);
+  });
+
+  test("without the supervisor everybody stays; no empty announcement", async () => {
+    const pair = owned(createParcelPair());
+    const client = owned(createSocketPair());
+    const sessions = [0, 1].map(() => fakeSession(client.ours));
+    const announced: number[] = [];
+    const done: number[] = [];
+    new HandOver(
+      sessions.map(({ session }) => ({ pool: "p", session })),
+      {
+        socket: pair.ours,
+        format: 1,
+        timeoutMs: 60_000,
+        onParcels: (count) => announced.push(count),
+        onDone: (count) => done.push(count),
+      },
+    );
+    sessions[0]!.settle();
+    closeFd(pair.theirs);
+    open.splice(open.indexOf(pair.theirs), 1);
+    sessions[1]!.settle();
+    await nextTurn();
+    await nextTurn();
+    expect(sessions.map(({ log }) => log.at(-1))).toEqual(["leave", "cancel"]);
+    expect([announced, done]).toEqual([[1], [1]]);
+  });
+
+  test("nobody to move: done at once", () => {
+    const pair = owned(createParcelPair());
+    let moved = -1;
+    const onDone = (count: number): void => {
+      moved = count;
+    };
+    new HandOver([], { socket: pair.ours, format: 1, timeoutMs: 60_000, onParcels() {}, onDone });
+    expect(moved).toBe(0);
+  });
+});
