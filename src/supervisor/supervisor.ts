@@ -125,7 +125,12 @@ class Supervisor {
     this.#options = parts.options;
     this.#log = parts.log;
     this.#listeners = parts.listeners;
-    this.#intake = new Intake(parts.config, parts.workers, parts.listeners);
+    this.#intake = new Intake({
+      accept: parts.config.accept,
+      workers: parts.workers,
+      slotOf: (index) => index,
+      listeners: (index) => parts.listeners.forWorker(index),
+    });
     this.#runAs = parts.runAs === null ? {} : { runAs: parts.runAs };
     this.#manager = createServiceManager(process.env, parts.log);
     this.#layout = createStatsLayout(parts.config, parts.workers);
