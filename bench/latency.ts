@@ -1,11 +1,12 @@
 /** Latency at a fixed rate, each proxy for itself, in interleaved rounds; and of one server without a proxy, as the floor. */
 import { join } from "node:path";
 import { runToEnd } from "./children.ts";
+import { keySpaceFor } from "./key-space.ts";
 import type { OpenLoopOrder, OpenLoopReport } from "./load/open-loop.ts";
 import { cpuBetween, cpuSnapshot } from "./proc.ts";
 import { processesOf, type RunningProxy } from "./proxies.ts";
 import type { LatencyRound, LatencyRow } from "./result.ts";
-import { checkReplies, fill, keySpaceFor } from "./servers.ts";
+import { checkReplies, fill } from "./servers.ts";
 import type { RoundSettings } from "./throughput.ts";
 import { CLIENTS, VALUE_BYTES_SMALL } from "./workloads.ts";
 

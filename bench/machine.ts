@@ -13,8 +13,19 @@ export async function machineFacts(): Promise<MachineFacts> {
     memoryMib: Math.round(totalmem() / 1024 / 1024),
     bun: Bun.version,
     redis: /v=(\S+)/.exec(await runToEnd(["redis-server", "--version"], 5_000))?.[1] ?? "unknown",
+    memcached: await memcachedVersion(),
     commit: await commit(),
   };
+}
+
+async function memcachedVersion(): Promise<string> {
+  try {
+    return (
+      (await runToEnd(["memcached", "--version"], 5_000)).trim().split(" ").at(-1) ?? "unknown"
+    );
+  } catch {
+    return "none"; // only its own workloads need it
+  }
 }
 
 async function commit(): Promise<string> {

@@ -7,6 +7,7 @@ import { writeFileSync } from "node:fs";
 import { stopAll } from "./children.ts";
 import { measureLatency } from "./latency.ts";
 import { machineFacts } from "./machine.ts";
+import { startMemcachedServers } from "./memcached-servers.ts";
 import { measureMemory } from "./memory.ts";
 import { namesOf, type Options, parseOptions, USAGE } from "./options.ts";
 import { requireProc } from "./proc.ts";
@@ -14,6 +15,7 @@ import {
   BASE_NAME,
   findProxies,
   type ProxyKind,
+  type RunningProxy,
   startProxy,
   stopProxy,
   versionOf,
@@ -28,6 +30,7 @@ import {
 } from "./result.ts";
 import { startServers } from "./servers.ts";
 import { measureThroughput } from "./throughput.ts";
+import type { BenchProtocol } from "./workloads.ts";
 
 /** A run that takes this many times what it should, and a minute, is ended. */
 const PATIENCE_FACTOR = 4;
@@ -62,6 +65,7 @@ async function measure(options: Options, kinds: readonly ProxyKind[]): Promise<R
   for (const kind of kinds) proxies.push({ name: kind.name, version: await versionOf(kind) });
   const servers = await startServers();
   const { throughput, latency } = await measureSpeed(options, kinds, servers);
+  const memcache = await measureMemcache(options, kinds);
   let memory: readonly MemoryRow[] = [];
   if (options.withMemory) {
     progress("memory");
@@ -74,7 +78,7 @@ async function measure(options: Options, kinds: readonly ProxyKind[]): Promise<R
     settings: { rounds: options.rounds, secondsPerRound: options.secondsPerRound },
     base: (kinds.find(({ name }) => name === BASE_NAME) ?? kinds[0]!).name,
     proxies,
-    throughput,
+    throughput: [...throughput, ...memcache],
     latency,
     memory,
   };
@@ -88,20 +92,48 @@ async function measureSpeed(
 ): Promise<{ throughput: readonly ThroughputRow[]; latency: readonly LatencyRow[] }> {
   const throughput: ThroughputRow[] = [];
   let latency: readonly LatencyRow[] = [];
-  if (!options.withLatency && options.workloads.length === 0) return { throughput, latency };
+  const isNeeded =
+    options.withLatency || options.workloads.some(({ protocol }) => protocol === "redis");
+  if (!isNeeded) return { throughput, latency };
   const proxies = [];
-  for (const kind of kinds) proxies.push(await startProxy(kind, servers));
+  for (const kind of kinds) proxies.push(await startProxy(kind, servers, "redis"));
   if (options.withLatency) {
     progress("latency");
     const settings = { rounds: options.rounds, secondsPerRound: options.latencySeconds };
     latency = await measureLatency(proxies, servers, settings, options.requestsPerSecond);
   }
-  for (const [index, workload] of options.workloads.entries()) {
-    progress(`${index + 1}/${options.workloads.length} ${workload.name}`);
-    throughput.push(...(await measureThroughput(workload, proxies, servers, options)));
-  }
+  throughput.push(...(await measureAll("redis", options, proxies, servers)));
   for (const proxy of proxies) await stopProxy(proxy);
   return { throughput, latency };
+}
+
+/** The workloads of one protocol. */
+async function measureAll(
+  protocol: BenchProtocol,
+  options: Options,
+  proxies: readonly RunningProxy[],
+  servers: readonly number[],
+): Promise<readonly ThroughputRow[]> {
+  const rows: ThroughputRow[] = [];
+  for (const [index, workload] of options.workloads.entries()) {
+    if (workload.protocol !== protocol) continue;
+    progress(`${index + 1}/${options.workloads.length} ${workload.name}`);
+    rows.push(...(await measureThroughput(workload, proxies, servers, options)));
+  }
+  return rows;
+}
+
+async function measureMemcache(
+  options: Options,
+  kinds: readonly ProxyKind[],
+): Promise<readonly ThroughputRow[]> {
+  if (!options.workloads.some(({ protocol }) => protocol === "memcache")) return [];
+  const servers = await startMemcachedServers();
+  const proxies = [];
+  for (const kind of kinds) proxies.push(await startProxy(kind, servers, "memcache"));
+  const rows = await measureAll("memcache", options, proxies, servers);
+  for (const proxy of proxies) await stopProxy(proxy);
+  return rows;
 }
 
 /** Seconds that the run should take. */

@@ -1,6 +1,7 @@
 /** Memory of a fresh instance of each proxy: after start, while and after a crowd uses it, and after the crowd has left. */
 import { join } from "node:path";
 import { startTool, waitUntil } from "./children.ts";
+import { type KeySpace, keySpaceFor } from "./key-space.ts";
 import type { CrowdOrder } from "./load/crowd.ts";
 import { type Memory, memoryOf } from "./proc.ts";
 import {
@@ -11,7 +12,7 @@ import {
   stopProxy,
 } from "./proxies.ts";
 import type { MemoryRow } from "./result.ts";
-import { checkReplies, fill, type KeySpace, keySpaceFor } from "./servers.ts";
+import { checkReplies, fill } from "./servers.ts";
 
 export const CROWD_CONNECTIONS = 1_000;
 const CROWD_DEPTH = 64;
@@ -31,7 +32,7 @@ export async function measureMemory(
   await fill(servers, space);
   const rows: MemoryRow[] = [];
   for (const kind of kinds) {
-    const proxy = await startProxy(kind, servers);
+    const proxy = await startProxy(kind, servers, "redis");
     await checkReplies(proxy.port, space, proxy.name);
     rows.push(await measureOne(proxy, space, leaveMs));
     await stopProxy(proxy);

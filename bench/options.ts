@@ -25,7 +25,7 @@ export interface Options {
   readonly markdownFile: string | null;
 }
 
-export const USAGE = `Compares cache proxies on the same Redis servers, in interleaved rounds, one worker each.
+export const USAGE = `Compares cache proxies on the same Redis and Memcached servers, in interleaved rounds, one worker each.
 
   npm run bench -- [options]
 
@@ -37,7 +37,7 @@ export const USAGE = `Compares cache proxies on the same Redis servers, in inter
   --seconds S         length of a round (1.5; --quick: 0.5)
   --rate N            requests a second for the latency figures (10000)
   --proxy NAME=CMD    one more proxy; {config} in CMD is the path of a nutcracker.yml, {port} where it must
-                      listen, {servers} the Redis servers as host:port, {spare} another free port. Repeatable
+                      listen, {servers} the servers as host:port, {spare} another free port. Repeatable
   --without NAME      leave a proxy out (nutcracker, proxy, haproxy). Repeatable
   --json FILE         write the result for bench/compare.ts
   --markdown FILE     write the tables that go to stdout to a file too

@@ -8,6 +8,7 @@ import { dirname, join } from "node:path";
 import { type Child, runDirectory, runToEnd, startChild, stopChild } from "./children.ts";
 import { type ProcessId, processTree } from "./proc.ts";
 import { freePort, waitForPort } from "./wire.ts";
+import type { BenchProtocol } from "./workloads.ts";
 
 /** The proxy that others are put in relation to, when it is there. */
 export const BASE_NAME = "nutcracker";
@@ -19,7 +20,7 @@ export interface ProxyKind {
   /** Command line; {config}, {port} and {servers} (host:port, separated by spaces) are filled in, {spare} is another free port. */
   readonly command: readonly string[];
   /** Content of the file that {config} names. */
-  readonly config: (port: number, servers: readonly number[]) => string;
+  readonly config: (port: number, servers: readonly number[], protocol: BenchProtocol) => string;
   /** Arguments that make the executable print its version; null: unknown. */
   readonly versionArguments: readonly string[] | null;
 }
@@ -99,10 +100,11 @@ export function parseProxy(text: string): ProxyKind {
 export async function startProxy(
   kind: ProxyKind,
   servers: readonly number[],
+  protocol: BenchProtocol,
 ): Promise<RunningProxy> {
   const port = await freePort();
-  const config = join(runDirectory(), `${kind.name.replace(/\W/g, "_")}.conf`);
-  writeFileSync(config, kind.config(port, servers));
+  const config = join(runDirectory(), `${kind.name.replace(/\W/g, "_")}-${protocol}.conf`);
+  writeFileSync(config, kind.config(port, servers, protocol));
   const values: Readonly<Record<string, string>> = {
     "{config}": config,
     "{port}": String(port),
@@ -163,14 +165,18 @@ function findExecutable(name: string): string | null {
   return Bun.which(name, { PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/usr/local/sbin` });
 }
 
-function nutcrackerConfig(port: number, servers: readonly number[]): string {
+function nutcrackerConfig(
+  port: number,
+  servers: readonly number[],
+  protocol: BenchProtocol,
+): string {
   // Named servers, so that the ring is the same in every run whatever the ports are.
   const lines = servers.map((server, index) => `    - 127.0.0.1:${server}:1 server${index + 1}`);
   return `bench:
   listen: 127.0.0.1:${port}
   hash: fnv1a_64
   distribution: ketama
-  redis: true
+  redis: ${protocol === "redis"}
   servers:
 ${lines.join("\n")}
 `;

@@ -38,7 +38,7 @@ function heading({ machine, settings, proxies, base, startedAt }: Result): strin
     `${startedAt}, commit ${machine.commit}`,
     "",
     `- Machine: ${machine.cores} cores (${machine.cpu}), ${machine.memoryMib} MiB, Linux ${machine.kernel}`,
-    `- Bun ${machine.bun}, Redis ${machine.redis}`,
+    `- Bun ${machine.bun}, Redis ${machine.redis}, memcached ${machine.memcached}`,
     ...proxies.map(({ name, version }) => `- ${name}: ${version}`),
     `- ${settings.rounds} interleaved rounds of about ${settings.secondsPerRound} s. Figures are medians; ratios are`,
     `  to ${base}, round by round: median (least–most). Only ratios mean something beyond this machine and hour.`,

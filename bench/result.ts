@@ -26,6 +26,7 @@ export interface MachineFacts {
   readonly memoryMib: number;
   readonly bun: string;
   readonly redis: string;
+  readonly memcached: string;
   /** Of the working tree that the benchmark ran from; "-dirty" when it had changes. */
   readonly commit: string;
 }

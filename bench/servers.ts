@@ -1,21 +1,10 @@
-/**
- * The Redis servers behind every proxy of a run, and what is in them.
- *
- * Every server holds every key, so that a value is found however a proxy spreads the keys.
- */
+/** The Redis servers behind every proxy of a run, and what is in them. */
 import { runDirectory, startChild } from "./children.ts";
-import { bulk, encode, exchange, freePort, waitForPort } from "./wire.ts";
+import { type KeySpace, keyName, storedValue } from "./key-space.ts";
+import { bulk, encode, exchange, expectReply, freePort, waitForPort } from "./wire.ts";
 
 export const SERVER_COUNT = 4;
-/** Bytes that one fill may need on one server. */
-const FILL_BYTES_MAX = 64 * 1024 * 1024;
-const KEYS_MAX = 20_000;
 const FILL_TIMEOUT_MS = 30_000;
-
-export interface KeySpace {
-  readonly keys: number;
-  readonly valueBytes: number;
-}
 
 export async function startServers(): Promise<readonly number[]> {
   const ports: number[] = [];
@@ -32,20 +21,6 @@ export async function startServers(): Promise<readonly number[]> {
     ports.push(port);
   }
   return ports;
-}
-
-export function keySpaceFor(valueBytes: number): KeySpace {
-  return { keys: Math.min(KEYS_MAX, Math.floor(FILL_BYTES_MAX / valueBytes)), valueBytes };
-}
-
-/** The name that redis-benchmark gives to key number `index`. */
-export function keyName(index: number): string {
-  return `key:${String(index).padStart(12, "0")}`;
-}
-
-/** What `fill` stores under key number `index`: the key's own name first, so that a mixed-up reply shows. */
-export function storedValue(index: number, valueBytes: number): string {
-  return keyName(index).padEnd(valueBytes, "x");
 }
 
 /** Empties all servers and gives each all keys of the key space. */
@@ -74,18 +49,4 @@ export async function checkReplies(port: number, space: KeySpace, who: string): 
   await expectReply(port, several, `*${indexes.length}\r\n${replies}`, `${who}: MGET of 100 keys`);
   const written = encode("SET", keyName(0), storedValue(0, space.valueBytes));
   await expectReply(port, written, "+OK\r\n", `${who}: SET`);
-}
-
-async function expectReply(
-  port: number,
-  request: string,
-  expected: string,
-  what: string,
-): Promise<void> {
-  const reply = await exchange(port, request, expected.length, 5_000);
-  if (reply === expected) return;
-  const start = reply.substring(0, 60).replaceAll("\r\n", "\\r\\n");
-  throw new Error(
-    `${what} gave a wrong reply (${reply.length} bytes for ${expected.length}): ${start}`,
-  );
 }

@@ -1,13 +1,11 @@
-/**
- * Closed loop: 50 connections, each sends its next requests when the last ones are answered. redis-benchmark makes
- * the load, because it is written in C and costs less than the proxies do; it exits at the first error reply.
- */
+/** Closed loop: 50 connections, each sends its next requests when the last ones are answered. */
 import { runToEnd } from "./children.ts";
+import { type KeySpace, keySpaceFor } from "./key-space.ts";
+import { sideOf } from "./load-side.ts";
 import { cpuBetween, cpuSnapshot } from "./proc.ts";
 import { processesOf, type RunningProxy } from "./proxies.ts";
 import type { ThroughputRound, ThroughputRow } from "./result.ts";
-import { checkReplies, fill, type KeySpace, keySpaceFor } from "./servers.ts";
-import { CLIENTS, keysOf, type Workload } from "./workloads.ts";
+import { CLIENTS, type Workload } from "./workloads.ts";
 
 /** Every connection's port stays unusable for a while: bounded, so that a run does not use them all up. */
 const SHORT_LIVED_REQUESTS_MAX = 10_000;
@@ -29,9 +27,10 @@ export async function measureThroughput(
   settings: RoundSettings,
 ): Promise<readonly ThroughputRow[]> {
   const space = keySpaceFor(workload.valueBytes);
-  await fill(servers, space);
+  const side = sideOf(workload.protocol);
+  await side.fill(servers, space);
   // All are checked before any is loaded: the load of a SET workload overwrites what the check looks for.
-  for (const proxy of proxies) await checkReplies(proxy.port, space, proxy.name);
+  for (const proxy of proxies) await side.check(proxy.port, space, proxy.name);
   const plans = [];
   for (const proxy of proxies) {
     const requests = await calibrate(proxy, workload, space, settings.secondsPerRound);
@@ -64,7 +63,7 @@ async function calibrate(
   return wholeBatches(workload, warm.requestsPerSecond * seconds);
 }
 
-/** redis-benchmark sends whole pipelines only: with a multiple of them the number of requests is exact. */
+/** The generators send whole pipelines only: with a multiple of them the number of requests is exact. */
 function wholeBatches(workload: Workload, wanted: number): number {
   const batch = CLIENTS * workload.depth;
   const limit = workload.isShortLived ? SHORT_LIVED_REQUESTS_MAX : REQUESTS_MAX;
@@ -78,43 +77,13 @@ async function runRound(
   requests: number,
 ): Promise<ThroughputRound> {
   const before = cpuSnapshot(processesOf(proxy));
-  const command = loadCommand(proxy.port, workload, space, requests);
+  const side = sideOf(workload.protocol);
+  const command = side.command(proxy.port, workload, space, requests);
   const output = await runToEnd(command, ROUND_TIMEOUT_MS, `${proxy.name}, ${workload.name}`);
   const cpu = cpuBetween(before, cpuSnapshot(processesOf(proxy)));
   return {
     requests,
-    requestsPerSecond: parseRate(output, proxy.name),
+    requestsPerSecond: side.rateOf(output, proxy.name),
     cpuMicrosPerRequest: cpu / 1_000 / requests,
   };
-}
-
-function loadCommand(
-  port: number,
-  workload: Workload,
-  space: KeySpace,
-  requests: number,
-): readonly string[] {
-  return [
-    "redis-benchmark",
-    ...["-h", "127.0.0.1", "-p", String(port), "-c", String(CLIENTS), "-n", String(requests)],
-    ...["-P", String(workload.depth), "-r", String(space.keys)],
-    ...["-k", workload.isShortLived ? "0" : "1", "--csv"],
-    ...requestWords(workload),
-  ];
-}
-
-function requestWords(workload: Workload): readonly string[] {
-  const key = "key:__rand_int__"; // a fresh random number for each occurrence in each request
-  if (workload.command === "SET") return ["SET", key, "x".repeat(workload.valueBytes)];
-  if (workload.command === "GET") return ["GET", key];
-  return ["MGET", ...Array.from({ length: keysOf(workload.command) }, () => key)];
-}
-
-/** The second column of the last CSV line; the first holds the request, which may be long but has no quotes. */
-function parseRate(output: string, who: string): number {
-  const last = output.trim().split("\n").at(-1) ?? "";
-  const rate = Number(/^"[^"]*","([\d.]+)"/.exec(last)?.[1]);
-  if (!(rate > 0))
-    throw new Error(`${who}: redis-benchmark printed no rate: ${last.substring(0, 200)}`);
-  return rate;
 }

@@ -57,6 +57,21 @@ export function exchange(
   });
 }
 
+/** @throws naming `what` unless the reply to `request` is `expected`, byte for byte. */
+export async function expectReply(
+  port: number,
+  request: string,
+  expected: string,
+  what: string,
+): Promise<void> {
+  const reply = await exchange(port, request, expected.length, 5_000);
+  if (reply === expected) return;
+  const start = reply.substring(0, 60).replaceAll("\r\n", "\\r\\n");
+  throw new Error(
+    `${what} gave a wrong reply (${reply.length} bytes for ${expected.length}): ${start}`,
+  );
+}
+
 /** Waits until somebody accepts on the port. */
 export async function waitForPort(port: number, hasFailed: () => boolean): Promise<boolean> {
   const deadline = performance.now() + CONNECT_TIMEOUT_MS;

@@ -5,7 +5,7 @@
  * leaves when its stdin ends.
  */
 import type { Socket } from "bun";
-import { keyName } from "../servers.ts";
+import { keyName } from "../key-space.ts";
 import { bulk, encode } from "../wire.ts";
 
 export interface CrowdOrder {

@@ -25,6 +25,9 @@ export type HashName =
 
 export type Distribution = "ketama" | "modula" | "random";
 export type ProtocolName = "redis" | "memcache";
+/** What becomes of a read of a key whose server is not available, in a Memcached pool. */
+export type DeadServer = "error" | "miss";
+
 /**
  * How workers come by their clients; docs/accept-modes.md has figures.
  * - `reuseport`: a SO_REUSEPORT socket for each, the kernel spreads connections (TCP only; unix sockets are shared)
@@ -71,6 +74,8 @@ export interface PoolConfig {
   readonly redisAuth: string | null;
   /** SELECTed on every server connection. */
   readonly redisDb: number;
+  /** Memcached pools only. */
+  readonly deadServer: DeadServer;
   readonly preconnect: boolean;
   /** SO_KEEPALIVE on client and server connections. */
   readonly tcpKeepalive: boolean;

@@ -27,6 +27,9 @@ export interface UpstreamProtocol {
   readonly handshakeReplies: number;
   /** A harmless request with one reply: a server that was lost must answer it before it gets requests of clients again. */
   readonly probe: Buffer;
-  /** What is wrong with handshake reply number `index` (from 0), for humans, or null when it is fine. */
+  /**
+   * What is wrong with handshake reply number `index` (from 0; the one after the last is the probe's), for humans, or null
+   * when it is fine.
+   */
   handshakeFault(index: number, bytes: Buffer, start: number, end: number): string | null;
 }

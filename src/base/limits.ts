@@ -17,6 +17,19 @@ export const LINE_BYTES_MAX: number = 64 * KIB;
 export const UNAUTHENTICATED_ARGUMENTS_MAX: number = 10;
 export const UNAUTHENTICATED_BULK_BYTES_MAX: number = 16 * KIB;
 
+/** Longest Memcached key: KEY_MAX_LENGTH of memcached. */
+export const MEMCACHE_KEY_BYTES_MAX: number = 250;
+/** Longest Memcached command line, multi-gets apart, its end not counted: what memcached reads at once. */
+export const MEMCACHE_LINE_BYTES_MAX: number = 16 * KIB;
+/** Longest such line that is sent to a server: a longer one that arrives in pieces makes memcached hang up. */
+export const MEMCACHE_SENT_LINE_BYTES_MAX: number = 2048;
+/** Longest line with the keys of a multi-get; memcached has no limit. */
+export const MEMCACHE_GET_LINE_BYTES_MAX: number = 64 * MIB;
+/** Longest item value: more than any server takes (1 GiB is the most that memcached can be told), so servers judge. */
+export const MEMCACHE_VALUE_BYTES_MAX: number = 1024 * MIB;
+/** Longest line of a server's reply; a meta get gives back at most a key, an opaque and a few numbers. */
+export const MEMCACHE_REPLY_LINE_BYTES_MAX: number = 16 * KIB;
+
 /** Requests of one session that wait for a reply; more stay unread. A power of two. */
 export const PENDING_REPLIES_MAX: number = 1024;
 /** Slots a session's reply ring starts with. A power of two. */

@@ -1,11 +1,24 @@
 /** What `proxy dev` writes: its configuration file, the welcome text, and the facts for `--json`. */
 import { basename, relative } from "node:path";
 import type { DevBackend } from "../dev/backend-process.ts";
+import { MEMCACHED_BYTES_MAX } from "../dev/memcache/dev-memcached.ts";
 import { MEMORY_BYTES_MAX } from "../dev/redis/dev-redis.ts";
 import type { ReadyFacts } from "../supervisor/supervisor.ts";
 import { DEV_HOST } from "./dev-port.ts";
 
 export const DEV_POOL = "dev";
+export const DEV_MEMCACHE_POOL = "dev-memcache";
+
+/** The Redis pool's port, and the Memcached pool's. */
+export interface DevPorts {
+  readonly redis: number;
+  readonly memcache: number;
+}
+
+export interface DevShard {
+  readonly name: string;
+  readonly address: string;
+}
 
 /** What `proxy dev --json` prints. */
 export interface DevFacts {
@@ -16,18 +29,27 @@ export interface DevFacts {
   readonly pool: string;
   readonly protocol: "redis";
   readonly workers: number;
-  readonly shards: readonly { readonly name: string; readonly address: string }[];
+  readonly shards: readonly DevShard[];
   /** Estimated bytes that one shard holds before it answers -OOM. */
   readonly shardMemoryBytesMax: number;
+  /** The second pool, before embedded Memcached servers. */
+  readonly memcache: {
+    readonly port: number;
+    readonly pool: string;
+    readonly protocol: "memcache";
+    readonly shards: readonly DevShard[];
+    /** Bytes that one shard holds before old items make room for new ones. */
+    readonly shardMemoryBytesMax: number;
+  };
   /** Path of the configuration that runs, valid as long as it runs. */
   readonly config: string;
 }
 
 /** The configuration file, in the form that a user would write. */
 export function devConfigText(
-  port: number,
+  ports: DevPorts,
   workers: number | "auto",
-  shards: readonly string[],
+  backend: Pick<DevBackend, "redis" | "memcached">,
 ): string {
   return [
     "# Written by `proxy dev`. To start your own: copy this file and name your own servers.",
@@ -35,21 +57,33 @@ export function devConfigText(
     "log:",
     "  level: warn",
     "pools:",
-    `  ${DEV_POOL}:`,
+    ...poolLines(DEV_POOL, "redis", ports.redis, backend.redis),
+    ...poolLines(DEV_MEMCACHE_POOL, "memcache", ports.memcache, backend.memcached),
+    "",
+  ].join("\n");
+}
+
+function poolLines(
+  name: string,
+  protocol: "redis" | "memcache",
+  port: number,
+  shards: readonly string[],
+): string[] {
+  return [
+    `  ${name}:`,
     `    listen: ${DEV_HOST}:${port}`,
-    "    protocol: redis",
+    `    protocol: ${protocol}`,
     "    hash: fnv1a_64",
     "    distribution: ketama",
     '    hash_tag: "{}"',
     "    servers:",
     ...shards.map((address, index) => `      - ${address}:1 ${shardName(index)}`),
-    "",
-  ].join("\n");
+  ];
 }
 
 export function devFacts(
   ready: ReadyFacts,
-  port: number,
+  ports: DevPorts,
   backend: DevBackend,
   config: string,
 ): DevFacts {
@@ -57,30 +91,43 @@ export function devFacts(
     purpose: "for trying out, not for production: in memory only, lost at exit",
     pid: ready.pid,
     host: DEV_HOST,
-    port,
+    port: ports.redis,
     pool: DEV_POOL,
     protocol: "redis",
     workers: ready.workers,
-    shards: backend.addresses.map((address, index) => ({ name: shardName(index), address })),
+    shards: named(backend.redis),
     shardMemoryBytesMax: MEMORY_BYTES_MAX,
+    memcache: {
+      port: ports.memcache,
+      pool: DEV_MEMCACHE_POOL,
+      protocol: "memcache",
+      shards: named(backend.memcached),
+      shardMemoryBytesMax: MEMCACHED_BYTES_MAX,
+    },
     config,
   };
 }
 
 export function welcomeText(facts: DevFacts, program: string = programName()): string {
-  const { port, config, shards, workers } = facts;
-  const mebibytes = Math.round(facts.shardMemoryBytesMax / 1024 / 1024);
+  const { port, config, shards, workers, memcache } = facts;
+  const memory = `${mebibytes(facts.shardMemoryBytesMax)} and ${mebibytes(memcache.shardMemoryBytesMax)}`;
   const rows: [string, string][] = [
     [`redis-cli -p ${port} set a 1`, "write a key through the proxy"],
     [`redis-cli -p ${port} mget a b c`, "one command, answered by several servers"],
     [`redis-benchmark -p ${port} -q -t set,get -r 100000 -P 16`, "put it under load"],
     [`${program} route -c ${config} ${DEV_POOL} a b c`, "which server has a key, and why"],
     [`redis-cli -s ${shards[0]?.address} keys '*'`, "ask one server directly"],
+    [
+      `printf 'set a 0 0 1\\r\\n1\\r\\nget a b c\\r\\nquit\\r\\n' | nc ${facts.host} ${memcache.port}`,
+      "the same with Memcached: text, meta and binary commands on one port",
+    ],
   ];
   return [
-    `A Redis proxy on ${facts.host}:${port}, ${plural(workers, "worker")}, before ${plural(shards.length, "embedded Redis server")}.`,
+    `A proxy, ${plural(workers, "worker")}:`,
+    `  Redis      on ${facts.host}:${port}, before ${plural(shards.length, "embedded Redis server")}`,
+    `  Memcached  on ${facts.host}:${memcache.port}, before ${plural(memcache.shards.length, "embedded Memcached server")}`,
     "FOR TRYING OUT, NOT FOR PRODUCTION: the servers keep everything in memory only,",
-    `up to ${mebibytes} MiB each, and all of it is lost when this ends.`,
+    `up to ${memory} MiB each, and all of it is lost when this ends.`,
     "",
     "Now, in another terminal:",
     ...rows.map(([command, purpose]) => `  ${command}\n      ${purpose}`),
@@ -93,6 +140,14 @@ export function welcomeText(facts: DevFacts, program: string = programName()): s
     "Ctrl-C ends it.",
     "",
   ].join("\n");
+}
+
+function mebibytes(bytes: number): number {
+  return Math.round(bytes / 1024 / 1024);
+}
+
+function named(addresses: readonly string[]): DevShard[] {
+  return addresses.map((address, index) => ({ name: shardName(index), address }));
 }
 
 function shardName(index: number): string {

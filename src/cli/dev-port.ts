@@ -5,6 +5,7 @@ export const DEV_HOST = "127.0.0.1";
 export const DEV_PORT = 22121;
 /** How many ports from there on are tried. */
 const TRIES = 20;
+const PORT_MAX = 65_535;
 
 /** False when somebody listens there already, whether or not they would share it. */
 export function isPortFree(port: number): boolean {
@@ -19,11 +20,12 @@ export function isPortFree(port: number): boolean {
 
 /** The first free port from `first` on, or null. */
 export function findFreePort(first: number = DEV_PORT): number | null {
-  for (let port = first; port < first + TRIES; port += 1) if (isPortFree(port)) return port;
+  const last = Math.min(first + TRIES - 1, PORT_MAX);
+  for (let port = first; port <= last; port += 1) if (isPortFree(port)) return port;
   return null;
 }
 
 /** What to say when `findFreePort` finds none. */
-export function noFreePort(first: number = DEV_PORT): string {
-  return `ports ${first} to ${first + TRIES - 1} of ${DEV_HOST} are all in use; name one with --port`;
+export function noFreePort(flag: string, first: number): string {
+  return `ports ${first} to ${first + TRIES - 1} of ${DEV_HOST} are all in use; name one with --${flag}`;
 }

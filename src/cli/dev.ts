@@ -5,19 +5,25 @@ import { type CommandDef, defineCommand } from "citty";
 import type { Config } from "../api/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { type DevBackend, startDevBackend } from "../dev/backend-process.ts";
-import { devConfigText, devFacts, welcomeText } from "./dev-facts.ts";
-import { DEV_HOST, findFreePort, isPortFree, noFreePort } from "./dev-port.ts";
+import { type DevPorts, devConfigText, devFacts, welcomeText } from "./dev-facts.ts";
+import { DEV_HOST, DEV_PORT, findFreePort, isPortFree, noFreePort } from "./dev-port.ts";
 import { EXIT_FAILED, EXIT_USAGE } from "./exit-codes.ts";
 import { runProxy } from "./run.ts";
 
 const WORKERS_MAX = 256;
 const SHARDS_MAX = 64;
+const PORT_MAX = 65_535;
 
 const devArgs = {
   port: {
     type: "string",
     valueHint: "N",
-    description: "Port on 127.0.0.1 (default: 22121, or the next free one)",
+    description: "Port on 127.0.0.1 for Redis (default: 22121, or the next free one)",
+  },
+  "memcache-port": {
+    type: "string",
+    valueHint: "N",
+    description: "Port on 127.0.0.1 for Memcached (default: the next free one after --port)",
   },
   workers: {
     type: "string",
@@ -29,7 +35,7 @@ const devArgs = {
     type: "string",
     default: "4",
     valueHint: "N",
-    description: "Embedded Redis servers (default: 4)",
+    description: "Embedded servers of each kind (default: 4)",
   },
   json: {
     type: "boolean",
@@ -41,6 +47,8 @@ const devArgs = {
 interface Settings {
   /** Null: the first free one. */
   readonly port: number | null;
+  /** Null: the first free one after the other. */
+  readonly memcachePort: number | null;
   readonly workers: number | "auto";
   readonly shards: number;
   readonly json: boolean;
@@ -52,7 +60,7 @@ export const devCommand: CommandDef<typeof devArgs> = defineCommand({
   meta: {
     name: "dev",
     description:
-      "Try it out: a proxy over Redis servers embedded in memory. Not for production: all is lost at exit",
+      "Try it out: a proxy over Redis and Memcached servers embedded in memory. Not for production: all is lost at exit",
   },
   args: devArgs,
   async run({ args }): Promise<number> {
@@ -66,11 +74,15 @@ export const devCommand: CommandDef<typeof devArgs> = defineCommand({
 });
 
 function readSettings(
-  args: Record<"port" | "workers" | "shards", string | undefined> & { json: boolean },
+  args: Record<"port" | "memcache-port" | "workers" | "shards", string | undefined> & {
+    json: boolean;
+  },
 ): Settings {
-  const { port, workers = "auto", shards = "4", json } = args;
+  const { port, "memcache-port": memcachePort, workers = "auto", shards = "4", json } = args;
   return {
-    port: port === undefined ? null : readCount("port", port, 65_535),
+    port: port === undefined ? null : readCount("port", port, PORT_MAX),
+    memcachePort:
+      memcachePort === undefined ? null : readCount("memcache-port", memcachePort, PORT_MAX),
     workers: workers === "auto" ? "auto" : readCount("workers", workers, WORKERS_MAX),
     shards: readCount("shards", shards, SHARDS_MAX),
     json,
@@ -85,32 +97,44 @@ function readCount(flag: string, text: string, max: number): number {
 
 /** @returns the exit code */
 async function runDev(settings: Settings): Promise<number> {
-  const { port: wanted, shards } = settings;
-  if (wanted !== null && !isPortFree(wanted)) {
-    return complain(
-      `port ${wanted} of ${DEV_HOST} is in use; without --port a free one is taken`,
-      EXIT_FAILED,
-    );
-  }
-  const port = wanted ?? findFreePort();
-  if (port === null) return complain(noFreePort(), EXIT_FAILED);
+  const ports = choosePorts(settings);
+  if (typeof ports === "string") return complain(ports, EXIT_FAILED);
   let backend: DevBackend;
   try {
-    backend = await startDevBackend(shards);
+    backend = await startDevBackend(settings.shards);
   } catch (error) {
     return complain((error as Error).message, EXIT_FAILED);
   }
   try {
-    return await runBefore(backend, port, settings);
+    return await runBefore(backend, ports, settings);
   } finally {
     await backend.stop();
   }
 }
 
+/** @returns why there are none */
+function choosePorts(settings: Settings): DevPorts | string {
+  const redis = choosePort("port", settings.port, DEV_PORT);
+  if (typeof redis === "string") return redis;
+  const memcache = choosePort("memcache-port", settings.memcachePort, redis + 1);
+  if (typeof memcache === "string") return memcache;
+  return redis === memcache ? "--port and --memcache-port must differ" : { redis, memcache };
+}
+
+function choosePort(flag: string, wanted: number | null, first: number): number | string {
+  if (wanted === null) return findFreePort(first) ?? noFreePort(flag, first);
+  if (isPortFree(wanted)) return wanted;
+  return `port ${wanted} of ${DEV_HOST} is in use; without --${flag} a free one is taken`;
+}
+
 /** The proxy, until it is stopped or the embedded servers are gone. */
-async function runBefore(backend: DevBackend, port: number, settings: Settings): Promise<number> {
+async function runBefore(
+  backend: DevBackend,
+  ports: DevPorts,
+  settings: Settings,
+): Promise<number> {
   const path = join(backend.directory, "proxy.yaml");
-  const config = writeConfig(path, devConfigText(port, settings.workers, backend.addresses));
+  const config = writeConfig(path, devConfigText(ports, settings.workers, backend));
   const lifeline = { isLost: false, isMeant: false };
   const onGone = (reason: string): void => {
     if (lifeline.isMeant) return;
@@ -125,7 +149,7 @@ async function runBefore(backend: DevBackend, port: number, settings: Settings):
   const code = await runProxy(config, {
     isDaemon: false,
     onReady(ready) {
-      const facts = devFacts(ready, port, backend, path);
+      const facts = devFacts(ready, ports, backend, path);
       process.stdout.write(settings.json ? `${JSON.stringify(facts)}\n` : welcomeText(facts));
     },
   });

@@ -16,7 +16,7 @@ const COLUMN_MAX = 30;
 
 const EXAMPLES: Readonly<Record<string, readonly Row[]>> = {
   "": [
-    ["proxy dev", "try it out now: Redis servers in memory and a proxy before them"],
+    ["proxy dev", "try it out now: Redis and Memcached servers in memory, a proxy before them"],
     ["proxy check -c proxy.yaml", "is the file right, and what does it come to?"],
     ["proxy -c proxy.yaml", "run in the foreground, log to stderr"],
     ["proxy -c nutcracker.yml", "a twemproxy file runs unchanged, and so do its flags"],

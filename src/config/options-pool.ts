@@ -1,5 +1,5 @@
 /** Options of one pool: twemproxy's keys with twemproxy's meaning, and ours. */
-import type { Distribution, HashName, ProtocolName } from "../api/config.ts";
+import type { DeadServer, Distribution, HashName, ProtocolName } from "../api/config.ts";
 import { type Option, option } from "./option.ts";
 
 /** Also the longest timer that the runtime can set, and nutcracker's largest number. */
@@ -23,6 +23,7 @@ export const HASH_NAMES: readonly HashName[] = [
   "crc16_slot",
 ];
 export const DISTRIBUTIONS: readonly Distribution[] = ["ketama", "modula", "random"];
+export const DEAD_SERVER: readonly DeadServer[] = ["error", "miss"];
 export const PROTOCOLS: readonly ProtocolName[] = ["redis", "memcache"];
 
 const PLACEMENT_OPTIONS: readonly Option[] = [
@@ -187,6 +188,14 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
     default: { native: "1s", twemproxy: "5s" },
     applies: "live",
     help: "How long establishing one connection to a server may take.",
+  }),
+  option({
+    name: "dead_server",
+    where: "pool",
+    type: { kind: "choice", values: DEAD_SERVER },
+    default: "error",
+    applies: "generation",
+    help: "What reading a key gives whose server is not available: an `error`, or a `miss`. Memcached only.",
   }),
   option({
     name: "preconnect",

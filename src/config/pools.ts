@@ -2,7 +2,7 @@
 import type { PoolConfig, ServerConfig } from "../api/config.ts";
 import { formatAddress } from "./address.ts";
 import type { MapNode } from "./document.ts";
-import { DISTRIBUTIONS, HASH_NAMES, PROTOCOLS } from "./options-pool.ts";
+import { DEAD_SERVER, DISTRIBUTIONS, HASH_NAMES, PROTOCOLS } from "./options-pool.ts";
 import { quote } from "./problem.ts";
 import { entriesOnce, expectMap, readMap, type Scope, type Values } from "./scope.ts";
 import { readServers } from "./servers.ts";
@@ -68,6 +68,11 @@ function checkPool(scope: Scope, values: Values, servers: readonly ServerConfig[
       problems.warn(values.offsetOf("redis_db"), `${path}redis_db`, message);
     }
   }
+  if ((protocol === "redis" || protocol === true) && values.node("dead_server") !== undefined) {
+    const remedy = scope.form === "native" ? "protocol: memcache" : "redis: false";
+    const message = `${label}dead_server has no effect without "${remedy}"`;
+    problems.warn(values.offsetOf("dead_server"), `${path}dead_server`, message);
+  }
   const clients = values.peek("client_connections");
   if (scope.form === "twemproxy" && typeof clients === "number" && clients > 0) {
     const message = `${label}client_connections takes effect here; nutcracker ignores it`;
@@ -116,6 +121,7 @@ function buildPool(
     clientConnectionsMax: values.number("client_connections"),
     redisAuth: values.textOrNull("redis_auth"),
     redisDb: values.number("redis_db"),
+    deadServer: values.choice("dead_server", DEAD_SERVER),
     preconnect: values.boolean("preconnect"),
     tcpKeepalive: values.boolean("tcpkeepalive"),
     tcpNodelay: values.boolean("tcp_nodelay"),

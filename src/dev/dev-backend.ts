@@ -6,6 +6,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { startDevMemcached } from "./memcache/dev-memcached.ts";
 import { startDevRedis } from "./redis/dev-redis.ts";
 
 /** The first argument of a process that is to call `runDevBackend`. */
@@ -15,14 +16,16 @@ export const DEV_BACKEND_ROLE = "__dev-backend";
 export interface DevBackendReady {
   /** Made by it, removed at its end, readable by its user only. */
   readonly directory: string;
-  /** One unix socket path per shard. */
-  readonly addresses: readonly string[];
+  /** One unix socket path per Redis server. */
+  readonly redis: readonly string[];
+  /** One unix socket path per Memcached server. */
+  readonly memcached: readonly string[];
 }
 
 /** A terminal sends them to the whole group: the workers may still need their servers to drain. */
 const GROUP_SIGNALS: readonly NodeJS.Signals[] = ["SIGINT", "SIGQUIT", "SIGHUP", "SIGWINCH"];
 
-/** Starts as many shards as the argument after the role says. */
+/** Starts as many servers of each kind as the argument after the role says. */
 export function runDevBackend(): void {
   const [, , , shards] = process.argv;
   const directory = mkdtempSync(join(tmpdir(), "proxy-dev-"));
@@ -31,14 +34,14 @@ export function runDevBackend(): void {
   process.on("SIGTERM", () => process.exit(0));
   process.stdin.on("close", () => process.exit(0));
   process.stdin.resume();
-  const ready: DevBackendReady = { directory, addresses: startShards(directory, Number(shards)) };
+  const start = (kind: string, startOne: (unixPath: string) => { address: string }): string[] =>
+    Array.from({ length: Number(shards) }, (_, index) => {
+      return startOne(join(directory, `${kind}-${index + 1}.sock`)).address;
+    });
+  const ready: DevBackendReady = {
+    directory,
+    redis: start("redis", (unixPath) => startDevRedis({ unixPath })),
+    memcached: start("memcached", (unixPath) => startDevMemcached({ unixPath })),
+  };
   process.stdout.write(`${JSON.stringify(ready)}\n`);
-}
-
-/** Redis only, for now: an embedded Memcached gets its own folder beside `redis/` and is started here. */
-function startShards(directory: string, shards: number): string[] {
-  return Array.from({ length: shards }, (_, index) => {
-    const unixPath = join(directory, `shard-${index + 1}.sock`);
-    return startDevRedis({ unixPath }).address;
-  });
 }

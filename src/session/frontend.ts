@@ -15,8 +15,11 @@ export interface Frontend {
   consume(bytes: Buffer, start: number, end: number): number;
   /** Size that the incomplete request at the input's start will have, as far as known; 0: not known. */
   readonly need: number;
-  /** The reply that tells a client of `failure`. Kept: may be handed out again. */
-  failureReply(failure: Failure): Buffer;
+  /**
+   * The reply that tells a client that the request of slot `token` (still open) met `failure`; may be empty. Kept: may
+   * be handed out again.
+   */
+  failureReply(failure: Failure, token: number): Buffer;
   /** What must survive a move to another process, as JSON data. */
   saveState(): unknown;
 }

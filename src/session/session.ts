@@ -85,8 +85,8 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     this.frontend = frontend;
   }
 
-  failureReply(failure: Failure): Buffer {
-    return this.frontend.failureReply(failure);
+  failureReply(failure: Failure, token: number): Buffer {
+    return this.frontend.failureReply(failure, token);
   }
 
   get peer(): string {
@@ -182,13 +182,16 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
 
   onFailure(token: number, count: number, failure: Failure): void {
     if (this.isClosed) return;
-    const reply = this.frontend.failureReply(failure);
     const { counters, countersBase } = this.host;
     counters[countersBase + POOL.forward_error]! += count;
+    let length = 0;
     for (let i = 0; i < count; i++) {
-      this.ring.settle((token + i) & TOKEN_MASK, 1, reply, 0, reply.length);
+      const failed = (token + i) & TOKEN_MASK;
+      const reply = this.frontend.failureReply(failure, failed);
+      this.ring.settle(failed, 1, reply, 0, reply.length);
+      length = reply.length;
     }
-    this.settled(count, reply.length);
+    this.settled(count, length);
   }
 
   /** Settles `token` with bytes that the proxy made and that never change. */

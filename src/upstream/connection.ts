@@ -382,7 +382,6 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
 
   private checkSilence(nowMs: number, timeoutMs: number): void {
     const silentMs = nowMs - this.quietSinceMs;
-    if (silentMs < timeoutMs) return;
     if (silentMs > Math.max(SILENCE_TIMEOUTS * timeoutMs, SILENCE_MIN_MS)) {
       const failure = timedOut(this.owner.name, timeoutMs);
       this.failedAttempts++;

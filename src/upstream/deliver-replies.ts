@@ -12,7 +12,7 @@ export const GARBAGE: number = -1;
  * consumes it.
  * @param written where the out-queue's `appended` stood when the last byte that was sent was appended: what was queued
  *   from there on cannot have been answered
- * @returns how many there were, or GARBAGE
+ * @returns how many were waited for, or GARBAGE
  */
 export function deliverReplies(
   input: InputBuffer,
@@ -45,7 +45,8 @@ export function deliverReplies(
       from = position;
     }
     pending.shift();
-    replies++;
+    // A late one, which nobody waits for any more, is no sign of health.
+    if (nextSink !== null) replies++;
     position = next;
   }
   if (sink !== null) sink.onReplies(token, count, bytes, from, position);

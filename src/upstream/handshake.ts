@@ -32,16 +32,13 @@ export class Handshake {
         return null;
       }
       const index = this.answered++;
-      const fault = next < 0 ? "to speak the expected protocol" : this.fault(index, input, next);
+      const fault =
+        next < 0
+          ? "to speak the expected protocol"
+          : this.protocol.handshakeFault(index, input.bytes, input.start, next);
       if (fault !== null) return fault;
       input.start = next;
     }
     return null;
-  }
-
-  /** To the probe any answer will do. */
-  private fault(index: number, input: InputBuffer, end: number): string | null {
-    if (index >= this.protocol.handshakeReplies) return null;
-    return this.protocol.handshakeFault(index, input.bytes, input.start, end);
   }
 }

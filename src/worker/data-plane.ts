@@ -1,5 +1,5 @@
 /** Everything in a worker that touches traffic: one PoolPlane per pool, and what they share. */
-import type { Config, PoolConfig } from "../api/config.ts";
+import type { PoolConfig } from "../api/config.ts";
 import {
   HANDOVER_FD,
   type ListenerGrant,
@@ -39,20 +39,10 @@ const RESERVED_FILES = 64;
 /** Client ids are sequence × this + the worker's birth number: so no two workers give the same. */
 const CLIENT_ID_STEP = 4096;
 
-/** Builds what serves `config`. @throws Error naming what this version cannot serve. */
+/** Builds what serves the configuration in `options`. */
 export async function createDataPlane(options: DataPlaneOptions): Promise<DataPlane> {
-  refuseUnsupported(options.config);
   await initHashes();
   return new WorkerDataPlane(options);
-}
-
-function refuseUnsupported(config: Config): void {
-  const pool = config.pools.find(({ protocol }) => protocol !== "redis");
-  if (pool === undefined) return;
-  const fix = config.form === "twemproxy" ? 'set "redis: true"' : 'set "protocol: redis"';
-  throw new Error(
-    `pool "${pool.name}" speaks Memcached, which this version does not support yet: ${fix} if its servers are Redis, or remove the pool`,
-  );
 }
 
 class WorkerDataPlane implements DataPlane {

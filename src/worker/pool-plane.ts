@@ -1,5 +1,5 @@
 /** One pool in one worker: its servers, its route and its clients. */
-import type { PoolConfig } from "../api/config.ts";
+import type { DeadServer, PoolConfig } from "../api/config.ts";
 import { POOL, type StatsLayout } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { Logger } from "../base/log.ts";
@@ -8,13 +8,12 @@ import type { Turn } from "../base/turn.ts";
 import { createHash } from "../hash/hash-function.ts";
 import { KeyHasher } from "../hash/key-hasher.ts";
 import { clientTuning, type SocketTuning } from "../io/socket-tuning.ts";
-import { encodeError } from "../protocol/redis/encode.ts";
 import { PoolRoute } from "../route/pool-route.ts";
-import type { RedisClientState } from "../session/redis/client-state.ts";
-import { RedisFrontend, type RedisPool } from "../session/redis/redis-frontend.ts";
-import { redisVariants } from "../session/redis/variant.ts";
+import type { MemcachePool } from "../session/memcache/memcache-pool.ts";
+import type { RedisPool } from "../session/redis/redis-frontend.ts";
 import { type SavedSession, Session, type SessionHost } from "../session/session.ts";
 import { Server } from "../upstream/server.ts";
+import { createPoolProtocol, type PoolProtocol } from "./pool-protocol.ts";
 
 export interface PoolPlaneOptions {
   readonly pool: PoolConfig;
@@ -31,9 +30,7 @@ export interface PoolPlaneOptions {
   readonly onClientGone: (session: Session) => void;
 }
 
-const TOO_MANY: Buffer = encodeError("ERR max number of clients reached");
-
-export class PoolPlane implements SessionHost, RedisPool {
+export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
   readonly turn: Turn;
   readonly schedule: typeof schedule = schedule;
   readonly counters: Float64Array;
@@ -41,11 +38,13 @@ export class PoolPlane implements SessionHost, RedisPool {
   readonly route: PoolRoute;
   readonly password: string | null;
   readonly hashTag: string | null;
+  readonly deadServer: DeadServer;
   readonly sessions: Set<Session> = new Set();
   /** What its clients' connections are like. */
   readonly tuning: SocketTuning;
 
   private readonly options: PoolPlaneOptions;
+  private readonly protocol: PoolProtocol;
   private readonly servers: readonly Server[];
   private lanes = 0;
 
@@ -58,13 +57,14 @@ export class PoolPlane implements SessionHost, RedisPool {
     this.password = pool.redisAuth;
     this.hashTag = pool.hashTag;
     this.tuning = clientTuning(pool);
+    this.deadServer = pool.deadServer;
     this.route = new PoolRoute({
       distribution: pool.distribution,
       hasher: new KeyHasher(createHash(pool.hash, pool.hashSignedChar), pool.hashTag),
       servers: pool.servers,
       random: Math.random,
     });
-    const variants = redisVariants(pool.redisAuth, pool.redisDb);
+    this.protocol = createPoolProtocol(pool, this);
     const serverBases = new Map(layout.servers.map(({ name, base }) => [name, base]));
     this.servers = pool.servers.map(
       (server, index) =>
@@ -72,7 +72,7 @@ export class PoolPlane implements SessionHost, RedisPool {
           pool,
           server,
           index,
-          variants,
+          variants: this.protocol.variants,
           turn: options.turn,
           schedule,
           epochMs: Date.now,
@@ -93,7 +93,8 @@ export class PoolPlane implements SessionHost, RedisPool {
     const isFull =
       pool.clientConnectionsMax > 0 && clientsEverywhere() >= pool.clientConnectionsMax;
     if (isFull || !hasRoom()) {
-      stream.write(TOO_MANY, 0, TOO_MANY.length);
+      const { tooManyClients } = this.protocol;
+      stream.write(tooManyClients, 0, tooManyClients.length);
       return null;
     }
     this.counters[this.countersBase + POOL.client_connections_total]! += 1;
@@ -102,14 +103,15 @@ export class PoolPlane implements SessionHost, RedisPool {
 
   /** A client's connection that another worker had, with what it saved of the session. */
   adopt(stream: Stream, { client, input, output }: SavedSession): StreamEvents {
-    const session = this.addSession(stream, client as RedisClientState);
+    const session = this.addSession(stream, client);
     session.resume(input, output);
     return session;
   }
 
-  private addSession(stream: Stream, client: RedisClientState | undefined): Session {
+  /** @param client what a frontend saved, or undefined for a new client */
+  private addSession(stream: Stream, client: unknown): Session {
     const session = new Session(this, stream, this.lanes++);
-    session.attach(new RedisFrontend(this, session, client));
+    session.attach(this.protocol.createFrontend(session, client));
     this.sessions.add(session);
     this.counters[this.countersBase + POOL.client_connections]! += 1;
     return session;

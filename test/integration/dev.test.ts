@@ -2,6 +2,8 @@
 import { afterEach, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { Redis as IoRedis } from "ioredis";
+import Memcached from "memcached";
+import { Client as MemjsClient } from "memjs";
 import { createClient } from "redis";
 import type { DevFacts } from "../../src/cli/dev-facts.ts";
 import { freePort } from "../support/free-port.ts";
@@ -159,12 +161,52 @@ test("ioredis with its default options", async () => {
   expect(await client.mget("text", "none", "text")).toEqual(["value", null, "value"]);
 });
 
+/** Sends bytes to a unix socket and returns all that comes until the other end closes. */
+async function askUnix(path: string, bytes: string): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let answer = "";
+  const socket = {
+    data: (_: unknown, chunk: Buffer) => {
+      answer += chunk.toString("latin1");
+    },
+    close: () => resolve(),
+  };
+  (await Bun.connect({ unix: path, socket })).write(bytes);
+  await promise;
+  return answer;
+}
+
+test("Memcached clients, text and binary, see the same keys on all the servers", async () => {
+  const { facts } = await startJson("--workers", "2", "--shards", "3");
+  const { port, pool, shards } = facts.memcache;
+  expect(pool).toBe("dev-memcache");
+  expect(shards.length).toBe(3);
+  const text = new Memcached(`${facts.host}:${port}`);
+  closing.push(() => text.end());
+  const binary = MemjsClient.create(`${facts.host}:${port}`, { logger: { log: () => {} } });
+  closing.push(() => binary.close());
+  const keys = Array.from({ length: 300 }, (_, index) => `key:${index}`);
+  for (const key of keys) expect(await binary.set(key, `value of ${key}`, {})).toBe(true);
+  const values = await new Promise<Record<string, unknown>>((resolve, reject) => {
+    text.getMulti(keys, (error, found) => (error ? reject(error) : resolve(found)));
+  });
+  expect(values).toEqual(Object.fromEntries(keys.map((key) => [key, `value of ${key}`])));
+  const sizes: number[] = [];
+  for (const { address } of shards) {
+    const stats = await askUnix(address, "stats\r\nquit\r\n");
+    sizes.push(Number(/curr_items (\d+)/.exec(stats)?.[1]));
+  }
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(300);
+  expect(Math.min(...sizes)).toBeGreaterThan(0);
+});
+
 test("it says that it is not for production, and what to type next", async () => {
   const port = freePort();
   const { output } = await start("Ctrl-C ends it.\n", "--port", String(port));
   expect(output).toContain("NOT FOR PRODUCTION");
   expect(output).toContain("in memory only");
   expect(output).toContain(`redis-cli -p ${port} set a 1\n`);
+  expect(output).toMatch(/\n {2}Memcached {2}on 127\.0\.0\.1:[0-9]+, before 4 embedded/);
   const config = /configuration that runs is (.*)\n/.exec(output)?.[1] ?? "";
   const route = Bun.spawnSync([...COMMAND, "route", "-c", config, "dev", "a", "--json"]);
   expect(route.stdout.toString()).toContain("shard-");
@@ -214,6 +256,13 @@ test("a port that was asked for and is in use is an error that names it", async 
   expect(error).toContain(`port ${facts.port} of 127.0.0.1 is in use`);
 });
 
+test("two ports that are one are an error", async () => {
+  const port = String(freePort());
+  const { code, error } = await failure("--port", port, "--memcache-port", port);
+  expect(code).toBe(1);
+  expect(error).toContain("--port and --memcache-port must differ");
+});
+
 test("without --port the next free one is taken", async () => {
   const first = await start("}\n", "--json");
   const second = await start("}\n", "--json");
@@ -226,6 +275,7 @@ test.each([
   ["--port", "0"],
   ["--port", "70000"],
   ["--workers", "many"],
+  ["--memcache-port", "0"],
   ["--shards", "0"],
   ["--shards", "1.5"],
 ])("%s %s is refused", async (flag, value) => {

@@ -1,5 +1,11 @@
 /** Sends a script in pieces that are cut where the test says, each of them in a write of its own. */
-import type { RespClient } from "./resp-client.ts";
+
+/** What is needed of a client. */
+export interface PieceSender {
+  send(bytes: Buffer): void;
+  /** Resolves when the kernel took all that was sent. */
+  sent(): Promise<void>;
+}
 
 /**
  * Cuts bytes at the given offsets. Offsets outside, repeated or unordered ones are allowed.
@@ -17,7 +23,7 @@ export function cut(bytes: Buffer, offsets: readonly number[]): Buffer[] {
  * Sends the pieces one after the other, and gives up the processor between two of them so that the other end can
  * read each by itself. (It may still find two at once: nothing can force it not to.)
  */
-export async function sendInPieces(client: RespClient, pieces: readonly Buffer[]): Promise<void> {
+export async function sendInPieces(client: PieceSender, pieces: readonly Buffer[]): Promise<void> {
   for (const piece of pieces) {
     client.send(piece);
     await client.sent();

@@ -142,8 +142,9 @@ export function poolYaml(
   name: string,
   listen: string,
   { hash, distribution, hashTag, servers }: PlacementCombination,
+  isRedis = true,
 ): string {
-  const lines = [`${name}:`, `  listen: ${listen}`, "  redis: true", `  hash: ${hash}`];
+  const lines = [`${name}:`, `  listen: ${listen}`, `  redis: ${isRedis}`, `  hash: ${hash}`];
   lines.push(`  distribution: ${distribution}`);
   if (hashTag !== null) lines.push(`  hash_tag: "${hashTag}"`);
   lines.push("  servers:");

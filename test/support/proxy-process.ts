@@ -70,7 +70,7 @@ async function statsArguments(given: readonly string[]): Promise<string[]> {
   return ["-a", "127.0.0.1", "-s", String(await freePort())];
 }
 
-export interface RedisPoolOptions {
+export interface PoolOptions {
   readonly listen: string;
   readonly servers: readonly { readonly host: string; readonly port: number }[];
   /** Further lines of the pool, for instance `["timeout: 400"]`. */
@@ -78,11 +78,15 @@ export interface RedisPoolOptions {
 }
 
 /** A twemproxy configuration of one Redis pool, whose servers are called s0, s1 and so on. */
-export function redisPool({ listen, servers, lines = [] }: RedisPoolOptions): string {
+export function redisPool(options: PoolOptions): string {
+  return memcachePool({ ...options, lines: ["redis: true", ...(options.lines ?? [])] });
+}
+
+/** The same for a Memcached pool. */
+export function memcachePool({ listen, servers, lines = [] }: PoolOptions): string {
   return [
     "pool:",
     `  listen: ${listen}`,
-    "  redis: true",
     "  hash: fnv1a_64",
     "  distribution: ketama",
     ...lines.map((line) => `  ${line}`),
@@ -93,7 +97,7 @@ export function redisPool({ listen, servers, lines = [] }: RedisPoolOptions): st
 }
 
 /**
- * Keys of a `redisPool`, by the server that they belong to while all are live.
+ * Keys of a `redisPool` or `memcachePool`, by the server that they belong to while all are live.
  * @returns `count` keys "k:n" for each of the `servers` servers.
  */
 export function keysByServer(servers: number, count: number): string[][] {

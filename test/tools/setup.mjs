@@ -17,7 +17,10 @@ const TEST_PROGRAMS = [
   { package: "redis-tools", check: ["redis-benchmark", "--version"] },
   { package: "memcached", check: ["memcached", "--version"] },
   { package: "nutcracker", check: ["nutcracker", "--version"] },
+  { package: "libmemcached-tools", check: ["memccapable", "-h"] },
   { package: "python3-redis", check: ["/usr/bin/python3", "-c", "import redis"] },
+  { package: "python3-pymemcache", check: ["/usr/bin/python3", "-c", "import pymemcache"] },
+  { package: "python3-pylibmc", check: ["/usr/bin/python3", "-c", "import pylibmc"] },
 ];
 
 export function checkNode() {

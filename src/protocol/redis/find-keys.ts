@@ -21,7 +21,9 @@ function findBySpec(spec: KeySpec, view: RequestView, into: number[]): boolean {
   if (spec.from === "index") {
     first = spec.index;
   } else {
-    const keyword = findKeyword(view, spec.keyword, spec.searchFrom);
+    // Of an option that is given twice Redis takes the last; STREAMS comes once, and ends the options.
+    const find = spec.last === 0 ? findLastOption : findKeyword;
+    const keyword = find(view, spec.keyword, spec.searchFrom);
     if (keyword < 0) return true;
     first = keyword + 1;
   }
@@ -70,6 +72,17 @@ function lastKey(
   if (spec.last >= 0) return first + spec.last;
   if (spec.limit <= 1) return count + spec.last;
   return first + Math.floor((count - first) / spec.limit) + spec.last;
+}
+
+/** Argument index of the last `keyword` that is an option with a value, from `searchFrom` on; -1: none. */
+function findLastOption(view: RequestView, keyword: string, searchFrom: number): number {
+  let found = -1;
+  let at = findKeyword(view, keyword, searchFrom);
+  while (at > 0 && at + 1 < view.count) {
+    found = at;
+    at = findKeyword(view, keyword, at + 2);
+  }
+  return found;
 }
 
 /** Argument index of `keyword` (any case), looked for from `searchFrom` on; backwards if that is negative; -1: none. */

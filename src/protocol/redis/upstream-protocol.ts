@@ -4,6 +4,7 @@ import { encodeRequest, type RespVersion } from "./encode.ts";
 import { RedisReplyScanner } from "./reply-scanner.ts";
 
 const MINUS = 0x2d;
+const UNAVAILABLE = /^(LOADING|ERR max number of clients)/;
 
 /**
  * @param version of the protocol to agree on
@@ -28,7 +29,11 @@ export function createRedisUpstream(
     probe: encodeRequest("PING"),
     handshakeFault(index, bytes, start, end) {
       if (bytes[start] !== MINUS) return null;
-      return `${requests[index]?.what}: ${bytes.toString("utf8", start + 1, end - 2)}`;
+      const error = bytes.toString("utf8", start + 1, end - 2);
+      const request = requests[index];
+      if (request !== undefined) return `${request.what}: ${error}`;
+      // To the probe any answer will do, but that it cannot serve now.
+      return UNAVAILABLE.test(error) ? `PING: ${error}` : null;
     },
   };
 }

@@ -58,6 +58,7 @@ function resultWith(commit: string, proxyCpu: readonly number[]): Result {
       memoryMib: 1,
       bun: "1",
       redis: "7",
+      memcached: "1",
       commit,
     },
     settings: { rounds: 3, secondsPerRound: 1 },

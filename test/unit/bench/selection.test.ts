@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { keyName, keySpaceFor, storedValue } from "../../../bench/key-space.ts";
 import { namesOf, parseOptions } from "../../../bench/options.ts";
 import { parseProxy } from "../../../bench/proxies.ts";
-import { keyName, keySpaceFor, storedValue } from "../../../bench/servers.ts";
+
 import { allWorkloads, CLIENTS, keysOf } from "../../../bench/workloads.ts";
 
 describe("workloads", () => {
@@ -21,6 +22,7 @@ describe("workloads", () => {
       ...["GET 100B P1 1", "GET 100B P16 0.45", "GET 100B P64 0.25"],
       ...["SET 100B P1 1", "SET 100B P16 0.45", "SET 100B P64 0.25"],
       ...["MGET100 100B P1 0.5", "MGET100 100B P16 0.5", "MGET100 100B P64 0.5"],
+      ...["memcache get 100B P1 1", "memcache set 100B P1 1", "memcache get100 100B P1 0.5"],
     ]);
   });
 });

@@ -249,6 +249,11 @@ const WARNINGS: readonly Case[] = [
     ['F:3:13: warning: pool "alpha": redis_db has no effect without "redis: true"'],
   ],
   [
+    "dead_server with Redis",
+    twemproxy("  redis: true\n  dead_server: miss\n"),
+    ['F:4:16: warning: pool "alpha": dead_server has no effect without "redis: false"'],
+  ],
+  [
     "pools that disagree about reuseport",
     `${twemproxy("  reuseport: true\n")}beta:\n  listen: h:3\n  reuseport: false\n${SERVERS}`,
     [

@@ -45,6 +45,7 @@ test("a twemproxy file gets nutcracker's defaults", () => {
         clientConnectionsMax: 0,
         redisAuth: null,
         redisDb: 0,
+        deadServer: "error",
         preconnect: false,
         tcpKeepalive: false,
         tcpNodelay: true,
@@ -150,6 +151,7 @@ pools:
     clientConnectionsMax: 8,
     redisAuth: "pass word",
     redisDb: 9,
+    deadServer: "error",
     preconnect: true,
     tcpKeepalive: true,
     tcpNodelay: false,
@@ -210,6 +212,7 @@ test("quotes never matter, anchors work, and a byte is as good as its escape", (
   expect(pool).toMatchObject({
     listen: { host: "0.0.0.0", port: 1 },
     timeoutMs: 400,
+    deadServer: "error",
     preconnect: true,
     hashTag: "{}",
   });

@@ -37,6 +37,7 @@ function poolConfig(name: string, servers: readonly string[]): PoolConfig {
     clientConnectionsMax: 0,
     redisAuth: null,
     redisDb: 0,
+    deadServer: "error",
     preconnect: false,
     tcpKeepalive: false,
     tcpNodelay: true,

@@ -53,6 +53,19 @@ describe("opening a connection", () => {
     expect(rig.sink.settled.get(1)).toBe("+x\r\n");
   });
 
+  test("a server that is loading, or has no room, is not up", async () => {
+    for (const answer of ["-LOADING Redis is loading", "-ERR max number of clients reached"]) {
+      const rig = createConnectionRig();
+      rig.get(0);
+      rig.attempts[0]!.events.onError("ECONNREFUSED");
+      rig.timers.at(-1)!.callback();
+      const socket = await rig.opened();
+      socket.says(`${answer}\r\n`);
+      expect(rig.heard.up).toBe(0);
+      expect(rig.connection.refusal?.kind).toBe("handshake");
+    }
+  });
+
   test("retries wait longer each time", () => {
     const rig = createConnectionRig();
     rig.get(0);
@@ -257,6 +270,22 @@ describe("deadlines", () => {
     expect(rig.counters[SERVER.server_timedout]).toBe(1);
     expect(socket.isClosed).toBe(false);
     expect(rig.connection.pendingCount).toBe(0);
+  });
+
+  test("a server that always answers late is in trouble, and its late replies do not clear it", async () => {
+    const rig = createConnectionRig();
+    rig.get(0);
+    const socket = await rig.opened();
+    for (let round = 1; round <= 3; round++) {
+      rig.turn.atMs += 120;
+      rig.connection.checkDeadlines(rig.turn.atMs);
+      socket.says("+late\r\n");
+      rig.get(round);
+      await rig.endTurn();
+    }
+    expect(rig.heard.trouble).toBe(3);
+    expect(rig.heard.reply).toBe(0);
+    expect(socket.isClosed).toBe(false);
   });
 
   test("requests that were never sent are forgotten when nobody waits any more", async () => {

@@ -1,0 +1,15 @@
+/** What a binary reply says of its request, in numbers; the words are memcached's own. */
+export const STATUS = {
+  ok: 0x0000,
+  notFound: 0x0001,
+  tooLarge: 0x0003,
+  invalidArguments: 0x0004,
+  unknownCommand: 0x0081,
+  /** The proxy's: the server is not available, and trying again later may help. memcached itself never sends it. */
+  temporaryFailure: 0x0086,
+} as const;
+
+export const NOT_FOUND_TEXT = "Not found";
+export const TOO_LARGE_TEXT = "Too large.";
+export const INVALID_ARGUMENTS_TEXT = "Invalid arguments";
+export const UNKNOWN_COMMAND_TEXT = "Unknown command";

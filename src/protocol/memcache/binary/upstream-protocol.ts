@@ -1,0 +1,17 @@
+/** Memcached's binary protocol on the server side. */
+import type { UpstreamProtocol } from "../../../api/protocol.ts";
+import { AT_OPCODE, HEADER_BYTES, OPCODE, REQUEST_MAGIC } from "./opcode.ts";
+import { BinaryReplyScanner } from "./reply-scanner.ts";
+
+export function createMemcacheBinaryUpstream(): UpstreamProtocol {
+  const noop = Buffer.alloc(HEADER_BYTES);
+  noop[0] = REQUEST_MAGIC;
+  noop[AT_OPCODE] = OPCODE.noop;
+  return {
+    createReplyScanner: () => new BinaryReplyScanner(),
+    handshake: Buffer.alloc(0),
+    handshakeReplies: 0,
+    probe: noop,
+    handshakeFault: () => null,
+  };
+}

@@ -1,0 +1,211 @@
+/**
+ * Collects the replies to the parts of a split `get` and settles the session's slot once: the values in the client's
+ * order, misses left out, one END. Gathers are reused.
+ */
+import type { Failure, ReplySink } from "../../../api/upstream.ts";
+import { copyOf } from "../../../base/copy-of.ts";
+import { END, MISMATCH } from "../../../protocol/memcache/text/replies.ts";
+import { TextReplyScanner } from "../../../protocol/memcache/text/reply-scanner.ts";
+import type { TextRequest } from "../../../protocol/memcache/text/text-request.ts";
+import { blockEndOf } from "../../../protocol/memcache/text/value-block.ts";
+import type { Session } from "../../session.ts";
+
+const NONE: Buffer = Buffer.alloc(0);
+const FREE_MAX = 256;
+const KEYS_START = 128;
+const KEYS_KEPT_MAX = 4096;
+const LF = 10;
+
+const free: GetGather[] = [];
+const scanner: TextReplyScanner = new TextReplyScanner();
+
+/** Ranges of parts' replies in the order of the merged one. Scratch space: a reply is merged in one go. */
+let pieceBytes: Buffer[] = [];
+let pieceFrom: Int32Array = new Int32Array(KEYS_START);
+let pieceTo: Int32Array = new Int32Array(KEYS_START);
+let pieces = 0;
+
+/** @param deadIsMiss what a server that is not available does not have counts as a miss */
+export function takeGetGather(session: Session, token: number, deadIsMiss: boolean): GetGather {
+  const gather = free.pop() ?? new GetGather();
+  gather.start(session, token, deadIsMiss);
+  return gather;
+}
+
+export class GetGather implements ReplySink {
+  private session: Session | null = null;
+  private token = 0;
+  private deadIsMiss = false;
+  private parts = 0;
+  private partsLeft = 0;
+  /** The reply when something went wrong: that of the lowest part, so that it does not depend on who was first. */
+  private fault: Buffer | null = null;
+  private faultPart = 0;
+  // The request's keys, and the part that each went to.
+  private keyBytes: Buffer = NONE;
+  private keys = 0;
+  private keyStart: Int32Array = new Int32Array(KEYS_START);
+  private keyEnd: Int32Array = new Int32Array(KEYS_START);
+  private partOfKey: Int32Array = new Int32Array(KEYS_START);
+  // By part: its reply without END, and how far it is merged.
+  private readonly bytes: Buffer[] = [];
+  private readonly from: number[] = [];
+  private readonly to: number[] = [];
+
+  start(session: Session, token: number, deadIsMiss: boolean): void {
+    this.session = session;
+    this.token = token;
+    this.deadIsMiss = deadIsMiss;
+    this.fault = null;
+  }
+
+  /** The keys are `request`'s from token `firstKey` on; `partOfKey` (borrowed) has the part of each. */
+  expect(request: TextRequest, firstKey: number, partOfKey: Int32Array, parts: number): void {
+    const keys = request.count - firstKey;
+    if (this.keyStart.length < keys) {
+      this.keyStart = new Int32Array(keys);
+      this.keyEnd = new Int32Array(keys);
+      this.partOfKey = new Int32Array(keys);
+    }
+    for (let key = 0; key < keys; key++) {
+      this.keyStart[key] = request.tokenStart[firstKey + key]!;
+      this.keyEnd[key] = request.tokenEnd[firstKey + key]!;
+      this.partOfKey[key] = partOfKey[key]!;
+    }
+    this.keyBytes = request.bytes;
+    this.keys = keys;
+    this.parts = parts;
+    this.partsLeft = parts;
+    for (let part = 0; part < parts; part++) this.keepPart(part, NONE, 0, 0);
+  }
+
+  onReplies(part: number, count: number, bytes: Buffer, start: number, end: number): void {
+    let from = start;
+    for (let i = 0; i < count; i++) {
+      const to = count === 1 ? end : scanner.scan(bytes, from, end);
+      this.onPart(part + i, bytes, from, to);
+      from = to;
+    }
+  }
+
+  onFailure(part: number, count: number, failure: Failure): void {
+    for (let i = 0; i < count; i++) {
+      if (!this.deadIsMiss) {
+        this.fail(part + i, this.session!.failureReply(failure, this.token));
+      }
+      this.partDone();
+    }
+  }
+
+  private onPart(part: number, bytes: Buffer, start: number, end: number): void {
+    const lastLine = end - END.length;
+    if (lastLine >= start && isEnd(bytes, lastLine, start))
+      this.keepPart(part, bytes, start, lastLine);
+    // An error, maybe after some values.
+    else this.fail(part, copyOf(bytes, Math.max(start, bytes.lastIndexOf(LF, end - 2) + 1), end));
+    this.partDone();
+  }
+
+  private keepPart(part: number, bytes: Buffer, start: number, end: number): void {
+    this.bytes[part] = bytes;
+    this.from[part] = start;
+    this.to[part] = end;
+  }
+
+  private fail(part: number, reply: Buffer): void {
+    if (this.fault !== null && this.faultPart < part) return;
+    this.fault = reply;
+    this.faultPart = part;
+  }
+
+  private partDone(): void {
+    if (--this.partsLeft > 0) return;
+    const session = this.session!;
+    if (session.isOpen) {
+      if (this.fault === null && !this.findPieces()) this.fault = MISMATCH;
+      if (this.fault !== null) session.reply(this.token, this.fault);
+      else this.deliver(session);
+    }
+    this.release();
+  }
+
+  /** Orders the values as the client did. @returns false: some do not belong to any key */
+  private findPieces(): boolean {
+    const { keys, keyBytes, keyStart, keyEnd, partOfKey } = this;
+    if (pieceFrom.length < keys) {
+      pieceFrom = new Int32Array(keys);
+      pieceTo = new Int32Array(keys);
+    }
+    pieces = 0;
+    let lastPart = -1;
+    for (let key = 0; key < keys; key++) {
+      const part = partOfKey[key]!;
+      if (part < 0) continue;
+      const bytes = this.bytes[part]!;
+      const from = this.from[part]!;
+      const end = blockEndOf(bytes, from, this.to[part]!, keyBytes, keyStart[key]!, keyEnd[key]!);
+      if (end === 0) continue;
+      this.from[part] = end;
+      if (part === lastPart) {
+        pieceTo[pieces - 1] = end;
+        continue;
+      }
+      lastPart = part;
+      pieceBytes[pieces] = bytes;
+      pieceFrom[pieces] = from;
+      pieceTo[pieces++] = end;
+    }
+    for (let part = 0; part < this.parts; part++) {
+      if (this.from[part] !== this.to[part]) return false;
+    }
+    return true;
+  }
+
+  private deliver(session: Session): void {
+    let size = END.length;
+    for (let i = 0; i < pieces; i++) size += pieceTo[i]! - pieceFrom[i]!;
+    if (session.ring.isHead(this.token)) {
+      const { out } = session;
+      const offset = out.reserve(size);
+      if (offset >= 0) {
+        copyPieces(out.reserved, offset);
+      } else {
+        // Large: then values need not be copied.
+        for (let i = 0; i < pieces; i++) out.appendKept(pieceBytes[i]!, pieceFrom[i]!, pieceTo[i]!);
+        out.append(END, 0, END.length);
+      }
+      session.ring.advance(1);
+      session.settled(1, size);
+      return;
+    }
+    const reply = Buffer.allocUnsafeSlow(size);
+    copyPieces(reply, 0);
+    session.reply(this.token, reply);
+  }
+
+  private release(): void {
+    this.session = null;
+    this.fault = null;
+    this.keyBytes = NONE;
+    for (let part = 0; part < this.parts; part++) this.bytes[part] = NONE;
+    if (pieces <= KEYS_START) pieceBytes.fill(NONE, 0, pieces);
+    else pieceBytes = [];
+    if (this.keyStart.length > KEYS_KEPT_MAX) return;
+    if (free.length < FREE_MAX) free.push(this);
+  }
+}
+
+function copyPieces(target: Buffer, offset: number): void {
+  let at = offset;
+  for (let i = 0; i < pieces; i++) {
+    at += pieceBytes[i]!.copy(target, at, pieceFrom[i], pieceTo[i]);
+  }
+  END.copy(target, at);
+}
+
+/** Whether bytes[at …] is the END line of the reply that begins at `start`. */
+function isEnd(bytes: Buffer, at: number, start: number): boolean {
+  if (at > start && bytes[at - 1] !== LF) return false;
+  for (let i = 0; i < END.length; i++) if (bytes[at + i] !== END[i]) return false;
+  return true;
+}

@@ -1,0 +1,54 @@
+/** What differs between pools of different protocols. */
+import type { PoolConfig } from "../api/config.ts";
+import type { UpstreamProtocol } from "../api/protocol.ts";
+import { createMemcacheBinaryUpstream } from "../protocol/memcache/binary/upstream-protocol.ts";
+import { createMemcacheTextUpstream } from "../protocol/memcache/text/upstream-protocol.ts";
+import { encodeError } from "../protocol/redis/encode.ts";
+import type { Frontend } from "../session/frontend.ts";
+import {
+  type MemcacheClientState,
+  MemcacheFrontend,
+} from "../session/memcache/memcache-frontend.ts";
+import {
+  type MemcachePool,
+  VARIANT_BINARY,
+  VARIANT_TEXT,
+} from "../session/memcache/memcache-pool.ts";
+import type { RedisClientState } from "../session/redis/client-state.ts";
+import { RedisFrontend, type RedisPool } from "../session/redis/redis-frontend.ts";
+import { redisVariants } from "../session/redis/variant.ts";
+import type { Session } from "../session/session.ts";
+
+export interface PoolProtocol {
+  /** The kinds of connection to a server, by the numbers that the frontends call them. */
+  readonly variants: readonly UpstreamProtocol[];
+  /** Told to a client that may not stay. */
+  readonly tooManyClients: Buffer;
+  /** @param saved what such a frontend's `saveState` gave in another process; undefined for a new client */
+  createFrontend(session: Session, saved: unknown): Frontend;
+}
+
+/** @param shared what the pool's sessions share, whatever they speak */
+export function createPoolProtocol(
+  config: PoolConfig,
+  shared: RedisPool & MemcachePool,
+): PoolProtocol {
+  if (config.protocol === "redis") {
+    return {
+      variants: redisVariants(config.redisAuth, config.redisDb),
+      tooManyClients: encodeError("ERR max number of clients reached"),
+      createFrontend: (session, saved) =>
+        new RedisFrontend(shared, session, saved as RedisClientState | undefined),
+    };
+  }
+  const variants: UpstreamProtocol[] = [];
+  variants[VARIANT_TEXT] = createMemcacheTextUpstream();
+  variants[VARIANT_BINARY] = createMemcacheBinaryUpstream();
+  return {
+    variants,
+    // memcached's own words, whatever the client was going to speak.
+    tooManyClients: Buffer.from("ERROR Too many open connections\r\n"),
+    createFrontend: (session, saved) =>
+      new MemcacheFrontend(shared, session, saved as MemcacheClientState | undefined),
+  };
+}

@@ -1,0 +1,106 @@
+import { describe, expect, test } from "bun:test";
+import type { Failure } from "../../../../../src/api/upstream.ts";
+import { ByteQueue } from "../../../../../src/base/byte-queue.ts";
+import { TextRequestScanner } from "../../../../../src/protocol/memcache/text/request-scanner.ts";
+import { TextRequest } from "../../../../../src/protocol/memcache/text/text-request.ts";
+import {
+  type GetGather,
+  takeGetGather,
+} from "../../../../../src/session/memcache/text/get-gather.ts";
+import { ReplyRing } from "../../../../../src/session/reply-ring.ts";
+import type { Session } from "../../../../../src/session/session.ts";
+
+const failure: Failure = { kind: "closed", wasSent: true, text: "gone" };
+
+/** As much of a session as a gather needs. */
+function rig(isHead: boolean): { session: Session; token: number; output: () => string } {
+  const out = new ByteQueue();
+  const ring = new ReplyRing(out);
+  const first = isHead ? -1 : ring.open();
+  const token = ring.open();
+  const session = {
+    ring,
+    out,
+    isOpen: true,
+    settled() {},
+    failureReply: ({ text }: Failure) => Buffer.from(`SERVER_ERROR ${text}\r\n`),
+    reply: (slot: number, bytes: Buffer) => ring.settle(slot, 1, bytes, 0, bytes.length),
+  };
+  const output = (): string => {
+    if (first >= 0) ring.settle(first, 1, Buffer.alloc(0), 0, 0);
+    expect(ring.pending).toBe(0);
+    return out.toBuffer().toString("latin1");
+  };
+  return { session: session as unknown as Session, token, output };
+}
+
+function gatherFor(
+  line: string,
+  parts: number[],
+  session: Session,
+  token: number,
+  isMiss = false,
+): GetGather {
+  const request = new TextRequest();
+  const bytes = Buffer.from(`${line}\r\n`);
+  new TextRequestScanner().scan(bytes, 0, bytes.length, request);
+  const gather = takeGetGather(session, token, isMiss);
+  gather.expect(request, 1, Int32Array.from(parts), Math.max(...parts) + 1);
+  return gather;
+}
+
+function answer(gather: GetGather, part: number, reply: string, count = 1): void {
+  // In the middle of other bytes, as replies are.
+  const bytes = Buffer.from(`xx${reply}VALUE a 0 1\r\n`, "latin1");
+  gather.onReplies(part, count, bytes, 2, 2 + reply.length);
+}
+
+const value = (key: string, text = key): string => `VALUE ${key} 0 ${text.length}\r\n${text}\r\n`;
+
+describe.each([true, false])("a gather whose slot is at the head: %p", (isHead) => {
+  test("puts values in the client's order, misses left out", () => {
+    const { session, token, output } = rig(isHead);
+    const gather = gatherFor("get a b c d a e", [0, 1, 0, 1, 0, 2], session, token);
+    answer(gather, 1, `${value("d", "VALUE b 0 1\r\nx\r\nEND\r\n")}END\r\n`);
+    answer(gather, 2, "END\r\n");
+    answer(gather, 0, `${value("a")}${value("c")}${value("a")}END\r\n`);
+    expect(output()).toBe(
+      `${value("a")}${value("c")}${value("d", "VALUE b 0 1\r\nx\r\nEND\r\n")}${value("a")}END\r\n`,
+    );
+  });
+
+  test("takes two parts of one connection as one range", () => {
+    const { session, token, output } = rig(isHead);
+    const gather = gatherFor("get a b c", [0, 0, 1], session, token);
+    answer(gather, 0, `${value("a")}END\r\n${value("c")}END\r\n`, 2);
+    expect(output()).toBe(`${value("a")}${value("c")}END\r\n`);
+  });
+
+  test("tells the error of the lowest part, whoever was first", () => {
+    const { session, token, output } = rig(isHead);
+    const gather = gatherFor("get a b c", [0, 1, 2], session, token);
+    gather.onFailure(2, 1, failure);
+    answer(gather, 1, `${value("b")}SERVER_ERROR out of memory writing get response\r\n`);
+    answer(gather, 0, `${value("a")}END\r\n`);
+    expect(output()).toBe("SERVER_ERROR out of memory writing get response\r\n");
+  });
+
+  test("counts what is not available as misses, when told so", () => {
+    const { session, token, output } = rig(isHead);
+    const gather = gatherFor("get a b c", [0, 1, 0], session, token, true);
+    gather.onFailure(1, 1, failure);
+    answer(gather, 0, `${value("c")}END\r\n`);
+    expect(output()).toBe(`${value("c")}END\r\n`);
+  });
+
+  test.each([value("z"), value("b") + value("a"), value("a") + value("a"), value("ab")])(
+    "gives nobody's values to anybody: %j",
+    (reply) => {
+      const { session, token, output } = rig(isHead);
+      const gather = gatherFor("get a b c", [0, 0, 1], session, token);
+      answer(gather, 1, "END\r\n");
+      answer(gather, 0, `${reply}END\r\n`);
+      expect(output()).toMatch(/^SERVER_ERROR Invalid argument .*\r\n$/);
+    },
+  );
+});
