@@ -8,6 +8,7 @@ import { STATS_FD } from "../api/control.ts";
 import { createLogger, type Logger } from "../base/log.ts";
 import { renderNutcrackerStats, type StatsSource } from "../metrics/nutcracker-stats.ts";
 import { mapStatsMemory } from "../metrics/stats-memory.ts";
+import { assumeIdentity } from "../os/identity.ts";
 import { createStatsPort, type StatsPort } from "./stats-port.ts";
 
 type Start = Extract<ToAdmin, { readonly type: "start" }>;
@@ -50,6 +51,10 @@ export class Admin {
         version: start.version,
         startedAtMs: start.startedAtMs,
       };
+      // Only the first start can: later ones find it done.
+      if (start.runAs !== undefined && process.getuid?.() !== start.runAs.uid) {
+        assumeIdentity(start.runAs);
+      }
       this.#serve(start.statsListenFd);
     } catch (error) {
       this.#log.error(`cannot serve statistics: ${(error as Error).message}`);

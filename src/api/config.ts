@@ -27,6 +27,16 @@ export type Distribution = "ketama" | "modula" | "random";
 export type ProtocolName = "redis" | "memcache";
 /** What becomes of a read of a key whose server is not available, in a Memcached pool. */
 export type DeadServer = "error" | "miss";
+
+/**
+ * How workers come by their clients; docs/accept-modes.md has figures.
+ * - `reuseport`: a SO_REUSEPORT socket for each, the kernel spreads connections (TCP only; unix sockets are shared)
+ * - `shared`: one socket, whoever is awake first accepts
+ * - `mutex`: one socket, and only the holder of a lock listens
+ * - `dispatch`: a process of its own accepts and gives each connection to the worker with the fewest
+ */
+export type AcceptMode = "reuseport" | "shared" | "mutex" | "dispatch";
+
 export type LogLevel = "error" | "warn" | "info" | "debug";
 
 /** `host` is a name or an address as written (without brackets for IPv6). */
@@ -69,6 +79,12 @@ export interface PoolConfig {
   readonly preconnect: boolean;
   /** SO_KEEPALIVE on client and server connections. */
   readonly tcpKeepalive: boolean;
+  /** TCP_NODELAY on client and server connections. */
+  readonly tcpNodelay: boolean;
+  /** TCP_QUICKACK on client connections. */
+  readonly tcpQuickack: boolean;
+  /** TCP_DEFER_ACCEPT on the listening socket, in milliseconds (the kernel counts in seconds); null: off. */
+  readonly tcpDeferAcceptMs: number | null;
   readonly autoEjectHosts: boolean;
   /** Connections per server and worker, ≥ 1. */
   readonly serverConnections: number;
@@ -84,8 +100,15 @@ export interface Config {
   readonly form: "native" | "twemproxy";
   /** Worker processes; "auto" is resolved by the supervisor to the number of usable cores. */
   readonly workers: number | "auto";
-  /** How workers share a listening address: one SO_REUSEPORT socket per worker slot, or one socket for all. */
-  readonly accept: "reuseport" | "shared";
+  readonly accept: AcceptMode;
+  /** Cores that the workers' event loops are pinned to, worker 0 to the first and so on; "auto": each usable one in turn. */
+  readonly affinity: "auto" | "off" | readonly number[];
+  /** The limit of open files is raised to this at start; null: stays. */
+  readonly openFiles: number | null;
+  /** Whom the workers and the admin process run as; null: as whoever started the proxy. */
+  readonly user: string | null;
+  /** null: the primary group of `user`. */
+  readonly group: string | null;
   readonly log: { readonly level: LogLevel; readonly file: string | null };
   readonly pidFile: string | null;
   /** Path of the control socket; null: derived from `file`, see src/config/control-path.ts. */

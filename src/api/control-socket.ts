@@ -91,7 +91,7 @@ export interface LastChange {
 }
 
 export interface ProcessStatus {
-  readonly role: "worker" | "admin";
+  readonly role: "worker" | "admin" | "acceptor";
   readonly name: string;
   /** Null: between two processes. */
   readonly pid: number | null;

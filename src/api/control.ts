@@ -60,17 +60,55 @@ export interface ListenerGrant {
   readonly fd: number;
 }
 
+/**
+ * How a worker that listens on nothing itself gets its clients (`accept: dispatch`). Numbers in the worker process;
+ * the supervisor keeps both ends of both sockets, so what waits in them outlives either process.
+ */
+export interface DispatchGrant {
+  /** Unix SEQPACKET socket: a packet is one connection, its bytes are the pool's name. */
+  readonly connections: number;
+  /** Unix stream socket: a byte says that packets wait. */
+  readonly bell: number;
+}
+
+/**
+ * How workers that take turns in listening (`accept: mutex`) tell each other: a byte says that it is your turn. Unix stream
+ * sockets; numbers in the worker process.
+ */
+export interface TurnGrant {
+  /** This worker's end: to be read. */
+  readonly own: number;
+  /** The other ends, by slot: to be written. */
+  readonly bells: readonly { readonly slot: number; readonly fd: number }[];
+}
+
+/** Who a child becomes once it has what only the supervisor's user may open. */
+export interface RunAs {
+  readonly uid: number;
+  readonly gid: number;
+  /** Supplementary groups. */
+  readonly groups: readonly number[];
+}
+
 export type ToWorker =
   | {
       readonly type: "start";
       /** Its region of the statistics memory; no other living worker has the same. */
       readonly slot: number;
+      /** Counted from 0 in its crew: decides on its CPU core. */
+      readonly index: number;
       /** Counts all workers ever started, over upgrades, too: what it numbers by this is unique. */
       readonly birth: number;
       /** Worker processes in all: a pool's client limit is divided by it. */
       readonly workers: number;
       readonly config: Config;
       readonly listeners: readonly ListenerGrant[];
+      /** Absent: it accepts on `listeners`. */
+      readonly dispatch?: DispatchGrant;
+      /** Present when it takes turns with the others on `listeners`. */
+      readonly turns?: TurnGrant;
+      /** Absent: as whom it was started. */
+      readonly runAs?: RunAs;
       readonly stats: StatsLayout;
     }
   /** Accept nobody any more, finish what is in flight, then exit 0; after timeoutMs close the rest. */
@@ -146,6 +184,26 @@ export type ToAdmin =
       readonly version: string;
       /** Milliseconds since the epoch at which the supervisor started. */
       readonly startedAtMs: number;
+      readonly runAs?: RunAs;
     }
   | { readonly type: "stop" }
   | { readonly type: "reopen_log" };
+
+/** Fd of the first socket in the acceptor process; the others follow without gaps. */
+export const ACCEPTOR_FD_FIRST = 5;
+
+/** The acceptor process (`accept: dispatch`) takes connections and gives each to the worker with the fewest. */
+export type ToAcceptor =
+  | {
+      readonly type: "start";
+      readonly config: Config;
+      readonly stats: StatsLayout;
+      readonly listeners: readonly ListenerGrant[];
+      /** The other ends of the workers' DispatchGrants, by slot. */
+      readonly workers: readonly (DispatchGrant & { readonly slot: number })[];
+      readonly runAs?: RunAs;
+    }
+  | { readonly type: "stop" }
+  | { readonly type: "reopen_log" }
+  /** Answered by `pong`, as by a worker; and it says `ready`. */
+  | { readonly type: "ping"; readonly id: number };

@@ -84,7 +84,8 @@ function describeProcess(config: Config): string[] {
   const port = stats.listen === null ? "off" : formatAddress(stats.listen);
   return formatTable(
     [
-      ["workers", `${config.workers}, accept ${config.accept}`],
+      ["workers", `${config.workers}, accept ${config.accept}${describeAffinity(config)}`],
+      ...describeIdentity(config),
       ["log", `${log.level} and worse, to ${log.file ?? "stderr"}`],
       ["pid file", config.pidFile ?? "none"],
       ["statistics", `${port}, every ${formatDuration(stats.intervalMs)}`],
@@ -92,6 +93,16 @@ function describeProcess(config: Config): string[] {
     ],
     [],
   );
+}
+
+function describeAffinity({ affinity }: Config): string {
+  if (affinity === "off") return "";
+  return affinity === "auto" ? ", pinned to cores in turn" : `, pinned to cores ${affinity.join()}`;
+}
+
+function describeIdentity({ user, group }: Config): [string, string][] {
+  if (user === null && group === null) return [];
+  return [["run as", `user ${user ?? "unchanged"}, group ${group ?? "the user's"}`]];
 }
 
 function describePool(pool: PoolConfig): string[] {

@@ -1,5 +1,7 @@
 /** The flags of `proxy run`: nutcracker's and ours, and what they change in a configuration. */
-import type { Address, Config, LogLevel } from "../api/config.ts";
+import type { AcceptMode, Address, Config, LogLevel } from "../api/config.ts";
+import { didYouMean } from "../config/nearest.ts";
+import { ACCEPT_MODES } from "../config/options-top.ts";
 
 export const RUN_ARGS = {
   config: {
@@ -13,10 +15,15 @@ export const RUN_ARGS = {
     valueHint: "auto|N",
     description: "Worker processes; auto: one for each core that may be used",
   },
+  accept: {
+    type: "string",
+    valueHint: "MODE",
+    description: "How workers come by clients: reuseport, shared, mutex or dispatch",
+  },
   reuseport: {
     type: "boolean",
-    description: "One listening socket per worker, connections spread by the kernel",
-    negativeDescription: "One listening socket that all workers share",
+    description: "The same as --accept reuseport: a listening socket for each worker",
+    negativeDescription: "The same as --accept shared: one listening socket for all workers",
   },
   "test-conf": {
     type: "boolean",
@@ -86,6 +93,7 @@ export const RUN_ARGS = {
 /** The values of the flags that change a configuration, as written; undefined: not given. */
 export interface RunFlags {
   readonly workers?: string | undefined;
+  readonly accept?: string | undefined;
   readonly reuseport?: boolean | undefined;
   readonly output?: string | undefined;
   readonly verbose?: string | undefined;
@@ -120,12 +128,13 @@ export function applyFlags(
   const port = number("stats-port", 1, 65535);
   const intervalMs = number("stats-interval", 1, 2 ** 31 - 1);
   number("mbuf-size", 512, 16 * 1024 * 1024);
+  const accept = acceptOf(flags, problems);
   if (problems.length > 0) return { problems };
   return {
     config: {
       ...config,
       workers: workers ?? config.workers,
-      accept: acceptOf(flags.reuseport) ?? config.accept,
+      accept: accept ?? config.accept,
       pidFile: flags["pid-file"] ?? config.pidFile,
       control: flags.control ?? config.control,
       log: {
@@ -140,9 +149,22 @@ export function applyFlags(
   };
 }
 
-function acceptOf(reuseport: boolean | undefined): Config["accept"] | null {
-  if (reuseport === undefined) return null;
-  return reuseport ? "reuseport" : "shared";
+function acceptOf(flags: RunFlags, problems: string[]): AcceptMode | null {
+  const { accept, reuseport } = flags;
+  const short = reuseport === undefined ? null : reuseport ? "reuseport" : "shared";
+  if (accept === undefined) return short;
+  const mode = ACCEPT_MODES.find((name) => name === accept);
+  if (mode === undefined) {
+    const hint = didYouMean(accept, ACCEPT_MODES) || `; expected one of ${ACCEPT_MODES.join(", ")}`;
+    problems.push(`--accept: unknown mode "${accept}"${hint}`);
+    return null;
+  }
+  if (short !== null && short !== mode) {
+    problems.push(
+      `--accept ${mode} and --${reuseport ? "" : "no-"}reuseport contradict each other`,
+    );
+  }
+  return mode;
 }
 
 /** nutcracker's levels: 0 to 3 are errors, 4 warnings, 5 and 6 news, the rest details. */

@@ -10,6 +10,7 @@ import { formatAddress } from "./address.ts";
 import { describe, type MapNode, readDocument } from "./document.ts";
 import type { Form } from "./option.ts";
 import { optionsKnown } from "./options.ts";
+import { ACCEPT_MODES } from "./options-top.ts";
 import { type ReadPool, readPools } from "./pools.ts";
 import { type Problem, ProblemList } from "./problem.ts";
 import { absentMap, expectMap, isPoolLike, readMap, type Scope, type Values } from "./scope.ts";
@@ -69,10 +70,9 @@ function loadNative(scope: Scope, root: MapNode, file: string): Config | null {
     scope.problems.error(poolsMap.offset, "pools", "pools: the file has no pools");
   }
   reportStatsListen(scope, stats, pools);
-  const accept = top.peek("accept") === "shared" ? "shared" : "reuseport";
-  return scope.problems.hasErrors
-    ? null
-    : build(scope.form, file, { top, log, stats }, { accept, pools });
+  if (scope.problems.hasErrors) return null;
+  const accept = top.choice("accept", ACCEPT_MODES);
+  return build(scope.form, file, { top, log, stats }, { accept, pools });
 }
 
 function loadTwemproxy(scope: Scope, root: MapNode, file: string): Config | null {
@@ -133,6 +133,10 @@ function build(
     form,
     workers,
     accept: rest.accept,
+    affinity: affinityOf(top.textOrNull("affinity")),
+    openFiles: top.numberOrNull("rlimit_nofile"),
+    user: top.textOrNull("user"),
+    group: top.textOrNull("group"),
     log: { level: log.choice("level", LOG_LEVELS), file: log.textOrNull("file") },
     pidFile: top.textOrNull("pid_file"),
     control: top.textOrNull("control"),
@@ -144,4 +148,11 @@ function build(
       return pool;
     }),
   };
+}
+
+/** "0,1,4", as the option's value is. */
+function affinityOf(text: string | null): Config["affinity"] {
+  if (text === "auto" || text === "off") return text;
+  assert(text !== null && text !== "", "affinity has a default");
+  return text.split(",").map(Number);
 }

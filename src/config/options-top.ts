@@ -1,5 +1,8 @@
 /** Options outside the pools. Only the native form has them; twemproxy takes them from the command line. */
+import type { AcceptMode } from "../api/config.ts";
 import { type Form, type Option, option } from "./option.ts";
+
+export const ACCEPT_MODES: readonly AcceptMode[] = ["reuseport", "shared", "mutex", "dispatch"];
 
 const NATIVE: readonly Form[] = ["native"];
 const DURATION_MAX_MS = 2_147_483_647;
@@ -17,12 +20,45 @@ export const TOP_OPTIONS: readonly Option[] = [
   option({
     name: "accept",
     where: "top",
-    type: { kind: "choice", values: ["reuseport", "shared"] },
+    type: { kind: "choice", values: ACCEPT_MODES },
     forms: NATIVE,
     default: "reuseport",
     applies: "generation",
-    help: "How workers share a TCP address: a SO_REUSEPORT socket each (even spread), or one socket for all.",
+    help: "How workers come by clients: a SO_REUSEPORT socket each, one socket for all (`shared`; by turns: `mutex`), or a process that deals them out (`dispatch`). See accept-modes.md.",
     instead: '"reuseport: true" or "reuseport: false" in a pool',
+  }),
+  option({
+    name: "affinity",
+    where: "top",
+    type: { kind: "cores" },
+    forms: NATIVE,
+    default: "off",
+    applies: "generation",
+    help: "CPU cores that workers are pinned to, in the order of their numbers; `auto`: the usable ones in turn.",
+  }),
+  option({
+    name: "rlimit_nofile",
+    where: "top",
+    type: { kind: "integer", min: 64, max: 1_073_741_816 },
+    forms: NATIVE,
+    applies: "generation",
+    help: "The limit of open files is raised to this at start; beyond the hard limit that takes root. Never lowered.",
+  }),
+  option({
+    name: "user",
+    where: "top",
+    type: { kind: "text" },
+    forms: NATIVE,
+    applies: "generation",
+    help: "User that workers and the admin process become once the sockets are open. The supervisor must be root and stays it.",
+  }),
+  option({
+    name: "group",
+    where: "top",
+    type: { kind: "text" },
+    forms: NATIVE,
+    applies: "generation",
+    help: "Group that they become members of; unset: the user's own groups.",
   }),
   option({
     name: "log",

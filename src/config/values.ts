@@ -8,6 +8,9 @@ import { didYouMean } from "./nearest.ts";
 import type { Form, Option, OptionType } from "./option.ts";
 import { quote } from "./problem.ts";
 
+/** Largest number of a CPU core; no kernel is built for more. */
+export const CORE_MAX = 8191;
+
 /** Durations in milliseconds; null: none, off, unset. */
 export type Value = string | number | boolean | Address | null;
 
@@ -18,6 +21,7 @@ export type Parsed =
 /** @returns the value, or a message: what was found and what was expected instead */
 export function parseValue(option: Option, node: Node): Parsed {
   if (node.kind === "scalar") return parseText(option, node.text);
+  if (option.type.kind === "cores" && node.kind === "list") return parseCoreList(node);
   const hint =
     option.type.kind === "pair" && node.kind === "map"
       ? `; braces need quotes: ${option.name}: "{}"`
@@ -49,6 +53,8 @@ export function parseText(option: Option, text: string): Parsed {
       return type.none && text === "none" ? ok(null) : parsedAddress(parseListen(text), text);
     case "server_address":
       return parsedAddress(parseServerAddress(text), text);
+    case "cores":
+      return parseCores(text);
     case "group":
     case "pools":
     case "servers":
@@ -86,6 +92,8 @@ export function expectation(type: OptionType): string {
       return `host:port or /path${type.none ? ", or none" : ""}`;
     case "server_address":
       return "host:port or /path";
+    case "cores":
+      return "auto, off, or numbers of CPU cores such as [0, 1] or 0-3,8";
     case "group":
       return "a map of options";
     case "pools":
@@ -143,6 +151,29 @@ function parseBoolean(text: string): Parsed {
 
 function parsedAddress(address: Address | string, text: string): Parsed {
   return typeof address === "string" ? bad(`${address} (found ${quote(text)})`) : ok(address);
+}
+
+/** A list of the file, whose entries may be ranges, too. */
+function parseCoreList(node: Extract<Node, { kind: "list" }>): Parsed {
+  const texts = node.items.map((item) => (item.kind === "scalar" ? item.text : describe(item)));
+  const isNumbers = texts.every((text) => /^\d/.test(text));
+  return isNumbers
+    ? parseCores(texts.join(","))
+    : bad(`expected ${expectation({ kind: "cores" })}, found a list of ${quote(texts.join(", "))}`);
+}
+
+/** Cores stay text here: numbers in the order given, ranges written out, separated by commas. */
+function parseCores(text: string): Parsed {
+  if (text === "auto" || text === "off") return ok(text);
+  const cores: number[] = [];
+  for (const part of text.split(",")) {
+    const [, first = "", last = first] = /^\s*(\d{1,4})(?:-(\d{1,4}))?\s*$/.exec(part) ?? [];
+    if (first === "" || Number(last) < Number(first) || Number(last) > CORE_MAX) {
+      return unexpected({ kind: "cores" }, text);
+    }
+    for (let core = Number(first); core <= Number(last); core++) cores.push(core);
+  }
+  return ok(cores.join(","));
 }
 
 function hasControl(text: string): boolean {

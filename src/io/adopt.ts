@@ -1,17 +1,17 @@
 /** A client's connection that another process accepted. */
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import { BunStream, NOBODY, STREAM_HANDLER } from "./bun-stream.ts";
-import { KEEPALIVE_IDLE_MS } from "./listen.ts";
+import { type SocketTuning, tuneSocket } from "./socket-tuning.ts";
 
 /**
  * Makes descriptor `fd`, a connected socket, a stream, and owns it from now on.
- * @param onStream who hears of the stream's events
+ * @param onStream who hears of the stream's events, or null: it is closed at once
  * @param onError it is no connected socket (any more); it was closed
  */
 export function adoptStream(
   fd: number,
-  isKeptAlive: boolean,
-  onStream: (stream: Stream) => StreamEvents,
+  tuning: SocketTuning,
+  onStream: (stream: Stream) => StreamEvents | null,
   onError: () => void,
 ): void {
   const connected = Bun.connect<BunStream>({
@@ -24,8 +24,13 @@ export function adoptStream(
         const stream = socket.data;
         // Attached before asking, so that the asked one can write and pause.
         stream.attach(socket, NOBODY);
-        stream.attach(socket, onStream(stream));
-        if (isKeptAlive) stream.keepAlive(KEEPALIVE_IDLE_MS);
+        const events = onStream(stream);
+        if (events === null) {
+          socket.terminate();
+          return;
+        }
+        stream.attach(socket, events);
+        tuneSocket(stream, tuning);
       },
       connectError: () => onError(),
     },

@@ -7,11 +7,15 @@
 import type { Socket, SocketHandler } from "bun";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import { detachConnection } from "../os/event-loop.ts";
+import { setQuickAck } from "../os/tcp-options.ts";
 
 export class BunStream implements Stream {
   /** Null before the socket is open and after it is closed. */
   private socket: Socket<BunStream> | null = null;
   private events: StreamEvents | null = null;
+
+  /** What comes is acknowledged at once, not with the next bytes that go: one system call and one packet more. */
+  isQuicklyAcked = false;
 
   get fd(): number {
     return this.socket === null ? -1 : (this.socket as unknown as { readonly fd: number }).fd;
@@ -93,7 +97,9 @@ export const NOBODY: StreamEvents = {
 /** What all sockets share; `open` differs between accepted and connected ones. */
 export const STREAM_HANDLER: SocketHandler<BunStream> = {
   data(socket, chunk) {
-    socket.data.heard()?.onBytes(chunk);
+    const stream = socket.data;
+    if (stream.isQuicklyAcked) setQuickAck(stream.fd);
+    stream.heard()?.onBytes(chunk);
   },
   drain(socket) {
     socket.data.heard()?.onDrain();

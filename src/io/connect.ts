@@ -5,7 +5,7 @@ import { isIP } from "node:net";
 import type { Address } from "../api/config.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import { BunStream, STREAM_HANDLER } from "./bun-stream.ts";
-import { KEEPALIVE_IDLE_MS } from "./listen.ts";
+import { type SocketTuning, tuneSocket } from "./socket-tuning.ts";
 
 export interface ConnectEvents {
   /** The connection stands; `stream` may be written at once. */
@@ -25,7 +25,7 @@ export interface ConnectAttempt {
  */
 export function connectTo(
   address: Address,
-  isKeptAlive: boolean,
+  tuning: SocketTuning,
   events: ConnectEvents,
   streamEvents: StreamEvents,
 ): ConnectAttempt {
@@ -46,7 +46,7 @@ export function connectTo(
       isSettled = true;
       const stream = socket.data;
       stream.attach(socket, streamEvents);
-      if (isKeptAlive) stream.keepAlive(KEEPALIVE_IDLE_MS);
+      tuneSocket(stream, tuning);
       events.onOpen(stream);
     },
     connectError(_socket: Bun.Socket<BunStream>, error: Error) {

@@ -1,6 +1,7 @@
 /** Accepting clients on a listening socket that somebody else made. */
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import { BunStream, NOBODY, STREAM_HANDLER } from "./bun-stream.ts";
+import { type SocketTuning, tuneSocket } from "./socket-tuning.ts";
 
 export interface Acceptor {
   /** Accepts nobody any more. Accepted streams live on, and the socket itself stays its maker's. */
@@ -14,7 +15,7 @@ export interface Acceptor {
  */
 export function acceptOn(
   fd: number,
-  isKeptAlive: boolean,
+  tuning: SocketTuning,
   onStream: (stream: Stream) => StreamEvents | null,
 ): Acceptor {
   const listener = Bun.listen<BunStream>({
@@ -34,12 +35,9 @@ export function acceptOn(
           return;
         }
         stream.attach(socket, events);
-        if (isKeptAlive) stream.keepAlive(KEEPALIVE_IDLE_MS);
+        tuneSocket(stream, tuning);
       },
     },
   } as unknown as Bun.TCPSocketListenOptions<BunStream>);
   return { stop: () => listener.stop() };
 }
-
-/** Idle time after which the kernel asks whether the other end is still there. */
-export const KEEPALIVE_IDLE_MS = 60_000;

@@ -3,10 +3,14 @@ import { libc } from "./libc.ts";
 import { check } from "./os-error.ts";
 
 const F_SETFD = 2;
+const F_GETFL = 3;
+const F_SETFL = 4;
 const F_DUPFD_CLOEXEC = 1030;
+const O_NONBLOCK = 0x800;
 const FD_CLOEXEC = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
+const LOCK_UN = 8;
 
 /** Never throws: the number is free afterwards, whatever close(2) says. */
 export function closeFd(fd: number): void {
@@ -23,6 +27,17 @@ export function redirectFd(fd: number, target: number): void {
   check(libc.dup2(fd, target), "dup2");
 }
 
+/** Another descriptor of the same open file, close-on-exec. The caller owns it. */
+export function duplicateFd(fd: number): number {
+  return check(libc.fcntl(fd, F_DUPFD_CLOEXEC, 0), "fcntl");
+}
+
+/** Calls on this open file return at once instead of waiting; holds for everybody who has it. */
+export function setNonBlocking(fd: number): void {
+  const flags = check(libc.fcntl(fd, F_GETFL, 0), "fcntl");
+  check(libc.fcntl(fd, F_SETFL, flags | O_NONBLOCK), "fcntl");
+}
+
 /** Takes the exclusive lock of an open file without waiting. False: another process has it. */
 export function tryLock(fd: number): boolean {
   return libc.flock(fd, LOCK_EX | LOCK_NB) === 0;
@@ -31,4 +46,9 @@ export function tryLock(fd: number): boolean {
 /** Another descriptor of the same file, numbered `atLeast` or above; the caller owns both. */
 export function duplicateAbove(fd: number, atLeast: number): number {
   return check(libc.fcntl(fd, F_DUPFD_CLOEXEC, atLeast), "fcntl");
+}
+
+/** Gives the lock of an open file back. The kernel does so by itself when the last descriptor of it is closed. */
+export function unlock(fd: number): void {
+  check(libc.flock(fd, LOCK_UN), "flock");
 }

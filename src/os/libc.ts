@@ -14,12 +14,17 @@ const library = dlopen("libc.so.6", {
   listen: { args: [i32, i32], returns: i32 },
   connect: { args: [i32, ptr, u32], returns: i32 },
   setsockopt: { args: [i32, i32, i32, ptr, u32], returns: i32 },
+  getsockopt: { args: [i32, i32, i32, ptr, ptr], returns: i32 },
   getsockname: { args: [i32, ptr, ptr], returns: i32 },
+  accept4: { args: [i32, ptr, ptr, i32], returns: i32 },
+  inet_ntop: { args: [i32, ptr, ptr, u32], returns: ptr },
   inet_pton: { args: [i32, ptr, ptr], returns: i32 },
   if_nametoindex: { args: [ptr], returns: u32 },
   sendmsg: { args: [i32, ptr, i32], returns: i32 },
   recvmsg: { args: [i32, ptr, i32], returns: i32 },
+  epoll_create1: { args: [i32], returns: i32 },
   epoll_ctl: { args: [i32, i32, i32, ptr], returns: i32 },
+  epoll_wait: { args: [i32, ptr, i32, i32], returns: i32 },
   close: { args: [i32], returns: i32 },
   dup2: { args: [i32, i32], returns: i32 },
   fcntl: { args: [i32, i32, i64_fast], returns: i32 },
@@ -28,6 +33,16 @@ const library = dlopen("libc.so.6", {
   memfd_create: { args: [ptr, u32], returns: i32 },
   prctl: { args: [i32, i64_fast, i64_fast, i64_fast, i64_fast], returns: i32 },
   sched_getaffinity: { args: [i32, i64_fast, ptr], returns: i32 },
+  sched_setaffinity: { args: [i32, i64_fast, ptr], returns: i32 },
+  prlimit: { args: [i32, i32, ptr, ptr], returns: i32 },
+  clock_gettime: { args: [i32, ptr], returns: i32 },
+  signal: { args: [i32, i64_fast], returns: i64_fast },
+  getpwnam: { args: [ptr], returns: ptr },
+  getgrnam: { args: [ptr], returns: ptr },
+  getgrouplist: { args: [ptr, u32, ptr, ptr], returns: i32 },
+  setgroups: { args: [i64_fast, ptr], returns: i32 },
+  setgid: { args: [u32], returns: i32 },
+  setuid: { args: [u32], returns: i32 },
   setsid: { args: [], returns: i32 },
   waitpid: { args: [i32, ptr, i32], returns: i32 },
   execve: { args: [ptr, ptr, ptr], returns: i32 },
@@ -47,12 +62,17 @@ export interface Libc {
   listen(fd: number, backlog: number): number;
   connect(fd: number, address: Memory, length: number): number;
   setsockopt(fd: number, level: number, option: number, value: Memory, length: number): number;
+  getsockopt(fd: number, level: number, option: number, value: Memory, length: Memory): number;
   getsockname(fd: number, address: Memory, length: Memory): number;
+  accept4(fd: number, address: Memory | null, length: Memory | null, flags: number): number;
+  inet_ntop(family: number, address: Memory, text: Memory, length: number): unknown;
   inet_pton(family: number, text: Memory, address: Memory): number;
   if_nametoindex(name: Memory): number;
   sendmsg(fd: number, message: Memory, flags: number): number;
   recvmsg(fd: number, message: Memory, flags: number): number;
+  epoll_create1(flags: number): number;
   epoll_ctl(epoll: number, operation: number, fd: number, event: Memory | null): number;
+  epoll_wait(epoll: number, events: Memory, eventsMax: number, timeoutMs: number): number;
   close(fd: number): number;
   dup2(fd: number, target: number): number;
   fcntl(fd: number, command: number, argument: number): number;
@@ -61,6 +81,16 @@ export interface Libc {
   memfd_create(name: Memory, flags: number): number;
   prctl(option: number, a: number, b: number, c: number, d: number): number;
   sched_getaffinity(pid: number, length: number, mask: Memory): number;
+  sched_setaffinity(tid: number, length: number, mask: Memory): number;
+  prlimit(pid: number, resource: number, limit: Memory | null, old: Memory | null): number;
+  clock_gettime(clock: number, time: Memory): number;
+  signal(number: number, handler: number): number | bigint;
+  getpwnam(name: Memory): Pointer | bigint | null;
+  getgrnam(name: Memory): Pointer | bigint | null;
+  getgrouplist(user: Memory, group: number, groups: Memory, count: Memory): number;
+  setgroups(count: number, groups: Memory): number;
+  setgid(gid: number): number;
+  setuid(uid: number): number;
   setsid(): number;
   waitpid(pid: number, status: Memory, options: number): number;
   execve(path: Memory, argv: Memory, environment: Memory): number;

@@ -8,6 +8,7 @@ import { check, errnoName, OsError } from "./os-error.ts";
 const PR_SET_PDEATHSIG = 1;
 const PR_SET_NAME = 15;
 const WNOHANG = 1;
+const SIG_IGN = 1;
 
 export interface ChildExit {
   readonly exitCode: number | null;
@@ -95,4 +96,9 @@ function stringList(texts: readonly string[]): { pointers: BigUint64Array; strin
   const pointers = new BigUint64Array(new ArrayBuffer((texts.length + 1) * 8));
   for (const [index, bytes] of strings.entries()) pointers[index] = BigInt(ptr(bytes));
   return { pointers, strings };
+}
+
+/** Has the kernel discard a signal, also while JavaScript is blocked in a call. Children inherit that. */
+export function ignoreSignal(signal: number): void {
+  libc.signal(signal, SIG_IGN);
 }

@@ -1,5 +1,6 @@
 /** The binary form of a socket address (struct sockaddr_in, _in6, _un), as Linux lays it out. */
 import { isIPv4, isIPv6 } from "node:net";
+import { copyOf } from "../base/copy-of.ts";
 import { cString, libc } from "./libc.ts";
 
 export const AF_UNIX = 1;
@@ -8,6 +9,9 @@ export const AF_INET6 = 10;
 
 /** Bytes that sun_path has room for, without the closing zero. */
 export const UNIX_PATH_BYTES_MAX = 107;
+
+/** Room for an IPv6 address as text. */
+const IP_TEXT_BYTES = 64;
 
 export interface SocketAddress {
   readonly family: number;
@@ -41,6 +45,35 @@ export function unixAddress(path: string): SocketAddress | null {
   bytes.writeUInt16LE(AF_UNIX, 0);
   bytes.write(path, 2);
   return { family: AF_UNIX, bytes };
+}
+
+/** A name of the abstract namespace, without its leading zero byte. Null: it is empty or too long. */
+export function abstractAddress(name: string): SocketAddress | null {
+  const length = Buffer.byteLength(name);
+  if (length === 0 || length > UNIX_PATH_BYTES_MAX) return null;
+  const bytes = zeroed(3 + length);
+  bytes.writeUInt16LE(AF_UNIX, 0);
+  bytes.write(name, 3);
+  return { family: AF_UNIX, bytes };
+}
+
+/** "127.0.0.1:80", "[::1]:80", a path, "@abstract"; null: no such address. One address has one text. */
+export function addressText({ family, bytes }: SocketAddress): string | null {
+  if (family === AF_UNIX) return unixName(bytes);
+  if (family !== AF_INET && family !== AF_INET6) return null;
+  const isV4 = family === AF_INET;
+  const text = zeroed(IP_TEXT_BYTES);
+  libc.inet_ntop(family, copyOf(bytes, isV4 ? 4 : 8, isV4 ? 8 : 24), text, IP_TEXT_BYTES);
+  const ip = text.toString("latin1", 0, text.indexOf(0));
+  const port = bytes.readUInt16BE(2);
+  return isV4 ? `${ip}:${port}` : `[${ip}]:${port}`;
+}
+
+function unixName(bytes: Buffer): string | null {
+  if (bytes.length <= 2) return null;
+  if (bytes[2] === 0) return `@${bytes.toString("utf8", 3)}`;
+  const end = bytes.indexOf(0, 2);
+  return bytes.toString("utf8", 2, end < 0 ? bytes.length : end);
 }
 
 function zoneIndex(zone: string): number {

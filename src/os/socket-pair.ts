@@ -1,10 +1,12 @@
 /** Two connected unix sockets: a private line between this process and a child. */
+import { writeSync } from "node:fs";
 import { libc } from "./libc.ts";
 import { check } from "./os-error.ts";
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
 const SOCK_CLOEXEC = 0x80000;
+const BYTE: Uint8Array = Uint8Array.of(1);
 
 export interface SocketPair {
   readonly ours: number;
@@ -16,4 +18,13 @@ export function createSocketPair(): SocketPair {
   const fds = new Int32Array(new ArrayBuffer(8));
   check(libc.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), "socketpair");
   return { ours: fds[0] ?? -1, theirs: fds[1] ?? -1 };
+}
+
+/** Writes one byte to a non-blocking socket. When it is full, the other end has bytes to read anyway. */
+export function sendByte(fd: number): void {
+  try {
+    writeSync(fd, BYTE);
+  } catch {
+    // Full.
+  }
 }

@@ -1,13 +1,10 @@
 /** How many cores this process may really use: its affinity mask, cut by the CPU quota of its cgroup. */
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { libc } from "./libc.ts";
+import { allowedCores } from "./affinity.ts";
 
 /** Reads a file of /proc or /sys whole; null when it is not there. */
 export type ReadText = (path: string) => string | null;
-
-/** Bytes of the affinity mask: room for 8192 cores, more than any kernel is built for. */
-const MASK_BYTES = 1024;
 
 /** At least 1. A quota of 1.5 cores counts as 2: the second worker may still use the half. */
 export function usableCores(): number {
@@ -18,11 +15,11 @@ export function usableCores(): number {
 
 /** Cores in this process's affinity mask. */
 export function affinityCores(): number {
-  const mask = new Uint8Array(new ArrayBuffer(MASK_BYTES));
-  if (libc.sched_getaffinity(0, MASK_BYTES, mask) < 0) return availableParallelism();
-  let cores = 0;
-  for (const byte of mask) for (let bits = byte; bits !== 0; bits &= bits - 1) cores += 1;
-  return cores;
+  try {
+    return allowedCores().length;
+  } catch {
+    return availableParallelism();
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
 /** The admin process's place. Another configuration, memory or program means another process; its socket stays. */
 import type { Config } from "../api/config.ts";
-import { ADMIN_LISTEN_FD, type ToAdmin } from "../api/control.ts";
+import { ADMIN_LISTEN_FD, type RunAs, type ToAdmin } from "../api/control.ts";
 import type { ProcessStatus } from "../api/control-socket.ts";
 import type { Logger } from "../base/log.ts";
 import { ChildKeeper, type KeeperSnapshot } from "./child-keeper.ts";
@@ -16,6 +16,7 @@ export interface AdminPlan {
   readonly listenFd: number;
   readonly isSilent: boolean;
   readonly startedAtMs: number;
+  readonly runAs: RunAs | null;
 }
 
 type AdminKeeper = ChildKeeper<{ readonly type: never }, ToAdmin>;
@@ -69,7 +70,7 @@ export class AdminPlace {
   }
 
   #create(plan: AdminPlan): AdminKeeper {
-    const { config, program, memory, crew, listenFd, isSilent, startedAtMs } = plan;
+    const { config, program, memory, crew, listenFd, isSilent, startedAtMs, runAs } = plan;
     const { version } = program.about;
     const keeper: AdminKeeper = new ChildKeeper(
       {
@@ -89,6 +90,7 @@ export class AdminPlace {
           statsListenFd: ADMIN_LISTEN_FD,
           version,
           startedAtMs,
+          ...(runAs === null ? {} : { runAs }),
         }),
       },
       {

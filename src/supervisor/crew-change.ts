@@ -9,8 +9,9 @@ import type { Config } from "../api/config.ts";
 import type { FromWorker } from "../api/control.ts";
 import type { CrewResult } from "../api/control-socket.ts";
 import type { Logger } from "../base/log.ts";
-import type { Crew } from "./crew.ts";
+import type { Crew, CrewSnapshot } from "./crew.ts";
 import type { CrewWorker } from "./crew-worker.ts";
+import { giveSocketFiles } from "./listener-options.ts";
 import type { ListenerPlan, Listeners } from "./listeners.ts";
 import type { ParcelRouter } from "./parcel-router.ts";
 import { StartError } from "./start-error.ts";
@@ -22,8 +23,11 @@ export interface ChangeHost {
   readonly log: Logger;
   readonly listeners: Listeners;
   readonly router: ParcelRouter;
-  /** A crew that is not started yet; the supervisor stops it with all others. @throws OsError */
-  createCrew(config: Config, size: number, listenerPlan: ListenerPlan): Crew;
+  /**
+   * A crew that is not started yet; the supervisor stops it with all others.
+   * @param saved what the program before this one left of it. @throws OsError, StartError
+   */
+  createCrew(config: Config, size: number, listenerPlan: ListenerPlan, saved?: CrewSnapshot): Crew;
 }
 
 /** For so long whoever asked is kept waiting for clients that are busy; they go on moving afterwards. */
@@ -54,6 +58,8 @@ export async function startCrew(
       listeners.widen(plan, size);
       await crew.assemble(size);
     }
+    giveSocketFiles(config.pools, crew.plan.runAs);
+    await crew.open();
     return crew;
   } catch (error) {
     crew?.stop();

@@ -4,13 +4,14 @@
  * We keep the worker's end of that socket open, too: parcels that a dead worker had not taken yet are taken back.
  */
 import type { Config } from "../api/config.ts";
-import type { FromWorker, ListenerGrant, ToWorker } from "../api/control.ts";
+import type { FromWorker, RunAs, ToWorker } from "../api/control.ts";
 import type { ProcessStatus } from "../api/control-socket.ts";
 import type { Logger } from "../base/log.ts";
 import { closeFd } from "../os/fd.ts";
 import { createParcelPair } from "../os/fd-passing.ts";
 import type { SocketPair } from "../os/socket-pair.ts";
 import { ChildKeeper, type KeeperSnapshot } from "./child-keeper.ts";
+import type { WorkerIntake } from "./intake.ts";
 import type { Program } from "./program.ts";
 import type { StatsMemory } from "./stats-store.ts";
 
@@ -23,15 +24,17 @@ export interface CrewPlan {
   readonly program: Program;
   readonly memory: StatsMemory;
   readonly isSilent: boolean;
+  /** Whom its processes become; null: nobody else. */
+  readonly runAs: RunAs | null;
 }
 
 export interface WorkerPlan {
   readonly crew: CrewPlan;
-  /** Counted from 0 in each crew: decides on its listening sockets. */
+  /** Counted from 0 in each crew: decides on its listening sockets and its CPU core. */
   readonly index: number;
   /** Of the statistics; no other living worker has the same. */
   readonly slot: number;
-  listeners(): { readonly fds: readonly number[]; readonly grants: readonly ListenerGrant[] };
+  intake(): WorkerIntake;
   /** A number that no worker had before. */
   nextBirth(): number;
 }
@@ -77,7 +80,7 @@ export class CrewWorker {
         version: plan.crew.program.about.version,
         crew: plan.crew.number,
         command: plan.crew.program.command,
-        fds: () => [plan.crew.memory.fd, this.#renewHandover(), ...plan.listeners().fds],
+        fds: () => [plan.crew.memory.fd, this.#renewHandover(), ...plan.intake().fds],
         startMessage: () => this.#startMessage(),
       },
       {
@@ -163,14 +166,16 @@ export class CrewWorker {
   }
 
   #startMessage(): ToWorker {
-    const { crew, slot } = this.plan;
+    const { crew, index, slot } = this.plan;
     return {
       type: "start",
       slot,
+      index,
       birth: this.plan.nextBirth(),
       workers: crew.size,
       config: crew.config,
-      listeners: this.plan.listeners().grants,
+      ...this.plan.intake().start,
+      ...(crew.runAs === null ? {} : { runAs: crew.runAs }),
       stats: crew.memory.layout,
     };
   }

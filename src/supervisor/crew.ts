@@ -4,14 +4,18 @@
  * Neither ever changes under a crew: a reload, an upgrade and a change of the number of workers each start a new
  * crew beside it.
  */
-import type { FromWorker } from "../api/control.ts";
+import type { FromWorker, RunAs, ToWorker } from "../api/control.ts";
+import type { ProcessStatus } from "../api/control-socket.ts";
 import type { Logger } from "../base/log.ts";
+import { AcceptorPlace } from "./acceptor-place.ts";
+import type { KeeperSnapshot } from "./child-keeper.ts";
 import {
   type CrewPlan,
   CrewWorker,
   type WorkerEvents,
   type WorkerSnapshot,
 } from "./crew-worker.ts";
+import { Intake, type IntakeSnapshot } from "./intake.ts";
 import type { ListenerPlan, Listeners } from "./listeners.ts";
 import { StartError } from "./start-error.ts";
 import type { StatsStore } from "./stats-store.ts";
@@ -21,6 +25,8 @@ export interface CrewOptions {
   readonly listenerPlan: ListenerPlan;
   readonly listeners: Listeners;
   readonly stats: StatsStore;
+  /** What the program before this one left of the crew, or null. */
+  readonly saved: CrewSnapshot | null;
   nextBirth(): number;
   readonly events: CrewEvents;
   readonly log: Logger;
@@ -31,7 +37,7 @@ export interface CrewEvents extends Pick<WorkerEvents, "onSocketEnd"> {
   onReady(worker: CrewWorker): void;
   onMessage(worker: CrewWorker, message: FromWorker): void;
   onWorkerGone(worker: CrewWorker): void;
-  /** Its last worker has left. */
+  /** Its last process has left. */
   onGone(crew: Crew): void;
 }
 
@@ -40,6 +46,10 @@ export interface CrewSnapshot {
   readonly number: number;
   readonly size: number;
   readonly workers: readonly WorkerSnapshot[];
+  readonly intake: IntakeSnapshot;
+  /** Null: it has none. */
+  readonly acceptor: KeeperSnapshot | null;
+  readonly runAs: RunAs | null;
 }
 
 /** As long as a crew was never ready, this many deaths in a row of one worker mean that it cannot work. */
@@ -50,29 +60,68 @@ export class Crew {
   readonly listenerPlan: ListenerPlan;
   readonly workers: CrewWorker[] = [];
   readonly #options: CrewOptions;
-  /** While `assemble` waits. */
-  #assembly: { readonly count: number; resolve(): void; reject(error: StartError): void } | null =
-    null;
+  readonly #intake: Intake;
+  /** By index. */
+  readonly #slots: number[] = [];
+  #acceptor: AcceptorPlace | null = null;
+  /** Nothing is added any more. */
+  #isEnding = false;
+  /** While `assemble` waits: for so many workers, or for the acceptor. */
+  #assembly: {
+    readonly count: number | "acceptor";
+    resolve(): void;
+    reject(error: StartError): void;
+  } | null = null;
 
+  /** @throws OsError: too few descriptors */
   constructor(options: CrewOptions) {
+    const { plan, listenerPlan, listeners, saved } = options;
     this.#options = options;
-    this.plan = options.plan;
-    this.listenerPlan = options.listenerPlan;
+    this.plan = plan;
+    this.listenerPlan = listenerPlan;
+    this.#intake = new Intake(
+      {
+        accept: plan.config.accept,
+        workers: plan.size,
+        slotOf: (index) => this.#slots[index] ?? null,
+        listeners: (index) => listeners.forWorker(listenerPlan, index, plan.size),
+      },
+      saved?.intake,
+    );
   }
 
   /** Starts workers until there are `count`; resolves when all are ready. @throws StartError: they cannot work */
   async assemble(count: number): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    // Nobody may be waiting for it yet when the first one fails.
-    promise.catch(() => {});
-    this.#assembly = { count, resolve, reject };
     const added: CrewWorker[] = [];
     while (this.workers.length + added.length < count) {
       added.push(this.#add(this.workers.length + added.length, this.#options.stats.takeSlot()));
     }
     this.workers.push(...added);
     // If one cannot be started, all are stopped, also those whose turn would come.
-    for (const worker of added) worker.start();
+    await this.#untilReady(count, () => {
+      for (const worker of added) worker.start();
+    });
+  }
+
+  /** If clients are dispatched, that begins now; resolves when it has. @throws StartError: it cannot work */
+  async open(): Promise<void> {
+    if (this.#isEnding) throw new StartError(["it was stopped"]);
+    if (!this.#intake.isDispatched) return;
+    const acceptor = this.#addAcceptor();
+    await this.#untilReady("acceptor", () => acceptor.start());
+  }
+
+  /** Nobody is dispatched any more when this resolves: what workers have been given by then is all. */
+  async close(): Promise<void> {
+    await this.#acceptor?.stop();
+  }
+
+  async #untilReady(count: number | "acceptor", start: () => void): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    // Nobody may be waiting for it yet when the first one fails.
+    promise.catch(() => {});
+    this.#assembly = { count, resolve, reject };
+    start();
     try {
       await promise;
     } finally {
@@ -88,42 +137,65 @@ export class Crew {
       this.workers.push(worker);
     }
     for (const [at, worker] of [...this.workers].entries()) worker.resume(snapshot.workers[at]!);
+    if (snapshot.acceptor !== null) this.#addAcceptor().resume(snapshot.acceptor);
   }
 
   /** Null: somebody is just ending; ask again in a moment. */
   snapshot(): CrewSnapshot | null {
-    const { number, size } = this.plan;
+    const { number, size, runAs } = this.plan;
+    const acceptor = this.#acceptor === null ? null : this.#acceptor.snapshot();
+    if (this.#acceptor !== null && acceptor === null) return null;
     const workers: WorkerSnapshot[] = [];
     for (const worker of this.workers) {
       const saved = worker.snapshot();
       if (saved === null) return null;
       workers.push(saved);
     }
-    return { number, size, workers };
+    return { number, size, workers, intake: this.#intake.snapshot(), acceptor, runAs };
+  }
+
+  get statuses(): ProcessStatus[] {
+    const workers = this.workers.map((worker) => worker.status());
+    return this.#acceptor === null ? workers : [...workers, this.#acceptor.status()];
+  }
+
+  send(message: ToWorker): void {
+    for (const worker of this.workers) worker.send(message);
+    if (message.type === "reopen_log") this.#acceptor?.reopenLog();
   }
 
   stop(): void {
+    this.#isEnding = true;
     this.#abort("it was stopped");
+    void this.#acceptor?.stop();
     for (const worker of [...this.workers]) worker.stop();
   }
 
   drain(timeoutMs: number): void {
+    this.#isEnding = true;
     this.#abort("it was drained");
-    for (const worker of [...this.workers]) worker.drain(timeoutMs);
+    const drain = (): void => {
+      for (const worker of [...this.workers]) worker.drain(timeoutMs);
+    };
+    // First it stops: a worker that drains takes nobody any more.
+    if (this.#acceptor === null) drain();
+    else void this.#acceptor.stop().then(drain);
   }
 
   tick(): void {
+    this.#acceptor?.tick();
     for (const worker of this.workers) worker.tick();
   }
 
   #add(index: number, slot: number): CrewWorker {
-    const { plan, listeners, listenerPlan, stats, log, events, nextBirth } = this.#options;
+    const { plan, stats, log, events, nextBirth } = this.#options;
+    this.#slots[index] = slot;
     const worker = new CrewWorker(
       {
         crew: plan,
         index,
         slot,
-        listeners: () => listeners.forWorker(listenerPlan, index, plan.size),
+        intake: () => this.#intake.forWorker(index),
         nextBirth,
       },
       {
@@ -132,13 +204,13 @@ export class Crew {
           events.onReady(ready);
         },
         onMessage: events.onMessage,
-        onDeath: (dead, earlyDeaths, reason) => this.#onDeath(dead, earlyDeaths, reason),
+        onDeath: (dead, earlyDeaths, reason) => this.#onDeath(dead.name, earlyDeaths, reason),
         onSocketEnd: events.onSocketEnd,
         onGone: (gone) => {
           stats.releaseSlot(slot);
           this.workers.splice(this.workers.indexOf(gone), 1);
           events.onWorkerGone(gone);
-          if (this.workers.length === 0) events.onGone(this);
+          this.#checkGone();
         },
       },
       log,
@@ -146,17 +218,44 @@ export class Crew {
     return worker;
   }
 
+  #addAcceptor(): AcceptorPlace {
+    const acceptor = new AcceptorPlace(
+      this.plan,
+      () => this.#intake.forAcceptor(),
+      {
+        onReady: () => {
+          if (this.#assembly?.count === "acceptor") this.#assembly.resolve();
+        },
+        onDeath: (earlyDeaths, reason) => this.#onDeath(AcceptorPlace.NAME, earlyDeaths, reason),
+        onGone: () => {
+          this.#acceptor = null;
+          this.#checkGone();
+        },
+      },
+      this.#options.log,
+    );
+    this.#acceptor = acceptor;
+    return acceptor;
+  }
+
+  #checkGone(): void {
+    if (this.workers.length > 0 || this.#acceptor !== null) return;
+    this.#intake.close();
+    this.#options.events.onGone(this);
+  }
+
   #onReady(): void {
+    const count = this.#assembly?.count;
     const ready = this.workers.filter((worker) => worker.isServing).length;
-    if (this.#assembly !== null && ready >= this.#assembly.count) this.#assembly.resolve();
+    if (typeof count === "number" && ready >= count) this.#assembly?.resolve();
   }
 
   /** Later a dead worker is replaced whatever it died of; but a crew that never worked must not pretend to. */
-  #onDeath(worker: CrewWorker, earlyDeaths: number, reason: string | null): void {
+  #onDeath(name: string, earlyDeaths: number, reason: string | null): void {
     if (this.#assembly === null) return;
     if (reason === null && earlyDeaths < START_DEATHS_MAX) return;
     const why = reason ?? `died ${earlyDeaths} times in a row right after its start`;
-    this.#abort(`${worker.name}: ${why}`);
+    this.#abort(`${name}: ${why}`);
     this.stop();
   }
 

@@ -10,6 +10,7 @@ import type { ListenerPlan, Listeners } from "./listeners.ts";
 import { ParcelRouter } from "./parcel-router.ts";
 import type { Program } from "./program.ts";
 import { Rebalancer } from "./rebalancer.ts";
+import { resolveRunAs } from "./run-as.ts";
 import { StartError } from "./start-error.ts";
 import type { StatsStore } from "./stats-store.ts";
 
@@ -70,7 +71,7 @@ export class Crews {
   }
 
   get statuses(): ProcessStatus[] {
-    return [...this.#all].flatMap((crew) => crew.workers.map((worker) => worker.status()));
+    return [...this.#all].flatMap((crew) => crew.statuses);
   }
 
   /**
@@ -100,6 +101,7 @@ export class Crews {
       progress(
         `${size === 1 ? "the new worker is" : "all new workers are"} ready; handing clients over`,
       );
+      await old.close();
       this.#handOver = new HandOver(host, old, crew);
       const result = await this.#handOver.settle();
       this.#options.listeners.settle(crew.listenerPlan);
@@ -116,7 +118,7 @@ export class Crews {
   }
 
   send(message: ToWorker): void {
-    for (const crew of this.#all) for (const worker of crew.workers) worker.send(message);
+    for (const crew of this.#all) crew.send(message);
   }
 
   /** From now on no crew is created. */
@@ -154,7 +156,7 @@ export class Crews {
     const host = this.#host(program);
     for (const saved of [...snapshot.leaving, snapshot.serving]) {
       this.#numbers = saved.number - 1;
-      const crew = host.createCrew(config, saved.size, snapshot.listenerPlan);
+      const crew = host.createCrew(config, saved.size, snapshot.listenerPlan, saved);
       if (saved === snapshot.serving) this.#serving = crew;
       crew.resume(saved);
     }
@@ -167,25 +169,33 @@ export class Crews {
       log,
       listeners,
       router: this.#router,
-      createCrew: (config, size, listenerPlan) => {
+      createCrew: (config, size, listenerPlan, saved) => {
         if (this.#isClosed) throw new StartError(["the proxy is stopping"]);
-        const crew = this.#createCrew(config, size, program, listenerPlan);
+        const crew = this.#createCrew(config, size, program, listenerPlan, saved ?? null);
         this.#all.add(crew);
         return crew;
       },
     };
   }
 
-  #createCrew(config: Config, size: number, program: Program, listenerPlan: ListenerPlan): Crew {
+  #createCrew(
+    config: Config,
+    size: number,
+    program: Program,
+    listenerPlan: ListenerPlan,
+    saved: CrewSnapshot | null,
+  ): Crew {
     const { listeners, stats, isSilent, log, onEmpty, onReady } = this.#options;
+    const runAs = saved === null ? resolveRunAs(config) : saved.runAs;
     const memory = stats.prepare(config, size);
     this.#numbers += 1;
     const number = this.#numbers;
     return new Crew({
-      plan: { number, size, config, program, memory, isSilent },
+      plan: { number, size, config, program, memory, isSilent, runAs },
       listenerPlan,
       listeners,
       stats,
+      saved,
       nextBirth: () => this.#births++,
       log,
       events: {

@@ -19,6 +19,7 @@ const OPTION_NAMES: Readonly<Record<string, string>> = {
   clientConnectionsMax: "client_connections",
   serverRetryTimeoutMs: "server_retry_timeout",
   tcpKeepalive: "tcpkeepalive",
+  tcpDeferAcceptMs: "tcp_defer_accept",
 };
 const RING_FIELDS: readonly (keyof PoolConfig)[] = [
   "hash",
@@ -93,6 +94,10 @@ function processChanges(from: Config, to: Config): string[] {
   const rows: (readonly [option: string, from: string, to: string])[] = [
     ["workers", `${from.workers}`, `${to.workers}`],
     ["accept", from.accept, to.accept],
+    ["affinity", `${from.affinity}`, `${to.affinity}`],
+    ["rlimit_nofile", `${from.openFiles ?? "unset"}`, `${to.openFiles ?? "unset"}`],
+    ["user", from.user ?? "unset", to.user ?? "unset"],
+    ["group", from.group ?? "unset", to.group ?? "unset"],
     ["log: level", from.log.level, to.log.level],
     ["log: file", from.log.file ?? "stderr", to.log.file ?? "stderr"],
     ["pid_file", from.pidFile ?? "none", to.pidFile ?? "none"],

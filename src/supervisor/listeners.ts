@@ -2,18 +2,19 @@
  * Every listening socket of the proxy. The supervisor owns them for as long as it serves: a client that waits in
  * the queue of a socket does not notice that the worker behind it died, or that a whole crew was replaced.
  *
- *   shared:     pool ── one socket ──────▶ all workers
+ *   others:     pool ── one socket ──────▶ all workers  (or the acceptor process, see intake.ts)
  *   reuseport:  pool ── socket 0 ▶ worker 0
  *                    └─ socket 1 ▶ worker 1             the kernel spreads connections over them
  *
  * A crew gets its sockets by a plan. Addresses that stay keep their sockets over a change of crew. A reuseport socket is
  * never closed while its address stays, because its queue would be lost: a smaller crew divides the surplus among itself.
+ * Sockets that the service manager opened are for all workers in every mode: nothing joins them.
  */
 
 import { lookup } from "node:dns/promises";
 import { chmodSync } from "node:fs";
 import { isIP } from "node:net";
-import type { Address, Config } from "../api/config.ts";
+import type { Address, Config, PoolConfig } from "../api/config.ts";
 import { LISTEN_FD_FIRST, type ListenerGrant } from "../api/control.ts";
 import { closeFd } from "../os/fd.ts";
 import {
@@ -25,6 +26,8 @@ import {
   setBacklog,
   unlinkSocket,
 } from "../os/listen-socket.ts";
+import { ActivatedSockets } from "./activation.ts";
+import { type ListenerTuning, retuneListeners, tuneListeners } from "./listener-options.ts";
 import { StartError } from "./start-error.ts";
 
 /** twemproxy's statistics port has few readers. */
@@ -34,21 +37,24 @@ const STATS_BACKLOG = 16;
 export interface OpenAddress {
   /** `127.0.0.1:22121`, or a path: what it is known by. */
   readonly name: string;
-  /** Null for a unix socket, of which there is always one. */
+  /** Null where no further socket can join: a unix socket, and what the service manager opened. */
   readonly tcp: { readonly ip: string; readonly port: number; readonly reusePort: boolean } | null;
+  /** What we made, and remove in the end. */
   readonly file: SocketFile | null;
   readonly fds: readonly number[];
+  /** The service manager's, as are their backlog and file. */
+  readonly isGiven: boolean;
 }
 
 /** Which addresses a configuration uses, and how. Plain data, likewise. */
 export interface ListenerPlan {
   readonly accept: Config["accept"];
-  readonly pools: readonly {
+  readonly pools: readonly (ListenerTuning & {
     readonly pool: string;
     readonly address: string;
     readonly backlog: number;
     readonly mode: number | null;
-  }[];
+  })[];
   /** Address of the statistics port. */
   readonly stats: string | null;
 }
@@ -64,9 +70,15 @@ const STATS_PREFIX = "stats ";
 
 export class Listeners {
   readonly #open: Map<string, OpenAddress>;
+  readonly #activated: ActivatedSockets;
 
-  constructor(open: readonly (readonly [string, OpenAddress])[] = []) {
+  /** @param activated used up by the first `prepare` */
+  constructor(
+    open: readonly (readonly [string, OpenAddress])[] = [],
+    activated: ActivatedSockets = new ActivatedSockets([]),
+  ) {
     this.#open = new Map(open);
+    this.#activated = activated;
   }
 
   /** For a program that goes on with them. */
@@ -85,7 +97,11 @@ export class Listeners {
       try {
         const found = await locate(address);
         const key = prefix + found.name;
-        if (!this.#open.has(key)) this.#open.set(key, openAddress(found, options));
+        if (!this.#open.has(key)) {
+          const opened = this.#claim(found) ?? openAddress(found, options);
+          tuneListeners(options.tuning, opened.fds);
+          this.#open.set(key, opened);
+        }
         return key;
       } catch (error) {
         problems.push(`${owner}: ${(error as Error).message}`);
@@ -94,19 +110,17 @@ export class Listeners {
     };
     const { accept } = config;
     const pools: ListenerPlan["pools"][number][] = [];
-    for (const { name, listen, backlog } of config.pools) {
-      const options = {
-        backlog,
-        sockets: socketsFor(accept, workers),
-        reusePort: accept === "reuseport",
-      };
+    for (const pool of config.pools) {
+      const { name, listen, backlog, tcpDeferAcceptMs } = pool;
+      const options = poolOptions(pool, accept, workers);
       const address = await open(`pool "${name}"`, listen, "", options);
       const mode = listen.kind === "unix" ? listen.mode : null;
-      pools.push({ pool: name, address, backlog, mode });
+      pools.push({ pool: name, address, backlog, mode, tcpDeferAcceptMs });
     }
     const { listen } = config.stats;
-    const options = { backlog: STATS_BACKLOG, sockets: 1, reusePort: false };
-    const stats = listen === null ? null : await open("statistics", listen, STATS_PREFIX, options);
+    const stats =
+      listen === null ? null : await open("statistics", listen, STATS_PREFIX, STATS_OPTIONS);
+    problems.push(...this.#activated.leftovers());
     if (problems.length === 0) return { accept, pools, stats };
     this.restore(before);
     throw new StartError(problems);
@@ -114,7 +128,7 @@ export class Listeners {
 
   /** Sockets that a worker of its own could have at once, on every TCP address of the plan. */
   width(plan: ListenerPlan): number {
-    if (plan.accept === "shared") return Number.POSITIVE_INFINITY;
+    if (plan.accept !== "reuseport") return Number.POSITIVE_INFINITY;
     const counts = plan.pools
       .map(({ address }) => this.#get(address))
       .filter(({ tcp }) => tcp !== null);
@@ -126,14 +140,16 @@ export class Listeners {
    * start the workers at once. @throws ListenError
    */
   widen(plan: ListenerPlan, workers: number): void {
-    for (const { address, backlog } of plan.pools) {
+    for (const { address, backlog, tcpDeferAcceptMs } of plan.pools) {
       const open = this.#get(address);
-      if (open.tcp === null || plan.accept === "shared") continue;
+      if (open.tcp === null || plan.accept !== "reuseport") continue;
       if (!open.tcp.reusePort) for (const fd of open.fds) allowReusePort(fd, open.name);
       const tcp = { ...open.tcp, reusePort: true };
       const fds = [...open.fds];
       while (fds.length < workers) {
-        fds.push(listenTcp({ ...tcp, backlog }));
+        const fd = listenTcp({ ...tcp, backlog });
+        fds.push(fd);
+        tuneListeners({ tcpDeferAcceptMs }, [fd]);
         this.#open.set(address, { ...open, tcp, fds: [...fds] });
       }
     }
@@ -146,7 +162,7 @@ export class Listeners {
     for (const { pool, address } of plan.pools) {
       const open = this.#get(address);
       for (const [socket, fd] of open.fds.entries()) {
-        const isShared = plan.accept === "shared" || open.tcp === null;
+        const isShared = plan.accept !== "reuseport" || open.tcp === null;
         if (!isShared && socket % workers !== index) continue;
         grants.push({ pool, fd: LISTEN_FD_FIRST + fds.length });
         fds.push(fd);
@@ -169,9 +185,11 @@ export class Listeners {
   settle(plan: ListenerPlan): void {
     const used = new Set([plan.stats, ...plan.pools.map(({ address }) => address)]);
     for (const key of [...this.#open.keys()]) if (!used.has(key)) this.#close(key);
-    for (const { address, backlog, mode } of plan.pools) {
-      const { fds, file } = this.#get(address);
-      for (const fd of fds) setBacklog(fd, backlog);
+    for (const { address, backlog, mode, tcpDeferAcceptMs } of plan.pools) {
+      const { fds, file, isGiven } = this.#get(address);
+      const tune = isGiven ? tuneListeners : retuneListeners;
+      tune({ tcpDeferAcceptMs }, fds);
+      if (!isGiven) for (const fd of fds) setBacklog(fd, backlog);
       if (file !== null && mode !== null) changeMode(file.path, mode);
     }
   }
@@ -194,6 +212,16 @@ export class Listeners {
     for (const key of [...this.#open.keys()]) this.#close(key);
   }
 
+  /** The service manager's sockets of this address; null: it gave none. */
+  #claim(located: Located): OpenAddress | null {
+    const { name } = located;
+    const fds =
+      "path" in located
+        ? this.#activated.claim(located.path)
+        : this.#activated.claimTcp(located.ip, located.port);
+    return fds.length === 0 ? null : { name, tcp: null, file: null, fds, isGiven: true };
+  }
+
   #get(key: string): OpenAddress {
     const open = this.#open.get(key);
     if (open === undefined) throw new Error(`nothing listens on ${key}`);
@@ -213,14 +241,23 @@ interface OpenOptions {
   readonly sockets: number;
   /** Also for a single socket: others may join it when workers are added. */
   readonly reusePort: boolean;
+  readonly tuning: ListenerTuning;
 }
+
+const STATS_OPTIONS: OpenOptions = {
+  backlog: STATS_BACKLOG,
+  sockets: 1,
+  reusePort: false,
+  tuning: { tcpDeferAcceptMs: null },
+};
 
 type Located =
   | { readonly name: string; readonly ip: string; readonly port: number }
   | { readonly name: string; readonly path: string; readonly mode: number | null };
 
-function socketsFor(accept: Config["accept"], workers: number): number {
-  return accept === "reuseport" ? workers : 1;
+function poolOptions(pool: PoolConfig, accept: Config["accept"], workers: number): OpenOptions {
+  const reusePort = accept === "reuseport";
+  return { backlog: pool.backlog, sockets: reusePort ? workers : 1, reusePort, tuning: pool };
 }
 
 async function locate(address: Address): Promise<Located> {
@@ -236,7 +273,7 @@ function openAddress(located: Located, options: OpenOptions): OpenAddress {
   if ("path" in located) {
     const { path, mode } = located;
     const { fd, file } = listenUnix({ path, mode, backlog });
-    return { name: path, tcp: null, file, fds: [fd] };
+    return { name: path, tcp: null, file, fds: [fd], isGiven: false };
   }
   const { ip, name } = located;
   // A socket with SO_REUSEPORT would quietly join those of a proxy that runs already.
@@ -250,7 +287,7 @@ function openAddress(located: Located, options: OpenOptions): OpenAddress {
     for (const fd of fds) closeFd(fd);
     throw error;
   }
-  return { name, tcp: { ip, port, reusePort }, file: null, fds };
+  return { name, tcp: { ip, port, reusePort }, file: null, fds, isGiven: false };
 }
 
 async function resolveHost(host: string): Promise<string> {

@@ -43,7 +43,7 @@ export class ProgramError extends Error {
 }
 
 /** Above every descriptor that a child is given: starting it must not put another file under this number. */
-const PROGRAM_FD_MIN = 512;
+const PROGRAM_FD_MIN = 768;
 /** An executable of 100 MB may have to be read from a slow disk first. */
 const ANSWER_TIMEOUT_MS = 10_000;
 const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;

@@ -4,6 +4,7 @@ import type { ControlResult } from "../api/control-socket.ts";
 import { type ControlServer, controlSocketPath } from "./control-server.ts";
 import type { Progress } from "./crew-change.ts";
 import { describeChanges, ringChanges } from "./describe-changes.ts";
+import { raiseLimit } from "./open-file-limit.ts";
 import { claimPidFile, type PidFile } from "./pid-file.ts";
 import { StartError } from "./start-error.ts";
 import type { ChangeTarget } from "./supervisor-options.ts";
@@ -52,6 +53,7 @@ export async function applyConfig<Result>(
   try {
     if (hasNewPidFile && config.pidFile !== null) pidFile = claimPidFile(config.pidFile);
     if (hasNewControl) control = supervisor.openControl(config);
+    raiseLimit(config, supervisor.log);
     const result = await change();
     if (hasNewPidFile) {
       belongings.pidFile?.remove();

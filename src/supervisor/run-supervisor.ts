@@ -6,9 +6,13 @@ import { createLogger, type Logger } from "../base/log.ts";
 import { resumeControlChannel } from "../io/control-channel.ts";
 import { OsError } from "../os/os-error.ts";
 import { setProcessName } from "../os/process.ts";
+import { takeActivatedSockets } from "./activation.ts";
 import { callerOn } from "./control-server.ts";
 import { Listeners } from "./listeners.ts";
+import { raiseLimit } from "./open-file-limit.ts";
 import { adoptPidFile, claimPidFile } from "./pid-file.ts";
+import { giveLogFile, resolveRunAs } from "./run-as.ts";
+import { createServiceManager } from "./service-manager.ts";
 import { StartError } from "./start-error.ts";
 import { StatsStore } from "./stats-store.ts";
 import { Supervisor } from "./supervisor.ts";
@@ -23,14 +27,19 @@ export async function runSupervisor(config: Config, options: SupervisorOptions):
   const log = openLog(config);
   exitOnFault(log);
   setProcessName("proxy");
+  raiseLimit(config, log);
+  const runAs = resolveRunAs(config);
+  giveLogFile(config.log.file, runAs);
+  const pidFile = config.pidFile === null ? null : claimPidFile(config.pidFile);
   const belongings: Belongings = {
-    listeners: new Listeners(),
+    listeners: new Listeners([], takeActivatedSockets(process.env)),
     stats: new StatsStore(),
-    pidFile: config.pidFile === null ? null : claimPidFile(config.pidFile),
+    manager: createServiceManager(process.env, log),
+    pidFile,
     control: null,
   };
   try {
-    const supervisor = new Supervisor({ config, options, log, belongings, state: null });
+    const supervisor = new Supervisor({ config, options, log, belongings, runAs, state: null });
     // Before anything else is visible of it, so that another proxy on the same addresses is told first.
     await belongings.listeners.prepare(config, supervisor.workersOf(config));
     belongings.control = openControl(supervisor, config, log);
@@ -56,11 +65,12 @@ export async function resumeSupervisor(
   const belongings: Belongings = {
     listeners: new Listeners(state.listeners),
     stats: new StatsStore(state.stats),
+    manager: createServiceManager(process.env, log),
     pidFile: state.pidFile === null ? null : adoptPidFile(state.pidFile),
     control: null,
   };
   try {
-    const supervisor = new Supervisor({ config, options, log, belongings, state });
+    const supervisor = new Supervisor({ config, options, log, belongings, runAs: null, state });
     if (state.control !== null) belongings.control = supervisor.serveControl(state.control);
     answerCaller(state);
     return await supervisor.run();
@@ -92,6 +102,7 @@ function openControl(supervisor: Supervisor, config: Config, log: Logger): Belon
 }
 
 function letGo(belongings: Belongings): void {
+  belongings.manager.close();
   belongings.listeners.close();
   belongings.control?.shutDown();
   belongings.pidFile?.remove();

@@ -9,6 +9,7 @@ import type { Crews } from "./crews.ts";
 import type { Listeners } from "./listeners.ts";
 import type { PidFile } from "./pid-file.ts";
 import type { Program } from "./program.ts";
+import type { ServiceManager } from "./service-manager.ts";
 import type { SignalQueue } from "./signals.ts";
 import type { StatsStore } from "./stats-store.ts";
 
@@ -43,6 +44,7 @@ export interface ReadyFacts {
 export interface Belongings {
   readonly listeners: Listeners;
   readonly stats: StatsStore;
+  readonly manager: ServiceManager;
   pidFile: PidFile | null;
   control: ControlServer | null;
 }

@@ -69,7 +69,9 @@ export function descriptorsOf(state: SupervisorState): number[] {
   const { crews, admin, pidFile, control, caller } = state;
   const fds: number[] = [state.stats.fd];
   for (const [, { fds: sockets }] of state.listeners) fds.push(...sockets);
-  for (const { workers } of [crews.serving, ...crews.leaving]) {
+  for (const { workers, intake, acceptor } of [crews.serving, ...crews.leaving]) {
+    for (const { ours, theirs } of [...intake.connections, ...intake.bells]) fds.push(ours, theirs);
+    if (acceptor?.child != null) fds.push(acceptor.child.channel.fd);
     for (const { handover, keeper } of workers) {
       if (handover !== null) fds.push(handover.ours, handover.theirs);
       if (keeper.child !== null) fds.push(keeper.child.channel.fd);

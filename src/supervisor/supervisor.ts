@@ -7,6 +7,7 @@
  *      └──────────── TERM, INT, or it cannot start ──────────┴─────────────┴▶ stopping ─▶ exit code
  */
 import type { Config } from "../api/config.ts";
+import type { RunAs } from "../api/control.ts";
 import type { ControlRequest, ControlResult, Status } from "../api/control-socket.ts";
 import { LOG_LEVELS, type Logger } from "../base/log.ts";
 import { COMMIT, VERSION } from "../base/version.ts";
@@ -23,6 +24,7 @@ import type { Progress } from "./crew-change.ts";
 import { Crews } from "./crews.ts";
 import { type Program, runningProgram } from "./program.ts";
 import { reload } from "./reload.ts";
+import { giveLogFile } from "./run-as.ts";
 import type { Intent } from "./signals.ts";
 import { StartError } from "./start-error.ts";
 import type { Belongings, ChangeTarget, SupervisorOptions } from "./supervisor-options.ts";
@@ -35,6 +37,8 @@ export interface SupervisorParts {
   readonly options: SupervisorOptions;
   readonly log: Logger;
   readonly belongings: Belongings;
+  /** Whom the first crew's processes become; null: nobody else, or there is a crew already. */
+  readonly runAs: RunAs | null;
   /** What the program before this one left; null: this is the first. */
   readonly state: SupervisorState | null;
 }
@@ -51,6 +55,7 @@ export class Supervisor implements ChangeTarget {
   readonly admin: AdminPlace;
   readonly startedAtMs: number;
   readonly changes: ChangeTurn;
+  readonly #firstRunAs: RunAs | null;
   #phase: Phase = "starting";
   postponed: ChangeName | null;
   /** Callers of `stop`, told when all is gone. */
@@ -65,6 +70,7 @@ export class Supervisor implements ChangeTarget {
     this.options = options;
     this.log = log;
     this.belongings = belongings;
+    this.#firstRunAs = parts.runAs;
     this.program = runningProgram(state?.programPath);
     this.startedAtMs = state?.startedAtMs ?? Date.now();
     this.changes = new ChangeTurn(log, state?.lastChange ?? null);
@@ -113,6 +119,7 @@ export class Supervisor implements ChangeTarget {
     this.log.setLevel(config.log.level);
     try {
       this.log.redirect(config.log.file);
+      giveLogFile(config.log.file, this.#runAs);
     } catch (error) {
       this.log.error((error as Error).message);
     }
@@ -124,6 +131,11 @@ export class Supervisor implements ChangeTarget {
     const crew = this.crews.serving;
     const listenFd = crew === null ? null : this.belongings.listeners.statsFd(crew.listenerPlan);
     this.admin.replace(listenFd === null ? null : this.#adminPlan(listenFd));
+  }
+
+  get #runAs(): RunAs | null {
+    const { serving } = this.crews;
+    return serving === null ? this.#firstRunAs : serving.plan.runAs;
   }
 
   workersOf(config: Config): number {
@@ -164,6 +176,7 @@ export class Supervisor implements ChangeTarget {
       listen: addresses.join(" "),
       control: this.belongings.control?.socket.file.path ?? null,
     });
+    this.#tellServing();
     options.onReady({ pid: process.pid, workers, addresses });
     this.#runPostponed();
   }
@@ -177,6 +190,16 @@ export class Supervisor implements ChangeTarget {
       this.admin.resume(this.#adminPlan(listenFd), state.admin);
     }
     this.log.info("ready after an upgrade", { version: VERSION, from: state.version });
+    this.#tellServing();
+  }
+
+  /** To the service manager, which also hears so of the end of a reload. */
+  #tellServing(): void {
+    const { serving } = this.crews;
+    if (serving === null || this.#phase === "draining" || this.#phase === "stopping") return;
+    const { size } = serving.plan;
+    const addresses = this.belongings.listeners.addresses(serving.listenerPlan).join(" ");
+    this.belongings.manager.ready(`Serving with ${size} workers: ${addresses}`);
   }
 
   #adminPlan(listenFd: number): AdminPlan {
@@ -188,6 +211,7 @@ export class Supervisor implements ChangeTarget {
       listenFd,
       isSilent: this.options.isDaemon,
       startedAtMs: this.startedAtMs,
+      runAs: this.#runAs,
     };
   }
 
@@ -198,9 +222,7 @@ export class Supervisor implements ChangeTarget {
         caller.result({ ok: true, verb: "status", status: this.status() });
         break;
       case "reload":
-        void this.#change("reload", () => reload(this, request.isDryRun, progress)).then((result) =>
-          caller.result(result),
-        );
+        void this.#reload(request.isDryRun, progress).then((result) => caller.result(result));
         break;
       case "upgrade":
         void this.#upgrade(request.path, progress, caller);
@@ -279,7 +301,19 @@ export class Supervisor implements ChangeTarget {
       return;
     }
     this.#reopenLogs("SIGHUP");
-    void this.#change("reload", () => reload(this, false, progress));
+    void this.#reload(false, progress);
+  }
+
+  #reload(isDryRun: boolean, progress: Progress): Promise<ControlResult> {
+    if (isDryRun) return this.#change("reload", () => reload(this, true, progress));
+    return this.#change("reload", async () => {
+      this.belongings.manager.reloading();
+      try {
+        return await reload(this, false, progress);
+      } finally {
+        this.#tellServing();
+      }
+    });
   }
 
   /** What a signal asked for while something else was going on. */
@@ -318,6 +352,7 @@ export class Supervisor implements ChangeTarget {
   #stop(): void {
     if (this.#phase === "stopping") return;
     this.#phase = "stopping";
+    this.belongings.manager.stopping("Stopping");
     this.crews.close();
     this.belongings.listeners.close();
     this.crews.stop();
@@ -328,6 +363,7 @@ export class Supervisor implements ChangeTarget {
   #drain(timeoutMs: number): void {
     if (this.#phase === "draining" || this.#phase === "stopping") return;
     this.#phase = "draining";
+    this.belongings.manager.stopping("Draining: clients finish what they have begun");
     this.crews.close();
     // With our sockets closed, too, new clients are refused instead of waiting for nobody.
     this.belongings.listeners.close();
@@ -355,6 +391,7 @@ export class Supervisor implements ChangeTarget {
 
   #reopenLogs(signal: string): void {
     this.log.reopen();
+    giveLogFile(this.config.log.file, this.#runAs);
     this.crews.send({ type: "reopen_log" });
     this.admin.send({ type: "reopen_log" });
     this.log.info("log files were opened again", { signal });

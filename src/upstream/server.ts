@@ -13,6 +13,7 @@ import type { Logger } from "../base/log.ts";
 import type { Schedule } from "../base/schedule.ts";
 import type { Turn } from "../base/turn.ts";
 import { type ConnectAttempt, type ConnectEvents, connectTo } from "../io/connect.ts";
+import { serverTuning } from "../io/socket-tuning.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 import { ejected, stopping } from "./failures.ts";
 
@@ -95,7 +96,7 @@ export class Server implements Upstream, ConnectionOwner {
 
   connect(events: ConnectEvents, streamEvents: StreamEvents): ConnectAttempt {
     const { server, pool } = this.options;
-    return connectTo(server.address, pool.tcpKeepalive, events, streamEvents);
+    return connectTo(server.address, serverTuning(pool), events, streamEvents);
   }
 
   onReply(): void {

@@ -1,19 +1,36 @@
 /** Everything in a worker that touches traffic: one PoolPlane per pool, and what they share. */
 import type { PoolConfig } from "../api/config.ts";
-import { HANDOVER_FD, type ListenerGrant, PARCEL_FORMATS } from "../api/control.ts";
+import {
+  HANDOVER_FD,
+  type ListenerGrant,
+  PARCEL_FORMATS,
+  STATS_FD,
+  type TurnGrant,
+} from "../api/control.ts";
 import { POOL } from "../api/stats.ts";
 import { assert } from "../base/assert.ts";
 import { Turn } from "../base/turn.ts";
 import { initHashes } from "../hash/hash-function.ts";
 import { adoptStream } from "../io/adopt.ts";
 import { type Acceptor, acceptOn } from "../io/listen.ts";
-import { closeFd } from "../os/fd.ts";
+import { closeFd, duplicateFd } from "../os/fd.ts";
 import { openFilesMax } from "../os/open-files.ts";
+import { sendByte } from "../os/socket-pair.ts";
+import { acceptQueueLength } from "../os/tcp-options.ts";
 import type { Session } from "../session/session.ts";
+import { AcceptMutex } from "./accept-mutex.ts";
+import { hearBell } from "./bell.ts";
+import { receiveDispatched } from "./dispatched.ts";
 import { type Candidate, HandOver } from "./hand-over.ts";
 import { receiveSession } from "./parcel.ts";
 import { PoolPlane } from "./pool-plane.ts";
-import type { DataPlane, DataPlaneOptions, HandOverEvents, HandOverOrder } from "./worker.ts";
+import type {
+  DataPlane,
+  DataPlaneOptions,
+  HandOverEvents,
+  HandOverOrder,
+  ListenOptions,
+} from "./worker.ts";
 
 /** How often deadlines are looked at: what a timeout may be late by. */
 const DEADLINE_STEP_MS = 10;
@@ -37,9 +54,18 @@ class WorkerDataPlane implements DataPlane {
   private clientIds = 0;
   private onAllGone: (() => void) | null = null;
   private outgoing: HandOver | null = null;
+  private mutex: AcceptMutex | null = null;
+  /** The statistics of all workers. */
+  private readonly memory: Float64Array;
 
   constructor(options: DataPlaneOptions) {
     this.options = options;
+    const { counters, slot, stats } = options;
+    this.memory = new Float64Array(
+      counters.buffer,
+      counters.byteOffset - slot * stats.stride * Float64Array.BYTES_PER_ELEMENT,
+      stats.slots * stats.stride,
+    );
     const turn = new Turn();
     const servers = options.config.pools.reduce(
       (sum, pool) => sum + pool.servers.length * pool.serverConnections,
@@ -56,15 +82,71 @@ class WorkerDataPlane implements DataPlane {
     return clients;
   }
 
-  listen(grants: readonly ListenerGrant[]): void {
-    for (const { pool, fd } of grants) {
-      const plane = this.pools.get(pool);
-      assert(
-        plane !== undefined,
-        `a listener was granted for pool ${pool}, which is not configured`,
-      );
-      this.acceptors.push(acceptOn(fd, plane.isKeptAlive, (stream) => plane.accept(stream)));
+  listen(grants: readonly ListenerGrant[], { dispatch, turns }: ListenOptions): void {
+    if (dispatch !== undefined) {
+      const take = (pool: string, fd: number) => this.acceptDispatched(pool, fd);
+      this.acceptors.push(receiveDispatched(dispatch, take));
     }
+    if (this.options.config.accept === "mutex" && this.options.workers > 1) {
+      this.mutex = new AcceptMutex({
+        lockFile: `/proc/self/fd/${STATS_FD}`,
+        workers: this.options.workers,
+        clientsMax: this.clientsMax,
+        clientsHere: () => this.clients,
+        clientsEverywhere: () => this.allClientsEverywhere(),
+        wakeNext: () => this.wakeLeastLoaded(turns?.bells ?? []),
+        clientsWaiting: () => grants.reduce((sum, { fd }) => sum + acceptQueueLength(fd), 0),
+        listen: (onAccepted) =>
+          grants.map((grant) => this.acceptOn(grant.pool, duplicateFd(grant.fd), onAccepted)),
+      });
+      this.acceptors.push(this.mutex);
+      if (turns !== undefined) this.acceptors.push(hearBell(turns.own, () => this.mutex?.tick()));
+      return;
+    }
+    for (const { pool, fd } of grants) this.acceptors.push(this.acceptOn(pool, fd, () => {}));
+  }
+
+  /** Tells the worker that has the fewest clients, of all but this one, that it may listen. */
+  private wakeLeastLoaded(bells: TurnGrant["bells"]): void {
+    let fewest = Number.POSITIVE_INFINITY;
+    let next = -1;
+    for (const { slot, fd } of bells) {
+      const clients = this.clientsIn(slot);
+      if (slot === this.options.slot || clients >= fewest) continue;
+      fewest = clients;
+      next = fd;
+    }
+    if (next >= 0) sendByte(next);
+  }
+
+  /** The gauge of one worker, over all pools. */
+  private clientsIn(slot: number): number {
+    const { stride, pools } = this.options.stats;
+    const region = slot * stride + POOL.client_connections;
+    return pools.reduce((sum, { base }) => sum + this.memory[region + base]!, 0);
+  }
+
+  private acceptOn(pool: string, fd: number, onAccepted: () => void): Acceptor {
+    const plane = this.pools.get(pool);
+    assert(plane !== undefined, `a listener was granted for pool ${pool}, which is not configured`);
+    return acceptOn(fd, plane.tuning, (stream) => {
+      const events = plane.accept(stream);
+      onAccepted();
+      return events;
+    });
+  }
+
+  /** A connection that the acceptor process gave us. */
+  private acceptDispatched(pool: string, fd: number): void {
+    const plane = this.pools.get(pool);
+    if (plane === undefined) closeFd(fd);
+    else
+      adoptStream(
+        fd,
+        plane.tuning,
+        (stream) => plane.accept(stream),
+        () => {},
+      );
   }
 
   drain(timeoutMs: number, done: (closed: number) => void): void {
@@ -134,7 +216,7 @@ class WorkerDataPlane implements DataPlane {
     }
     adoptStream(
       connection,
-      plane.isKeptAlive,
+      plane.tuning,
       (stream) => {
         count(true);
         return plane.adopt(stream, { client: parcel.client, input, output });
@@ -174,14 +256,17 @@ class WorkerDataPlane implements DataPlane {
     );
   }
 
+  private allClientsEverywhere(): number {
+    return this.options.stats.pools.reduce(
+      (sum, { base }) => sum + this.clientsEverywhere(base),
+      0,
+    );
+  }
+
   /** Sums the gauge that every worker keeps in the shared memory. */
   private clientsEverywhere(poolBase: number): number {
-    const { counters, slot, stats } = this.options;
-    const memory = new Float64Array(
-      counters.buffer,
-      counters.byteOffset - slot * stats.stride * Float64Array.BYTES_PER_ELEMENT,
-      stats.slots * stats.stride,
-    );
+    const { stats } = this.options;
+    const { memory } = this;
     let clients = 0;
     for (let i = 0; i < stats.slots; i++) {
       clients += memory[i * stats.stride + poolBase + POOL.client_connections]!;
@@ -190,6 +275,7 @@ class WorkerDataPlane implements DataPlane {
   }
 
   private checkDeadlines(): void {
+    this.mutex?.tick();
     const nowMs = performance.now();
     for (const pool of this.pools.values()) pool.checkDeadlines(nowMs);
   }

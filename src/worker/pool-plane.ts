@@ -7,6 +7,7 @@ import { schedule } from "../base/schedule.ts";
 import type { Turn } from "../base/turn.ts";
 import { createHash } from "../hash/hash-function.ts";
 import { KeyHasher } from "../hash/key-hasher.ts";
+import { clientTuning, type SocketTuning } from "../io/socket-tuning.ts";
 import { PoolRoute } from "../route/pool-route.ts";
 import type { MemcachePool } from "../session/memcache/memcache-pool.ts";
 import type { RedisPool } from "../session/redis/redis-frontend.ts";
@@ -39,6 +40,8 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
   readonly hashTag: string | null;
   readonly deadServer: DeadServer;
   readonly sessions: Set<Session> = new Set();
+  /** What its clients' connections are like. */
+  readonly tuning: SocketTuning;
 
   private readonly options: PoolPlaneOptions;
   private readonly protocol: PoolProtocol;
@@ -53,6 +56,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
     this.countersBase = layout.base;
     this.password = pool.redisAuth;
     this.hashTag = pool.hashTag;
+    this.tuning = clientTuning(pool);
     this.deadServer = pool.deadServer;
     this.route = new PoolRoute({
       distribution: pool.distribution,
@@ -81,11 +85,6 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
         }),
     );
     this.route.attach(this.servers);
-  }
-
-  /** Whether its clients' connections have SO_KEEPALIVE. */
-  get isKeptAlive(): boolean {
-    return this.options.pool.tcpKeepalive;
   }
 
   /** A client has connected. Null: it may not stay, and was told why. */

@@ -19,12 +19,17 @@ import { VERSION } from "../base/version.ts";
 import { type ControlChannel, openControlChannel } from "../io/control-channel.ts";
 import { resetGauges, slotRegion } from "../metrics/layout.ts";
 import { mapStatsMemory } from "../metrics/stats-memory.ts";
+import { assumeIdentity } from "../os/identity.ts";
 import { setProcessName } from "../os/process.ts";
+import { pinWorker } from "./pin.ts";
 
 /** What serves the clients. */
 export interface DataPlane {
-  /** Starts accepting. Throws with a clear message when a descriptor is unusable. */
-  listen(grants: readonly ListenerGrant[]): void;
+  /**
+   * Starts accepting, on its own sockets or what the acceptor process gives it. Throws with a clear message when a
+   * descriptor is unusable.
+   */
+  listen(grants: readonly ListenerGrant[], options: ListenOptions): void;
   /** Accepts nobody any more and finishes what is in flight; `done` gets how many clients were cut off at the time-out. */
   drain(timeoutMs: number, done: (closed: number) => void): void;
   /** Gives client connections away. One order at a time. */
@@ -34,6 +39,9 @@ export interface DataPlane {
   readonly clients: number;
   close(): void;
 }
+
+/** What accepting takes besides listening sockets, by the accept mode. */
+export type ListenOptions = Pick<Start, "dispatch" | "turns">;
 
 export type HandOverOrder = Extract<ToWorker, { readonly type: "hand_over" }>;
 
@@ -149,6 +157,8 @@ class Worker {
     this.#drainTimeoutMs = start.config.drainTimeoutMs;
     const counters = slotRegion(mapStatsMemory(STATS_FD, start.stats), start.stats, start.slot);
     resetGauges(counters, start.stats);
+    if (start.runAs !== undefined) assumeIdentity(start.runAs);
+    pinWorker(start.config.affinity, start.index, log);
     const dataPlane = await this.#createDataPlane({
       slot: start.slot,
       birth: start.birth,
@@ -158,7 +168,7 @@ class Worker {
       counters,
       log,
     });
-    dataPlane.listen(start.listeners);
+    dataPlane.listen(start.listeners, start);
     this.#dataPlane = dataPlane;
     this.#send({
       type: "ready",

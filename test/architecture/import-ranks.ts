@@ -8,6 +8,7 @@ export const RANKS: Readonly<Record<string, number>> = {
   supervisor: 4,
   worker: 4,
   admin: 4,
+  acceptor: 4,
   dev: 4,
   session: 3,
   route: 3,

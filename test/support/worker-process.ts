@@ -41,6 +41,7 @@ export class Crew {
     worker.send({
       type: "start",
       slot,
+      index: slot,
       birth: slot,
       workers: 1,
       config: this.config,

@@ -7,6 +7,10 @@ const CONFIG: Config = {
   form: "native",
   workers: 3,
   accept: "reuseport",
+  affinity: "off",
+  openFiles: null,
+  user: null,
+  group: null,
   log: { level: "warn", file: null },
   pidFile: null,
   stats: { listen: null, intervalMs: 30_000 },
@@ -42,6 +46,18 @@ test("flags go before the file", () => {
   expect(config.stats).toEqual({ listen: null, intervalMs: 1000 });
   expect(apply({ reuseport: true }, { ...CONFIG, accept: "shared" }).accept).toBe("reuseport");
   expect(apply({ workers: "7" }).workers).toBe(7);
+});
+
+test("an accept mode has two spellings, which must agree", () => {
+  expect(apply({ accept: "mutex" }).accept).toBe("mutex");
+  expect(apply({ accept: "dispatch" }).accept).toBe("dispatch");
+  expect(apply({ accept: "shared", reuseport: false }).accept).toBe("shared");
+  expect(applyFlags(CONFIG, { accept: "mutx" })).toEqual({
+    problems: ['--accept: unknown mode "mutx"; did you mean "mutex"?'],
+  });
+  expect(applyFlags(CONFIG, { accept: "shared", reuseport: true })).toEqual({
+    problems: ["--accept shared and --reuseport contradict each other"],
+  });
 });
 
 test("nutcracker's twelve levels become four", () => {

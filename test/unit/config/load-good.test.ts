@@ -22,6 +22,10 @@ test("a twemproxy file gets nutcracker's defaults", () => {
     form: "twemproxy",
     workers: "auto",
     accept: "reuseport",
+    affinity: "off",
+    openFiles: null,
+    user: null,
+    group: null,
     log: { level: "info", file: null },
     pidFile: null,
     stats: { listen: { kind: "tcp", host: "0.0.0.0", port: 22222 }, intervalMs: 30_000 },
@@ -46,6 +50,9 @@ test("a twemproxy file gets nutcracker's defaults", () => {
         deadServer: "error",
         preconnect: false,
         tcpKeepalive: false,
+        tcpNodelay: true,
+        tcpQuickack: false,
+        tcpDeferAcceptMs: null,
         autoEjectHosts: false,
         serverConnections: 1,
         serverRetryTimeoutMs: 30_000,
@@ -81,7 +88,11 @@ test("the minimal native file gets the native defaults", () => {
 test("every native option arrives", () => {
   const config = load(`
 workers: 3
-accept: shared
+accept: mutex
+affinity: [3, 0-1]
+rlimit_nofile: 100000
+user: cache
+group: "0"
 log: { level: debug, file: /var/log/proxy.log }
 pid_file: /run/proxy.pid
 stats: { listen: 127.0.0.1:9, interval: 500ms }
@@ -102,6 +113,9 @@ pools:
     redis_db: 9
     preconnect: true
     tcpkeepalive: true
+    tcp_nodelay: false
+    tcp_quickack: true
+    tcp_defer_accept: 3s
     auto_eject_hosts: true
     server_connections: 4
     server_retry_timeout: 1m
@@ -115,7 +129,11 @@ pools:
     file: resolve("proxy.yaml"),
     form: "native",
     workers: 3,
-    accept: "shared",
+    accept: "mutex",
+    affinity: [3, 0, 1],
+    openFiles: 100_000,
+    user: "cache",
+    group: "0",
     log: { level: "debug", file: "/var/log/proxy.log" },
     pidFile: "/run/proxy.pid",
     stats: { listen: { kind: "tcp", host: "127.0.0.1", port: 9 }, intervalMs: 500 },
@@ -140,6 +158,9 @@ pools:
     deadServer: "error",
     preconnect: true,
     tcpKeepalive: true,
+    tcpNodelay: false,
+    tcpQuickack: true,
+    tcpDeferAcceptMs: 3000,
     autoEjectHosts: true,
     serverConnections: 4,
     serverRetryTimeoutMs: 60_000,

@@ -67,6 +67,11 @@ function samples(option: Option): { good: string[]; bad: string[] } {
       };
     case "server_address":
       return { good: ['"h:1"', '"[::1]:80"', "/a"], bad: ["h", '"*:1"', '"h:0"', '""', "/"] };
+    case "cores":
+      return {
+        good: ["auto", "off", "0", "[0]", "[3, 1-2]", '"0-3,8"', "8191"],
+        bad: ["none", "-1", "8192", "3-1", "1,", "[a]", "[[1]]", "[]", "{}", '""', "0x1"],
+      };
     case "group":
     case "pools":
     case "servers":

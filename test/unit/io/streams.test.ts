@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Stream, StreamEvents } from "../../../src/api/stream.ts";
 import { connectTo } from "../../../src/io/connect.ts";
+import type { SocketTuning } from "../../../src/io/socket-tuning.ts";
 
 const cleanups: (() => unknown)[] = [];
 
@@ -64,10 +65,12 @@ function listen(
   return unix;
 }
 
+const PLAIN: SocketTuning = { isKeptAlive: false, isUndelayed: true, isQuicklyAcked: false };
+
 function connect(path: string, ear: StreamEvents): Promise<Stream> {
   return new Promise((resolve, reject) => {
     const address = { kind: "unix", path, mode: null } as const;
-    connectTo(address, false, { onOpen: resolve, onError: reject }, ear);
+    connectTo(address, PLAIN, { onOpen: resolve, onError: reject }, ear);
   });
 }
 
@@ -140,11 +143,11 @@ test("an attempt fails with its code, or after being abandoned is silent", async
   });
   connectTo(
     address,
-    false,
+    PLAIN,
     events("abandoned", () => {}),
     new Ear(),
   ).abandon();
-  connectTo(address, false, events("tried", resolve), new Ear());
+  connectTo(address, PLAIN, events("tried", resolve), new Ear());
   await promise;
   expect(heard).toEqual(["tried ENOENT"]);
 });

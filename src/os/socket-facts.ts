@@ -1,0 +1,31 @@
+/** What a descriptor that somebody else opened is. */
+import { libc } from "./libc.ts";
+import { addressText } from "./socket-address.ts";
+
+const SOL_SOCKET = 1;
+const SO_TYPE = 3;
+const SO_ACCEPTCONN = 30;
+const SOCK_STREAM = 1;
+const ADDRESS_BYTES = 128;
+
+/** Whether it is a stream socket that listens. */
+export function isListening(fd: number): boolean {
+  return socketOption(fd, SO_TYPE) === SOCK_STREAM && socketOption(fd, SO_ACCEPTCONN) === 1;
+}
+
+/** See `addressText`. */
+export function localAddress(fd: number): string | null {
+  const bytes = Buffer.from(new ArrayBuffer(ADDRESS_BYTES));
+  const length = Uint32Array.from([ADDRESS_BYTES]);
+  if (libc.getsockname(fd, bytes, length) < 0) return null;
+  return addressText({
+    family: bytes.readUInt16LE(0),
+    bytes: bytes.subarray(0, Math.min(length[0] ?? 0, ADDRESS_BYTES)),
+  });
+}
+
+function socketOption(fd: number, option: number): number {
+  const value = Int32Array.from([-1]);
+  const length = Uint32Array.from([4]);
+  return libc.getsockopt(fd, SOL_SOCKET, option, value, length) < 0 ? -1 : (value[0] ?? -1);
+}

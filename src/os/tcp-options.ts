@@ -1,0 +1,47 @@
+/**
+ * Options of TCP sockets that Bun does not offer. A socket that is none of TCP's (a unix one), or gone, is left alone:
+ * these are wishes to the kernel, and no connection depends on them.
+ */
+import { libc } from "./libc.ts";
+
+const IPPROTO_TCP = 6;
+const TCP_NODELAY = 1;
+const TCP_DEFER_ACCEPT = 9;
+const TCP_INFO = 11;
+const TCP_QUICKACK = 12;
+/** The beginning of struct tcp_info: `unacked`, where a listening socket has the length of its queue, is a part of it. */
+const TCP_INFO_BYTES = 104;
+const UNACKED_OFFSET = 24;
+const TCP_LISTEN = 10;
+
+const info: DataView = new DataView(new ArrayBuffer(TCP_INFO_BYTES));
+const infoBytes: Uint8Array = new Uint8Array(info.buffer);
+const infoLength: Uint32Array = new Uint32Array(new ArrayBuffer(4));
+const value: Int32Array = new Int32Array(new ArrayBuffer(4));
+
+/** Bun sets it on every TCP socket; this takes it away, or puts it back. */
+export function setNoDelay(fd: number, isOn: boolean): void {
+  set(fd, TCP_NODELAY, isOn ? 1 : 0);
+}
+
+/** What was received is acknowledged at once. The kernel leaves this mode by itself, when bytes go the other way. */
+export function setQuickAck(fd: number): void {
+  set(fd, TCP_QUICKACK, 1);
+}
+
+/** On a listening socket: connections show up when they have sent something, or after `seconds`. */
+export function setDeferAccept(fd: number, seconds: number): void {
+  set(fd, TCP_DEFER_ACCEPT, seconds);
+}
+
+/** Connections that wait to be accepted from a listening TCP socket; 0 for any other. */
+export function acceptQueueLength(fd: number): number {
+  infoLength[0] = TCP_INFO_BYTES;
+  const result = libc.getsockopt(fd, IPPROTO_TCP, TCP_INFO, infoBytes, infoLength);
+  return result < 0 || info.getUint8(0) !== TCP_LISTEN ? 0 : info.getUint32(UNACKED_OFFSET, true);
+}
+
+function set(fd: number, option: number, number: number): void {
+  value[0] = number;
+  libc.setsockopt(fd, IPPROTO_TCP, option, value, 4);
+}

@@ -1,0 +1,208 @@
+/** How workers come by their clients, with the real data plane: everybody is served, also while processes die. */
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { childrenOf, cleanUp, makeDirectory, until } from "../support/echo-proxy.ts";
+import { freePort } from "../support/free-port.ts";
+import { type ProxyProcess, startProxy } from "../support/proxy-process.ts";
+import { type RedisServer, startRedis } from "../support/redis-server.ts";
+import { RespClient } from "../support/resp-client.ts";
+import type { Endpoint } from "../support/server-process.ts";
+
+// Many processes on a machine that may be busy.
+setDefaultTimeout(60_000);
+
+const MODES = ["reuseport", "shared", "mutex", "dispatch"] as const;
+const WORKERS = 3;
+/** A client's id is a multiple of this plus the number of the worker's birth. */
+const CLIENT_ID_STEP = 4096;
+
+let server: RedisServer;
+let proxy: ProxyProcess;
+let tcp: Endpoint;
+let unix: Endpoint;
+let clients: RespClient[] = [];
+
+beforeEach(async () => {
+  server = await startRedis();
+});
+
+afterEach(async () => {
+  for (const client of clients) client.close();
+  clients = [];
+  await proxy.stop();
+  await server.stop();
+  await cleanUp();
+});
+
+async function start(mode: string): Promise<void> {
+  const port = freePort();
+  const path = join(makeDirectory(), "s");
+  tcp = { host: "127.0.0.1", port };
+  unix = { socketPath: path };
+  const servers = `servers: ["${server.host}:${server.port}:1"]`;
+  proxy = await startProxy({
+    config: `log: { level: debug }\nworkers: ${WORKERS}\npools:\n  tcp:\n    listen: 127.0.0.1:${port}\n    ${servers}\n  unix:\n    listen: ${path}\n    ${servers}\n`,
+    args: ["--accept", mode],
+  });
+  await until("all workers listen", () => proxy.stderr().includes(" supervisor ready "));
+}
+
+async function connect(endpoint: Endpoint): Promise<RespClient> {
+  const client = await RespClient.connect(endpoint);
+  clients.push(client);
+  return client;
+}
+
+/** The number of its worker's birth. */
+async function workerOf(client: RespClient): Promise<number> {
+  const reply = await client.ask("CLIENT", "ID");
+  return Number(reply.substring(1)) % CLIENT_ID_STEP;
+}
+
+async function connectMany(endpoint: Endpoint, count: number): Promise<Map<number, number>> {
+  const opened = await Promise.all(Array.from({ length: count }, () => connect(endpoint)));
+  const spread = new Map<number, number>();
+  for (const worker of await Promise.all(opened.map(workerOf))) {
+    spread.set(worker, (spread.get(worker) ?? 0) + 1);
+  }
+  return spread;
+}
+
+function processNamed(name: string): number {
+  return childrenOf(proxy.pid).find((child) => child.name === name)?.pid ?? 0;
+}
+
+describe.each(MODES)("%s", (mode) => {
+  test("clients of TCP and unix sockets are served, and reach their servers", async () => {
+    await start(mode);
+    for (const endpoint of [tcp, unix]) {
+      await connectMany(endpoint, 20);
+      const client = await connect(endpoint);
+      expect(await client.ask("SET", "key", "value")).toBe("+OK\r\n");
+      expect(await client.ask("GET", "key")).toBe("$5\r\nvalue\r\n");
+    }
+  });
+
+  test("who connects while workers are killed is served by the next ones", async () => {
+    await start(mode);
+    let isOver = false;
+    let served = 0;
+    const visitors = Array.from({ length: 4 }, async () => {
+      while (!isOver) {
+        // A refused connection rejects, and fails the test.
+        const client = await RespClient.connect(tcp);
+        const reply = await client.ask("PING").catch((error: Error) => error.message);
+        // Accepted by the worker that died: nobody can save that one.
+        expect(reply).toMatch(/^(\+PONG\r\n$|closed before a reply)/);
+        if (reply.startsWith("+PONG")) served += 1;
+        client.close();
+      }
+    });
+    for (let round = 0; round < 4; round++) {
+      const before = served;
+      await until("some are served", () => served > before + 20);
+      const victim = processNamed(`proxy worker ${round % WORKERS}`);
+      process.kill(victim, round % 2 === 0 ? "SIGKILL" : "SIGTERM");
+      await until("it is replaced", () => {
+        const replies = proxy.stderr().match(/worker is ready child=worker/g) ?? [];
+        return replies.length === WORKERS + round + 1;
+      });
+    }
+    isOver = true;
+    await Promise.all(visitors);
+  });
+});
+
+test("mutex: one worker listens at a time, clients are shared, and a killed holder is followed by another", async () => {
+  await start("mutex");
+  const spread = await connectMany(tcp, 60);
+  expect([...spread.keys()].sort()).toEqual([0, 1, 2]);
+  const listeners = (): number[] => proxy.workerPids().filter((pid) => listeningWatched(pid) > 0);
+  await until("exactly one listens", () => listeners().length === 1);
+  const [holder = 0] = listeners();
+  process.kill(holder, "SIGKILL");
+  await until("another one listens", () => listeners().some((pid) => pid !== holder));
+  const late = await connect(unix);
+  expect(await late.ask("PING")).toBe("+PONG\r\n");
+});
+
+test("dispatch: every worker gets its exact share, over all sockets", async () => {
+  await start("dispatch");
+  const first = await connectMany(tcp, 31);
+  const second = await connectMany(unix, 29);
+  for (const worker of [0, 1, 2]) {
+    const count = (first.get(worker) ?? 0) + (second.get(worker) ?? 0);
+    // One more or less: a gauge may be read between two connections.
+    expect(Math.abs(count - 20)).toBeLessThanOrEqual(2);
+  }
+});
+
+test("dispatch: a connection given to a worker that dies is served by its successor", async () => {
+  await start("dispatch");
+  const workers = proxy.workerPids();
+  for (const pid of workers) process.kill(pid, "SIGSTOP");
+  const waiting = await Promise.all(Array.from({ length: 12 }, () => connect(tcp)));
+  const replies = waiting.map((client) => client.ask("PING"));
+  for (const pid of workers) process.kill(pid, "SIGKILL");
+  expect(await Promise.all(replies)).toEqual(waiting.map(() => "+PONG\r\n"));
+});
+
+test("dispatch: a killed acceptor is replaced, and nobody is refused meanwhile", async () => {
+  await start("dispatch");
+  for (let round = 1; round <= 3; round++) {
+    await until("it runs", () => processNamed("proxy acceptor") !== 0);
+    const settled = await connect(tcp);
+    expect(await settled.ask("PING")).toBe("+PONG\r\n");
+    process.kill(processNamed("proxy acceptor"), "SIGKILL");
+    const next = await connect(tcp);
+    expect(await next.ask("PING")).toBe("+PONG\r\n");
+    expect(await settled.ask("PING")).toBe("+PONG\r\n");
+  }
+});
+
+/** Listening sockets that the process's event loop waits for. */
+function listeningWatched(pid: number): number {
+  const inodes = new Set(listeningInodes());
+  let watched = 0;
+  for (const fd of fdsOf(pid)) {
+    const text = read(`/proc/${pid}/fdinfo/${fd}`);
+    for (const match of text.matchAll(/^tfd:.* ino:([0-9a-f]+)/gm)) {
+      if (inodes.has(Number.parseInt(match[1] ?? "", 16))) watched += 1;
+    }
+  }
+  return watched;
+}
+
+/** The TCP socket's and the unix socket's; state 0A and flag 00010000 mean that they listen. */
+function listeningInodes(): number[] {
+  const port = "port" in tcp ? tcp.port.toString(16).toUpperCase().padStart(4, "0") : "";
+  const path = "socketPath" in unix ? unix.socketPath : "";
+  const fields = (file: string): string[][] =>
+    read(file)
+      .split("\n")
+      .map((line) => line.trim().split(/\s+/));
+  return [
+    ...fields("/proc/net/tcp")
+      .filter((f) => f[1]?.endsWith(`:${port}`) && f[3] === "0A")
+      .map((f) => Number(f[9])),
+    ...fields("/proc/net/unix")
+      .filter((f) => f[7] === path && f[3] === "00010000")
+      .map((f) => Number(f[6])),
+  ];
+}
+
+function fdsOf(pid: number): number[] {
+  // An epoll instance is among the first descriptors.
+  return Array.from({ length: 32 }, (_, fd) => fd).filter(
+    (fd) => pid > 0 && read(`/proc/${pid}/fdinfo/${fd}`).includes("tfd:"),
+  );
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    return "";
+  }
+}
