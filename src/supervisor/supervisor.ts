@@ -8,9 +8,9 @@
  */
 import type { Config } from "../api/config.ts";
 import type { RunAs } from "../api/control.ts";
-import type { ControlRequest, ControlResult, Status } from "../api/control-socket.ts";
+import type { ControlRequest, ControlResult } from "../api/control-socket.ts";
 import { LOG_LEVELS, type Logger } from "../base/log.ts";
-import { COMMIT, VERSION } from "../base/version.ts";
+import { VERSION } from "../base/version.ts";
 import { usableCores } from "../os/usable-cores.ts";
 import { AdminPlace, type AdminPlan } from "./admin-place.ts";
 import { type ChangeName, ChangeTurn } from "./change-turn.ts";
@@ -27,6 +27,7 @@ import { reload } from "./reload.ts";
 import { giveLogFile } from "./run-as.ts";
 import type { Intent } from "./signals.ts";
 import { StartError } from "./start-error.ts";
+import { createStatus } from "./status.ts";
 import type { Belongings, ChangeTarget, SupervisorOptions } from "./supervisor-options.ts";
 import type { SupervisorState } from "./supervisor-state.ts";
 import { type UpgradeOutcome, upgrade } from "./upgrade.ts";
@@ -219,7 +220,7 @@ export class Supervisor implements ChangeTarget {
     const progress: Progress = (text) => caller.progress(text);
     switch (request.verb) {
       case "status":
-        caller.result({ ok: true, verb: "status", status: this.status() });
+        caller.result({ ok: true, verb: "status", status: createStatus(this, this.#phase) });
         break;
       case "reload":
         void this.#reload(request.isDryRun, progress).then((result) => caller.result(result));
@@ -237,27 +238,6 @@ export class Supervisor implements ChangeTarget {
       default:
         caller.result({ ok: false, problems: ["this version does not know that command"] });
     }
-  }
-
-  status(): Status {
-    const { config, crews } = this;
-    const crew = crews.serving;
-    const processes = [...crews.statuses, ...this.admin.statuses];
-    return {
-      pid: process.pid,
-      version: VERSION,
-      commit: COMMIT,
-      configFile: config.file,
-      startedAtMs: this.startedAtMs,
-      uptimeMs: Date.now() - this.startedAtMs,
-      phase: this.#phase,
-      crew: crew?.plan.number ?? 0,
-      activity: this.changes.activity,
-      listen: crew === null ? [] : this.belongings.listeners.addresses(crew.listenerPlan),
-      clients: processes.reduce((sum, { clients }) => sum + clients, 0),
-      lastChange: this.changes.last,
-      processes,
-    };
   }
 
   #onIntent(intent: Intent, signal: string): void {

@@ -1,0 +1,25 @@
+/** What `proxy status` shows. */
+import type { Status } from "../api/control-socket.ts";
+import { COMMIT, VERSION } from "../base/version.ts";
+import type { ChangeTarget } from "./supervisor-options.ts";
+
+export function createStatus(supervisor: ChangeTarget, phase: string): Status {
+  const { admin, belongings, changes, config, crews, startedAtMs } = supervisor;
+  const crew = crews.serving;
+  const processes = [...crews.statuses, ...admin.statuses];
+  return {
+    pid: process.pid,
+    version: VERSION,
+    commit: COMMIT,
+    configFile: config.file,
+    startedAtMs,
+    uptimeMs: Date.now() - startedAtMs,
+    phase,
+    crew: crew?.plan.number ?? 0,
+    activity: changes.activity,
+    listen: crew === null ? [] : belongings.listeners.addresses(crew.listenerPlan),
+    clients: processes.reduce((sum, { clients }) => sum + clients, 0),
+    lastChange: changes.last,
+    processes,
+  };
+}
