@@ -88,6 +88,10 @@ export interface Config {
   readonly accept: "reuseport" | "shared";
   readonly log: { readonly level: LogLevel; readonly file: string | null };
   readonly pidFile: string | null;
+  /** Path of the control socket; null: derived from `file`, see src/config/control-path.ts. */
+  readonly control: string | null;
+  /** Evens out long-lived client connections between the workers. */
+  readonly rebalance: boolean;
   /** twemproxy's text statistics port; null: off. */
   readonly stats: { readonly listen: Address | null; readonly intervalMs: number };
   /** Milliseconds a drain may take before what is left is closed. */

@@ -24,6 +24,35 @@ export const PARCEL_BYTES_MAX: number = 64 * 1024;
 /** Formats of SessionParcel that this program can read, the best one last. */
 export const PARCEL_FORMATS: readonly number[] = [1];
 
+/** Changes when a message between supervisor and children changes its meaning: then no upgrade in place is possible. */
+export const CONTROL_PROTOCOL = 1;
+/** Formats of the state that a supervisor leaves to the program that replaces it, the best one last. */
+export const STATE_FORMATS: readonly number[] = [1];
+
+/** What an executable says of itself, as one line of JSON on stdout, when its only argument is `ABOUT_ROLE`. */
+export interface About {
+  readonly name: "proxy";
+  readonly version: string;
+  readonly commit: string;
+  readonly controlProtocol: number;
+  readonly parcelFormats: readonly number[];
+  readonly stateFormats: readonly number[];
+}
+
+export const ABOUT_ROLE = "__about";
+/** Prints the resolved configuration as `ConfigAnswer`: the file's path, then the arguments of `run`. */
+export const CONFIG_ROLE = "__config";
+/** Reads a supervisor's state from descriptor REHEARSAL_FD and prints "ok" when it could go on with it. */
+export const REHEARSE_ROLE = "__rehearse";
+export const REHEARSAL_FD = 3;
+/** Names the descriptor of the state, for a supervisor that replaces another in place. */
+export const STATE_VARIABLE = "PROXY_STATE_FD";
+
+/** What a configuration file comes to, or everything that is wrong with it, one line each. */
+export type ConfigAnswer =
+  | { readonly config: Config; readonly warnings: readonly string[] }
+  | { readonly problems: readonly string[] };
+
 export interface ListenerGrant {
   /** Name of the pool that clients of this socket talk to. */
   readonly pool: string;

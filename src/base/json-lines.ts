@@ -14,6 +14,11 @@ export function encodeJsonLine(value: unknown): Buffer {
 export class JsonLineDecoder {
   #parts: Buffer[] = [];
   #length = 0;
+  readonly #bytesMax: number;
+
+  constructor(bytesMax: number = JSON_LINE_BYTES_MAX) {
+    this.#bytesMax = bytesMax;
+  }
 
   /**
    * @returns the values that the chunk completed, in order.
@@ -36,9 +41,14 @@ export class JsonLineDecoder {
     return values;
   }
 
+  /** The beginning of a line that is not complete yet. */
+  pending(): Buffer {
+    return Buffer.concat(this.#parts);
+  }
+
   #keep(part: Buffer): void {
     this.#length += part.length;
-    if (this.#length > JSON_LINE_BYTES_MAX) throw new Error("line too long");
+    if (this.#length > this.#bytesMax) throw new Error("line too long");
     this.#parts.push(part);
   }
 }

@@ -23,6 +23,8 @@ export interface Logger {
   setLevel(level: LogLevel): void;
   /** Opens the file again under its name, for log rotation. If that fails, the old file stays in use. */
   reopen(): void;
+  /** From now on lines go to another file, or to stderr (null); likewise. @throws Error when it cannot be opened. */
+  redirect(file: string | null): void;
 }
 
 export interface LogOptions {
@@ -60,8 +62,8 @@ export function formatFields(fields: LogFields): string {
 class Sink {
   level: LogLevel;
   readonly #process: string;
-  readonly #file: string | null;
-  readonly #isJournal: boolean;
+  #file: string | null;
+  #isJournal: boolean;
   #fd: number;
   #lost = 0;
 
@@ -98,6 +100,15 @@ class Sink {
     } catch (error) {
       this.write("warn", `${errorText(error)}; the old log file stays in use`);
     }
+  }
+
+  redirect(file: string | null): void {
+    if (file === this.#file) return;
+    const fd = file === null ? STDERR_FD : openLog(file);
+    if (this.#fd !== STDERR_FD) closeSync(this.#fd);
+    this.#fd = fd;
+    this.#file = file;
+    this.#isJournal = file === null && isJournal(STDERR_FD);
   }
 
   #line(level: LogLevel, message: string): string {
@@ -153,6 +164,10 @@ class LineLogger implements Logger {
 
   reopen(): void {
     this.#sink.reopen();
+  }
+
+  redirect(file: string | null): void {
+    this.#sink.redirect(file);
   }
 
   #log(level: LogLevel, message: string, fields: LogFields | undefined): void {

@@ -3,7 +3,7 @@ import { basename, relative } from "node:path";
 import type { DevBackend } from "../dev/backend-process.ts";
 import { MEMCACHED_BYTES_MAX } from "../dev/memcache/dev-memcached.ts";
 import { MEMORY_BYTES_MAX } from "../dev/redis/dev-redis.ts";
-import type { ReadyFacts } from "../supervisor/supervisor.ts";
+import type { ReadyFacts } from "../supervisor/supervisor-options.ts";
 import { DEV_HOST } from "./dev-port.ts";
 
 export const DEV_POOL = "dev";

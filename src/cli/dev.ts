@@ -147,6 +147,7 @@ async function runBefore(
   // The terminal was closed. In production this opens the log files again; here nobody is left to end us.
   process.on("SIGHUP", () => process.kill(process.pid, "SIGTERM"));
   const code = await runProxy(config, {
+    source: null,
     isDaemon: false,
     onReady(ready) {
       const facts = devFacts(ready, ports, backend, path);

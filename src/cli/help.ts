@@ -21,11 +21,30 @@ const EXAMPLES: Readonly<Record<string, readonly Row[]>> = {
     ["proxy -c proxy.yaml", "run in the foreground, log to stderr"],
     ["proxy -c nutcracker.yml", "a twemproxy file runs unchanged, and so do its flags"],
     ["proxy route -c proxy.yaml alpha user:1", "which server of pool alpha has user:1, and why"],
+    ["proxy reload -c proxy.yaml", "after a change of the file; no connection is lost"],
   ],
   run: [
     ["proxy run -c proxy.yaml --workers 4", "four worker processes"],
     ["proxy -d -c nutcracker.yml -o proxy.log -p proxy.pid", "as a daemon"],
     ["kill -QUIT $(cat proxy.pid)", "finish what is in flight, then stop"],
+  ],
+  reload: [
+    ["proxy reload -c proxy.yaml --dry-run", "what would change, and how many keys would move"],
+    ["proxy reload -c proxy.yaml", "do it; a file with errors changes nothing"],
+    ["kill -HUP $(cat proxy.pid)", "the same; errors go to the log"],
+  ],
+  upgrade: [
+    ["proxy upgrade -c proxy.yaml", "the file that it was started from has been replaced"],
+    ["proxy upgrade -c proxy.yaml /opt/proxy-2/proxy", "another file, also an older version"],
+    ["kill -USR2 $(cat proxy.pid)", "like the first; errors go to the log"],
+  ],
+  stop: [
+    ["proxy stop -c proxy.yaml", "at once: connections are closed"],
+    ["proxy stop -c proxy.yaml --drain --timeout 10s", "replies that are owed first, for 10 s"],
+  ],
+  status: [
+    ["proxy status -c proxy.yaml", "processes, versions, clients, and what died of what"],
+    ["proxy status -c proxy.yaml --json", "the same for a program"],
   ],
   check: [
     ["proxy check -c proxy.yaml", "show pools, servers and their share of the keys"],
@@ -41,7 +60,10 @@ const EXAMPLES: Readonly<Record<string, readonly Row[]>> = {
 const SIGNALS: readonly Row[] = [
   ["TERM, INT", "stop at once"],
   ["QUIT", "accept nobody, finish what is in flight, then stop"],
-  ["HUP, USR1", "open the log files again"],
+  ["HUP", "read the configuration again, as proxy reload does"],
+  ["USR1", "open the log files again"],
+  ["USR2", "go on as the executable that is there now, as proxy upgrade does"],
+  ["WINCH", "drain the workers; new clients wait until HUP brings new workers"],
   ["TTIN, TTOU", "log more, log less"],
 ];
 
@@ -71,11 +93,13 @@ export function mainHelp(commands: readonly CommandHelp[]): string {
 export function commandHelp(command: CommandHelp): string {
   const { name, args } = command;
   const positionals = Object.entries(args).filter(([, arg]) => arg.type === "positional");
-  const usage = positionals.map(([word]) => ` ${word.toUpperCase()}`).join("");
+  const usage = positionals.map(([word, arg]) => {
+    return arg.required === false ? ` [${word.toUpperCase()}]` : ` ${word.toUpperCase()}`;
+  });
   return [
     `${command.description}.`.replace(/\.\.$/, "."),
     "",
-    `Usage: proxy ${name} [FLAGS]${usage}`,
+    `Usage: proxy ${name} [FLAGS]${usage.join("")}`,
     ...section(
       "Arguments",
       positionals.map(([word, arg]): Row => [word.toUpperCase(), arg.description ?? ""]),

@@ -6,8 +6,12 @@ import { devCommand } from "./dev.ts";
 import { EXIT_OK, EXIT_USAGE } from "./exit-codes.ts";
 import { type CommandHelp, commandHelp, mainHelp } from "./help.ts";
 import { normaliseFlags } from "./nutcracker-flags.ts";
+import { reloadCommand } from "./reload.ts";
 import { routeCommand } from "./route.ts";
 import { type RunData, runCommand, versionText } from "./run.ts";
+import { statusCommand } from "./status.ts";
+import { stopCommand } from "./stop.ts";
+import { upgradeCommand } from "./upgrade.ts";
 
 /** In the order of the help. What their flags are matters to themselves only. */
 const COMMANDS: ReadonlyMap<string, CommandDef> = new Map(
@@ -15,6 +19,10 @@ const COMMANDS: ReadonlyMap<string, CommandDef> = new Map(
     run: runCommand,
     check: checkCommand,
     route: routeCommand,
+    status: statusCommand,
+    reload: reloadCommand,
+    upgrade: upgradeCommand,
+    stop: stopCommand,
     dev: devCommand,
   }) as unknown as [string, CommandDef][],
 );

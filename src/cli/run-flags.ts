@@ -32,7 +32,7 @@ export const RUN_ARGS = {
     type: "string",
     alias: "o",
     valueHint: "FILE",
-    description: "Log to a file, which USR1 or HUP opens again (default: stderr)",
+    description: "Log to a file, which USR1 opens again (default: stderr)",
   },
   verbose: {
     type: "string",
@@ -45,6 +45,11 @@ export const RUN_ARGS = {
     alias: "p",
     valueHint: "FILE",
     description: "Write the process number there while it runs",
+  },
+  control: {
+    type: "string",
+    valueHint: "PATH",
+    description: "Socket for proxy status, reload, upgrade, stop (default: from the file's path)",
   },
   "stats-port": {
     type: "string",
@@ -85,6 +90,7 @@ export interface RunFlags {
   readonly output?: string | undefined;
   readonly verbose?: string | undefined;
   readonly "pid-file"?: string | undefined;
+  readonly control?: string | undefined;
   readonly "stats-port"?: string | undefined;
   readonly "stats-addr"?: string | undefined;
   readonly "stats-interval"?: string | undefined;
@@ -121,6 +127,7 @@ export function applyFlags(
       workers: workers ?? config.workers,
       accept: acceptOf(flags.reuseport) ?? config.accept,
       pidFile: flags["pid-file"] ?? config.pidFile,
+      control: flags.control ?? config.control,
       log: {
         level: level === null ? config.log.level : levelOf(level),
         file: flags.output ?? config.log.file,

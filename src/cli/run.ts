@@ -1,22 +1,38 @@
 /** `proxy run`, which is also plain `proxy`: reads the configuration and becomes the supervisor. */
+
+import { closeSync, openSync } from "node:fs";
 import { type CommandDef, defineCommand } from "citty";
 import type { Config } from "../api/config.ts";
+import type { ConfigAnswer } from "../api/control.ts";
 import { COMMIT, VERSION } from "../base/version.ts";
+import { resumeSupervisor, runSupervisor } from "../supervisor/run-supervisor.ts";
+import { SignalQueue } from "../supervisor/signals.ts";
 import { StartError } from "../supervisor/start-error.ts";
-import { type ReadyFacts, runSupervisor } from "../supervisor/supervisor.ts";
+import type { ConfigSource, ReadyFacts } from "../supervisor/supervisor-options.ts";
+import { readState } from "../supervisor/supervisor-state.ts";
 import { testConfigFile } from "./check.ts";
 import { readConfigFile } from "./config-file.ts";
 import { type Launcher, launchDaemon } from "./daemon.ts";
 import { describeStats } from "./describe-stats.ts";
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE } from "./exit-codes.ts";
-import { applyFlags, RUN_ARGS } from "./run-flags.ts";
+import { applyFlags, RUN_ARGS, type RunFlags } from "./run-flags.ts";
 
-/** What the command gets besides its flags: set in a daemon process only. */
+/** What the command gets besides its flags. */
 export interface RunData {
+  /** In a daemon process: who started it. */
   readonly launcher: Launcher | null;
+  /** Holds what another program left to this one, which goes on in its place. */
+  readonly stateFd: number | null;
+  /** Catches signals already; null: nobody does yet. */
+  readonly signals: SignalQueue | null;
+  /** Only print what this file and the flags come to. */
+  readonly configFile: string | null;
+  /** The whole command line. */
+  readonly runArguments: readonly string[];
 }
 
 export interface ProxyOptions {
+  readonly source: ConfigSource | null;
   readonly isDaemon: boolean;
   onReady(facts: ReadyFacts): void;
 }
@@ -25,7 +41,13 @@ export const runCommand: CommandDef<typeof RUN_ARGS> = defineCommand({
   meta: { name: "run", description: "Run the proxy in the foreground (the default)" },
   args: RUN_ARGS,
   async run({ args, rawArgs, data }): Promise<number> {
-    const { launcher } = data as RunData;
+    const { launcher, stateFd, configFile, signals, runArguments } = data as RunData;
+    if (configFile !== null) return printConfig(await readAnswer(configFile, args));
+    if (stateFd !== null) {
+      return await resume(stateFd, signals ?? new SignalQueue(), (file) =>
+        sourceOf(file, args, runArguments),
+      );
+    }
     if (args.version) return print(versionText());
     if (args["describe-stats"]) return print(describeStats());
     if (args["test-conf"]) return testConfigFile(args.config);
@@ -42,6 +64,7 @@ export const runCommand: CommandDef<typeof RUN_ARGS> = defineCommand({
       process.stderr.write("proxy: in the background log lines are lost; name a file with -o\n");
     }
     return runProxy(applied.config, {
+      source: sourceOf(applied.config.file, args, runArguments),
       isDaemon: launcher !== null,
       onReady: () => launcher?.onReady(),
     });
@@ -51,10 +74,60 @@ export const runCommand: CommandDef<typeof RUN_ARGS> = defineCommand({
 /** Runs until a signal ends it; why it cannot start goes to stderr. @returns the exit code */
 export async function runProxy(config: Config, options: ProxyOptions): Promise<number> {
   try {
-    return await runSupervisor(config, { version: VERSION, ...options });
+    const signals = new SignalQueue();
+    return await runSupervisor(config, { hasTerminal: hasTerminal(), signals, ...options });
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
     return complain(error.problems, EXIT_FAILED);
+  }
+}
+
+/** Goes on in the place of another program, as the same process. */
+async function resume(
+  stateFd: number,
+  signals: SignalQueue,
+  source: (file: string | null) => ConfigSource | null,
+): Promise<number> {
+  const state = readState(stateFd);
+  if (state === null) return complain(["nothing was left to go on with"], EXIT_FAILED);
+  closeSync(stateFd);
+  return await resumeSupervisor(state, {
+    source: source(state.config.file),
+    isDaemon: state.isDaemon,
+    signals,
+    hasTerminal: hasTerminal(),
+    onReady() {},
+  });
+}
+
+function sourceOf(
+  file: string | null,
+  flags: RunFlags,
+  runArguments: readonly string[],
+): ConfigSource | null {
+  return file === null ? null : { read: () => readAnswer(file, flags), runArguments };
+}
+
+/** The file as it is now, with the flags over it; all that is wrong, with its places. */
+async function readAnswer(file: string, flags: RunFlags): Promise<ConfigAnswer> {
+  const { config, text } = await readConfigFile(file, false);
+  const lines = text.split("\n").filter((line) => line !== "");
+  if (config === null) return { problems: lines };
+  const applied = applyFlags(config, flags);
+  return "problems" in applied ? applied : { config: applied.config, warnings: lines };
+}
+
+function printConfig(answer: ConfigAnswer): number {
+  return print(`${JSON.stringify(answer)}\n`);
+}
+
+/** Whether somebody's window is behind this process. */
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync("/dev/tty", "r"));
+    return true;
+  } catch {
+    return false;
   }
 }
 

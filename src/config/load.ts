@@ -135,6 +135,8 @@ function build(
     accept: rest.accept,
     log: { level: log.choice("level", LOG_LEVELS), file: log.textOrNull("file") },
     pidFile: top.textOrNull("pid_file"),
+    control: top.textOrNull("control"),
+    rebalance: top.boolean("rebalance"),
     stats: { listen: stats.addressOrNull("listen"), intervalMs: stats.number("interval") },
     drainTimeoutMs: top.number("drain_timeout"),
     pools: rest.pools.map(({ name, pool }) => {

@@ -32,7 +32,7 @@ const PLACEMENT_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "listen", none: false },
     required: true,
-    applies: "restart",
+    applies: "generation",
     help: "Address for clients: `host:port` (`*:port` for all of IPv4), or `/path` with an optional octal mode: `/run/a.sock 0660`.",
   }),
   option({
@@ -102,7 +102,7 @@ const CLIENT_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "integer", min: 0, max: INTEGER_MAX },
     default: "512",
-    applies: "restart",
+    applies: "generation",
     help: "Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn.",
   }),
   option({
@@ -110,7 +110,7 @@ const CLIENT_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "integer", min: 0, max: INTEGER_MAX },
     default: "0",
-    applies: "live",
+    applies: "generation",
     help: "Most clients at once, over all workers; 0: as many as file descriptors allow. (nutcracker ignores it.)",
   }),
   option({
@@ -118,7 +118,7 @@ const CLIENT_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "boolean" },
     forms: ["twemproxy"],
-    applies: "restart",
+    applies: "generation",
     help: "True: workers accept on a SO_REUSEPORT socket each; false: on one shared socket. Holds for all pools.",
     instead: '"accept: reuseport" at the top level',
   }),
@@ -154,7 +154,7 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "duration", min: 0, max: INTEGER_MAX, none: true },
     default: { native: "5s", twemproxy: "none" },
-    applies: "live",
+    applies: "generation",
     help: "How long a request may take from being queued for a server to its complete reply; `none` or 0: no limit.",
   }),
   option({
@@ -162,7 +162,7 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "duration", min: 1, max: INTEGER_MAX, none: false },
     default: { native: "1s", twemproxy: "5s" },
-    applies: "live",
+    applies: "generation",
     help: "How long establishing one connection to a server may take.",
   }),
   option({
@@ -194,7 +194,7 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "boolean" },
     default: "false",
-    applies: "live",
+    applies: "generation",
     help: "Take a server that keeps failing out of the ring, and back in later.",
   }),
   option({
@@ -202,7 +202,7 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "duration", min: 0, max: INTEGER_MAX, none: false },
     default: "30s",
-    applies: "live",
+    applies: "generation",
     help: "How long an ejected server stays out before it is tried again.",
   }),
   option({
@@ -210,7 +210,7 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "integer", min: 0, max: INTEGER_MAX },
     default: "2",
-    applies: "live",
+    applies: "generation",
     help: "Failures in a row that eject a server; 0 acts as 1.",
   }),
 ];

@@ -1,11 +1,12 @@
 /**
- * One end of the control channel between the supervisor and a child: JSON lines over a unix socket pair.
+ * One end of a control channel: JSON lines over a unix stream socket, between the supervisor and a child, or between
+ * the supervisor and a command.
  *
  * Messages of one end arrive whole and in order. The other end's death closes the channel, and that is how
  * either side learns of it.
  */
 import type { FdSocketOptions, Socket, SocketHandler, UnixSocketOptions } from "bun";
-import { encodeJsonLine, JsonLineDecoder } from "../base/json-lines.ts";
+import { encodeJsonLine, JSON_LINE_BYTES_MAX, JsonLineDecoder } from "../base/json-lines.ts";
 
 export interface ControlEvents<In> {
   /** Not called any more after `close`. */
@@ -19,6 +20,19 @@ export interface ControlChannel<Out> {
   send(message: Out): void;
   /** Closes at once: what is still queued is lost. */
   close(): void;
+  /**
+   * What a program that replaces this one in place needs to go on with the channel, as plain data; null: it is closed.
+   * Valid only until something arrives or is sent.
+   */
+  snapshot(): ChannelSnapshot | null;
+}
+
+export interface ChannelSnapshot {
+  readonly fd: number;
+  /** Received: the beginning of a message, base64. */
+  readonly input: string;
+  /** Not sent yet, base64. */
+  readonly output: string;
 }
 
 /** A peer that does not read for this long a queue is stuck: the channel is closed. */
@@ -29,55 +43,128 @@ export function openControlChannel<In, Out>(
   fd: number,
   events: ControlEvents<In>,
 ): ControlChannel<Out> {
-  return new SocketChannel<In, Out>(fd, events);
+  return resumeControlChannel({ fd, input: "", output: "" }, events);
 }
 
-class SocketChannel<In, Out> implements ControlChannel<Out> {
-  readonly #events: ControlEvents<In>;
-  readonly #decoder = new JsonLineDecoder();
-  #socket: Socket | null = null;
+/** Goes on where the program that this one replaced was. */
+export function resumeControlChannel<In, Out>(
+  { fd, input, output }: ChannelSnapshot,
+  events: ControlEvents<In>,
+): ControlChannel<Out> {
+  const channel = new SocketChannel<In, Out>(events, JSON_LINE_BYTES_MAX, fd);
+  if (input !== "") channel.onData(Buffer.from(input, "base64"));
+  if (output !== "") channel.queue(Buffer.from(output, "base64"));
+  // bun-types 1.4.4 knows the options with `fd`, but not that `connect` takes them.
+  const options: FdSocketOptions<Receiver> = { fd, data: channel, socket: HANDLER };
+  Bun.connect(options as unknown as UnixSocketOptions<Receiver>).catch(() => channel.onClose());
+  return channel;
+}
+
+/** Connects to a socket file. @throws with the system's code when nobody listens there */
+export async function connectControlChannel<In, Out>(
+  path: string,
+  events: ControlEvents<In>,
+): Promise<ControlChannel<Out>> {
+  const channel = new SocketChannel<In, Out>(events, JSON_LINE_BYTES_MAX, -1);
+  await Bun.connect<Receiver>({ unix: path, data: channel, socket: HANDLER });
+  return channel;
+}
+
+/** Who connects to a listening socket. */
+export interface ControlListener {
+  /** Accepts nobody any more; `fd` is closed. */
+  stop(): void;
+}
+
+/** @param lineBytesMax a caller that sends a longer message is cut off: it may be anybody's program */
+export function acceptControlChannels<In, Out>(
+  fd: number,
+  lineBytesMax: number,
+  onChannel: (channel: ControlChannel<Out>) => ControlEvents<In>,
+): ControlListener {
+  const options: FdSocketOptions<Receiver> = {
+    fd,
+    socket: {
+      ...HANDLER,
+      open(socket) {
+        // bun-types 1.4.4 does not know the accessor.
+        const { fd: accepted } = socket as unknown as { readonly fd: number };
+        const channel = new SocketChannel<In, Out>(NOBODY, lineBytesMax, accepted);
+        socket.data = channel;
+        channel.onOpen(socket);
+        channel.events = onChannel(channel);
+      },
+    },
+  };
+  const listener = Bun.listen(options as unknown as UnixSocketOptions<Receiver>);
+  return { stop: () => listener.stop() };
+}
+
+const NOBODY: ControlEvents<unknown> = { onMessage() {}, onClose() {} };
+
+/** What a socket tells, whatever the messages are. */
+interface Receiver {
+  onOpen(socket: Socket<Receiver>): void;
+  onData(chunk: Buffer): void;
+  flush(): void;
+  onClose(): void;
+  close(): void;
+}
+
+class SocketChannel<In, Out> implements ControlChannel<Out>, Receiver {
+  events: ControlEvents<In>;
+  readonly #fd: number;
+  readonly #decoder: JsonLineDecoder;
+  #socket: Socket<Receiver> | null = null;
   #queue: Buffer[] = [];
   #queuedBytes = 0;
   /** Bytes of queue[0] that are sent already. */
   #sentBytes = 0;
   #isClosed = false;
 
-  constructor(fd: number, events: ControlEvents<In>) {
-    this.#events = events;
-    const socket: SocketHandler<undefined> = {
-      open: (opened) => this.#onOpen(opened),
-      data: (_opened, chunk) => this.#onData(chunk),
-      drain: () => this.#flush(),
-      close: () => this.#finish(),
-      error: () => this.close(),
-    };
-    // bun-types 1.4.4 knows the options with `fd`, but not that `connect` takes them.
-    const options: FdSocketOptions = { fd, socket };
-    Bun.connect(options as unknown as UnixSocketOptions).catch(() => this.#finish());
+  constructor(events: ControlEvents<In>, lineBytesMax: number, fd: number) {
+    this.events = events;
+    this.#decoder = new JsonLineDecoder(lineBytesMax);
+    this.#fd = fd;
   }
 
   send(message: Out): void {
     if (this.#isClosed) return;
-    const line = encodeJsonLine(message);
-    this.#queue.push(line);
-    this.#queuedBytes += line.length;
-    this.#flush();
+    this.queue(encodeJsonLine(message));
+    this.flush();
     if (this.#queuedBytes > QUEUED_BYTES_MAX) this.close();
   }
 
   close(): void {
-    // `end` calls `#finish` through the close event, or there is no socket yet.
-    if (this.#socket === null) this.#finish();
+    // `end` calls `onClose` through the close event, or there is no socket yet.
+    if (this.#socket === null) this.onClose();
     else this.#socket.end();
   }
 
-  #onOpen(socket: Socket): void {
-    this.#socket = socket;
-    if (this.#isClosed) socket.end();
-    else this.#flush();
+  snapshot(): ChannelSnapshot | null {
+    if (this.#isClosed) return null;
+    const rest = this.#queue.map((line, index) =>
+      index === 0 ? line.subarray(this.#sentBytes) : line,
+    );
+    return {
+      fd: this.#fd,
+      input: this.#decoder.pending().toString("base64"),
+      output: Buffer.concat(rest).toString("base64"),
+    };
   }
 
-  #onData(chunk: Buffer): void {
+  queue(bytes: Buffer): void {
+    this.#queue.push(bytes);
+    this.#queuedBytes += bytes.length;
+  }
+
+  onOpen(socket: Socket<Receiver>): void {
+    this.#socket = socket;
+    if (this.#isClosed) socket.end();
+    else this.flush();
+  }
+
+  onData(chunk: Buffer): void {
     let messages: unknown[];
     try {
       messages = this.#decoder.push(chunk);
@@ -87,11 +174,11 @@ class SocketChannel<In, Out> implements ControlChannel<Out> {
     }
     for (const message of messages) {
       if (this.#isClosed) return;
-      this.#events.onMessage(message as In);
+      this.events.onMessage(message as In);
     }
   }
 
-  #flush(): void {
+  flush(): void {
     if (this.#socket === null) return;
     while (this.#queue.length > 0) {
       const line = this.#queue[0]!;
@@ -105,11 +192,19 @@ class SocketChannel<In, Out> implements ControlChannel<Out> {
     }
   }
 
-  #finish(): void {
+  onClose(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#queue = [];
     this.#queuedBytes = 0;
-    this.#events.onClose();
+    this.events.onClose();
   }
 }
+
+const HANDLER: SocketHandler<Receiver> = {
+  open: (socket) => socket.data.onOpen(socket),
+  data: (socket, chunk) => socket.data.onData(chunk),
+  drain: (socket) => socket.data.flush(),
+  close: (socket) => socket.data.onClose(),
+  error: (socket) => socket.data.close(),
+};

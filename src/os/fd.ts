@@ -3,6 +3,7 @@ import { libc } from "./libc.ts";
 import { check } from "./os-error.ts";
 
 const F_SETFD = 2;
+const F_DUPFD_CLOEXEC = 1030;
 const FD_CLOEXEC = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
@@ -25,4 +26,9 @@ export function redirectFd(fd: number, target: number): void {
 /** Takes the exclusive lock of an open file without waiting. False: another process has it. */
 export function tryLock(fd: number): boolean {
   return libc.flock(fd, LOCK_EX | LOCK_NB) === 0;
+}
+
+/** Another descriptor of the same file, numbered `atLeast` or above; the caller owns both. */
+export function duplicateAbove(fd: number, atLeast: number): number {
+  return check(libc.fcntl(fd, F_DUPFD_CLOEXEC, atLeast), "fcntl");
 }

@@ -31,6 +31,8 @@ const library = dlopen("libc.so.6", {
   setsid: { args: [], returns: i32 },
   waitpid: { args: [i32, ptr, i32], returns: i32 },
   execve: { args: [ptr, ptr, ptr], returns: i32 },
+  sigprocmask: { args: [i32, ptr, ptr], returns: i32 },
+  sigaction: { args: [i32, ptr, ptr], returns: i32 },
   __errno_location: { args: [], returns: ptr },
 } as const);
 
@@ -62,6 +64,8 @@ export interface Libc {
   setsid(): number;
   waitpid(pid: number, status: Memory, options: number): number;
   execve(path: Memory, argv: Memory, environment: Memory): number;
+  sigprocmask(how: number, set: Memory, old: Memory | null): number;
+  sigaction(signal: number, action: Memory | null, old: Memory | null): number;
   __errno_location(): Pointer | bigint | null;
 }
 

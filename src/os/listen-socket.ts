@@ -35,8 +35,15 @@ export interface UnixListenOptions {
 
 export interface UnixListener {
   readonly fd: number;
-  /** Removes the socket file, if it is still the one that was made here. */
-  unlink(): void;
+  readonly file: SocketFile;
+}
+
+/** Which file a unix socket made, as plain data: a path alone may name another one by now. */
+export interface SocketFile {
+  readonly path: string;
+  readonly dev: number;
+  readonly ino: number;
+  readonly birthtimeMs: number;
 }
 
 /** Cannot listen; the message is one line that names the address. `code` is an errno name. */
@@ -95,7 +102,7 @@ export function reserveTcp(ip: string, port: number): number {
 
 /**
  * A socket file that nobody listens on any more is replaced; one that is in use is an error.
- * @returns descriptor and clean-up; the caller owns both. @throws ListenError
+ * @returns descriptor and file; the caller owns both. @throws ListenError
  */
 export function listenUnix(options: UnixListenOptions): UnixListener {
   const { path } = options;
@@ -117,8 +124,23 @@ export function listenUnix(options: UnixListenOptions): UnixListener {
     closeFd(fd);
     throw error;
   }
-  const made = lstatSync(path);
-  return { fd, unlink: () => unlinkSame(path, made) };
+  const { dev, ino, birthtimeMs } = lstatSync(path);
+  return { fd, file: { path, dev, ino, birthtimeMs } };
+}
+
+/** Removes the socket file, if it is still the same. Never throws. */
+export function unlinkSocket(file: SocketFile): void {
+  unlinkSame(file.path, file);
+}
+
+/** Changes the backlog of a socket that listens already. */
+export function setBacklog(fd: number, backlog: number): void {
+  libc.listen(fd, backlog);
+}
+
+/** Lets further sockets join this one on its address. @throws ListenError */
+export function allowReusePort(fd: number, name: string): void {
+  setFlag(fd, SO_REUSEPORT, name);
 }
 
 /** The port that a listening TCP socket got. */
@@ -177,7 +199,7 @@ function removeStale(path: string, address: SocketAddress): void {
   else if (code !== "ENOENT") throw failure(path, AF_UNIX, code);
 }
 
-function unlinkSame(path: string, made: Stats): void {
+function unlinkSame(path: string, made: Omit<SocketFile, "path">): void {
   const found = statOrNull(path);
   if (found === null || found.ino !== made.ino || found.dev !== made.dev) return;
   // File systems give the number of a removed file to the next one.

@@ -3,14 +3,14 @@
  *
  *   start ─▶ starting ─ready─▶ serving ─┐ dies
  *               ▲   └──────────dies─────┤
- *               └── waiting ◀───────────┘        drain / stop ─▶ leaving ─▶ gone
+ *               └── waiting ◀───────────┘        leave ─▶ leaving ─▶ gone
  *
  * A dead child is replaced at once; only when replacements die young there is a pause in between.
  */
-import type { FromWorker } from "../api/control.ts";
+import type { Death, ProcessStatus } from "../api/control-socket.ts";
 import type { Logger } from "../base/log.ts";
 import type { ChildExit } from "../os/process.ts";
-import { type ChildProcess, spawnChild } from "./child-process.ts";
+import { adoptChild, type ChildProcess, type ChildSnapshot, spawnChild } from "./child-process.ts";
 import { EARLY_DEATH_MS, respawnDelayMs } from "./respawn-delay.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -21,26 +21,55 @@ export type ToChild =
   | { readonly type: "ping"; readonly id: number }
   | { readonly type: "drain"; readonly timeoutMs: number };
 
+/** What the keeper itself understands of what children say. */
+export type FromChild =
+  | { readonly type: "ready"; readonly pid: number; readonly version: string }
+  | { readonly type: "failed"; readonly message: string }
+  | { readonly type: "drained"; readonly closed: number }
+  | { readonly type: "pong"; readonly id: number };
+
 export interface ChildPlan<Out> {
   /** For the log: "worker/2". */
   readonly name: string;
+  readonly role: ProcessStatus["role"];
   readonly title: string;
-  readonly role: string;
   readonly isSilent: boolean;
   /** It says `ready` and answers `ping`; one that does not is replaced. */
   readonly answers: boolean;
+  /** Of the program that it runs. */
+  readonly version: string;
+  readonly crew: number;
+  /** Starts the program. */
+  readonly command: readonly string[];
   /** Asked before every start: what becomes fd 4, 5, … */
   fds(): readonly number[];
   /** Asked before every start: the first message. */
   startMessage(): Out;
 }
 
-export interface KeeperEvents {
+export interface KeeperEvents<In> {
   onReady(): void;
+  /** Everything it says, after the keeper heard it. */
+  onMessage(message: In): void;
   /** A child died unwanted; `earlyDeaths` in a row died young. `reason`: what it said, or null. */
   onDeath(earlyDeaths: number, reason: string | null): void;
   /** The child that was told to leave has left. Nothing follows. */
   onGone(): void;
+}
+
+type State = ProcessStatus["state"];
+
+/** A place and its child, for a program that replaces this one and goes on with both. */
+export interface KeeperSnapshot {
+  readonly state: State;
+  /** Null: it is between two children. */
+  readonly child: ChildSnapshot | null;
+  readonly bornAtMs: number;
+  readonly version: string;
+  readonly respawns: number;
+  readonly lastDeath: Death | null;
+  /** By when a leaving child must be gone, milliseconds since the epoch; null: it is not leaving. */
+  readonly leaveByMs: number | null;
 }
 
 /** Time for a child to say `ready`. */
@@ -48,31 +77,43 @@ const READY_TIMEOUT_MS = 15_000;
 /** Time for a child to exit after it should have: longer than it needs, and what a service manager is told to wait. */
 const EXIT_GRACE_MS = 2_000;
 
-export class ChildKeeper<Out> {
+export class ChildKeeper<In extends { readonly type: string }, Out> {
   readonly #plan: ChildPlan<Out>;
-  readonly #events: KeeperEvents;
+  readonly #events: KeeperEvents<In>;
   readonly #log: Logger;
   readonly #watchdog: Watchdog;
   #child: ChildProcess<Out | ToChild> | null = null;
-  #state: "starting" | "serving" | "waiting" | "leaving" | "gone" = "waiting";
-  #startedAtMs = 0;
+  #state: State = "waiting";
+  #bornAtMs = 0;
   #earlyDeaths = 0;
+  #respawns = 0;
+  #version: string;
+  #lastDeath: Death | null = null;
+  #leaveByMs: number | null = null;
   #failure: string | null = null;
   /** Ready time-out, pause before the next start, or grace before the kill: one at a time. */
   #timer: Timer | undefined;
 
-  constructor(plan: ChildPlan<Out>, events: KeeperEvents, log: Logger) {
+  constructor(plan: ChildPlan<Out>, events: KeeperEvents<In>, log: Logger) {
     this.#plan = plan;
     this.#events = events;
+    this.#version = plan.version;
     this.#log = log.child({ child: plan.name });
     this.#watchdog = new Watchdog(this.#log, {
       ping: (id) => this.#child?.send({ type: "ping", id }),
-      onSilent: () => this.#child?.kill("SIGKILL"),
+      onSilent: (silentMs) => {
+        this.#failure = `hung: its event loop did not turn for ${silentMs} ms, so it was killed`;
+        this.#child?.kill("SIGKILL");
+      },
     });
   }
 
   get pid(): number | null {
     return this.#child?.pid ?? null;
+  }
+
+  get state(): State {
+    return this.#state;
   }
 
   get isServing(): boolean {
@@ -84,11 +125,13 @@ export class ChildKeeper<Out> {
     if (this.#state !== "waiting") return;
     const plan = this.#plan;
     this.#state = "starting";
-    this.#startedAtMs = performance.now();
+    this.#bornAtMs = Date.now();
     this.#failure = null;
+    this.#version = plan.version;
     try {
-      const child = spawnChild<FromWorker, Out | ToChild>({
-        role: plan.role,
+      const child = spawnChild<In, Out | ToChild>({
+        command: plan.command,
+        role: `__${plan.role}`,
         title: plan.title,
         isSilent: plan.isSilent,
         fds: plan.fds(),
@@ -101,11 +144,60 @@ export class ChildKeeper<Out> {
     } catch (error) {
       // No memory, no free process number: that may pass.
       this.#failure = `cannot start a process: ${(error as Error).message}`;
-      this.#replace("was not started");
+      this.#replace("was not started", this.#failure);
       return;
     }
-    if (plan.answers) this.#arm(READY_TIMEOUT_MS, () => this.#onReadyTimeout());
-    else this.#state = "serving";
+    this.#expectReady();
+  }
+
+  /** Instead of `start`: goes on with what the program before this one left. */
+  resume(snapshot: KeeperSnapshot): void {
+    const { state, child, leaveByMs } = snapshot;
+    this.#bornAtMs = snapshot.bornAtMs;
+    this.#version = snapshot.version;
+    this.#respawns = snapshot.respawns;
+    this.#lastDeath = snapshot.lastDeath;
+    if (child === null) {
+      this.start();
+      return;
+    }
+    this.#state = state;
+    this.#child = adoptChild<In, Out | ToChild>(child, {
+      onMessage: (message) => this.#onMessage(message),
+      onExit: (exit) => this.#onExit(exit),
+    });
+    if (leaveByMs !== null) this.#killAfter(Math.max(leaveByMs - Date.now(), 0));
+    else if (state === "starting") this.#expectReady();
+  }
+
+  /** Null: its child is just ending; ask again in a moment. */
+  snapshot(): KeeperSnapshot | null {
+    const child = this.#child?.snapshot() ?? null;
+    if (child === null && this.#child !== null) return null;
+    return {
+      state: this.#state,
+      child,
+      bornAtMs: this.#bornAtMs,
+      version: this.#version,
+      respawns: this.#respawns,
+      lastDeath: this.#lastDeath,
+      leaveByMs: this.#leaveByMs,
+    };
+  }
+
+  status(clients: number): ProcessStatus {
+    return {
+      role: this.#plan.role,
+      name: this.#plan.name,
+      pid: this.pid,
+      version: this.#version,
+      crew: this.#plan.crew,
+      state: this.#state,
+      clients,
+      ageMs: this.#child === null ? null : Date.now() - this.#bornAtMs,
+      respawns: this.#respawns,
+      lastDeath: this.#lastDeath,
+    };
   }
 
   send(message: Out | ToChild): void {
@@ -119,14 +211,15 @@ export class ChildKeeper<Out> {
 
   /** Lets the child finish what is in flight. A later `stop` cuts that short. */
   drain(timeoutMs: number): void {
-    this.#leave({ type: "drain", timeoutMs }, timeoutMs + EXIT_GRACE_MS);
+    this.leave({ type: "drain", timeoutMs }, timeoutMs);
   }
 
   stop(): void {
-    this.#leave({ type: "stop" }, EXIT_GRACE_MS);
+    this.leave({ type: "stop" }, 0);
   }
 
-  #leave(message: ToChild, graceMs: number): void {
+  /** Tells the child to leave; it has `timeoutMs` and a moment more. */
+  leave(message: Out | ToChild, timeoutMs: number): void {
     if (this.#state === "gone") return;
     this.#state = "leaving";
     if (this.#child === null) {
@@ -134,35 +227,49 @@ export class ChildKeeper<Out> {
       return;
     }
     this.#child.send(message);
+    this.#killAfter(timeoutMs + EXIT_GRACE_MS);
+  }
+
+  #killAfter(graceMs: number): void {
+    this.#leaveByMs = Date.now() + graceMs;
     this.#arm(graceMs, () => {
       this.#log.warn("did not leave in time, killed", { pid: this.pid, waitedMs: graceMs });
       this.#child?.kill("SIGKILL");
     });
   }
 
-  #onMessage(message: FromWorker): void {
-    switch (message.type) {
+  #expectReady(): void {
+    if (this.#plan.answers) this.#arm(READY_TIMEOUT_MS, () => this.#onReadyTimeout());
+    else this.#state = "serving";
+  }
+
+  #onMessage(message: In): void {
+    const known = message as unknown as FromChild;
+    switch (known.type) {
       case "ready":
-        if (this.#state !== "starting") return;
+        if (this.#state !== "starting") break;
         this.#state = "serving";
+        this.#version = known.version;
         this.#disarm();
         this.#watchdog.reset();
         this.#log.info("worker is ready", {
-          pid: message.pid,
-          tookMs: Math.round(performance.now() - this.#startedAtMs),
+          pid: known.pid,
+          tookMs: Date.now() - this.#bornAtMs,
         });
+        this.#events.onMessage(message);
         this.#events.onReady();
-        break;
+        return;
       case "failed":
-        this.#failure = message.message;
+        this.#failure = known.message;
         break;
       case "drained":
-        this.#log.info("drained", { pid: this.pid, closed: message.closed });
+        this.#log.info("drained", { pid: this.pid, closed: known.closed });
         break;
       case "pong":
-        this.#watchdog.onPong(message.id);
+        this.#watchdog.onPong(known.id);
         break;
     }
+    this.#events.onMessage(message);
   }
 
   #onReadyTimeout(): void {
@@ -179,15 +286,25 @@ export class ChildKeeper<Out> {
       this.#finish();
       return;
     }
-    this.#replace("died", { pid, exitCode: exit.exitCode, signal: exit.signal });
+    this.#replace("died", this.#failure ?? describeExit(exit), {
+      pid,
+      exitCode: exit.exitCode,
+      signal: exit.signal,
+    });
   }
 
-  #replace(event: string, fields: Record<string, string | number | null> = {}): void {
-    const livedMs = Math.round(performance.now() - this.#startedAtMs);
+  #replace(
+    event: string,
+    reason: string,
+    fields: Record<string, string | number | null> = {},
+  ): void {
+    const livedMs = Date.now() - this.#bornAtMs;
     this.#earlyDeaths = livedMs < EARLY_DEATH_MS ? this.#earlyDeaths + 1 : 0;
+    this.#respawns += 1;
+    this.#lastDeath = { atMs: Date.now(), reason };
     const delayMs = respawnDelayMs(this.#earlyDeaths);
-    const reason = this.#failure === null ? {} : { reason: this.#failure };
-    this.#log.warn(event, { ...fields, ...reason, livedMs, replacedInMs: delayMs });
+    const said = this.#failure === null ? {} : { reason: this.#failure };
+    this.#log.warn(event, { ...fields, ...said, livedMs, replacedInMs: delayMs });
     this.#state = "waiting";
     this.#events.onDeath(this.#earlyDeaths, this.#failure);
     // Whoever heard of the death may have decided to stop everything.
@@ -211,4 +328,10 @@ export class ChildKeeper<Out> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
+}
+
+/** "was killed by SIGSEGV", "ended with exit code 3" */
+export function describeExit({ exitCode, signal }: ChildExit): string {
+  if (signal !== null) return `was killed by ${signal}`;
+  return exitCode === null ? "ended" : `ended with exit code ${exitCode}`;
 }

@@ -1,30 +1,57 @@
 /**
  * Every listening socket of the proxy. The supervisor owns them for as long as it serves: a client that waits in
- * the queue of a socket does not notice that the worker behind it died and was replaced.
+ * the queue of a socket does not notice that the worker behind it died, or that a whole crew was replaced.
  *
  *   shared:     pool ── one socket ──────▶ all workers
- *   reuseport:  pool ── socket of slot 0 ▶ worker 0
- *                    └─ socket of slot 1 ▶ worker 1      the kernel spreads connections over them
+ *   reuseport:  pool ── socket 0 ▶ worker 0
+ *                    └─ socket 1 ▶ worker 1             the kernel spreads connections over them
+ *
+ * A crew gets its sockets by a plan. Addresses that stay keep their sockets over a change of crew. A reuseport socket is
+ * never closed while its address stays, because its queue would be lost: a smaller crew divides the surplus among itself.
  */
+
 import { lookup } from "node:dns/promises";
+import { chmodSync } from "node:fs";
 import { isIP } from "node:net";
-import type { Address, Config, PoolConfig } from "../api/config.ts";
+import type { Address, Config } from "../api/config.ts";
 import { LISTEN_FD_FIRST, type ListenerGrant } from "../api/control.ts";
 import { closeFd } from "../os/fd.ts";
-import { listenTcp, listenUnix, reserveTcp } from "../os/listen-socket.ts";
+import {
+  allowReusePort,
+  listenTcp,
+  listenUnix,
+  reserveTcp,
+  type SocketFile,
+  setBacklog,
+  unlinkSocket,
+} from "../os/listen-socket.ts";
 import { StartError } from "./start-error.ts";
 
 /** twemproxy's statistics port has few readers. */
 const STATS_BACKLOG = 16;
 
-/** How workers share a TCP address; of a unix socket there is always one. */
-interface Sharing {
-  readonly sockets: number;
-  /** Also for a single socket: others may join it when workers are added. */
-  readonly reusePort: boolean;
+/** The sockets of one address, as plain data: a program that replaces this one gets it as JSON. */
+export interface OpenAddress {
+  /** `127.0.0.1:22121`, or a path: what it is known by. */
+  readonly name: string;
+  /** Null for a unix socket, of which there is always one. */
+  readonly tcp: { readonly ip: string; readonly port: number; readonly reusePort: boolean } | null;
+  readonly file: SocketFile | null;
+  readonly fds: readonly number[];
 }
 
-const ONE_SOCKET: Sharing = { sockets: 1, reusePort: false };
+/** Which addresses a configuration uses, and how. Plain data, likewise. */
+export interface ListenerPlan {
+  readonly accept: Config["accept"];
+  readonly pools: readonly {
+    readonly pool: string;
+    readonly address: string;
+    readonly backlog: number;
+    readonly mode: number | null;
+  }[];
+  /** Address of the statistics port. */
+  readonly stats: string | null;
+}
 
 export interface WorkerListeners {
   /** In the order in which they become LISTEN_FD_FIRST, + 1, … of the worker. */
@@ -32,106 +59,198 @@ export interface WorkerListeners {
   readonly grants: readonly ListenerGrant[];
 }
 
-interface OpenListener {
-  /** One per slot, or a single one for all. */
-  readonly fds: readonly number[];
-  /** As it really is: with the port that the system chose, if that was left open. */
-  readonly address: string;
-  unlink(): void;
-}
+/** The statistics port's sockets are apart from the pools': other processes serve them. */
+const STATS_PREFIX = "stats ";
 
 export class Listeners {
-  readonly #pools: readonly (readonly [PoolConfig, OpenListener])[];
-  readonly #stats: OpenListener | null;
-  #isClosed = false;
+  readonly #open: Map<string, OpenAddress>;
 
-  constructor(pools: readonly (readonly [PoolConfig, OpenListener])[], stats: OpenListener | null) {
-    this.#pools = pools;
-    this.#stats = stats;
+  constructor(open: readonly (readonly [string, OpenAddress])[] = []) {
+    this.#open = new Map(open);
   }
 
-  /** What the worker in `slot` is given. The descriptors stay ours. */
-  forWorker(slot: number): WorkerListeners {
+  /** For a program that goes on with them. */
+  snapshot(): [string, OpenAddress][] {
+    return [...this.#open];
+  }
+
+  /**
+   * Opens what `config` needs for a crew of `workers` and is not open yet; addresses that are keep their number of sockets,
+   * see `widen`. All or nothing. @throws StartError that names every address that cannot be used.
+   */
+  async prepare(config: Config, workers: number): Promise<ListenerPlan> {
+    const before = this.snapshot();
+    const problems: string[] = [];
+    const open = async (owner: string, address: Address, prefix: string, options: OpenOptions) => {
+      try {
+        const found = await locate(address);
+        const key = prefix + found.name;
+        if (!this.#open.has(key)) this.#open.set(key, openAddress(found, options));
+        return key;
+      } catch (error) {
+        problems.push(`${owner}: ${(error as Error).message}`);
+        return "";
+      }
+    };
+    const { accept } = config;
+    const pools: ListenerPlan["pools"][number][] = [];
+    for (const { name, listen, backlog } of config.pools) {
+      const options = {
+        backlog,
+        sockets: socketsFor(accept, workers),
+        reusePort: accept === "reuseport",
+      };
+      const address = await open(`pool "${name}"`, listen, "", options);
+      const mode = listen.kind === "unix" ? listen.mode : null;
+      pools.push({ pool: name, address, backlog, mode });
+    }
+    const { listen } = config.stats;
+    const options = { backlog: STATS_BACKLOG, sockets: 1, reusePort: false };
+    const stats = listen === null ? null : await open("statistics", listen, STATS_PREFIX, options);
+    if (problems.length === 0) return { accept, pools, stats };
+    this.restore(before);
+    throw new StartError(problems);
+  }
+
+  /** Sockets that a worker of its own could have at once, on every TCP address of the plan. */
+  width(plan: ListenerPlan): number {
+    if (plan.accept === "shared") return Number.POSITIVE_INFINITY;
+    const counts = plan.pools
+      .map(({ address }) => this.#get(address))
+      .filter(({ tcp }) => tcp !== null);
+    return Math.min(...counts.map(({ fds }) => fds.length));
+  }
+
+  /**
+   * Gives every worker of a larger crew a socket of its own. Clients may be in a new socket's queue from now on:
+   * start the workers at once. @throws ListenError
+   */
+  widen(plan: ListenerPlan, workers: number): void {
+    for (const { address, backlog } of plan.pools) {
+      const open = this.#get(address);
+      if (open.tcp === null || plan.accept === "shared") continue;
+      if (!open.tcp.reusePort) for (const fd of open.fds) allowReusePort(fd, open.name);
+      const tcp = { ...open.tcp, reusePort: true };
+      const fds = [...open.fds];
+      while (fds.length < workers) {
+        fds.push(listenTcp({ ...tcp, backlog }));
+        this.#open.set(address, { ...open, tcp, fds: [...fds] });
+      }
+    }
+  }
+
+  /** What worker `index` of a crew of `workers` is given. The descriptors stay ours. */
+  forWorker(plan: ListenerPlan, index: number, workers: number): WorkerListeners {
     const fds: number[] = [];
     const grants: ListenerGrant[] = [];
-    for (const [pool, listener] of this.#pools) {
-      grants.push({ pool: pool.name, fd: LISTEN_FD_FIRST + fds.length });
-      fds.push(listener.fds[slot] ?? listener.fds[0]!);
+    for (const { pool, address } of plan.pools) {
+      const open = this.#get(address);
+      for (const [socket, fd] of open.fds.entries()) {
+        const isShared = plan.accept === "shared" || open.tcp === null;
+        if (!isShared && socket % workers !== index) continue;
+        grants.push({ pool, fd: LISTEN_FD_FIRST + fds.length });
+        fds.push(fd);
+      }
     }
     return { fds, grants };
   }
 
-  get statsFd(): number | null {
-    return this.#stats?.fds[0] ?? null;
+  statsFd(plan: ListenerPlan): number | null {
+    return plan.stats === null ? null : this.#get(plan.stats).fds[0]!;
   }
 
   /** "alpha=127.0.0.1:22121", for the log. */
-  get addresses(): string[] {
-    const pools = this.#pools.map(([pool, listener]) => `${pool.name}=${listener.address}`);
-    return this.#stats === null ? pools : [...pools, `stats=${this.#stats.address}`];
+  addresses(plan: ListenerPlan): string[] {
+    const pools = plan.pools.map(({ pool, address }) => `${pool}=${this.#get(address).name}`);
+    return plan.stats === null ? pools : [...pools, `stats=${this.#get(plan.stats).name}`];
+  }
+
+  /** Only this plan counts from now on: closes all other addresses, and sets what can be changed on those that stay. */
+  settle(plan: ListenerPlan): void {
+    const used = new Set([plan.stats, ...plan.pools.map(({ address }) => address)]);
+    for (const key of [...this.#open.keys()]) if (!used.has(key)) this.#close(key);
+    for (const { address, backlog, mode } of plan.pools) {
+      const { fds, file } = this.#get(address);
+      for (const fd of fds) setBacklog(fd, backlog);
+      if (file !== null && mode !== null) changeMode(file.path, mode);
+    }
+  }
+
+  /** Back to what was open at the time of that `snapshot`. */
+  restore(before: readonly (readonly [string, OpenAddress])[]): void {
+    const kept = new Map(before);
+    for (const [key, open] of [...this.#open]) {
+      const old = kept.get(key);
+      if (old === undefined) this.#close(key);
+      else {
+        for (const fd of open.fds) if (!old.fds.includes(fd)) closeFd(fd);
+        this.#open.set(key, old);
+      }
+    }
   }
 
   /** Nobody can connect any more once the workers closed theirs, too. Removes socket files. */
   close(): void {
-    // A second close would hit whatever has the same number by then.
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    for (const [, listener] of this.#pools) closeListener(listener);
-    if (this.#stats !== null) closeListener(this.#stats);
+    for (const key of [...this.#open.keys()]) this.#close(key);
+  }
+
+  #get(key: string): OpenAddress {
+    const open = this.#open.get(key);
+    if (open === undefined) throw new Error(`nothing listens on ${key}`);
+    return open;
+  }
+
+  #close(key: string): void {
+    const open = this.#get(key);
+    this.#open.delete(key);
+    if (open.file !== null) unlinkSocket(open.file);
+    for (const fd of open.fds) closeFd(fd);
   }
 }
 
-/** Opens all sockets of `config` or none. @throws StartError that names every address that cannot be used. */
-export async function openListeners(config: Config, workers: number): Promise<Listeners> {
-  const problems: string[] = [];
-  const opened: OpenListener[] = [];
-  const open = async (owner: string, address: Address, backlog: number, sharing: Sharing) => {
-    try {
-      const listener = await openListener(address, backlog, sharing);
-      opened.push(listener);
-      return listener;
-    } catch (error) {
-      problems.push(`${owner}: ${(error as Error).message}`);
-      return null;
-    }
-  };
-  const sharing: Sharing =
-    config.accept === "reuseport" ? { sockets: workers, reusePort: true } : ONE_SOCKET;
-  const pools: [PoolConfig, OpenListener][] = [];
-  for (const pool of config.pools) {
-    const listener = await open(`pool "${pool.name}"`, pool.listen, pool.backlog, sharing);
-    if (listener !== null) pools.push([pool, listener]);
-  }
-  const statsAddress = config.stats.listen;
-  const stats = statsAddress && (await open("statistics", statsAddress, STATS_BACKLOG, ONE_SOCKET));
-  if (problems.length === 0) return new Listeners(pools, stats);
-  for (const listener of opened) closeListener(listener);
-  throw new StartError(problems);
+interface OpenOptions {
+  readonly backlog: number;
+  readonly sockets: number;
+  /** Also for a single socket: others may join it when workers are added. */
+  readonly reusePort: boolean;
 }
 
-async function openListener(
-  address: Address,
-  backlog: number,
-  sharing: Sharing,
-): Promise<OpenListener> {
-  if (address.kind === "unix") {
-    const { path, mode } = address;
-    const { fd, unlink } = listenUnix({ path, mode, backlog });
-    return { fds: [fd], address: path, unlink };
-  }
+type Located =
+  | { readonly name: string; readonly ip: string; readonly port: number }
+  | { readonly name: string; readonly path: string; readonly mode: number | null };
+
+function socketsFor(accept: Config["accept"], workers: number): number {
+  return accept === "reuseport" ? workers : 1;
+}
+
+async function locate(address: Address): Promise<Located> {
+  if (address.kind === "unix")
+    return { name: address.path, path: address.path, mode: address.mode };
   const ip = await resolveHost(address.host);
+  const name = ip.includes(":") ? `[${ip}]:${address.port}` : `${ip}:${address.port}`;
+  return { name, ip, port: address.port };
+}
+
+function openAddress(located: Located, options: OpenOptions): OpenAddress {
+  const { backlog, sockets, reusePort } = options;
+  if ("path" in located) {
+    const { path, mode } = located;
+    const { fd, file } = listenUnix({ path, mode, backlog });
+    return { name: path, tcp: null, file, fds: [fd] };
+  }
+  const { ip, name } = located;
   // A socket with SO_REUSEPORT would quietly join those of a proxy that runs already.
-  const port = reserveTcp(ip, address.port);
+  const port = reserveTcp(ip, located.port);
   const fds: number[] = [];
   try {
-    for (let slot = 0; slot < sharing.sockets; slot += 1) {
-      fds.push(listenTcp({ ip, port, backlog, reusePort: sharing.reusePort }));
+    for (let index = 0; index < sockets; index += 1) {
+      fds.push(listenTcp({ ip, port, backlog, reusePort }));
     }
   } catch (error) {
     for (const fd of fds) closeFd(fd);
     throw error;
   }
-  return { fds, address: ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`, unlink() {} };
+  return { name, tcp: { ip, port, reusePort }, file: null, fds };
 }
 
 async function resolveHost(host: string): Promise<string> {
@@ -144,7 +263,10 @@ async function resolveHost(host: string): Promise<string> {
   }
 }
 
-function closeListener(listener: OpenListener): void {
-  listener.unlink();
-  for (const fd of listener.fds) closeFd(fd);
+function changeMode(path: string, mode: number): void {
+  try {
+    chmodSync(path, mode);
+  } catch {
+    // Somebody removed the file: the socket itself serves on.
+  }
 }

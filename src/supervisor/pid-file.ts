@@ -16,6 +16,9 @@ import { tryLock } from "../os/fd.ts";
 import { StartError } from "./start-error.ts";
 
 export interface PidFile {
+  readonly path: string;
+  /** Holds the lock. */
+  readonly fd: number;
   /** Writes this process's number: from now on others may rely on it. */
   write(): void;
   remove(): void;
@@ -40,27 +43,38 @@ export function claimPidFile(path: string): PidFile {
   throw new StartError([`pid file ${path} is being replaced over and over`]);
 }
 
+/** Goes on with a file that the program before this one claimed. */
+export function adoptPidFile({
+  path,
+  fd,
+}: {
+  readonly path: string;
+  readonly fd: number;
+}): PidFile {
+  return new LockedPidFile(path, fd);
+}
+
 class LockedPidFile implements PidFile {
-  readonly #path: string;
-  readonly #fd: number;
+  readonly path: string;
+  readonly fd: number;
 
   constructor(path: string, fd: number) {
-    this.#path = path;
-    this.#fd = fd;
+    this.path = path;
+    this.fd = fd;
   }
 
   write(): void {
-    ftruncateSync(this.#fd);
-    writeSync(this.#fd, `${process.pid}\n`);
+    ftruncateSync(this.fd);
+    writeSync(this.fd, `${process.pid}\n`);
   }
 
   remove(): void {
     try {
-      if (isStillAt(this.#path, this.#fd)) unlinkSync(this.#path);
+      if (isStillAt(this.path, this.fd)) unlinkSync(this.path);
     } catch {
       // The folder is no longer writable; the lock goes with the process all the same.
     }
-    closeSync(this.#fd);
+    closeSync(this.fd);
   }
 }
 

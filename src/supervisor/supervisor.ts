@@ -1,240 +1,262 @@
 /**
- * The supervisor: owns the sockets, the statistics memory, the pid file and the children, and touches no traffic.
+ * The supervisor: owns the sockets, the statistics memory, the pid file, the control socket and the children, and
+ * touches no traffic.
  *
- *   starting ─all workers ready─▶ serving ─QUIT─▶ draining ─┐
- *      └──────────── TERM, INT, or it cannot start ─────────┴▶ stopping ─▶ exit code
+ *   starting ─all workers ready─▶ serving ◀─reload─▶ paused ─┐ QUIT
+ *      │                             └────── WINCH ──▲       ├─▶ draining ─┐
+ *      └──────────── TERM, INT, or it cannot start ──────────┴─────────────┴▶ stopping ─▶ exit code
  */
 import type { Config } from "../api/config.ts";
-import { ADMIN_LISTEN_FD, type ToAdmin, type ToWorker } from "../api/control.ts";
-import type { StatsLayout } from "../api/stats.ts";
-import { exitOnFault } from "../base/fatal.ts";
-import { createLogger, LOG_LEVELS, type Logger } from "../base/log.ts";
-import { createStatsLayout, statsByteLength } from "../metrics/layout.ts";
-import { closeFd } from "../os/fd.ts";
-import { createParcelPair } from "../os/fd-passing.ts";
-import { OsError } from "../os/os-error.ts";
-import { setProcessName } from "../os/process.ts";
-import { createSharedMemory } from "../os/shared-memory.ts";
-import type { SocketPair } from "../os/socket-pair.ts";
+import type { ControlRequest, ControlResult, Status } from "../api/control-socket.ts";
+import { LOG_LEVELS, type Logger } from "../base/log.ts";
+import { COMMIT, VERSION } from "../base/version.ts";
 import { usableCores } from "../os/usable-cores.ts";
-import { ChildKeeper, type KeeperEvents } from "./child-keeper.ts";
-import { type Listeners, openListeners } from "./listeners.ts";
-import { claimPidFile } from "./pid-file.ts";
-import { type Intent, watchSignals } from "./signals.ts";
+import { AdminPlace, type AdminPlan } from "./admin-place.ts";
+import { type ChangeName, ChangeTurn } from "./change-turn.ts";
+import {
+  type Caller,
+  ControlServer,
+  type ControlSocket,
+  openControlSocket,
+} from "./control-server.ts";
+import type { Progress } from "./crew-change.ts";
+import { Crews } from "./crews.ts";
+import { type Program, runningProgram } from "./program.ts";
+import { reload } from "./reload.ts";
+import type { Intent } from "./signals.ts";
 import { StartError } from "./start-error.ts";
+import type { Belongings, ChangeTarget, SupervisorOptions } from "./supervisor-options.ts";
+import type { SupervisorState } from "./supervisor-state.ts";
+import { type UpgradeOutcome, upgrade } from "./upgrade.ts";
 import { TICK_MS } from "./watchdog.ts";
 
-export interface SupervisorOptions {
-  readonly version: string;
-  /** Children get no stdout and stderr: nothing may keep the terminal of a daemon open. */
-  readonly isDaemon: boolean;
-  /** All workers are ready for the first time. */
-  onReady(facts: ReadyFacts): void;
-}
-
-export interface ReadyFacts {
-  readonly pid: number;
-  readonly workers: number;
-  /** "alpha=127.0.0.1:22121"; a pool's port 0 is replaced by what the system chose. */
-  readonly addresses: readonly string[];
-}
-
-/** As long as no worker was ever ready, this many deaths in a row of one of them mean that it cannot work. */
-const START_DEATHS_MAX = 5;
-
-/**
- * Runs the proxy until a signal ends it.
- * @returns the exit code. @throws StartError when it cannot start; nothing is left running then.
- */
-export async function runSupervisor(config: Config, options: SupervisorOptions): Promise<number> {
-  const log = openLog(config);
-  exitOnFault(log);
-  setProcessName("proxy");
-  const workers = config.workers === "auto" ? usableCores() : config.workers;
-  const pidFile = config.pidFile === null ? null : claimPidFile(config.pidFile);
-  let listeners: Listeners;
-  try {
-    listeners = await openListeners(config, workers);
-  } catch (error) {
-    pidFile?.remove();
-    throw error;
-  }
-  try {
-    const supervisor = new Supervisor({ config, options, log, workers, listeners });
-    pidFile?.write();
-    return await supervisor.run();
-  } catch (error) {
-    // A limit of the system, met before anything ran.
-    throw error instanceof OsError ? new StartError([error.message]) : error;
-  } finally {
-    listeners.close();
-    pidFile?.remove();
-  }
-}
-
-interface Parts {
+export interface SupervisorParts {
   readonly config: Config;
   readonly options: SupervisorOptions;
   readonly log: Logger;
-  readonly workers: number;
-  readonly listeners: Listeners;
+  readonly belongings: Belongings;
+  /** What the program before this one left; null: this is the first. */
+  readonly state: SupervisorState | null;
 }
 
-class Supervisor {
-  #config: Config;
-  readonly #options: SupervisorOptions;
-  readonly #log: Logger;
-  readonly #listeners: Listeners;
-  readonly #layout: StatsLayout;
-  readonly #statsFd: number;
-  readonly #startedAtMs = Date.now();
-  readonly #workers: ChildKeeper<ToWorker>[] = [];
-  readonly #admins: ChildKeeper<ToAdmin>[] = [];
-  readonly #handovers: SocketPair[] = [];
-  #births = 0;
+type Phase = "starting" | "serving" | "paused" | "draining" | "stopping";
+
+export class Supervisor implements ChangeTarget {
+  config: Config;
+  program: Program;
+  readonly log: Logger;
+  readonly options: SupervisorOptions;
+  readonly belongings: Belongings;
+  readonly crews: Crews;
+  readonly admin: AdminPlace;
+  readonly startedAtMs: number;
+  readonly changes: ChangeTurn;
+  #phase: Phase = "starting";
+  postponed: ChangeName | null;
+  /** Callers of `stop`, told when all is gone. */
+  readonly #stopCallers: Caller[] = [];
   readonly #done = Promise.withResolvers<number>();
-  #phase: "starting" | "serving" | "draining" | "stopping" = "starting";
-  /** Children that have not left yet. */
-  #present = 0;
   /** Why it could not start; rejects `run` once all children are gone. */
   #startError: StartError | null = null;
 
-  constructor(parts: Parts) {
-    this.#config = parts.config;
-    this.#options = parts.options;
-    this.#log = parts.log;
-    this.#listeners = parts.listeners;
-    this.#layout = createStatsLayout(parts.config, parts.workers);
-    this.#statsFd = createSharedMemory("proxy-stats", statsByteLength(this.#layout));
-    for (let slot = 0; slot < parts.workers; slot += 1) {
-      this.#workers.push(this.#createWorker(slot, parts.workers));
-    }
-    if (this.#listeners.statsFd !== null) this.#admins.push(this.#createAdmin());
+  constructor(parts: SupervisorParts) {
+    const { config, options, log, belongings, state } = parts;
+    this.config = config;
+    this.options = options;
+    this.log = log;
+    this.belongings = belongings;
+    this.program = runningProgram(state?.programPath);
+    this.startedAtMs = state?.startedAtMs ?? Date.now();
+    this.changes = new ChangeTurn(log, state?.lastChange ?? null);
+    this.postponed = state?.postponed ?? null;
+    this.admin = new AdminPlace(log, () => this.#onChildrenGone());
+    this.crews = new Crews({
+      listeners: belongings.listeners,
+      stats: belongings.stats,
+      isSilent: options.isDaemon,
+      log,
+      onReady: (worker) => {
+        const { level } = this.config.log;
+        if (worker.plan.crew.config.log.level !== level) worker.send({ type: "log_level", level });
+      },
+      onEmpty: () => this.#onChildrenGone(),
+    });
+    if (state !== null) this.#resume(state);
+    options.signals.listen((intent, signal) => this.#onIntent(intent, signal));
   }
 
+  /** @returns the exit code. @throws StartError when it cannot start; nothing is left running then */
   async run(): Promise<number> {
-    watchSignals((intent, signal) => this.#onIntent(intent, signal));
-    const ticker = setInterval(() => {
-      for (const worker of this.#workers) worker.tick();
-    }, TICK_MS);
-    const children = this.#children();
-    this.#present = children.length;
-    // If one cannot be started, all are stopped, also those whose turn would come.
-    for (const child of children) child.start();
+    const ticker = setInterval(() => this.crews.tick(), TICK_MS);
+    if (this.#phase === "starting") void this.#start();
+    else this.#runPostponed();
     try {
       return await this.#done.promise;
     } finally {
       clearInterval(ticker);
-      this.#log.info("stopped");
+      this.log.info("stopped");
+      for (const caller of this.#stopCallers) caller.result({ ok: true, verb: "stop" });
     }
   }
 
-  #createWorker(slot: number, workers: number): ChildKeeper<ToWorker> {
-    const name = `worker/${slot}`;
-    const plan = {
-      name,
-      title: `proxy: worker ${slot}`,
-      role: "__worker",
-      isSilent: this.#options.isDaemon,
-      answers: true,
-      fds: () => [this.#statsFd, this.#renewHandover(slot), ...this.#listeners.forWorker(slot).fds],
-      startMessage: (): ToWorker => ({
-        type: "start",
-        slot,
-        birth: this.#births++,
-        workers,
-        config: this.#config,
-        listeners: this.#listeners.forWorker(slot).grants,
-        stats: this.#layout,
-      }),
-    };
-    return new ChildKeeper(plan, this.#childEvents(name), this.#log);
+  openControl(config: Config): ControlServer | null {
+    const socket = openControlSocket(config);
+    return socket === null ? null : this.serveControl(socket);
   }
 
-  /** A fresh hand-over socket for the worker that is about to start; that of its predecessor is closed. */
-  #renewHandover(slot: number): number {
-    const old = this.#handovers[slot];
-    if (old !== undefined) for (const fd of [old.ours, old.theirs]) closeFd(fd);
-    const pair = createParcelPair();
-    this.#handovers[slot] = pair;
-    return pair.theirs;
+  serveControl(socket: ControlSocket): ControlServer {
+    return new ControlServer(socket, (request, caller) => this.#onRequest(request, caller));
   }
 
-  #createAdmin(): ChildKeeper<ToAdmin> {
-    const plan = {
-      name: "admin",
-      title: "proxy: admin",
-      role: "__admin",
-      isSilent: this.#options.isDaemon,
-      answers: false,
-      fds: () => [
-        this.#statsFd,
-        ...(this.#listeners.statsFd === null ? [] : [this.#listeners.statsFd]),
-      ],
-      startMessage: (): ToAdmin => ({
-        type: "start",
-        config: this.#config,
-        stats: this.#layout,
-        statsListenFd: this.#listeners.statsFd === null ? null : ADMIN_LISTEN_FD,
-        version: this.#options.version,
-        startedAtMs: this.#startedAtMs,
-      }),
-    };
-    return new ChildKeeper(plan, this.#childEvents("admin"), this.#log);
-  }
-
-  #childEvents(name: string): KeeperEvents {
-    return {
-      onReady: () => this.#onWorkerReady(),
-      onDeath: (earlyDeaths, reason) => this.#onDeath(name, earlyDeaths, reason),
-      onGone: () => this.#onGone(),
-    };
-  }
-
-  #onWorkerReady(): void {
-    if (this.#phase !== "starting") return;
-    if (!this.#workers.every((worker) => worker.isServing)) return;
+  commit(config: Config): void {
+    this.config = config;
+    this.log.setLevel(config.log.level);
+    try {
+      this.log.redirect(config.log.file);
+    } catch (error) {
+      this.log.error((error as Error).message);
+    }
+    this.#replaceAdmin();
     this.#phase = "serving";
-    const addresses = this.#listeners.addresses;
-    const workers = this.#workers.length;
-    this.#log.info("ready", {
-      version: this.#options.version,
+  }
+
+  #replaceAdmin(): void {
+    const crew = this.crews.serving;
+    const listenFd = crew === null ? null : this.belongings.listeners.statsFd(crew.listenerPlan);
+    this.admin.replace(listenFd === null ? null : this.#adminPlan(listenFd));
+  }
+
+  workersOf(config: Config): number {
+    return config.workers === "auto" ? usableCores() : config.workers;
+  }
+
+  get isPaused(): boolean {
+    return this.#phase === "paused";
+  }
+
+  checkServing(): void {
+    if (this.#phase === "serving" || this.#phase === "paused") return;
+    throw new StartError([`the proxy is ${this.#phase}`]);
+  }
+
+  async #start(): Promise<void> {
+    const { config, options, crews } = this;
+    const workers = this.workersOf(config);
+    try {
+      await crews.change(config, workers, this.program, () => {});
+    } catch (error) {
+      // Stopped before it was ready: nobody's fault.
+      if (this.#phase === "starting") {
+        this.#startError = error instanceof StartError ? error : new StartError([`${error}`]);
+        this.#stop();
+      }
+      this.#onChildrenGone();
+      return;
+    }
+    this.#phase = "serving";
+    this.#replaceAdmin();
+    const crew = crews.serving;
+    const addresses = crew === null ? [] : this.belongings.listeners.addresses(crew.listenerPlan);
+    this.log.info("ready", {
+      version: VERSION,
       pid: process.pid,
       workers,
       listen: addresses.join(" "),
+      control: this.belongings.control?.socket.file.path ?? null,
     });
-    this.#options.onReady({ pid: process.pid, workers, addresses });
+    options.onReady({ pid: process.pid, workers, addresses });
+    this.#runPostponed();
   }
 
-  /** Later a dead worker is replaced whatever it died of; but a proxy that never worked must not pretend to. */
-  #onDeath(name: string, earlyDeaths: number, reason: string | null): void {
-    if (this.#phase !== "starting") return;
-    if (reason === null && earlyDeaths < START_DEATHS_MAX) return;
-    const why = reason ?? `died ${earlyDeaths} times in a row right after its start`;
-    this.#startError ??= new StartError([`${name}: ${why}`]);
-    this.#stop();
+  #resume(state: SupervisorState): void {
+    this.#phase = "serving";
+    this.crews.resume(state.crews, state.config, this.program);
+    const crew = this.crews.serving;
+    const listenFd = crew === null ? null : this.belongings.listeners.statsFd(crew.listenerPlan);
+    if (state.admin !== null && listenFd !== null) {
+      this.admin.resume(this.#adminPlan(listenFd), state.admin);
+    }
+    this.log.info("ready after an upgrade", { version: VERSION, from: state.version });
   }
 
-  #onGone(): void {
-    this.#present -= 1;
-    if (this.#present > 0) return;
-    if (this.#startError === null) this.#done.resolve(0);
-    else this.#done.reject(this.#startError);
+  #adminPlan(listenFd: number): AdminPlan {
+    return {
+      config: this.config,
+      program: this.program,
+      memory: this.belongings.stats.snapshot(),
+      crew: this.crews.serving?.plan.number ?? 0,
+      listenFd,
+      isSilent: this.options.isDaemon,
+      startedAtMs: this.startedAtMs,
+    };
+  }
+
+  #onRequest(request: ControlRequest, caller: Caller): void {
+    const progress: Progress = (text) => caller.progress(text);
+    switch (request.verb) {
+      case "status":
+        caller.result({ ok: true, verb: "status", status: this.status() });
+        break;
+      case "reload":
+        void this.#change("reload", () => reload(this, request.isDryRun, progress)).then((result) =>
+          caller.result(result),
+        );
+        break;
+      case "upgrade":
+        void this.#upgrade(request.path, progress, caller);
+        break;
+      case "stop":
+        this.#stopCallers.push(caller);
+        progress(request.isDrain ? "finishing what is in flight" : "stopping");
+        this.log.info("stopping", { asked: "proxy stop" });
+        if (request.isDrain) this.#drain(request.timeoutMs ?? this.config.drainTimeoutMs);
+        else this.#stop();
+        break;
+      default:
+        caller.result({ ok: false, problems: ["this version does not know that command"] });
+    }
+  }
+
+  status(): Status {
+    const { config, crews } = this;
+    const crew = crews.serving;
+    const processes = [...crews.statuses, ...this.admin.statuses];
+    return {
+      pid: process.pid,
+      version: VERSION,
+      commit: COMMIT,
+      configFile: config.file,
+      startedAtMs: this.startedAtMs,
+      uptimeMs: Date.now() - this.startedAtMs,
+      phase: this.#phase,
+      crew: crew?.plan.number ?? 0,
+      activity: this.changes.activity,
+      listen: crew === null ? [] : this.belongings.listeners.addresses(crew.listenerPlan),
+      clients: processes.reduce((sum, { clients }) => sum + clients, 0),
+      lastChange: this.changes.last,
+      processes,
+    };
   }
 
   #onIntent(intent: Intent, signal: string): void {
     switch (intent) {
       case "stop":
-        this.#log.info("stopping", { signal });
+        this.log.info("stopping", { signal });
         this.#stop();
         break;
       case "drain":
-        this.#drain(signal);
+        this.log.info("draining", { signal, timeoutMs: this.config.drainTimeoutMs });
+        this.#drain(this.config.drainTimeoutMs);
+        break;
+      case "drain_workers":
+        this.#pause(signal);
+        break;
+      case "reload":
+      case "upgrade":
+        this.#changeBySignal(intent);
         break;
       case "reopen_logs":
-        this.#log.reopen();
-        for (const child of this.#children()) child.send({ type: "reopen_log" });
-        this.#log.info("log files were opened again", { signal });
+        this.#reopenLogs(signal);
         break;
       case "log_more":
         this.#shiftLogLevel(1);
@@ -245,43 +267,106 @@ class Supervisor {
     }
   }
 
+  #changeBySignal(intent: "reload" | "upgrade"): void {
+    if (this.options.source === null) return;
+    if (this.changes.activity !== null || this.#phase === "starting") {
+      this.postponed = intent;
+      return;
+    }
+    const progress: Progress = (text) => this.log.info(`${intent}: ${text}`);
+    if (intent === "upgrade") {
+      void this.#upgrade(null, progress, null);
+      return;
+    }
+    this.#reopenLogs("SIGHUP");
+    void this.#change("reload", () => reload(this, false, progress));
+  }
+
+  /** What a signal asked for while something else was going on. */
+  #runPostponed(): void {
+    const intent = this.postponed;
+    this.postponed = null;
+    if (intent !== null) this.#changeBySignal(intent);
+  }
+
+  async #upgrade(path: string | null, progress: Progress, caller: Caller | null): Promise<void> {
+    const done: { outcome: UpgradeOutcome | null } = { outcome: null };
+    const result = await this.#change(
+      "upgrade",
+      async () => {
+        done.outcome = await upgrade(this, path, progress);
+        return done.outcome.result;
+      },
+      async (outcome) => (await done.outcome?.finish(caller)) ?? outcome,
+    );
+    caller?.result(result);
+  }
+
+  async #change(
+    name: ChangeName,
+    act: () => Promise<ControlResult>,
+    finish: (result: ControlResult) => Promise<ControlResult> = (result) => Promise.resolve(result),
+  ): Promise<ControlResult> {
+    if (this.#phase !== "serving" && this.#phase !== "paused") {
+      return { ok: false, problems: [`the proxy is ${this.#phase}`] };
+    }
+    const result = await this.changes.run(name, act, finish);
+    this.#runPostponed();
+    return result;
+  }
+
   #stop(): void {
     if (this.#phase === "stopping") return;
     this.#phase = "stopping";
-    this.#listeners.close();
-    for (const child of this.#children()) child.stop();
+    this.crews.close();
+    this.belongings.listeners.close();
+    this.crews.stop();
+    this.admin.stop();
+    this.#onChildrenGone();
   }
 
-  #drain(signal: string): void {
+  #drain(timeoutMs: number): void {
     if (this.#phase === "draining" || this.#phase === "stopping") return;
     this.#phase = "draining";
-    const timeoutMs = this.#config.drainTimeoutMs;
-    this.#log.info("draining", { signal, timeoutMs });
+    this.crews.close();
     // With our sockets closed, too, new clients are refused instead of waiting for nobody.
-    this.#listeners.close();
-    for (const worker of this.#workers) worker.drain(timeoutMs);
-    for (const admin of this.#admins) admin.stop();
+    this.belongings.listeners.close();
+    this.crews.drain(timeoutMs);
+    this.admin.stop();
+    this.#onChildrenGone();
+  }
+
+  /** The workers leave, the sockets stay: new clients wait in their queues until a reload brings a new crew. */
+  #pause(signal: string): void {
+    if (this.#phase !== "serving" || this.changes.activity !== null || this.options.hasTerminal)
+      return;
+    this.#phase = "paused";
+    const timeoutMs = this.config.drainTimeoutMs;
+    this.log.warn("draining the workers; a reload starts new ones", { signal, timeoutMs });
+    this.crews.drain(timeoutMs);
+  }
+
+  #onChildrenGone(): void {
+    if (this.#phase !== "draining" && this.#phase !== "stopping") return;
+    if (!this.crews.isEmpty || !this.admin.isEmpty) return;
+    if (this.#startError === null) this.#done.resolve(0);
+    else this.#done.reject(this.#startError);
+  }
+
+  #reopenLogs(signal: string): void {
+    this.log.reopen();
+    this.crews.send({ type: "reopen_log" });
+    this.admin.send({ type: "reopen_log" });
+    this.log.info("log files were opened again", { signal });
   }
 
   #shiftLogLevel(steps: number): void {
-    const index = LOG_LEVELS.indexOf(this.#config.log.level) + steps;
+    const index = LOG_LEVELS.indexOf(this.config.log.level) + steps;
     const level = LOG_LEVELS[Math.min(Math.max(index, 0), LOG_LEVELS.length - 1)] ?? "info";
-    // Also for those that are started later.
-    this.#config = { ...this.#config, log: { ...this.#config.log, level } };
-    this.#log.setLevel(level);
-    for (const worker of this.#workers) worker.send({ type: "log_level", level });
-    this.#log.warn("log level changed", { level });
-  }
-
-  #children(): (ChildKeeper<ToWorker> | ChildKeeper<ToAdmin>)[] {
-    return [...this.#workers, ...this.#admins];
-  }
-}
-
-function openLog(config: Config): Logger {
-  try {
-    return createLogger({ ...config.log, process: "supervisor" });
-  } catch (error) {
-    throw new StartError([(error as Error).message]);
+    // Until the next reload; workers that are replaced meanwhile start with the file's level and are told.
+    this.config = { ...this.config, log: { ...this.config.log, level } };
+    this.log.setLevel(level);
+    this.crews.send({ type: "log_level", level });
+    this.log.warn("log level changed", { level });
   }
 }

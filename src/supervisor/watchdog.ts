@@ -9,7 +9,7 @@ import type { Logger } from "../base/log.ts";
 export interface WatchdogActions {
   ping(id: number): void;
   /** It was silent for too long. */
-  onSilent(): void;
+  onSilent(silentMs: number): void;
 }
 
 /** Between two ticks. */
@@ -53,7 +53,7 @@ export class Watchdog {
     }
     if (this.#silentTicks !== SILENT_TICKS_MAX) return;
     this.#log.error("does not answer, killed", { silentMs: this.#silentMs() });
-    this.#actions.onSilent();
+    this.#actions.onSilent(this.#silentMs());
   }
 
   onPong(id: number): void {

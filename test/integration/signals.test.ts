@@ -108,7 +108,7 @@ test("QUIT during a pause between two workers ends as well", async () => {
   expect(await proxy.exited).toBe(0);
 });
 
-test.each(["SIGHUP", "SIGUSR1"] as const)(
+test.each(["SIGUSR1", "SIGHUP"] as const)(
   "%s opens the log file again in all processes",
   async (signal) => {
     const directory = makeDirectory();
@@ -145,18 +145,35 @@ test("TTIN and TTOU shift the log level, also for workers that come later", asyn
   await proxy.logged(/log level changed level=info/);
 });
 
-test("USR2 is ignored, by the supervisor and by workers", async () => {
+test("signals that are meant for the supervisor do not hurt a worker", async () => {
   const port = freePort();
   const file = writeConfig(makeDirectory(), [`127.0.0.1:${port}`]);
   const proxy = await launchReady(["-c", file, "--workers", "1"]);
   const pid = proxy.workers().get(0)!;
-  process.kill(pid, "SIGUSR2");
-  process.kill(pid, "SIGINT");
-  proxy.kill("SIGUSR2");
+  for (const signal of ["SIGUSR2", "SIGINT", "SIGHUP", "SIGWINCH"] as const) {
+    process.kill(pid, signal);
+  }
   const client = await connectClient(port);
   expect((await client.ask("x")).pid).toBe(pid);
   client.close();
   expect(proxy.log()).not.toContain("died");
+});
+
+test("USR2 has a new supervisor and new workers in the same process; HUP does nothing without a change", async () => {
+  const port = freePort();
+  const file = writeConfig(makeDirectory(), [`127.0.0.1:${port}`]);
+  const proxy = await launchReady(["-c", file, "--workers", "1"]);
+  const pid = proxy.workers().get(0)!;
+  proxy.kill("SIGHUP");
+  await proxy.logged(/log files were opened again signal=SIGHUP/);
+  expect(proxy.workers().get(0)).toBe(pid);
+  proxy.kill("SIGUSR2");
+  await proxy.logged(/supervisor ready after an upgrade/);
+  const client = await connectClient(port);
+  expect((await client.ask("x")).pid).not.toBe(pid);
+  client.close();
+  proxy.kill("SIGTERM");
+  expect(await proxy.exited).toBe(0);
 });
 
 test("a daemon is started once it serves, and keeps no terminal", async () => {

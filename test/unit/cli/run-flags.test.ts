@@ -11,6 +11,8 @@ const CONFIG: Config = {
   pidFile: null,
   stats: { listen: null, intervalMs: 30_000 },
   drainTimeoutMs: 1,
+  control: null,
+  rebalance: true,
   pools: [],
 };
 

@@ -26,6 +26,8 @@ test("a twemproxy file gets nutcracker's defaults", () => {
     pidFile: null,
     stats: { listen: { kind: "tcp", host: "0.0.0.0", port: 22222 }, intervalMs: 30_000 },
     drainTimeoutMs: 30_000,
+    control: null,
+    rebalance: true,
     pools: [
       {
         name: "alpha",
@@ -118,6 +120,8 @@ pools:
     pidFile: "/run/proxy.pid",
     stats: { listen: { kind: "tcp", host: "127.0.0.1", port: 9 }, intervalMs: 500 },
     drainTimeoutMs: 1500,
+    control: null,
+    rebalance: true,
   });
   expect(pool).toEqual({
     name: "p",

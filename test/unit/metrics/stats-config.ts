@@ -14,6 +14,8 @@ export function statsConfig(pools: PoolNames): Config {
     pidFile: null,
     stats: { listen: { kind: "tcp", host: "127.0.0.1", port: 22222 }, intervalMs: 30_000 },
     drainTimeoutMs: 1_000,
+    control: null,
+    rebalance: true,
     pools: Object.entries(pools).map(([name, servers]) => poolConfig(name, servers)),
   };
 }

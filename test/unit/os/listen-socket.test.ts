@@ -4,7 +4,13 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { closeFd } from "../../../src/os/fd.ts";
-import { boundPort, ListenError, listenTcp, listenUnix } from "../../../src/os/listen-socket.ts";
+import {
+  boundPort,
+  ListenError,
+  listenTcp,
+  listenUnix,
+  unlinkSocket,
+} from "../../../src/os/listen-socket.ts";
 
 let folder = "";
 const open: number[] = [];
@@ -89,7 +95,7 @@ test("a unix socket has its mode and goes with its listener", async () => {
   keep(listener.fd);
   expect(statSync(path).mode & 0o777).toBe(0o620);
   expect(await canConnect({ path })).toBe(true);
-  listener.unlink();
+  unlinkSocket(listener.file);
   expect(existsSync(path)).toBe(false);
 });
 
@@ -104,9 +110,9 @@ test("a stale unix socket is replaced, a live one is an error", async () => {
   const second = listenUnix({ path, mode: null, backlog: 16 });
   keep(second.fd);
   expect(await canConnect({ path })).toBe(true);
-  first.unlink();
+  unlinkSocket(first.file);
   expect(existsSync(path)).toBe(true);
-  second.unlink();
+  unlinkSocket(second.file);
   expect(existsSync(path)).toBe(false);
 });
 

@@ -15,6 +15,7 @@ function rig(): { watchdog: Watchdog; pings: number[]; silent: number[]; lines: 
     child: () => log,
     setLevel() {},
     reopen() {},
+    redirect() {},
   };
   const watchdog = new Watchdog(log, {
     ping: (id) => pings.push(id),

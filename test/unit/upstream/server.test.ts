@@ -33,6 +33,7 @@ const SILENT: Logger = {
   child: () => SILENT,
   setLevel() {},
   reopen() {},
+  redirect() {},
 };
 
 function createServer(pool: Partial<PoolConfig>): {

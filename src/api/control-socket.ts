@@ -1,0 +1,110 @@
+/**
+ * What a command (`proxy status` and so on) and the supervisor say to each other over the control socket: one JSON object
+ * a line. A connection carries one request, any number of progress lines, and one result.
+ */
+
+/** Longest request, in bytes. */
+export const REQUEST_BYTES_MAX: number = 64 * 1024;
+
+export type ControlRequest =
+  | { readonly verb: "status" }
+  | { readonly verb: "reload"; readonly isDryRun: boolean }
+  /** `path` null: the path that the proxy was started from. */
+  | { readonly verb: "upgrade"; readonly path: string | null }
+  /** The connection is closed when the proxy is gone. `timeoutMs` null: as configured. */
+  | { readonly verb: "stop"; readonly isDrain: boolean; readonly timeoutMs: number | null };
+
+export type ControlReply = { readonly progress: string } | { readonly result: ControlResult };
+
+/** `lines` are for humans, `problems` say why it failed. */
+export type ControlResult =
+  | { readonly ok: false; readonly problems: readonly string[] }
+  | { readonly ok: true; readonly verb: "status"; readonly status: Status }
+  | {
+      readonly ok: true;
+      readonly verb: "reload";
+      readonly changes: Changes;
+      readonly crew: CrewResult | null;
+    }
+  | {
+      readonly ok: true;
+      readonly verb: "upgrade";
+      readonly from: string;
+      readonly to: string;
+      readonly crew: CrewResult;
+      readonly warning: string | null;
+    }
+  | { readonly ok: true; readonly verb: "stop" };
+
+/** How a change of crew went. */
+export interface CrewResult {
+  readonly crew: number;
+  readonly workers: number;
+  /** Client connections that went over to the new workers. */
+  readonly moved: number;
+  /** Those that stay with the old ones until they are finished, at most for the drain time-out. */
+  readonly left: number;
+  /** Those that were lost, because a process died with them. */
+  readonly lost: number;
+  readonly tookMs: number;
+}
+
+/** What a reload changes. */
+export interface Changes {
+  /** One line each, for humans. Empty: nothing changes. */
+  readonly lines: readonly string[];
+  readonly warnings: readonly string[];
+  readonly rings: readonly RingChange[];
+}
+
+/** Keys of a pool that another server has afterwards. */
+export interface RingChange {
+  readonly pool: string;
+  /** 0 … 1 */
+  readonly movedShare: number;
+}
+
+export interface Status {
+  readonly pid: number;
+  readonly version: string;
+  readonly commit: string;
+  readonly configFile: string | null;
+  readonly startedAtMs: number;
+  readonly uptimeMs: number;
+  readonly phase: string;
+  /** Which crew serves, counted from 1. */
+  readonly crew: number;
+  /** What is going on besides: "reload", "upgrade". */
+  readonly activity: string | null;
+  readonly listen: readonly string[];
+  readonly clients: number;
+  /** What happened to the last reload or upgrade, or null. */
+  readonly lastChange: LastChange | null;
+  readonly processes: readonly ProcessStatus[];
+}
+
+export interface LastChange {
+  readonly what: string;
+  readonly atMs: number;
+  readonly ok: boolean;
+  readonly problems: readonly string[];
+}
+
+export interface ProcessStatus {
+  readonly role: "worker" | "admin";
+  readonly name: string;
+  /** Null: between two processes. */
+  readonly pid: number | null;
+  readonly version: string;
+  readonly crew: number;
+  readonly state: "starting" | "serving" | "waiting" | "leaving" | "gone";
+  readonly clients: number;
+  readonly ageMs: number | null;
+  readonly respawns: number;
+  readonly lastDeath: Death | null;
+}
+
+export interface Death {
+  readonly atMs: number;
+  readonly reason: string;
+}

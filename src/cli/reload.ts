@@ -1,0 +1,64 @@
+/** `proxy reload`: the running proxy reads its configuration file again. */
+import { type CommandDef, defineCommand } from "citty";
+import type { Changes, CrewResult } from "../api/control-socket.ts";
+import { CONTROL_ARGS, callProxy, report } from "./control-client.ts";
+
+const RELOAD_ARGS = {
+  ...CONTROL_ARGS,
+  "dry-run": {
+    type: "boolean",
+    default: false,
+    description: "Only say what would change, and how many keys would move",
+  },
+} as const;
+
+/** A reload may have to wait for workers that start, and for clients that are busy. */
+const TIMEOUT_MS = 600_000;
+
+const definition = defineCommand({
+  meta: {
+    name: "reload",
+    description: "Have the running proxy read its configuration file again; connections stay",
+  },
+  args: RELOAD_ARGS,
+  async run({ args }): Promise<number> {
+    const isDryRun = args["dry-run"];
+    const answer = await callProxy(
+      args,
+      { verb: "reload", isDryRun },
+      { timeoutMs: TIMEOUT_MS, untilGone: false },
+    );
+    return report(answer, args.json, (result) =>
+      result.verb === "reload" ? reloadText(result.changes, result.crew, isDryRun) : "",
+    );
+  },
+});
+
+/** The type of its flags matters to itself only. */
+export const reloadCommand: CommandDef = definition as unknown as CommandDef;
+
+function reloadText(changes: Changes, crew: CrewResult | null, isDryRun: boolean): string {
+  const { lines, rings, warnings } = changes;
+  const moved = rings.map(({ pool, movedShare }) => {
+    return `pool "${pool}": about ${(movedShare * 100).toFixed(1)} % of its keys get another server`;
+  });
+  const verdict = isDryRun
+    ? lines.length === 0
+      ? "nothing would change"
+      : "this is what a reload would change; nothing was changed"
+    : crew === null
+      ? "nothing has changed in the file: the workers stay"
+      : `reloaded: ${crewText(crew)}`;
+  return [...warnings, ...lines, ...moved, verdict].map((line) => `${line}\n`).join("");
+}
+
+/** "crew 2 with 4 workers serves; 50 clients moved, 1 stays until it is finished (150 ms)" */
+export function crewText({ crew, workers, moved, left, lost, tookMs }: CrewResult): string {
+  const clients = [
+    `${moved} ${moved === 1 ? "client" : "clients"} moved`,
+    ...(left === 0 ? [] : [`${left} ${left === 1 ? "stays" : "stay"} until finished`]),
+    ...(lost === 0 ? [] : [`${lost} lost`]),
+  ];
+  const size = `${workers} ${workers === 1 ? "worker" : "workers"}`;
+  return `crew ${crew} with ${size} serves; ${clients.join(", ")} (${tookMs} ms)`;
+}

@@ -1,0 +1,91 @@
+/** `proxy status`: what runs, since when, in which version, and what died of what. */
+import { type CommandDef, defineCommand } from "citty";
+import type { ProcessStatus, Status } from "../api/control-socket.ts";
+import {
+  type Answer,
+  CONTROL_ARGS,
+  type ControlFlags,
+  callProxy,
+  report,
+} from "./control-client.ts";
+import { formatTable } from "./table.ts";
+
+/** The supervisor has no long jobs: one that is silent for so long hangs. */
+const TIMEOUT_MS = 5_000;
+/** It may just be replacing itself, which ends the connections of everybody but the one that asked for it. */
+const ATTEMPTS = 3;
+
+export const statusCommand: CommandDef<typeof CONTROL_ARGS> = defineCommand({
+  meta: { name: "status", description: "Show the processes of the running proxy and their state" },
+  args: CONTROL_ARGS,
+  async run({ args }): Promise<number> {
+    return report(await askStatus(args), args.json, (result) =>
+      result.verb === "status" ? statusText(result.status) : "",
+    );
+  },
+});
+
+async function askStatus(flags: ControlFlags): Promise<Answer> {
+  let answer: Answer = { kind: "gone" };
+  for (let attempt = 0; attempt < ATTEMPTS && answer.kind === "gone"; attempt += 1) {
+    answer = await callProxy(
+      flags,
+      { verb: "status" },
+      { timeoutMs: TIMEOUT_MS, untilGone: false },
+    );
+  }
+  return answer;
+}
+
+function statusText(status: Status): string {
+  const { lastChange } = status;
+  const facts = [
+    ["version", `${status.version} (commit ${status.commit})`],
+    ["pid", `${status.pid}, ${status.phase} since ${formatAge(status.uptimeMs)}`],
+    ["file", status.configFile ?? "none"],
+    ["listen", status.listen.join(" ")],
+    ["clients", `${status.clients}`],
+    ...(status.activity === null ? [] : [["now", `${status.activity} is going on`]]),
+    ...(lastChange === null ? [] : [[`last ${lastChange.what}`, changeText(status)]]),
+  ];
+  const heading = ["process", "pid", "version", "crew", "state", "clients", "age", "died"];
+  const rows = status.processes.map((process) => [
+    process.name,
+    process.pid === null ? "-" : `${process.pid}`,
+    process.version,
+    `${process.crew}`,
+    process.state,
+    process.role === "worker" ? `${process.clients}` : "-",
+    process.ageMs === null ? "-" : formatAge(process.ageMs),
+    deaths(process),
+  ]);
+  const lines = [...formatTable(facts, []), "", ...formatTable([heading, ...rows], [1, 3, 5, 6])];
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+function changeText({ lastChange }: Status): string {
+  if (lastChange === null) return "";
+  const ago = formatAge(Date.now() - lastChange.atMs);
+  return lastChange.ok ? `ok, ${ago} ago` : `failed ${ago} ago: ${lastChange.problems.join("; ")}`;
+}
+
+/** "2 times, last 5m ago: was killed by SIGKILL" */
+function deaths({ respawns, lastDeath }: ProcessStatus): string {
+  if (lastDeath === null) return "never";
+  const times = respawns === 1 ? "once" : `${respawns} times, last`;
+  return `${times} ${formatAge(Date.now() - lastDeath.atMs)} ago: ${lastDeath.reason}`;
+}
+
+const UNITS: readonly (readonly [unit: string, ms: number])[] = [
+  ["d", 86_400_000],
+  ["h", 3_600_000],
+  ["m", 60_000],
+];
+
+/** "3d", "5h", "12m", "7s" */
+function formatAge(ms: number): string {
+  for (const [unit, unitMs] of UNITS) {
+    if (ms >= 2 * unitMs) return `${Math.floor(ms / unitMs)}${unit}`;
+  }
+  return `${Math.max(0, Math.round(ms / 1000))}s`;
+}

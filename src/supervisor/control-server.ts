@@ -1,0 +1,141 @@
+/**
+ * The supervisor's side of the control socket: takes requests of commands such as `proxy reload`.
+ *
+ * Whoever may open the socket file may command: it is mode 0600. Callers are bounded in number, time and size.
+ */
+import { mkdirSync, statSync } from "node:fs";
+import type { Config } from "../api/config.ts";
+import {
+  type ControlReply,
+  type ControlRequest,
+  type ControlResult,
+  REQUEST_BYTES_MAX,
+} from "../api/control-socket.ts";
+import { controlPath } from "../config/control-path.ts";
+import {
+  acceptControlChannels,
+  type ChannelSnapshot,
+  type ControlChannel,
+  type ControlEvents,
+  type ControlListener,
+} from "../io/control-channel.ts";
+import { listenUnix, type SocketFile, unlinkSocket } from "../os/listen-socket.ts";
+
+/** Who asked, and hears how it goes. */
+export interface Caller {
+  progress(text: string): void;
+  result(result: ControlResult): void;
+  /** For the program that replaces this one, to send the result; null: the caller is gone. */
+  snapshot(): ChannelSnapshot | null;
+}
+
+/** The socket as plain data, for a program that goes on with it. */
+export interface ControlSocket {
+  readonly fd: number;
+  readonly file: SocketFile;
+}
+
+const BACKLOG = 16;
+const MODE = 0o600;
+const FOLDER_MODE = 0o700;
+/** One more is turned away. */
+const CALLERS_MAX = 16;
+/** A caller must say what it wants within this time, and take its result within this time. */
+const CALLER_TIMEOUT_MS = 5_000;
+
+/** Where `config` has its control socket; null: nowhere, because there is no file to derive it from. */
+export function controlSocketPath(config: Config): string | null {
+  if (config.control !== null) return config.control;
+  return config.file === null ? null : controlPath(config.file, ownPlace()).path;
+}
+
+/** @throws Error in one line when it cannot be opened, or another proxy has it */
+export function openControlSocket(config: Config): ControlSocket | null {
+  const path = controlSocketPath(config);
+  if (path === null) return null;
+  const folder =
+    config.control === null && config.file !== null
+      ? controlPath(config.file, ownPlace()).privateFolder
+      : null;
+  if (folder !== null) makePrivate(folder);
+  const { fd, file } = listenUnix({ path, mode: MODE, backlog: BACKLOG });
+  return { fd, file };
+}
+
+/** In a folder for everybody's files, somebody else may have made ours before. */
+function makePrivate(folder: string): void {
+  mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
+  const { uid, mode } = statSync(folder);
+  if (uid !== process.getuid?.() || (mode & 0o077) !== 0) {
+    throw new Error(`${folder} is not this user's alone; name another place with --control`);
+  }
+}
+
+function ownPlace(): { uid: number; environment: NodeJS.ProcessEnv } {
+  return { uid: process.getuid?.() ?? 0, environment: process.env };
+}
+
+export class ControlServer {
+  readonly socket: ControlSocket;
+  readonly #listener: ControlListener;
+  readonly #handle: (request: ControlRequest, caller: Caller) => void;
+  readonly #channels = new Set<ControlChannel<ControlReply>>();
+
+  constructor(socket: ControlSocket, handle: (request: ControlRequest, caller: Caller) => void) {
+    this.socket = socket;
+    this.#handle = handle;
+    this.#listener = acceptControlChannels<ControlRequest, ControlReply>(
+      socket.fd,
+      REQUEST_BYTES_MAX,
+      (channel) => this.#onCaller(channel),
+    );
+  }
+
+  /** Accepts nobody any more and removes the file. Callers that wait keep their connection. */
+  close(): void {
+    unlinkSocket(this.socket.file);
+    this.#listener.stop();
+  }
+
+  /** The end: everybody is let go. */
+  shutDown(): void {
+    this.close();
+    for (const channel of [...this.#channels]) channel.close();
+  }
+
+  #onCaller(channel: ControlChannel<ControlReply>): ControlEvents<ControlRequest> {
+    let hasAsked = false;
+    const timer = setTimeout(() => channel.close(), CALLER_TIMEOUT_MS);
+    this.#channels.add(channel);
+    if (this.#channels.size > CALLERS_MAX) {
+      channel.send({ result: { ok: false, problems: ["too many commands at a time"] } });
+      queueMicrotask(() => channel.close());
+    }
+    return {
+      onMessage: (request: ControlRequest) => {
+        // One request on each connection: what follows is not read.
+        if (hasAsked) return;
+        hasAsked = true;
+        clearTimeout(timer);
+        this.#handle(request, callerOn(channel));
+      },
+      onClose: () => {
+        clearTimeout(timer);
+        this.#channels.delete(channel);
+      },
+    };
+  }
+}
+
+/** A caller behind a channel, be it accepted here or by the program before this one. */
+export function callerOn(channel: ControlChannel<ControlReply>): Caller {
+  return {
+    progress: (text) => channel.send({ progress: text }),
+    result(result) {
+      channel.send({ result });
+      // It closes when it has read this.
+      setTimeout(() => channel.close(), CALLER_TIMEOUT_MS).unref();
+    },
+    snapshot: () => channel.snapshot(),
+  };
+}

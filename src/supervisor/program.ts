@@ -1,0 +1,219 @@
+/**
+ * An executable of the proxy: the one that runs, or one that shall replace it.
+ *
+ * A new one proves itself before anything is touched: it is a program of this machine, says what it is, and reads the
+ * configuration. It is opened once, and everything is started from that open file: a file that is replaced meanwhile does not
+ * lead to a crew of two versions.
+ */
+import { closeSync, openSync } from "node:fs";
+import {
+  ABOUT_ROLE,
+  type About,
+  CONFIG_ROLE,
+  CONTROL_PROTOCOL,
+  type ConfigAnswer,
+  PARCEL_FORMATS,
+  REHEARSE_ROLE,
+  STATE_FORMATS,
+} from "../api/control.ts";
+import { COMMIT, VERSION } from "../base/version.ts";
+import { inspectExecutable } from "../os/executable-file.ts";
+import { closeFd, duplicateAbove } from "../os/fd.ts";
+import { selfCommand, selfPath, selfScript } from "../os/self-command.ts";
+
+export interface Program {
+  /** Where it was found: what it is called, and where the next version of it is expected. */
+  readonly path: string;
+  /** What starts it; arguments follow. */
+  readonly command: readonly string[];
+  readonly about: About;
+  /** Held open for `command`; null: there is nothing to close. */
+  readonly fd: number | null;
+}
+
+/** Why a program cannot be used: one line each. */
+export class ProgramError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join("\n"));
+    this.name = "ProgramError";
+    this.problems = problems;
+  }
+}
+
+/** Above every descriptor that a child is given: starting it must not put another file under this number. */
+const PROGRAM_FD_MIN = 512;
+/** An executable of 100 MB may have to be read from a slow disk first. */
+const ANSWER_TIMEOUT_MS = 10_000;
+const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
+
+export function aboutSelf(): About {
+  return {
+    name: "proxy",
+    version: VERSION,
+    commit: COMMIT,
+    controlProtocol: CONTROL_PROTOCOL,
+    parcelFormats: PARCEL_FORMATS,
+    stateFormats: STATE_FORMATS,
+  };
+}
+
+/** The program that runs. */
+export function runningProgram(path: string = selfPath()): Program {
+  return { path, command: selfCommand(), about: aboutSelf(), fd: null };
+}
+
+/** "0.2.0 (commit 1a2b3c4)" */
+export function versionOf({ version, commit }: About): string {
+  return `${version} (commit ${commit})`;
+}
+
+/** Opens the program at `path` and lets it say what it is. The caller closes it. @throws ProgramError */
+export async function openProgram(path: string): Promise<Program> {
+  const found = inspectExecutable(path);
+  if ("problem" in found) throw new ProgramError([`${path} ${found.problem}`]);
+  // A script is read by its interpreter, which is given the path.
+  const isElf = found.kind === "elf";
+  const fd = isElf ? openAbove(path) : null;
+  const program = fd === null ? path : `/proc/self/fd/${fd}`;
+  const script = isSameKind(path) ? selfScript() : [];
+  const command = [program, ...script];
+  try {
+    const about = readAbout(path, await run(path, [...command, ABOUT_ROLE]));
+    return { path, command, about, fd };
+  } catch (error) {
+    if (fd !== null) closeFd(fd);
+    throw error;
+  }
+}
+
+export function closeProgram(program: Program): void {
+  if (program.fd !== null) closeFd(program.fd);
+}
+
+/** What `program` makes of the configuration. @throws ProgramError when it cannot say */
+export async function askConfig(
+  program: Program,
+  file: string,
+  runArguments: readonly string[],
+): Promise<ConfigAnswer> {
+  const answer = await run(program.path, [...program.command, CONFIG_ROLE, file, ...runArguments]);
+  const parsed = parseJson(answer.output);
+  if (isConfigAnswer(parsed)) return parsed;
+  throw new ProgramError([
+    `${program.path} cannot read the configuration: ${answer.errors || `it ended with exit code ${answer.code}`}`,
+  ]);
+}
+
+/** Whether `program` could go on with the state behind `stateFd`; null: yes, otherwise why not. */
+export async function rehearse(program: Program, stateFd: number): Promise<string | null> {
+  try {
+    const { output, errors } = await run(
+      program.path,
+      [...program.command, REHEARSE_ROLE],
+      stateFd,
+    );
+    return output === "ok\n" ? null : errors || "it cannot read what it would have to go on with";
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+/** Run from its sources, this program is Bun with a script: the same Bun needs the same script. */
+function isSameKind(path: string): boolean {
+  return selfScript().length > 0 && path === selfPath();
+}
+
+function openAbove(path: string): number {
+  const fd = openSync(path, "r");
+  try {
+    return duplicateAbove(fd, PROGRAM_FD_MIN);
+  } catch (error) {
+    throw new ProgramError([`${path} cannot be opened: ${(error as Error).message}`]);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+interface Answer {
+  readonly output: string;
+  /** The last lines of stderr. */
+  readonly errors: string;
+  readonly code: number | null;
+}
+
+async function run(
+  path: string,
+  command: string[],
+  extraFd: number | null = null,
+): Promise<Answer> {
+  let child: Bun.Subprocess<"ignore", "pipe", "pipe">;
+  try {
+    const stdio = ["ignore", "pipe", "pipe", ...(extraFd === null ? [] : [extraFd])];
+    child = Bun.spawn(command, {
+      argv0: "proxy",
+      stdio: stdio as ["ignore", "pipe", "pipe"],
+      maxBuffer: OUTPUT_BYTES_MAX,
+    });
+  } catch (error) {
+    throw new ProgramError([`${path} cannot be started: ${startProblem(error)}`]);
+  }
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    child.kill("SIGKILL");
+  }, ANSWER_TIMEOUT_MS);
+  const [output, errors] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+  await child.exited;
+  clearTimeout(timer);
+  if (isLate) throw new ProgramError([`${path} did not answer within ${ANSWER_TIMEOUT_MS} ms`]);
+  if (child.signalCode !== null) {
+    throw new ProgramError([`${path} was ended by ${child.signalCode} when it was started`]);
+  }
+  return { output, errors: errors.trim(), code: child.exitCode };
+}
+
+function startProblem(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === "ENOEXEC") return "it is not an executable of this machine (ENOEXEC)";
+  if (code === "ENOENT") return "its loader or interpreter is missing (ENOENT)";
+  if (code === "EACCES") return "permission denied, or its file system is mounted noexec (EACCES)";
+  return message;
+}
+
+function readAbout(path: string, answer: Answer): About {
+  const about = parseJson(answer.output) as About | null;
+  if (about === null || about.name !== "proxy" || !Array.isArray(about.stateFormats)) {
+    const said = answer.errors === "" ? "" : `: ${answer.errors.split("\n").at(-1)}`;
+    throw new ProgramError([
+      answer.output === "" && about === null
+        ? `${path} exits at once with exit code ${answer.code}, without saying that it is proxy${said}`
+        : `${path} is not proxy: it does not say what it is`,
+    ]);
+  }
+  const theirs = versionOf(about);
+  if (about.controlProtocol !== CONTROL_PROTOCOL) {
+    throw new ProgramError([
+      `${path} is ${theirs}, whose processes speak another protocol (${about.controlProtocol}, here ${CONTROL_PROTOCOL}): stop this proxy and start that one`,
+    ]);
+  }
+  if (!about.stateFormats.some((format) => STATE_FORMATS.includes(format))) {
+    throw new ProgramError([
+      `${path} is ${theirs}, which cannot go on with what this version leaves: stop this proxy and start that one`,
+    ]);
+  }
+  return about;
+}
+
+function isConfigAnswer(value: unknown): value is ConfigAnswer {
+  return typeof value === "object" && value !== null && ("config" in value || "problems" in value);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

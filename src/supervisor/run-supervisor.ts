@@ -1,0 +1,106 @@
+/** Makes a supervisor of this process: a new one, or one that goes on where the program before it was. */
+import type { Config } from "../api/config.ts";
+import type { ControlReply } from "../api/control-socket.ts";
+import { exitOnFault } from "../base/fatal.ts";
+import { createLogger, type Logger } from "../base/log.ts";
+import { resumeControlChannel } from "../io/control-channel.ts";
+import { OsError } from "../os/os-error.ts";
+import { setProcessName } from "../os/process.ts";
+import { callerOn } from "./control-server.ts";
+import { Listeners } from "./listeners.ts";
+import { adoptPidFile, claimPidFile } from "./pid-file.ts";
+import { StartError } from "./start-error.ts";
+import { StatsStore } from "./stats-store.ts";
+import { Supervisor } from "./supervisor.ts";
+import type { Belongings, SupervisorOptions } from "./supervisor-options.ts";
+import type { SupervisorState } from "./supervisor-state.ts";
+
+/**
+ * Runs the proxy until a signal or a command ends it.
+ * @returns the exit code. @throws StartError when it cannot start; nothing is left running then.
+ */
+export async function runSupervisor(config: Config, options: SupervisorOptions): Promise<number> {
+  const log = openLog(config);
+  exitOnFault(log);
+  setProcessName("proxy");
+  const belongings: Belongings = {
+    listeners: new Listeners(),
+    stats: new StatsStore(),
+    pidFile: config.pidFile === null ? null : claimPidFile(config.pidFile),
+    control: null,
+  };
+  try {
+    const supervisor = new Supervisor({ config, options, log, belongings, state: null });
+    // Before anything else is visible of it, so that another proxy on the same addresses is told first.
+    await belongings.listeners.prepare(config, supervisor.workersOf(config));
+    belongings.control = openControl(supervisor, config, log);
+    belongings.pidFile?.write();
+    return await supervisor.run();
+  } catch (error) {
+    // A limit of the system, met before anything ran.
+    throw error instanceof OsError ? new StartError([error.message]) : error;
+  } finally {
+    letGo(belongings);
+  }
+}
+
+/** Goes on with everything that the program before this one left. @returns the exit code */
+export async function resumeSupervisor(
+  state: SupervisorState,
+  options: SupervisorOptions,
+): Promise<number> {
+  const { config } = state;
+  const log = openLog(config);
+  exitOnFault(log);
+  setProcessName("proxy");
+  const belongings: Belongings = {
+    listeners: new Listeners(state.listeners),
+    stats: new StatsStore(state.stats),
+    pidFile: state.pidFile === null ? null : adoptPidFile(state.pidFile),
+    control: null,
+  };
+  try {
+    const supervisor = new Supervisor({ config, options, log, belongings, state });
+    if (state.control !== null) belongings.control = supervisor.serveControl(state.control);
+    answerCaller(state);
+    return await supervisor.run();
+  } finally {
+    letGo(belongings);
+  }
+}
+
+/** Whoever asked the program before this one for the upgrade still waits. */
+function answerCaller({ caller, upgrade }: SupervisorState): void {
+  if (caller === null) return;
+  const channel = resumeControlChannel<unknown, ControlReply>(caller, {
+    onMessage() {},
+    onClose() {},
+  });
+  callerOn(channel).result({ ok: true, verb: "upgrade", ...upgrade, warning: null });
+}
+
+/** One that is named must work; one that was only derived is a convenience. */
+function openControl(supervisor: Supervisor, config: Config, log: Logger): Belongings["control"] {
+  try {
+    return supervisor.openControl(config);
+  } catch (error) {
+    const { message } = error as Error;
+    if (config.control !== null) throw new StartError([`control: ${message}`]);
+    log.warn(`no control socket, so only signals reach this proxy: ${message}`);
+    return null;
+  }
+}
+
+function letGo(belongings: Belongings): void {
+  belongings.listeners.close();
+  belongings.control?.shutDown();
+  belongings.pidFile?.remove();
+}
+
+function openLog(config: Config): Logger {
+  try {
+    return createLogger({ ...config.log, process: "supervisor" });
+  } catch (error) {
+    throw new StartError([(error as Error).message]);
+  }
+}

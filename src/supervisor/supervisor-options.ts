@@ -1,0 +1,73 @@
+/** What a supervisor is told by whoever starts it, and what parts of it a reload or an upgrade works on. */
+import type { Config } from "../api/config.ts";
+import type { ConfigAnswer } from "../api/control.ts";
+import type { Logger } from "../base/log.ts";
+import type { AdminPlace } from "./admin-place.ts";
+import type { ChangeName, ChangeTurn } from "./change-turn.ts";
+import type { ControlServer } from "./control-server.ts";
+import type { Crews } from "./crews.ts";
+import type { Listeners } from "./listeners.ts";
+import type { PidFile } from "./pid-file.ts";
+import type { Program } from "./program.ts";
+import type { SignalQueue } from "./signals.ts";
+import type { StatsStore } from "./stats-store.ts";
+
+/** Where the configuration comes from, to read it again. */
+export interface ConfigSource {
+  /** The file as it is now, with the command line's flags over it. */
+  read(): Promise<ConfigAnswer>;
+  /** The command line without the program: the program that replaces this one is given it again. */
+  readonly runArguments: readonly string[];
+}
+
+export interface SupervisorOptions {
+  /** Null: it can be neither reloaded nor upgraded. */
+  readonly source: ConfigSource | null;
+  /** Children get no stdout and stderr: nothing may keep the terminal of a daemon open. */
+  readonly isDaemon: boolean;
+  readonly signals: SignalQueue;
+  /** WINCH then only means that its window changed. */
+  readonly hasTerminal: boolean;
+  /** All workers are ready for the first time. */
+  onReady(facts: ReadyFacts): void;
+}
+
+export interface ReadyFacts {
+  readonly pid: number;
+  readonly workers: number;
+  /** "alpha=127.0.0.1:22121"; a pool's port 0 is replaced by what the system chose. */
+  readonly addresses: readonly string[];
+}
+
+/** What it owns from the start; whoever made them removes them in the end. */
+export interface Belongings {
+  readonly listeners: Listeners;
+  readonly stats: StatsStore;
+  pidFile: PidFile | null;
+  control: ControlServer | null;
+}
+
+/** The supervisor, as those see it that change what it serves. */
+export interface ChangeTarget {
+  readonly config: Config;
+  /** Every process that is started from now on is of this program. */
+  program: Program;
+  readonly log: Logger;
+  readonly options: SupervisorOptions;
+  readonly belongings: Belongings;
+  readonly crews: Crews;
+  readonly admin: AdminPlace;
+  readonly startedAtMs: number;
+  readonly changes: ChangeTurn;
+  /** What a signal asked for while something else was going on. */
+  readonly postponed: ChangeName | null;
+  /** Nobody serves, until there is a new crew. */
+  readonly isPaused: boolean;
+  workersOf(config: Config): number;
+  /** Listens for commands where `config` says. @throws Error in one line */
+  openControl(config: Config): ControlServer | null;
+  /** A crew of `config` serves from now on. */
+  commit(config: Config): void;
+  /** A change that took long must not undo a stop that came meanwhile. @throws StartError */
+  checkServing(): void;
+}
