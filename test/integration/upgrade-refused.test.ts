@@ -67,6 +67,8 @@ test("what is no better proxy is refused with the reason, and traffic notices no
     const { code, errors } = await commandOf(proxy, "upgrade", path);
     expect(errors).toContain(reason);
     expect(code).toBe(1);
+    // What was started of it is just ending.
+    await until("only the old ones are there", () => proxy.workerPids().length === workers.length);
     expect(proxy.workerPids().sort()).toEqual(workers);
   }
   await load.stop();
