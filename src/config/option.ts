@@ -49,7 +49,7 @@ export interface Option {
   readonly required: boolean;
   /** The value that stands when the key is absent, written as in a file; null: none, nothing is set. */
   readonly default: Readonly<Record<Form, string | null>>;
-  /** What a change of it takes: nothing, a new generation beside the old one, or a new start. */
+  /** What a change of it takes: nothing, a reload, or a new start. */
   readonly applies: "live" | "generation" | "restart";
   /** One line. */
   readonly help: string;

@@ -57,6 +57,9 @@ export interface WorkerSnapshot {
   readonly keeper: KeeperSnapshot;
 }
 
+/** No watchdog waits for the answer. */
+const NO_PING = 0;
+
 export class CrewWorker {
   readonly plan: WorkerPlan;
   /** As it said last, corrected by what was moved since. */
@@ -127,6 +130,8 @@ export class CrewWorker {
 
   /** Hands all its clients over and leaves. */
   handOver(pools: readonly string[], format: number | null, timeoutMs: number): void {
+    // What it said last is up to a second old, and some of them may stay.
+    this.send({ type: "ping", id: NO_PING });
     this.#keeper.leave(
       { type: "hand_over", sessions: null, pools, format, timeoutMs },
       timeoutMs + this.plan.crew.config.drainTimeoutMs,

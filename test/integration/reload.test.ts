@@ -163,6 +163,7 @@ test("a dry run says what would change and how many keys would move, and does no
 test.each([
   ["reuseport", "shared"],
   ["shared", "reuseport"],
+  ["reuseport", "reuseport"],
 ])(
   "from %s to %s and another number of workers, clients stay and everybody is served",
   async (from, to) => {

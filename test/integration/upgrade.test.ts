@@ -1,79 +1,28 @@
-/** `proxy upgrade`: another executable takes over in place, with every connection; what cannot, changes nothing. */
+/** `proxy upgrade`: another executable takes over in place, with every connection. */
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { Socket } from "bun";
-import type { CrewResult } from "../../src/api/control-socket.ts";
 import { isAlive, until } from "../support/echo-proxy.ts";
 import { freePort } from "../support/free-port.ts";
-import {
-  type ProxyProcess,
-  proxyCommand,
-  redisPool,
-  startProxy,
-} from "../support/proxy-process.ts";
+import { redisPool, startProxy } from "../support/proxy-process.ts";
 import { startRedis } from "../support/redis-server.ts";
 import { RespClient } from "../support/resp-client.ts";
 import { commandOf, mustRun, runCommand, statusOf } from "../support/run-command.ts";
 import { makeDirectory } from "../support/server-process.ts";
 import { SteadyLoad } from "../support/steady-load.ts";
+import {
+  clientOf,
+  start,
+  stopAll,
+  stops,
+  type UpgradeResult,
+  variant,
+} from "../support/upgrade-rig.ts";
 
 // Many processes on a machine that may be busy.
 setDefaultTimeout(60_000);
-
-interface UpgradeResult {
-  readonly crew: CrewResult;
-  readonly warning: string | null;
-}
-
-const stops: (() => Promise<unknown>)[] = [];
-
-afterEach(async () => {
-  for (const stop of stops.splice(0).reverse()) await stop();
-});
-
-interface Rig {
-  readonly proxy: ProxyProcess;
-  readonly port: number;
-  readonly directory: string;
-}
-
-async function start(...args: string[]): Promise<Rig> {
-  const servers = [await startRedis(), await startRedis()];
-  for (const server of servers) stops.push(() => server.stop());
-  const port = freePort();
-  const proxy = await startProxy({
-    config: redisPool({ listen: `127.0.0.1:${port}`, servers }),
-    args: ["--workers", "2", ...args],
-  });
-  stops.push(() => proxy.stop());
-  return { proxy, port, directory: dirname(proxy.configFile) };
-}
-
-async function clientOf({ port }: Rig): Promise<RespClient> {
-  const client = await RespClient.connect({ host: "127.0.0.1", port });
-  stops.push(async () => client.close());
-  return client;
-}
-
-/** An executable that is this very proxy, unless its first argument is one of `cases`: then it runs that shell text. */
-function variant(directory: string, name: string, cases: Record<string, string> = {}): string {
-  const path = join(directory, name);
-  const branches = Object.entries(cases).map(([role, script]) => `${role}) ${script} ;;`);
-  const command = proxyCommand()
-    .map((word) => `'${word}'`)
-    .join(" ");
-  const lines = [
-    "#!/bin/bash",
-    'case "$1" in',
-    ...branches,
-    "esac",
-    `exec -a proxy ${command} "$@"`,
-  ];
-  writeFileSync(path, `${lines.join("\n")}\n`);
-  chmodSync(path, 0o755);
-  return path;
-}
+afterEach(stopAll);
 
 test("twenty upgrades in a row under load: nobody is refused, closed, or answered wrongly", async () => {
   const rig = await start();
@@ -185,119 +134,6 @@ test("a worker that is replaced after the file was changed is still of the same 
     "it is replaced",
     () => proxy.workerPids().length === 2 && !proxy.workerPids().includes(victim),
   );
-});
-
-/** An ELF header of this length, and of a machine that this one is not. */
-function foreignProgram(): Buffer {
-  const head = Buffer.alloc(4096);
-  head.write("\x7fELF\x02\x01\x01", "latin1");
-  head.writeUInt16LE(process.arch === "x64" ? 183 : 62, 18);
-  return head;
-}
-
-test("what is no better proxy is refused with the reason, and traffic notices nothing", async () => {
-  const rig = await start();
-  const { proxy, port, directory } = rig;
-  const workers = proxy.workerPids().sort();
-  const load = await SteadyLoad.start({
-    endpoint: { host: "127.0.0.1", port },
-    pipelining: 5,
-    idle: 20,
-    halfway: 1,
-  });
-  const file = (name: string, content: string | Buffer): string => {
-    const path = join(directory, name);
-    writeFileSync(path, content, { mode: 0o755 });
-    return path;
-  };
-  const about = JSON.stringify({
-    name: "proxy",
-    version: "9",
-    commit: "x",
-    controlProtocol: 99,
-    parcelFormats: [1],
-    stateFormats: [1],
-  });
-  const problems = `{"problems":["proxy.yaml:1:1: no longer known"]}`;
-  const cases: (readonly [path: string, reason: string])[] = [
-    [file("text", "hello\n"), "is not an executable of this machine"],
-    [file("foreign", foreignProgram()), "it is for "],
-    [file("short", "\x7fELF"), "is cut short"],
-    [join(directory, "missing"), "does not exist"],
-    [directory, "is a directory"],
-    ["/bin/true", "exits at once with exit code 0"],
-    ["/bin/echo", "is not proxy"],
-    [variant(directory, "exits", { __about: "exit 7" }), "exits at once with exit code 7"],
-    [
-      variant(directory, "alien", { __about: `echo '${about}'; exit` }),
-      "speak another protocol (99",
-    ],
-    [variant(directory, "picky", { __config: `echo '${problems}'; exit` }), "no longer known"],
-    [variant(directory, "mute", { __config: "exit 1" }), "cannot read the configuration"],
-    [
-      variant(directory, "crashes", { __worker: "exit 3" }),
-      "died 5 times in a row right after its start",
-    ],
-  ];
-  for (const [path, reason] of cases) {
-    const { code, errors } = await commandOf(proxy, "upgrade", path);
-    expect(errors).toContain(reason);
-    expect(code).toBe(1);
-    expect(proxy.workerPids().sort()).toEqual(workers);
-  }
-  await load.stop();
-  expect(load.errors).toEqual([]);
-  const { lastChange, processes } = await statusOf(proxy);
-  expect(lastChange).toMatchObject({ what: "upgrade", ok: false });
-  expect(processes.map(({ crew }) => crew)).toEqual([1, 1, 1]);
-});
-
-test("workers that never become ready are given up, and the old ones serve on", async () => {
-  const rig = await start();
-  const { proxy, directory } = rig;
-  const client = await clientOf(rig);
-  const workers = proxy.workerPids().sort();
-  const sleepy = variant(directory, "sleepy", { __worker: "exec sleep 120" });
-  const { code, errors } = await commandOf(proxy, "upgrade", sleepy);
-  expect(errors).toContain("was not ready within 15000 ms");
-  expect(code).toBe(1);
-  expect(await client.ask("PING")).toBe("+PONG\r\n");
-  await until("they are gone", () => proxy.workerPids().length === workers.length);
-  expect(proxy.workerPids().sort()).toEqual(workers);
-});
-
-test("a supervisor that cannot be replaced goes on with the new workers, and says so", async () => {
-  const rig = await start();
-  const { proxy, directory } = rig;
-  const client = await clientOf(rig);
-  const other = variant(directory, "forgetful", {
-    __rehearse: 'echo "it has no memory" >&2; exit 1',
-  });
-  const { code, errors } = await commandOf(proxy, "upgrade", other);
-  expect(code).toBe(1);
-  expect(errors).toContain("the workers are ");
-  expect(errors).toContain("it has no memory");
-  expect(await client.ask("PING")).toBe("+PONG\r\n");
-  const [victim = 0] = proxy.workerPids();
-  process.kill(victim, "SIGKILL");
-  await until(
-    "it is replaced",
-    () => proxy.workerPids().length === 2 && !proxy.workerPids().includes(victim),
-  );
-  await mustRun(proxy, "upgrade", variant(directory, "better"));
-  expect((await statusOf(proxy)).crew).toBe(3);
-});
-
-test("one change at a time", async () => {
-  const { proxy, directory } = await start();
-  const slow = variant(directory, "slow", { __about: "sleep 2" });
-  const first = commandOf(proxy, "upgrade", slow);
-  await until("it has begun", () => existsSync(`/proc/${proxy.pid}`));
-  while ((await statusOf(proxy)).activity === null) {}
-  const { code, errors } = await commandOf(proxy, "reload");
-  expect(errors).toContain("busy: an upgrade is going on");
-  expect(code).toBe(1);
-  expect((await first).code).toBe(0);
 });
 
 test("signals that come at any moment of an upgrade are never deadly", async () => {

@@ -17,7 +17,19 @@ async function run(...args: string[]): Promise<{ out: string; errors: string; co
 test("help names every command, flag of run, signal and exit code, and no internal role", async () => {
   const { out, code } = await run("--help");
   expect(code).toBe(0);
-  for (const word of ["  run ", "  check ", "  route ", "  dev ", "--conf", "-d, ", "QUIT"]) {
+  for (const word of [
+    "  run ",
+    "  check ",
+    "  route ",
+    "  dev ",
+    "  status ",
+    "  reload ",
+    "  upgrade ",
+    "  stop ",
+    "--conf",
+    "-d, ",
+    "QUIT",
+  ]) {
     expect(out).toContain(word);
   }
   for (const [number, text] of EXIT_CODE_TEXTS) expect(out).toContain(`  ${number}  ${text}`);
