@@ -42,7 +42,7 @@ export const TOP_OPTIONS: readonly Option[] = [
     type: { kind: "integer", min: 64, max: 1_073_741_816 },
     forms: NATIVE,
     applies: "generation",
-    help: "The limit of open files is raised to this at start; beyond the hard limit that takes root. Never lowered.",
+    help: "The limit of open files is raised to this; beyond the hard limit that takes root. Never lowered.",
   }),
   option({
     name: "user",

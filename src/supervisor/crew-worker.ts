@@ -60,6 +60,9 @@ export interface WorkerSnapshot {
 /** No watchdog waits for the answer. */
 const NO_PING = 0;
 
+/** No ping of the watchdog's, which counts from 1. */
+const COUNT_PING = 0;
+
 export class CrewWorker {
   readonly plan: WorkerPlan;
   /** As it said last, corrected by what was moved since. */
@@ -136,6 +139,8 @@ export class CrewWorker {
       { type: "hand_over", sessions: null, pools, format, timeoutMs },
       timeoutMs + this.plan.crew.config.drainTimeoutMs,
     );
+    // How many are left now: one that has just come is not in its last answer yet.
+    this.#keeper.send({ type: "ping", id: COUNT_PING });
   }
 
   drain(timeoutMs: number): void {

@@ -55,6 +55,34 @@ test("it is told of readiness, life and the end", async () => {
   socket.close();
 });
 
+test("it is told of reloads, also of one that fails, and of the program that an upgrade brings", async () => {
+  const directory = makeDirectory();
+  const name = join(directory, "notify");
+  const socket = new NotifySocket(name);
+  const listen = [`127.0.0.1:${freePort()}`];
+  const file = writeConfig(directory, listen, ["workers: 1"]);
+  const proxy = launch(["-c", file], ["env", `NOTIFY_SOCKET=${name}`]);
+  const states = (): string[] =>
+    socket.messages().flatMap((message) => /^(READY|RELOADING)=1/.exec(message)?.[1] ?? []);
+  await until("it is ready", () => states().length === 1);
+  writeConfig(directory, listen, ["workers: 2"]);
+  proxy.kill("SIGHUP");
+  await until("it is reloaded", () => states().length === 3);
+  expect(socket.messages().at(-1)).toContain("STATUS=Serving with 2 workers: pool0=");
+  writeConfig(directory, listen, ["workers: none"]);
+  proxy.kill("SIGHUP");
+  await until("it goes on", () => states().length === 5);
+  writeConfig(directory, listen, ["workers: 1"]);
+  proxy.kill("SIGUSR2");
+  await until("it is upgraded", () => states().length === 6);
+  expect(states()).toEqual(["READY", "RELOADING", "READY", "RELOADING", "READY", "READY"]);
+  expect(socket.messages().at(-1)).toStartWith(`READY=1\nMAINPID=${proxy.pid}\n`);
+  proxy.kill("SIGTERM");
+  expect(await proxy.exited).toBe(0);
+  expect(socket.messages().at(-1)).toStartWith("STOPPING=1");
+  socket.close();
+});
+
 test("a start that fails is never called ready", async () => {
   const directory = makeDirectory();
   const name = join(directory, "notify");
@@ -133,6 +161,42 @@ test.each(["reuseport", "shared"])(
     late.close();
   },
 );
+
+test("given sockets stay through reloads, whatever the number of workers, and upgrades", async () => {
+  const directory = makeDirectory();
+  const path = join(directory, "s");
+  const tcp = listenTcp({ ip: "127.0.0.1", port: 0, backlog: 16, reusePort: false });
+  const unix = listenUnix({ path, mode: null, backlog: 16 });
+  const targets = [boundPort(tcp), path];
+  const listen = [`127.0.0.1:${targets[0]}`, path];
+  const file = writeConfig(directory, listen, ["workers: 1", "accept: reuseport"]);
+  const proxy = activate([tcp, unix.fd], "t:u", ["-c", file]);
+  const kill = (signal: NodeJS.Signals): void => {
+    for (const child of children) child.kill(signal);
+  };
+  const isServed = async (): Promise<void> => {
+    for (const target of targets) {
+      const client = await connectClient(target);
+      expect((await client.ask("x")).text).toBe("x");
+      client.close();
+    }
+  };
+  await until("it is ready", () => proxy.log().includes(" supervisor ready "));
+  writeConfig(directory, listen, ["workers: 3", "accept: reuseport"]);
+  kill("SIGHUP");
+  await until("it is reloaded", () => proxy.log().includes(" reload done "));
+  await isServed();
+  kill("SIGUSR2");
+  await until("it is upgraded", () => proxy.log().includes(" ready after an upgrade "));
+  await isServed();
+  writeConfig(directory, listen, ["workers: 2", "accept: shared"]);
+  kill("SIGHUP");
+  await until("it is reloaded again", () => proxy.log().split(" reload done ").length === 3);
+  await isServed();
+  kill("SIGTERM");
+  expect(await proxy.exited).toBe(0);
+  expect(existsSync(path)).toBe(true);
+});
 
 test("a socket that belongs to no pool, and one that is none, make the start fail", async () => {
   const directory = makeDirectory();
