@@ -60,9 +60,11 @@ test("children become the user, the supervisor stays root, everything works on",
   const expected = { uids: four(NOBODY.uid), gids: four(NOBODY.gid) };
   const children = (): Map<string, Identity> =>
     new Map(childrenOf(proxy.pid).map(({ pid, name }) => [name, identityOf(pid)]));
-  await until("all children are somebody else", () =>
-    [...children().values()].every(({ uids }) => uids === expected.uids),
-  );
+  // The acceptor is started when the workers are ready, and the admin process after it.
+  await until("all children are there and somebody else", () => {
+    const identities = [...children().values()];
+    return identities.length === 4 && identities.every(({ uids }) => uids === expected.uids);
+  });
   expect([...children().keys()].sort()).toEqual([
     "proxy acceptor",
     "proxy admin",
