@@ -9,6 +9,7 @@ import type { RequestView } from "./request-view.ts";
 export function findKeys(command: Command, view: RequestView, into: number[]): number {
   into.length = 0;
   if (command.name === "SORT") return findSortKeys(view, into);
+  if (STORING_RADIUS.has(command.name)) return findRadiusKeys(view, into);
   for (const spec of command.keySpecs) {
     if (!findBySpec(spec, view, into)) return -1;
   }
@@ -21,15 +22,27 @@ function findBySpec(spec: KeySpec, view: RequestView, into: number[]): boolean {
   if (spec.from === "index") {
     first = spec.index;
   } else {
-    // Of an option that is given twice Redis takes the last; STREAMS comes once, and ends the options.
-    const find = spec.last === 0 ? findLastOption : findKeyword;
-    const keyword = find(view, spec.keyword, spec.searchFrom);
+    const keyword = findKeyword(view, spec.keyword, spec.searchFrom);
     if (keyword < 0) return true;
     first = keyword + 1;
   }
   const last = lastKey(first, spec, view.count);
   for (let i = first; i <= last && i < view.count; i += spec.step) into.push(i);
   return true;
+}
+
+const STORING_RADIUS: ReadonlySet<string> = new Set(["GEORADIUS", "GEORADIUSBYMEMBER"]);
+
+/** GEORADIUS key … [STORE destination] [STOREDIST destination]: the last of both counts (db.c, georadiusGetKeys). */
+function findRadiusKeys(view: RequestView, into: number[]): number {
+  let destination = -1;
+  for (let i = 5; i + 1 < view.count; i++) {
+    const option = view.text(i).toUpperCase();
+    if (option === "STORE" || option === "STOREDIST") destination = ++i;
+  }
+  into.push(1);
+  if (destination > 0) into.push(destination);
+  return into.length;
 }
 
 /** Arguments that follow an option of SORT, which may look like options themselves. */
@@ -72,17 +85,6 @@ function lastKey(
   if (spec.last >= 0) return first + spec.last;
   if (spec.limit <= 1) return count + spec.last;
   return first + Math.floor((count - first) / spec.limit) + spec.last;
-}
-
-/** Argument index of the last `keyword` that is an option with a value, from `searchFrom` on; -1: none. */
-function findLastOption(view: RequestView, keyword: string, searchFrom: number): number {
-  let found = -1;
-  let at = findKeyword(view, keyword, searchFrom);
-  while (at > 0 && at + 1 < view.count) {
-    found = at;
-    at = findKeyword(view, keyword, at + 2);
-  }
-  return found;
 }
 
 /** Argument index of `keyword` (any case), looked for from `searchFrom` on; backwards if that is negative; -1: none. */
