@@ -9,7 +9,8 @@ import type { RequestView } from "./request-view.ts";
 export function findKeys(command: Command, view: RequestView, into: number[]): number {
   into.length = 0;
   if (command.name === "SORT") return findSortKeys(view, into);
-  if (STORING_RADIUS.has(command.name)) return findRadiusKeys(view, into);
+  const options = RADIUS_OPTIONS[command.name];
+  if (options !== undefined) return findRadiusKeys(view, options, into);
   for (const spec of command.keySpecs) {
     if (!findBySpec(spec, view, into)) return -1;
   }
@@ -31,12 +32,13 @@ function findBySpec(spec: KeySpec, view: RequestView, into: number[]): boolean {
   return true;
 }
 
-const STORING_RADIUS: ReadonlySet<string> = new Set(["GEORADIUS", "GEORADIUSBYMEMBER"]);
+/** Where the options begin. */
+const RADIUS_OPTIONS: Readonly<Record<string, number>> = { GEORADIUS: 6, GEORADIUSBYMEMBER: 5 };
 
-/** GEORADIUS key … [STORE destination] [STOREDIST destination]: the last of both counts (db.c, georadiusGetKeys). */
-function findRadiusKeys(view: RequestView, into: number[]): number {
+/** GEORADIUS key … [STORE destination] [STOREDIST destination]: the last of both counts (geo.c, georadiusGeneric). */
+function findRadiusKeys(view: RequestView, options: number, into: number[]): number {
   let destination = -1;
-  for (let i = 5; i + 1 < view.count; i++) {
+  for (let i = options; i + 1 < view.count; i++) {
     const option = view.text(i).toUpperCase();
     if (option === "STORE" || option === "STOREDIST") destination = ++i;
   }
