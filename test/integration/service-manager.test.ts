@@ -1,6 +1,6 @@
 /** The proxy under a service manager, whose part the test plays: notifications and socket activation. */
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { closeFd } from "../../src/os/fd.ts";
 import { boundPort, listenTcp, listenUnix } from "../../src/os/listen-socket.ts";
@@ -162,6 +162,12 @@ test.each(["reuseport", "shared"])(
   },
 );
 
+function listenersOn(port: number): number {
+  const hex = port.toString(16).toUpperCase().padStart(4, "0");
+  const lines = readFileSync("/proc/net/tcp", "latin1").split("\n");
+  return lines.filter((line) => new RegExp(`^ *\\d+: \\S+:${hex} \\S+ 0A`).test(line)).length;
+}
+
 test("given sockets stay through reloads, whatever the number of workers, and upgrades", async () => {
   const directory = makeDirectory();
   const path = join(directory, "s");
@@ -186,6 +192,8 @@ test("given sockets stay through reloads, whatever the number of workers, and up
   kill("SIGHUP");
   await until("it is reloaded", () => proxy.log().includes(" reload done "));
   await isServed();
+  // What a socket of our own took would be lost at our end.
+  expect(listenersOn(boundPort(tcp))).toBe(1);
   kill("SIGUSR2");
   await until("it is upgraded", () => proxy.log().includes(" ready after an upgrade "));
   await isServed();
