@@ -18,14 +18,15 @@ const KEYS: readonly string[] = [
 
 const key = fc.constantFrom(...KEYS);
 const value = fc.oneof(
-  fc.constantFrom("0", "1", "9", "42", "18446744073709551615", "text", "12x"),
+  fc.constantFrom("0", "1", "9", "42", "18446744073709551616", "text", "12x"),
   // INCR of nothing, or of nothing but blanks, reads beyond the value in memcached, whatever lies there.
   fc
     .string({ unit: fc.nat({ max: 255 }).map((code) => String.fromCharCode(code)), maxLength: 40 })
     .filter((text) => text.trim() !== ""),
   fc.integer({ min: 1, max: 5000 }).map((length) => "v".repeat(length)),
 );
-const number = fc.constantFrom(0n, 1n, 7n, 2n ** 63n, 2n ** 64n - 1n);
+/** None comes near 2^63: in numbers that large memcached looks for a minus sign, and on behind the value until a NUL. */
+const number = fc.constantFrom(0n, 1n, 7n, 2n ** 40n, 2n ** 50n);
 const noise = {
   opaque: fc.nat({ max: 0xfffffffe }),
   vbucket: fc.nat({ max: 0xffff }),
