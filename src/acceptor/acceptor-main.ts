@@ -4,6 +4,7 @@
  * It waits in the kernel and not in an event loop: there is one thing to do, and a wake-up must cost little. Hence it
  * handles no signals either; those that are meant for the supervisor it ignores.
  */
+
 import { readSync, writeSync } from "node:fs";
 import { constants } from "node:os";
 import {
@@ -15,24 +16,13 @@ import {
 } from "../api/control.ts";
 import { encodeJsonLine, JsonLineDecoder } from "../base/json-lines.ts";
 import { createLogger, type Logger } from "../base/log.ts";
+import { SUPERVISOR_SIGNALS } from "../base/supervisor-signals.ts";
 import { VERSION } from "../base/version.ts";
 import { mapStatsMemory } from "../metrics/stats-memory.ts";
 import { assumeIdentity } from "../os/identity.ts";
 import { ignoreSignal } from "../os/process.ts";
 import { Readiness } from "../os/readiness.ts";
 import { Acceptor } from "./acceptor.ts";
-
-/** Sent to the whole process group; the supervisor alone decides what they mean. */
-const SUPERVISOR_SIGNALS = [
-  "SIGINT",
-  "SIGQUIT",
-  "SIGHUP",
-  "SIGUSR1",
-  "SIGUSR2",
-  "SIGWINCH",
-  "SIGTTIN",
-  "SIGTTOU",
-] as const;
 
 const CHUNK_BYTES = 64 * 1024;
 

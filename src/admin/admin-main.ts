@@ -3,21 +3,11 @@
  *
  * It is apart from the workers so that nothing that happens here, its death included, touches traffic.
  */
+
 import { CONTROL_FD, type ToAdmin } from "../api/control.ts";
+import { SUPERVISOR_SIGNALS } from "../base/supervisor-signals.ts";
 import { openControlChannel } from "../io/control-channel.ts";
 import { Admin } from "./admin.ts";
-
-/** Sent to the whole process group, or by habit to all processes of a name; the supervisor alone decides what they mean. */
-const SUPERVISOR_SIGNALS: readonly NodeJS.Signals[] = [
-  "SIGINT",
-  "SIGQUIT",
-  "SIGHUP",
-  "SIGUSR1",
-  "SIGUSR2",
-  "SIGWINCH",
-  "SIGTTIN",
-  "SIGTTOU",
-];
 
 /**
  * Runs until the supervisor says `stop` or is gone; then ends the process with code 0, or with 1 when it cannot serve.

@@ -3,6 +3,7 @@
  *
  * A worker whose supervisor is gone finishes what is in flight and leaves: it never lives on as an orphan.
  */
+
 import type { Config } from "../api/config.ts";
 import {
   CONTROL_FD,
@@ -15,6 +16,7 @@ import {
 import type { StatsLayout } from "../api/stats.ts";
 import { exitOnFault } from "../base/fatal.ts";
 import { createLogger, type Logger } from "../base/log.ts";
+import { SUPERVISOR_SIGNALS } from "../base/supervisor-signals.ts";
 import { VERSION } from "../base/version.ts";
 import { type ControlChannel, openControlChannel } from "../io/control-channel.ts";
 import { resetGauges, slotRegion } from "../metrics/layout.ts";
@@ -68,18 +70,6 @@ export interface DataPlaneOptions {
 export type CreateDataPlane = (options: DataPlaneOptions) => Promise<DataPlane>;
 
 type Start = Extract<ToWorker, { readonly type: "start" }>;
-
-/** Meant for the supervisor when they hit the whole process group; it says what the workers have to do. */
-const SUPERVISOR_SIGNALS: readonly NodeJS.Signals[] = [
-  "SIGINT",
-  "SIGQUIT",
-  "SIGHUP",
-  "SIGUSR1",
-  "SIGUSR2",
-  "SIGWINCH",
-  "SIGTTIN",
-  "SIGTTOU",
-];
 
 /** After its own time-out a drain has this long to report before the process ends anyway. */
 const DRAIN_GRACE_MS = 1_000;
