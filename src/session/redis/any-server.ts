@@ -1,11 +1,19 @@
 /** Commands that name no key and that every server answers alike. */
 import type { Upstream } from "../../api/upstream.ts";
 import type { Command } from "../../protocol/redis/command.ts";
+import { encodeError } from "../../protocol/redis/encode.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
 import { NO_SERVER } from "./refusals.ts";
 
-export function forwardToAny(client: RedisFrontend, _command: Command, view: RequestView): boolean {
+export function forwardToAny(client: RedisFrontend, command: Command, view: RequestView): boolean {
+  if (command.isAboutOne && client.pool.route.upstreams.length > 1) {
+    const shown = command.name.replace("|", " ");
+    client.refuse(
+      encodeError(`ERR '${shown}' is about a single server; connect to the one you mean directly`),
+    );
+    return true;
+  }
   const upstream = anyServer(client);
   if (upstream === null) {
     client.refuse(NO_SERVER);
@@ -14,12 +22,16 @@ export function forwardToAny(client: RedisFrontend, _command: Command, view: Req
   return client.forwardTo(client.connectionTo(upstream), view);
 }
 
-/** A server that is not ejected: always the same for one client while it lives, so that order is kept. Null: there is none. */
-export function anyServer({ pool, session }: RedisFrontend): Upstream | null {
+/** A server that takes requests now, the same for one client as long as it does. If there is none, one that is not ejected; else null. */
+export function anyServer(client: RedisFrontend): Upstream | null {
+  const { pool, session } = client;
   const { upstreams } = pool.route;
+  let spare: Upstream | null = null;
   for (let i = 0; i < upstreams.length; i++) {
     const upstream = upstreams[(session.lane + i) % upstreams.length]!;
-    if (!upstream.isEjected) return upstream;
+    if (upstream.isEjected) continue;
+    if (client.connectionTo(upstream).refusal === null) return upstream;
+    spare ??= upstream;
   }
-  return null;
+  return spare;
 }
