@@ -54,3 +54,12 @@ export const UPSTREAM_PENDING_MAX: number = 256 * KIB;
 export const KEEP_BY_REFERENCE_MIN_BYTES: number = 64 * KIB;
 /** How long a closed-after-error session goes on discarding input, so that its last reply is not lost to a reset. */
 export const LINGER_MS: number = 2000;
+
+/** Connections that one server lends to single sessions (transactions, blocking commands), free ones included. */
+export const LEASES_MAX: number = 4096;
+/** Lent connections that were given back and are kept for the next session. */
+export const LEASES_FREE_MAX: number = 32;
+/** They are closed when nobody has wanted them for so long. */
+export const LEASE_IDLE_MS: number = 30_000;
+/** Received from a client that waits for a blocking command; with more, the proxy stops reading, and cannot see it leave. */
+export const BLOCKED_INPUT_BYTES_MAX: number = 1 * MIB;
