@@ -54,3 +54,5 @@ export const UPSTREAM_PENDING_MAX: number = 256 * KIB;
 export const KEEP_BY_REFERENCE_MIN_BYTES: number = 64 * KIB;
 /** How long a closed-after-error session goes on discarding input, so that its last reply is not lost to a reset. */
 export const LINGER_MS: number = 2000;
+/** Clients of one worker that were turned away and are still listened to; one more, and the oldest goes. */
+export const LINGERING_CLIENTS_MAX: number = 256;
