@@ -22,7 +22,7 @@ export const ADMIN_LISTEN_FD = 5;
 /** Longest packet on a hand-over socket. Longer parcels carry their bytes in a memory file. */
 export const PARCEL_BYTES_MAX: number = 64 * 1024;
 /** Formats of SessionParcel that this program can read, the best one last. */
-export const PARCEL_FORMATS: readonly number[] = [1];
+export const PARCEL_FORMATS: readonly number[] = [1, 2];
 
 /** Changes when a message between supervisor and children changes its meaning: then no upgrade in place is possible. */
 export const CONTROL_PROTOCOL = 1;
@@ -157,8 +157,8 @@ export type FromWorker =
   | { readonly type: "pong"; readonly id: number; readonly clients: number };
 
 /**
- * The head of a packet on a hand-over socket: JSON, then a line feed. With it come descriptors: the client's connection
- * and, if `isInline` is false, a memory file. `inputBytes` and then `outputBytes` bytes follow behind the line feed,
+ * The head of a packet on a hand-over socket: JSON, then a line feed. With it come descriptors: the client's connection,
+ * then `descriptors` of its own connections to servers (format 2), and, if `isInline` is false, a memory file. `inputBytes` and then `outputBytes` bytes follow behind the line feed,
  * or stand in that file.
  */
 export interface SessionParcel {
@@ -171,6 +171,8 @@ export interface SessionParcel {
   /** Replies that the client has not taken yet. */
   readonly outputBytes: number;
   readonly isInline: boolean;
+  /** Since format 2. */
+  readonly descriptors?: number;
 }
 
 /** The admin process serves statistics and nothing else. */

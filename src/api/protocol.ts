@@ -20,6 +20,11 @@ export interface ReplyScanner {
 
 /** What an upstream connection has to know of its protocol. */
 export interface UpstreamProtocol {
+  /**
+   * Something in the handshake was chosen by a client (its user, its database): a server that refuses it is well, and the
+   * connection is tried again only when somebody needs it.
+   */
+  readonly isClientsChoice: boolean;
   createReplyScanner(): ReplyScanner;
   /** Sent first on every new connection; empty: nothing. */
   readonly handshake: Buffer;

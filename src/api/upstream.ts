@@ -23,6 +23,8 @@ export interface Failure {
   readonly wasSent: boolean;
   /** For humans, one line; begins with the words that twemproxy uses for the same thing. */
   readonly text: string;
+  /** "handshake": the server's own reply, for a client that chose what the server refuses; borrowed for ever, never changed. */
+  readonly reply?: Buffer;
 }
 
 export interface ReplySink {
@@ -64,6 +66,31 @@ export interface UpstreamConnection {
   waitForRoom(waiter: Wakeable): void;
 }
 
+/** A connection to a server that one session has for itself: what it leaves on it hurts nobody else. */
+export interface Lease extends UpstreamConnection {
+  readonly upstream: Upstream;
+  readonly variant: number;
+  /** True while a command is on it that may take as long as it likes: no reply is late then. */
+  mayBlock: boolean;
+  /** Told once when the connection is lost while it is leased, after its requests were told; not by `release`. */
+  whenLost: (failure: Failure) => void;
+  /** Calls back once: null when it stands and its handshake is answered, else why not. Maybe at once. */
+  whenReady(callback: (failure: Failure | null) => void): void;
+  /**
+   * Gives it back. What is still on it is told nothing any more. Clean: as good as new, somebody else may have it. Else it
+   * is closed, and with it whatever blocks or is half done on it.
+   */
+  release(isClean: boolean): void;
+  /** Everything is sent and nothing half received: with its descriptor, another process can go on. */
+  readonly isMovable: boolean;
+  /** The connection's descriptor; -1 when it does not stand. */
+  readonly fd: number;
+  /** Another process has the connection now. */
+  leave(): void;
+  /** For a connection that was adopted: `token` of `sink` awaits the next reply, its request was sent by another process. */
+  expect(sink: ReplySink, token: number): void;
+}
+
 /** One server. */
 export interface Upstream {
   readonly name: string;
@@ -76,6 +103,10 @@ export interface Upstream {
    * order is kept. A variant is what must not be mixed on a connection (protocol, database, user); the pool numbers them.
    */
   connection(lane: number, variant: number): UpstreamConnection;
+  /** A connection of kind `variant` for one session alone; null: this server has lent as many as it may. */
+  lease(variant: number): Lease | null;
+  /** Goes on with a leased connection that another process has left; `fd` belongs to the lease. */
+  adopt(fd: number, variant: number): Lease;
 }
 
 /** Maps keys to servers. */

@@ -56,3 +56,12 @@ export const KEEP_BY_REFERENCE_MIN_BYTES: number = 64 * KIB;
 export const LINGER_MS: number = 2000;
 /** Clients of one worker that were turned away and are still listened to; one more, and the oldest goes. */
 export const LINGERING_CLIENTS_MAX: number = 256;
+
+/** Connections that one server lends to single sessions (transactions, blocking commands), free ones included. */
+export const LEASES_MAX: number = 4096;
+/** Lent connections that were given back and are kept for the next session. */
+export const LEASES_FREE_MAX: number = 32;
+/** They are closed when nobody has wanted them for so long. */
+export const LEASE_IDLE_MS: number = 30_000;
+/** Received from a client that waits for a blocking command; with more, the proxy stops reading, and cannot see it leave. */
+export const BLOCKED_INPUT_BYTES_MAX: number = 1 * MIB;

@@ -21,7 +21,7 @@ const MSG_CMSG_CLOEXEC = 0x40000000;
 const MESSAGE_HEADER_BYTES = 56;
 const CONTROL_HEADER_BYTES = 16;
 /** Descriptors with one packet. */
-const FDS_MAX = 4;
+const FDS_MAX = 64;
 /** So that a burst of parcels seldom finds the socket full. The kernel may grant less. */
 const SEND_BUFFER_BYTES = 4 * 1024 * 1024;
 

@@ -6,7 +6,8 @@
  */
 import type { Failure } from "../api/upstream.ts";
 
-export interface Frontend {
+/** The part of a frontend that knows one protocol. */
+export interface RequestTaker {
   /**
    * Handles the requests in bytes[start, end) until they end, an incomplete one is left, or the session may take
    * no more (`session.mayTakeMore()` is false). The bytes are the frontend's to keep ranges of; they never change.
@@ -22,4 +23,15 @@ export interface Frontend {
   failureReply(failure: Failure, token: number): Buffer;
   /** What must survive a move to another process, as JSON data. */
   saveState(): unknown;
+}
+
+export interface Frontend extends RequestTaker {
+  /** Descriptors that move along: of leased connections, in the order that the saved state counts on. */
+  readonly descriptors: readonly number[];
+  /** What is owed to the client will come from a leased connection that can move along: no need to wait for it. */
+  readonly movesUnsettled: boolean;
+  /** The session has moved, and its descriptors with it. */
+  leave(): void;
+  /** The client is gone: gives back what it has of its own. */
+  close(): void;
 }

@@ -15,6 +15,7 @@ import { ByteQueue, GONE, WRITTEN } from "../base/byte-queue.ts";
 import { copyOf } from "../base/copy-of.ts";
 import { InputBuffer } from "../base/input-buffer.ts";
 import {
+  BLOCKED_INPUT_BYTES_MAX,
   LINGER_MS,
   PENDING_REPLIES_MAX,
   PENDING_REPLIES_START,
@@ -23,30 +24,10 @@ import {
   SESSION_OUTPUT_MAX_BYTES,
   SESSION_WINDOW_BYTES,
 } from "../base/limits.ts";
-import type { Schedule } from "../base/schedule.ts";
-import type { Flushable, Turn, Wakeable } from "../base/turn.ts";
+import type { Flushable, Wakeable } from "../base/turn.ts";
 import type { Frontend } from "./frontend.ts";
 import { ReplyRing, TOKEN_MASK } from "./reply-ring.ts";
-
-/** What sessions of one pool share. */
-export interface SessionHost {
-  readonly turn: Turn;
-  readonly schedule: Schedule;
-  /** This worker's statistics, and where the pool's begin. */
-  readonly counters: Float64Array;
-  readonly countersBase: number;
-  onSessionClosed(session: Session): void;
-}
-
-/** A session between two processes. */
-export interface SavedSession {
-  /** The frontend's own. */
-  readonly client: unknown;
-  /** Received, not handled. */
-  readonly input: Buffer;
-  /** Replies that the client has not taken. */
-  readonly output: Buffer;
-}
+import type { SavedSession, SessionHost } from "./session-host.ts";
 
 export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
   isMarked = false;
@@ -69,6 +50,8 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
   /** Takes no requests until it is woken. */
   private isWaiting = false;
   private wakesWhenSettled = false;
+  /** The reply that is waited for may take as long as it likes: the client is watched meanwhile, so that it may leave. */
+  private isBlocked = false;
   private onSettledForMove: (() => void) | null = null;
   /** Replies that may be owed at once: grows while they are small, shrinks while they are large. */
   private window: number = PENDING_REPLIES_START;
@@ -116,6 +99,11 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
   }
 
   wakeUp(): void {
+    if (this.isBlocked && !this.isSettled) {
+      this.setPaused(this.isUnwatchable);
+      return;
+    }
+    this.isBlocked = false;
     this.isWaiting = false;
     if (this.isClosed || this.isFinishing) return;
     this.takeRequests();
@@ -132,7 +120,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     const mustStop = !this.mayTakeMore();
     // What is only paused stays in the chunk that it came in: it is complete requests for the most part.
     if (!mustStop) input.keepRest();
-    this.setPaused(mustStop);
+    this.setPaused(mustStop && !(this.isBlocked && !this.isUnwatchable));
     if (this.hasEnded && !mustStop) this.finish();
     else if (this.isDraining) this.closeIfIdle();
   }
@@ -157,6 +145,17 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
   waitUntilSettled(): void {
     this.isWaiting = true;
     this.wakesWhenSettled = true;
+  }
+
+  /** Like `waitUntilSettled`, for a reply that may never come. A client that ends meanwhile is closed at once. */
+  waitBlocked(): void {
+    this.isBlocked = true;
+    this.waitUntilSettled();
+  }
+
+  /** Too much has come in to go on reading only to see the client leave. */
+  private get isUnwatchable(): boolean {
+    return this.onSettledForMove !== null || this.input.size > BLOCKED_INPUT_BYTES_MAX;
   }
 
   /** Stops taking requests until `connection` has room. */
@@ -199,6 +198,13 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     if (this.isClosed) return;
     this.ring.settle(token, 1, bytes, 0, bytes.length);
     this.settled(1, bytes.length);
+  }
+
+  /** Sends the client bytes that answer no request, and that never change. */
+  push(bytes: Buffer, start: number, end: number): void {
+    if (this.isClosed || this.isFinishing) return;
+    this.out.appendKept(bytes, start, end);
+    this.settled(0, end - start);
   }
 
   /** To be called after `count` replies of about `bytes` each were put into ring or out-queue. */
@@ -259,12 +265,14 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
       client: this.frontend.saveState(),
       input: copyOf(bytes, start, end),
       output: this.out.toBuffer(),
+      descriptors: this.frontend.descriptors,
     };
   }
 
   /** Its successor has the connection. */
   leave(): void {
     this.stream.detach();
+    this.frontend.leave();
     this.release();
   }
 
@@ -289,7 +297,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
       this.finishIfDone();
       return;
     }
-    if (this.onSettledForMove !== null && this.isSettled) {
+    if (this.onSettledForMove !== null && (this.isSettled || this.frontend.movesUnsettled)) {
       this.onSettledForMove();
       return;
     }
@@ -307,7 +315,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
   private hasEnded = false;
 
   onEnd(): void {
-    if (this.isLingering) {
+    if (this.isLingering || this.isBlocked) {
       this.close();
       return;
     }
@@ -365,6 +373,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     this.isClosed = true;
     this.out.clear();
     this.input.clear();
+    this.frontend.close();
     this.host.onSessionClosed(this);
   }
 }

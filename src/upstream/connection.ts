@@ -23,8 +23,9 @@ import {
   UPSTREAM_QUEUE_HIGH_BYTES,
   UPSTREAM_QUEUE_LOW_BYTES,
 } from "../base/limits.ts";
-import type { Flushable, Turn, Wakeable } from "../base/turn.ts";
-import type { ConnectAttempt, ConnectEvents } from "../io/connect.ts";
+import type { Flushable, Wakeable } from "../base/turn.ts";
+import type { ConnectAttempt } from "../io/connect.ts";
+import type { ConnectionOwner } from "./connection-owner.ts";
 import { ConnectionStatistics } from "./connection-statistics.ts";
 import { deliverReplies, GARBAGE } from "./deliver-replies.ts";
 import {
@@ -38,29 +39,6 @@ import {
 import { Handshake } from "./handshake.ts";
 import { PendingFifo } from "./pending-fifo.ts";
 
-/** What a connection needs of the server it belongs to. */
-export interface ConnectionOwner {
-  readonly name: string;
-  readonly turn: Turn;
-  readonly timeoutMs: number | null;
-  readonly connectTimeoutMs: number;
-  /** Connect again as soon as a connection is lost, instead of at the next request. */
-  readonly isEager: boolean;
-  /** This worker's statistics, and where this server's begin. */
-  readonly counters: Float64Array;
-  readonly countersBase: number;
-  connect(events: ConnectEvents, streamEvents: StreamEvents): ConnectAttempt;
-  /** The connection stands and has answered its handshake. */
-  onUp(): void;
-  /** Something happened that tells against the server. */
-  onTrouble(): void;
-  /** Replies came. */
-  onReply(): void;
-  /** Milliseconds until a connection that is down shall try again, after so many failed attempts in a row. */
-  retryDelayMs(failedAttempts: number): number;
-  schedule(delayMs: number, callback: () => void): () => void;
-}
-
 type State = "idle" | "connecting" | "ready" | "down" | "closed";
 
 /** A connection with requests on it that is silent for so many timeouts is given up, but not before … */
@@ -72,22 +50,22 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   refusal: Failure | null = null;
   isMarked = false;
 
-  private readonly owner: ConnectionOwner;
-  private readonly protocol: UpstreamProtocol;
-  private readonly statistics: ConnectionStatistics;
-  private state: State = "idle";
-  private stream: Stream | null = null;
+  protected readonly owner: ConnectionOwner;
+  protected readonly protocol: UpstreamProtocol;
+  protected readonly statistics: ConnectionStatistics;
+  protected state: State = "idle";
+  protected stream: Stream | null = null;
   private attempt: ConnectAttempt | null = null;
   private cancelRetry: () => void = () => {};
   private failedAttempts = 0;
   /** Connections lost since the last reply. */
   private losses = 0;
   private connectStartedMs = 0;
-  private handshake: Handshake | null = null;
+  protected handshake: Handshake | null = null;
 
-  private readonly out: ByteQueue = new ByteQueue();
-  private readonly input: InputBuffer = new InputBuffer();
-  private readonly pending: PendingFifo = new PendingFifo();
+  protected readonly out: ByteQueue = new ByteQueue();
+  protected readonly input: InputBuffer = new InputBuffer();
+  protected readonly pending: PendingFifo = new PendingFifo();
   private readonly scanner: ReplyScanner;
   private waiters: Wakeable[] = [];
   /** Since when a reply has been owed without any byte from the server. */
@@ -127,7 +105,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     this.waiters.push(waiter);
   }
 
-  private enqueue(sink: ReplySink, token: number, count: number): void {
+  protected enqueue(sink: ReplySink, token: number, count: number): void {
     const { owner, pending } = this;
     const { nowMs } = owner.turn;
     if (pending.size === 0) this.quietSinceMs = nowMs;
@@ -193,7 +171,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     }
   }
 
-  private ready(): void {
+  protected ready(): void {
     this.state = "ready";
     this.handshake = null;
     this.failedAttempts = 0;
@@ -203,13 +181,27 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     this.owner.onUp();
   }
 
-  private onConnectFailed(failure: Failure): void {
+  protected onConnectFailed(failure: Failure): void {
     this.statistics.count("server_err", 1);
     this.refusal = failure;
     this.lose(failure, failure);
-    this.failedAttempts++;
-    this.stayDown(failure);
-    this.owner.onTrouble();
+    if (failure.kind === "handshake" && this.protocol.isClientsChoice) {
+      this.state = "idle";
+      this.refusal = null;
+    } else {
+      this.failedAttempts++;
+      this.stayDown(failure);
+      this.owner.onTrouble();
+    }
+    this.onGone(failure);
+  }
+
+  /** The connection could not be made, or was lost with `failure`. */
+  protected onGone(_failure: Failure): void {}
+
+  /** Milliseconds that a reply may take; null: as long as it likes. */
+  protected get timeoutMs(): number | null {
+    return this.owner.timeoutMs;
   }
 
   private stayDown(refusal: Failure): void {
@@ -287,8 +279,9 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   /** True: the handshake is over, and what follows are replies to requests. */
   private scanHandshake(handshake: Handshake): boolean {
     const fault = handshake.scan(this.input, this.scanner);
-    if (fault !== null) this.onConnectFailed(handshakeRefused(this.owner.name, fault));
-    else if (handshake.isDone) this.ready();
+    if (fault !== null) {
+      this.onConnectFailed(handshakeRefused(this.owner.name, fault, handshake.lastReply));
+    } else if (handshake.isDone) this.ready();
     return fault === null && handshake.isDone;
   }
 
@@ -327,6 +320,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
       const delayMs = this.owner.retryDelayMs(this.losses);
       this.cancelRetry = this.owner.schedule(delayMs, () => this.open());
     }
+    this.onGone(sent);
   }
 
   private lose(sent: Failure, unsent: Failure): void {
@@ -361,7 +355,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
       this.onConnectFailed(cannotConnect(owner.name, "ETIMEDOUT"));
       return;
     }
-    const { timeoutMs } = owner;
+    const { timeoutMs } = this;
     if (timeoutMs === null || this.pending.oldestMs > nowMs - timeoutMs) return;
     const failure = timedOut(owner.name, timeoutMs);
     const expired = this.pending.expire(nowMs - timeoutMs, (sink, token, count) => {

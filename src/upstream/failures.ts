@@ -17,9 +17,9 @@ const CONNECT_WORDS: Readonly<Record<string, string>> = {
   ENOTFOUND: "Host is down: its name does not resolve",
 };
 
-/** The server does not accept what must come first on a connection. */
-export function handshakeRefused(server: string, fault: string): Failure {
-  return { kind: "handshake", wasSent: false, text: `server ${server} refused ${fault}` };
+/** The server does not accept what must come first on a connection, and said so with `reply`. */
+export function handshakeRefused(server: string, fault: string, reply: Buffer): Failure {
+  return { kind: "handshake", wasSent: false, text: `server ${server} refused ${fault}`, reply };
 }
 
 /** The connection was lost with requests on it. */

@@ -1,10 +1,15 @@
 /** What must be said and answered on a fresh connection before requests of clients may use it. */
 import { INCOMPLETE, type ReplyScanner, type UpstreamProtocol } from "../api/protocol.ts";
+import { copyOf } from "../base/copy-of.ts";
 import type { InputBuffer } from "../base/input-buffer.ts";
+
+const NONE: Buffer = Buffer.alloc(0);
 
 export class Handshake {
   /** What to send first; may be empty. */
   readonly bytes: Buffer;
+  /** The reply that was looked at last. */
+  lastReply: Buffer = NONE;
 
   private readonly protocol: UpstreamProtocol;
   private readonly replies: number;
@@ -32,6 +37,7 @@ export class Handshake {
         return null;
       }
       const index = this.answered++;
+      if (next > 0) this.lastReply = copyOf(input.bytes, input.start, next);
       const fault =
         next < 0
           ? "to speak the expected protocol"

@@ -7,21 +7,24 @@
 import type { PoolConfig, ServerConfig } from "../api/config.ts";
 import type { UpstreamProtocol } from "../api/protocol.ts";
 import { POOL, SERVER } from "../api/stats.ts";
-import type { StreamEvents } from "../api/stream.ts";
-import type { Upstream } from "../api/upstream.ts";
+import type { Stream, StreamEvents } from "../api/stream.ts";
+import type { Lease, Upstream } from "../api/upstream.ts";
 import type { Logger } from "../base/log.ts";
 import type { Schedule } from "../base/schedule.ts";
 import type { Turn } from "../base/turn.ts";
+import { adoptStream } from "../io/adopt.ts";
 import { type ConnectAttempt, type ConnectEvents, connectTo } from "../io/connect.ts";
 import { serverTuning } from "../io/socket-tuning.ts";
-import { Connection, type ConnectionOwner } from "./connection.ts";
+import { Connection } from "./connection.ts";
 import { ejected, stopping } from "./failures.ts";
+import { LeasePool } from "./lease-pool.ts";
+import type { LeasedConnection, LeaseOwner } from "./leased-connection.ts";
 
 export interface ServerOptions {
   readonly pool: PoolConfig;
   readonly server: ServerConfig;
   readonly index: number;
-  /** By variant: how connections of that kind are opened and read. */
+  /** By variant: how connections of that kind are opened and read. May grow. */
   readonly variants: readonly UpstreamProtocol[];
   readonly turn: Turn;
   readonly schedule: Schedule;
@@ -43,7 +46,7 @@ const RETRY_MAX_MS = 1000;
 const RETRY_JITTER = 0.25;
 const RETRY_DOUBLINGS_MAX = 5;
 
-export class Server implements Upstream, ConnectionOwner {
+export class Server implements Upstream, LeaseOwner {
   readonly name: string;
   readonly index: number;
   isEjected = false;
@@ -60,6 +63,7 @@ export class Server implements Upstream, ConnectionOwner {
   /** By variant; a variant's connections are made when it is first asked for. */
   private readonly byVariant: Connection[][] = [];
   private readonly connections: Connection[] = [];
+  private readonly leases: LeasePool;
   private troubles = 0;
   private isAvailable = true;
 
@@ -75,12 +79,29 @@ export class Server implements Upstream, ConnectionOwner {
     this.counters = options.counters;
     this.countersBase = options.serverBase;
     this.schedule = options.schedule;
+    this.leases = new LeasePool(this, this, options.variants);
     if (pool.preconnect) for (const connection of this.addVariant(0)) connection.open();
   }
 
   connection(lane: number, variant: number): Connection {
     const connections = this.byVariant[variant] ?? this.addVariant(variant);
     return connections.length === 1 ? connections[0]! : connections[lane % connections.length]!;
+  }
+
+  lease(variant: number): Lease | null {
+    return this.leases.lease(variant);
+  }
+
+  adopt(fd: number, variant: number): Lease {
+    return this.leases.adopt(fd, variant);
+  }
+
+  adoptSocket(fd: number, onStream: (stream: Stream) => StreamEvents, onError: () => void): void {
+    adoptStream(fd, serverTuning(this.options.pool), onStream, onError);
+  }
+
+  onReturned(connection: LeasedConnection, isFree: boolean): void {
+    this.leases.onReturned(connection, isFree);
   }
 
   private addVariant(variant: number): Connection[] {
@@ -141,6 +162,7 @@ export class Server implements Upstream, ConnectionOwner {
     for (const connection of this.connections) {
       connection.takeDown(ejected(this.name, true), ejected(this.name, false));
     }
+    this.leases.takeDown(ejected(this.name, true), ejected(this.name, false));
     this.options.onEjectionChange();
   }
 
@@ -153,16 +175,19 @@ export class Server implements Upstream, ConnectionOwner {
 
   checkDeadlines(nowMs: number): void {
     for (const connection of this.connections) connection.checkDeadlines(nowMs);
+    this.leases.checkDeadlines(nowMs);
   }
 
   /** Requests that wait for a reply. */
   get pendingCount(): number {
-    return this.connections.reduce((sum, connection) => sum + connection.pendingCount, 0);
+    const shared = this.connections.reduce((sum, connection) => sum + connection.pendingCount, 0);
+    return shared + this.leases.pendingCount;
   }
 
   close(): void {
     for (const connection of this.connections) {
       connection.close(stopping(this.name, true), stopping(this.name, false));
     }
+    this.leases.takeDown(stopping(this.name, true), stopping(this.name, false));
   }
 }

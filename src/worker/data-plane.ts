@@ -214,10 +214,10 @@ class WorkerDataPlane implements DataPlane {
       count(false);
       return;
     }
-    const { parcel, connection, input, output } = received;
+    const { parcel, connection, descriptors, input, output } = received;
     const plane = this.pools.get(parcel.pool);
     if (plane === undefined || !PARCEL_FORMATS.includes(parcel.format)) {
-      closeFd(connection);
+      for (const fd of [connection, ...descriptors]) closeFd(fd);
       count(false);
       return;
     }
@@ -226,9 +226,12 @@ class WorkerDataPlane implements DataPlane {
       plane.tuning,
       (stream) => {
         count(true);
-        return plane.adopt(stream, { client: parcel.client, input, output });
+        return plane.adopt(stream, { client: parcel.client, input, output, descriptors });
       },
-      () => count(false),
+      () => {
+        for (const fd of descriptors) closeFd(fd);
+        count(false);
+      },
     );
   }
 

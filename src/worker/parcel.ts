@@ -4,7 +4,7 @@ import { PARCEL_BYTES_MAX, type SessionParcel } from "../api/control.ts";
 import { closeFd } from "../os/fd.ts";
 import { receiveParcel, sendParcel } from "../os/fd-passing.ts";
 import { createSharedMemory } from "../os/shared-memory.ts";
-import type { SavedSession } from "../session/session.ts";
+import type { SavedSession } from "../session/session-host.ts";
 
 const LF = 10;
 
@@ -19,19 +19,23 @@ export function sendSession(
   connection: number,
   saved: SavedSession,
 ): boolean {
-  const { client, input, output } = saved;
+  const { client, input, output, descriptors } = saved;
   const sizes = { inputBytes: input.length, outputBytes: output.length };
   const packet = (isInline: boolean, ...rest: Buffer[]): Buffer => {
-    const head: SessionParcel = { format, pool, client, ...sizes, isInline };
+    const head: SessionParcel = {
+      ...{ format, pool, client, ...sizes, isInline },
+      descriptors: descriptors.length,
+    };
     return Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), ...rest]);
   };
   const whole = packet(true, input, output);
-  if (whole.length <= PARCEL_BYTES_MAX) return sendParcel(socket, whole, [connection]);
+  if (whole.length <= PARCEL_BYTES_MAX)
+    return sendParcel(socket, whole, [connection, ...descriptors]);
   const memory = createSharedMemory("proxy-parcel", input.length + output.length);
   try {
     writeAll(memory, input, 0);
     writeAll(memory, output, input.length);
-    return sendParcel(socket, packet(false), [connection, memory]);
+    return sendParcel(socket, packet(false), [connection, ...descriptors, memory]);
   } finally {
     closeFd(memory);
   }
@@ -43,6 +47,8 @@ export interface ReceivedSession {
   readonly connection: number;
   readonly input: Buffer;
   readonly output: Buffer;
+  /** What the session had of its own; the caller owns them. */
+  readonly descriptors: readonly number[];
 }
 
 const packet: Buffer = Buffer.allocUnsafeSlow(PARCEL_BYTES_MAX);
@@ -51,7 +57,7 @@ const packet: Buffer = Buffer.allocUnsafeSlow(PARCEL_BYTES_MAX);
 export function receiveSession(socket: number): ReceivedSession | null {
   const received = receiveParcel(socket, packet);
   if (received === null) return null;
-  const [connection, memory] = received.fds;
+  const [connection, ...others] = received.fds;
   const lineEnd = packet.indexOf(LF);
   if (connection === undefined || lineEnd < 0 || lineEnd >= received.length) {
     for (const fd of received.fds) closeFd(fd);
@@ -59,6 +65,8 @@ export function receiveSession(socket: number): ReceivedSession | null {
   }
   const parcel = JSON.parse(packet.toString("utf8", 0, lineEnd)) as SessionParcel;
   const { inputBytes, outputBytes } = parcel;
+  const descriptors = others.splice(0, parcel.descriptors ?? 0);
+  const [memory] = others;
   const input = Buffer.allocUnsafeSlow(inputBytes);
   const output = Buffer.allocUnsafeSlow(outputBytes);
   if (memory === undefined) {
@@ -69,7 +77,7 @@ export function receiveSession(socket: number): ReceivedSession | null {
     readAll(memory, output, inputBytes);
     closeFd(memory);
   }
-  return { parcel, connection, input, output };
+  return { parcel, connection, descriptors, input, output };
 }
 
 function writeAll(fd: number, bytes: Buffer, position: number): void {

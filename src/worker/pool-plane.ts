@@ -8,10 +8,12 @@ import type { Turn } from "../base/turn.ts";
 import { createHash } from "../hash/hash-function.ts";
 import { KeyHasher } from "../hash/key-hasher.ts";
 import { clientTuning, type SocketTuning } from "../io/socket-tuning.ts";
+import { CommandTable } from "../protocol/redis/command-table.ts";
 import { PoolRoute } from "../route/pool-route.ts";
 import type { MemcachePool } from "../session/memcache/memcache-pool.ts";
 import type { RedisPool } from "../session/redis/redis-frontend.ts";
-import { type SavedSession, Session, type SessionHost } from "../session/session.ts";
+import { Session } from "../session/session.ts";
+import type { SavedSession, SessionHost } from "../session/session-host.ts";
 import { Server } from "../upstream/server.ts";
 import { createPoolProtocol, type PoolProtocol } from "./pool-protocol.ts";
 
@@ -38,6 +40,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
   readonly counters: Float64Array;
   readonly countersBase: number;
   readonly route: PoolRoute;
+  readonly commands: CommandTable = new CommandTable();
   readonly password: string | null;
   readonly hashTag: string | null;
   readonly deadServer: DeadServer;
@@ -96,20 +99,20 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
       pool.clientConnectionsMax > 0 && clientsEverywhere() >= pool.clientConnectionsMax;
     if (isFull || !makeRoom()) return refuse(stream, this.protocol.tooManyClients);
     this.counters[this.countersBase + POOL.client_connections_total]! += 1;
-    return this.addSession(stream, undefined);
+    return this.addSession(stream, undefined, []);
   }
 
   /** A client's connection that another worker had, with what it saved of the session. */
-  adopt(stream: Stream, { client, input, output }: SavedSession): StreamEvents {
-    const session = this.addSession(stream, client);
+  adopt(stream: Stream, { client, input, output, descriptors }: SavedSession): StreamEvents {
+    const session = this.addSession(stream, client, descriptors);
     session.resume(input, output);
     return session;
   }
 
   /** @param client what a frontend saved, or undefined for a new client */
-  private addSession(stream: Stream, client: unknown): Session {
+  private addSession(stream: Stream, client: unknown, descriptors: readonly number[]): Session {
     const session = new Session(this, stream, this.lanes++);
-    session.attach(this.protocol.createFrontend(session, client));
+    session.attach(this.protocol.createFrontend(session, client, descriptors));
     this.sessions.add(session);
     this.counters[this.countersBase + POOL.client_connections]! += 1;
     return session;

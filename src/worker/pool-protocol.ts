@@ -24,8 +24,9 @@ export interface PoolProtocol {
   readonly variants: readonly UpstreamProtocol[];
   /** Told to a client that may not stay. */
   readonly tooManyClients: Buffer;
-  /** @param saved what such a frontend's `saveState` gave in another process; undefined for a new client */
-  createFrontend(session: Session, saved: unknown): Frontend;
+  /** @param saved what such a frontend's `saveState` gave in another process; undefined for a new client
+   * @param descriptors those that came along: the frontend owns them */
+  createFrontend(session: Session, saved: unknown, descriptors: readonly number[]): Frontend;
 }
 
 /** @param shared what the pool's sessions share, whatever they speak */
@@ -37,8 +38,8 @@ export function createPoolProtocol(
     return {
       variants: redisVariants(config.redisAuth, config.redisDb),
       tooManyClients: encodeError("ERR max number of clients reached"),
-      createFrontend: (session, saved) =>
-        new RedisFrontend(shared, session, saved as RedisClientState | undefined),
+      createFrontend: (session, saved, descriptors) =>
+        new RedisFrontend(shared, session, saved as RedisClientState | undefined, descriptors),
     };
   }
   const variants: UpstreamProtocol[] = [];

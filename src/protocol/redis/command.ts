@@ -1,9 +1,5 @@
-/**
- * What the proxy knows of each Redis command: where its keys are and what is to be done with it.
- *
- * The facts come from Redis's own table (commands.generated.ts); this file adds the proxy's decisions.
- */
-import { REDIS_COMMANDS } from "./commands.generated.ts";
+/** The proxy's decisions: what is to be done with each Redis command. The facts they rest on are in command-facts.ts. */
+import type { CommandFacts } from "./command-facts.ts";
 
 /** What happens to a command. */
 export type Disposition =
@@ -13,63 +9,57 @@ export type Disposition =
   | "keys"
   /** Several keys: one request per server, and the replies are merged. */
   | "split"
+  /** No key: goes to any one server. */
+  | "any"
+  /** No key: goes to all servers, and the replies are merged. */
+  | "broadcast"
+  /** May hold up its connection until something happens: needs one of its own. */
+  | "blocking"
+  | "transaction"
+  | "pubsub"
+  /** Runs, loads or lists scripts and functions. */
+  | "script"
   /** Answered by the proxy itself. */
   | "local"
+  /** Like no other; has a handler of its own. */
+  | "special"
   /** Answered with an error that says why. */
   | "refused";
 
-/** How the replies of a split command are merged. */
-export type Merge = "array" | "sum" | "all_ok";
+/**
+ * How the replies of several servers become one.
+ * - `array`: elements in the order of the client's keys; `concat`: one array after the other
+ * - `all_ok`: OK, or the first error; `one_ok`: OK if any, else the first error
+ * - `sum`, `min`, `and`, `or`: of integers; the latter two also of arrays of them, place by place
+ */
+export type Merge = "array" | "concat" | "all_ok" | "one_ok" | "sum" | "min" | "and" | "or";
 
-/** Where keys stand; see the head of commands.generated.ts. */
-export type KeySpec =
-  | {
-      readonly from: "index";
-      readonly index: number;
-      readonly last: number;
-      readonly step: number;
-      readonly limit: number;
-    }
-  | {
-      readonly from: "keyword";
-      readonly keyword: string;
-      readonly searchFrom: number;
-      readonly last: number;
-      readonly step: number;
-      readonly limit: number;
-    }
-  | {
-      readonly from: "count";
-      readonly index: number;
-      readonly countIndex: number;
-      readonly firstKey: number;
-      readonly step: number;
-    };
-
-export interface Command {
-  /** Upper case; a subcommand is "CONTAINER|SUBCOMMAND". */
-  readonly name: string;
-  /** As Redis counts: > 0 exactly so many arguments with the name, < 0 at least so many. */
-  readonly arity: number;
-  readonly flags: readonly string[];
-  /** Redis's legacy key positions: first, last, step. */
-  readonly positions: readonly [number, number, number];
-  readonly keySpecs: readonly KeySpec[];
+export interface Command extends CommandFacts {
   readonly disposition: Disposition;
   /** Argument index of the first key, for "key" and "split". */
   readonly firstKey: number;
   /** Arguments per key, for "split": 2 for MSET. */
   readonly step: number;
+  /** For "split" and "broadcast". */
   readonly merge: Merge | null;
   readonly isWrite: boolean;
-  readonly isContainer: boolean;
   /** May be used before AUTH. */
   readonly needsNoAuth: boolean;
   /** For "refused": why, and what would work. */
   readonly refusal: string;
 }
 
-const MERGES: Readonly<Record<string, Merge>> = {
+/** What a pool's configuration says about single commands, by name in upper case ("CONFIG|SET", or "CONFIG" for all of its subcommands). */
+export interface CommandPolicy {
+  /** Passed on although they are refused by default. */
+  readonly allowed: ReadonlySet<string>;
+  /** Refused although they would be passed on. */
+  readonly denied: ReadonlySet<string>;
+}
+
+export const DEFAULT_POLICY: CommandPolicy = { allowed: new Set(), denied: new Set() };
+
+const SPLIT: Readonly<Record<string, Merge>> = {
   MGET: "array",
   MSET: "all_ok",
   DEL: "sum",
@@ -78,116 +68,76 @@ const MERGES: Readonly<Record<string, Merge>> = {
   TOUCH: "sum",
 };
 
-const LOCAL: ReadonlySet<string> = new Set([
-  "PING",
-  "ECHO",
-  "QUIT",
-  "AUTH",
-  "SELECT",
-  "HELLO",
-  "INFO",
-  "CLIENT|SETNAME",
-  "CLIENT|GETNAME",
-  "CLIENT|SETINFO",
-  "CLIENT|ID",
-  "CLIENT|HELP",
-  "COMMAND",
-  "COMMAND|COUNT",
-  "COMMAND|DOCS",
-  "COMMAND|INFO",
-  "COMMAND|LIST",
-  "COMMAND|HELP",
-]);
+/** By Redis's response policy. */
+const MERGES: Readonly<Record<string, Merge>> = {
+  "": "concat",
+  all_succeeded: "all_ok",
+  one_succeeded: "one_ok",
+  agg_sum: "sum",
+  agg_min: "min",
+  agg_logical_and: "and",
+  agg_logical_or: "or",
+};
 
-/** Commands that Redis 7.0 does not know yet and clients send all the same. */
-const ADDED = "CLIENT|SETINFO 4 noscript,loading,stale 0,0,0 -";
+const LOCAL = /^(PING|ECHO|QUIT|AUTH|SELECT|HELLO|RESET|INFO|CLIENT\|.*|COMMAND|COMMAND\|.*)$/;
+const TRANSACTION = /^(MULTI|EXEC|DISCARD|WATCH|UNWATCH)$/;
+const SCRIPT = /^(EVAL|EVAL_RO|EVALSHA|EVALSHA_RO|FCALL|FCALL_RO|SCRIPT\|.*|FUNCTION\|.*)$/;
+const SPECIAL = /^(SCAN|RANDOMKEY|WAIT)$/;
+/** Administrative for Redis, but harmless to the others behind a shared proxy. */
+const HARMLESS = /^(CONFIG\|GET|SLOWLOG\|(GET|LEN)|LATENCY\|(?!RESET).*)$/;
+/** Harmful although Redis does not flag them as administrative. */
+const HARMFUL = /^(RESTORE-ASKING|MIGRATE|SCRIPT\|DEBUG)$/;
+/** They turn their connection into something else for good. */
+const STREAMS = /^(MONITOR|SYNC|PSYNC|REPLCONF)$/;
+/** About the node of a cluster that a connection talks to. */
+const CLUSTER = /^(ASKING|READONLY|READWRITE)$/;
 
-/** Whether these may pass depends on their options; see session/redis/keys-command.ts. */
-const LOOKED_INTO: ReadonlySet<string> = new Set(["SORT", "SORT_RO", "XREAD", "XREADGROUP"]);
-
-/** Administrative although Redis does not flag them so. */
-const ADMINISTRATIVE: ReadonlySet<string> = new Set(["RESTORE-ASKING", "MIGRATE"]);
-
-const TRANSACTIONS: ReadonlySet<string> = new Set(["MULTI", "EXEC", "DISCARD", "WATCH", "UNWATCH"]);
-
-/** About a connection or a cluster node of one server, which a client of a proxy has not. */
-const CONNECTION_COMMANDS = /^(CLIENT|CLUSTER|RESET|ASKING|READONLY|READWRITE|ROLE)\b/;
-
-const ROWS: readonly string[] = `${REDIS_COMMANDS}${ADDED}`.trim().split("\n");
-
-/** Commands whose second argument is a command of its own. COMMAND alone is one too, but not only. */
-const CONTAINER_NAMES: ReadonlySet<string> = new Set(
-  ROWS.filter((row) => row.includes("|")).map((row) => row.substring(0, row.indexOf("|"))),
-);
-
-/** By name in upper case. */
-export const COMMANDS: ReadonlyMap<string, Command> = new Map(
-  ROWS.map(parseRow).map((command) => [command.name, command]),
-);
-
-function parseRow(line: string): Command {
-  const [name = "", arity = "0", flagText = "-", positionText = "", ...specTexts] = line.split(" ");
-  const flags = flagText === "-" ? [] : flagText.split(",");
-  const [first = 0, last = 0, step = 0] = positionText.split(",").map(Number);
-  const keySpecs = specTexts.filter((text) => text !== "-").map(parseSpec);
-  const isContainer = CONTAINER_NAMES.has(name);
+/** @param facts as Redis tells them, of a command of its own or of a module's */
+export function decide(facts: CommandFacts, policy: CommandPolicy = DEFAULT_POLICY): Command {
+  const { keySpecs, flags } = facts;
   const only = keySpecs.length === 1 ? keySpecs[0] : undefined;
-  const isSingle = only?.from === "index" && only.last === 0;
-  const merge = MERGES[name] ?? null;
-  const refusal = LOCAL.has(name) ? "" : refusalOf(name, flags, keySpecs.length > 0);
-  let disposition: Disposition = isSingle && !LOOKED_INTO.has(name) ? "key" : "keys";
-  if (merge !== null) disposition = "split";
-  if (LOCAL.has(name)) disposition = "local";
-  else if (refusal !== "" && !isContainer) disposition = "refused";
+  const refusal = refusalOf(facts, policy);
+  const disposition = refusal === "" || facts.isContainer ? dispositionOf(facts) : "refused";
   return {
-    name,
-    arity: Number(arity),
-    flags,
-    positions: [first, last, step],
-    keySpecs,
+    ...facts,
     disposition,
     firstKey: only?.from === "index" ? only.index : 0,
     step: only !== undefined ? only.step : 1,
-    merge,
+    merge: SPLIT[facts.name] ?? MERGES[facts.responsePolicy] ?? null,
     isWrite: flags.includes("write"),
-    isContainer,
     needsNoAuth: flags.includes("no_auth"),
     refusal,
   };
 }
 
-/** Why a command cannot pass, or "" when it can. */
-function refusalOf(name: string, flags: readonly string[], hasKeys: boolean): string {
-  const shown = name.replace("|", " ");
-  if (flags.includes("pubsub") || name.startsWith("PUBSUB"))
-    return `'${shown}': publish/subscribe is not supported through this proxy; connect to a server directly`;
-  if (TRANSACTIONS.has(name))
-    return `'${shown}': transactions are not supported through this proxy; use a Lua script (EVAL) over keys of one server`;
-  if (flags.includes("admin") || ADMINISTRATIVE.has(name))
-    return `'${shown}': administrative commands are not passed on to shared servers; connect to the server directly`;
-  if (flags.includes("blocking") && name !== "XREAD" && name !== "XREADGROUP")
-    return `'${shown}': blocking commands would block every client of a shared connection; use the non-blocking form`;
-  if (CONNECTION_COMMANDS.test(name)) return `'${shown}' is not supported through this proxy`;
-  if (!hasKeys)
-    return `'${shown}' names no key, so no server can be chosen for it; connect to a server directly`;
-  return "";
+function dispositionOf({ name, flags, keySpecs, ...facts }: CommandFacts): Disposition {
+  if (LOCAL.test(name)) return "local";
+  if (TRANSACTION.test(name)) return "transaction";
+  if (SCRIPT.test(name)) return "script";
+  if (SPECIAL.test(name)) return "special";
+  if (flags.includes("pubsub") || name.startsWith("PUBSUB|")) return "pubsub";
+  if (flags.includes("blocking")) return "blocking";
+  if (SPLIT[name] !== undefined) return "split";
+  if (keySpecs.length > 0) {
+    const isSingle =
+      keySpecs.length === 1 && keySpecs[0]?.from === "index" && keySpecs[0].last === 0;
+    return isSingle ? "key" : "keys";
+  }
+  if (!facts.requestPolicy.startsWith("all_")) return "any";
+  return MERGES[facts.responsePolicy] === undefined ? "any" : "broadcast";
 }
 
-function parseSpec(text: string): KeySpec {
-  const body = text.substring(1);
-  if (text.startsWith("k")) {
-    const at = body.indexOf("@");
-    const [searchFrom = 0, last = 0, step = 1, limit = 0] = body
-      .substring(at + 1)
-      .split(":")
-      .map(Number);
-    return { from: "keyword", keyword: body.substring(0, at), searchFrom, last, step, limit };
-  }
-  const numbers = body.split(":").map(Number);
-  if (text.startsWith("n")) {
-    const [index = 0, countIndex = 0, firstKey = 0, step = 1] = numbers;
-    return { from: "count", index, countIndex, firstKey, step };
-  }
-  const [index = 0, last = 0, step = 1, limit = 0] = numbers;
-  return { from: "index", index, last, step, limit };
+/** Why a command cannot pass, or "" when it can. */
+function refusalOf({ name, flags }: CommandFacts, { allowed, denied }: CommandPolicy): string {
+  const shown = name.replace("|", " ");
+  const container = name.split("|")[0]!;
+  if (denied.has(name) || denied.has(container))
+    return `'${shown}' is denied by this proxy's configuration`;
+  if (STREAMS.test(name))
+    return `'${shown}' takes a whole connection for good and cannot pass a proxy; connect to the server directly`;
+  if (CLUSTER.test(name)) return "This instance has cluster support disabled";
+  if (LOCAL.test(name) || HARMLESS.test(name)) return "";
+  if (!(flags.includes("admin") || HARMFUL.test(name))) return "";
+  if (allowed.has(name) || allowed.has(container)) return "";
+  return `'${shown}' could harm others behind this shared proxy and is denied; connect to the server directly, or allow it with 'allow_commands'`;
 }

@@ -1,5 +1,6 @@
 /** Where the keys of a request stand, by the command's key specs (Redis's db.c, getKeysUsingKeySpecs). */
-import type { Command, KeySpec } from "./command.ts";
+import type { Command } from "./command.ts";
+import type { KeySpec } from "./command-facts.ts";
 import type { RequestView } from "./request-view.ts";
 
 /**

@@ -26,6 +26,7 @@ export function createRedisUpstream(
     createReplyScanner: () => new RedisReplyScanner(),
     handshake: Buffer.concat(requests.map((request) => request.bytes)),
     handshakeReplies: requests.length,
+    isClientsChoice: false,
     probe: encodeRequest("PING"),
     handshakeFault(index, bytes, start, end) {
       if (bytes[start] !== MINUS) return null;

@@ -18,6 +18,8 @@ export interface MemcacheClientState {
 }
 
 export class MemcacheFrontend implements Frontend {
+  readonly descriptors: readonly number[] = [];
+  readonly movesUnsettled: boolean = false;
   private readonly pool: MemcachePool;
   private readonly session: Session;
   /** Null: nothing was received yet. */
@@ -51,6 +53,10 @@ export class MemcacheFrontend implements Frontend {
     const protocol = this.chosen instanceof BinaryFrontend ? "binary" : "text";
     return { protocol, ...this.chosen.saveState() };
   }
+
+  leave(): void {}
+
+  close(): void {}
 
   private create(isBinary: boolean, toSkip: number): BinaryFrontend | TextFrontend {
     return isBinary

@@ -1,8 +1,11 @@
 /** Replies to COMMAND and its subcommands: what a client can use through this proxy. */
-import { COMMANDS, type Command } from "../../protocol/redis/command.ts";
+import type { Command } from "../../protocol/redis/command.ts";
+import { CommandTable } from "../../protocol/redis/command-table.ts";
 import { encodeValue, type RespVersion, type Value } from "../../protocol/redis/encode.ts";
 
-const usable: readonly Command[] = [...COMMANDS.values()].filter(
+const table: CommandTable = new CommandTable();
+
+const usable: readonly Command[] = [...table.commands].filter(
   (command) =>
     !command.name.includes("|") && (command.isContainer || command.disposition !== "refused"),
 );
@@ -29,8 +32,8 @@ export function commandInfo(names: readonly string[], version: RespVersion): Buf
   return Buffer.concat([
     Buffer.from(`*${names.length}\r\n`),
     ...names.map((name) => {
-      const command = COMMANDS.get(name.toUpperCase());
-      if (command !== undefined) return encodeValue(describe(command), version);
+      const command = table.get(name.toUpperCase());
+      if (command !== null) return encodeValue(describe(command), version);
       return version === 3 ? encodeValue(null, version) : NULL_ARRAY;
     }),
   ]);

@@ -1,7 +1,7 @@
 /** Commands with several keys that cannot be split: all keys must be on one server. */
 import type { Route, Upstream } from "../../api/upstream.ts";
 import type { Command } from "../../protocol/redis/command.ts";
-import { findKeys, findKeyword } from "../../protocol/redis/find-keys.ts";
+import { findKeys } from "../../protocol/redis/find-keys.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
 
 const keys: number[] = [];
@@ -28,22 +28,10 @@ export function pickForKeys(
 
 /** What is wrong with an option of this request behind a shared, sharding proxy, or null. */
 export function refusedOption(command: Command, view: RequestView, servers: number): string | null {
-  if (command.name === "XREAD" && hasBlock(view, 1)) return BLOCKED;
-  if (command.name === "XREADGROUP" && hasBlock(view, 4)) return BLOCKED;
   if (command.name.startsWith("SORT") && servers > 1 && hasPattern(view)) {
     return `'${command.name}' with BY or GET patterns reads keys of other servers, which a sharded pool cannot do`;
   }
   return null;
-}
-
-const BLOCKED =
-  "'XREAD BLOCK': blocking commands would block every client of a shared connection; leave BLOCK out";
-
-/** XREAD [COUNT n] [BLOCK ms] [NOACK] STREAMS … */
-function hasBlock(view: RequestView, from: number): boolean {
-  const streams = findKeyword(view, "STREAMS", from);
-  const block = findKeyword(view, "BLOCK", from);
-  return block > 0 && (streams < 0 || block < streams);
 }
 
 /** SORT key [BY pattern] [GET pattern …]: "#" and patterns without "*" read no other key. */

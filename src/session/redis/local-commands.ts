@@ -43,14 +43,22 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
 };
 
 /** Answers a command whose disposition is "local". */
-export function answerLocally(frontend: RedisFrontend, command: Command, view: RequestView): void {
+export function answerLocally(
+  frontend: RedisFrontend,
+  command: Command,
+  view: RequestView,
+): boolean {
   const handler = HANDLERS[command.name];
-  frontend.refuse(
-    handler === undefined
-      ? encodeError(`ERR '${command.name}' is not supported through this proxy`)
-      : handler(frontend, view, command),
-  );
+  // The next requests may use another connection: they must not overtake those before.
+  if (command.name === "HELLO" && !frontend.settleFirst()) return false;
+  if (handler === undefined) {
+    const shown = command.name.replace("|", " ");
+    frontend.refuse(encodeError(`ERR '${shown}' is not supported through this proxy`));
+    return true;
+  }
+  frontend.answer(handler(frontend, view, command));
   if (command.name === "QUIT") frontend.session.finish();
+  return true;
 }
 
 /** A copy of argument i. */

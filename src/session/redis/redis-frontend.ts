@@ -3,24 +3,26 @@
  *
  * Neighbouring requests for one connection form a run: they go as one range, and cost one copy.
  */
-import type { Failure, Route, UpstreamConnection } from "../../api/upstream.ts";
+import type { Failure, Lease, Route, Upstream, UpstreamConnection } from "../../api/upstream.ts";
 import type { Command } from "../../protocol/redis/command.ts";
-import { findCommand, findSubcommand } from "../../protocol/redis/command-lookup.ts";
+import type { CommandTable } from "../../protocol/redis/command-table.ts";
 import { encodeError, type RespVersion } from "../../protocol/redis/encode.ts";
 import { RequestScanner } from "../../protocol/redis/request-scanner.ts";
 import { RequestView } from "../../protocol/redis/request-view.ts";
 import type { Frontend } from "../frontend.ts";
 import type { Session } from "../session.ts";
 import { type RedisClientState, startState } from "./client-state.ts";
+import { HANDLERS } from "./handlers.ts";
 import { crossServerFault, pickForKeys, refusedOption } from "./keys-command.ts";
-import { answerLocally } from "./local-commands.ts";
-import { isHttp, unknownCommand, unknownSubcommand, wrongArity } from "./refusals.ts";
+import { isHttp, NO_SERVER, unknownCommand, unknownSubcommand, wrongArity } from "./refusals.ts";
 import { Splitter } from "./split.ts";
 import { variantOf } from "./variant.ts";
 
 /** What the Redis sessions of one pool share. */
 export interface RedisPool {
   readonly route: Route;
+  /** The commands that this pool knows, and what becomes of each. */
+  readonly commands: CommandTable;
   /** Clients must AUTH with it; null: they need not. */
   readonly password: string | null;
   readonly hashTag: string | null;
@@ -29,11 +31,16 @@ export interface RedisPool {
   count(requests: number, local: number, protocolErrors: number): void;
 }
 
+/** What takes every request of a client that is in a state of its own (a transaction, RESP2 subscriptions). */
+export interface Mode {
+  /** In place of the command's own handling. @returns false: not now; it comes again when the session is woken */
+  handle(command: Command, view: RequestView): boolean;
+  /** A request was refused before it came to `handle`: unknown, incomplete, denied. */
+  onRefused(): void;
+}
+
 const NONE: Buffer = Buffer.alloc(0);
 const NOAUTH: Buffer = encodeError("NOAUTH Authentication required.");
-const NO_SERVER: Buffer = encodeError(
-  "ERR Connection refused (all servers of the pool are ejected)",
-);
 
 /** Replies to failures, by failure: they are few objects for many requests. */
 const failureReplies = new WeakMap<Failure, Buffer>();
@@ -44,6 +51,9 @@ export class RedisFrontend implements Frontend {
   readonly session: Session;
   /** The kind of server connection that this client's requests need. */
   variant: number;
+  mode: Mode | null = null;
+  /** What this client has of its own; requests for that server go there. */
+  pin: Lease | null = null;
 
   private readonly scanner: RequestScanner = new RequestScanner();
   private readonly view: RequestView;
@@ -59,7 +69,16 @@ export class RedisFrontend implements Frontend {
 
   private localCount = 0;
 
-  constructor(pool: RedisPool, session: Session, state?: RedisClientState) {
+  /**
+   * @param state what another process saved; absent: a new client
+   * @param descriptors what came with it, see `descriptors`
+   */
+  constructor(
+    pool: RedisPool,
+    session: Session,
+    state?: RedisClientState,
+    _descriptors: readonly number[] = [],
+  ) {
     this.pool = pool;
     this.session = session;
     this.state = state ?? startState(pool.nextClientId(), pool.password === null);
@@ -116,10 +135,52 @@ export class RedisFrontend implements Frontend {
     return { ...this.state };
   }
 
+  get descriptors(): readonly number[] {
+    return [];
+  }
+
+  get movesUnsettled(): boolean {
+    return false;
+  }
+
+  leave(): void {
+    this.pin?.leave();
+    this.pin = null;
+  }
+
+  close(): void {
+    this.pin?.release(false);
+    this.pin = null;
+  }
+
   /** Answers the request at hand without a server. */
-  refuse(reply: Buffer): void {
+  answer(reply: Buffer): void {
     this.localCount++;
     this.session.reply(this.session.ring.open(), reply);
+  }
+
+  /** Answers the request at hand with an error. */
+  refuse(reply: Buffer): void {
+    this.mode?.onRefused();
+    this.answer(reply);
+  }
+
+  /**
+   * For what must not overtake the requests before it, nor be overtaken: true when all are answered. False: the request
+   * cannot be taken now, and comes again when they are.
+   */
+  settleFirst(): boolean {
+    if (this.session.isSettled && this.runConnection === null) return true;
+    this.flushRun();
+    this.session.waitUntilSettled();
+    return false;
+  }
+
+  /** Where this client's requests for `upstream` go. */
+  connectionTo(upstream: Upstream): UpstreamConnection {
+    const { pin } = this;
+    if (pin !== null && pin.upstream === upstream) return pin;
+    return upstream.connection(this.session.lane, this.variant);
   }
 
   /** The client has given the right password. */
@@ -132,23 +193,17 @@ export class RedisFrontend implements Frontend {
   private handle(view: RequestView): boolean {
     const command = this.findCommand(view);
     if (command === null) return true;
-    if (command.disposition === "key") return this.forward(view, command.firstKey);
-    if (command.disposition === "split") return this.split(view, command);
-    if (command.disposition === "keys") return this.forwardKeys(view, command);
-    if (command.disposition === "local") return this.answer(command, view);
-    this.refuse(encodeError(`ERR ${command.refusal}`));
-    return true;
+    if (this.mode !== null) return this.mode.handle(command, view);
+    return this.dispatch(command, view);
   }
 
-  private answer(command: Command, view: RequestView): boolean {
-    // The next requests may use another connection: they must not overtake those before.
-    if (command.name === "HELLO" && !this.session.isSettled) {
-      this.flushRun();
-      this.session.waitUntilSettled();
-      return false;
-    }
-    answerLocally(this, command, view);
-    return true;
+  /** Does with the request at hand what is done with its command outside of modes. */
+  dispatch(command: Command, view: RequestView): boolean {
+    const { disposition } = command;
+    if (disposition === "key") return this.forward(view, command.firstKey);
+    if (disposition === "split") return this.split(view, command);
+    if (disposition === "keys") return this.forwardKeys(view, command);
+    return HANDLERS[disposition](this, command, view);
   }
 
   /** The client has chosen its protocol. */
@@ -159,7 +214,8 @@ export class RedisFrontend implements Frontend {
 
   /** The command if it is known, complete and allowed; else null, and the client was told. */
   private findCommand(view: RequestView): Command | null {
-    let command = findCommand(view.bytes, view.from(0), view.to(0));
+    const { commands } = this.pool;
+    let command = commands.find(view.bytes, view.from(0), view.to(0));
     // A subcommand is only one behind its container's name.
     if (command === null || command.name.includes("|")) {
       if (isHttp(view)) this.session.close();
@@ -168,7 +224,7 @@ export class RedisFrontend implements Frontend {
     }
     if (command.isContainer && view.count > 1) {
       const container = command;
-      command = findSubcommand(container, view.bytes, view.from(1), view.to(1));
+      command = commands.findSubcommand(container, view.bytes, view.from(1), view.to(1));
       if (command === null) {
         this.refuse(unknownSubcommand(container, view));
         return null;
@@ -186,7 +242,8 @@ export class RedisFrontend implements Frontend {
     return command;
   }
 
-  private forward(view: RequestView, key: number): boolean {
+  /** Sends the request at hand to the server of its argument number `key`. */
+  forward(view: RequestView, key: number): boolean {
     const { bytes, start } = view;
     const upstream = this.pool.route.pick(
       bytes,
@@ -197,10 +254,11 @@ export class RedisFrontend implements Frontend {
       this.refuse(NO_SERVER);
       return true;
     }
-    return this.forwardTo(upstream.connection(this.session.lane, this.variant), view);
+    return this.forwardTo(this.connectionTo(upstream), view);
   }
 
-  private forwardTo(connection: UpstreamConnection, view: RequestView): boolean {
+  /** Sends the request at hand over `connection`. */
+  forwardTo(connection: UpstreamConnection, view: RequestView): boolean {
     if (connection.refusal !== null) {
       this.session.onFailure(this.session.ring.open(), 1, connection.refusal);
       return true;
@@ -230,7 +288,8 @@ export class RedisFrontend implements Frontend {
     return true;
   }
 
-  private flushRun(): void {
+  /** To be called before anything is sent in another way than by `forwardTo`. */
+  flushRun(): void {
     const connection = this.runConnection;
     if (connection === null) return;
     this.runConnection = null;
@@ -275,7 +334,8 @@ export class RedisFrontend implements Frontend {
     return true;
   }
 
-  private forwardKeys(view: RequestView, command: Command): boolean {
+  /** Sends the request at hand to the one server that has all of its keys. */
+  forwardKeys(view: RequestView, command: Command): boolean {
     const { route, hashTag } = this.pool;
     const fault = refusedOption(command, view, route.upstreams.length);
     if (fault !== null) {
@@ -290,7 +350,7 @@ export class RedisFrontend implements Frontend {
       );
     else if (picked === "cross_server")
       this.refuse(encodeError(crossServerFault(command, hashTag)));
-    else return this.forwardTo(picked.connection(this.session.lane, this.variant), view);
+    else return this.forwardTo(this.connectionTo(picked), view);
     return true;
   }
 }

@@ -24,8 +24,8 @@ const queues: ByteQueue[] = [];
 /** Whose requests are split. */
 export interface SplitClient {
   readonly session: Session;
-  /** The kind of server connection that the parts need. */
-  readonly variant: number;
+  /** Where this client's requests for `upstream` go. */
+  connectionTo(upstream: Upstream): UpstreamConnection;
 }
 
 export class Splitter {
@@ -71,7 +71,7 @@ export class Splitter {
 
   /** The connection of part number `part` of the request that was planned last. */
   connection(part: number): UpstreamConnection {
-    return upstreams[part]!.connection(this.client.session.lane, this.client.variant);
+    return this.client.connectionTo(upstreams[part]!);
   }
 
   /** Sends the parts of the request that was planned last; their merged reply settles `token`. */

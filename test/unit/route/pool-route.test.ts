@@ -18,6 +18,10 @@ test.each(["ketama", "modula"] as const)(
       connection: (): never => {
         throw new Error("picking does no I/O");
       },
+      lease: () => null,
+      adopt: (): never => {
+        throw new Error("picking does no I/O");
+      },
     })) satisfies Upstream[];
     const hasher = new KeyHasher(createHash("fnv1a_64", true), null);
     const route = new PoolRoute({ distribution, hasher, servers, random: () => 0 });

@@ -15,6 +15,7 @@ import type {
 import { ByteQueue } from "../../../src/base/byte-queue.ts";
 import { copyOf } from "../../../src/base/copy-of.ts";
 import { Turn, type Wakeable } from "../../../src/base/turn.ts";
+import { CommandTable } from "../../../src/protocol/redis/command-table.ts";
 import { RequestScanner } from "../../../src/protocol/redis/request-scanner.ts";
 import { RequestView } from "../../../src/protocol/redis/request-view.ts";
 import type { RedisClientState } from "../../../src/session/redis/client-state.ts";
@@ -250,6 +251,10 @@ export function createRig(
     index,
     isEjected: false,
     connection: () => connection,
+    lease: () => null,
+    adopt: () => {
+      throw new Error("no leases here");
+    },
   }));
   const route: Route = {
     upstreams,
@@ -278,7 +283,8 @@ export function createRig(
   );
   stream.onClose = () => session.onClose("");
   let ids = 0;
-  const pool = { route, password, hashTag: null, nextClientId: () => ++ids, count() {} };
+  const commands = new CommandTable();
+  const pool = { route, commands, password, hashTag: null, nextClientId: () => ++ids, count() {} };
   session.attach(new RedisFrontend(pool, session, state));
   const rig: Rig = {
     session,

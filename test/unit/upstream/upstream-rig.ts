@@ -5,7 +5,8 @@ import { copyOf } from "../../../src/base/copy-of.ts";
 import { Turn, type Wakeable } from "../../../src/base/turn.ts";
 import type { ConnectAttempt, ConnectEvents } from "../../../src/io/connect.ts";
 import { createRedisUpstream } from "../../../src/protocol/redis/upstream-protocol.ts";
-import { Connection, type ConnectionOwner } from "../../../src/upstream/connection.ts";
+import { Connection } from "../../../src/upstream/connection.ts";
+import type { ConnectionOwner } from "../../../src/upstream/connection-owner.ts";
 
 /** A turn on the test's clock. */
 export class ManualTurn extends Turn {

@@ -28,11 +28,14 @@ describe("parcels", () => {
       const client = owned(createSocketPair());
       const input = Buffer.alloc(size, "in\n");
       const output = Buffer.alloc(size + 1, "out\0");
-      const saved = { client: { name: "ü\n" }, input, output };
-      expect(sendSession(pair.ours, "pool", 1, client.ours, saved)).toBe(true);
+      const own = owned(createSocketPair());
+      const descriptors = [own.ours, own.theirs];
+      const saved = { client: { name: "ü\n" }, input, output, descriptors };
+      expect(sendSession(pair.ours, "pool", 2, client.ours, saved)).toBe(true);
       const received = receiveSession(pair.theirs)!;
-      open.push(received.connection);
-      expect(received.parcel).toMatchObject({ format: 1, pool: "pool", client: { name: "ü\n" } });
+      open.push(received.connection, ...received.descriptors);
+      expect(received.descriptors).toHaveLength(2);
+      expect(received.parcel).toMatchObject({ format: 2, pool: "pool", client: { name: "ü\n" } });
       expect(received.connection).not.toBe(client.ours);
       expect(received.input.equals(input)).toBe(true);
       expect(received.output.equals(output)).toBe(true);
@@ -53,7 +56,12 @@ function fakeSession(fd: number): { session: Session; settle: () => void; log: s
       onSettled = callback;
     },
     cancelMove: () => log.push("cancel"),
-    save: () => ({ client: {}, input: Buffer.alloc(0), output: Buffer.alloc(0) }),
+    save: () => ({
+      client: {},
+      input: Buffer.alloc(0),
+      output: Buffer.alloc(0),
+      descriptors: [],
+    }),
     leave: () => log.push("leave"),
   } as unknown as Session;
   return { session, settle: () => onSettled(), log };

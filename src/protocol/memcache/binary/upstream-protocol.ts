@@ -11,6 +11,7 @@ export function createMemcacheBinaryUpstream(): UpstreamProtocol {
     createReplyScanner: () => new BinaryReplyScanner(),
     handshake: Buffer.alloc(0),
     handshakeReplies: 0,
+    isClientsChoice: false,
     probe: noop,
     handshakeFault: () => null,
   };

@@ -7,6 +7,7 @@ export function createMemcacheTextUpstream(): UpstreamProtocol {
     createReplyScanner: () => new TextReplyScanner(),
     handshake: Buffer.alloc(0),
     handshakeReplies: 0,
+    isClientsChoice: false,
     probe: Buffer.from("version\r\n"),
     handshakeFault: () => null,
   };

@@ -26,7 +26,7 @@ import { readUint16, readUint32 } from "../../../protocol/memcache/binary/read-n
 import { NOT_FOUND_TEXT, STATUS } from "../../../protocol/memcache/binary/status.ts";
 import { MERGED_STATISTICS } from "../../../protocol/memcache/merge-statistics.ts";
 import { MEMCACHE_VERSION } from "../../../protocol/memcache/version.ts";
-import type { Frontend } from "../../frontend.ts";
+import type { RequestTaker } from "../../frontend.ts";
 import type { Session } from "../../session.ts";
 import { type MemcachePool, VARIANT_BINARY } from "../memcache-pool.ts";
 import { type BroadcastRequest, takeBroadcast } from "./broadcast.ts";
@@ -42,7 +42,7 @@ const NO_SERVER: Failure = {
   text: "Connection refused (all servers of the pool are ejected)",
 };
 
-export class BinaryFrontend implements Frontend {
+export class BinaryFrontend implements RequestTaker {
   need = 0;
 
   private readonly pool: MemcachePool;

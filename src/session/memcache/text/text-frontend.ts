@@ -16,7 +16,7 @@ import {
 } from "../../../protocol/memcache/text/replies.ts";
 import { TextRequestScanner } from "../../../protocol/memcache/text/request-scanner.ts";
 import { TextRequest } from "../../../protocol/memcache/text/text-request.ts";
-import type { Frontend } from "../../frontend.ts";
+import type { RequestTaker } from "../../frontend.ts";
 import type { Session } from "../../session.ts";
 import { Run } from "../binary/run.ts";
 import { type MemcachePool, VARIANT_TEXT } from "../memcache-pool.ts";
@@ -35,7 +35,7 @@ const EJECTED: Failure = {
 /** Replies to failures, by failure: they are few objects for many requests. */
 const failureReplies = new WeakMap<Failure, Buffer>();
 
-export class TextFrontend implements Frontend {
+export class TextFrontend implements RequestTaker {
   private readonly pool: MemcachePool;
   private readonly session: Session;
   private readonly deadIsMiss: boolean;

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
-import { COMMANDS, type Command } from "../../../../src/protocol/redis/command.ts";
-import { findCommand, findSubcommand } from "../../../../src/protocol/redis/command-lookup.ts";
+import type { Command } from "../../../../src/protocol/redis/command.ts";
+import { CommandTable } from "../../../../src/protocol/redis/command-table.ts";
 import { findKeys } from "../../../../src/protocol/redis/find-keys.ts";
 import { MALFORMED, RequestScanner } from "../../../../src/protocol/redis/request-scanner.ts";
 import { RequestView } from "../../../../src/protocol/redis/request-view.ts";
@@ -26,7 +26,9 @@ test("the command table is what the installed Redis says", async () => {
   expect(file).toBe(readCommandTable(redis.port));
 });
 
-const withKeys = [...COMMANDS.values()].filter(
+const table = new CommandTable();
+
+const withKeys = [...table.commands].filter(
   (command) => command.keySpecs.length > 0 && command.disposition !== "refused",
 );
 
@@ -55,9 +57,9 @@ function viewOf(args: readonly string[]): RequestView {
 }
 
 function lookUp(view: RequestView): Command {
-  const command = findCommand(view.bytes, view.from(0), view.to(0))!;
+  const command = table.find(view.bytes, view.from(0), view.to(0))!;
   if (!command.isContainer) return command;
-  return findSubcommand(command, view.bytes, view.from(1), view.to(1))!;
+  return table.findSubcommand(command, view.bytes, view.from(1), view.to(1))!;
 }
 
 /** Of two destinations Redis names the first and uses the last. */
@@ -149,7 +151,7 @@ describe("keys", () => {
   });
 
   test("a command with one key has it where its first key is, and its arity reaches there", () => {
-    for (const { name, arity, firstKey, disposition } of COMMANDS.values()) {
+    for (const { name, arity, firstKey, disposition } of table.commands) {
       if (disposition !== "key" && disposition !== "split") continue;
       expect({ name, reaches: firstKey > 0 && Math.abs(arity) > firstKey }).toEqual({
         name,

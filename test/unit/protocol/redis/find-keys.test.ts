@@ -1,16 +1,18 @@
 import { expect, test } from "bun:test";
-import { COMMANDS } from "../../../../src/protocol/redis/command.ts";
+import { CommandTable } from "../../../../src/protocol/redis/command-table.ts";
 import { encodeRequest } from "../../../../src/protocol/redis/encode.ts";
 import { findKeys } from "../../../../src/protocol/redis/find-keys.ts";
 import { RequestScanner } from "../../../../src/protocol/redis/request-scanner.ts";
 import { RequestView } from "../../../../src/protocol/redis/request-view.ts";
+
+const table = new CommandTable();
 
 function keysOf(...request: string[]): string[] {
   const view = new RequestView();
   const bytes = encodeRequest(...request);
   new RequestScanner().scan(bytes, 0, bytes.length, view);
   const found: number[] = [];
-  findKeys(COMMANDS.get(request[0]!)!, view, found);
+  findKeys(table.get(request[0]!)!, view, found);
   return found.map((index) => request[index]!);
 }
 

@@ -1,0 +1,40 @@
+/** What is done with commands that are neither simply forwarded nor split, by what they are. */
+import type { Command, Disposition } from "../../protocol/redis/command.ts";
+import { encodeError } from "../../protocol/redis/encode.ts";
+import type { RequestView } from "../../protocol/redis/request-view.ts";
+import { forwardToAny } from "./any-server.ts";
+import { handleBlocking } from "./blocking.ts";
+import { answerLocally } from "./local-commands.ts";
+import type { RedisFrontend } from "./redis-frontend.ts";
+import { handleScript } from "./scripts.ts";
+
+/**
+ * Takes the request at hand: answers it (`answer`, `refuse`), or opens a slot in the session's ring and sees to it that it is
+ * settled once.
+ * @returns false: it cannot be taken now, and nothing was done about it; it comes again when the session is woken
+ */
+export type Handler = (client: RedisFrontend, command: Command, view: RequestView) => boolean;
+
+export const HANDLERS: Readonly<Record<Exclude<Disposition, "key" | "keys" | "split">, Handler>> = {
+  any: forwardToAny,
+  broadcast: notYet,
+  blocking: handleBlocking,
+  transaction: notYet,
+  pubsub: notYet,
+  script: handleScript,
+  local: answerLocally,
+  special: notYet,
+  refused: refuse,
+};
+
+function refuse(client: RedisFrontend, command: Command): boolean {
+  client.refuse(encodeError(`ERR ${command.refusal}`));
+  return true;
+}
+
+function notYet(client: RedisFrontend, command: Command): boolean {
+  client.refuse(
+    encodeError(`ERR '${command.name.replace("|", " ")}' is not supported through this proxy`),
+  );
+  return true;
+}

@@ -1,0 +1,26 @@
+import type { StreamEvents } from "../api/stream.ts";
+import type { Turn } from "../base/turn.ts";
+import type { ConnectAttempt, ConnectEvents } from "../io/connect.ts";
+
+/** What a connection needs of the server it belongs to. */
+export interface ConnectionOwner {
+  readonly name: string;
+  readonly turn: Turn;
+  readonly timeoutMs: number | null;
+  readonly connectTimeoutMs: number;
+  /** Connect again as soon as a connection is lost, instead of at the next request. */
+  readonly isEager: boolean;
+  /** This worker's statistics, and where this server's begin. */
+  readonly counters: Float64Array;
+  readonly countersBase: number;
+  connect(events: ConnectEvents, streamEvents: StreamEvents): ConnectAttempt;
+  /** The connection stands and has answered its handshake. */
+  onUp(): void;
+  /** Something happened that tells against the server. */
+  onTrouble(): void;
+  /** Replies came. */
+  onReply(): void;
+  /** Milliseconds until a connection that is down shall try again, after so many failed attempts in a row. */
+  retryDelayMs(failedAttempts: number): number;
+  schedule(delayMs: number, callback: () => void): () => void;
+}

@@ -1,0 +1,76 @@
+/** The connections that one server lends to sessions: the free ones are kept a while for the next. */
+import type { UpstreamProtocol } from "../api/protocol.ts";
+import type { Failure, Lease, Upstream } from "../api/upstream.ts";
+import { LEASE_IDLE_MS, LEASES_FREE_MAX, LEASES_MAX } from "../base/limits.ts";
+import { LeasedConnection, type LeaseOwner } from "./leased-connection.ts";
+
+export class LeasePool {
+  private readonly upstream: Upstream;
+  private readonly variants: readonly UpstreamProtocol[];
+  private readonly owner: LeaseOwner;
+  /** Lent and free ones. */
+  private readonly all: Set<LeasedConnection> = new Set();
+  /** Longest free first. */
+  private readonly free: LeasedConnection[] = [];
+
+  /** @param variants may grow */
+  constructor(upstream: Upstream, owner: LeaseOwner, variants: readonly UpstreamProtocol[]) {
+    this.upstream = upstream;
+    this.owner = owner;
+    this.variants = variants;
+  }
+
+  lease(variant: number): Lease | null {
+    for (let i = this.free.length - 1; i >= 0; i--) {
+      const connection = this.free[i]!;
+      if (connection.variant !== variant) continue;
+      this.free.splice(i, 1);
+      return connection;
+    }
+    if (this.all.size >= LEASES_MAX) this.free[0]?.discard();
+    return this.all.size >= LEASES_MAX ? null : this.add(variant);
+  }
+
+  adopt(fd: number, variant: number): Lease {
+    const connection = this.add(variant);
+    connection.adopt(fd);
+    return connection;
+  }
+
+  private add(variant: number): LeasedConnection {
+    const { owner, upstream, variants } = this;
+    const connection = new LeasedConnection(owner, variants[variant]!, upstream, variant);
+    this.all.add(connection);
+    return connection;
+  }
+
+  /** A connection was given back (it is free) or is gone. */
+  onReturned(connection: LeasedConnection, isFree: boolean): void {
+    if (isFree && this.free.length < LEASES_FREE_MAX) {
+      this.free.push(connection);
+      return;
+    }
+    if (isFree) connection.discard();
+    this.all.delete(connection);
+    const at = this.free.indexOf(connection);
+    if (at >= 0) this.free.splice(at, 1);
+  }
+
+  checkDeadlines(nowMs: number): void {
+    for (const connection of this.all) connection.checkDeadlines(nowMs);
+    while (this.free.length > 0 && this.free[0]!.returnedMs < nowMs - LEASE_IDLE_MS) {
+      this.free[0]!.discard();
+    }
+  }
+
+  /** Takes every connection from whoever has it. */
+  takeDown(sent: Failure, unsent: Failure): void {
+    for (const connection of [...this.all]) connection.fail(sent, unsent);
+  }
+
+  get pendingCount(): number {
+    let pending = 0;
+    for (const connection of this.all) pending += connection.pendingCount;
+    return pending;
+  }
+}
