@@ -21,6 +21,7 @@ import { RequestView } from "../../../src/protocol/redis/request-view.ts";
 import type { RedisClientState } from "../../../src/session/redis/client-state.ts";
 import { RedisFrontend } from "../../../src/session/redis/redis-frontend.ts";
 import { Session } from "../../../src/session/session.ts";
+import { noColleagues } from "../../support/colleagues.ts";
 
 export class FakeStream implements Stream {
   fd = 7;
@@ -284,7 +285,15 @@ export function createRig(
   stream.onClose = () => session.onClose("");
   let ids = 0;
   const commands = new CommandTable();
-  const pool = { route, commands, password, hashTag: null, nextClientId: () => ++ids, count() {} };
+  const pool = {
+    route,
+    commands,
+    password,
+    hashTag: null,
+    colleagues: noColleagues(),
+    nextClientId: () => ++ids,
+    count() {},
+  };
   session.attach(new RedisFrontend(pool, session, state));
   const rig: Rig = {
     session,
