@@ -9,6 +9,7 @@ import {
 } from "../api/control.ts";
 import { POOL } from "../api/stats.ts";
 import { assert } from "../base/assert.ts";
+import { schedule } from "../base/schedule.ts";
 import { Turn } from "../base/turn.ts";
 import { initHashes } from "../hash/hash-function.ts";
 import { adoptStream } from "../io/adopt.ts";
@@ -21,6 +22,7 @@ import type { Session } from "../session/session.ts";
 import { AcceptMutex } from "./accept-mutex.ts";
 import { hearBell } from "./bell.ts";
 import { receiveDispatched } from "./dispatched.ts";
+import { Farewells } from "./farewells.ts";
 import { type Candidate, HandOver } from "./hand-over.ts";
 import { receiveSession } from "./parcel.ts";
 import { PoolPlane } from "./pool-plane.ts";
@@ -51,6 +53,11 @@ class WorkerDataPlane implements DataPlane {
   private readonly acceptors: Acceptor[] = [];
   private readonly deadlines: Timer;
   private readonly clientsMax: number;
+  private readonly farewells = new Farewells({
+    schedule,
+    hasRoom: () => this.hasRoom(),
+    onGone: () => this.checkGone(),
+  });
   private clientIds = 0;
   private onAllGone: (() => void) | null = null;
   private outgoing: HandOver | null = null;
@@ -252,7 +259,8 @@ class WorkerDataPlane implements DataPlane {
         log,
         counters,
         clientsEverywhere: () => this.clientsEverywhere(layout.base),
-        hasRoom: () => this.clients < this.clientsMax,
+        makeRoom: () => this.hasRoom() || this.farewells.letGo(),
+        refuse: (stream, words) => this.farewells.bid(stream, words),
         nextClientId: () => ++this.clientIds * CLIENT_ID_STEP + (birth % CLIENT_ID_STEP),
         onClientGone: (session) => this.onClientGone(session),
       }),
@@ -277,6 +285,11 @@ class WorkerDataPlane implements DataPlane {
     return clients;
   }
 
+  /** For one more client. */
+  private hasRoom(): boolean {
+    return this.clients + this.farewells.size < this.clientsMax;
+  }
+
   private checkDeadlines(): void {
     this.mutex?.tick();
     const nowMs = performance.now();
@@ -284,7 +297,7 @@ class WorkerDataPlane implements DataPlane {
   }
 
   private checkGone(): void {
-    if (this.onAllGone === null || this.clients > 0) return;
+    if (this.onAllGone === null || this.clients + this.farewells.size > 0) return;
     const onAllGone = this.onAllGone;
     this.onAllGone = null;
     onAllGone();

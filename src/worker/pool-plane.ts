@@ -27,7 +27,9 @@ export interface PoolPlaneOptions {
   /** Clients of this pool in all workers. */
   readonly clientsEverywhere: () => number;
   /** False: this process is out of file descriptors for clients. */
-  readonly hasRoom: () => boolean;
+  readonly makeRoom: () => boolean;
+  /** Says `words` to a client that may not stay; the result is what `accept` returns. */
+  readonly refuse: (stream: Stream, words: Buffer) => StreamEvents | null;
   /** A number that no other client of any worker has. */
   readonly nextClientId: () => number;
   readonly onClientGone: (session: Session) => void;
@@ -98,16 +100,12 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
     this.route.attach(this.servers);
   }
 
-  /** A client has connected. Null: it may not stay, and was told why. */
+  /** A client has connected. Null: it may not stay, was told why, and is to be closed. */
   accept(stream: Stream): StreamEvents | null {
-    const { pool, clientsEverywhere, hasRoom } = this.options;
+    const { pool, clientsEverywhere, makeRoom, refuse } = this.options;
     const isFull =
       pool.clientConnectionsMax > 0 && clientsEverywhere() >= pool.clientConnectionsMax;
-    if (isFull || !hasRoom()) {
-      const { tooManyClients } = this.protocol;
-      stream.write(tooManyClients, 0, tooManyClients.length);
-      return null;
-    }
+    if (isFull || !makeRoom()) return refuse(stream, this.protocol.tooManyClients);
     this.counters[this.countersBase + POOL.client_connections_total]! += 1;
     return this.addSession(stream, undefined, []);
   }
