@@ -12,6 +12,7 @@ import { clientTuning, type SocketTuning } from "../io/socket-tuning.ts";
 import { CommandTable } from "../protocol/redis/command-table.ts";
 import { PoolRoute } from "../route/pool-route.ts";
 import type { MemcachePool } from "../session/memcache/memcache-pool.ts";
+import { CommandLearner } from "../session/redis/learn-commands.ts";
 import type { RedisPool } from "../session/redis/redis-frontend.ts";
 import { Session } from "../session/session.ts";
 import type { SavedSession, SessionHost } from "../session/session-host.ts";
@@ -43,7 +44,8 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
   readonly counters: Float64Array;
   readonly countersBase: number;
   readonly route: PoolRoute;
-  readonly commands: CommandTable = new CommandTable();
+  readonly commands: CommandTable;
+  readonly learner: CommandLearner;
   readonly password: string | null;
   readonly hashTag: string | null;
   readonly deadServer: DeadServer;
@@ -63,6 +65,12 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
     this.turn = options.turn;
     this.counters = options.counters;
     this.countersBase = layout.base;
+    this.commands = new CommandTable({
+      allowed: new Set(pool.allowCommands),
+      denied: new Set(pool.denyCommands),
+      isSharded: pool.servers.length > 1,
+    });
+    this.learner = new CommandLearner(this.commands, this.turn);
     this.password = pool.redisAuth;
     this.hashTag = pool.hashTag;
     this.tuning = clientTuning(pool);

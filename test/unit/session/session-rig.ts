@@ -19,6 +19,7 @@ import { CommandTable } from "../../../src/protocol/redis/command-table.ts";
 import { RequestScanner } from "../../../src/protocol/redis/request-scanner.ts";
 import { RequestView } from "../../../src/protocol/redis/request-view.ts";
 import type { RedisClientState } from "../../../src/session/redis/client-state.ts";
+import { CommandLearner } from "../../../src/session/redis/learn-commands.ts";
 import { RedisFrontend } from "../../../src/session/redis/redis-frontend.ts";
 import { Session } from "../../../src/session/session.ts";
 import { noColleagues } from "../../support/colleagues.ts";
@@ -285,9 +286,11 @@ export function createRig(
   stream.onClose = () => session.onClose("");
   let ids = 0;
   const commands = new CommandTable();
+  const learner = new CommandLearner(commands, turn);
   const pool = {
     route,
     commands,
+    learner,
     password,
     hashTag: null,
     colleagues: noColleagues(),
