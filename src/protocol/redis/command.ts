@@ -44,8 +44,6 @@ export interface Command extends CommandFacts {
   /** For "split" and "broadcast". */
   readonly merge: Merge | null;
   readonly isWrite: boolean;
-  /** Has a meaning for a single server only: over several it is refused. */
-  readonly isAboutOne: boolean;
   /** May be used before AUTH. */
   readonly needsNoAuth: boolean;
   /** For "refused": why, and what would work. */
@@ -153,7 +151,6 @@ export function decide(facts: CommandFacts, policy: CommandPolicy = DEFAULT_POLI
     firstKey: only?.from === "index" ? only.index : 0,
     step: only !== undefined ? only.step : 1,
     merge,
-    isAboutOne: isAboutOne(facts),
     isWrite: flags.includes("write"),
     needsNoAuth: flags.includes("no_auth"),
     refusal,
@@ -184,9 +181,11 @@ function mergeOf({ name, requestPolicy, responsePolicy }: CommandFacts): Merge |
   return SPLIT[name] ?? (isForAll(requestPolicy) ? (MERGES[responsePolicy] ?? null) : null);
 }
 
+/** Of no meaning for several servers. */
 function isAboutOne({ name, requestPolicy, responsePolicy }: CommandFacts): boolean {
   if (KEYLESS[name] !== undefined) return KEYLESS[name] === "one";
-  return isForAll(requestPolicy) && MERGES[responsePolicy] === undefined;
+  const isHandled = SCRIPT.test(name) || SPECIAL.test(name) || LOCAL.test(name);
+  return !isHandled && isForAll(requestPolicy) && MERGES[responsePolicy] === undefined;
 }
 
 function isForAll(requestPolicy: string): boolean {
@@ -204,6 +203,8 @@ function refusalOf(facts: CommandFacts, policy: CommandPolicy): string {
   if (STREAMS.test(name))
     return `'${shown}' takes a whole connection for good and cannot pass a proxy; connect to the server directly`;
   if (CLUSTER.test(name)) return "This instance has cluster support disabled";
+  if (policy.isSharded && isAboutOne(facts))
+    return `'${shown}' is about a single server; connect to the one you mean directly`;
   if (LOCAL.test(name) || HARMLESS.test(name)) return "";
   if (allowed.has(name) || allowed.has(container)) return "";
   if (

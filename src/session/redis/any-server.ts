@@ -1,19 +1,11 @@
 /** Commands that name no key and that every server answers alike. */
 import type { Upstream } from "../../api/upstream.ts";
 import type { Command } from "../../protocol/redis/command.ts";
-import { encodeError } from "../../protocol/redis/encode.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
 import { NO_SERVER } from "./refusals.ts";
 
-export function forwardToAny(client: RedisFrontend, command: Command, view: RequestView): boolean {
-  if (command.isAboutOne && client.pool.route.upstreams.length > 1) {
-    const shown = command.name.replace("|", " ");
-    client.refuse(
-      encodeError(`ERR '${shown}' is about a single server; connect to the one you mean directly`),
-    );
-    return true;
-  }
+export function forwardToAny(client: RedisFrontend, _command: Command, view: RequestView): boolean {
   const upstream = anyServer(client);
   if (upstream === null) {
     client.refuse(NO_SERVER);
