@@ -245,7 +245,22 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     return !this.isClosed && !this.isFinishing;
   }
 
-  /** Takes no more requests, and calls `onSettled` once no reply is owed: the moment to `save` and `leave`. */
+  /** The lowest format of parcels that can carry it as it is now. */
+  get needsFormat(): number {
+    return this.frontend.needsFormat;
+  }
+
+  /** Better let it stay, unless all must go. */
+  get prefersToStay(): boolean {
+    return this.frontend.prefersToStay;
+  }
+
+  /** After `beginMove`: now is a moment to `save` and `leave`. */
+  get isReadyToMove(): boolean {
+    return this.canMove && (this.isSettled || this.frontend.movesUnsettled);
+  }
+
+  /** Takes no more requests, and calls `onSettled`, maybe again and again, when it `isReadyToMove`. */
   beginMove(onSettled: () => void): void {
     this.onSettledForMove = onSettled;
     this.setPaused(true);
@@ -297,7 +312,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
       this.finishIfDone();
       return;
     }
-    if (this.onSettledForMove !== null && (this.isSettled || this.frontend.movesUnsettled)) {
+    if (this.onSettledForMove !== null && this.isReadyToMove) {
       this.onSettledForMove();
       return;
     }

@@ -9,6 +9,7 @@ import {
 } from "../api/control.ts";
 import { POOL } from "../api/stats.ts";
 import { assert } from "../base/assert.ts";
+import { DescriptorBudget } from "../base/descriptor-budget.ts";
 import { Turn } from "../base/turn.ts";
 import { initHashes } from "../hash/hash-function.ts";
 import { adoptStream } from "../io/adopt.ts";
@@ -50,7 +51,7 @@ class WorkerDataPlane implements DataPlane {
   private readonly pools: Map<string, PoolPlane> = new Map();
   private readonly acceptors: Acceptor[] = [];
   private readonly deadlines: Timer;
-  private readonly clientsMax: number;
+  private readonly descriptors: DescriptorBudget;
   private clientIds = 0;
   private onAllGone: (() => void) | null = null;
   private outgoing: HandOver | null = null;
@@ -71,7 +72,8 @@ class WorkerDataPlane implements DataPlane {
       (sum, pool) => sum + pool.servers.length * pool.serverConnections,
       0,
     );
-    this.clientsMax = Math.max(openFilesMax() - servers - RESERVED_FILES, 1);
+    const descriptorsMax = Math.max(openFilesMax() - servers - RESERVED_FILES, 1);
+    this.descriptors = new DescriptorBudget(descriptorsMax, () => this.clients);
     for (const pool of options.config.pools) this.addPool(pool, turn);
     this.deadlines = setInterval(() => this.checkDeadlines(), DEADLINE_STEP_MS);
   }
@@ -91,7 +93,7 @@ class WorkerDataPlane implements DataPlane {
       this.mutex = new AcceptMutex({
         lockFile: `/proc/self/fd/${STATS_FD}`,
         workers: this.options.workers,
-        clientsMax: this.clientsMax,
+        clientsMax: this.descriptors.max,
         clientsHere: () => this.clients,
         clientsEverywhere: () => this.allClientsEverywhere(),
         wakeNext: () => this.wakeLeastLoaded(turns?.bells ?? []),
@@ -186,8 +188,9 @@ class WorkerDataPlane implements DataPlane {
     );
     const movable = all.filter(({ session }) => session.canMove);
     if (most === null) return movable;
-    movable.sort((a, b) => Number(b.session.isIdle) - Number(a.session.isIdle));
-    return movable.filter((_, index) => index < most);
+    const willing = movable.filter(({ session }) => !session.prefersToStay);
+    willing.sort((a, b) => Number(b.session.isIdle) - Number(a.session.isIdle));
+    return willing.filter((_, index) => index < most);
   }
 
   adopt(parcels: number, done: (adopted: number, failed: number) => void): void {
@@ -252,7 +255,7 @@ class WorkerDataPlane implements DataPlane {
         log,
         counters,
         clientsEverywhere: () => this.clientsEverywhere(layout.base),
-        hasRoom: () => this.clients < this.clientsMax,
+        descriptors: this.descriptors,
         nextClientId: () => ++this.clientIds * CLIENT_ID_STEP + (birth % CLIENT_ID_STEP),
         onClientGone: (session) => this.onClientGone(session),
       }),

@@ -2,6 +2,7 @@
 import type { DeadServer, PoolConfig } from "../api/config.ts";
 import { POOL, type StatsLayout } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
+import type { DescriptorBudget } from "../base/descriptor-budget.ts";
 import type { Logger } from "../base/log.ts";
 import { schedule } from "../base/schedule.ts";
 import type { Turn } from "../base/turn.ts";
@@ -25,8 +26,8 @@ export interface PoolPlaneOptions {
   readonly counters: Float64Array;
   /** Clients of this pool in all workers. */
   readonly clientsEverywhere: () => number;
-  /** False: this process is out of file descriptors for clients. */
-  readonly hasRoom: () => boolean;
+  /** Descriptors of this process for clients and what they are lent. */
+  readonly descriptors: DescriptorBudget;
   /** A number that no other client of any worker has. */
   readonly nextClientId: () => number;
   readonly onClientGone: (session: Session) => void;
@@ -84,6 +85,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
           poolBase: layout.base,
           serverBase: serverBases.get(server.name)!,
           log: options.log.child({ pool: pool.name }),
+          leaseLimit: options.descriptors,
           onEjectionChange: () => this.route.rebuild(),
         }),
     );
@@ -92,10 +94,10 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
 
   /** A client has connected. Null: it may not stay, and was told why. */
   accept(stream: Stream): StreamEvents | null {
-    const { pool, clientsEverywhere, hasRoom } = this.options;
+    const { pool, clientsEverywhere, descriptors } = this.options;
     const isFull =
       pool.clientConnectionsMax > 0 && clientsEverywhere() >= pool.clientConnectionsMax;
-    if (isFull || !hasRoom()) {
+    if (isFull || !descriptors.hasRoom) {
       const { tooManyClients } = this.protocol;
       stream.write(tooManyClients, 0, tooManyClients.length);
       return null;

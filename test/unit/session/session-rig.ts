@@ -248,6 +248,7 @@ export function createRig(
   const connections = Array.from({ length: servers }, (_, i) => new FakeConnection(i, turn));
   const upstreams: Upstream[] = connections.map((connection, index) => ({
     name: `s${index}`,
+    address: `127.0.0.1:${index + 1}`,
     index,
     isEjected: false,
     connection: () => connection,
