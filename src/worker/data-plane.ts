@@ -10,6 +10,7 @@ import {
 import { POOL } from "../api/stats.ts";
 import { assert } from "../base/assert.ts";
 import { DescriptorBudget } from "../base/descriptor-budget.ts";
+import { schedule } from "../base/schedule.ts";
 import { Turn } from "../base/turn.ts";
 import { initHashes } from "../hash/hash-function.ts";
 import { adoptStream } from "../io/adopt.ts";
@@ -22,6 +23,7 @@ import type { Session } from "../session/session.ts";
 import { AcceptMutex } from "./accept-mutex.ts";
 import { hearBell } from "./bell.ts";
 import { receiveDispatched } from "./dispatched.ts";
+import { Farewells } from "./farewells.ts";
 import { type Candidate, HandOver } from "./hand-over.ts";
 import { receiveSession } from "./parcel.ts";
 import { PoolPlane } from "./pool-plane.ts";
@@ -52,6 +54,11 @@ class WorkerDataPlane implements DataPlane {
   private readonly acceptors: Acceptor[] = [];
   private readonly deadlines: Timer;
   private readonly descriptors: DescriptorBudget;
+  private readonly farewells = new Farewells({
+    schedule,
+    hasRoom: () => this.descriptors.hasRoom,
+    onGone: () => this.checkGone(),
+  });
   private clientIds = 0;
   private onAllGone: (() => void) | null = null;
   private outgoing: HandOver | null = null;
@@ -73,7 +80,10 @@ class WorkerDataPlane implements DataPlane {
       0,
     );
     const descriptorsMax = Math.max(openFilesMax() - servers - RESERVED_FILES, 1);
-    this.descriptors = new DescriptorBudget(descriptorsMax, () => this.clients);
+    this.descriptors = new DescriptorBudget(
+      descriptorsMax,
+      () => this.clients + this.farewells.size,
+    );
     for (const pool of options.config.pools) this.addPool(pool, turn);
     this.deadlines = setInterval(() => this.checkDeadlines(), DEADLINE_STEP_MS);
   }
@@ -255,7 +265,9 @@ class WorkerDataPlane implements DataPlane {
         log,
         counters,
         clientsEverywhere: () => this.clientsEverywhere(layout.base),
-        descriptors: this.descriptors,
+        leaseLimit: this.descriptors,
+        makeRoom: () => this.descriptors.hasRoom || this.farewells.letGo(),
+        refuse: (stream, words) => this.farewells.bid(stream, words),
         nextClientId: () => ++this.clientIds * CLIENT_ID_STEP + (birth % CLIENT_ID_STEP),
         onClientGone: (session) => this.onClientGone(session),
       }),
@@ -287,7 +299,7 @@ class WorkerDataPlane implements DataPlane {
   }
 
   private checkGone(): void {
-    if (this.onAllGone === null || this.clients > 0) return;
+    if (this.onAllGone === null || this.clients + this.farewells.size > 0) return;
     const onAllGone = this.onAllGone;
     this.onAllGone = null;
     onAllGone();

@@ -2,7 +2,6 @@
 import type { DeadServer, PoolConfig } from "../api/config.ts";
 import { POOL, type StatsLayout } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
-import type { DescriptorBudget } from "../base/descriptor-budget.ts";
 import type { Logger } from "../base/log.ts";
 import { schedule } from "../base/schedule.ts";
 import type { Turn } from "../base/turn.ts";
@@ -15,6 +14,7 @@ import type { MemcachePool } from "../session/memcache/memcache-pool.ts";
 import type { RedisPool } from "../session/redis/redis-frontend.ts";
 import { Session } from "../session/session.ts";
 import type { SavedSession, SessionHost } from "../session/session-host.ts";
+import type { LeaseLimit } from "../upstream/lease-pool.ts";
 import { Server } from "../upstream/server.ts";
 import { createPoolProtocol, type PoolProtocol } from "./pool-protocol.ts";
 
@@ -26,8 +26,12 @@ export interface PoolPlaneOptions {
   readonly counters: Float64Array;
   /** Clients of this pool in all workers. */
   readonly clientsEverywhere: () => number;
-  /** Descriptors of this process for clients and what they are lent. */
-  readonly descriptors: DescriptorBudget;
+  /** False: this process is out of file descriptors for clients. */
+  readonly makeRoom: () => boolean;
+  /** Says `words` to a client that may not stay; the result is what `accept` returns. */
+  readonly refuse: (stream: Stream, words: Buffer) => StreamEvents | null;
+  /** What servers may lend to sessions. */
+  readonly leaseLimit: LeaseLimit;
   /** A number that no other client of any worker has. */
   readonly nextClientId: () => number;
   readonly onClientGone: (session: Session) => void;
@@ -85,23 +89,19 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
           poolBase: layout.base,
           serverBase: serverBases.get(server.name)!,
           log: options.log.child({ pool: pool.name }),
-          leaseLimit: options.descriptors,
+          leaseLimit: options.leaseLimit,
           onEjectionChange: () => this.route.rebuild(),
         }),
     );
     this.route.attach(this.servers);
   }
 
-  /** A client has connected. Null: it may not stay, and was told why. */
+  /** A client has connected. Null: it may not stay, was told why, and is to be closed. */
   accept(stream: Stream): StreamEvents | null {
-    const { pool, clientsEverywhere, descriptors } = this.options;
+    const { pool, clientsEverywhere, makeRoom, refuse } = this.options;
     const isFull =
       pool.clientConnectionsMax > 0 && clientsEverywhere() >= pool.clientConnectionsMax;
-    if (isFull || !descriptors.hasRoom) {
-      const { tooManyClients } = this.protocol;
-      stream.write(tooManyClients, 0, tooManyClients.length);
-      return null;
-    }
+    if (isFull || !makeRoom()) return refuse(stream, this.protocol.tooManyClients);
     this.counters[this.countersBase + POOL.client_connections_total]! += 1;
     return this.addSession(stream, undefined, []);
   }

@@ -1,6 +1,7 @@
 /** The families of requests that the proxy does not serve as Redis does yet. It shrinks to nothing, and then goes. */
 
 export const NOT_YET: readonly string[] = [
+  "script hashes",
   "keyless scripts",
   "script loading",
   "functions",
