@@ -1,4 +1,5 @@
 /** One pool in one worker: its servers, its route and its clients. */
+import type { Colleagues } from "../api/colleagues.ts";
 import type { DeadServer, PoolConfig } from "../api/config.ts";
 import { POOL, type StatsLayout } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
@@ -24,6 +25,8 @@ export interface PoolPlaneOptions {
   readonly turn: Turn;
   readonly log: Logger;
   readonly counters: Float64Array;
+  /** The same pool in other workers. */
+  readonly colleagues: Colleagues;
   /** Clients of this pool in all workers. */
   readonly clientsEverywhere: () => number;
   /** False: this process is out of file descriptors for clients. */
@@ -46,6 +49,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
   readonly password: string | null;
   readonly hashTag: string | null;
   readonly deadServer: DeadServer;
+  readonly colleagues: Colleagues;
   readonly sessions: Set<Session> = new Set();
   /** What its clients' connections are like. */
   readonly tuning: SocketTuning;
@@ -71,6 +75,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
     this.hashTag = pool.hashTag;
     this.tuning = clientTuning(pool);
     this.deadServer = pool.deadServer;
+    this.colleagues = options.colleagues;
     this.route = new PoolRoute({
       distribution: pool.distribution,
       hasher: new KeyHasher(createHash(pool.hash, pool.hashSignedChar), pool.hashTag),

@@ -3,6 +3,7 @@
  *
  * Neighbouring requests for one connection form a run: they go as one range, and cost one copy.
  */
+import type { Colleagues } from "../../api/colleagues.ts";
 import type { Failure, Lease, Route, Upstream, UpstreamConnection } from "../../api/upstream.ts";
 import type { Command } from "../../protocol/redis/command.ts";
 import type { CommandTable } from "../../protocol/redis/command-table.ts";
@@ -29,6 +30,8 @@ export interface RedisPool {
   /** Clients must AUTH with it; null: they need not. */
   readonly password: string | null;
   readonly hashTag: string | null;
+  /** The same pool in other workers. */
+  readonly colleagues: Colleagues;
   nextClientId(): number;
   /** Counts requests, and among them those that no server saw, into the pool's statistics. */
   count(requests: number, local: number, protocolErrors: number): void;

@@ -22,6 +22,7 @@ import type { RedisClientState } from "../../../src/session/redis/client-state.t
 import { CommandLearner } from "../../../src/session/redis/learn-commands.ts";
 import { RedisFrontend } from "../../../src/session/redis/redis-frontend.ts";
 import { Session } from "../../../src/session/session.ts";
+import { noColleagues } from "../../support/colleagues.ts";
 
 export class FakeStream implements Stream {
   fd = 7;
@@ -292,6 +293,7 @@ export function createRig(
     learner,
     password,
     hashTag: null,
+    colleagues: noColleagues(),
     nextClientId: () => ++ids,
     count() {},
   };
