@@ -158,6 +158,11 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     return this.onSettledForMove !== null || this.input.size > BLOCKED_INPUT_BYTES_MAX;
   }
 
+  /** Stops taking requests until it is woken (`Turn.wake`). */
+  waitForWake(): void {
+    this.isWaiting = true;
+  }
+
   /** Stops taking requests until `connection` has room. */
   waitFor(connection: UpstreamConnection): void {
     this.isWaiting = true;

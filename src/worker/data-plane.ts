@@ -1,4 +1,5 @@
 /** Everything in a worker that touches traffic: one PoolPlane per pool, and what they share. */
+import { colleaguesInPool } from "../api/colleagues.ts";
 import type { PoolConfig } from "../api/config.ts";
 import {
   HANDOVER_FD,
@@ -247,7 +248,7 @@ class WorkerDataPlane implements DataPlane {
   }
 
   private addPool(pool: PoolConfig, turn: Turn): void {
-    const { stats, counters, log, birth } = this.options;
+    const { stats, counters, log, birth, colleagues } = this.options;
     const layout = stats.pools.find(({ name }) => name === pool.name);
     assert(layout !== undefined, `pool ${pool.name} has no place in the statistics`);
     this.pools.set(
@@ -258,6 +259,7 @@ class WorkerDataPlane implements DataPlane {
         turn,
         log,
         counters,
+        colleagues: colleaguesInPool(colleagues, pool.name),
         clientsEverywhere: () => this.clientsEverywhere(layout.base),
         makeRoom: () => this.hasRoom() || this.farewells.letGo(),
         refuse: (stream, words) => this.farewells.bid(stream, words),

@@ -1,4 +1,5 @@
 /** One pool in one worker: its servers, its route and its clients. */
+import type { Colleagues } from "../api/colleagues.ts";
 import type { DeadServer, PoolConfig } from "../api/config.ts";
 import { POOL, type StatsLayout } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
@@ -11,6 +12,7 @@ import { clientTuning, type SocketTuning } from "../io/socket-tuning.ts";
 import { CommandTable } from "../protocol/redis/command-table.ts";
 import { PoolRoute } from "../route/pool-route.ts";
 import type { MemcachePool } from "../session/memcache/memcache-pool.ts";
+import { CommandLearner } from "../session/redis/learn-commands.ts";
 import type { RedisPool } from "../session/redis/redis-frontend.ts";
 import { Session } from "../session/session.ts";
 import type { SavedSession, SessionHost } from "../session/session-host.ts";
@@ -23,6 +25,8 @@ export interface PoolPlaneOptions {
   readonly turn: Turn;
   readonly log: Logger;
   readonly counters: Float64Array;
+  /** The same pool in other workers. */
+  readonly colleagues: Colleagues;
   /** Clients of this pool in all workers. */
   readonly clientsEverywhere: () => number;
   /** False: this process is out of file descriptors for clients. */
@@ -40,10 +44,12 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
   readonly counters: Float64Array;
   readonly countersBase: number;
   readonly route: PoolRoute;
-  readonly commands: CommandTable = new CommandTable();
+  readonly commands: CommandTable;
+  readonly learner: CommandLearner;
   readonly password: string | null;
   readonly hashTag: string | null;
   readonly deadServer: DeadServer;
+  readonly colleagues: Colleagues;
   readonly sessions: Set<Session> = new Set();
   /** What its clients' connections are like. */
   readonly tuning: SocketTuning;
@@ -59,10 +65,17 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
     this.turn = options.turn;
     this.counters = options.counters;
     this.countersBase = layout.base;
+    this.commands = new CommandTable({
+      allowed: new Set(pool.allowCommands),
+      denied: new Set(pool.denyCommands),
+      isSharded: pool.servers.length > 1,
+    });
+    this.learner = new CommandLearner(this.commands, this.turn);
     this.password = pool.redisAuth;
     this.hashTag = pool.hashTag;
     this.tuning = clientTuning(pool);
     this.deadServer = pool.deadServer;
+    this.colleagues = options.colleagues;
     this.route = new PoolRoute({
       distribution: pool.distribution,
       hasher: new KeyHasher(createHash(pool.hash, pool.hashSignedChar), pool.hashTag),

@@ -19,8 +19,10 @@ import { CommandTable } from "../../../src/protocol/redis/command-table.ts";
 import { RequestScanner } from "../../../src/protocol/redis/request-scanner.ts";
 import { RequestView } from "../../../src/protocol/redis/request-view.ts";
 import type { RedisClientState } from "../../../src/session/redis/client-state.ts";
+import { CommandLearner } from "../../../src/session/redis/learn-commands.ts";
 import { RedisFrontend } from "../../../src/session/redis/redis-frontend.ts";
 import { Session } from "../../../src/session/session.ts";
+import { noColleagues } from "../../support/colleagues.ts";
 
 export class FakeStream implements Stream {
   fd = 7;
@@ -284,7 +286,17 @@ export function createRig(
   stream.onClose = () => session.onClose("");
   let ids = 0;
   const commands = new CommandTable();
-  const pool = { route, commands, password, hashTag: null, nextClientId: () => ++ids, count() {} };
+  const learner = new CommandLearner(commands, turn);
+  const pool = {
+    route,
+    commands,
+    learner,
+    password,
+    hashTag: null,
+    colleagues: noColleagues(),
+    nextClientId: () => ++ids,
+    count() {},
+  };
   session.attach(new RedisFrontend(pool, session, state));
   const rig: Rig = {
     session,
