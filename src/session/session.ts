@@ -122,7 +122,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     if (!mustStop) input.keepRest();
     this.setPaused(mustStop && !(this.isBlocked && !this.isUnwatchable));
     if (this.hasEnded && !mustStop) this.finish();
-    else if (this.isDraining) this.closeIfIdle();
+    else if (this.isDraining) this.finishIfIdle();
   }
 
   mayTakeMore(): boolean {
@@ -323,7 +323,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     }
     const hasRoom = result === WRITTEN || this.out.size < SESSION_OUTPUT_LOW_BYTES;
     if (this.isPaused && hasRoom && this.mayTakeMore()) this.host.turn.wake(this);
-    if (this.isDraining) this.closeIfIdle();
+    if (this.isDraining) this.finishIfIdle();
   }
 
   onDrain(): void {
@@ -373,14 +373,14 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     }
   }
 
-  /** Closes as soon as nothing is in flight. */
+  /** Ends as soon as nothing is in flight. */
   drain(): void {
     this.isDraining = true;
-    this.closeIfIdle();
+    this.finishIfIdle();
   }
 
-  private closeIfIdle(): void {
-    if (this.isIdle) this.close();
+  private finishIfIdle(): void {
+    if (this.isIdle) this.finish();
   }
 
   close(): void {
