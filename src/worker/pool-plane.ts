@@ -16,6 +16,7 @@ import { CommandLearner } from "../session/redis/learn-commands.ts";
 import type { RedisPool } from "../session/redis/redis-frontend.ts";
 import { Session } from "../session/session.ts";
 import type { SavedSession, SessionHost } from "../session/session-host.ts";
+import type { LeaseLimit } from "../upstream/lease-pool.ts";
 import { Server } from "../upstream/server.ts";
 import { createPoolProtocol, type PoolProtocol } from "./pool-protocol.ts";
 
@@ -33,6 +34,8 @@ export interface PoolPlaneOptions {
   readonly makeRoom: () => boolean;
   /** Says `words` to a client that may not stay; the result is what `accept` returns. */
   readonly refuse: (stream: Stream, words: Buffer) => StreamEvents | null;
+  /** What servers may lend to sessions. */
+  readonly leaseLimit: LeaseLimit;
   /** A number that no other client of any worker has. */
   readonly nextClientId: () => number;
   readonly onClientGone: (session: Session) => void;
@@ -99,6 +102,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
           poolBase: layout.base,
           serverBase: serverBases.get(server.name)!,
           log: options.log.child({ pool: pool.name }),
+          leaseLimit: options.leaseLimit,
           onEjectionChange: () => this.route.rebuild(),
         }),
     );

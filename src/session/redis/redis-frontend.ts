@@ -150,6 +150,14 @@ export class RedisFrontend implements Frontend {
     return false;
   }
 
+  get needsFormat(): number {
+    return this.prefersToStay ? 2 : 1;
+  }
+
+  get prefersToStay(): boolean {
+    return this.pin !== null || this.mode !== null;
+  }
+
   leave(): void {
     this.pin?.leave();
     this.pin = null;

@@ -263,6 +263,7 @@ export function createRig(
   );
   const upstreams: Upstream[] = connections.map((connection, index) => ({
     name: `s${index}`,
+    address: `127.0.0.1:${index + 1}`,
     index,
     isEjected: false,
     connection: () => connection,

@@ -21,7 +21,7 @@ class TestServer extends Server {
   readonly attempts: Attempt[] = [];
 
   override connect(events: ConnectEvents, streamEvents: StreamEvents): ConnectAttempt {
-    return attemptRecorder(this.attempts)(events, streamEvents);
+    return attemptRecorder(this.attempts)(events, streamEvents, false);
   }
 }
 
@@ -67,6 +67,7 @@ function createServer(pool: Partial<PoolConfig>): {
     poolBase: 0,
     serverBase: 20,
     log: SILENT,
+    leaseLimit: { lent: 0, hasRoom: true },
     onEjectionChange: () => changes++,
   });
   return { server, timers, counters, changes: () => changes };
