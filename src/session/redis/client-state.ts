@@ -1,4 +1,5 @@
 import type { RespVersion } from "../../protocol/redis/encode.ts";
+import type { SavedConnections } from "./own-connections.ts";
 
 /** What a Redis client has told or agreed with the proxy. Plain JSON data: it moves with the session. */
 export interface RedisClientState {
@@ -12,6 +13,25 @@ export interface RedisClientState {
   version: RespVersion;
 }
 
+/** What is saved of a client: with what only its frontend has while it lives. */
+export interface SavedRedisClient extends RedisClientState {
+  readonly connections?: SavedConnections | undefined;
+}
+
 export function startState(id: number, isAuthenticated: boolean): RedisClientState {
   return { id, name: "", libraryName: "", libraryVersion: "", isAuthenticated, version: 2 };
+}
+
+/** What programs that read no more than format 1 of parcels know of a client. */
+const KNOWN_SINCE_FORMAT_1: ReadonlySet<string> = new Set([
+  ...["id", "name", "libraryName", "libraryVersion", "isAuthenticated", "version"],
+]);
+
+/** The lowest format of parcels whose readers understand all that `saved` says. */
+export function formatFor(saved: SavedRedisClient): number {
+  const unset: Readonly<Record<string, unknown>> = { ...startState(saved.id, true) };
+  const isNew = Object.entries(saved).some(
+    ([field, value]) => !KNOWN_SINCE_FORMAT_1.has(field) && value !== unset[field],
+  );
+  return isNew ? 2 : 1;
 }

@@ -12,11 +12,18 @@ import { RequestScanner } from "../../protocol/redis/request-scanner.ts";
 import { RequestView } from "../../protocol/redis/request-view.ts";
 import type { Frontend } from "../frontend.ts";
 import type { Session } from "../session.ts";
-import { type RedisClientState, startState } from "./client-state.ts";
+import type { Block } from "./block.ts";
+import {
+  formatFor,
+  type RedisClientState,
+  type SavedRedisClient,
+  startState,
+} from "./client-state.ts";
 import { findCommand } from "./find-command.ts";
 import { HANDLERS } from "./handlers.ts";
 import { crossServerFault, pickForKeys, refusedOption } from "./keys-command.ts";
 import type { CommandLearner } from "./learn-commands.ts";
+import { adoptConnections, ownConnections, saveConnections } from "./own-connections.ts";
 import { NO_SERVER, wrongArity } from "./refusals.ts";
 import { Splitter } from "./split.ts";
 import { variantOf } from "./variant.ts";
@@ -61,6 +68,8 @@ export class RedisFrontend implements Frontend {
   isDeferred = false;
   /** What this client has of its own; requests for that server go there. */
   pin: Lease | null = null;
+  /** What it waits for, if that may take as long as it likes. */
+  block: Block | null = null;
 
   private readonly scanner: RequestScanner = new RequestScanner();
   private readonly view: RequestView;
@@ -83,8 +92,8 @@ export class RedisFrontend implements Frontend {
   constructor(
     pool: RedisPool,
     session: Session,
-    state?: RedisClientState,
-    _descriptors: readonly number[] = [],
+    state?: SavedRedisClient,
+    descriptors: readonly number[] = [],
   ) {
     this.pool = pool;
     this.session = session;
@@ -93,6 +102,7 @@ export class RedisFrontend implements Frontend {
     this.scanner.isAuthenticated = this.state.isAuthenticated;
     this.view = new RequestView();
     this.splitter = new Splitter(this);
+    adoptConnections(this, state?.connections, descriptors);
   }
 
   get need(): number {
@@ -138,32 +148,35 @@ export class RedisFrontend implements Frontend {
     return reply;
   }
 
-  saveState(): RedisClientState {
-    return { ...this.state };
+  saveState(): SavedRedisClient {
+    return { ...this.state, connections: saveConnections(this) };
   }
 
   get descriptors(): readonly number[] {
-    return [];
+    return ownConnections(this).map(({ fd }) => fd);
   }
 
-  get movesUnsettled(): boolean {
-    return false;
+  get isReadyToMove(): boolean {
+    if (!this.session.isSettled && this.block === null) return false;
+    return ownConnections(this).every(({ isMovable }) => isMovable);
   }
 
   get needsFormat(): number {
-    return this.prefersToStay ? 2 : 1;
+    return formatFor(this.saveState());
   }
 
   get prefersToStay(): boolean {
-    return this.pin !== null || this.mode !== null;
+    return this.pin !== null || this.block !== null || this.mode !== null;
   }
 
   leave(): void {
+    this.block?.leave();
     this.pin?.leave();
     this.pin = null;
   }
 
   close(): void {
+    this.block?.abandon();
     this.pin?.release(false);
     this.pin = null;
   }
@@ -325,11 +338,17 @@ export class RedisFrontend implements Frontend {
 
   /** Sends the request at hand to the one server that has all of its keys. */
   forwardKeys(view: RequestView, command: Command): boolean {
+    const upstream = this.serverOfKeys(view, command);
+    return upstream === null || this.forwardTo(this.connectionTo(upstream), view);
+  }
+
+  /** The one server that has all keys of the request at hand; null: there is none, and the client was told. */
+  serverOfKeys(view: RequestView, command: Command): Upstream | null {
     const { route, hashTag } = this.pool;
     const fault = refusedOption(command, view, route.upstreams.length);
     if (fault !== null) {
       this.refuse(encodeError(`ERR ${fault}`));
-      return true;
+      return null;
     }
     const picked = pickForKeys(command, view, route);
     if (picked === "none") this.refuse(NO_SERVER);
@@ -339,7 +358,7 @@ export class RedisFrontend implements Frontend {
       );
     else if (picked === "cross_server")
       this.refuse(encodeError(crossServerFault(command, hashTag)));
-    else return this.forwardTo(this.connectionTo(picked), view);
-    return true;
+    else return picked;
+    return null;
   }
 }
