@@ -34,6 +34,7 @@ import {
   garbageReceived,
   handshakeRefused,
   replyTooLong,
+  stopping,
   timedOut,
 } from "./failures.ts";
 import { Handshake } from "./handshake.ts";
@@ -51,7 +52,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   isMarked = false;
 
   protected readonly owner: ConnectionOwner;
-  protected readonly protocol: UpstreamProtocol;
+  readonly protocol: UpstreamProtocol;
   protected readonly statistics: ConnectionStatistics;
   protected state: State = "idle";
   protected stream: Stream | null = null;
@@ -280,12 +281,20 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   private scanHandshake(handshake: Handshake): boolean {
     const fault = handshake.scan(this.input, this.scanner);
     if (fault !== null) {
-      this.onConnectFailed(handshakeRefused(this.owner.name, fault, handshake.lastReply));
+      this.onConnectFailed(handshakeRefused(this.owner.name, fault, handshake.refusalReply));
     } else if (handshake.isDone) this.ready();
     return fault === null && handshake.isDone;
   }
 
   // Losing
+
+  /** Closes it when nothing was asked of it since `limitMs`; the next request opens it again. */
+  closeIfUnused(limitMs: number): void {
+    if (this.state !== "ready" || this.pending.size > 0 || this.quietSinceMs > limitMs) return;
+    this.state = "idle";
+    const nobody = stopping(this.owner.name, false);
+    this.lose(nobody, nobody);
+  }
 
   onEnd(): void {
     this.onLost("");

@@ -61,8 +61,8 @@ export class Server implements Upstream, LeaseOwner {
 
   private readonly options: ServerOptions;
   /** By variant; a variant's connections are made when it is first asked for. */
-  private readonly byVariant: Connection[][] = [];
-  private readonly connections: Connection[] = [];
+  private readonly byVariant: (Connection[] | undefined)[] = [];
+  private connections: Connection[] = [];
   private readonly leases: LeasePool;
   private troubles = 0;
   private isAvailable = true;
@@ -113,6 +113,22 @@ export class Server implements Upstream, LeaseOwner {
     this.byVariant[variant] = connections;
     this.connections.push(...connections);
     return connections;
+  }
+
+  /**
+   * Closes the shared connections of `variant`, because its number will stand for something else.
+   * @returns false: requests are on them, so nothing was done
+   */
+  forgetVariant(variant: number): boolean {
+    const forgotten = this.byVariant[variant];
+    if (forgotten === undefined) return true;
+    if (forgotten.some((connection) => connection.pendingCount > 0)) return false;
+    for (const connection of forgotten) {
+      connection.close(stopping(this.name, true), stopping(this.name, false));
+    }
+    this.byVariant[variant] = undefined;
+    this.connections = this.connections.filter((connection) => !forgotten.includes(connection));
+    return true;
   }
 
   connect(events: ConnectEvents, streamEvents: StreamEvents): ConnectAttempt {
@@ -174,7 +190,11 @@ export class Server implements Upstream, LeaseOwner {
   }
 
   checkDeadlines(nowMs: number): void {
-    for (const connection of this.connections) connection.checkDeadlines(nowMs);
+    for (const connection of this.connections) {
+      connection.checkDeadlines(nowMs);
+      const { idleMs } = connection.protocol;
+      if (idleMs !== undefined) connection.closeIfUnused(nowMs - idleMs);
+    }
     this.leases.checkDeadlines(nowMs);
   }
 

@@ -12,6 +12,7 @@ import { CommandTable } from "../protocol/redis/command-table.ts";
 import { PoolRoute } from "../route/pool-route.ts";
 import type { MemcachePool } from "../session/memcache/memcache-pool.ts";
 import type { RedisPool } from "../session/redis/redis-frontend.ts";
+import { VariantTable } from "../session/redis/variant-table.ts";
 import { Session } from "../session/session.ts";
 import type { SavedSession, SessionHost } from "../session/session-host.ts";
 import { Server } from "../upstream/server.ts";
@@ -39,6 +40,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
   readonly countersBase: number;
   readonly route: PoolRoute;
   readonly commands: CommandTable = new CommandTable();
+  readonly variants: VariantTable;
   readonly password: string | null;
   readonly hashTag: string | null;
   readonly deadServer: DeadServer;
@@ -67,6 +69,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
       servers: pool.servers,
       random: Math.random,
     });
+    this.variants = new VariantTable(pool.redisAuth, pool.redisDb);
     this.protocol = createPoolProtocol(pool, this);
     const serverBases = new Map(layout.servers.map(({ name, base }) => [name, base]));
     this.servers = pool.servers.map(
@@ -139,7 +142,14 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
 
   checkDeadlines(nowMs: number): void {
     for (const server of this.servers) server.checkDeadlines(nowMs);
+    this.variants.sweep(nowMs, this.forgetVariant);
   }
+
+  private readonly forgetVariant = (number: number): boolean => {
+    let areForgotten = true;
+    for (const server of this.servers) areForgotten = server.forgetVariant(number) && areForgotten;
+    return areForgotten;
+  };
 
   /** Idle clients leave at once, the others after their last reply. */
   drain(): void {

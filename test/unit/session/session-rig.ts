@@ -20,6 +20,7 @@ import { RequestScanner } from "../../../src/protocol/redis/request-scanner.ts";
 import { RequestView } from "../../../src/protocol/redis/request-view.ts";
 import type { RedisClientState } from "../../../src/session/redis/client-state.ts";
 import { RedisFrontend } from "../../../src/session/redis/redis-frontend.ts";
+import { VariantTable } from "../../../src/session/redis/variant-table.ts";
 import { Session } from "../../../src/session/session.ts";
 
 export class FakeStream implements Stream {
@@ -284,7 +285,10 @@ export function createRig(
   stream.onClose = () => session.onClose("");
   let ids = 0;
   const commands = new CommandTable();
-  const pool = { route, commands, password, hashTag: null, nextClientId: () => ++ids, count() {} };
+  const pool = {
+    ...{ route, commands, password, hashTag: null, nextClientId: () => ++ids, count() {} },
+    variants: new VariantTable(password, 0),
+  };
   session.attach(new RedisFrontend(pool, session, state));
   const rig: Rig = {
     session,
