@@ -54,6 +54,8 @@ export const UPSTREAM_PENDING_MAX: number = 256 * KIB;
 export const KEEP_BY_REFERENCE_MIN_BYTES: number = 64 * KIB;
 /** How long a closed-after-error session goes on discarding input, so that its last reply is not lost to a reset. */
 export const LINGER_MS: number = 2000;
+/** Clients of one worker that were turned away and are still listened to; one more, and the oldest goes. */
+export const LINGERING_CLIENTS_MAX: number = 256;
 
 /** Connections that one server lends to single sessions (transactions, blocking commands), free ones included. */
 export const LEASES_MAX: number = 4096;

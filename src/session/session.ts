@@ -122,7 +122,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     if (!mustStop) input.keepRest();
     this.setPaused(mustStop && !(this.isBlocked && !this.isUnwatchable));
     if (this.hasEnded && !mustStop) this.finish();
-    else if (this.isDraining) this.closeIfIdle();
+    else if (this.isDraining) this.finishIfIdle();
   }
 
   mayTakeMore(): boolean {
@@ -156,6 +156,11 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
   /** Too much has come in to go on reading only to see the client leave. */
   private get isUnwatchable(): boolean {
     return this.onSettledForMove !== null || this.input.size > BLOCKED_INPUT_BYTES_MAX;
+  }
+
+  /** Stops taking requests until it is woken (`Turn.wake`). */
+  waitForWake(): void {
+    this.isWaiting = true;
   }
 
   /** Stops taking requests until `connection` has room. */
@@ -245,7 +250,22 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     return !this.isClosed && !this.isFinishing;
   }
 
-  /** Takes no more requests, and calls `onSettled` once no reply is owed: the moment to `save` and `leave`. */
+  /** The lowest format of parcels that can carry it as it is now. */
+  get needsFormat(): number {
+    return this.frontend.needsFormat;
+  }
+
+  /** Better let it stay, unless all must go. */
+  get prefersToStay(): boolean {
+    return this.frontend.prefersToStay;
+  }
+
+  /** After `beginMove`: now is a moment to `save` and `leave`. */
+  get isReadyToMove(): boolean {
+    return this.canMove && (this.isSettled || this.frontend.movesUnsettled);
+  }
+
+  /** Takes no more requests, and calls `onSettled`, maybe again and again, when it `isReadyToMove`. */
   beginMove(onSettled: () => void): void {
     this.onSettledForMove = onSettled;
     this.setPaused(true);
@@ -297,13 +317,13 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
       this.finishIfDone();
       return;
     }
-    if (this.onSettledForMove !== null && (this.isSettled || this.frontend.movesUnsettled)) {
+    if (this.onSettledForMove !== null && this.isReadyToMove) {
       this.onSettledForMove();
       return;
     }
     const hasRoom = result === WRITTEN || this.out.size < SESSION_OUTPUT_LOW_BYTES;
     if (this.isPaused && hasRoom && this.mayTakeMore()) this.host.turn.wake(this);
-    if (this.isDraining) this.closeIfIdle();
+    if (this.isDraining) this.finishIfIdle();
   }
 
   onDrain(): void {
@@ -353,14 +373,14 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     }
   }
 
-  /** Closes as soon as nothing is in flight. */
+  /** Ends as soon as nothing is in flight. */
   drain(): void {
     this.isDraining = true;
-    this.closeIfIdle();
+    this.finishIfIdle();
   }
 
-  private closeIfIdle(): void {
-    if (this.isIdle) this.close();
+  private finishIfIdle(): void {
+    if (this.isIdle) this.finish();
   }
 
   close(): void {

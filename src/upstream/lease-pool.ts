@@ -4,17 +4,31 @@ import type { Failure, Lease, Upstream } from "../api/upstream.ts";
 import { LEASE_IDLE_MS, LEASES_FREE_MAX, LEASES_MAX } from "../base/limits.ts";
 import { LeasedConnection, type LeaseOwner } from "./leased-connection.ts";
 
+/** What all servers together may lend. */
+export interface LeaseLimit {
+  /** Connections that are lent, or free: kept up to date here. */
+  lent: number;
+  readonly hasRoom: boolean;
+}
+
 export class LeasePool {
   private readonly upstream: Upstream;
   private readonly variants: readonly UpstreamProtocol[];
   private readonly owner: LeaseOwner;
+  private readonly limit: LeaseLimit;
   /** Lent and free ones. */
   private readonly all: Set<LeasedConnection> = new Set();
   /** Longest free first. */
   private readonly free: LeasedConnection[] = [];
 
   /** @param variants may grow */
-  constructor(upstream: Upstream, owner: LeaseOwner, variants: readonly UpstreamProtocol[]) {
+  constructor(
+    upstream: Upstream,
+    owner: LeaseOwner,
+    variants: readonly UpstreamProtocol[],
+    limit: LeaseLimit,
+  ) {
+    this.limit = limit;
     this.upstream = upstream;
     this.owner = owner;
     this.variants = variants;
@@ -27,8 +41,12 @@ export class LeasePool {
       this.free.splice(i, 1);
       return connection;
     }
-    if (this.all.size >= LEASES_MAX) this.free[0]?.discard();
-    return this.all.size >= LEASES_MAX ? null : this.add(variant);
+    if (this.isFull) this.free[0]?.discard();
+    return this.isFull ? null : this.add(variant);
+  }
+
+  private get isFull(): boolean {
+    return this.all.size >= LEASES_MAX || !this.limit.hasRoom;
   }
 
   adopt(fd: number, variant: number): Lease {
@@ -41,6 +59,7 @@ export class LeasePool {
     const { owner, upstream, variants } = this;
     const connection = new LeasedConnection(owner, variants[variant]!, upstream, variant);
     this.all.add(connection);
+    this.limit.lent++;
     return connection;
   }
 
@@ -52,8 +71,13 @@ export class LeasePool {
       this.free.push(connection);
       return;
     }
-    if (isFree) connection.discard();
+    if (isFree) {
+      // Comes back here.
+      connection.discard();
+      return;
+    }
     this.all.delete(connection);
+    this.limit.lent--;
     const at = this.free.indexOf(connection);
     if (at >= 0) this.free.splice(at, 1);
   }
@@ -67,7 +91,7 @@ export class LeasePool {
 
   /** Takes every connection from whoever has it. */
   takeDown(sent: Failure, unsent: Failure): void {
-    for (const connection of [...this.all]) connection.fail(sent, unsent);
+    for (const connection of [...this.all]) connection.takeDown(sent, unsent);
   }
 
   get pendingCount(): number {

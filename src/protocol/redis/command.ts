@@ -55,9 +55,15 @@ export interface CommandPolicy {
   readonly allowed: ReadonlySet<string>;
   /** Refused although they would be passed on. */
   readonly denied: ReadonlySet<string>;
+  /** The pool has several servers. */
+  readonly isSharded: boolean;
 }
 
-export const DEFAULT_POLICY: CommandPolicy = { allowed: new Set(), denied: new Set() };
+export const DEFAULT_POLICY: CommandPolicy = {
+  allowed: new Set(),
+  denied: new Set(),
+  isSharded: true,
+};
 
 const SPLIT: Readonly<Record<string, Merge>> = {
   MGET: "array",
@@ -79,7 +85,7 @@ const MERGES: Readonly<Record<string, Merge>> = {
   agg_logical_or: "or",
 };
 
-const LOCAL = /^(PING|ECHO|QUIT|AUTH|SELECT|HELLO|RESET|INFO|CLIENT\|.*|COMMAND|COMMAND\|.*)$/;
+const LOCAL = /^(PING|ECHO|QUIT|AUTH|SELECT|HELLO|RESET|INFO|CLIENT\|.*)$/;
 const TRANSACTION = /^(MULTI|EXEC|DISCARD|WATCH|UNWATCH)$/;
 const SCRIPT = /^(EVAL|EVAL_RO|EVALSHA|EVALSHA_RO|FCALL|FCALL_RO|SCRIPT\|.*|FUNCTION\|.*)$/;
 const SPECIAL = /^(SCAN|RANDOMKEY|WAIT)$/;
@@ -128,7 +134,9 @@ function dispositionOf({ name, flags, keySpecs, ...facts }: CommandFacts): Dispo
 }
 
 /** Why a command cannot pass, or "" when it can. */
-function refusalOf({ name, flags }: CommandFacts, { allowed, denied }: CommandPolicy): string {
+function refusalOf(facts: CommandFacts, policy: CommandPolicy): string {
+  const { name, flags } = facts;
+  const { allowed, denied } = policy;
   const shown = name.replace("|", " ");
   const container = name.split("|")[0]!;
   if (denied.has(name) || denied.has(container))
@@ -137,7 +145,14 @@ function refusalOf({ name, flags }: CommandFacts, { allowed, denied }: CommandPo
     return `'${shown}' takes a whole connection for good and cannot pass a proxy; connect to the server directly`;
   if (CLUSTER.test(name)) return "This instance has cluster support disabled";
   if (LOCAL.test(name) || HARMLESS.test(name)) return "";
-  if (!(flags.includes("admin") || HARMFUL.test(name))) return "";
   if (allowed.has(name) || allowed.has(container)) return "";
+  if (
+    facts.isLearned &&
+    policy.isSharded &&
+    facts.keySpecs.length === 0 &&
+    facts.requestPolicy === ""
+  )
+    return `'${shown}' does not say where its keys are, so no server can be chosen for it; use a pool of one server, or send it to any server with 'allow_commands'`;
+  if (!(flags.includes("admin") || HARMFUL.test(name))) return "";
   return `'${shown}' could harm others behind this shared proxy and is denied; connect to the server directly, or allow it with 'allow_commands'`;
 }

@@ -3,6 +3,8 @@ import type { Command } from "../../protocol/redis/command.ts";
 import { encodeError } from "../../protocol/redis/encode.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
 
+export const NOAUTH: Buffer = encodeError("NOAUTH Authentication required.");
+
 export const NO_SERVER: Buffer = encodeError(
   "ERR Connection refused (all servers of the pool are ejected)",
 );

@@ -19,9 +19,11 @@ import { CommandTable } from "../../../src/protocol/redis/command-table.ts";
 import { RequestScanner } from "../../../src/protocol/redis/request-scanner.ts";
 import { RequestView } from "../../../src/protocol/redis/request-view.ts";
 import type { RedisClientState } from "../../../src/session/redis/client-state.ts";
+import { CommandLearner } from "../../../src/session/redis/learn-commands.ts";
 import { RedisFrontend } from "../../../src/session/redis/redis-frontend.ts";
 import { VariantTable } from "../../../src/session/redis/variant-table.ts";
 import { Session } from "../../../src/session/session.ts";
+import { noColleagues } from "../../support/colleagues.ts";
 
 export class FakeStream implements Stream {
   fd = 7;
@@ -249,6 +251,7 @@ export function createRig(
   const connections = Array.from({ length: servers }, (_, i) => new FakeConnection(i, turn));
   const upstreams: Upstream[] = connections.map((connection, index) => ({
     name: `s${index}`,
+    address: `127.0.0.1:${index + 1}`,
     index,
     isEjected: false,
     connection: () => connection,
@@ -285,9 +288,17 @@ export function createRig(
   stream.onClose = () => session.onClose("");
   let ids = 0;
   const commands = new CommandTable();
+  const learner = new CommandLearner(commands, turn);
   const pool = {
-    ...{ route, commands, password, hashTag: null, nextClientId: () => ++ids, count() {} },
+    route,
+    commands,
+    learner,
+    password,
+    hashTag: null,
+    colleagues: noColleagues(),
     variants: new VariantTable(password, 0),
+    nextClientId: () => ++ids,
+    count() {},
   };
   session.attach(new RedisFrontend(pool, session, state));
   const rig: Rig = {

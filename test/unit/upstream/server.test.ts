@@ -22,7 +22,7 @@ class TestServer extends Server {
   readonly attempts: Attempt[] = [];
 
   override connect(events: ConnectEvents, streamEvents: StreamEvents): ConnectAttempt {
-    return attemptRecorder(this.attempts)(events, streamEvents);
+    return attemptRecorder(this.attempts)(events, streamEvents, false);
   }
 }
 
@@ -71,6 +71,7 @@ function createServer(
     poolBase: 0,
     serverBase: 20,
     log: SILENT,
+    leaseLimit: { lent: 0, hasRoom: true },
     onEjectionChange: () => changes++,
   });
   return { server, timers, counters, changes: () => changes };
