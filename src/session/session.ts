@@ -186,8 +186,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
 
   onFailure(token: number, count: number, failure: Failure): void {
     if (this.isClosed) return;
-    const { counters, countersBase } = this.host;
-    counters[countersBase + POOL.forward_error]! += count;
+    this.tally(POOL.forward_error, count);
     let length = 0;
     for (let i = 0; i < count; i++) {
       const failed = (token + i) & TOKEN_MASK;
@@ -238,8 +237,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
       this.host.turn.mark(this);
       return;
     }
-    const { counters, countersBase } = this.host;
-    counters[countersBase + POOL.client_output_cut]! += 1;
+    this.tally(POOL.client_output_cut, 1);
     this.close();
   }
 
@@ -339,8 +337,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
       this.close();
       return;
     }
-    const { counters, countersBase } = this.host;
-    counters[countersBase + POOL.client_eof]! += 1;
+    this.tally(POOL.client_eof, 1);
     this.hasEnded = true;
     // With requests left that were only held back, `takeRequests` finishes.
     if (!this.isPaused) this.finish();
@@ -348,8 +345,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
 
   onClose(cause: string): void {
     if (this.isClosed) return;
-    const { counters, countersBase } = this.host;
-    if (cause !== "") counters[countersBase + POOL.client_err]! += 1;
+    if (cause !== "") this.tally(POOL.client_err, 1);
     this.release();
   }
 
@@ -387,6 +383,10 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     if (this.isClosed) return;
     this.release();
     this.stream.close();
+  }
+
+  private tally(counter: number, by: number): void {
+    this.host.counters[this.host.countersBase + counter]! += by;
   }
 
   private release(): void {
