@@ -3,29 +3,36 @@
  *
  * Neighbouring requests for one connection form a run: they go as one range, and cost one copy.
  */
+import type { Colleagues } from "../../api/colleagues.ts";
 import type { Failure, Lease, Route, Upstream, UpstreamConnection } from "../../api/upstream.ts";
 import type { Command } from "../../protocol/redis/command.ts";
 import type { CommandTable } from "../../protocol/redis/command-table.ts";
-import { encodeError, type RespVersion } from "../../protocol/redis/encode.ts";
+import { encodeError } from "../../protocol/redis/encode.ts";
 import { RequestScanner } from "../../protocol/redis/request-scanner.ts";
 import { RequestView } from "../../protocol/redis/request-view.ts";
 import type { Frontend } from "../frontend.ts";
 import type { Session } from "../session.ts";
 import { type RedisClientState, startState } from "./client-state.ts";
+import { findCommand } from "./find-command.ts";
 import { HANDLERS } from "./handlers.ts";
 import { crossServerFault, pickForKeys, refusedOption } from "./keys-command.ts";
-import { isHttp, NO_SERVER, unknownCommand, unknownSubcommand, wrongArity } from "./refusals.ts";
+import type { CommandLearner } from "./learn-commands.ts";
+import { NO_SERVER, wrongArity } from "./refusals.ts";
 import { Splitter } from "./split.ts";
-import { variantOf } from "./variant.ts";
+import type { Variant, VariantTable } from "./variant-table.ts";
 
 /** What the Redis sessions of one pool share. */
 export interface RedisPool {
   readonly route: Route;
   /** The commands that this pool knows, and what becomes of each. */
   readonly commands: CommandTable;
+  readonly learner: CommandLearner;
   /** Clients must AUTH with it; null: they need not. */
   readonly password: string | null;
   readonly hashTag: string | null;
+  readonly variants: VariantTable;
+  /** The same pool in other workers. */
+  readonly colleagues: Colleagues;
   nextClientId(): number;
   /** Counts requests, and among them those that no server saw, into the pool's statistics. */
   count(requests: number, local: number, protocolErrors: number): void;
@@ -40,7 +47,6 @@ export interface Mode {
 }
 
 const NONE: Buffer = Buffer.alloc(0);
-const NOAUTH: Buffer = encodeError("NOAUTH Authentication required.");
 
 /** Replies to failures, by failure: they are few objects for many requests. */
 const failureReplies = new WeakMap<Failure, Buffer>();
@@ -49,9 +55,11 @@ export class RedisFrontend implements Frontend {
   readonly state: RedisClientState;
   readonly pool: RedisPool;
   readonly session: Session;
-  /** The kind of server connection that this client's requests need. */
+  /** The kind of server connection that this client's requests need; see VariantTable. */
   variant: number;
   mode: Mode | null = null;
+  /** The request at hand cannot be taken yet, because its command is being asked for. */
+  isDeferred = false;
   /** What this client has of its own; requests for that server go there. */
   pin: Lease | null = null;
 
@@ -81,8 +89,14 @@ export class RedisFrontend implements Frontend {
   ) {
     this.pool = pool;
     this.session = session;
-    this.state = state ?? startState(pool.nextClientId(), pool.password === null);
-    this.variant = variantOf(this.state.version);
+    const start = startState(state?.id ?? pool.nextClientId(), pool.password === null);
+    this.state = { ...start, ...state };
+    this.variant = pool.variants.hold(this.state);
+    if (this.variant < 0) {
+      // Too many kinds are in use to take in one more, from another process. No request may go as somebody else.
+      this.variant = pool.variants.hold(start);
+      session.finish();
+    }
     this.scanner.isAuthenticated = this.state.isAuthenticated;
     this.view = new RequestView();
     this.splitter = new Splitter(this);
@@ -123,6 +137,7 @@ export class RedisFrontend implements Frontend {
   }
 
   failureReply(failure: Failure): Buffer {
+    if (failure.reply !== undefined) return failure.reply;
     let reply = failureReplies.get(failure);
     if (reply === undefined) {
       reply = encodeError(`ERR ${failure.text}`);
@@ -143,6 +158,14 @@ export class RedisFrontend implements Frontend {
     return false;
   }
 
+  get needsFormat(): number {
+    return this.prefersToStay ? 2 : 1;
+  }
+
+  get prefersToStay(): boolean {
+    return this.pin !== null || this.mode !== null;
+  }
+
   leave(): void {
     this.pin?.leave();
     this.pin = null;
@@ -151,6 +174,7 @@ export class RedisFrontend implements Frontend {
   close(): void {
     this.pin?.release(false);
     this.pin = null;
+    this.pool.variants.release(this.variant);
   }
 
   /** Answers the request at hand without a server. */
@@ -191,8 +215,12 @@ export class RedisFrontend implements Frontend {
 
   /** False: the request cannot be taken now, and nothing was done about it. */
   private handle(view: RequestView): boolean {
-    const command = this.findCommand(view);
-    if (command === null) return true;
+    const command = findCommand(this, view);
+    if (command === null) {
+      const { isDeferred } = this;
+      this.isDeferred = false;
+      return !isDeferred;
+    }
     if (this.mode !== null) return this.mode.handle(command, view);
     return this.dispatch(command, view);
   }
@@ -206,40 +234,19 @@ export class RedisFrontend implements Frontend {
     return HANDLERS[disposition](this, command, view);
   }
 
-  /** The client has chosen its protocol. */
-  chose(version: RespVersion): void {
-    this.state.version = version;
-    this.variant = variantOf(version);
-  }
-
-  /** The command if it is known, complete and allowed; else null, and the client was told. */
-  private findCommand(view: RequestView): Command | null {
-    const { commands } = this.pool;
-    let command = commands.find(view.bytes, view.from(0), view.to(0));
-    // A subcommand is only one behind its container's name.
-    if (command === null || command.name.includes("|")) {
-      if (isHttp(view)) this.session.close();
-      else this.refuse(unknownCommand(view));
-      return null;
-    }
-    if (command.isContainer && view.count > 1) {
-      const container = command;
-      command = commands.findSubcommand(container, view.bytes, view.from(1), view.to(1));
-      if (command === null) {
-        this.refuse(unknownSubcommand(container, view));
-        return null;
-      }
-    }
-    const { arity } = command;
-    if (arity > 0 ? view.count !== arity : view.count < -arity) {
-      this.refuse(wrongArity(command));
-      return null;
-    }
-    if (!this.state.isAuthenticated && !command.needsNoAuth) {
-      this.refuse(NOAUTH);
-      return null;
-    }
-    return command;
+  /**
+   * From now on the client's requests need other connections. Only while nothing is owed to it (`settleFirst`). Whether servers
+   * agree is the caller's business, as is a `pin`.
+   * @returns false: too many kinds of connections are in use; nothing has changed
+   */
+  switchTo(change: Partial<Variant>): boolean {
+    const { variants } = this.pool;
+    const number = variants.hold({ ...this.state, ...change });
+    if (number < 0) return false;
+    variants.release(this.variant);
+    this.variant = number;
+    Object.assign(this.state, change);
+    return true;
   }
 
   /** Sends the request at hand to the server of its argument number `key`. */
