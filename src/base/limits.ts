@@ -40,6 +40,8 @@ export const SESSION_OUTPUT_HIGH_BYTES: number = 1 * MIB;
 export const SESSION_OUTPUT_LOW_BYTES: number = 256 * KIB;
 /** A client with more than this unread, when yet another reply arrives, is cut. */
 export const SESSION_OUTPUT_MAX_BYTES: number = 512 * MIB;
+/** Replies above this count as large: fewer of them may be on their way to one session at once. */
+export const LARGE_REPLY_BYTES: number = 32 * KIB;
 /** Replies of this many bytes may be on their way to one session: large values shrink its window of pending replies. */
 export const SESSION_WINDOW_BYTES: number = 64 * MIB;
 

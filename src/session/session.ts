@@ -16,6 +16,7 @@ import { copyOf } from "../base/copy-of.ts";
 import { InputBuffer } from "../base/input-buffer.ts";
 import {
   BLOCKED_INPUT_BYTES_MAX,
+  LARGE_REPLY_BYTES,
   LINGER_MS,
   PENDING_REPLIES_MAX,
   PENDING_REPLIES_START,
@@ -397,6 +398,3 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     this.host.onSessionClosed(this);
   }
 }
-
-/** Replies above this count as large: the window shrinks so that not too many of them are on their way at once. */
-const LARGE_REPLY_BYTES = 32 * 1024;
