@@ -94,6 +94,8 @@ export interface Lease extends UpstreamConnection {
 /** One server. */
 export interface Upstream {
   readonly name: string;
+  /** Where it is, as it is written in a configuration. */
+  readonly address: string;
   /** Position in its pool. */
   readonly index: number;
   /** Taken out of the ring until it answers again. */
@@ -103,7 +105,7 @@ export interface Upstream {
    * order is kept. A variant is what must not be mixed on a connection (protocol, database, user); the pool numbers them.
    */
   connection(lane: number, variant: number): UpstreamConnection;
-  /** A connection of kind `variant` for one session alone; null: this server has lent as many as it may. */
+  /** A connection of kind `variant` for one session alone; null: as many are lent as may be. */
   lease(variant: number): Lease | null;
   /** Goes on with a leased connection that another process has left; `fd` belongs to the lease. */
   adopt(fd: number, variant: number): Lease;

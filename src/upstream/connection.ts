@@ -51,7 +51,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   isMarked = false;
 
   protected readonly owner: ConnectionOwner;
-  protected readonly protocol: UpstreamProtocol;
+  readonly protocol: UpstreamProtocol;
   protected readonly statistics: ConnectionStatistics;
   protected state: State = "idle";
   protected stream: Stream | null = null;
@@ -60,7 +60,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   private failedAttempts = 0;
   /** Connections lost since the last reply. */
   private losses = 0;
-  private connectStartedMs = 0;
+  protected connectStartedMs = 0;
   protected handshake: Handshake | null = null;
 
   protected readonly out: ByteQueue = new ByteQueue();
@@ -69,7 +69,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   private readonly scanner: ReplyScanner;
   private waiters: Wakeable[] = [];
   /** Since when a reply has been owed without any byte from the server. */
-  private quietSinceMs = 0;
+  protected quietSinceMs = 0;
   private lastTroubleMs = 0;
 
   constructor(owner: ConnectionOwner, protocol: UpstreamProtocol) {
@@ -131,6 +131,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
         onError: (cause) => this.onConnectFailed(cannotConnect(this.owner.name, cause)),
       },
       this,
+      !this.isShared,
     );
   }
 
@@ -178,7 +179,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     this.refusal = null;
     this.quietSinceMs = this.owner.turn.nowMs;
     this.owner.turn.mark(this);
-    this.owner.onUp();
+    if (this.isShared) this.owner.onUp();
   }
 
   protected onConnectFailed(failure: Failure): void {
@@ -198,6 +199,11 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
 
   /** The connection could not be made, or was lost with `failure`. */
   protected onGone(_failure: Failure): void {}
+
+  /** All clients' requests use it: how it fares tells about the server, and it is kept up. */
+  protected get isShared(): boolean {
+    return true;
+  }
 
   /** Milliseconds that a reply may take; null: as long as it likes. */
   protected get timeoutMs(): number | null {
@@ -280,7 +286,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   private scanHandshake(handshake: Handshake): boolean {
     const fault = handshake.scan(this.input, this.scanner);
     if (fault !== null) {
-      this.onConnectFailed(handshakeRefused(this.owner.name, fault, handshake.lastReply));
+      this.onConnectFailed(handshakeRefused(this.owner.name, fault, handshake.refusalReply));
     } else if (handshake.isDone) this.ready();
     return fault === null && handshake.isDone;
   }
@@ -312,8 +318,8 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     this.state = "idle";
     this.refusal = null;
     this.lose(sent, unsent);
-    if (wasBusy) this.owner.onTrouble();
-    if (this.state === "idle" && this.owner.isEager) {
+    if (wasBusy && this.isShared) this.owner.onTrouble();
+    if (this.state === "idle" && this.isShared && this.owner.isEager) {
       // Not at once: a server that accepts and hangs up would be called without end.
       this.losses++;
       this.cancelRetry();
@@ -323,7 +329,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     this.onGone(sent);
   }
 
-  private lose(sent: Failure, unsent: Failure): void {
+  protected lose(sent: Failure, unsent: Failure): void {
     this.attempt?.abandon();
     this.attempt = null;
     const stream = this.stream;

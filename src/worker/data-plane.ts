@@ -10,6 +10,7 @@ import {
 } from "../api/control.ts";
 import { POOL } from "../api/stats.ts";
 import { assert } from "../base/assert.ts";
+import { DescriptorBudget } from "../base/descriptor-budget.ts";
 import { schedule } from "../base/schedule.ts";
 import { Turn } from "../base/turn.ts";
 import { initHashes } from "../hash/hash-function.ts";
@@ -53,10 +54,10 @@ class WorkerDataPlane implements DataPlane {
   private readonly pools: Map<string, PoolPlane> = new Map();
   private readonly acceptors: Acceptor[] = [];
   private readonly deadlines: Timer;
-  private readonly clientsMax: number;
+  private readonly descriptors: DescriptorBudget;
   private readonly farewells = new Farewells({
     schedule,
-    hasRoom: () => this.hasRoom(),
+    hasRoom: () => this.descriptors.hasRoom,
     onGone: () => this.checkGone(),
   });
   private clientIds = 0;
@@ -79,7 +80,11 @@ class WorkerDataPlane implements DataPlane {
       (sum, pool) => sum + pool.servers.length * pool.serverConnections,
       0,
     );
-    this.clientsMax = Math.max(openFilesMax() - servers - RESERVED_FILES, 1);
+    const descriptorsMax = Math.max(openFilesMax() - servers - RESERVED_FILES, 1);
+    this.descriptors = new DescriptorBudget(
+      descriptorsMax,
+      () => this.clients + this.farewells.size,
+    );
     for (const pool of options.config.pools) this.addPool(pool, turn);
     this.deadlines = setInterval(() => this.checkDeadlines(), DEADLINE_STEP_MS);
   }
@@ -99,7 +104,7 @@ class WorkerDataPlane implements DataPlane {
       this.mutex = new AcceptMutex({
         lockFile: `/proc/self/fd/${STATS_FD}`,
         workers: this.options.workers,
-        clientsMax: this.clientsMax,
+        clientsMax: this.descriptors.max,
         clientsHere: () => this.clients,
         clientsEverywhere: () => this.allClientsEverywhere(),
         wakeNext: () => this.wakeLeastLoaded(turns?.bells ?? []),
@@ -194,8 +199,9 @@ class WorkerDataPlane implements DataPlane {
     );
     const movable = all.filter(({ session }) => session.canMove);
     if (most === null) return movable;
-    movable.sort((a, b) => Number(b.session.isIdle) - Number(a.session.isIdle));
-    return movable.filter((_, index) => index < most);
+    const willing = movable.filter(({ session }) => !session.prefersToStay);
+    willing.sort((a, b) => Number(b.session.isIdle) - Number(a.session.isIdle));
+    return willing.filter((_, index) => index < most);
   }
 
   adopt(parcels: number, done: (adopted: number, failed: number) => void): void {
@@ -261,7 +267,8 @@ class WorkerDataPlane implements DataPlane {
         counters,
         colleagues: colleaguesInPool(colleagues, pool.name),
         clientsEverywhere: () => this.clientsEverywhere(layout.base),
-        makeRoom: () => this.hasRoom() || this.farewells.letGo(),
+        leaseLimit: this.descriptors,
+        makeRoom: () => this.descriptors.hasRoom || this.farewells.letGo(),
         refuse: (stream, words) => this.farewells.bid(stream, words),
         nextClientId: () => ++this.clientIds * CLIENT_ID_STEP + (birth % CLIENT_ID_STEP),
         onClientGone: (session) => this.onClientGone(session),
@@ -285,11 +292,6 @@ class WorkerDataPlane implements DataPlane {
       clients += memory[i * stats.stride + poolBase + POOL.client_connections]!;
     }
     return clients;
-  }
-
-  /** For one more client. */
-  private hasRoom(): boolean {
-    return this.clients + this.farewells.size < this.clientsMax;
   }
 
   private checkDeadlines(): void {

@@ -14,8 +14,10 @@ import { PoolRoute } from "../route/pool-route.ts";
 import type { MemcachePool } from "../session/memcache/memcache-pool.ts";
 import { CommandLearner } from "../session/redis/learn-commands.ts";
 import type { RedisPool } from "../session/redis/redis-frontend.ts";
+import { VariantTable } from "../session/redis/variant-table.ts";
 import { Session } from "../session/session.ts";
 import type { SavedSession, SessionHost } from "../session/session-host.ts";
+import type { LeaseLimit } from "../upstream/lease-pool.ts";
 import { Server } from "../upstream/server.ts";
 import { createPoolProtocol, type PoolProtocol } from "./pool-protocol.ts";
 
@@ -33,6 +35,8 @@ export interface PoolPlaneOptions {
   readonly makeRoom: () => boolean;
   /** Says `words` to a client that may not stay; the result is what `accept` returns. */
   readonly refuse: (stream: Stream, words: Buffer) => StreamEvents | null;
+  /** What servers may lend to sessions. */
+  readonly leaseLimit: LeaseLimit;
   /** A number that no other client of any worker has. */
   readonly nextClientId: () => number;
   readonly onClientGone: (session: Session) => void;
@@ -44,6 +48,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
   readonly counters: Float64Array;
   readonly countersBase: number;
   readonly route: PoolRoute;
+  readonly variants: VariantTable;
   readonly commands: CommandTable;
   readonly learner: CommandLearner;
   readonly password: string | null;
@@ -82,6 +87,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
       servers: pool.servers,
       random: Math.random,
     });
+    this.variants = new VariantTable(pool.redisAuth, pool.redisDb);
     this.protocol = createPoolProtocol(pool, this);
     const serverBases = new Map(layout.servers.map(({ name, base }) => [name, base]));
     this.servers = pool.servers.map(
@@ -99,6 +105,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
           poolBase: layout.base,
           serverBase: serverBases.get(server.name)!,
           log: options.log.child({ pool: pool.name }),
+          leaseLimit: options.leaseLimit,
           onEjectionChange: () => this.route.rebuild(),
         }),
     );
@@ -150,7 +157,14 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
 
   checkDeadlines(nowMs: number): void {
     for (const server of this.servers) server.checkDeadlines(nowMs);
+    this.variants.sweep(nowMs, this.forgetVariant);
   }
+
+  private readonly forgetVariant = (number: number): boolean => {
+    let areForgotten = true;
+    for (const server of this.servers) areForgotten = server.forgetVariant(number) && areForgotten;
+    return areForgotten;
+  };
 
   /** Idle clients leave at once, the others after their last reply. */
   drain(): void {

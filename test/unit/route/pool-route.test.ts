@@ -13,6 +13,7 @@ test.each(["ketama", "modula"] as const)(
     const servers = Array.from({ length: 4 }, (_, i) => ({ name: `10.0.0.${i}:6379`, weight: 1 }));
     const upstreams = servers.map(({ name }, index) => ({
       name,
+      address: name,
       index,
       isEjected: false as boolean,
       connection: (): never => {

@@ -190,7 +190,10 @@ export function createConnectionRig(
       retryDelayMs: (failedAttempts) => 10 * failedAttempts,
       schedule: timerRecorder(timers),
     },
-    createRedisUpstream(2, password, 0),
+    createRedisUpstream({
+      ...{ version: 2, database: 0, user: null },
+      password: password === null ? null : Buffer.from(password),
+    }),
   );
   const sink = new RecordingSink();
   const endTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

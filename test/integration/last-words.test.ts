@@ -1,4 +1,4 @@
-/** A client that may not stay reads why, and sees its connection end instead of break, whatever it has sent by then. */
+/** A client that may not stay sees its connection end, not break, and reads all it was told, whatever it has sent by then. */
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { freePort } from "../support/free-port.ts";
 import { type MemcachedServer, startMemcached } from "../support/memcached-server.ts";
@@ -171,6 +171,27 @@ describe("one too many that has talked before anybody was there to hear it", () 
     talker.hangUp();
     expect(await first.ask("mn\r\n")).toBe("MN\r\n");
   });
+});
+
+test("a drain that begins while a client's request is on its way ends the connection in order", async () => {
+  const listen = `127.0.0.1:${freePort()}`;
+  const proxy = await startOver(redisPool({ listen, servers: [await redis()] }));
+  const talker = await Talker.connect(proxy.endpoints[0]!);
+  talker.say("PING\r\n");
+  await talker.until("a reply", () => talker.heard === "+PONG\r\n");
+  const [worker = 0] = proxy.workerPids();
+  await stopProcess(worker);
+  process.kill(proxy.pid, "SIGQUIT");
+  await talker.until("the drain", () => proxy.stderr().includes("draining signal=SIGQUIT"));
+  // The worker has been told by then, and hears this only after it.
+  talker.say("PING\r\n".repeat(100));
+  process.kill(worker, "SIGCONT");
+  await talker.until("the end of what it hears", () => talker.hasHeardAll);
+  talker.say("PING\r\n".repeat(100));
+  talker.hangUp();
+  await talker.until("its end", () => talker.end !== null);
+  expect(talker.end).toBe("");
+  expect(await proxy.exited).toBe(0);
 });
 
 test("who never hangs up is not listened to for ever", async () => {
