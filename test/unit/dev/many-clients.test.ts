@@ -48,7 +48,7 @@ const SCRIPTS: Readonly<Record<string, readonly Step[]>> = {
     "b PUBLISH c hello",
     "a < 1",
     "b PUBLISH nobody x",
-    "a UNSUBSCRIBE",
+    "a UNSUBSCRIBE d c",
     "a < 1",
   ],
   "a pattern": [
