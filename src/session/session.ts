@@ -17,6 +17,7 @@ import { InputBuffer } from "../base/input-buffer.ts";
 import {
   BLOCKED_END_MS,
   BLOCKED_INPUT_BYTES_MAX,
+  LARGE_REPLY_BYTES,
   LINGER_MS,
   SESSION_OUTPUT_HIGH_BYTES,
   SESSION_OUTPUT_LOW_BYTES,
@@ -195,8 +196,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
 
   onFailure(token: number, count: number, failure: Failure): void {
     if (this.isClosed) return;
-    const { counters, countersBase } = this.host;
-    counters[countersBase + POOL.forward_error]! += count;
+    this.tally(POOL.forward_error, count);
     let length = 0;
     for (let i = 0; i < count; i++) {
       const failed = (token + i) & TOKEN_MASK;
@@ -241,8 +241,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
       this.host.turn.mark(this);
       return;
     }
-    const { counters, countersBase } = this.host;
-    counters[countersBase + POOL.client_output_cut]! += 1;
+    this.tally(POOL.client_output_cut, 1);
     this.close();
   }
 
@@ -335,8 +334,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
       this.close();
       return;
     }
-    const { counters, countersBase } = this.host;
-    counters[countersBase + POOL.client_eof]! += 1;
+    this.tally(POOL.client_eof, 1);
     this.hasEnded = true;
     if (this.isBlocked) this.closeIfBlocked();
     // With requests left that were only held back, `takeRequests` finishes.
@@ -345,8 +343,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
 
   onClose(cause: string): void {
     if (this.isClosed) return;
-    const { counters, countersBase } = this.host;
-    if (cause !== "") counters[countersBase + POOL.client_err]! += 1;
+    if (cause !== "") this.tally(POOL.client_err, 1);
     this.release();
   }
 
@@ -384,6 +381,10 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     if (this.isClosed) return;
     this.release();
     this.stream.close();
+  }
+
+  private tally(counter: number, by: number): void {
+    this.host.counters[this.host.countersBase + counter]! += by;
   }
 
   private release(): void {
