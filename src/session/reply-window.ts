@@ -1,12 +1,10 @@
 /** How many replies may be owed to one client at once: more and more while they are small, few while they are large. */
 import {
+  LARGE_REPLY_BYTES,
   PENDING_REPLIES_MAX,
   PENDING_REPLIES_START,
   SESSION_WINDOW_BYTES,
 } from "../base/limits.ts";
-
-/** Replies above this count as large: not too many of them may be on their way at once. */
-const LARGE_REPLY_BYTES = 32 * 1024;
 
 export class ReplyWindow {
   size: number = PENDING_REPLIES_START;

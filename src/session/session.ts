@@ -17,7 +17,6 @@ import { InputBuffer } from "../base/input-buffer.ts";
 import {
   BLOCKED_END_MS,
   BLOCKED_INPUT_BYTES_MAX,
-  LARGE_REPLY_BYTES,
   LINGER_MS,
   SESSION_OUTPUT_HIGH_BYTES,
   SESSION_OUTPUT_LOW_BYTES,
