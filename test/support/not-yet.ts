@@ -19,6 +19,7 @@ export const NOT_YET: readonly string[] = [
   "transactions",
   "reply switches",
   "subscribing",
+  "blocking scenarios",
   "subscription scenarios",
   "transaction scenarios",
   "session scenarios",
