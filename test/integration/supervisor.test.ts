@@ -14,9 +14,10 @@ import {
   writeConfig,
 } from "../support/echo-proxy.ts";
 import { freePort } from "../support/free-port.ts";
+import { stopProcess } from "../support/stop-process.ts";
 
 // Many processes on a machine that may be busy.
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 afterEach(cleanUp);
 
 async function start(
@@ -85,7 +86,7 @@ test("a client that waits while the only worker is dead is served by the next on
   const proxy = await start(port, ["--workers", "1"]);
   const pid = proxy.workers().get(0)!;
   // Stopped, it accepts nobody: the clients wait in the socket's queue.
-  process.kill(pid, "SIGSTOP");
+  await stopProcess(pid);
   const clients = await Promise.all(Array.from({ length: 8 }, () => connectClient(port)));
   const answers = clients.map((client) => client.ask("late"));
   process.kill(pid, "SIGKILL");

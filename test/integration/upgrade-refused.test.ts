@@ -8,7 +8,7 @@ import { SteadyLoad } from "../support/steady-load.ts";
 import { clientOf, start, stopAll, variant } from "../support/upgrade-rig.ts";
 
 // Many processes on a machine that may be busy.
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 afterEach(stopAll);
 
 /** An ELF header of this length, and of a machine that this one is not. */
