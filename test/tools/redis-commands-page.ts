@@ -2,7 +2,12 @@
  * Writes docs/redis-commands.md: every command, and what becomes of it over one server and over many. Part of `npm run docs`.
  */
 import { writeFileSync } from "node:fs";
-import type { Command, Disposition, Merge } from "../../src/protocol/redis/command.ts";
+import {
+  type Command,
+  DEFAULT_POLICY,
+  type Disposition,
+  type Merge,
+} from "../../src/protocol/redis/command.ts";
 import { CommandTable } from "../../src/protocol/redis/command-table.ts";
 import { REDIS_VERSION } from "../../src/protocol/redis/commands.generated.ts";
 
@@ -17,10 +22,11 @@ const TOGETHER = "keys must be on one server, else `CROSSSLOT`";
 const MERGED: Readonly<Record<Merge, string>> = {
   array: "values in the order of the keys",
   concat: "the replies' elements one after the other",
-  all_ok: "OK when all say OK, else the first error",
-  one_ok: "OK when one says OK, else the first error",
+  all_ok: "the first server's reply when all agree, else the first error",
+  one_ok: "the first that is no error, else the first error",
   sum: "the sum",
   min: "the least",
+  max: "the greatest",
   and: "1 where all say 1",
   or: "1 where one says 1",
 };
@@ -90,10 +96,12 @@ const NOTES: Readonly<Record<string, Partial<Fate>>> = {
 const SCRIPT_RUNS = /^(EVAL|EVALSHA|FCALL)(_RO)?$/;
 
 export function createCommandsPage(): string {
+  const overOne = new CommandTable({ ...DEFAULT_POLICY, isSharded: false });
   const commands = [...new CommandTable().commands].filter((command) => !isContainerOnly(command));
   commands.sort((a, b) => (a.name < b.name ? -1 : 1));
   const rows = commands.map((command) => {
-    const { one, many } = fateOf(command);
+    const { one } = fateOf(overOne.get(command.name)!);
+    const { many } = fateOf(command);
     return `| \`${command.name.replace("|", " ")}\` | ${one} | ${many} |`;
   });
   return `# Redis commands

@@ -4,6 +4,7 @@ import { encodeError } from "../../protocol/redis/encode.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
 import { forwardToAny } from "./any-server.ts";
 import { handleBlocking } from "./blocking.ts";
+import { broadcast } from "./broadcast.ts";
 import { answerLocally } from "./local-commands.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
 import { handleScript } from "./scripts.ts";
@@ -17,7 +18,7 @@ export type Handler = (client: RedisFrontend, command: Command, view: RequestVie
 
 export const HANDLERS: Readonly<Record<Exclude<Disposition, "key" | "keys" | "split">, Handler>> = {
   any: forwardToAny,
-  broadcast: notYet,
+  broadcast,
   blocking: handleBlocking,
   transaction: notYet,
   pubsub: notYet,

@@ -9,6 +9,10 @@ export const NO_SERVER: Buffer = encodeError(
   "ERR Connection refused (all servers of the pool are ejected)",
 );
 
+export const MISMATCH: Buffer = encodeError(
+  "ERR Invalid argument (a server's reply does not fit the command)",
+);
+
 const SHOWN_BYTES_MAX = 128;
 
 export function unknownCommand(view: RequestView): Buffer {
