@@ -76,3 +76,5 @@ export const BLOCKED_INPUT_BYTES_MAX: number = 1 * MIB;
  * the replies, gets those that are to be had without waiting: so long after the command, it is not gone yet.
  */
 export const BLOCKED_END_MS: number = 100;
+/** Of a transaction whose server is not known yet, or whose requests the proxy answers itself: bytes that are kept until EXEC. */
+export const TRANSACTION_KEPT_BYTES_MAX: number = 64 * KIB;

@@ -8,6 +8,7 @@ import { encodeError } from "../../protocol/redis/encode.ts";
 import { findKeys } from "../../protocol/redis/find-keys.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
 import { Block } from "./block.ts";
+import { serverOfKeys } from "./keys-command.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
 
 export function handleBlocking(
@@ -16,7 +17,7 @@ export function handleBlocking(
   view: RequestView,
 ): boolean {
   if (!mayBlock(command, view)) return client.forwardKeys(view, command);
-  const upstream = client.serverOfKeys(view, command);
+  const upstream = serverOfKeys(client, command, view);
   if (upstream === null) return true;
   if (!client.settleFirst()) return false;
   const { session } = client;

@@ -1,5 +1,6 @@
 import type { RespVersion } from "../../protocol/redis/encode.ts";
 import type { SavedConnections } from "./own-connections.ts";
+import type { SavedQueue } from "./transaction-queue.ts";
 
 /**
  * What a Redis client has told or agreed with the proxy. Plain JSON data: it moves with the session. What a program of
@@ -25,6 +26,8 @@ export interface RedisClientState {
 /** What is saved of a client: with what only its frontend has while it lives. */
 export interface SavedRedisClient extends RedisClientState {
   readonly connections?: SavedConnections | undefined;
+  /** Absent: neither in MULTI nor watching. */
+  readonly transaction?: SavedTransaction | undefined;
 }
 
 export function startState(id: number, isAuthenticated: boolean): RedisClientState {
@@ -46,4 +49,24 @@ export function formatFor(saved: SavedRedisClient): number {
     ([field, value]) => !KNOWN_SINCE_FORMAT_1.has(field) && value !== unset[field],
   );
   return isNew ? 2 : 1;
+}
+
+export interface TransactionProgress {
+  /** MULTI was answered, and neither EXEC nor DISCARD has come. */
+  isOpen: boolean;
+  /** EXEC will be refused: the client was told an error. */
+  isDirty: boolean;
+  /** The server has got MULTI. */
+  isAtServer: boolean;
+  /** The server watches keys for this client. */
+  isWatching: boolean;
+  /** It did, and was lost: whether they have changed is unknown. */
+  isWatchLost: boolean;
+  /** The server was lost with queued requests, or would not open a transaction: the error, without its code. */
+  lost: string | null;
+}
+
+/** What of a transaction moves with its session. */
+export interface SavedTransaction extends TransactionProgress {
+  readonly queue: SavedQueue;
 }

@@ -1,13 +1,39 @@
 /** Commands with several keys that cannot be split: all keys must be on one server. */
 import type { Route, Upstream } from "../../api/upstream.ts";
 import type { Command } from "../../protocol/redis/command.ts";
+import { encodeError } from "../../protocol/redis/encode.ts";
 import { findKeys } from "../../protocol/redis/find-keys.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
+import type { RedisFrontend } from "./redis-frontend.ts";
+import { NO_SERVER } from "./refusals.ts";
 
 const keys: number[] = [];
 
+/** The one server that has all keys of the request at hand; null: there is none, and the client was told. */
+export function serverOfKeys(
+  client: RedisFrontend,
+  command: Command,
+  view: RequestView,
+): Upstream | null {
+  const { route, hashTag } = client.pool;
+  const fault = refusedOption(command, view, route.upstreams.length);
+  if (fault !== null) {
+    client.refuse(encodeError(`ERR ${fault}`));
+    return null;
+  }
+  const picked = pickForKeys(command, view, route);
+  if (picked === "none") client.refuse(NO_SERVER);
+  else if (picked === "cross_server")
+    client.refuse(encodeError(crossServerFault(command, hashTag)));
+  else if (picked === "no_keys") {
+    const text = `ERR '${command.name}' names no key, so no server can be chosen for it`;
+    client.refuse(encodeError(text));
+  } else return picked;
+  return null;
+}
+
 /** The server that holds all keys; "none": it is ejected; "no_keys": nothing to choose by. */
-export function pickForKeys(
+function pickForKeys(
   command: Command,
   view: RequestView,
   route: Route,
@@ -16,6 +42,15 @@ export function pickForKeys(
   if (count === 0 && command.flags.includes("no_mandatory_keys")) return "no_keys";
   // Redis refuses these, whichever server it is: let one of them say it in its own words.
   if (count <= 0) return route.upstreams.find((upstream) => !upstream.isEjected) ?? "none";
+  return pickFor(keys, view, route);
+}
+
+/** The one server of the keys that are the arguments numbered `keys` (at least one). */
+export function pickFor(
+  keys: readonly number[],
+  view: RequestView,
+  route: Route,
+): Upstream | "none" | "cross_server" {
   let picked: Upstream | null = null;
   for (const key of keys) {
     const upstream = route.pick(view.bytes, view.from(key), view.to(key));

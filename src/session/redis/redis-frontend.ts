@@ -21,11 +21,12 @@ import {
 } from "./client-state.ts";
 import { findCommand } from "./find-command.ts";
 import { HANDLERS } from "./handlers.ts";
-import { crossServerFault, pickForKeys, refusedOption } from "./keys-command.ts";
+import { serverOfKeys } from "./keys-command.ts";
 import type { CommandLearner } from "./learn-commands.ts";
 import { adoptConnections, ownConnections, saveConnections } from "./own-connections.ts";
 import { NO_SERVER, wrongArity } from "./refusals.ts";
 import { Splitter } from "./split.ts";
+import { Transaction } from "./transaction.ts";
 import type { Variant, VariantTable } from "./variant-table.ts";
 
 /** What the Redis sessions of one pool share. */
@@ -51,9 +52,12 @@ export interface Mode {
   handle(command: Command, view: RequestView): boolean;
   /** A request was refused before it came to `handle`: unknown, incomplete, denied. */
   onRefused(): void;
+  /** A request that was sent met a failure. */
+  onFailed?(): void;
 }
 
 const NONE: Buffer = Buffer.alloc(0);
+const NO_ANSWER: Buffer = encodeError("ERR this command cannot be answered inside MULTI");
 
 /** Replies to failures, by failure: they are few objects for many requests. */
 const failureReplies = new WeakMap<Failure, Buffer>();
@@ -71,6 +75,8 @@ export class RedisFrontend implements Frontend {
   pin: Lease | null = null;
   /** What it waits for, if that may take as long as it likes. */
   block: Block | null = null;
+  /** Since the first MULTI or WATCH. */
+  transaction: Transaction | null = null;
 
   private readonly scanner: RequestScanner = new RequestScanner();
   private readonly view: RequestView;
@@ -85,6 +91,8 @@ export class RedisFrontend implements Frontend {
   private runCount = 0;
 
   private localCount = 0;
+  /** What is answered goes here instead of to the client; null: it does not. */
+  private captured: Buffer[] | null = null;
 
   /**
    * @param state what another process saved; absent: a new client
@@ -110,6 +118,9 @@ export class RedisFrontend implements Frontend {
     this.view = new RequestView();
     this.splitter = new Splitter(this);
     adoptConnections(this, state?.connections, descriptors);
+    if (state?.transaction !== undefined) {
+      this.transaction = Transaction.restore(this, state.transaction);
+    }
   }
 
   get need(): number {
@@ -147,6 +158,7 @@ export class RedisFrontend implements Frontend {
   }
 
   failureReply(failure: Failure): Buffer {
+    this.mode?.onFailed?.();
     if (failure.reply !== undefined) return failure.reply;
     let reply = failureReplies.get(failure);
     if (reply === undefined) {
@@ -157,7 +169,8 @@ export class RedisFrontend implements Frontend {
   }
 
   saveState(): SavedRedisClient {
-    return { ...this.state, connections: saveConnections(this) };
+    const transaction = this.transaction?.save() ?? undefined;
+    return { ...this.state, connections: saveConnections(this), transaction };
   }
 
   get descriptors(): readonly number[] {
@@ -192,14 +205,30 @@ export class RedisFrontend implements Frontend {
 
   /** Answers the request at hand without a server. */
   answer(reply: Buffer): void {
+    if (this.captured !== null) {
+      this.captured.push(reply);
+      return;
+    }
     this.localCount++;
     this.session.reply(this.session.ring.open(), reply);
   }
 
   /** Answers the request at hand with an error. */
   refuse(reply: Buffer): void {
-    this.mode?.onRefused();
+    if (this.captured === null) this.mode?.onRefused();
     this.answer(reply);
+  }
+
+  /** The answer to `request` (as multibulk), which is one that needs no server; it is not sent. */
+  answerTo(request: Buffer): Buffer {
+    const view = new RequestView();
+    new RequestScanner().scan(request, 0, request.length, view);
+    const answers: Buffer[] = [];
+    this.captured = answers;
+    const command = findCommand(this, view);
+    if (command !== null) this.dispatch(command, view);
+    this.captured = null;
+    return answers[0] ?? NO_ANSWER;
   }
 
   /**
@@ -356,27 +385,7 @@ export class RedisFrontend implements Frontend {
 
   /** Sends the request at hand to the one server that has all of its keys. */
   forwardKeys(view: RequestView, command: Command): boolean {
-    const upstream = this.serverOfKeys(view, command);
+    const upstream = serverOfKeys(this, command, view);
     return upstream === null || this.forwardTo(this.connectionTo(upstream), view);
-  }
-
-  /** The one server that has all keys of the request at hand; null: there is none, and the client was told. */
-  serverOfKeys(view: RequestView, command: Command): Upstream | null {
-    const { route, hashTag } = this.pool;
-    const fault = refusedOption(command, view, route.upstreams.length);
-    if (fault !== null) {
-      this.refuse(encodeError(`ERR ${fault}`));
-      return null;
-    }
-    const picked = pickForKeys(command, view, route);
-    if (picked === "none") this.refuse(NO_SERVER);
-    else if (picked === "no_keys")
-      this.refuse(
-        encodeError(`ERR '${command.name}' names no key, so no server can be chosen for it`),
-      );
-    else if (picked === "cross_server")
-      this.refuse(encodeError(crossServerFault(command, hashTag)));
-    else return picked;
-    return null;
   }
 }
