@@ -16,6 +16,7 @@ import { copyOf } from "../base/copy-of.ts";
 import { InputBuffer } from "../base/input-buffer.ts";
 import {
   BLOCKED_INPUT_BYTES_MAX,
+  LARGE_REPLY_BYTES,
   LINGER_MS,
   PENDING_REPLIES_MAX,
   PENDING_REPLIES_START,
@@ -186,8 +187,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
 
   onFailure(token: number, count: number, failure: Failure): void {
     if (this.isClosed) return;
-    const { counters, countersBase } = this.host;
-    counters[countersBase + POOL.forward_error]! += count;
+    this.tally(POOL.forward_error, count);
     let length = 0;
     for (let i = 0; i < count; i++) {
       const failed = (token + i) & TOKEN_MASK;
@@ -238,8 +238,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
       this.host.turn.mark(this);
       return;
     }
-    const { counters, countersBase } = this.host;
-    counters[countersBase + POOL.client_output_cut]! += 1;
+    this.tally(POOL.client_output_cut, 1);
     this.close();
   }
 
@@ -339,8 +338,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
       this.close();
       return;
     }
-    const { counters, countersBase } = this.host;
-    counters[countersBase + POOL.client_eof]! += 1;
+    this.tally(POOL.client_eof, 1);
     this.hasEnded = true;
     // With requests left that were only held back, `takeRequests` finishes.
     if (!this.isPaused) this.finish();
@@ -348,8 +346,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
 
   onClose(cause: string): void {
     if (this.isClosed) return;
-    const { counters, countersBase } = this.host;
-    if (cause !== "") counters[countersBase + POOL.client_err]! += 1;
+    if (cause !== "") this.tally(POOL.client_err, 1);
     this.release();
   }
 
@@ -389,6 +386,10 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     this.stream.close();
   }
 
+  private tally(counter: number, by: number): void {
+    this.host.counters[this.host.countersBase + counter]! += by;
+  }
+
   private release(): void {
     this.isClosed = true;
     this.out.clear();
@@ -397,6 +398,3 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     this.host.onSessionClosed(this);
   }
 }
-
-/** Replies above this count as large: the window shrinks so that not too many of them are on their way at once. */
-const LARGE_REPLY_BYTES = 32 * 1024;

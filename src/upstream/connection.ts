@@ -51,7 +51,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   isMarked = false;
 
   protected readonly owner: ConnectionOwner;
-  protected readonly protocol: UpstreamProtocol;
+  readonly protocol: UpstreamProtocol;
   protected readonly statistics: ConnectionStatistics;
   protected state: State = "idle";
   protected stream: Stream | null = null;
@@ -69,7 +69,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   private readonly scanner: ReplyScanner;
   private waiters: Wakeable[] = [];
   /** Since when a reply has been owed without any byte from the server. */
-  private quietSinceMs = 0;
+  protected quietSinceMs = 0;
   private lastTroubleMs = 0;
 
   constructor(owner: ConnectionOwner, protocol: UpstreamProtocol) {
@@ -138,6 +138,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   /** Gives the connection up. `sent` and `unsent` are told to waiting requests; it stays `down` with `unsent` as refusal. */
   takeDown(sent: Failure, unsent: Failure): void {
     this.refusal = unsent;
+    this.owner.onLost();
     this.lose(sent, unsent);
     this.stayDown(unsent);
   }
@@ -192,6 +193,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     } else {
       this.failedAttempts++;
       this.stayDown(failure);
+      this.owner.onLost();
       this.owner.onTrouble();
     }
     this.onGone(failure);
@@ -286,7 +288,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   private scanHandshake(handshake: Handshake): boolean {
     const fault = handshake.scan(this.input, this.scanner);
     if (fault !== null) {
-      this.onConnectFailed(handshakeRefused(this.owner.name, fault, handshake.lastReply));
+      this.onConnectFailed(handshakeRefused(this.owner.name, fault, handshake.refusalReply));
     } else if (handshake.isDone) this.ready();
     return fault === null && handshake.isDone;
   }
@@ -317,6 +319,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     const wasBusy = this.pending.size > 0;
     this.state = "idle";
     this.refusal = null;
+    this.owner.onLost();
     this.lose(sent, unsent);
     if (wasBusy && this.isShared) this.owner.onTrouble();
     if (this.state === "idle" && this.isShared && this.owner.isEager) {
@@ -329,7 +332,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     this.onGone(sent);
   }
 
-  private lose(sent: Failure, unsent: Failure): void {
+  protected lose(sent: Failure, unsent: Failure): void {
     this.attempt?.abandon();
     this.attempt = null;
     const stream = this.stream;

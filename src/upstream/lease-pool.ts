@@ -37,7 +37,7 @@ export class LeasePool {
   lease(variant: number): Lease | null {
     for (let i = this.free.length - 1; i >= 0; i--) {
       const connection = this.free[i]!;
-      if (connection.variant !== variant) continue;
+      if (connection.protocol !== this.variants[variant]) continue;
       this.free.splice(i, 1);
       return connection;
     }
@@ -65,7 +65,9 @@ export class LeasePool {
 
   /** A connection was given back (it is free) or is gone. */
   onReturned(connection: LeasedConnection, isFree: boolean): void {
-    if (isFree && this.free.length < LEASES_FREE_MAX) {
+    // Its variant's number may stand for something else by now.
+    const isCurrent = this.variants[connection.variant] === connection.protocol;
+    if (isFree && isCurrent && this.free.length < LEASES_FREE_MAX) {
       this.free.push(connection);
       return;
     }

@@ -16,10 +16,11 @@ import { formatAddress } from "../config/address.ts";
 import { adoptStream } from "../io/adopt.ts";
 import { type ConnectAttempt, type ConnectEvents, connectTo } from "../io/connect.ts";
 import { type SocketTuning, serverTuning } from "../io/socket-tuning.ts";
-import { Connection } from "./connection.ts";
+import type { Connection } from "./connection.ts";
 import { ejected, stopping } from "./failures.ts";
 import { type LeaseLimit, LeasePool } from "./lease-pool.ts";
 import type { LeasedConnection, LeaseOwner } from "./leased-connection.ts";
+import { SharedConnection } from "./shared-connection.ts";
 
 export interface ServerOptions {
   readonly pool: PoolConfig;
@@ -54,6 +55,7 @@ export class Server implements Upstream, LeaseOwner {
   readonly address: string;
   readonly index: number;
   isEjected = false;
+  incarnation = 1;
 
   readonly turn: Turn;
   readonly timeoutMs: number | null;
@@ -65,8 +67,8 @@ export class Server implements Upstream, LeaseOwner {
 
   private readonly options: ServerOptions;
   /** By variant; a variant's connections are made when it is first asked for. */
-  private readonly byVariant: Connection[][] = [];
-  private readonly connections: Connection[] = [];
+  private readonly byVariant: (Connection[] | undefined)[] = [];
+  private connections: Connection[] = [];
   private readonly leases: LeasePool;
   private troubles = 0;
   private isAvailable = true;
@@ -117,11 +119,27 @@ export class Server implements Upstream, LeaseOwner {
     const protocol = this.options.variants[variant]!;
     const connections: Connection[] = [];
     for (let i = 0; i < this.options.pool.serverConnections; i++) {
-      connections.push(new Connection(this, protocol));
+      connections.push(new SharedConnection(this, protocol));
     }
     this.byVariant[variant] = connections;
     this.connections.push(...connections);
     return connections;
+  }
+
+  /**
+   * Closes the shared connections of `variant`, because its number will stand for something else.
+   * @returns false: requests are on them, so nothing was done
+   */
+  forgetVariant(variant: number): boolean {
+    const forgotten = this.byVariant[variant];
+    if (forgotten === undefined) return true;
+    if (forgotten.some((connection) => connection.pendingCount > 0)) return false;
+    for (const connection of forgotten) {
+      connection.close(stopping(this.name, true), stopping(this.name, false));
+    }
+    this.byVariant[variant] = undefined;
+    this.connections = this.connections.filter((connection) => !forgotten.includes(connection));
+    return true;
   }
 
   connect(events: ConnectEvents, streamEvents: StreamEvents, isWatched: boolean): ConnectAttempt {
@@ -153,6 +171,10 @@ export class Server implements Upstream, LeaseOwner {
     if (this.isAvailable) return;
     this.isAvailable = true;
     this.options.log.info("server is back", { server: this.name });
+  }
+
+  onLost(): void {
+    this.incarnation++;
   }
 
   onTrouble(): void {

@@ -14,6 +14,7 @@ import { PoolRoute } from "../route/pool-route.ts";
 import type { MemcachePool } from "../session/memcache/memcache-pool.ts";
 import { CommandLearner } from "../session/redis/learn-commands.ts";
 import type { RedisPool } from "../session/redis/redis-frontend.ts";
+import { VariantTable } from "../session/redis/variant-table.ts";
 import { Session } from "../session/session.ts";
 import type { SavedSession, SessionHost } from "../session/session-host.ts";
 import type { LeaseLimit } from "../upstream/lease-pool.ts";
@@ -47,6 +48,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
   readonly counters: Float64Array;
   readonly countersBase: number;
   readonly route: PoolRoute;
+  readonly variants: VariantTable;
   readonly commands: CommandTable;
   readonly learner: CommandLearner;
   readonly password: string | null;
@@ -85,6 +87,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
       servers: pool.servers,
       random: Math.random,
     });
+    this.variants = new VariantTable(pool.redisAuth, pool.redisDb);
     this.protocol = createPoolProtocol(pool, this);
     const serverBases = new Map(layout.servers.map(({ name, base }) => [name, base]));
     this.servers = pool.servers.map(
@@ -154,7 +157,14 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
 
   checkDeadlines(nowMs: number): void {
     for (const server of this.servers) server.checkDeadlines(nowMs);
+    this.variants.sweep(nowMs, this.forgetVariant);
   }
+
+  private readonly forgetVariant = (number: number): boolean => {
+    let areForgotten = true;
+    for (const server of this.servers) areForgotten = server.forgetVariant(number) && areForgotten;
+    return areForgotten;
+  };
 
   /** Idle clients leave at once, the others after their last reply. */
   drain(): void {

@@ -20,6 +20,10 @@ export const NOT_YET: readonly string[] = [
   "transactions",
   "reply switches",
   "subscribing",
+  "blocking scenarios",
+  "subscription scenarios",
+  "transaction scenarios",
+  "session scenarios",
 ];
 
 /** Whether the proxy is to be compared in this family: it is not on the list, or ALL_FAMILIES is set. */

@@ -105,7 +105,7 @@ function hello(frontend: RedisFrontend, view: RequestView): Buffer {
   }
   const refusal = helloOptions(frontend, view, next);
   if (refusal !== null) return refusal;
-  if (view.count > 1) frontend.chose(view.text(1) === "3" ? 3 : 2);
+  if (view.count > 1) frontend.switchTo({ version: view.text(1) === "3" ? 3 : 2 });
   return encodeValue(helloReply(frontend.state), frontend.state.version);
 }
 

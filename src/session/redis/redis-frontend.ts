@@ -7,7 +7,7 @@ import type { Colleagues } from "../../api/colleagues.ts";
 import type { Failure, Lease, Route, Upstream, UpstreamConnection } from "../../api/upstream.ts";
 import type { Command } from "../../protocol/redis/command.ts";
 import type { CommandTable } from "../../protocol/redis/command-table.ts";
-import { encodeError, type RespVersion } from "../../protocol/redis/encode.ts";
+import { encodeError } from "../../protocol/redis/encode.ts";
 import { RequestScanner } from "../../protocol/redis/request-scanner.ts";
 import { RequestView } from "../../protocol/redis/request-view.ts";
 import type { Frontend } from "../frontend.ts";
@@ -19,7 +19,7 @@ import { crossServerFault, pickForKeys, refusedOption } from "./keys-command.ts"
 import type { CommandLearner } from "./learn-commands.ts";
 import { NO_SERVER, wrongArity } from "./refusals.ts";
 import { Splitter } from "./split.ts";
-import { variantOf } from "./variant.ts";
+import type { Variant, VariantTable } from "./variant-table.ts";
 
 /** What the Redis sessions of one pool share. */
 export interface RedisPool {
@@ -30,6 +30,7 @@ export interface RedisPool {
   /** Clients must AUTH with it; null: they need not. */
   readonly password: string | null;
   readonly hashTag: string | null;
+  readonly variants: VariantTable;
   /** The same pool in other workers. */
   readonly colleagues: Colleagues;
   nextClientId(): number;
@@ -54,7 +55,7 @@ export class RedisFrontend implements Frontend {
   readonly state: RedisClientState;
   readonly pool: RedisPool;
   readonly session: Session;
-  /** The kind of server connection that this client's requests need. */
+  /** The kind of server connection that this client's requests need; see VariantTable. */
   variant: number;
   mode: Mode | null = null;
   /** The request at hand cannot be taken yet, because its command is being asked for. */
@@ -88,8 +89,14 @@ export class RedisFrontend implements Frontend {
   ) {
     this.pool = pool;
     this.session = session;
-    this.state = state ?? startState(pool.nextClientId(), pool.password === null);
-    this.variant = variantOf(this.state.version);
+    const start = startState(state?.id ?? pool.nextClientId(), pool.password === null);
+    this.state = { ...start, ...state };
+    this.variant = pool.variants.hold(this.state);
+    if (this.variant < 0) {
+      // Too many kinds are in use to take in one more, from another process. No request may go as somebody else.
+      this.variant = pool.variants.hold(start);
+      session.finish();
+    }
     this.scanner.isAuthenticated = this.state.isAuthenticated;
     this.view = new RequestView();
     this.splitter = new Splitter(this);
@@ -130,6 +137,7 @@ export class RedisFrontend implements Frontend {
   }
 
   failureReply(failure: Failure): Buffer {
+    if (failure.reply !== undefined) return failure.reply;
     let reply = failureReplies.get(failure);
     if (reply === undefined) {
       reply = encodeError(`ERR ${failure.text}`);
@@ -166,6 +174,7 @@ export class RedisFrontend implements Frontend {
   close(): void {
     this.pin?.release(false);
     this.pin = null;
+    this.pool.variants.release(this.variant);
   }
 
   /** Answers the request at hand without a server. */
@@ -225,10 +234,19 @@ export class RedisFrontend implements Frontend {
     return HANDLERS[disposition](this, command, view);
   }
 
-  /** The client has chosen its protocol. */
-  chose(version: RespVersion): void {
-    this.state.version = version;
-    this.variant = variantOf(version);
+  /**
+   * From now on the client's requests need other connections. Only while nothing is owed to it (`settleFirst`). Whether servers
+   * agree is the caller's business, as is a `pin`.
+   * @returns false: too many kinds of connections are in use; nothing has changed
+   */
+  switchTo(change: Partial<Variant>): boolean {
+    const { variants } = this.pool;
+    const number = variants.hold({ ...this.state, ...change });
+    if (number < 0) return false;
+    variants.release(this.variant);
+    this.variant = number;
+    Object.assign(this.state, change);
+    return true;
   }
 
   /** Sends the request at hand to the server of its argument number `key`. */

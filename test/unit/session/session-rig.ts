@@ -21,6 +21,7 @@ import { RequestView } from "../../../src/protocol/redis/request-view.ts";
 import type { RedisClientState } from "../../../src/session/redis/client-state.ts";
 import { CommandLearner } from "../../../src/session/redis/learn-commands.ts";
 import { RedisFrontend } from "../../../src/session/redis/redis-frontend.ts";
+import { VariantTable } from "../../../src/session/redis/variant-table.ts";
 import { Session } from "../../../src/session/session.ts";
 import { noColleagues } from "../../support/colleagues.ts";
 
@@ -266,6 +267,7 @@ export function createRig(
     address: `127.0.0.1:${index + 1}`,
     index,
     isEjected: false,
+    incarnation: 1,
     connection: () => connection,
     lease: () => null,
     adopt: () => {
@@ -308,6 +310,7 @@ export function createRig(
     password,
     hashTag: null,
     colleagues: noColleagues(),
+    variants: new VariantTable(password, 0),
     nextClientId: () => ++ids,
     count() {},
   };
