@@ -33,11 +33,11 @@ function quotient(
   [dividend, divisor]: readonly [string, string],
   fields: ReadonlyMap<string, string>,
 ): number | null {
-  const value = valueOf(dividend, fields) / valueOf(divisor, fields);
+  const value = amountOf(dividend, fields) / amountOf(divisor, fields);
   return Number.isFinite(value) ? value : null;
 }
 
-function valueOf(name: string, fields: ReadonlyMap<string, string>): number {
+function amountOf(name: string, fields: ReadonlyMap<string, string>): number {
   const [minuend = "", subtrahend] = name.split("-");
   const value = Number(fields.get(minuend));
   return subtrahend === undefined ? value : value - Number(fields.get(subtrahend));

@@ -33,6 +33,8 @@ export interface RedisPool {
   readonly variants: VariantTable;
   /** The same pool in other workers. */
   readonly colleagues: Colleagues;
+  /** Between 0 and 1. */
+  random(): number;
   nextClientId(): number;
   /** Counts requests, and among them those that no server saw, into the pool's statistics. */
   count(requests: number, local: number, protocolErrors: number): void;
@@ -62,6 +64,8 @@ export class RedisFrontend implements Frontend {
   isDeferred = false;
   /** What this client has of its own; requests for that server go there. */
   pin: Lease | null = null;
+  /** What it has besides, for as long as a reply is owed that comes over them. */
+  readonly leases: Set<Lease> = new Set();
 
   private readonly scanner: RequestScanner = new RequestScanner();
   private readonly view: RequestView;
@@ -172,6 +176,7 @@ export class RedisFrontend implements Frontend {
   }
 
   close(): void {
+    for (const lease of this.leases) lease.release(false);
     this.pin?.release(false);
     this.pin = null;
     this.pool.variants.release(this.variant);
