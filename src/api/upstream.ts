@@ -100,6 +100,8 @@ export interface Upstream {
   readonly index: number;
   /** Taken out of the ring until it answers again. */
   readonly isEjected: boolean;
+  /** Another number after each loss of a connection to it: what it was told to keep (scripts) may be gone since. */
+  readonly incarnation: number;
   /**
    * The connection of kind `variant` for all sessions with this lane number: one session always gets the same one, so
    * order is kept. A variant is what must not be mixed on a connection (protocol, database, user); the pool numbers them.

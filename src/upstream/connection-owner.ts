@@ -17,6 +17,8 @@ export interface ConnectionOwner {
   connect(events: ConnectEvents, streamEvents: StreamEvents, isWatched: boolean): ConnectAttempt;
   /** The connection stands and has answered its handshake. */
   onUp(): void;
+  /** A connection that stood is gone, or one could not be made: it may be another process when it is heard of again. */
+  onLost(): void;
   /** Something happened that tells against the server. */
   onTrouble(): void;
   /** Replies came. */

@@ -138,6 +138,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   /** Gives the connection up. `sent` and `unsent` are told to waiting requests; it stays `down` with `unsent` as refusal. */
   takeDown(sent: Failure, unsent: Failure): void {
     this.refusal = unsent;
+    this.owner.onLost();
     this.lose(sent, unsent);
     this.stayDown(unsent);
   }
@@ -192,6 +193,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     } else {
       this.failedAttempts++;
       this.stayDown(failure);
+      this.owner.onLost();
       this.owner.onTrouble();
     }
     this.onGone(failure);
@@ -317,6 +319,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     const wasBusy = this.pending.size > 0;
     this.state = "idle";
     this.refusal = null;
+    this.owner.onLost();
     this.lose(sent, unsent);
     if (wasBusy && this.isShared) this.owner.onTrouble();
     if (this.state === "idle" && this.isShared && this.owner.isEager) {

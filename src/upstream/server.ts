@@ -55,6 +55,7 @@ export class Server implements Upstream, LeaseOwner {
   readonly address: string;
   readonly index: number;
   isEjected = false;
+  incarnation = 1;
 
   readonly turn: Turn;
   readonly timeoutMs: number | null;
@@ -170,6 +171,10 @@ export class Server implements Upstream, LeaseOwner {
     if (this.isAvailable) return;
     this.isAvailable = true;
     this.options.log.info("server is back", { server: this.name });
+  }
+
+  onLost(): void {
+    this.incarnation++;
   }
 
   onTrouble(): void {

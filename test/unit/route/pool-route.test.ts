@@ -16,6 +16,7 @@ test.each(["ketama", "modula"] as const)(
       address: name,
       index,
       isEjected: false as boolean,
+      incarnation: 1,
       connection: (): never => {
         throw new Error("picking does no I/O");
       },

@@ -267,6 +267,7 @@ export function createRig(
     address: `127.0.0.1:${index + 1}`,
     index,
     isEjected: false,
+    incarnation: 1,
     connection: () => connection,
     lease: () => null,
     adopt: () => {
