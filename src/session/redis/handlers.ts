@@ -9,6 +9,7 @@ import { answerLocally } from "./local-commands.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
 import { handleScript } from "./scripts.ts";
 import { handleSpecial } from "./special.ts";
+import { handleTransaction } from "./transaction.ts";
 
 /**
  * Takes the request at hand: answers it (`answer`, `refuse`), or opens a slot in the session's ring and sees to it that it is
@@ -21,7 +22,7 @@ export const HANDLERS: Readonly<Record<Exclude<Disposition, "key" | "keys" | "sp
   any: forwardToAny,
   broadcast,
   blocking: handleBlocking,
-  transaction: notYet,
+  transaction: handleTransaction,
   pubsub: notYet,
   script: handleScript,
   local: answerLocally,
