@@ -124,7 +124,7 @@ describe("one too many that has talked before anybody was there to hear it", () 
       const proxy = await startOver(config, ["--accept", mode]);
       const endpoint = proxy.endpoints[0]!;
       const first = await takePlace(endpoint);
-      const [worker = 0] = proxy.workerPids();
+      const [worker = Number.NaN] = proxy.workerPids();
       for (let round = 0; round < 5; round++) {
         await stopProcess(worker);
         const talkers = await Promise.all(
@@ -160,7 +160,7 @@ describe("one too many that has talked before anybody was there to hear it", () 
     };
     let first = await connect();
     while ((await first.ask("mn\r\n")) !== "MN\r\n") first = await connect();
-    const [worker = 0] = proxy.workerPids();
+    const [worker = Number.NaN] = proxy.workerPids();
     await stopProcess(worker);
     const talker = await Talker.connect(endpoint);
     talker.say("get a\r\n");
@@ -179,7 +179,7 @@ test("a drain that begins while a client's request is on its way ends the connec
   const talker = await Talker.connect(proxy.endpoints[0]!);
   talker.say("PING\r\n");
   await talker.until("a reply", () => talker.heard === "+PONG\r\n");
-  const [worker = 0] = proxy.workerPids();
+  const [worker = Number.NaN] = proxy.workerPids();
   await stopProcess(worker);
   process.kill(proxy.pid, "SIGQUIT");
   await talker.until("the drain", () => proxy.stderr().includes("draining signal=SIGQUIT"));

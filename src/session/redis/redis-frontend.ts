@@ -41,6 +41,8 @@ export interface RedisPool {
   readonly variants: VariantTable;
   /** The same pool in other workers. */
   readonly colleagues: Colleagues;
+  /** Between 0 and 1. */
+  random(): number;
   nextClientId(): number;
   /** Counts requests, and among them those that no server saw, into the pool's statistics. */
   count(requests: number, local: number, protocolErrors: number): void;
@@ -75,6 +77,8 @@ export class RedisFrontend implements Frontend {
   pin: Lease | null = null;
   /** What it waits for, if that may take as long as it likes. */
   block: Block | null = null;
+  /** What it has besides, for as long as a reply is owed that comes over them. */
+  readonly leases: Set<Lease> = new Set();
   /** Since the first MULTI or WATCH. */
   transaction: Transaction | null = null;
 
@@ -198,6 +202,7 @@ export class RedisFrontend implements Frontend {
 
   close(): void {
     this.block?.abandon();
+    for (const lease of this.leases) lease.release(false);
     this.pin?.release(false);
     this.pin = null;
     this.pool.variants.release(this.variant);
