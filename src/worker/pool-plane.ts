@@ -13,7 +13,7 @@ import { CommandTable } from "../protocol/redis/command-table.ts";
 import { PoolRoute } from "../route/pool-route.ts";
 import type { MemcachePool } from "../session/memcache/memcache-pool.ts";
 import { CommandLearner } from "../session/redis/learn-commands.ts";
-import type { RedisPool } from "../session/redis/redis-frontend.ts";
+import type { RedisPool } from "../session/redis/redis-pool.ts";
 import { VariantTable } from "../session/redis/variant-table.ts";
 import { Session } from "../session/session.ts";
 import type { SavedSession, SessionHost } from "../session/session-host.ts";

@@ -3,10 +3,8 @@
  *
  * Neighbouring requests for one connection form a run: they go as one range, and cost one copy.
  */
-import type { Colleagues } from "../../api/colleagues.ts";
-import type { Failure, Lease, Route, Upstream, UpstreamConnection } from "../../api/upstream.ts";
+import type { Failure, Lease, Upstream, UpstreamConnection } from "../../api/upstream.ts";
 import type { Command } from "../../protocol/redis/command.ts";
-import type { CommandTable } from "../../protocol/redis/command-table.ts";
 import { encodeError } from "../../protocol/redis/encode.ts";
 import { RequestScanner } from "../../protocol/redis/request-scanner.ts";
 import { RequestView } from "../../protocol/redis/request-view.ts";
@@ -22,31 +20,12 @@ import {
 import { findCommand } from "./find-command.ts";
 import { HANDLERS } from "./handlers.ts";
 import { serverOfKeys } from "./keys-command.ts";
-import type { CommandLearner } from "./learn-commands.ts";
 import { adoptConnections, ownConnections, saveConnections } from "./own-connections.ts";
+import type { RedisPool } from "./redis-pool.ts";
 import { NO_SERVER, wrongArity } from "./refusals.ts";
 import { Splitter } from "./split.ts";
 import { Transaction } from "./transaction.ts";
-import type { Variant, VariantTable } from "./variant-table.ts";
-
-/** What the Redis sessions of one pool share. */
-export interface RedisPool {
-  readonly route: Route;
-  /** The commands that this pool knows, and what becomes of each. */
-  readonly commands: CommandTable;
-  readonly learner: CommandLearner;
-  /** Clients must AUTH with it; null: they need not. */
-  readonly password: string | null;
-  readonly hashTag: string | null;
-  readonly variants: VariantTable;
-  /** The same pool in other workers. */
-  readonly colleagues: Colleagues;
-  /** Between 0 and 1. */
-  random(): number;
-  nextClientId(): number;
-  /** Counts requests, and among them those that no server saw, into the pool's statistics. */
-  count(requests: number, local: number, protocolErrors: number): void;
-}
+import type { Variant } from "./variant-table.ts";
 
 /** What takes every request of a client that is in a state of its own (a transaction, RESP2 subscriptions). */
 export interface Mode {
