@@ -144,6 +144,10 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
     this.options.onClientGone(session);
   }
 
+  random(): number {
+    return Math.random();
+  }
+
   nextClientId(): number {
     return this.options.nextClientId();
   }

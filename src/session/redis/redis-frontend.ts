@@ -34,6 +34,8 @@ export interface RedisPool {
   readonly variants: VariantTable;
   /** The same pool in other workers. */
   readonly colleagues: Colleagues;
+  /** Between 0 and 1. */
+  random(): number;
   nextClientId(): number;
   /** Counts requests, and among them those that no server saw, into the pool's statistics. */
   count(requests: number, local: number, protocolErrors: number): void;
@@ -66,6 +68,8 @@ export class RedisFrontend implements Frontend {
   isDeferred = false;
   /** What this client has of its own; requests for that server go there. */
   pin: Lease | null = null;
+  /** What it has besides, for as long as a reply is owed that comes over them. */
+  readonly leases: Set<Lease> = new Set();
   /** Since the first MULTI or WATCH. */
   transaction: Transaction | null = null;
 
@@ -184,6 +188,7 @@ export class RedisFrontend implements Frontend {
   }
 
   close(): void {
+    for (const lease of this.leases) lease.release(false);
     this.pin?.release(false);
     this.pin = null;
     this.pool.variants.release(this.variant);

@@ -311,6 +311,7 @@ export function createRig(
     hashTag: null,
     colleagues: noColleagues(),
     variants: new VariantTable(password, 0),
+    random: () => 0.5,
     nextClientId: () => ++ids,
     count() {},
   };
