@@ -4,7 +4,14 @@
  * Neighbouring requests for one connection form a run: they go as one range, and cost one copy.
  */
 import type { Colleagues } from "../../api/colleagues.ts";
-import type { Failure, Lease, Route, Upstream, UpstreamConnection } from "../../api/upstream.ts";
+import type {
+  Failure,
+  Lease,
+  ReplySink,
+  Route,
+  Upstream,
+  UpstreamConnection,
+} from "../../api/upstream.ts";
 import type { Command } from "../../protocol/redis/command.ts";
 import type { CommandTable } from "../../protocol/redis/command-table.ts";
 import { encodeError } from "../../protocol/redis/encode.ts";
@@ -18,6 +25,8 @@ import { HANDLERS } from "./handlers.ts";
 import { crossServerFault, pickForKeys, refusedOption } from "./keys-command.ts";
 import type { CommandLearner } from "./learn-commands.ts";
 import { NO_SERVER, wrongArity } from "./refusals.ts";
+import type { ScriptClient } from "./scripts-client.ts";
+import type { ScriptMemory } from "./scripts-memory.ts";
 import { Splitter } from "./split.ts";
 import type { Variant, VariantTable } from "./variant-table.ts";
 
@@ -31,6 +40,8 @@ export interface RedisPool {
   readonly password: string | null;
   readonly hashTag: string | null;
   readonly variants: VariantTable;
+  /** Scripts and functions that were loaded through it. */
+  readonly scripts: ScriptMemory;
   /** The same pool in other workers. */
   readonly colleagues: Colleagues;
   nextClientId(): number;
@@ -62,6 +73,8 @@ export class RedisFrontend implements Frontend {
   isDeferred = false;
   /** What this client has of its own; requests for that server go there. */
   pin: Lease | null = null;
+  /** Null until it runs or changes scripts. */
+  scripts: ScriptClient | null = null;
 
   private readonly scanner: RequestScanner = new RequestScanner();
   private readonly view: RequestView;
@@ -69,6 +82,7 @@ export class RedisFrontend implements Frontend {
 
   // A run: requests with consecutive tokens that lie back to back and go to one connection.
   private runConnection: UpstreamConnection | null = null;
+  private runSink: ReplySink;
   private runBytes: Buffer = NONE;
   private runStart = 0;
   private runEnd = 0;
@@ -100,6 +114,7 @@ export class RedisFrontend implements Frontend {
     this.scanner.isAuthenticated = this.state.isAuthenticated;
     this.view = new RequestView();
     this.splitter = new Splitter(this);
+    this.runSink = session;
   }
 
   get need(): number {
@@ -264,8 +279,15 @@ export class RedisFrontend implements Frontend {
     return this.forwardTo(this.connectionTo(upstream), view);
   }
 
-  /** Sends the request at hand over `connection`. */
-  forwardTo(connection: UpstreamConnection, view: RequestView): boolean {
+  /**
+   * Sends the request at hand over `connection`.
+   * @param sink sees to it that the session gets the reply
+   */
+  forwardTo(
+    connection: UpstreamConnection,
+    view: RequestView,
+    sink: ReplySink = this.session,
+  ): boolean {
     if (connection.refusal !== null) {
       this.session.onFailure(this.session.ring.open(), 1, connection.refusal);
       return true;
@@ -277,6 +299,7 @@ export class RedisFrontend implements Frontend {
     const token = this.session.ring.open();
     if (
       connection === this.runConnection &&
+      sink === this.runSink &&
       view.start === this.runEnd &&
       view.bytes === this.runBytes &&
       token === this.runToken + this.runCount
@@ -287,6 +310,7 @@ export class RedisFrontend implements Frontend {
     }
     this.flushRun();
     this.runConnection = connection;
+    this.runSink = sink;
     this.runBytes = view.bytes;
     this.runStart = view.start;
     this.runEnd = view.end;
@@ -304,7 +328,7 @@ export class RedisFrontend implements Frontend {
       this.runBytes,
       this.runStart,
       this.runEnd,
-      this.session,
+      this.runSink,
       this.runToken,
       this.runCount,
     );
