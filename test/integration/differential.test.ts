@@ -14,7 +14,7 @@ import type { Endpoint } from "../support/server-process.ts";
 
 const SEED = Number(process.env["DIFFERENTIAL_SEED"] ?? Date.now() % 2 ** 30);
 const SECONDS = 15;
-const DEADLINE_MS = 5_000;
+const DEADLINE_MS = 30_000;
 
 let rig: DifferentialRig;
 

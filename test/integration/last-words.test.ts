@@ -14,8 +14,8 @@ import type { Endpoint } from "../support/server-process.ts";
 import { stopProcess } from "../support/stop-process.ts";
 import { TextClient } from "../support/text-client.ts";
 
-setDefaultTimeout(60_000);
-const DEADLINE_MS = 20_000;
+setDefaultTimeout(120_000);
+const DEADLINE_MS = 30_000;
 const TOO_MANY = "-ERR max number of clients reached\r\n";
 
 const cleanups: (() => unknown)[] = [];

@@ -24,10 +24,11 @@ import { findCommand } from "./find-command.ts";
 import { HANDLERS } from "./handlers.ts";
 import { crossServerFault, pickForKeys, refusedOption } from "./keys-command.ts";
 import type { CommandLearner } from "./learn-commands.ts";
-import { NO_SERVER, wrongArity } from "./refusals.ts";
+import { NO_SERVER } from "./refusals.ts";
 import type { ScriptClient } from "./scripts-client.ts";
 import type { ScriptMemory } from "./scripts-memory.ts";
 import { Splitter } from "./split.ts";
+import { Transaction } from "./transaction.ts";
 import type { Variant, VariantTable } from "./variant-table.ts";
 
 /** What the Redis sessions of one pool share. */
@@ -55,9 +56,12 @@ export interface Mode {
   handle(command: Command, view: RequestView): boolean;
   /** A request was refused before it came to `handle`: unknown, incomplete, denied. */
   onRefused(): void;
+  /** A request that was sent met a failure. */
+  onFailed?(): void;
 }
 
 const NONE: Buffer = Buffer.alloc(0);
+const NO_ANSWER: Buffer = encodeError("ERR this command cannot be answered inside MULTI");
 
 /** Replies to failures, by failure: they are few objects for many requests. */
 const failureReplies = new WeakMap<Failure, Buffer>();
@@ -73,6 +77,8 @@ export class RedisFrontend implements Frontend {
   isDeferred = false;
   /** What this client has of its own; requests for that server go there. */
   pin: Lease | null = null;
+  /** Since the first MULTI or WATCH. */
+  transaction: Transaction | null = null;
   /** Null until it runs or changes scripts. */
   scripts: ScriptClient | null = null;
 
@@ -90,6 +96,8 @@ export class RedisFrontend implements Frontend {
   private runCount = 0;
 
   private localCount = 0;
+  /** What is answered goes here instead of to the client; null: it does not. */
+  private captured: Buffer[] | null = null;
 
   /**
    * @param state what another process saved; absent: a new client
@@ -115,6 +123,8 @@ export class RedisFrontend implements Frontend {
     this.view = new RequestView();
     this.splitter = new Splitter(this);
     this.runSink = session;
+    const saved = this.state.transaction;
+    if (saved !== undefined) this.transaction = Transaction.restore(this, saved);
   }
 
   get need(): number {
@@ -152,6 +162,7 @@ export class RedisFrontend implements Frontend {
   }
 
   failureReply(failure: Failure): Buffer {
+    this.mode?.onFailed?.();
     if (failure.reply !== undefined) return failure.reply;
     let reply = failureReplies.get(failure);
     if (reply === undefined) {
@@ -162,7 +173,8 @@ export class RedisFrontend implements Frontend {
   }
 
   saveState(): RedisClientState {
-    return { ...this.state };
+    const transaction = this.transaction?.save() ?? null;
+    return transaction === null ? { ...this.state } : { ...this.state, transaction };
   }
 
   get descriptors(): readonly number[] {
@@ -174,7 +186,7 @@ export class RedisFrontend implements Frontend {
   }
 
   get needsFormat(): number {
-    return this.prefersToStay ? 2 : 1;
+    return this.prefersToStay || this.transaction?.isGoingOn === true ? 2 : 1;
   }
 
   get prefersToStay(): boolean {
@@ -194,14 +206,30 @@ export class RedisFrontend implements Frontend {
 
   /** Answers the request at hand without a server. */
   answer(reply: Buffer): void {
+    if (this.captured !== null) {
+      this.captured.push(reply);
+      return;
+    }
     this.localCount++;
     this.session.reply(this.session.ring.open(), reply);
   }
 
   /** Answers the request at hand with an error. */
   refuse(reply: Buffer): void {
-    this.mode?.onRefused();
+    if (this.captured === null) this.mode?.onRefused();
     this.answer(reply);
+  }
+
+  /** The answer to `request` (as multibulk), which is one that needs no server; it is not sent. */
+  answerTo(request: Buffer): Buffer {
+    const view = new RequestView();
+    new RequestScanner().scan(request, 0, request.length, view);
+    const answers: Buffer[] = [];
+    this.captured = answers;
+    const command = findCommand(this, view);
+    if (command !== null) this.dispatch(command, view);
+    this.captured = null;
+    return answers[0] ?? NO_ANSWER;
   }
 
   /**
@@ -244,7 +272,7 @@ export class RedisFrontend implements Frontend {
   dispatch(command: Command, view: RequestView): boolean {
     const { disposition } = command;
     if (disposition === "key") return this.forward(view, command.firstKey);
-    if (disposition === "split") return this.split(view, command);
+    if (disposition === "split") return this.splitter.handle(view, command, this.pool.route);
     if (disposition === "keys") return this.forwardKeys(view, command);
     return HANDLERS[disposition](this, command, view);
   }
@@ -333,36 +361,6 @@ export class RedisFrontend implements Frontend {
       this.runCount,
     );
     this.runBytes = NONE;
-  }
-
-  private split(view: RequestView, command: Command): boolean {
-    if ((view.count - command.firstKey) % command.step !== 0) {
-      this.refuse(wrongArity(command));
-      return true;
-    }
-    const { splitter, session } = this;
-    const parts = splitter.plan(view, command, this.pool.route);
-    if (parts < 0) {
-      this.refuse(NO_SERVER);
-      return true;
-    }
-    if (parts === 1) return this.forwardTo(splitter.connection(0), view);
-    for (let part = 0; part < parts; part++) {
-      const connection = splitter.connection(part);
-      if (connection.refusal !== null) {
-        // Known before anything is sent: then nothing is written at all.
-        session.onFailure(session.ring.open(), 1, connection.refusal);
-        return true;
-      }
-      if (connection.isFull) {
-        session.waitFor(connection);
-        return false;
-      }
-    }
-    // What came before must reach its connections before the parts do.
-    this.flushRun();
-    splitter.send(view, command, session.ring.open());
-    return true;
   }
 
   /** Sends the request at hand to the one server that has all of its keys. */
