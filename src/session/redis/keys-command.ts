@@ -25,6 +25,15 @@ export function pickFor(
   view: RequestView,
   route: Route,
 ): Upstream | "none" | "cross_server" {
+  return serverOfKeys(keys, view, route);
+}
+
+/** The server that holds the keys at these argument indexes, which are not none. */
+export function serverOfKeys(
+  keys: readonly number[],
+  view: RequestView,
+  route: Route,
+): Upstream | "none" | "cross_server" {
   let picked: Upstream | null = null;
   for (const key of keys) {
     const upstream = route.pick(view.bytes, view.from(key), view.to(key));

@@ -14,8 +14,6 @@ const MINUS = 0x2d;
 const FINAL: readonly Buffer[] = [Buffer.from("-ERR "), Buffer.from("-NOPERM ")];
 
 export class Loadable {
-  /** When it was last wanted, in the owner's count. */
-  used = 0;
   /** Requests that load it, back to back. */
   readonly requests: Buffer;
   private readonly count: number;

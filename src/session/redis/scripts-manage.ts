@@ -5,7 +5,7 @@ import { decodeReply } from "../../protocol/redis/decode.ts";
 import { encodeRequest } from "../../protocol/redis/encode.ts";
 import { isError } from "../../protocol/redis/merge-replies.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
-import { anyServer, forwardToAny } from "./any-server.ts";
+import { forwardToAny } from "./any-server.ts";
 import { askAll, broadcast } from "./broadcast.ts";
 import { type Answer, Collector } from "./collector.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
@@ -17,7 +17,7 @@ type Manager = (client: RedisFrontend, command: Command, view: RequestView) => b
 
 const MANAGERS: Readonly<Record<string, Manager>> = {
   "SCRIPT|LOAD": (client, _command, view) => loadScript(client, view),
-  "SCRIPT|EXISTS": broadcast,
+  "SCRIPT|EXISTS": tellOfScripts,
   "SCRIPT|FLUSH": flushScripts,
   "SCRIPT|KILL": askBesides,
   "FUNCTION|LOAD": loadLibrary,
@@ -26,8 +26,6 @@ const MANAGERS: Readonly<Record<string, Manager>> = {
   "FUNCTION|RESTORE": restoreFunctions,
   "FUNCTION|KILL": askBesides,
   "FUNCTION|STATS": askBesides,
-  "FUNCTION|LIST": tellOfFunctions,
-  "FUNCTION|DUMP": tellOfFunctions,
 };
 
 export function manageScripts(client: RedisFrontend, command: Command, view: RequestView): boolean {
@@ -50,7 +48,7 @@ function loadScript(client: RedisFrontend, view: RequestView): boolean {
         ? memory.rememberScript(sha.toString("latin1"), body)
         : null;
     for (const [index, answer] of answers.entries()) {
-      if (Buffer.isBuffer(answer)) script?.markAt(route.upstreams[index]!);
+      if (Buffer.isBuffer(answer)) script?.loadable.markAt(route.upstreams[index]!);
       else if (script === null) return client.failureReply(answer);
     }
     return replies[0]!;
@@ -98,17 +96,19 @@ function restoreFunctions(client: RedisFrontend, command: Command, view: Request
   );
 }
 
-function tellOfFunctions(client: RedisFrontend, command: Command, view: RequestView): boolean {
-  const { functions } = client.pool.scripts;
-  const upstream = anyServer(client);
-  if (upstream !== null && functions.all !== null && !functions.all.isAt(upstream)) {
+/** What is remembered can be called everywhere, and so it is everywhere: where it is not known to be, it is loaded first. */
+function tellOfScripts(client: RedisFrontend, command: Command, view: RequestView): boolean {
+  const { route, scripts: memory } = client.pool;
+  client.flushRun();
+  for (const upstream of route.upstreams) {
     const connection = client.connectionTo(upstream);
-    if (connection.refusal === null && !connection.isFull) {
-      client.flushRun();
-      functions.all.load(upstream, connection);
+    for (let i = 2; i < view.count; i++) {
+      if (connection.refusal !== null || connection.isFull) break;
+      const script = memory.scripts.find(view.bytes, view.from(i), view.to(i));
+      script?.loadable.load(upstream, connection);
     }
   }
-  return forwardToAny(client, command, view);
+  return broadcast(client, command, view);
 }
 
 /** FLUSH [ASYNC|SYNC]; what else it is, the server says. */

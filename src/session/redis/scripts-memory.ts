@@ -9,9 +9,9 @@ import type { Upstream } from "../../api/upstream.ts";
 import type { Turn, Wakeable } from "../../base/turn.ts";
 import { encodeRequest } from "../../protocol/redis/encode.ts";
 import { FunctionStore, type Library } from "./scripts-functions.ts";
-import type { Loadable, LoadHost } from "./scripts-loadable.ts";
+import type { LoadHost } from "./scripts-loadable.ts";
 import type { Wanted } from "./scripts-repeat.ts";
-import { ScriptStore } from "./scripts-store.ts";
+import { type Script, ScriptStore } from "./scripts-store.ts";
 
 const SCRIPTS = "scripts";
 const FUNCTIONS = "functions";
@@ -69,7 +69,7 @@ export class ScriptMemory implements LoadHost {
     const name = bytes.toString("latin1", start, end);
     if (script !== null) {
       return {
-        loadable: script,
+        loadable: script.loadable,
         check: encodeRequest("SCRIPT", "EXISTS", name),
         absence: NO_SCRIPT,
       };
@@ -81,13 +81,34 @@ export class ScriptMemory implements LoadHost {
   }
 
   /** @param sha lower case @returns null: it is too long to be remembered */
-  rememberScript(sha: string, body: Buffer): Loadable | null {
-    const name = Buffer.from(sha, "latin1");
-    const known = this.scripts.find(name, 0, name.length);
-    if (known !== null) return known;
+  rememberScript(sha: string, body: Buffer): Script | null {
     const script = this.scripts.add(sha, body);
-    if (script !== null) this.colleagues.post(SCRIPTS, sha, body.toString("base64"));
+    if (script !== null) this.post(script);
     return script;
+  }
+
+  /**
+   * A client has sent the script bytes[start, end) to be run. Others are told of it when it is seen again: there are clients
+   * that never send the same twice.
+   * @param isWanted a server was asked for a script that it did not have, and this is probably it
+   */
+  sawBody(bytes: Buffer, start: number, end: number, isWanted: boolean): void {
+    const known = this.scripts.findBody(bytes, start, end);
+    if (known !== null) {
+      this.post(known);
+      return;
+    }
+    const body = bytes.subarray(start, end);
+    const sha = new Bun.CryptoHasher("sha1").update(body).digest("hex");
+    const script = this.scripts.add(sha, body);
+    if (isWanted && script !== null) this.post(script);
+  }
+
+  private post(script: Script): void {
+    if (script.isPosted) return;
+    script.isPosted = true;
+    const { sha, body } = script;
+    this.colleagues.post(SCRIPTS, sha.toString("latin1"), body.toString("base64"));
   }
 
   /** @param upstreams that have loaded it just now */
@@ -132,7 +153,10 @@ export class ScriptMemory implements LoadHost {
     if (sha === null) {
       this.era++;
       this.scripts.clear();
-    } else if (body !== null) this.scripts.add(sha, Buffer.from(body, "base64"));
+      return;
+    }
+    const script = body === null ? null : this.scripts.add(sha, Buffer.from(body, "base64"));
+    if (script !== null) script.isPosted = true;
   }
 
   private heardLibrary(library: Library | null, name: string | null): void {
@@ -146,9 +170,11 @@ export class ScriptMemory implements LoadHost {
   }
 
   private postAll(): void {
-    this.scripts.forEach((sha, body) => {
-      this.colleagues.post(SCRIPTS, sha, body.toString("base64"));
-    });
+    for (const script of this.scripts.all) {
+      if (!script.isPosted) continue;
+      script.isPosted = false;
+      this.post(script);
+    }
     for (const library of this.functions.list) {
       this.colleagues.post(FUNCTIONS, library.name, library);
     }

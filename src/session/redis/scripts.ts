@@ -4,24 +4,28 @@
 import type { Upstream, UpstreamConnection } from "../../api/upstream.ts";
 import type { Command } from "../../protocol/redis/command.ts";
 import { encodeError } from "../../protocol/redis/encode.ts";
+import { findKeys } from "../../protocol/redis/find-keys.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
 import { anyServer } from "./any-server.ts";
-import { crossServerFault, pickForKeys } from "./keys-command.ts";
+import { crossServerFault, serverOfKeys } from "./keys-command.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
 import { NO_SERVER } from "./refusals.ts";
 import { ScriptClient } from "./scripts-client.ts";
 import type { Loadable } from "./scripts-loadable.ts";
 import { manageScripts } from "./scripts-manage.ts";
 
+const keys: number[] = [];
+
 export function handleScript(client: RedisFrontend, command: Command, view: RequestView): boolean {
   if (command.keySpecs.length === 0) return manageScripts(client, command, view);
+  const count = findKeys(command, view, keys);
   const upstream = serverOf(client, command, view);
   if (upstream === null) return true;
   const connection = client.connectionTo(upstream);
   // Then it is not sent now, if at all.
   if (connection.refusal !== null || connection.isFull) return client.forwardTo(connection, view);
   if (isBody(command)) {
-    if (client.scripts?.takeMissed(upstream)) rememberBody(client, view);
+    if (count >= 0) rememberBody(client, view, upstream);
     return client.forwardTo(connection, view);
   }
   const called = calledBy(client, command, view);
@@ -73,7 +77,7 @@ function load(
 function calledBy({ pool }: RedisFrontend, command: Command, view: RequestView): Loadable | null {
   const { scripts, functions } = pool.scripts;
   if (isFunction(command)) return functions.all;
-  return scripts.find(view.bytes, view.from(1), view.to(1));
+  return scripts.find(view.bytes, view.from(1), view.to(1))?.loadable ?? null;
 }
 
 function isBody({ name }: Command): boolean {
@@ -85,20 +89,25 @@ function isFunction({ name }: Command): boolean {
 }
 
 /**
- * An EVAL that follows upon NOSCRIPT is how client libraries load a script. Others are not remembered: finding out which
- * script it is costs more than the request.
+ * Over several servers a script that one has run shall be there on all. Over one that goes without saying, and only an EVAL
+ * that follows upon NOSCRIPT is remembered: that is how client libraries load a script.
  */
-function rememberBody({ pool }: RedisFrontend, view: RequestView): void {
-  const body = view.bytes.subarray(view.from(1), view.to(1));
-  const sha = new Bun.CryptoHasher("sha1").update(body).digest("hex");
-  pool.scripts.rememberScript(sha, body);
+function rememberBody(
+  { pool, scripts }: RedisFrontend,
+  view: RequestView,
+  upstream: Upstream,
+): void {
+  const isWanted = scripts?.takeMissed(upstream) ?? false;
+  if (!isWanted && pool.route.upstreams.length === 1) return;
+  pool.scripts.sawBody(view.bytes, view.from(1), view.to(1), isWanted);
 }
 
-/** The server of the request at hand; null: there is none, and the client was told why. */
+/** The server of the request at hand, whose keys are `keys`; null: there is none, and the client was told why. */
 function serverOf(client: RedisFrontend, command: Command, view: RequestView): Upstream | null {
   const { route, hashTag } = client.pool;
-  let picked = pickForKeys(command, view, route);
-  if (picked === "no_keys") picked = anyServer(client) ?? "none";
+  // Without keys any server will do; so it will to say that their number is wrong.
+  const picked =
+    keys.length === 0 ? (anyServer(client) ?? "none") : serverOfKeys(keys, view, route);
   if (picked === "none") client.refuse(NO_SERVER);
   else if (picked === "cross_server")
     client.refuse(encodeError(crossServerFault(command, hashTag)));
