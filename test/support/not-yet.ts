@@ -8,7 +8,6 @@ export const NOT_YET: readonly string[] = [
   "reset",
   "keyspace",
   "scan",
-  "blocking",
   "publishing",
   "watching",
   "help",

@@ -6,7 +6,7 @@ import type { Failure, ReplySink } from "../../api/upstream.ts";
 import type { Command } from "../../protocol/redis/command.ts";
 import { isError } from "../../protocol/redis/merge-replies.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
-import { refusalOf } from "./broadcast.ts";
+import { refusalOf } from "./ask.ts";
 import { type Answer, Collector } from "./collector.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
 

@@ -7,7 +7,7 @@ import { encodeError } from "../../protocol/redis/encode.ts";
 import { findKeys } from "../../protocol/redis/find-keys.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
 import { anyServer } from "./any-server.ts";
-import { crossServerFault, serverOfKeys } from "./keys-command.ts";
+import { crossServerFault, pickFor } from "./keys-command.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
 import { NO_SERVER } from "./refusals.ts";
 import { ScriptClient } from "./scripts-client.ts";
@@ -106,8 +106,7 @@ function rememberBody(
 function serverOf(client: RedisFrontend, command: Command, view: RequestView): Upstream | null {
   const { route, hashTag } = client.pool;
   // Without keys any server will do; so it will to say that their number is wrong.
-  const picked =
-    keys.length === 0 ? (anyServer(client) ?? "none") : serverOfKeys(keys, view, route);
+  const picked = keys.length === 0 ? (anyServer(client) ?? "none") : pickFor(keys, view, route);
   if (picked === "none") client.refuse(NO_SERVER);
   else if (picked === "cross_server")
     client.refuse(encodeError(crossServerFault(command, hashTag)));

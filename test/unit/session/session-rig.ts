@@ -19,7 +19,7 @@ import { Turn, type Wakeable } from "../../../src/base/turn.ts";
 import { CommandTable } from "../../../src/protocol/redis/command-table.ts";
 import { RequestScanner } from "../../../src/protocol/redis/request-scanner.ts";
 import { RequestView } from "../../../src/protocol/redis/request-view.ts";
-import type { RedisClientState } from "../../../src/session/redis/client-state.ts";
+import type { SavedRedisClient } from "../../../src/session/redis/client-state.ts";
 import { CommandLearner } from "../../../src/session/redis/learn-commands.ts";
 import { RedisFrontend } from "../../../src/session/redis/redis-frontend.ts";
 import { ScriptMemory } from "../../../src/session/redis/scripts-memory.ts";
@@ -251,7 +251,7 @@ export function createRig(
   options: {
     servers?: number;
     password?: string;
-    state?: RedisClientState;
+    state?: SavedRedisClient;
     answerOf?: AnswerOf;
     colleagues?: Colleagues;
   } = {},
@@ -316,6 +316,7 @@ export function createRig(
     colleagues,
     scripts: new ScriptMemory(colleagues, turn),
     variants: new VariantTable(password, 0),
+    random: () => 0.5,
     nextClientId: () => ++ids,
     count() {},
   };
