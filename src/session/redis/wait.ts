@@ -39,25 +39,37 @@ export function handleWait(client: RedisFrontend, command: Command, view: Reques
     );
     return true;
   }
+  ask(client, leases, view);
+  return true;
+}
+
+function ask(client: RedisFrontend, leases: readonly Lease[], view: RequestView): void {
+  const { session } = client;
   session.waitBlocked();
   const token = session.ring.open();
-  const collector = new Collector(upstreams.length * (WAIT_REQUEST + 1), (answers) => {
-    for (const lease of leases) {
-      client.leases.delete(lease);
-      lease.release(answers.every((answer) => Buffer.isBuffer(answer)));
-    }
+  const count = leases.length;
+  const giveBack = (isClean: boolean): void => {
+    for (const lease of client.leases) lease.release(isClean);
+    client.leases.clear();
+  };
+  const collector = new Collector(count * (WAIT_REQUEST + 1), (answers) => {
+    giveBack(answers.every((answer) => Buffer.isBuffer(answer)));
     session.reply(token, leastOf(client, answers));
   });
   for (const [index, lease] of leases.entries()) {
-    lease.mayBlock = true;
     client.leases.add(lease);
-    const count = leases.length;
+    lease.mayBlock = true;
+    // The others may have to wait for ever.
+    lease.whenLost = (failure) => {
+      if (!client.leases.delete(lease)) return;
+      giveBack(false);
+      session.onFailure(token, 1, failure);
+    };
     lease.send(HELLO, 0, HELLO.length, collector, index, 1);
     lease.send(MESSAGE, 0, MESSAGE.length, collector, count + index, 1);
     const part = WAIT_REQUEST * count + index;
     lease.send(view.bytes, view.start, view.end, collector, part, 1);
   }
-  return true;
 }
 
 /** One of each server, or null. */
