@@ -10,12 +10,10 @@ export const NOT_YET: readonly string[] = [
   "other databases",
   "hello",
   "reset",
-  "keyspace",
   "scan",
   "publishing",
   "watching",
   "help",
-  "administration",
   "transactions",
   "reply switches",
   "subscribing",
@@ -23,7 +21,7 @@ export const NOT_YET: readonly string[] = [
   "subscription scenarios",
   "transaction scenarios",
   "session scenarios",
-  ..."transactions scripts functions blocking subscriptions scans streams databases sessions maps"
+  ..."transactions scripts functions blocking subscriptions streams databases sessions maps"
     .split(" ")
     .map((part) => `clients: ${part}`),
 ];

@@ -9,8 +9,9 @@ import { decodeReply } from "../../protocol/redis/decode.ts";
 import { encodeError, encodeRequest } from "../../protocol/redis/encode.ts";
 import { isError, mergeReplies } from "../../protocol/redis/merge-replies.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
-import { firstFault, refusalOf } from "./ask.ts";
+import { firstFault } from "./ask.ts";
 import { type Answer, Collector } from "./collector.ts";
+import { leaseFrom } from "./lease-from.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
 import { MISMATCH } from "./refusals.ts";
 
@@ -21,23 +22,17 @@ const MESSAGE: Buffer = encodeRequest("SPUBLISH", "__proxy_wait__", "");
 /** Its answers come behind those to the two before it. */
 const WAIT_REQUEST = 2;
 
-export function handleWait(client: RedisFrontend, command: Command, view: RequestView): boolean {
+export function handleWait(client: RedisFrontend, _command: Command, view: RequestView): boolean {
   if (!client.settleFirst()) return false;
-  const { session, pool } = client;
-  const { upstreams } = pool.route;
-  for (const upstream of upstreams) {
-    const refusal = refusalOf(client, upstream);
-    if (refusal === null) continue;
-    session.onFailure(session.ring.open(), 1, refusal);
-    return true;
-  }
-  const leases = leaseAll(client);
-  if (leases === null) {
-    const reason = "too many connections of clients that block or are in a transaction";
-    client.refuse(
-      encodeError(`ERR '${command.name}' cannot have a connection of its own: ${reason}`),
-    );
-    return true;
+  const leases: Lease[] = [];
+  for (const upstream of client.pool.route.upstreams) {
+    const lease = leaseFrom(upstream, client);
+    if (Buffer.isBuffer(lease)) {
+      for (const taken of leases) taken.release(true);
+      client.refuse(lease);
+      return true;
+    }
+    leases.push(lease);
   }
   ask(client, leases, view);
   return true;
@@ -70,20 +65,6 @@ function ask(client: RedisFrontend, leases: readonly Lease[], view: RequestView)
     const part = WAIT_REQUEST * count + index;
     lease.send(view.bytes, view.start, view.end, collector, part, 1);
   }
-}
-
-/** One of each server, or null. */
-function leaseAll({ pool, variant }: RedisFrontend): Lease[] | null {
-  const leases: Lease[] = [];
-  for (const upstream of pool.route.upstreams) {
-    const lease = upstream.lease(variant);
-    if (lease === null) {
-      for (const taken of leases) taken.release(true);
-      return null;
-    }
-    leases.push(lease);
-  }
-  return leases;
 }
 
 /** @param answers to HELLO, to the message, to WAIT */
