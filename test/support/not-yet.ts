@@ -6,12 +6,10 @@ export const NOT_YET: readonly string[] = [
   "other databases",
   "hello",
   "reset",
-  "keyspace",
   "scan",
   "publishing",
   "watching",
   "help",
-  "administration",
   "transactions",
   "reply switches",
   "subscribing",
@@ -19,7 +17,7 @@ export const NOT_YET: readonly string[] = [
   "subscription scenarios",
   "transaction scenarios",
   "session scenarios",
-  ..."transactions blocking subscriptions scans streams databases sessions maps"
+  ..."transactions blocking subscriptions streams databases sessions maps"
     .split(" ")
     .map((part) => `clients: ${part}`),
 ];
