@@ -254,6 +254,12 @@ export function createRig(
     state?: SavedRedisClient;
     answerOf?: AnswerOf;
     colleagues?: Colleagues;
+    /** Who lends connections to a server; absent: nobody. */
+    lend?: (upstream: Upstream) => Pick<Upstream, "lease" | "adopt">;
+    /** What moved along with `state`. */
+    descriptors?: readonly number[];
+    /** What a session before it had not written yet. */
+    output?: Buffer;
   } = {},
 ): Rig {
   const { servers = 3, password = null, state, answerOf } = options;
@@ -272,13 +278,12 @@ export function createRig(
     isEjected: false,
     incarnation: 1,
     connection: () => connection,
-    lease: () => null,
-    adopt: () => {
-      throw new Error("no leases here");
-    },
+    lease: (variant) => options.lend?.(upstreams[index]!).lease(variant) ?? null,
+    adopt: (fd, variant) => options.lend!(upstreams[index]!).adopt(fd, variant),
   }));
   const route: Route = {
     upstreams,
+    isStable: true,
     pick: (bytes, start, end) => {
       if (!(start >= 0 && end > start && end <= bytes.length)) throw new Error("no such key");
       return upstreams[serverOf(bytes.toString("latin1", start, end), servers)]!;
@@ -320,7 +325,8 @@ export function createRig(
     nextClientId: () => ++ids,
     count() {},
   };
-  session.attach(new RedisFrontend(pool, session, state));
+  session.inherit(options.output ?? Buffer.alloc(0));
+  session.attach(new RedisFrontend(pool, session, state, options.descriptors));
   const rig: Rig = {
     session,
     stream,

@@ -41,8 +41,10 @@ export interface LeaseRig {
 const PASSWORD = { database: 0, user: null, password: Buffer.from("secret") };
 
 /** Variants 0 and 1 need no handshake, number 2 does. */
-export function createLeaseRig(options: { timeoutMs?: number | null } = {}): LeaseRig {
-  const { timeoutMs = 100 } = options;
+export function createLeaseRig(
+  options: { timeoutMs?: number | null; upstream?: Upstream } = {},
+): LeaseRig {
+  const { timeoutMs = 100, upstream = { name: "s" } as Upstream } = options;
   const turn = new ManualTurn();
   const attempts: Attempt[] = [];
   const adoptions: Adoption[] = [];
@@ -51,7 +53,7 @@ export function createLeaseRig(options: { timeoutMs?: number | null } = {}): Lea
   const heard = { up: 0, trouble: 0, reply: 0 };
   const limit = { lent: 0, hasRoom: true };
   const owner: LeaseOwner = {
-    name: "s",
+    name: upstream.name,
     turn,
     timeoutMs,
     connectTimeoutMs: 50,
@@ -73,7 +75,7 @@ export function createLeaseRig(options: { timeoutMs?: number | null } = {}): Lea
   };
   const own = { database: 0, user: null, password: null };
   const pool = new LeasePool(
-    { name: "s" } as Upstream,
+    upstream,
     owner,
     [
       createRedisUpstream({ version: 2, ...own }),
