@@ -8,6 +8,7 @@ import type { Colleagues } from "../../../src/api/colleagues.ts";
 import type { Stream } from "../../../src/api/stream.ts";
 import type {
   Failure,
+  Lease,
   ReplySink,
   Route,
   Upstream,
@@ -95,6 +96,9 @@ export function failureOf(server: number): Failure {
   FAILURES[server] ??= { kind: "closed", wasSent: true, text: `lost ${server}` };
   return FAILURES[server];
 }
+
+/** Lends a session a connection of its own. */
+export type Lend = (upstream: Upstream, variant: number, turn: Turn) => Lease | null;
 
 /** What `server` says to a request, or null: it is lost. */
 export type AnswerOf = (args: readonly string[], server: number) => string | null;
@@ -254,15 +258,17 @@ export function createRig(
     state?: SavedRedisClient;
     answerOf?: AnswerOf;
     colleagues?: Colleagues;
-    /** Who lends connections to a server; absent: nobody. */
-    lend?: (upstream: Upstream) => Pick<Upstream, "lease" | "adopt">;
+    /** Absent: nobody lends anything. */
+    lend?: Lend;
+    /** What becomes of a connection that moved along. */
+    adopt?: (upstream: Upstream, fd: number, variant: number) => Lease;
     /** What moved along with `state`. */
     descriptors?: readonly number[];
     /** What a session before it had not written yet. */
     output?: Buffer;
   } = {},
 ): Rig {
-  const { servers = 3, password = null, state, answerOf } = options;
+  const { servers = 3, password = null, state, answerOf, lend = () => null } = options;
   const turn = new Turn();
   const timers: (() => void)[] = [];
   const counters = new Float64Array(64);
@@ -278,8 +284,12 @@ export function createRig(
     isEjected: false,
     incarnation: 1,
     connection: () => connection,
-    lease: (variant) => options.lend?.(upstreams[index]!).lease(variant) ?? null,
-    adopt: (fd, variant) => options.lend!(upstreams[index]!).adopt(fd, variant),
+    lease(this: Upstream, variant: number) {
+      return lend(this, variant, turn);
+    },
+    adopt(this: Upstream, fd: number, variant: number) {
+      return options.adopt!(this, fd, variant);
+    },
   }));
   const route: Route = {
     upstreams,

@@ -1,4 +1,6 @@
 /** Leases without sockets: the test plays the network, the server and the clock. */
+import { expect } from "bun:test";
+import { SERVER } from "../../../src/api/stats.ts";
 import type { Stream, StreamEvents } from "../../../src/api/stream.ts";
 import type { Lease, Upstream } from "../../../src/api/upstream.ts";
 import { createRedisUpstream } from "../../../src/protocol/redis/upstream-protocol.ts";
@@ -125,4 +127,24 @@ export function answer(token: number): string {
 
 function sixDigits(token: number): string {
   return String(token).padStart(6, "0");
+}
+
+/** What the server's statistics say of connections that stand and of requests that are under way. */
+function gauges({ counters }: LeaseRig): number[] {
+  return [SERVER.server_connections, SERVER.in_queue, SERVER.out_queue].map((at) => counters[at]!);
+}
+
+/** Nothing is lent, nothing tried, nothing counted. */
+export function expectNothingLeft(rig: LeaseRig): void {
+  expect(gauges(rig)).toEqual([0, 0, 0]);
+  expect(rig.limit.lent).toBe(0);
+  expect(rig.pool.pendingCount).toBe(0);
+  expect(rig.timers.filter(({ isCancelled }) => !isCancelled)).toEqual([]);
+}
+
+/** Writes down what its session hears of a lease: failures of requests, then "lost". */
+export function listen(lease: Lease): string[] {
+  const log: string[] = [];
+  lease.whenLost = ({ kind }) => log.push(`lost: ${kind}`);
+  return log;
 }

@@ -5,6 +5,7 @@ import type { Upstream } from "../../../../src/api/upstream.ts";
 import { BLOCKED_INPUT_BYTES_MAX } from "../../../../src/base/limits.ts";
 import type { SavedRedisClient } from "../../../../src/session/redis/client-state.ts";
 import type { RedisFrontend } from "../../../../src/session/redis/redis-frontend.ts";
+import type { LeasePool } from "../../../../src/upstream/lease-pool.ts";
 import { createLeaseRig, type LeaseRig } from "../../upstream/lease-rig.ts";
 import { type FakeSocket, RecordingSink } from "../../upstream/upstream-rig.ts";
 import { createRig, multibulk, type Rig } from "../session-rig.ts";
@@ -22,11 +23,16 @@ type Options = NonNullable<Parameters<typeof createRig>[0]>;
 
 function createBlockingRig(options: Options = {}): BlockingRig {
   const leases: LeaseRig[] = [];
-  const lend = (upstream: Upstream) => {
+  const poolOf = (upstream: Upstream): LeasePool => {
     leases[upstream.index] ??= createLeaseRig({ upstream });
     return leases[upstream.index]!.pool;
   };
-  const rig = createRig({ servers: 2, lend, ...options });
+  const rig = createRig({
+    servers: 2,
+    lend: (upstream, variant) => poolOf(upstream).lease(variant),
+    adopt: (upstream, fd, variant) => poolOf(upstream).adopt(fd, variant),
+    ...options,
+  });
   return { ...rig, leases, frontend: rig.session.frontend as RedisFrontend };
 }
 
