@@ -121,10 +121,11 @@ export class TestWorker {
     receiver: TestWorker,
     sessions: number | null,
     pool: string,
+    format = 1,
   ): Promise<{ readonly moved: number; readonly left: number }> {
     this.receiver = receiver;
     const done = this.message("handed_over");
-    const order = { sessions, pools: [pool], format: 1, timeoutMs: DEADLINE_MS };
+    const order = { sessions, pools: [pool], format, timeoutMs: DEADLINE_MS };
     this.send({ type: "hand_over", ...order });
     return await done;
   }
