@@ -22,6 +22,7 @@ import type { SavedTransaction, TransactionProgress } from "./client-state.ts";
 import { leaseFrom } from "./lease-from.ts";
 import type { Mode, RedisFrontend } from "./redis-frontend.ts";
 import { NO_SERVER } from "./refusals.ts";
+import { isReadyFor } from "./scripts.ts";
 import { type Deferred, type EndObserver, TransactionEnd } from "./transaction-end.ts";
 import { PLACEHOLDER, TransactionQueue } from "./transaction-queue.ts";
 import {
@@ -203,7 +204,9 @@ export class Transaction implements Mode, EndObserver {
       client.refuse(secondServer(command, hashTag));
       return true;
     }
-    const entered = this.enter(upstream === "any" ? client.pin!.upstream : upstream);
+    const server = upstream === "any" ? client.pin!.upstream : upstream;
+    if (!isReadyFor(client, command, view, server)) return false;
+    const entered = this.enter(server);
     if (entered !== true) return this.refused(entered);
     return isDeferred ? this.defer(view) : this.forward(view);
   }
