@@ -262,7 +262,14 @@ export function createRig(
     state?: SavedRedisClient;
     answerOf?: AnswerOf;
     colleagues?: Colleagues;
+    /** Absent: nobody lends anything. */
     lend?: Lend;
+    /** What becomes of a connection that moved along. */
+    adopt?: (upstream: Upstream, fd: number, variant: number) => Lease;
+    /** What moved along with `state`. */
+    descriptors?: readonly number[];
+    /** What a session before it had not written yet. */
+    output?: Buffer;
   } = {},
 ): Rig {
   const { servers = 3, password = null, state, answerOf, lend = () => null } = options;
@@ -284,12 +291,13 @@ export function createRig(
     lease(this: Upstream, variant: number) {
       return lend(this, variant, turn);
     },
-    adopt: () => {
-      throw new Error("no leases here");
+    adopt(this: Upstream, fd: number, variant: number) {
+      return options.adopt!(this, fd, variant);
     },
   }));
   const route: Route = {
     upstreams,
+    isStable: true,
     pick: (bytes, start, end) => {
       if (!(start >= 0 && end > start && end <= bytes.length)) throw new Error("no such key");
       return upstreams[serverOf(bytes.toString("latin1", start, end), servers)]!;
@@ -331,7 +339,8 @@ export function createRig(
     nextClientId: () => ++ids,
     count() {},
   };
-  session.attach(new RedisFrontend(pool, session, state));
+  session.inherit(options.output ?? Buffer.alloc(0));
+  session.attach(new RedisFrontend(pool, session, state, options.descriptors));
   const rig: Rig = {
     upstreams,
     session,
