@@ -229,7 +229,11 @@ export function serverOf(key: string, servers: number): number {
   return Number(key.at(-1)) % servers;
 }
 
+/** The test says when it may have been started anew. */
+export type FakeUpstream = Upstream & { incarnation: number };
+
 export interface Rig {
+  readonly upstreams: readonly FakeUpstream[];
   readonly session: Session;
   readonly stream: FakeStream;
   readonly connections: readonly FakeConnection[];
@@ -277,7 +281,7 @@ export function createRig(
     { length: servers },
     (_, i) => new FakeConnection(i, turn, answerOf),
   );
-  const upstreams: Upstream[] = connections.map((connection, index) => ({
+  const upstreams: FakeUpstream[] = connections.map((connection, index) => ({
     name: `s${index}`,
     address: `127.0.0.1:${index + 1}`,
     index,
@@ -338,6 +342,7 @@ export function createRig(
   session.inherit(options.output ?? Buffer.alloc(0));
   session.attach(new RedisFrontend(pool, session, state, options.descriptors));
   const rig: Rig = {
+    upstreams,
     session,
     stream,
     connections,
