@@ -71,3 +71,5 @@ export const VARIANTS_MAX: number = 4096;
 export const VARIANT_IDLE_MS: number = 60_000;
 /** Received from a client that waits for a blocking command; with more, the proxy stops reading, and cannot see it leave. */
 export const BLOCKED_INPUT_BYTES_MAX: number = 1 * MIB;
+/** Of a transaction whose server is not known yet, or whose requests the proxy answers itself: bytes that are kept until EXEC. */
+export const TRANSACTION_KEPT_BYTES_MAX: number = 64 * KIB;

@@ -1,4 +1,5 @@
 import type { RespVersion } from "../../protocol/redis/encode.ts";
+import type { SavedQueue } from "./transaction-queue.ts";
 
 /**
  * What a Redis client has told or agreed with the proxy. Plain JSON data: it moves with the session. What a program of
@@ -19,6 +20,8 @@ export interface RedisClientState {
   user: string | null;
   /** null: its requests go as whoever the pool is. */
   password: string | null;
+  /** Absent: neither in MULTI nor watching. Only as saved: a living client's is in its frontend. */
+  readonly transaction?: SavedTransaction;
 }
 
 export function startState(id: number, isAuthenticated: boolean): RedisClientState {
@@ -26,4 +29,24 @@ export function startState(id: number, isAuthenticated: boolean): RedisClientSta
     ...{ id, name: "", libraryName: "", libraryVersion: "", isAuthenticated, version: 2 },
     ...{ database: 0, user: null, password: null },
   };
+}
+
+export interface TransactionProgress {
+  /** MULTI was answered, and neither EXEC nor DISCARD has come. */
+  isOpen: boolean;
+  /** EXEC will be refused: the client was told an error. */
+  isDirty: boolean;
+  /** The server has got MULTI. */
+  isAtServer: boolean;
+  /** The server watches keys for this client. */
+  isWatching: boolean;
+  /** It did, and was lost: whether they have changed is unknown. */
+  isWatchLost: boolean;
+  /** The server was lost with queued requests, or would not open a transaction: the error, without its code. */
+  lost: string | null;
+}
+
+/** What of a transaction moves with its session. */
+export interface SavedTransaction extends TransactionProgress {
+  readonly queue: SavedQueue;
 }

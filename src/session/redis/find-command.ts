@@ -4,6 +4,7 @@ import type { RequestView } from "../../protocol/redis/request-view.ts";
 import { anyServer } from "./any-server.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
 import { isHttp, NOAUTH, unknownCommand, unknownSubcommand, wrongArity } from "./refusals.ts";
+import { refuseExec } from "./transaction.ts";
 
 /**
  * The command of the request at hand if it is known, complete and permitted. Null: the client was told, or, when
@@ -20,14 +21,19 @@ export function findCommand(client: RedisFrontend, view: RequestView): Command |
   }
   const { arity } = command;
   if (arity > 0 ? view.count !== arity : view.count < -arity) {
-    client.refuse(wrongArity(command));
+    refuse(client, command, wrongArity(command));
     return null;
   }
   if (!client.state.isAuthenticated && !command.needsNoAuth) {
-    client.refuse(NOAUTH);
+    refuse(client, command, NOAUTH);
     return null;
   }
   return command;
+}
+
+function refuse(client: RedisFrontend, command: Command, fault: Buffer): void {
+  if (command.name === "EXEC") refuseExec(client, fault);
+  else client.refuse(fault);
 }
 
 function askForCommand(client: RedisFrontend, view: RequestView): null {
@@ -53,7 +59,8 @@ function asks(client: RedisFrontend, name: string): boolean {
   const upstream = anyServer(client);
   if (upstream === null) return false;
   const { session } = client;
-  const connection = client.connectionTo(upstream);
+  // Not over what the client has of its own: that may be within a transaction.
+  const connection = upstream.connection(session.lane, client.variant);
   const failure = learner.takeFailure(name) ?? connection.refusal;
   if (failure !== null) {
     session.onFailure(session.ring.open(), 1, failure);

@@ -8,6 +8,7 @@ import { broadcast } from "./broadcast.ts";
 import { answerLocally } from "./local-commands.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
 import { handleScript } from "./scripts.ts";
+import { handleTransaction } from "./transaction.ts";
 
 /**
  * Takes the request at hand: answers it (`answer`, `refuse`), or opens a slot in the session's ring and sees to it that it is
@@ -20,7 +21,7 @@ export const HANDLERS: Readonly<Record<Exclude<Disposition, "key" | "keys" | "sp
   any: forwardToAny,
   broadcast,
   blocking: handleBlocking,
-  transaction: notYet,
+  transaction: handleTransaction,
   pubsub: notYet,
   script: handleScript,
   local: answerLocally,

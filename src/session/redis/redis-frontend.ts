@@ -19,6 +19,7 @@ import { crossServerFault, pickForKeys, refusedOption } from "./keys-command.ts"
 import type { CommandLearner } from "./learn-commands.ts";
 import { NO_SERVER, wrongArity } from "./refusals.ts";
 import { Splitter } from "./split.ts";
+import { Transaction } from "./transaction.ts";
 import type { Variant, VariantTable } from "./variant-table.ts";
 
 /** What the Redis sessions of one pool share. */
@@ -44,9 +45,12 @@ export interface Mode {
   handle(command: Command, view: RequestView): boolean;
   /** A request was refused before it came to `handle`: unknown, incomplete, denied. */
   onRefused(): void;
+  /** A request that was sent met a failure. */
+  onFailed?(): void;
 }
 
 const NONE: Buffer = Buffer.alloc(0);
+const NO_ANSWER: Buffer = encodeError("ERR this command cannot be answered inside MULTI");
 
 /** Replies to failures, by failure: they are few objects for many requests. */
 const failureReplies = new WeakMap<Failure, Buffer>();
@@ -62,6 +66,8 @@ export class RedisFrontend implements Frontend {
   isDeferred = false;
   /** What this client has of its own; requests for that server go there. */
   pin: Lease | null = null;
+  /** Since the first MULTI or WATCH. */
+  transaction: Transaction | null = null;
 
   private readonly scanner: RequestScanner = new RequestScanner();
   private readonly view: RequestView;
@@ -76,6 +82,8 @@ export class RedisFrontend implements Frontend {
   private runCount = 0;
 
   private localCount = 0;
+  /** What is answered goes here instead of to the client; null: it does not. */
+  private captured: Buffer[] | null = null;
 
   /**
    * @param state what another process saved; absent: a new client
@@ -100,6 +108,8 @@ export class RedisFrontend implements Frontend {
     this.scanner.isAuthenticated = this.state.isAuthenticated;
     this.view = new RequestView();
     this.splitter = new Splitter(this);
+    const saved = this.state.transaction;
+    if (saved !== undefined) this.transaction = Transaction.restore(this, saved);
   }
 
   get need(): number {
@@ -137,6 +147,7 @@ export class RedisFrontend implements Frontend {
   }
 
   failureReply(failure: Failure): Buffer {
+    this.mode?.onFailed?.();
     if (failure.reply !== undefined) return failure.reply;
     let reply = failureReplies.get(failure);
     if (reply === undefined) {
@@ -147,7 +158,8 @@ export class RedisFrontend implements Frontend {
   }
 
   saveState(): RedisClientState {
-    return { ...this.state };
+    const transaction = this.transaction?.save() ?? null;
+    return transaction === null ? { ...this.state } : { ...this.state, transaction };
   }
 
   get descriptors(): readonly number[] {
@@ -159,7 +171,7 @@ export class RedisFrontend implements Frontend {
   }
 
   get needsFormat(): number {
-    return this.prefersToStay ? 2 : 1;
+    return this.prefersToStay || this.transaction?.isGoingOn === true ? 2 : 1;
   }
 
   get prefersToStay(): boolean {
@@ -179,14 +191,30 @@ export class RedisFrontend implements Frontend {
 
   /** Answers the request at hand without a server. */
   answer(reply: Buffer): void {
+    if (this.captured !== null) {
+      this.captured.push(reply);
+      return;
+    }
     this.localCount++;
     this.session.reply(this.session.ring.open(), reply);
   }
 
   /** Answers the request at hand with an error. */
   refuse(reply: Buffer): void {
-    this.mode?.onRefused();
+    if (this.captured === null) this.mode?.onRefused();
     this.answer(reply);
+  }
+
+  /** The answer to `request` (as multibulk), which is one that needs no server; it is not sent. */
+  answerTo(request: Buffer): Buffer {
+    const view = new RequestView();
+    new RequestScanner().scan(request, 0, request.length, view);
+    const answers: Buffer[] = [];
+    this.captured = answers;
+    const command = findCommand(this, view);
+    if (command !== null) this.dispatch(command, view);
+    this.captured = null;
+    return answers[0] ?? NO_ANSWER;
   }
 
   /**
