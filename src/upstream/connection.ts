@@ -103,6 +103,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
 
   waitForRoom(waiter: Wakeable): void {
     this.waiters.push(waiter);
+    if (this.state === "idle") this.open();
   }
 
   protected enqueue(sink: ReplySink, token: number, count: number): void {

@@ -353,6 +353,11 @@ export class Transaction implements Mode, EndObserver {
     this.unpin();
   }
 
+  /** The pin is about to become another kind of connection: nobody else may have it after this client. */
+  soilPin(): void {
+    this.isPinClean = false;
+  }
+
   private watchOver(pin: Lease): void {
     pin.whenLost = () => {
       if (this.client.pin === pin) this.onLost(`server ${pin.upstream.name}`);
