@@ -42,6 +42,8 @@ export interface PoolPlaneOptions {
   readonly onClientGone: (session: Session) => void;
 }
 
+const NONE: Buffer = Buffer.alloc(0);
+
 export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
   readonly turn: Turn;
   readonly schedule: typeof schedule = schedule;
@@ -119,19 +121,25 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
       pool.clientConnectionsMax > 0 && clientsEverywhere() >= pool.clientConnectionsMax;
     if (isFull || !makeRoom()) return refuse(stream, this.protocol.tooManyClients);
     this.counters[this.countersBase + POOL.client_connections_total]! += 1;
-    return this.addSession(stream, undefined, []);
+    return this.addSession(stream, undefined, NONE, []);
   }
 
   /** A client's connection that another worker had, with what it saved of the session. */
   adopt(stream: Stream, { client, input, output, descriptors }: SavedSession): StreamEvents {
-    const session = this.addSession(stream, client, descriptors);
-    session.resume(input, output);
+    const session = this.addSession(stream, client, output, descriptors);
+    session.resume(input);
     return session;
   }
 
   /** @param client what a frontend saved, or undefined for a new client */
-  private addSession(stream: Stream, client: unknown, descriptors: readonly number[]): Session {
+  private addSession(
+    stream: Stream,
+    client: unknown,
+    output: Buffer,
+    descriptors: readonly number[],
+  ): Session {
     const session = new Session(this, stream, this.lanes++);
+    session.inherit(output);
     session.attach(this.protocol.createFrontend(session, client, descriptors));
     this.sessions.add(session);
     this.counters[this.countersBase + POOL.client_connections]! += 1;
@@ -142,6 +150,10 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
     this.sessions.delete(session);
     this.counters[this.countersBase + POOL.client_connections]! -= 1;
     this.options.onClientGone(session);
+  }
+
+  random(): number {
+    return Math.random();
   }
 
   nextClientId(): number {
