@@ -15,7 +15,8 @@ import {
   VARIANT_TEXT,
 } from "../session/memcache/memcache-pool.ts";
 import type { SavedRedisClient } from "../session/redis/client-state.ts";
-import { RedisFrontend, type RedisPool } from "../session/redis/redis-frontend.ts";
+import { RedisFrontend } from "../session/redis/redis-frontend.ts";
+import type { RedisPool } from "../session/redis/redis-pool.ts";
 import type { Session } from "../session/session.ts";
 
 export interface PoolProtocol {

@@ -2,7 +2,7 @@
 import type { Failure, Lease, ReplySink } from "../../api/upstream.ts";
 import { copyOf } from "../../base/copy-of.ts";
 import { encodeRequest } from "../../protocol/redis/encode.ts";
-import { serversFor } from "./any-server.ts";
+import { anyServer, serversFor } from "./any-server.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
 import { VARIANT_FOR_AUTH } from "./variant-table.ts";
 
@@ -10,6 +10,12 @@ const NOBODY: Failure = {
   kind: "ejected",
   wasSent: false,
   text: "Connection refused (all servers of the pool are ejected, or have lent all connections that they may)",
+};
+
+const BUSY: Failure = {
+  kind: "timeout",
+  wasSent: false,
+  text: "too much is waiting for the server that should say whether this is permitted",
 };
 
 /** Whether a server agrees to connections of kind `variant`: null, or why not; "handshake" when it refused. */
@@ -38,15 +44,43 @@ export function askPassword(
   const words = user === null ? [password] : [user, password];
   const request = encodeRequest("AUTH", ...words);
   withLease(client, VARIANT_FOR_AUTH, done, (lease) => {
-    client.asking = lease;
+    client.leases.add(lease);
     const sink = new SingleReply((answer) => {
-      client.asking = null;
+      client.leases.delete(lease);
       lease.release(Buffer.isBuffer(answer));
       done(answer);
     });
     lease.send(request, 0, request.length, sink, 0, 1);
   });
 }
+
+/**
+ * Whether the servers let the client do what `words` say, which must change nothing: null, or their error. What cannot be
+ * asked is permitted to who has said nothing about itself, so that the proxy can be looked at while servers are down.
+ */
+export function askWhetherPermitted(
+  client: RedisFrontend,
+  words: readonly (string | Buffer)[],
+  done: (fault: Buffer | null) => void,
+): void {
+  const isKnown = client.state.password !== null;
+  const upstream = anyServer(client);
+  const connection = upstream === null ? null : client.connectionTo(upstream);
+  const failure = connection === null ? NOBODY : connection.refusal;
+  if (connection === null || failure !== null || connection.isFull) {
+    done(isKnown ? client.failureReply(failure ?? BUSY) : null);
+    return;
+  }
+  const request = encodeRequest(...words);
+  const sink = new SingleReply((answer) => {
+    if (!Buffer.isBuffer(answer)) done(isKnown ? client.failureReply(answer) : null);
+    else done(REFUSED.test(answer.toString("latin1")) ? answer : null);
+  });
+  connection.send(request, 0, request.length, sink, 0, 1);
+}
+
+/** Not that it does not know such a request: it may be of an older version. */
+const REFUSED = /^-(NOPERM|NOAUTH|ERR No such user)/;
 
 /** Takes the reply to one request. */
 export class SingleReply implements ReplySink {
@@ -88,9 +122,9 @@ function withLease(
       tryNext();
       return;
     }
-    client.asking = lease;
+    client.leases.add(lease);
     lease.whenReady((failure) => {
-      client.asking = null;
+      client.leases.delete(lease);
       if (failure === null) onReady(lease);
       else if (failure.kind === "handshake") onFailure(failure);
       else {

@@ -3,10 +3,8 @@
  *
  * Neighbouring requests for one connection form a run: they go as one range, and cost one copy.
  */
-import type { Colleagues } from "../../api/colleagues.ts";
-import type { Failure, Lease, Route, Upstream, UpstreamConnection } from "../../api/upstream.ts";
+import type { Failure, Lease, Upstream, UpstreamConnection } from "../../api/upstream.ts";
 import type { Command } from "../../protocol/redis/command.ts";
-import type { CommandTable } from "../../protocol/redis/command-table.ts";
 import { encodeError } from "../../protocol/redis/encode.ts";
 import { RequestScanner } from "../../protocol/redis/request-scanner.ts";
 import { RequestView } from "../../protocol/redis/request-view.ts";
@@ -22,31 +20,13 @@ import {
 import { findCommand } from "./find-command.ts";
 import { HANDLERS } from "./handlers.ts";
 import { serverOfKeys } from "./keys-command.ts";
-import type { CommandLearner } from "./learn-commands.ts";
 import { adoptConnections, ownConnections, saveConnections } from "./own-connections.ts";
+import type { RedisPool } from "./redis-pool.ts";
 import { NO_SERVER, wrongArity } from "./refusals.ts";
+import { ReplySwitch } from "./reply-switch.ts";
 import { Splitter } from "./split.ts";
 import { Transaction } from "./transaction.ts";
-import type { Variant, VariantTable } from "./variant-table.ts";
-
-/** What the Redis sessions of one pool share. */
-export interface RedisPool {
-  readonly route: Route;
-  /** The commands that this pool knows, and what becomes of each. */
-  readonly commands: CommandTable;
-  readonly learner: CommandLearner;
-  /** Clients must AUTH with it; null: they need not. */
-  readonly password: string | null;
-  readonly hashTag: string | null;
-  readonly variants: VariantTable;
-  /** The same pool in other workers. */
-  readonly colleagues: Colleagues;
-  /** Between 0 and 1. */
-  random(): number;
-  nextClientId(): number;
-  /** Counts requests, and among them those that no server saw, into the pool's statistics. */
-  count(requests: number, local: number, protocolErrors: number): void;
-}
+import type { Variant } from "./variant-table.ts";
 
 /** What takes every request of a client that is in a state of its own (a transaction, RESP2 subscriptions). */
 export interface Mode {
@@ -94,6 +74,15 @@ export class RedisFrontend implements Frontend {
   private runToken = 0;
   private runCount = 0;
 
+  /** Whether it wants replies. */
+  readonly replies: ReplySwitch;
+  /** It has been told to go, and does when it has the reply to the request at hand. */
+  leavesAfterReply = false;
+  /** The last request's; null: none, or one that nobody knows. */
+  lastCommand: Command | null = null;
+  lastRequestMs: number;
+  readonly createdMs: number;
+
   private localCount = 0;
   /** What is answered goes here instead of to the client; null: it does not. */
   private captured: Buffer[] | null = null;
@@ -110,7 +99,7 @@ export class RedisFrontend implements Frontend {
   ) {
     this.pool = pool;
     this.session = session;
-    const start = startState(state?.id ?? pool.nextClientId(), pool.password === null);
+    const start = startState(state?.id ?? pool.nextClientId(), false);
     this.state = { ...start, ...state };
     this.variant = pool.variants.hold(this.state);
     if (this.variant < 0) {
@@ -118,7 +107,11 @@ export class RedisFrontend implements Frontend {
       this.variant = pool.variants.hold(start);
       session.finish();
     }
-    this.scanner.isAuthenticated = this.state.isAuthenticated;
+    this.scanner.isAuthenticated = this.mayBeAuthenticated;
+    this.replies = new ReplySwitch(session, state?.replies ?? "on");
+    this.lastRequestMs = pool.turn.nowMs - (state?.idleMs ?? 0);
+    this.createdMs = pool.turn.nowMs - (state?.ageMs ?? 0);
+    pool.directory.add(this);
     this.view = new RequestView();
     this.splitter = new Splitter(this);
     adoptConnections(this, state?.connections, descriptors);
@@ -150,12 +143,14 @@ export class RedisFrontend implements Frontend {
       if (view.count > 0) {
         if (!this.handle(view) || !session.isOpen) break;
         requests++;
+        if (this.replies.skipping > 0) this.replies.requestDone();
       }
       position = next;
     }
     this.flushRun();
     // What was found of an incomplete request is still needed.
     if (!scanner.isWithinRequest) view.release();
+    if (requests > 0) this.lastRequestMs = this.pool.turn.nowMs;
     this.pool.count(requests, this.localCount, faults);
     this.localCount = 0;
     return position;
@@ -174,7 +169,17 @@ export class RedisFrontend implements Frontend {
 
   saveState(): SavedRedisClient {
     const transaction = this.transaction?.save() ?? undefined;
-    return { ...this.state, connections: saveConnections(this), transaction };
+    const { nowMs } = this.pool.turn;
+    const { wanted } = this.replies;
+    return {
+      ...this.state,
+      isAuthenticated: this.mayBeAuthenticated,
+      replies: wanted === "on" ? undefined : wanted,
+      ageMs: nowMs - this.createdMs,
+      idleMs: nowMs - this.lastRequestMs,
+      connections: saveConnections(this),
+      transaction,
+    };
   }
 
   get descriptors(): readonly number[] {
@@ -206,6 +211,7 @@ export class RedisFrontend implements Frontend {
     this.pin?.release(false);
     this.pin = null;
     this.pool.variants.release(this.variant);
+    this.pool.directory.remove(this);
   }
 
   /** Answers the request at hand without a server. */
@@ -222,6 +228,11 @@ export class RedisFrontend implements Frontend {
   refuse(reply: Buffer): void {
     if (this.captured === null) this.mode?.onRefused();
     this.answer(reply);
+  }
+
+  /** Answers are collected for somebody else, and must be given at once. */
+  get isCaptured(): boolean {
+    return this.captured !== null;
   }
 
   /** The answer to `request` (as multibulk), which is one that needs no server; it is not sent. */
@@ -254,15 +265,23 @@ export class RedisFrontend implements Frontend {
     return upstream.connection(this.session.lane, this.variant);
   }
 
-  /** The client has given the right password. */
-  authenticated(): void {
-    this.state.isAuthenticated = true;
-    this.scanner.isAuthenticated = true;
+  /** Whether it has given the right password, or need not give one. */
+  setAuthenticated(isAuthenticated: boolean): void {
+    this.state.isAuthenticated = isAuthenticated;
+    this.scanner.isAuthenticated = this.mayBeAuthenticated;
+  }
+
+  /** It is, or may turn out to be when that is first asked. */
+  private get mayBeAuthenticated(): boolean {
+    const { password, variants } = this.pool;
+    const mayBe = password === null && variants.access.needsPassword !== true;
+    return mayBe || this.state.isAuthenticated;
   }
 
   /** False: the request cannot be taken now, and nothing was done about it. */
   private handle(view: RequestView): boolean {
     const command = findCommand(this, view);
+    this.lastCommand = command;
     if (command === null) {
       const { isDeferred } = this;
       this.isDeferred = false;

@@ -13,7 +13,7 @@ export const IMMEDIATE: RegExp = /^(QUIT|RESET)$/;
 const FOR_SERVERS = /^(PING|ECHO)$/;
 /** What the proxy answers itself, at once and without changing the connection, it can answer within EXEC's reply too. */
 const ANSWERED_AT_EXEC =
-  /^(CLIENT\|(ID|INFO|LIST|GETNAME|SETNAME|SETINFO|NO-EVICT|NO-TOUCH|GETREDIR|HELP)|COMMAND|COMMAND\|.*)$/;
+  /^(CLIENT\|(ID|INFO|GETNAME|SETNAME|SETINFO|NO-EVICT|NO-TOUCH|GETREDIR|HELP)|COMMAND|COMMAND\|.*)$/;
 const SUBSCRIPTION = /^[PS]?(UN)?SUBSCRIBE$/;
 /** About whatever is on their server, which in a sharded pool is no more than a part. */
 const PARTIAL = /^(SCAN|RANDOMKEY|INFO|PUBSUB\|.*|SCRIPT\|.*|FUNCTION\|.*)$/;

@@ -353,6 +353,11 @@ export class Transaction implements Mode, EndObserver {
     this.unpin();
   }
 
+  /** Requests between MULTI and EXEC so far; -1: the client is not in MULTI. */
+  get queued(): number {
+    return this.now.isOpen ? this.queue.count : -1;
+  }
+
   /** The pin is about to become another kind of connection: nobody else may have it after this client. */
   soilPin(): void {
     this.isPinClean = false;

@@ -71,22 +71,28 @@ function killFilter(client: RedisFrontend, view: RequestView): ClientFilter | Bu
     if (i + 1 === view.count) return SYNTAX;
     const option = view.text(i).toUpperCase();
     const value = view.text(i + 1);
-    if (option === "ID") {
-      const id = parseInteger(value);
-      if (id === null || id < 1n) return NOT_AN_ID;
-      filter = { ...filter, ids: [Number(id)] };
-    } else if (option === "TYPE") {
-      const type = typeNamed(value);
-      if (type === null) return unknownType(value);
-      filter = { ...filter, type };
-    } else if (option === "ADDR") filter = { ...filter, address: value };
-    else if (option === "LADDR") filter = { ...filter, localAddress: value };
-    else if (option === "USER") filter = { ...filter, user: value };
-    else if (option === "SKIPME" && /^(yes|no)$/i.test(value))
+    if (option === "SKIPME" && /^(yes|no)$/i.test(value)) {
       skipsMe = value.toLowerCase() === "yes";
-    else return SYNTAX;
+      continue;
+    }
+    const part = filterPart(option, value);
+    if (Buffer.isBuffer(part)) return part;
+    filter = { ...filter, ...part };
   }
   return skipsMe ? { ...filter, except: client.state.id } : filter;
+}
+
+function filterPart(option: string, value: string): ClientFilter | Buffer {
+  if (option === "ADDR") return { address: value };
+  if (option === "LADDR") return { localAddress: value };
+  if (option === "USER") return { user: value };
+  if (option === "TYPE") {
+    const type = typeNamed(value);
+    return type === null ? unknownType(value) : { type };
+  }
+  if (option !== "ID") return SYNTAX;
+  const id = parseInteger(value);
+  return id === null || id < 1n ? NOT_AN_ID : { ids: [Number(id)] };
 }
 
 function copies(view: RequestView): Buffer[] {
