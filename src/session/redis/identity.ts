@@ -88,7 +88,8 @@ function changePin(client: RedisFrontend, change: Partial<Variant>, done: Done):
     done(null);
     return;
   }
-  transaction?.soilPin();
+  // Nobody else may have it after this client.
+  if (transaction !== null) transaction.isPinClean = false;
   const request = requestFor(change);
   const sink = new SingleReply((answer) => {
     if (!Buffer.isBuffer(answer)) done(client.failureReply(answer));

@@ -20,10 +20,11 @@ import {
 import { findCommand } from "./find-command.ts";
 import { HANDLERS } from "./handlers.ts";
 import { serverOfKeys } from "./keys-command.ts";
-import { adoptConnections, ownConnections, saveConnections } from "./own-connections.ts";
+import { adoptConnections, ownConnections } from "./own-connections.ts";
 import type { RedisPool } from "./redis-pool.ts";
-import { NO_SERVER, wrongArity } from "./refusals.ts";
+import { NO_SERVER, replyToFailure, wrongArity } from "./refusals.ts";
 import { ReplySwitch } from "./reply-switch.ts";
+import { saveClient } from "./save-client.ts";
 import { Splitter } from "./split.ts";
 import { Transaction } from "./transaction.ts";
 import type { Variant } from "./variant-table.ts";
@@ -40,9 +41,6 @@ export interface Mode {
 
 const NONE: Buffer = Buffer.alloc(0);
 const NO_ANSWER: Buffer = encodeError("ERR this command cannot be answered inside MULTI");
-
-/** Replies to failures, by failure: they are few objects for many requests. */
-const failureReplies = new WeakMap<Failure, Buffer>();
 
 export class RedisFrontend implements Frontend {
   readonly state: RedisClientState;
@@ -158,28 +156,11 @@ export class RedisFrontend implements Frontend {
 
   failureReply(failure: Failure): Buffer {
     this.mode?.onFailed?.();
-    if (failure.reply !== undefined) return failure.reply;
-    let reply = failureReplies.get(failure);
-    if (reply === undefined) {
-      reply = encodeError(`ERR ${failure.text}`);
-      failureReplies.set(failure, reply);
-    }
-    return reply;
+    return replyToFailure(failure);
   }
 
   saveState(): SavedRedisClient {
-    const transaction = this.transaction?.save() ?? undefined;
-    const { nowMs } = this.pool.turn;
-    const { wanted } = this.replies;
-    return {
-      ...this.state,
-      isAuthenticated: this.mayBeAuthenticated,
-      replies: wanted === "on" ? undefined : wanted,
-      ageMs: nowMs - this.createdMs,
-      idleMs: nowMs - this.lastRequestMs,
-      connections: saveConnections(this),
-      transaction,
-    };
+    return saveClient(this);
   }
 
   get descriptors(): readonly number[] {
@@ -272,7 +253,7 @@ export class RedisFrontend implements Frontend {
   }
 
   /** It is, or may turn out to be when that is first asked. */
-  private get mayBeAuthenticated(): boolean {
+  get mayBeAuthenticated(): boolean {
     const { password, variants } = this.pool;
     const mayBe = password === null && variants.access.needsPassword !== true;
     return mayBe || this.state.isAuthenticated;

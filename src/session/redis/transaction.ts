@@ -81,7 +81,7 @@ export class Transaction implements Mode, EndObserver {
   /** So many ends are awaited. */
   private ends = 0;
   /** Nothing but what ends with EXEC happened on the pin: the next client may have it. */
-  private isPinClean = true;
+  isPinClean = true;
 
   constructor(client: RedisFrontend) {
     this.client = client;
@@ -356,11 +356,6 @@ export class Transaction implements Mode, EndObserver {
   /** Requests between MULTI and EXEC so far; -1: the client is not in MULTI. */
   get queued(): number {
     return this.now.isOpen ? this.queue.count : -1;
-  }
-
-  /** The pin is about to become another kind of connection: nobody else may have it after this client. */
-  soilPin(): void {
-    this.isPinClean = false;
   }
 
   private watchOver(pin: Lease): void {
