@@ -4,6 +4,7 @@ import type { Turn } from "../../base/turn.ts";
 import type { CommandTable } from "../../protocol/redis/command-table.ts";
 import type { ClientDirectory } from "./client-directory.ts";
 import type { CommandLearner } from "./learn-commands.ts";
+import type { ScriptMemory } from "./scripts-memory.ts";
 import type { VariantTable } from "./variant-table.ts";
 
 /** What the Redis sessions of one pool share. */
@@ -16,6 +17,8 @@ export interface RedisPool {
   readonly password: string | null;
   readonly hashTag: string | null;
   readonly variants: VariantTable;
+  /** Scripts and functions that were loaded through it. */
+  readonly scripts: ScriptMemory;
   /** The same pool in other workers. */
   readonly colleagues: Colleagues;
   readonly directory: ClientDirectory;
