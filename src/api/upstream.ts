@@ -81,7 +81,7 @@ export interface Lease extends UpstreamConnection {
    * is closed, and with it whatever blocks or is half done on it.
    */
   release(isClean: boolean): void;
-  /** Everything is sent and nothing half received: with its descriptor, another process can go on. */
+  /** Everything is sent, nothing half received and nothing awaited but what blocks: with its descriptor, another process can go on. */
   readonly isMovable: boolean;
   /** The connection's descriptor; -1 when it does not stand. */
   readonly fd: number;

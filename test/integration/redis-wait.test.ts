@@ -167,3 +167,20 @@ test("a user who may not publish is served all the same by a server of before 7.
     await exchange(masters[0]!, [["ACL", "SETUSER", "default", "allchannels"]]);
   }
 });
+
+test("when a server is lost the wait is over, at the others too", async () => {
+  const servers = await Promise.all([startRedis(), startRedis()]);
+  const proxy = await proxyFor(servers);
+  const client = await RespClient.connect(proxy.endpoints[0]!);
+  client.command(["WAIT", "1", "0"], ["PING"]);
+  for (const server of servers) {
+    await until(async () => (await infoOf(server, "clients")).includes("blocked_clients:1"));
+  }
+  await servers[1]!.stop();
+  const [waited, ping] = (await client.replies(2)).map(String);
+  expect(waited).toStartWith("-ERR Connection reset by peer (server s1");
+  expect(ping).toBe("+PONG\r\n");
+  await until(async () => (await infoOf(servers[0]!, "clients")).includes("blocked_clients:0"));
+  client.close();
+  await Promise.all([proxy.stop(), servers[0]!.stop()]);
+});

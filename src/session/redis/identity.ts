@@ -88,8 +88,7 @@ function changePin(client: RedisFrontend, change: Partial<Variant>, done: Done):
     done(null);
     return;
   }
-  // Nobody else may have it after this client.
-  if (transaction !== null) transaction.isPinClean = false;
+  transaction?.soilPin();
   const request = requestFor(change);
   const sink = new SingleReply((answer) => {
     if (!Buffer.isBuffer(answer)) done(client.failureReply(answer));

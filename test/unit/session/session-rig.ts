@@ -8,6 +8,7 @@ import type { Colleagues } from "../../../src/api/colleagues.ts";
 import type { Stream } from "../../../src/api/stream.ts";
 import type {
   Failure,
+  Lease,
   ReplySink,
   Route,
   Upstream,
@@ -97,6 +98,9 @@ export function failureOf(server: number): Failure {
   FAILURES[server] ??= { kind: "closed", wasSent: true, text: `lost ${server}` };
   return FAILURES[server];
 }
+
+/** Lends a session a connection of its own. */
+export type Lend = (upstream: Upstream, variant: number, turn: Turn) => Lease | null;
 
 /** What `server` says to a request, or null: it is lost. */
 export type AnswerOf = (args: readonly string[], server: number) => string | null;
@@ -258,9 +262,11 @@ export function createRig(
     state?: SavedRedisClient;
     answerOf?: AnswerOf;
     colleagues?: Colleagues;
+    lend?: Lend;
   } = {},
 ): Rig {
-  const { servers = 3, needsPassword = false, password = null, state, answerOf } = options;
+  const { servers = 3, password = null, state, answerOf, lend = () => null } = options;
+  const { needsPassword = false } = options;
   const turn = new Turn();
   const timers: (() => void)[] = [];
   const counters = new Float64Array(64);
@@ -276,7 +282,9 @@ export function createRig(
     isEjected: false,
     incarnation: 1,
     connection: () => connection,
-    lease: () => null,
+    lease(this: Upstream, variant: number) {
+      return lend(this, variant, turn);
+    },
     adopt: () => {
       throw new Error("no leases here");
     },
