@@ -23,6 +23,7 @@ export class FakeSocket implements Stream {
   readonly localAddress = "test";
   room: number = Number.POSITIVE_INFINITY;
   isClosed = false;
+  isDetached = false;
   private readonly events: StreamEvents;
   private readonly parts: Buffer[] = [];
 
@@ -66,7 +67,9 @@ export class FakeSocket implements Stream {
     this.hangsUp();
   }
 
-  detach(): void {}
+  detach(): void {
+    this.isDetached = true;
+  }
 }
 
 export interface Attempt {
