@@ -111,7 +111,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
           serverBase: serverBases.get(server.name)!,
           log: options.log.child({ pool: pool.name }),
           leaseLimit: options.leaseLimit,
-          onEjectionChange: () => this.route.rebuild(),
+          onEjectionChange: () => this.onEjectionChange(),
         }),
     );
     this.route.attach(this.servers);
@@ -147,6 +147,11 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
     this.sessions.add(session);
     this.counters[this.countersBase + POOL.client_connections]! += 1;
     return session;
+  }
+
+  private onEjectionChange(): void {
+    this.route.rebuild();
+    for (const { frontend } of [...this.sessions]) frontend.onRouteChange();
   }
 
   onSessionClosed(session: Session): void {

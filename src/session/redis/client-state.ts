@@ -42,9 +42,14 @@ const KNOWN_SINCE_FORMAT_1: ReadonlySet<string> = new Set([
   ...["id", "name", "libraryName", "libraryVersion", "isAuthenticated", "version"],
 ]);
 
+const NAMES_MAX_IN_FORMAT_1 = 16 * 1024;
+
 /** The lowest format of parcels whose readers understand all that `saved` says. */
 export function formatFor(saved: SavedRedisClient): number {
-  const unset: Readonly<Record<string, unknown>> = { ...startState(saved.id, true) };
+  const { id, name, libraryName, libraryVersion } = saved;
+  // Format 1 has no room for more.
+  if (name.length + libraryName.length + libraryVersion.length > NAMES_MAX_IN_FORMAT_1) return 2;
+  const unset: Readonly<Record<string, unknown>> = { ...startState(id, true) };
   const isNew = Object.entries(saved).some(
     ([field, value]) => !KNOWN_SINCE_FORMAT_1.has(field) && value !== unset[field],
   );

@@ -172,8 +172,8 @@ export class RedisFrontend implements Frontend {
   }
 
   get isReadyToMove(): boolean {
-    if (!this.session.isSettled && this.block === null) return false;
-    return ownConnections(this).every(({ isMovable }) => isMovable);
+    const isOwedMovably = this.block?.isMovable ?? this.session.isSettled;
+    return isOwedMovably && ownConnections(this).every(({ isMovable }) => isMovable);
   }
 
   get needsFormat(): number {
@@ -182,6 +182,10 @@ export class RedisFrontend implements Frontend {
 
   get prefersToStay(): boolean {
     return this.pin !== null || this.block !== null || this.mode !== null;
+  }
+
+  onRouteChange(): void {
+    this.block?.endIfElsewhere();
   }
 
   leave(): void {

@@ -21,6 +21,7 @@ import { anyServer } from "./any-server.ts";
 import type { SavedTransaction, TransactionProgress } from "./client-state.ts";
 import type { Mode, RedisFrontend } from "./redis-frontend.ts";
 import { NO_SERVER } from "./refusals.ts";
+import { isReadyFor } from "./scripts.ts";
 import { type EndObserver, TransactionEnd } from "./transaction-end.ts";
 import { TransactionPin } from "./transaction-pin.ts";
 import { type Change, PLACEHOLDER, TransactionQueue } from "./transaction-queue.ts";
@@ -206,7 +207,9 @@ export class Transaction implements Mode, EndObserver {
       client.refuse(secondServer(command, hashTag));
       return true;
     }
-    const entered = this.enter(upstream === "any" ? client.pin!.upstream : upstream);
+    const server = upstream === "any" ? client.pin!.upstream : upstream;
+    if (!isReadyFor(client, command, view, server)) return false;
+    const entered = this.enter(server);
     if (entered !== true) return this.refused(entered);
     return isDeferred ? this.defer(view) : this.forward(view);
   }

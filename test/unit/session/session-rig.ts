@@ -229,7 +229,11 @@ export function serverOf(key: string, servers: number): number {
   return Number(key.at(-1)) % servers;
 }
 
+/** The test says when it may have been started anew. */
+export type FakeUpstream = Upstream & { incarnation: number };
+
 export interface Rig {
+  readonly upstreams: readonly FakeUpstream[];
   readonly session: Session;
   readonly stream: FakeStream;
   readonly connections: readonly FakeConnection[];
@@ -258,7 +262,14 @@ export function createRig(
     state?: SavedRedisClient;
     answerOf?: AnswerOf;
     colleagues?: Colleagues;
+    /** Absent: nobody lends anything. */
     lend?: Lend;
+    /** What becomes of a connection that moved along. */
+    adopt?: (upstream: Upstream, fd: number, variant: number) => Lease;
+    /** What moved along with `state`. */
+    descriptors?: readonly number[];
+    /** What a session before it had not written yet. */
+    output?: Buffer;
   } = {},
 ): Rig {
   const { servers = 3, password = null, state, answerOf, lend = () => null } = options;
@@ -270,7 +281,7 @@ export function createRig(
     { length: servers },
     (_, i) => new FakeConnection(i, turn, answerOf),
   );
-  const upstreams: Upstream[] = connections.map((connection, index) => ({
+  const upstreams: FakeUpstream[] = connections.map((connection, index) => ({
     name: `s${index}`,
     address: `127.0.0.1:${index + 1}`,
     index,
@@ -280,12 +291,13 @@ export function createRig(
     lease(this: Upstream, variant: number) {
       return lend(this, variant, turn);
     },
-    adopt: () => {
-      throw new Error("no leases here");
+    adopt(this: Upstream, fd: number, variant: number) {
+      return options.adopt!(this, fd, variant);
     },
   }));
   const route: Route = {
     upstreams,
+    isStable: true,
     pick: (bytes, start, end) => {
       if (!(start >= 0 && end > start && end <= bytes.length)) throw new Error("no such key");
       return upstreams[serverOf(bytes.toString("latin1", start, end), servers)]!;
@@ -327,8 +339,10 @@ export function createRig(
     nextClientId: () => ++ids,
     count() {},
   };
-  session.attach(new RedisFrontend(pool, session, state));
+  session.inherit(options.output ?? Buffer.alloc(0));
+  session.attach(new RedisFrontend(pool, session, state, options.descriptors));
   const rig: Rig = {
+    upstreams,
     session,
     stream,
     connections,

@@ -22,6 +22,7 @@ export class FakeSocket implements Stream {
   readonly peer = "test";
   room: number = Number.POSITIVE_INFINITY;
   isClosed = false;
+  isDetached = false;
   private readonly events: StreamEvents;
   private readonly parts: Buffer[] = [];
 
@@ -65,7 +66,9 @@ export class FakeSocket implements Stream {
     this.hangsUp();
   }
 
-  detach(): void {}
+  detach(): void {
+    this.isDetached = true;
+  }
 }
 
 export interface Attempt {
