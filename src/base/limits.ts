@@ -71,5 +71,10 @@ export const VARIANTS_MAX: number = 4096;
 export const VARIANT_IDLE_MS: number = 60_000;
 /** Received from a client that waits for a blocking command; with more, the proxy stops reading, and cannot see it leave. */
 export const BLOCKED_INPUT_BYTES_MAX: number = 1 * MIB;
+/**
+ * A client that ends its side while a blocking command waits is gone. But one that sends a command and ends at once, to read
+ * the replies, gets those that are to be had without waiting: so long after the command, it is not gone yet.
+ */
+export const BLOCKED_END_MS: number = 100;
 /** Of a transaction whose server is not known yet, or whose requests the proxy answers itself: bytes that are kept until EXEC. */
 export const TRANSACTION_KEPT_BYTES_MAX: number = 64 * KIB;

@@ -199,7 +199,7 @@ class WorkerDataPlane implements DataPlane {
     );
     const movable = all.filter(({ session }) => session.canMove);
     if (most === null) return movable;
-    const willing = movable.filter(({ session }) => !session.prefersToStay);
+    const willing = movable.filter(({ session }) => !session.frontend.prefersToStay);
     willing.sort((a, b) => Number(b.session.isIdle) - Number(a.session.isIdle));
     return willing.filter((_, index) => index < most);
   }

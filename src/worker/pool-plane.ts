@@ -13,7 +13,7 @@ import { CommandTable } from "../protocol/redis/command-table.ts";
 import { PoolRoute } from "../route/pool-route.ts";
 import type { MemcachePool } from "../session/memcache/memcache-pool.ts";
 import { CommandLearner } from "../session/redis/learn-commands.ts";
-import type { RedisPool } from "../session/redis/redis-frontend.ts";
+import type { RedisPool } from "../session/redis/redis-pool.ts";
 import { VariantTable } from "../session/redis/variant-table.ts";
 import { Session } from "../session/session.ts";
 import type { SavedSession, SessionHost } from "../session/session-host.ts";
@@ -41,6 +41,8 @@ export interface PoolPlaneOptions {
   readonly nextClientId: () => number;
   readonly onClientGone: (session: Session) => void;
 }
+
+const NONE: Buffer = Buffer.alloc(0);
 
 export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
   readonly turn: Turn;
@@ -119,19 +121,25 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
       pool.clientConnectionsMax > 0 && clientsEverywhere() >= pool.clientConnectionsMax;
     if (isFull || !makeRoom()) return refuse(stream, this.protocol.tooManyClients);
     this.counters[this.countersBase + POOL.client_connections_total]! += 1;
-    return this.addSession(stream, undefined, []);
+    return this.addSession(stream, undefined, NONE, []);
   }
 
   /** A client's connection that another worker had, with what it saved of the session. */
   adopt(stream: Stream, { client, input, output, descriptors }: SavedSession): StreamEvents {
-    const session = this.addSession(stream, client, descriptors);
-    session.resume(input, output);
+    const session = this.addSession(stream, client, output, descriptors);
+    session.resume(input);
     return session;
   }
 
   /** @param client what a frontend saved, or undefined for a new client */
-  private addSession(stream: Stream, client: unknown, descriptors: readonly number[]): Session {
+  private addSession(
+    stream: Stream,
+    client: unknown,
+    output: Buffer,
+    descriptors: readonly number[],
+  ): Session {
     const session = new Session(this, stream, this.lanes++);
+    session.inherit(output);
     session.attach(this.protocol.createFrontend(session, client, descriptors));
     this.sessions.add(session);
     this.counters[this.countersBase + POOL.client_connections]! += 1;
@@ -142,6 +150,10 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
     this.sessions.delete(session);
     this.counters[this.countersBase + POOL.client_connections]! -= 1;
     this.options.onClientGone(session);
+  }
+
+  random(): number {
+    return Math.random();
   }
 
   nextClientId(): number {

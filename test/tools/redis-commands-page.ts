@@ -62,9 +62,10 @@ const NOTES: Readonly<Record<string, Partial<Fate>>> = {
   SCAN: { many: "walks one server after the other; the cursor says where it is" },
   RANDOMKEY: { many: "from one of the servers, by their number of keys" },
   INFO: {
-    one: "the server's, and a section `proxy`",
-    many: "sums over the servers, and a section `proxy`",
+    one: "passes; `INFO proxy` tells about the proxy",
+    many: "what can be added up over the servers, and a section `proxy`",
   },
+  "SLOWLOG|GET": { many: "the newest entries of all servers" },
   WAIT: { one: "passes, on a connection of its own", many: "all servers; the least" },
   DISCARD: { many: "ends the transaction" },
   EXEC: { many: "runs what was queued on its one server" },

@@ -1,4 +1,5 @@
 import type { RespVersion } from "../../protocol/redis/encode.ts";
+import type { SavedConnections } from "./own-connections.ts";
 import type { SavedQueue } from "./transaction-queue.ts";
 
 /**
@@ -20,8 +21,13 @@ export interface RedisClientState {
   user: string | null;
   /** null: its requests go as whoever the pool is. */
   password: string | null;
-  /** Absent: neither in MULTI nor watching. Only as saved: a living client's is in its frontend. */
-  readonly transaction?: SavedTransaction;
+}
+
+/** What is saved of a client: with what only its frontend has while it lives. */
+export interface SavedRedisClient extends RedisClientState {
+  readonly connections?: SavedConnections | undefined;
+  /** Absent: neither in MULTI nor watching. */
+  readonly transaction?: SavedTransaction | undefined;
 }
 
 export function startState(id: number, isAuthenticated: boolean): RedisClientState {
@@ -29,6 +35,20 @@ export function startState(id: number, isAuthenticated: boolean): RedisClientSta
     ...{ id, name: "", libraryName: "", libraryVersion: "", isAuthenticated, version: 2 },
     ...{ database: 0, user: null, password: null },
   };
+}
+
+/** What programs that read no more than format 1 of parcels know of a client. */
+const KNOWN_SINCE_FORMAT_1: ReadonlySet<string> = new Set([
+  ...["id", "name", "libraryName", "libraryVersion", "isAuthenticated", "version"],
+]);
+
+/** The lowest format of parcels whose readers understand all that `saved` says. */
+export function formatFor(saved: SavedRedisClient): number {
+  const unset: Readonly<Record<string, unknown>> = { ...startState(saved.id, true) };
+  const isNew = Object.entries(saved).some(
+    ([field, value]) => !KNOWN_SINCE_FORMAT_1.has(field) && value !== unset[field],
+  );
+  return isNew ? 2 : 1;
 }
 
 export interface TransactionProgress {

@@ -8,6 +8,7 @@ import { broadcast } from "./broadcast.ts";
 import { answerLocally } from "./local-commands.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
 import { handleScript } from "./scripts.ts";
+import { handleSpecial } from "./special.ts";
 import { handleTransaction } from "./transaction.ts";
 
 /**
@@ -25,7 +26,7 @@ export const HANDLERS: Readonly<Record<Exclude<Disposition, "key" | "keys" | "sp
   pubsub: notYet,
   script: handleScript,
   local: answerLocally,
-  special: notYet,
+  special: handleSpecial,
   refused: refuse,
 };
 

@@ -18,7 +18,7 @@ import { Turn, type Wakeable } from "../../../src/base/turn.ts";
 import { CommandTable } from "../../../src/protocol/redis/command-table.ts";
 import { RequestScanner } from "../../../src/protocol/redis/request-scanner.ts";
 import { RequestView } from "../../../src/protocol/redis/request-view.ts";
-import type { RedisClientState } from "../../../src/session/redis/client-state.ts";
+import type { SavedRedisClient } from "../../../src/session/redis/client-state.ts";
 import { CommandLearner } from "../../../src/session/redis/learn-commands.ts";
 import { RedisFrontend } from "../../../src/session/redis/redis-frontend.ts";
 import { VariantTable } from "../../../src/session/redis/variant-table.ts";
@@ -249,7 +249,7 @@ export function createRig(
   options: {
     servers?: number;
     password?: string;
-    state?: RedisClientState;
+    state?: SavedRedisClient;
     answerOf?: AnswerOf;
   } = {},
 ): Rig {
@@ -311,6 +311,7 @@ export function createRig(
     hashTag: null,
     colleagues: noColleagues(),
     variants: new VariantTable(password, 0),
+    random: () => 0.5,
     nextClientId: () => ++ids,
     count() {},
   };
