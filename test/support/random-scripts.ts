@@ -28,6 +28,7 @@ const EVERYWHERE: readonly CommandFamily[] = [
   "script loading",
   "functions",
   "publishing",
+  "swaps",
 ];
 
 /**
