@@ -1,10 +1,6 @@
 /** The families of requests that the proxy does not serve as Redis does yet. It shrinks to nothing, and then goes. */
 
 export const NOT_YET: readonly string[] = [
-  "script hashes",
-  "keyless scripts",
-  "script loading",
-  "functions",
   "select",
   "other databases",
   "swaps",
@@ -19,7 +15,7 @@ export const NOT_YET: readonly string[] = [
   "RESET in a transaction",
   "databases",
   "session scenarios",
-  ..."transactions scripts functions blocking subscriptions scans streams databases sessions maps"
+  ..."transactions blocking subscriptions streams databases sessions maps"
     .split(" ")
     .map((part) => `clients: ${part}`),
 ];

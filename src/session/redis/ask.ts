@@ -1,9 +1,15 @@
 /** Asks servers on a client's behalf, in other words than the client's own or several at once, and settles one slot with what comes of it. */
 import type { Failure, Upstream } from "../../api/upstream.ts";
+import { REPLY_BYTES_MAX } from "../../base/limits.ts";
 import { encodeError } from "../../protocol/redis/encode.ts";
 import { isError } from "../../protocol/redis/merge-replies.ts";
 import { type Answer, Collector } from "./collector.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
+
+/** Each server's part may be just so long. */
+const TOO_LONG: Buffer = encodeError(
+  `ERR Message too long (the servers' replies together are more than ${REPLY_BYTES_MAX} bytes)`,
+);
 
 /** One request is bytes[start, end), which never change. */
 export interface Request {
@@ -34,9 +40,10 @@ export function askAll(client: RedisFrontend, { requests, reach, merge }: Questi
   if (asked.some((upstream) => waitsForRoom(client, upstream))) return false;
   client.flushRun();
   const token = session.ring.open();
-  const collector = new Collector(upstreams.length * requests.length, (answers) =>
-    session.reply(token, merge(answers)),
-  );
+  const collector = new Collector(upstreams.length * requests.length, (answers) => {
+    const reply = merge(answers);
+    session.reply(token, reply.length > REPLY_BYTES_MAX ? TOO_LONG : reply);
+  });
   for (const [number, { bytes, start, end }] of requests.entries()) {
     for (const [index, upstream] of upstreams.entries()) {
       const part = number * upstreams.length + index;

@@ -2,6 +2,7 @@ import type { Colleagues } from "../../api/colleagues.ts";
 import type { Route } from "../../api/upstream.ts";
 import type { CommandTable } from "../../protocol/redis/command-table.ts";
 import type { CommandLearner } from "./learn-commands.ts";
+import type { ScriptMemory } from "./scripts-memory.ts";
 import type { VariantTable } from "./variant-table.ts";
 
 /** What the Redis sessions of one pool share. */
@@ -14,6 +15,8 @@ export interface RedisPool {
   readonly password: string | null;
   readonly hashTag: string | null;
   readonly variants: VariantTable;
+  /** Scripts and functions that were loaded through it. */
+  readonly scripts: ScriptMemory;
   /** The same pool in other workers. */
   readonly colleagues: Colleagues;
   /** Between 0 and 1. */

@@ -4,6 +4,7 @@
  * A server's answer follows from the key alone (see `answerTo`), so that a model can tell the right reply whatever
  * the order in which things happen.
  */
+import type { Colleagues } from "../../../src/api/colleagues.ts";
 import type { Stream } from "../../../src/api/stream.ts";
 import type {
   Failure,
@@ -21,6 +22,7 @@ import { RequestView } from "../../../src/protocol/redis/request-view.ts";
 import type { SavedRedisClient } from "../../../src/session/redis/client-state.ts";
 import { CommandLearner } from "../../../src/session/redis/learn-commands.ts";
 import { RedisFrontend } from "../../../src/session/redis/redis-frontend.ts";
+import { ScriptMemory } from "../../../src/session/redis/scripts-memory.ts";
 import { VariantTable } from "../../../src/session/redis/variant-table.ts";
 import { Session } from "../../../src/session/session.ts";
 import { noColleagues } from "../../support/colleagues.ts";
@@ -251,6 +253,7 @@ export function createRig(
     password?: string;
     state?: SavedRedisClient;
     answerOf?: AnswerOf;
+    colleagues?: Colleagues;
   } = {},
 ): Rig {
   const { servers = 3, password = null, state, answerOf } = options;
@@ -303,13 +306,15 @@ export function createRig(
   let ids = 0;
   const commands = new CommandTable();
   const learner = new CommandLearner(commands, turn);
+  const colleagues = options.colleagues ?? noColleagues();
   const pool = {
     route,
     commands,
     learner,
     password,
     hashTag: null,
-    colleagues: noColleagues(),
+    colleagues,
+    scripts: new ScriptMemory(colleagues, turn),
     variants: new VariantTable(password, 0),
     random: () => 0.5,
     nextClientId: () => ++ids,
