@@ -7,7 +7,7 @@ import { keysByServer } from "../support/proxy-process.ts";
 import { exchange, type RedisCommand } from "../support/redis-exchange.ts";
 
 const AWAY = 2;
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 30_000;
 
 let rig: FourShards;
 

@@ -5,10 +5,11 @@ import { type ProxyProcess, redisPool, startProxy } from "../support/proxy-proce
 import { exchange } from "../support/redis-exchange.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { RespClient } from "../support/resp-client.ts";
+import { stopProcess } from "../support/stop-process.ts";
 
-const DEADLINE_MS = 15_000;
+const DEADLINE_MS = 30_000;
 /** Of the pools, for replies of any other command. */
-const TIMEOUT_MS = 1000;
+const TIMEOUT_MS = 2000;
 
 let masters: RedisServer[] = [];
 let replicas: RedisServer[] = [];
@@ -53,7 +54,7 @@ async function until(isTrue: () => Promise<boolean>): Promise<void> {
 
 /** Runs `body` while a replica takes nothing in. */
 async function without(replica: RedisServer, body: () => Promise<void>): Promise<void> {
-  process.kill(replica.pid, "SIGSTOP");
+  await stopProcess(replica.pid);
   try {
     await body();
   } finally {
