@@ -62,7 +62,7 @@ export interface UpstreamConnection {
    */
   begin(sink: ReplySink, token: number): ByteQueue;
   commit(): void;
-  /** Wakes `waiter` when there is room again, or when the connection is lost. */
+  /** Wakes `waiter` when the connection stands and has room, or is lost. Opens it if need be. */
   waitForRoom(waiter: Wakeable): void;
 }
 

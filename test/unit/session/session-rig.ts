@@ -20,6 +20,7 @@ import { Turn, type Wakeable } from "../../../src/base/turn.ts";
 import { CommandTable } from "../../../src/protocol/redis/command-table.ts";
 import { RequestScanner } from "../../../src/protocol/redis/request-scanner.ts";
 import { RequestView } from "../../../src/protocol/redis/request-view.ts";
+import { ClientDirectory } from "../../../src/session/redis/client-directory.ts";
 import type { SavedRedisClient } from "../../../src/session/redis/client-state.ts";
 import { CommandLearner } from "../../../src/session/redis/learn-commands.ts";
 import { RedisFrontend } from "../../../src/session/redis/redis-frontend.ts";
@@ -30,7 +31,8 @@ import { noColleagues } from "../../support/colleagues.ts";
 
 export class FakeStream implements Stream {
   fd = 7;
-  readonly peer = "test";
+  readonly peer = "10.0.0.1:1234";
+  readonly localAddress = "10.0.0.2:22121";
   /** Bytes that the kernel takes before it is full. */
   room: number = Number.POSITIVE_INFINITY;
   taken = 0;
@@ -259,6 +261,8 @@ export function createRig(
   options: {
     servers?: number;
     password?: string;
+    /** What servers tell clients that give none. */
+    needsPassword?: boolean;
     state?: SavedRedisClient;
     answerOf?: AnswerOf;
     colleagues?: Colleagues;
@@ -273,6 +277,7 @@ export function createRig(
   } = {},
 ): Rig {
   const { servers = 3, password = null, state, answerOf, lend = () => null } = options;
+  const { needsPassword = false } = options;
   const turn = new Turn();
   const timers: (() => void)[] = [];
   const counters = new Float64Array(64);
@@ -335,10 +340,14 @@ export function createRig(
     colleagues,
     scripts: new ScriptMemory(colleagues, turn),
     variants: new VariantTable(password, 0),
+    directory: new ClientDirectory(colleagues),
+    unixPath: null,
+    turn,
     random: () => 0.5,
     nextClientId: () => ++ids,
     count() {},
   };
+  pool.variants.access.learn(needsPassword);
   session.inherit(options.output ?? Buffer.alloc(0));
   session.attach(new RedisFrontend(pool, session, state, options.descriptors));
   const rig: Rig = {

@@ -20,6 +20,7 @@ export class ManualTurn extends Turn {
 export class FakeSocket implements Stream {
   readonly fd = 9;
   readonly peer = "test";
+  readonly localAddress = "test";
   room: number = Number.POSITIVE_INFINITY;
   isClosed = false;
   isDetached = false;
