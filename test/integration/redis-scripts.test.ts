@@ -208,13 +208,15 @@ test("in a transaction, too, the script is there", async () => {
   const key = keys[1]![0]!;
   client.command(
     ["MULTI"],
+    // Queued before its server is known.
+    ["FCALL", "twice", "0", "3"],
     ["SET", key, "5"],
     call(1),
     ["FCALL", "twice", "1", key, "4"],
     ["EXEC"],
   );
-  expect((await client.replies(5)).join("")).toBe(
-    "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n+OK\r\n$1\r\nx\r\n:8\r\n",
+  expect((await client.replies(6)).join("")).toBe(
+    `+OK\r\n${"+QUEUED\r\n".repeat(4)}*4\r\n:6\r\n+OK\r\n$1\r\nx\r\n:8\r\n`,
   );
   await restart(1);
   await isBack(client, 1);

@@ -249,8 +249,8 @@ const SCENARIOS: Readonly<Record<string, string>> = {
 describe("sessions", () => {
   test.each(Object.entries(SCENARIOS))(
     "%s",
-    async (_, scenario) => {
-      await rig.check(scenario, { isReady: isReady("session scenarios") });
+    async (name, scenario) => {
+      await rig.check(scenario, { isReady: isReady("session scenarios", name) });
     },
     60_000,
   );

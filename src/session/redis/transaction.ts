@@ -202,13 +202,15 @@ export class Transaction implements Mode, EndObserver {
     }
     const change = isDeferred ? null : changeBy(command, view, client.pool);
     if (change !== null) this.queue.changes.set(this.queue.count, change);
-    if (upstream === "any" && !this.isChosen) return this.keep(view, isDeferred);
-    if (upstream !== "any" && this.isChosen && upstream !== client.pin!.upstream) {
+    const chosen = this.isChosen ? client.pin!.upstream : null;
+    if (upstream !== "any" && chosen !== null && upstream !== chosen) {
       client.refuse(secondServer(command, hashTag));
       return true;
     }
-    const server = upstream === "any" ? client.pin!.upstream : upstream;
-    if (!isReadyFor(client, command, view, server)) return false;
+    const server = upstream === "any" ? chosen : upstream;
+    const mayRunAt = server === null ? route.upstreams : [server];
+    if (!mayRunAt.every((place) => isReadyFor(client, command, view, place))) return false;
+    if (server === null) return this.keep(view, isDeferred);
     const entered = this.enter(server);
     if (entered !== true) return this.refused(entered);
     return isDeferred ? this.defer(view) : this.forward(view);
@@ -253,9 +255,10 @@ export class Transaction implements Mode, EndObserver {
     if (pinned !== true || this.now.isAtServer) return pinned;
     client.flushRun();
     const pin = client.pin!;
+    const { now } = this;
     const unseen = new UnseenReplies((fault) => {
       this.pin.isClean = false;
-      this.now.lost = fault;
+      now.lost = fault;
     });
     pin.send(MULTI, 0, MULTI.length, unseen, 0, 1);
     const { keptCount } = this.queue;
