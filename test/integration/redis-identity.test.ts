@@ -1,88 +1,15 @@
 /** Who a client is, which database and which protocol it uses, and what CLIENT says of it: as straight, byte for byte. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { freePort } from "../support/free-port.ts";
-import { type ProxyProcess, redisPool, startProxy } from "../support/proxy-process.ts";
+import {
+  compare,
+  eventually,
+  type IdentityRig,
+  startIdentityRig,
+} from "../support/identity-rig.ts";
 import { exchange } from "../support/redis-exchange.ts";
-import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { RespClient } from "../support/resp-client.ts";
-import { mustRun } from "../support/run-command.ts";
-import type { Endpoint } from "../support/server-process.ts";
 
 setDefaultTimeout(120_000);
-
-interface Rig {
-  readonly servers: readonly RedisServer[];
-  readonly proxy: ProxyProcess;
-  readonly endpoint: Endpoint;
-  stop(): Promise<void>;
-}
-
-async function startRig(
-  options: { servers?: number; workers?: number; lines?: string[]; args?: string[] } = {},
-): Promise<Rig> {
-  const { servers: count = 1, workers = 1, lines = [], args = [] } = options;
-  const servers = await Promise.all(Array.from({ length: count }, () => startRedis({ args })));
-  const port = freePort();
-  const proxy = await startProxy({
-    config: redisPool({ listen: `127.0.0.1:${port}`, servers, lines }),
-    args: ["--workers", String(workers)],
-  });
-  const endpoint = { host: "127.0.0.1", port };
-  const stop = async (): Promise<void> => {
-    await proxy.stop();
-    await Promise.all(servers.map((server) => server.stop()));
-  };
-  return { servers, proxy, endpoint, stop };
-}
-
-/** What differs by nature: ids, addresses, sizes. What CLIENT LIST says otherwise must be the same, field by field. */
-function comparable(reply: Buffer): string {
-  return reply
-    .toString("latin1")
-    .replace(/\$2\r\nid\r\n:\d+/g, "id")
-    .replace(/^[$=]\d+\r\n(?=(txt:)?id=)/gm, "")
-    .replace(
-      / (?:id|l?addr|fd|age|idle|qbuf|qbuf-free|argv-mem|multi-mem|rb[sp]|o[bl]l|o?mem|tot-mem|omem|events)=\S*/g,
-      (field) => field.replace(/=.*/, ""),
-    )
-    .replace(/id=\d+/g, "id")
-    .replace(/ lib-name=\S* lib-ver=\S*/g, "");
-}
-
-/** Each line on its own: the next is sent when the reply is there. With a ";" several at once; "!" expects no reply. */
-async function play(endpoint: Endpoint, lines: readonly string[]): Promise<string[]> {
-  const client = await RespClient.connect(endpoint);
-  const heard: string[] = [];
-  try {
-    for (const line of lines) {
-      const isSilent = line.startsWith("!");
-      const commands = line.replace(/^!/, "").split(" ; ");
-      client.send(commands.map((command) => `${command}\r\n`).join(""));
-      if (isSilent) continue;
-      heard.push(`${line} -> ${comparable(await client.reply())}`);
-    }
-    // Whatever came besides would be before this.
-    client.send("HELLO x\r\n");
-    heard.push(comparable(await client.reply()));
-  } finally {
-    client.close();
-  }
-  return heard;
-}
-
-async function eventually(what: string, isTrue: () => Promise<boolean>): Promise<void> {
-  const deadlineMs = performance.now() + 30_000;
-  while (!(await isTrue())) {
-    if (performance.now() > deadlineMs) throw new Error(`waited in vain until ${what}`);
-    await Bun.sleep(20);
-  }
-}
-
-async function compare(rig: Rig, lines: readonly string[]): Promise<void> {
-  const { host, port } = rig.servers[0]!;
-  const straight = await play({ host, port }, lines);
-  expect(await play(rig.endpoint, lines)).toEqual(straight);
-}
 
 const DATABASES = [
   ..."SELECT abc|SELECT 99|SELECT -1|SELECT 99999999999|SELECT 2147483648|SELECT 01|SELECT +1".split(
@@ -144,10 +71,10 @@ const SILENCE = [
 ];
 
 describe("before one server", () => {
-  let rig: Rig;
+  let rig: IdentityRig;
 
   beforeAll(async () => {
-    rig = await startRig();
+    rig = await startIdentityRig();
   });
 
   afterAll(() => rig?.stop());
@@ -203,10 +130,10 @@ const LIMITED = [
 ];
 
 describe("before servers that want a password", () => {
-  let rig: Rig;
+  let rig: IdentityRig;
 
   beforeAll(async () => {
-    rig = await startRig({
+    rig = await startIdentityRig({
       args: ["--requirepass", "pw"],
       lines: ["auto_eject_hosts: true", "server_failure_limit: 1", "server_retry_timeout: 60000"],
     });
@@ -288,122 +215,4 @@ describe("before servers that want a password", () => {
     await straight.ask("CONFIG", "SET", "requirepass", "pw");
     for (const client of [straight, before, after]) client.close();
   });
-});
-
-describe("before four servers, in two workers", () => {
-  let rig: Rig;
-
-  beforeAll(async () => {
-    rig = await startRig({ servers: 4, workers: 2 });
-  });
-
-  afterAll(() => rig?.stop());
-
-  async function connectMany(count: number): Promise<RespClient[]> {
-    const clients = await Promise.all(
-      Array.from({ length: count }, () => RespClient.connect(rig.endpoint)),
-    );
-    for (const [i, client] of clients.entries()) await client.ask("CLIENT", "SETNAME", `c${i}`);
-    return clients;
-  }
-
-  function namesIn(list: string): string[] {
-    return [...list.matchAll(/ name=(c\d+) /g)].map(([, name]) => name!).sort();
-  }
-
-  test("a database is the same on all of them", async () => {
-    const client = await RespClient.connect(rig.endpoint);
-    const keys = Array.from({ length: 40 }, (_, i) => `k${i}`);
-    expect(await client.ask("SELECT", "5")).toBe("+OK\r\n");
-    expect(await client.ask("MSET", ...keys.flatMap((key) => [key, "5"]))).toBe("+OK\r\n");
-    expect(await client.ask("DBSIZE")).toBe(":40\r\n");
-    expect(await client.ask("SELECT", "0")).toBe("+OK\r\n");
-    expect(await client.ask("EXISTS", ...keys)).toBe(":0\r\n");
-    expect(await client.ask("SELECT", "5")).toBe("+OK\r\n");
-    expect(await client.ask("EXISTS", ...keys)).toBe(":40\r\n");
-    client.close();
-  });
-
-  test("a client sees all others, whichever worker has them, and ends those it means", async () => {
-    const clients = await connectMany(16);
-    const [first] = clients;
-    const all = Array.from({ length: 16 }, (_, i) => `c${i}`).sort();
-    expect(namesIn(await first!.ask("CLIENT", "LIST"))).toEqual(all);
-    const ids = new Map<string, string>();
-    for (const [i, client] of clients.entries()) {
-      ids.set(`c${i}`, (await client.ask("CLIENT", "ID")).substring(1).trim());
-    }
-    const some = await first!.ask("CLIENT", "LIST", "ID", ids.get("c3")!, ids.get("c12")!);
-    expect(namesIn(some)).toEqual(["c12", "c3"]);
-    for (const name of ["c5", "c6", "c7", "c8"]) {
-      expect(await first!.ask("CLIENT", "KILL", "ID", ids.get(name)!)).toBe(":1\r\n");
-    }
-    for (const client of clients.slice(5, 9)) await client.untilClosed();
-    const address = / addr=(\S+) laddr=\S+ fd=\d+ name=c9 /.exec(
-      await first!.ask("CLIENT", "LIST"),
-    );
-    expect(await first!.ask("CLIENT", "KILL", address![1]!)).toBe("+OK\r\n");
-    await clients[9]!.untilClosed();
-    const rest = all.filter((name) => !["c5", "c6", "c7", "c8", "c9"].includes(name));
-    expect(namesIn(await first!.ask("CLIENT", "LIST"))).toEqual(rest);
-    expect(await first!.ask("CLIENT", "KILL", "TYPE", "normal")).toBe(`:${rest.length - 1}\r\n`);
-    expect(await first!.ask("PING")).toBe("+PONG\r\n");
-    first!.command(["CLIENT", "KILL", "ID", ids.get("c0")!, "SKIPME", "no"]);
-    expect((await first!.untilClosed()).toString()).toBe(":1\r\n");
-  });
-
-  test("all of it goes along when clients change their worker", async () => {
-    const client = await RespClient.connect(rig.endpoint);
-    const silent = await RespClient.connect(rig.endpoint);
-    await exchange(rig.servers[0]!, [["ACL", "SETUSER", "bob", "on", ">builder", "~*", "+@all"]]);
-    for (const server of rig.servers) {
-      await exchange(server, [["ACL", "SETUSER", "bob", "on", ">builder", "~*", "+@all"]]);
-    }
-    expect(await client.ask("HELLO", "3", "AUTH", "bob", "builder", "SETNAME", "b")).toStartWith(
-      "%7",
-    );
-    expect(await client.ask("SELECT", "7")).toBe("+OK\r\n");
-    expect(await client.ask("SET", "moved", "7")).toBe("+OK\r\n");
-    silent.command(["CLIENT", "REPLY", "OFF"], ["SELECT", "7"], ["GET", "moved"]);
-    await eventually(
-      "the silent one is in its database",
-      async () =>
-        (await client.ask("CLIENT", "LIST")).includes(" name= ") &&
-        (await client.ask("CLIENT", "LIST")).split("db=7").length === 3,
-    );
-    await mustRun(rig.proxy, "reload");
-    expect(await client.ask("CLIENT", "GETNAME")).toBe("$1\r\nb\r\n");
-    expect(await client.ask("ACL", "WHOAMI")).toBe("$3\r\nbob\r\n");
-    expect(await client.ask("GET", "moved")).toBe("$1\r\n7\r\n");
-    expect(await client.ask("HGETALL", "nothing")).toBe("%0\r\n");
-    silent.command(["GET", "moved"], ["CLIENT", "REPLY", "ON"], ["GET", "moved"]);
-    expect((await silent.replies(2)).join("")).toBe("+OK\r\n$1\r\n7\r\n");
-    client.close();
-    silent.close();
-  });
-});
-
-test("what the configuration says of password and database is nobody's to change", async () => {
-  const rig = await startRig({
-    args: ["--requirepass", "pw"],
-    lines: ["redis_auth: pw", "redis_db: 4"],
-  });
-  try {
-    const client = await RespClient.connect(rig.endpoint);
-    expect(await client.ask("GET", "k")).toBe("-NOAUTH Authentication required.\r\n");
-    expect(await client.ask("AUTH", "wrong")).toStartWith("-WRONGPASS ");
-    expect(await client.ask("HELLO", "3", "AUTH", "default", "pw")).toStartWith("%7");
-    expect(await client.ask("SELECT", "0")).toBe("+OK\r\n");
-    expect(await client.ask("SELECT", "4")).toBe("-ERR DB index is out of range\r\n");
-    expect(await client.ask("SET", "k", "v")).toBe("+OK\r\n");
-    const [, , value] = await exchange(rig.servers[0]!, [
-      ["AUTH", "pw"],
-      ["SELECT", "4"],
-      ["GET", "k"],
-    ]);
-    expect(`${value}`).toBe("v");
-    client.close();
-  } finally {
-    await rig.stop();
-  }
 });

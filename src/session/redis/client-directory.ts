@@ -1,5 +1,9 @@
 /** The clients of one pool, in all workers: for CLIENT LIST, KILL and UNBLOCK. */
+
 import type { Colleagues } from "../../api/colleagues.ts";
+import type { Failure } from "../../api/upstream.ts";
+import { SingleReply } from "./ask-servers.ts";
+import type { Block, UnblockKind } from "./block.ts";
 import {
   addressOf,
   type ClientType,
@@ -21,6 +25,10 @@ export interface ClientFilter {
   readonly except?: number;
 }
 
+function isOne(answer: Buffer | Failure): boolean {
+  return Buffer.isBuffer(answer) && answer.toString("latin1") === ":1\r\n";
+}
+
 interface Line {
   readonly id: number;
   /** One character per byte. */
@@ -34,6 +42,11 @@ export class ClientDirectory {
   constructor(colleagues: Colleagues) {
     this.colleagues = colleagues;
     colleagues.answer("list clients", (filter) => this.linesHere(filter as ClientFilter));
+    colleagues.answer("unblock client", (data) => {
+      const { id, kind } = data as { readonly id: number; readonly kind: UnblockKind };
+      // What comes of it, its own worker hears; here it is enough that it is asked for.
+      return this.blockedHere(id)?.unblock(kind, new SingleReply(() => {}), 0) ?? false;
+    });
     colleagues.answer("kill clients", (filter) => this.killHere(filter as ClientFilter, null));
   }
 
@@ -61,6 +74,24 @@ export class ClientDirectory {
     this.colleagues.ask("kill clients", filter, (answers) => {
       done((answers as number[]).reduce((sum, count) => sum + count, here));
     });
+  }
+
+  /** Ends a client's wait. `done` gets 1, or 0 when it does not wait. */
+  unblock(id: number, kind: UnblockKind, done: (count: number) => void): void {
+    const here = this.blockedHere(id);
+    if (here !== null) {
+      const sink = new SingleReply((answer) => done(isOne(answer) ? 1 : 0));
+      if (!here.unblock(kind, sink, 0)) done(0);
+      return;
+    }
+    this.colleagues.ask("unblock client", { id, kind }, (answers) => {
+      done(answers.includes(true) ? 1 : 0);
+    });
+  }
+
+  private blockedHere(id: number): Block | null {
+    for (const client of this.clients) if (client.state.id === id) return client.block;
+    return null;
   }
 
   private linesHere(filter: ClientFilter): Line[] {

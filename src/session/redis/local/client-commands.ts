@@ -1,10 +1,11 @@
 /** What remains of CLIENT: about the client's own connection, in Redis's words. */
 import { encodeError, encodeInteger, encodeValue } from "../../../protocol/redis/encode.ts";
+import { askWhetherPermitted } from "../ask-servers.ts";
 import { parseInteger } from "./auth-commands.ts";
 import { CLIENT_HELP } from "./client-help.ts";
 import { clientInfo, clientKill, clientList } from "./client-list.ts";
 import { getName, setInfo, setName } from "./client-names.ts";
-import { help, type LocalHandler, OK } from "./local-handler.ts";
+import { answerLater, help, type LocalHandler, OK } from "./local-handler.ts";
 
 const SYNTAX: Buffer = encodeError("ERR syntax error");
 const NOT_AN_INTEGER: Buffer = encodeError("ERR value is not an integer or out of range");
@@ -73,7 +74,8 @@ function onOrOff(text: string): boolean | null {
   return upper === "ON" ? true : upper === "OFF" ? false : null;
 }
 
-function unblock(...[, view]: Parameters<LocalHandler>): Buffer {
+/** CLIENT UNBLOCK id [TIMEOUT|ERROR] */
+function unblock(...[client, view]: Parameters<LocalHandler>): Buffer | boolean {
   if (view.count > 4) {
     return encodeError(
       "ERR unknown subcommand or wrong number of arguments for 'UNBLOCK'. Try CLIENT HELP.",
@@ -81,7 +83,18 @@ function unblock(...[, view]: Parameters<LocalHandler>): Buffer {
   }
   const reason = view.count === 4 ? view.text(3).toUpperCase() : "TIMEOUT";
   if (reason !== "TIMEOUT" && reason !== "ERROR") return BAD_REASON;
-  return parseInteger(view.text(2)) === null ? NOT_AN_INTEGER : encodeInteger(0);
+  const id = parseInteger(view.text(2));
+  if (id === null) return NOT_AN_INTEGER;
+  if (!client.settleFirst()) return false;
+  return answerLater(client, (answer) =>
+    // No client of a server has this id.
+    askWhetherPermitted(client, ["CLIENT", "UNBLOCK", "0"], (fault) => {
+      if (fault !== null) answer(fault);
+      else {
+        client.pool.directory.unblock(Number(id), reason, (count) => answer(encodeInteger(count)));
+      }
+    }),
+  );
 }
 
 function tracking(...[, view]: Parameters<LocalHandler>): Buffer {
