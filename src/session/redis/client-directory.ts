@@ -1,9 +1,5 @@
 /** The clients of one pool, in all workers: for CLIENT LIST, KILL and UNBLOCK. */
-
 import type { Colleagues } from "../../api/colleagues.ts";
-import type { Failure } from "../../api/upstream.ts";
-import { SingleReply } from "./ask-servers.ts";
-import type { Block, UnblockKind } from "./block.ts";
 import {
   addressOf,
   type ClientType,
@@ -25,8 +21,12 @@ export interface ClientFilter {
   readonly except?: number;
 }
 
-function isOne(answer: Buffer | Failure): boolean {
-  return Buffer.isBuffer(answer) && answer.toString("latin1") === ":1\r\n";
+/** Where a client waits for a blocking command. JSON data. */
+export interface BlockedAt {
+  readonly server: string;
+  readonly address: string;
+  /** What the server calls the connection: its CLIENT ID. */
+  readonly id: number;
 }
 
 interface Line {
@@ -42,11 +42,7 @@ export class ClientDirectory {
   constructor(colleagues: Colleagues) {
     this.colleagues = colleagues;
     colleagues.answer("list clients", (filter) => this.linesHere(filter as ClientFilter));
-    colleagues.answer("unblock client", (data) => {
-      const { id, kind } = data as { readonly id: number; readonly kind: UnblockKind };
-      // What comes of it, its own worker hears; here it is enough that it is asked for.
-      return this.blockedHere(id)?.unblock(kind, new SingleReply(() => {}), 0) ?? false;
-    });
+    colleagues.answer("find blocked client", (id) => this.blockedHere(id as number));
     colleagues.answer("kill clients", (filter) => this.killHere(filter as ClientFilter, null));
   }
 
@@ -76,22 +72,24 @@ export class ClientDirectory {
     });
   }
 
-  /** Ends a client's wait. `done` gets 1, or 0 when it does not wait. */
-  unblock(id: number, kind: UnblockKind, done: (count: number) => void): void {
+  /** `done` gets where the client of this id is blocked; null: it is not, or not known yet to be. */
+  whereBlocked(id: number, done: (place: BlockedAt | null) => void): void {
     const here = this.blockedHere(id);
     if (here !== null) {
-      const sink = new SingleReply((answer) => done(isOne(answer) ? 1 : 0));
-      if (!here.unblock(kind, sink, 0)) done(0);
+      done(here);
       return;
     }
-    this.colleagues.ask("unblock client", { id, kind }, (answers) => {
-      done(answers.includes(true) ? 1 : 0);
+    this.colleagues.ask("find blocked client", id, (answers) => {
+      done((answers as (BlockedAt | null)[]).find((place) => place !== null) ?? null);
     });
   }
 
-  private blockedHere(id: number): Block | null {
-    for (const client of this.clients) if (client.state.id === id) return client.block;
-    return null;
+  private blockedHere(id: number): BlockedAt | null {
+    const [client] = this.find({ ids: [id] });
+    const { lease, idOnServer } = client?.block ?? {};
+    if (lease === undefined || !idOnServer) return null;
+    const { name, address } = lease.upstream;
+    return { server: name, address, id: idOnServer };
   }
 
   private linesHere(filter: ClientFilter): Line[] {

@@ -1,15 +1,12 @@
 /** What remains of CLIENT: about the client's own connection, in Redis's words. */
 import { encodeError, encodeInteger, encodeValue } from "../../../protocol/redis/encode.ts";
-import { askWhetherPermitted } from "../ask-servers.ts";
-import { parseInteger } from "./auth-commands.ts";
 import { CLIENT_HELP } from "./client-help.ts";
 import { clientInfo, clientKill, clientList } from "./client-list.ts";
 import { getName, setInfo, setName } from "./client-names.ts";
-import { answerLater, help, type LocalHandler, OK } from "./local-handler.ts";
+import { clientUnblock } from "./client-unblock.ts";
+import { help, type LocalHandler, OK } from "./local-handler.ts";
 
 const SYNTAX: Buffer = encodeError("ERR syntax error");
-const NOT_AN_INTEGER: Buffer = encodeError("ERR value is not an integer or out of range");
-const BAD_REASON: Buffer = encodeError("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
 const NOT_TRACKING: Buffer = encodeError(
   "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled",
 );
@@ -31,7 +28,7 @@ export const CLIENT_COMMANDS: Readonly<Record<string, LocalHandler>> = {
   "CLIENT|REPLY": reply,
   "CLIENT|NO-EVICT": noEvict,
   "CLIENT|NO-TOUCH": noTouch,
-  "CLIENT|UNBLOCK": unblock,
+  "CLIENT|UNBLOCK": clientUnblock,
   "CLIENT|PAUSE": () => NO_PAUSE,
   "CLIENT|UNPAUSE": () => NO_PAUSE,
   "CLIENT|TRACKING": tracking,
@@ -72,29 +69,6 @@ function noTouch(...[{ state }, view]: Parameters<LocalHandler>): Buffer {
 function onOrOff(text: string): boolean | null {
   const upper = text.toUpperCase();
   return upper === "ON" ? true : upper === "OFF" ? false : null;
-}
-
-/** CLIENT UNBLOCK id [TIMEOUT|ERROR] */
-function unblock(...[client, view]: Parameters<LocalHandler>): Buffer | boolean {
-  if (view.count > 4) {
-    return encodeError(
-      "ERR unknown subcommand or wrong number of arguments for 'UNBLOCK'. Try CLIENT HELP.",
-    );
-  }
-  const reason = view.count === 4 ? view.text(3).toUpperCase() : "TIMEOUT";
-  if (reason !== "TIMEOUT" && reason !== "ERROR") return BAD_REASON;
-  const id = parseInteger(view.text(2));
-  if (id === null) return NOT_AN_INTEGER;
-  if (!client.settleFirst()) return false;
-  return answerLater(client, (answer) =>
-    // No client of a server has this id.
-    askWhetherPermitted(client, ["CLIENT", "UNBLOCK", "0"], (fault) => {
-      if (fault !== null) answer(fault);
-      else {
-        client.pool.directory.unblock(Number(id), reason, (count) => answer(encodeInteger(count)));
-      }
-    }),
-  );
 }
 
 function tracking(...[, view]: Parameters<LocalHandler>): Buffer {
