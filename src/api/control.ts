@@ -208,8 +208,8 @@ export type FromWorker =
 
 /**
  * The head of a packet on a hand-over socket: JSON, then a line feed. With it come descriptors: the client's connection,
- * then `descriptors` of its own connections to servers (format 2), and, if `isInline` is false, a memory file. `inputBytes` and then `outputBytes` bytes follow behind the line feed,
- * or stand in that file.
+ * then `descriptors` of its own connections to servers, and, if `isInline` is false, a memory file. `inputBytes`, then
+ * `outputBytes` and then `clientBytes` bytes follow behind the line feed, or stand in that file.
  */
 export interface SessionParcel {
   readonly format: number;
@@ -223,6 +223,8 @@ export interface SessionParcel {
   readonly isInline: boolean;
   /** Since format 2. */
   readonly descriptors?: number;
+  /** Since format 2. Not 0: `client` was too long for the head; its JSON stands behind the output. */
+  readonly clientBytes?: number;
 }
 
 /** The admin process serves statistics and nothing else. */

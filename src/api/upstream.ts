@@ -62,7 +62,7 @@ export interface UpstreamConnection {
    */
   begin(sink: ReplySink, token: number): ByteQueue;
   commit(): void;
-  /** Wakes `waiter` when there is room again, or when the connection is lost. */
+  /** Wakes `waiter` when the connection stands and has room, or is lost. Opens it if need be. */
   waitForRoom(waiter: Wakeable): void;
 }
 
@@ -116,6 +116,8 @@ export interface Upstream {
 /** Maps keys to servers. */
 export interface Route {
   readonly upstreams: readonly Upstream[];
+  /** A key's server is the same each time, as long as no server leaves or comes back. */
+  readonly isStable: boolean;
   /** The server of key bytes[start, end), or null when none is left. Pure: no I/O, no clock, no allocation. */
   pick(bytes: Buffer, start: number, end: number): Upstream | null;
 }

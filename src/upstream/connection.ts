@@ -103,6 +103,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
 
   waitForRoom(waiter: Wakeable): void {
     this.waiters.push(waiter);
+    if (this.state === "idle") this.open();
   }
 
   protected enqueue(sink: ReplySink, token: number, count: number): void {
@@ -187,7 +188,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     this.statistics.count("server_err", 1);
     this.refusal = failure;
     this.lose(failure, failure);
-    if (failure.kind === "handshake" && this.protocol.isClientsChoice) {
+    if (failure.reply !== undefined) {
       this.state = "idle";
       this.refusal = null;
     } else {

@@ -75,7 +75,9 @@ export class LeasedConnection extends Connection implements Lease {
 
   release(isClean: boolean): void {
     if (this.isGone) return;
-    if (isClean && this.isQuiet && this.pending.size === 0 && this.state === "ready") {
+    const isIdle = this.isQuiet && this.pending.size === 0 && this.state === "ready";
+    // What was agreed on an adopted one is hearsay.
+    if (isClean && isIdle && !this.isAdopted) {
       this.whenLost = NOBODY;
       this.onReady = null;
       this.mayBlock = false;

@@ -1,6 +1,7 @@
 /** The packets in which sessions travel; see SessionParcel in src/api/control.ts. */
 import { readSync, writeSync } from "node:fs";
 import { PARCEL_BYTES_MAX, type SessionParcel } from "../api/control.ts";
+import { copyOf } from "../base/copy-of.ts";
 import { closeFd } from "../os/fd.ts";
 import { receiveParcel, sendParcel } from "../os/fd-passing.ts";
 import { createSharedMemory } from "../os/shared-memory.ts";
@@ -8,8 +9,12 @@ import type { SavedSession } from "../session/session-host.ts";
 
 const LF = 10;
 
+/** A longer state of a client is put where there is room for it. */
+const CLIENT_INLINE_BYTES_MAX = PARCEL_BYTES_MAX / 2;
+
 /**
  * Sends `saved` with the client's connection. What is too long for a packet goes in a memory file.
+ * @param format at least what the session's frontend says that it needs
  * @returns false when the socket is full. @throws OsError when the other end is gone.
  */
 export function sendSession(
@@ -20,22 +25,30 @@ export function sendSession(
   saved: SavedSession,
 ): boolean {
   const { client, input, output, descriptors } = saved;
-  const sizes = { inputBytes: input.length, outputBytes: output.length };
-  const packet = (isInline: boolean, ...rest: Buffer[]): Buffer => {
+  const state = Buffer.from(JSON.stringify(client));
+  const isLong = format >= 2 && state.length > CLIENT_INLINE_BYTES_MAX;
+  const body = isLong ? [input, output, state] : [input, output];
+  const packet = (isInline: boolean): Buffer => {
     const head: SessionParcel = {
-      ...{ format, pool, client, ...sizes, isInline },
-      descriptors: descriptors.length,
+      ...{ format, pool, client: isLong ? null : client, isInline },
+      ...{ inputBytes: input.length, outputBytes: output.length },
+      ...{ clientBytes: isLong ? state.length : 0, descriptors: descriptors.length },
     };
-    return Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), ...rest]);
+    const line = Buffer.from(`${JSON.stringify(head)}\n`);
+    return isInline ? Buffer.concat([line, ...body]) : line;
   };
-  const whole = packet(true, input, output);
-  if (whole.length <= PARCEL_BYTES_MAX)
-    return sendParcel(socket, whole, [connection, ...descriptors]);
-  const memory = createSharedMemory("proxy-parcel", input.length + output.length);
+  const fds = [connection, ...descriptors];
+  const bodyBytes = body.reduce((sum, { length }) => sum + length, 0);
+  const whole = bodyBytes < PARCEL_BYTES_MAX ? packet(true) : null;
+  if (whole !== null && whole.length <= PARCEL_BYTES_MAX) return sendParcel(socket, whole, fds);
+  const memory = createSharedMemory("proxy-parcel", bodyBytes);
   try {
-    writeAll(memory, input, 0);
-    writeAll(memory, output, input.length);
-    return sendParcel(socket, packet(false), [connection, ...descriptors, memory]);
+    let position = 0;
+    for (const part of body) {
+      writeAll(memory, part, position);
+      position += part.length;
+    }
+    return sendParcel(socket, packet(false), [...fds, memory]);
   } finally {
     closeFd(memory);
   }
@@ -57,27 +70,32 @@ const packet: Buffer = Buffer.allocUnsafeSlow(PARCEL_BYTES_MAX);
 export function receiveSession(socket: number): ReceivedSession | null {
   const received = receiveParcel(socket, packet);
   if (received === null) return null;
-  const [connection, ...others] = received.fds;
   const lineEnd = packet.indexOf(LF);
-  if (connection === undefined || lineEnd < 0 || lineEnd >= received.length) {
+  const isHeadWhole = lineEnd >= 0 && lineEnd < received.length;
+  const parcel = isHeadWhole
+    ? (JSON.parse(packet.toString("utf8", 0, lineEnd)) as SessionParcel)
+    : null;
+  const { descriptors = 0, isInline = true } = parcel ?? {};
+  // Fewer come when this process is out of them.
+  if (parcel === null || received.fds.length < 1 + descriptors + (isInline ? 0 : 1)) {
     for (const fd of received.fds) closeFd(fd);
     return null;
   }
-  const parcel = JSON.parse(packet.toString("utf8", 0, lineEnd)) as SessionParcel;
-  const { inputBytes, outputBytes } = parcel;
-  const descriptors = others.splice(0, parcel.descriptors ?? 0);
+  const [connection = -1, ...others] = received.fds;
+  const own = others.splice(0, descriptors);
   const [memory] = others;
-  const input = Buffer.allocUnsafeSlow(inputBytes);
-  const output = Buffer.allocUnsafeSlow(outputBytes);
-  if (memory === undefined) {
-    packet.copy(input, 0, lineEnd + 1);
-    packet.copy(output, 0, lineEnd + 1 + inputBytes);
-  } else {
-    readAll(memory, input, 0);
-    readAll(memory, output, inputBytes);
+  const { inputBytes, outputBytes, clientBytes = 0 } = parcel;
+  const body = Buffer.allocUnsafeSlow(inputBytes + outputBytes + clientBytes);
+  if (memory === undefined) packet.copy(body, 0, lineEnd + 1);
+  else {
+    readAll(memory, body, 0);
     closeFd(memory);
   }
-  return { parcel, connection, descriptors, input, output };
+  const input = copyOf(body, 0, inputBytes);
+  const output = copyOf(body, inputBytes, inputBytes + outputBytes);
+  const state = body.toString("utf8", inputBytes + outputBytes);
+  const client: unknown = clientBytes === 0 ? parcel.client : JSON.parse(state);
+  return { parcel: { ...parcel, client }, connection, descriptors: own, input, output };
 }
 
 function writeAll(fd: number, bytes: Buffer, position: number): void {

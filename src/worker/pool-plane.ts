@@ -12,6 +12,7 @@ import { clientTuning, type SocketTuning } from "../io/socket-tuning.ts";
 import { CommandTable } from "../protocol/redis/command-table.ts";
 import { PoolRoute } from "../route/pool-route.ts";
 import type { MemcachePool } from "../session/memcache/memcache-pool.ts";
+import { ClientDirectory } from "../session/redis/client-directory.ts";
 import { CommandLearner } from "../session/redis/learn-commands.ts";
 import type { RedisPool } from "../session/redis/redis-pool.ts";
 import { ScriptMemory } from "../session/redis/scripts-memory.ts";
@@ -52,6 +53,8 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
   readonly countersBase: number;
   readonly route: PoolRoute;
   readonly variants: VariantTable;
+  readonly directory: ClientDirectory;
+  readonly unixPath: string | null;
   readonly commands: CommandTable;
   readonly learner: CommandLearner;
   readonly password: string | null;
@@ -93,6 +96,8 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
       random: Math.random,
     });
     this.variants = new VariantTable(pool.redisAuth, pool.redisDb);
+    this.directory = new ClientDirectory(this.colleagues);
+    this.unixPath = pool.listen.kind === "unix" ? pool.listen.path : null;
     this.protocol = createPoolProtocol(pool, this);
     const serverBases = new Map(layout.servers.map(({ name, base }) => [name, base]));
     this.servers = pool.servers.map(
@@ -111,7 +116,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
           serverBase: serverBases.get(server.name)!,
           log: options.log.child({ pool: pool.name }),
           leaseLimit: options.leaseLimit,
-          onEjectionChange: () => this.route.rebuild(),
+          onEjectionChange: () => this.onEjectionChange(),
         }),
     );
     this.route.attach(this.servers);
@@ -147,6 +152,11 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
     this.sessions.add(session);
     this.counters[this.countersBase + POOL.client_connections]! += 1;
     return session;
+  }
+
+  private onEjectionChange(): void {
+    this.route.rebuild();
+    for (const { frontend } of [...this.sessions]) frontend.onRouteChange();
   }
 
   onSessionClosed(session: Session): void {

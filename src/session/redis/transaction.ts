@@ -21,6 +21,7 @@ import { anyServer } from "./any-server.ts";
 import type { SavedTransaction, TransactionProgress } from "./client-state.ts";
 import type { Mode, RedisFrontend } from "./redis-frontend.ts";
 import { NO_SERVER } from "./refusals.ts";
+import { isReadyFor } from "./scripts.ts";
 import { type EndObserver, TransactionEnd } from "./transaction-end.ts";
 import { TransactionPin } from "./transaction-pin.ts";
 import { type Change, PLACEHOLDER, TransactionQueue } from "./transaction-queue.ts";
@@ -201,12 +202,16 @@ export class Transaction implements Mode, EndObserver {
     }
     const change = isDeferred ? null : changeBy(command, view, client.pool);
     if (change !== null) this.queue.changes.set(this.queue.count, change);
-    if (upstream === "any" && !this.isChosen) return this.keep(view, isDeferred);
-    if (upstream !== "any" && this.isChosen && upstream !== client.pin!.upstream) {
+    const chosen = this.isChosen ? client.pin!.upstream : null;
+    if (upstream !== "any" && chosen !== null && upstream !== chosen) {
       client.refuse(secondServer(command, hashTag));
       return true;
     }
-    const entered = this.enter(upstream === "any" ? client.pin!.upstream : upstream);
+    const server = upstream === "any" ? chosen : upstream;
+    const mayRunAt = server === null ? route.upstreams : [server];
+    if (!mayRunAt.every((place) => isReadyFor(client, command, view, place))) return false;
+    if (server === null) return this.keep(view, isDeferred);
+    const entered = this.enter(server);
     if (entered !== true) return this.refused(entered);
     return isDeferred ? this.defer(view) : this.forward(view);
   }
@@ -250,9 +255,10 @@ export class Transaction implements Mode, EndObserver {
     if (pinned !== true || this.now.isAtServer) return pinned;
     client.flushRun();
     const pin = client.pin!;
+    const { now } = this;
     const unseen = new UnseenReplies((fault) => {
       this.pin.isClean = false;
-      this.now.lost = fault;
+      now.lost = fault;
     });
     pin.send(MULTI, 0, MULTI.length, unseen, 0, 1);
     const { keptCount } = this.queue;

@@ -20,6 +20,7 @@ import { Turn, type Wakeable } from "../../../src/base/turn.ts";
 import { CommandTable } from "../../../src/protocol/redis/command-table.ts";
 import { RequestScanner } from "../../../src/protocol/redis/request-scanner.ts";
 import { RequestView } from "../../../src/protocol/redis/request-view.ts";
+import { ClientDirectory } from "../../../src/session/redis/client-directory.ts";
 import type { SavedRedisClient } from "../../../src/session/redis/client-state.ts";
 import { CommandLearner } from "../../../src/session/redis/learn-commands.ts";
 import { RedisFrontend } from "../../../src/session/redis/redis-frontend.ts";
@@ -30,7 +31,8 @@ import { noColleagues } from "../../support/colleagues.ts";
 
 export class FakeStream implements Stream {
   fd = 7;
-  readonly peer = "test";
+  readonly peer = "10.0.0.1:1234";
+  readonly localAddress = "10.0.0.2:22121";
   /** Bytes that the kernel takes before it is full. */
   room: number = Number.POSITIVE_INFINITY;
   taken = 0;
@@ -229,7 +231,11 @@ export function serverOf(key: string, servers: number): number {
   return Number(key.at(-1)) % servers;
 }
 
+/** The test says when it may have been started anew. */
+export type FakeUpstream = Upstream & { incarnation: number };
+
 export interface Rig {
+  readonly upstreams: readonly FakeUpstream[];
   readonly session: Session;
   readonly stream: FakeStream;
   readonly connections: readonly FakeConnection[];
@@ -255,13 +261,23 @@ export function createRig(
   options: {
     servers?: number;
     password?: string;
+    /** What servers tell clients that give none. */
+    needsPassword?: boolean;
     state?: SavedRedisClient;
     answerOf?: AnswerOf;
     colleagues?: Colleagues;
+    /** Absent: nobody lends anything. */
     lend?: Lend;
+    /** What becomes of a connection that moved along. */
+    adopt?: (upstream: Upstream, fd: number, variant: number) => Lease;
+    /** What moved along with `state`. */
+    descriptors?: readonly number[];
+    /** What a session before it had not written yet. */
+    output?: Buffer;
   } = {},
 ): Rig {
   const { servers = 3, password = null, state, answerOf, lend = () => null } = options;
+  const { needsPassword = false } = options;
   const turn = new Turn();
   const timers: (() => void)[] = [];
   const counters = new Float64Array(64);
@@ -270,7 +286,7 @@ export function createRig(
     { length: servers },
     (_, i) => new FakeConnection(i, turn, answerOf),
   );
-  const upstreams: Upstream[] = connections.map((connection, index) => ({
+  const upstreams: FakeUpstream[] = connections.map((connection, index) => ({
     name: `s${index}`,
     address: `127.0.0.1:${index + 1}`,
     index,
@@ -280,12 +296,13 @@ export function createRig(
     lease(this: Upstream, variant: number) {
       return lend(this, variant, turn);
     },
-    adopt: () => {
-      throw new Error("no leases here");
+    adopt(this: Upstream, fd: number, variant: number) {
+      return options.adopt!(this, fd, variant);
     },
   }));
   const route: Route = {
     upstreams,
+    isStable: true,
     pick: (bytes, start, end) => {
       if (!(start >= 0 && end > start && end <= bytes.length)) throw new Error("no such key");
       return upstreams[serverOf(bytes.toString("latin1", start, end), servers)]!;
@@ -323,12 +340,18 @@ export function createRig(
     colleagues,
     scripts: new ScriptMemory(colleagues, turn),
     variants: new VariantTable(password, 0),
+    directory: new ClientDirectory(colleagues),
+    unixPath: null,
+    turn,
     random: () => 0.5,
     nextClientId: () => ++ids,
     count() {},
   };
-  session.attach(new RedisFrontend(pool, session, state));
+  pool.variants.access.learn(needsPassword);
+  session.inherit(options.output ?? Buffer.alloc(0));
+  session.attach(new RedisFrontend(pool, session, state, options.descriptors));
   const rig: Rig = {
+    upstreams,
     session,
     stream,
     connections,
