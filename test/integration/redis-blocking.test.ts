@@ -31,7 +31,8 @@ async function start(
   count: number,
   options: { lines?: readonly string[]; binary?: string } = {},
 ): Promise<Setup> {
-  const servers = await Promise.all(Array.from({ length: count }, () => startRedis()));
+  const args = ["--enable-debug-command", "yes"];
+  const servers = await Promise.all(Array.from({ length: count }, () => startRedis({ args })));
   for (const server of servers) stops.push(() => server.stop());
   const endpoint = { host: HOST, port: freePort() };
   const { lines = [], ...rest } = options;
