@@ -13,9 +13,8 @@ export const NOT_YET: readonly string[] = [
   "subscribing",
   "blocking scenarios",
   "subscription scenarios",
-  "transaction scenarios",
   "session scenarios",
-  ..."transactions blocking subscriptions streams databases sessions maps"
+  ..."blocking subscriptions streams databases sessions maps"
     .split(" ")
     .map((part) => `clients: ${part}`),
 ];
