@@ -287,8 +287,8 @@ const SCENARIOS: Readonly<Record<string, string>> = {
 describe("subscriptions", () => {
   test.each(Object.entries(SCENARIOS))(
     "%s",
-    async (_, scenario) => {
-      await rig.check(scenario, { isReady: isReady("subscription scenarios") });
+    async (name, scenario) => {
+      await rig.check(scenario, { isReady: isReady("subscription scenarios", name) });
     },
     60_000,
   );
