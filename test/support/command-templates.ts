@@ -77,7 +77,7 @@ EVAL script int same | EVAL pure 0 | EVAL pure 0 value | EVAL_RO pure 0 | EVAL p
   functions: `
 FUNCTION LOAD library | FUNCTION LOAD REPLACE library | FUNCTION LOAD brokenlibrary | FUNCTION DELETE libraryname | FUNCTION FLUSH | FUNCTION FLUSH BAD | FUNCTION LIST | FUNCTION LIST LIBRARYNAME libraryname WITHCODE
 FCALL function 1 key value | FCALL function 2 same same | FCALL function 0 | FCALL_RO function 1 key value | FCALL none 1 key | FCALL function int key | FUNCTION KILL | FUNCTION BAD`,
-  connection: "PING | PING value | ECHO value | ECHO | PING a b",
+  connection: "PING | PING field | ECHO field | ECHO | PING a b",
   auth: "AUTH wrong | AUTH default wrong | AUTH nobody wrong | AUTH a b c",
   "client names":
     "CLIENT SETNAME name | CLIENT GETNAME | CLIENT ID | CLIENT BAD | CLIENT SETNAME | CLIENT",
@@ -101,7 +101,7 @@ XREAD BLOCK 1 STREAMS same $ | XREAD BLOCK 1 COUNT 1 STREAMS same 0 | XREAD BLOC
   watching: "WATCH same | WATCH same same | UNWATCH | WATCH | UNWATCH extra",
   help: "OBJECT HELP | SCRIPT HELP | FUNCTION HELP | XGROUP HELP | XINFO HELP | PUBSUB HELP | MEMORY HELP",
   administration:
-    "TIME | LASTSAVE | WAIT 0 0 | ACL WHOAMI | CLUSTER INFO | ASKING | ROLE | READONLY",
+    "ECHO value | TIME | LASTSAVE | WAIT 0 0 | ACL WHOAMI | CLUSTER INFO | ASKING | ROLE | READONLY",
 } as const;
 
 /** Families of single commands. */

@@ -11,6 +11,9 @@
  * Besides, a wrong command whose words look like keys of several servers (LMPOP 2 key LEFT) may be refused for that
  * reason, where Redis refuses it for another: `isRefusedAnyway`.
  *
+ * While a script takes too long, Redis answers others `-BUSY …` at once. Through the proxy a request that shares the
+ * script's connection waits until the script ends; no scenario asks for BUSY.
+ *
  * Left out of random scripts, because nothing could be compared: SPOP, SRANDMEMBER, HRANDFIELD and ZRANDMEMBER of
  * fewer members than there are, DUMP, ACL GENPASS, XADD with a time as its id, CLIENT LIST and INFO.
  */
