@@ -12,8 +12,6 @@ export const NOT_YET: readonly string[] = [
   "in a database of its own",
   "another may end the wait",
   "subscription scenarios",
-  "RESET in a transaction",
-  "databases",
   "session scenarios",
   ..."subscriptions databases sessions".split(" ").map((part) => `clients: ${part}`),
 ];
