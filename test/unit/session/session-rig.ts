@@ -5,6 +5,7 @@
  * the order in which things happen.
  */
 import type { Colleagues } from "../../../src/api/colleagues.ts";
+import type { MgetErrors } from "../../../src/api/config.ts";
 import type { Stream } from "../../../src/api/stream.ts";
 import type {
   Failure,
@@ -263,6 +264,7 @@ export function createRig(
   options: {
     servers?: number;
     password?: string;
+    mgetErrors?: MgetErrors;
     /** What servers tell clients that give none; null: they have not been asked yet. */
     needsPassword?: boolean | null;
     state?: SavedRedisClient;
@@ -339,6 +341,7 @@ export function createRig(
     learner,
     password,
     hashTag: null,
+    mgetErrors: options.mgetErrors ?? ("whole" as const),
     colleagues,
     scripts: new ScriptMemory(colleagues, turn),
     variants: new VariantTable(password, 0),
