@@ -18,8 +18,8 @@ const NOT_AT_EXEC = /^CLIENT\|(LIST|KILL|REPLY|UNBLOCK)$/;
 const SUBSCRIPTION = /^[PS]?(UN)?SUBSCRIBE$/;
 /** About whatever is on their server, which in a sharded pool is no more than a part. */
 const PARTIAL = /^(SCAN|RANDOMKEY|INFO|PUBSUB\|.*|SCRIPT\|.*|FUNCTION\|.*)$/;
-/** Their channel is on one server, like a key. */
-const PUBLISH = /^S?PUBLISH$/;
+/** Its channel is on one server, like a key; that of PUBLISH is on all, because scripts and transactions publish anywhere. */
+const PUBLISH_TO_SHARD = "SPUBLISH";
 
 /** The proxy answers `command` itself when EXEC comes to it. */
 export function isAnsweredAtExec({ disposition, name }: Command, pool: RedisPool): boolean {
@@ -85,7 +85,7 @@ export function serverFor(
   if (only !== undefined && route.upstreams.length === 1) return only.isEjected ? NO_SERVER : only;
   // What keys these are cannot be told from all requests: the server will find the same fault with those.
   let count = findKeys(command, view, keys);
-  if (PUBLISH.test(command.name)) {
+  if (command.name === PUBLISH_TO_SHARD) {
     keys[0] = 1;
     count = 1;
   }

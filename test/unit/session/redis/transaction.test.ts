@@ -77,6 +77,9 @@ describe("a transaction", () => {
     expect(replies).toEndWith(`+QUEUED ${EXECABORT} $-1`);
     expect(rig.got(rig.leases[0]!)).toEqual(["MULTI", "SET k1 v", "SET k1 w", "DISCARD"]);
     expect(rig.leases[0]!.fate).toBe("clean");
+    expect(await rig.talk("MULTI", "GET k1", "PUBLISH c0 m", "SPUBLISH c0 m", "EXEC")).toMatch(
+      /^\+OK \+QUEUED \+QUEUED -CROSSSLOT 'SPUBLISH' .* -EXECABORT/,
+    );
     const spread = await rig.talk("MULTI", "MGET k0 k1", "DBSIZE", "EXEC");
     expect(spread).toMatch(/^\+OK -CROSSSLOT Keys of 'MGET'/);
     expect(spread).toContain("'DBSIZE' concerns all servers");
