@@ -169,6 +169,7 @@ const SCENARIOS: Readonly<Record<string, string>> = {
   "scripts without keys": `
     a: EVAL "return 1" 0
     a: EVALSHA ${ONE} 0
+    a: SCRIPT LOAD "return 1"
     b: EVALSHA ${ONE} 0
     b: EVAL_RO "return ARGV" 0 x y
     b: EVAL "return redis.call('PING')" 0`,
