@@ -1,19 +1,12 @@
 /** The families of requests that the proxy does not serve as Redis does yet. It shrinks to nothing, and then goes. */
 
 export const NOT_YET: readonly string[] = [
-  "select",
-  "other databases",
-  "swaps",
-  "reset",
   "publishing",
   "help",
-  "reply switches",
   "subscribing",
-  "in a database of its own",
   "another may end the wait",
   "subscription scenarios",
-  "session scenarios",
-  ..."subscriptions databases sessions".split(" ").map((part) => `clients: ${part}`),
+  "clients: subscriptions",
 ];
 
 /** Families that are tried though they are on the list: READY="select,reset", or READY=all. */

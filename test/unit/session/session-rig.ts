@@ -5,6 +5,7 @@
  * the order in which things happen.
  */
 import type { Colleagues } from "../../../src/api/colleagues.ts";
+import type { MgetErrors } from "../../../src/api/config.ts";
 import type { Stream } from "../../../src/api/stream.ts";
 import type {
   Failure,
@@ -24,6 +25,7 @@ import { ClientDirectory } from "../../../src/session/redis/client-directory.ts"
 import type { SavedRedisClient } from "../../../src/session/redis/client-state.ts";
 import { CommandLearner } from "../../../src/session/redis/learn-commands.ts";
 import { RedisFrontend } from "../../../src/session/redis/redis-frontend.ts";
+import type { RedisPool } from "../../../src/session/redis/redis-pool.ts";
 import { ScriptMemory } from "../../../src/session/redis/scripts-memory.ts";
 import { VariantTable } from "../../../src/session/redis/variant-table.ts";
 import { Session } from "../../../src/session/session.ts";
@@ -236,6 +238,7 @@ export type FakeUpstream = Upstream & { incarnation: number };
 
 export interface Rig {
   readonly upstreams: readonly FakeUpstream[];
+  readonly pool: RedisPool;
   readonly session: Session;
   readonly stream: FakeStream;
   readonly connections: readonly FakeConnection[];
@@ -261,8 +264,9 @@ export function createRig(
   options: {
     servers?: number;
     password?: string;
-    /** What servers tell clients that give none. */
-    needsPassword?: boolean;
+    mgetErrors?: MgetErrors;
+    /** What servers tell clients that give none; null: they have not been asked yet. */
+    needsPassword?: boolean | null;
     state?: SavedRedisClient;
     answerOf?: AnswerOf;
     colleagues?: Colleagues;
@@ -337,6 +341,7 @@ export function createRig(
     learner,
     password,
     hashTag: null,
+    mgetErrors: options.mgetErrors ?? ("whole" as const),
     colleagues,
     scripts: new ScriptMemory(colleagues, turn),
     variants: new VariantTable(password, 0),
@@ -347,11 +352,12 @@ export function createRig(
     nextClientId: () => ++ids,
     count() {},
   };
-  pool.variants.access.learn(needsPassword);
+  if (needsPassword !== null) pool.variants.access.learn(needsPassword);
   session.inherit(options.output ?? Buffer.alloc(0));
   session.attach(new RedisFrontend(pool, session, state, options.descriptors));
   const rig: Rig = {
     upstreams,
+    pool,
     session,
     stream,
     connections,
