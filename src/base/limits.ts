@@ -63,3 +63,14 @@ export const LEASES_FREE_MAX: number = 32;
 export const LEASE_IDLE_MS: number = 30_000;
 /** Received from a client that waits for a blocking command; with more, the proxy stops reading, and cannot see it leave. */
 export const BLOCKED_INPUT_BYTES_MAX: number = 1 * MIB;
+
+/** A client that has so much of pushed messages unread is cut: Redis's client-output-buffer-limit for pubsub. */
+export const PUSHED_OUTPUT_MAX_BYTES: number = 32 * MIB;
+/** A subscriber connection on which nothing came for so long is asked for a sign of life; for twice as long, it is given up. */
+export const PUBSUB_SILENCE_MS = 15_000;
+/** A subscriber connection without subscriptions is closed after this. */
+export const PUBSUB_IDLE_MS = 30_000;
+/** Names in one request when everything is subscribed again on a fresh connection. */
+export const SUBSCRIBE_NAMES_MAX = 1000;
+/** A worker that got subscriber connections waits so long for the clients that belong to them. */
+export const PUBSUB_ARRIVAL_MS = 5000;

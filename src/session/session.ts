@@ -19,6 +19,7 @@ import {
   LINGER_MS,
   PENDING_REPLIES_MAX,
   PENDING_REPLIES_START,
+  PUSHED_OUTPUT_MAX_BYTES,
   SESSION_OUTPUT_HIGH_BYTES,
   SESSION_OUTPUT_LOW_BYTES,
   SESSION_OUTPUT_MAX_BYTES,
@@ -159,7 +160,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
   }
 
   /** Stops taking requests until `connection` has room. */
-  waitFor(connection: UpstreamConnection): void {
+  waitFor(connection: Pick<UpstreamConnection, "waitForRoom">): void {
     this.isWaiting = true;
     connection.waitForRoom(this);
   }
@@ -204,7 +205,8 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
   push(bytes: Buffer, start: number, end: number): void {
     if (this.isClosed || this.isFinishing) return;
     this.out.appendKept(bytes, start, end);
-    this.settled(0, end - start);
+    if (this.out.size > PUSHED_OUTPUT_MAX_BYTES) this.cut();
+    else this.settled(0, end - start);
   }
 
   /** To be called after `count` replies of about `bytes` each were put into ring or out-queue. */
@@ -233,6 +235,11 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
       this.host.turn.mark(this);
       return;
     }
+    this.cut();
+  }
+
+  /** Closes because too much is unread. */
+  private cut(): void {
     const { counters, countersBase } = this.host;
     counters[countersBase + POOL.client_output_cut]! += 1;
     this.close();

@@ -66,7 +66,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   protected readonly out: ByteQueue = new ByteQueue();
   protected readonly input: InputBuffer = new InputBuffer();
   protected readonly pending: PendingFifo = new PendingFifo();
-  private readonly scanner: ReplyScanner;
+  protected readonly scanner: ReplyScanner;
   private waiters: Wakeable[] = [];
   /** Since when a reply has been owed without any byte from the server. */
   private quietSinceMs = 0;
@@ -253,8 +253,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     input.add(chunk, this.scanner.need, true);
     if (this.handshake !== null && !this.scanHandshake(this.handshake)) return;
     const { stream } = this;
-    const written = this.out.appended - this.out.size;
-    const replies = deliverReplies(input, this.scanner, this.pending, written);
+    const replies = this.takeReplies();
     // A sink may have had the connection closed.
     if (this.stream !== stream) return;
     if (replies === GARBAGE) {
@@ -274,6 +273,12 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     }
     this.gauge();
     if (this.waiters.length > 0) this.admitWaiters();
+  }
+
+  /** Consumes the complete replies at hand. @returns how many, or GARBAGE */
+  protected takeReplies(): number {
+    const written = this.out.appended - this.out.size;
+    return deliverReplies(this.input, this.scanner, this.pending, written);
   }
 
   /** True: the handshake is over, and what follows are replies to requests. */
@@ -307,20 +312,27 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   }
 
   /** A standing connection is gone. An idle one may go in peace; with requests on it that tells against the server. */
-  private lost(sent: Failure, unsent: Failure): void {
+  protected lost(sent: Failure, unsent: Failure): void {
     const wasBusy = this.pending.size > 0;
     this.state = "idle";
     this.refusal = null;
     this.lose(sent, unsent);
     if (wasBusy) this.owner.onTrouble();
-    if (this.state === "idle" && this.owner.isEager) {
-      // Not at once: a server that accepts and hangs up would be called without end.
-      this.losses++;
-      this.cancelRetry();
-      const delayMs = this.owner.retryDelayMs(this.losses);
-      this.cancelRetry = this.owner.schedule(delayMs, () => this.open());
-    }
+    if (this.state === "idle" && this.isEager) this.openLater();
     this.onGone(sent);
+  }
+
+  /** Not at once: a server that accepts and hangs up would be called without end. */
+  protected openLater(): void {
+    this.losses++;
+    this.cancelRetry();
+    const delayMs = this.owner.retryDelayMs(this.losses);
+    this.cancelRetry = this.owner.schedule(delayMs, () => this.open());
+  }
+
+  /** Connect again as soon as it is lost. */
+  protected get isEager(): boolean {
+    return this.owner.isEager;
   }
 
   private lose(sent: Failure, unsent: Failure): void {

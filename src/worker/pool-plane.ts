@@ -11,6 +11,7 @@ import { clientTuning, type SocketTuning } from "../io/socket-tuning.ts";
 import { CommandTable } from "../protocol/redis/command-table.ts";
 import { PoolRoute } from "../route/pool-route.ts";
 import type { MemcachePool } from "../session/memcache/memcache-pool.ts";
+import { Hubs } from "../session/redis/pubsub/hubs.ts";
 import type { RedisPool } from "../session/redis/redis-frontend.ts";
 import { Session } from "../session/session.ts";
 import type { SavedSession, SessionHost } from "../session/session-host.ts";
@@ -41,6 +42,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
   readonly commands: CommandTable = new CommandTable();
   readonly password: string | null;
   readonly hashTag: string | null;
+  readonly hubs: Hubs;
   readonly deadServer: DeadServer;
   readonly sessions: Set<Session> = new Set();
   /** What its clients' connections are like. */
@@ -67,6 +69,12 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
       servers: pool.servers,
       random: Math.random,
     });
+    this.hubs = new Hubs({
+      route: this.route,
+      isScattered: pool.distribution === "random",
+      timeoutMs: pool.timeoutMs,
+      nextId: options.nextClientId,
+    });
     this.protocol = createPoolProtocol(pool, this);
     const serverBases = new Map(layout.servers.map(({ name, base }) => [name, base]));
     this.servers = pool.servers.map(
@@ -84,7 +92,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
           poolBase: layout.base,
           serverBase: serverBases.get(server.name)!,
           log: options.log.child({ pool: pool.name }),
-          onEjectionChange: () => this.route.rebuild(),
+          onEjectionChange: () => this.onEjectionChange(),
         }),
     );
     this.route.attach(this.servers);
@@ -137,8 +145,14 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
     counters[countersBase + POOL.protocol_errors]! += protocolErrors;
   }
 
+  private onEjectionChange(): void {
+    this.route.rebuild();
+    this.hubs.onRouteChange();
+  }
+
   checkDeadlines(nowMs: number): void {
     for (const server of this.servers) server.checkDeadlines(nowMs);
+    this.hubs.checkDeadlines(nowMs);
   }
 
   /** Idle clients leave at once, the others after their last reply. */
@@ -148,6 +162,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
 
   close(): void {
     for (const session of [...this.sessions]) session.close();
+    this.hubs.close();
     for (const server of this.servers) server.close();
   }
 }

@@ -1,4 +1,5 @@
 import type { RespVersion } from "../../protocol/redis/encode.ts";
+import type { SavedSubscriptions } from "./pubsub/subscriber.ts";
 
 /** What a Redis client has told or agreed with the proxy. Plain JSON data: it moves with the session. */
 export interface RedisClientState {
@@ -10,6 +11,8 @@ export interface RedisClientState {
   libraryVersion: string;
   isAuthenticated: boolean;
   version: RespVersion;
+  /** Absent: none. */
+  subscriptions?: SavedSubscriptions;
 }
 
 export function startState(id: number, isAuthenticated: boolean): RedisClientState {

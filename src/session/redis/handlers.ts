@@ -5,6 +5,7 @@ import type { RequestView } from "../../protocol/redis/request-view.ts";
 import { forwardToAny } from "./any-server.ts";
 import { handleBlocking } from "./blocking.ts";
 import { answerLocally } from "./local-commands.ts";
+import { handlePubSub } from "./pubsub/handler.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
 import { handleScript } from "./scripts.ts";
 
@@ -20,7 +21,7 @@ export const HANDLERS: Readonly<Record<Exclude<Disposition, "key" | "keys" | "sp
   broadcast: notYet,
   blocking: handleBlocking,
   transaction: notYet,
-  pubsub: notYet,
+  pubsub: handlePubSub,
   script: handleScript,
   local: answerLocally,
   special: notYet,

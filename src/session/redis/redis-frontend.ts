@@ -14,6 +14,10 @@ import type { Session } from "../session.ts";
 import { type RedisClientState, startState } from "./client-state.ts";
 import { HANDLERS } from "./handlers.ts";
 import { crossServerFault, pickForKeys, refusedOption } from "./keys-command.ts";
+import type { Hubs } from "./pubsub/hubs.ts";
+import { dropSubscriptions } from "./pubsub/subscribe.ts";
+import { updateMode } from "./pubsub/subscribed-mode.ts";
+import type { Subscriber } from "./pubsub/subscriber.ts";
 import { isHttp, NO_SERVER, unknownCommand, unknownSubcommand, wrongArity } from "./refusals.ts";
 import { Splitter } from "./split.ts";
 import { variantOf } from "./variant.ts";
@@ -26,6 +30,7 @@ export interface RedisPool {
   /** Clients must AUTH with it; null: they need not. */
   readonly password: string | null;
   readonly hashTag: string | null;
+  readonly hubs: Hubs;
   nextClientId(): number;
   /** Counts requests, and among them those that no server saw, into the pool's statistics. */
   count(requests: number, local: number, protocolErrors: number): void;
@@ -54,6 +59,9 @@ export class RedisFrontend implements Frontend {
   mode: Mode | null = null;
   /** What this client has of its own; requests for that server go there. */
   pin: Lease | null = null;
+
+  /** Not null: this client is, or is about to be, subscribed to something. */
+  subscriber: Subscriber | null = null;
 
   private readonly scanner: RequestScanner = new RequestScanner();
   private readonly view: RequestView;
@@ -86,6 +94,15 @@ export class RedisFrontend implements Frontend {
     this.scanner.isAuthenticated = this.state.isAuthenticated;
     this.view = new RequestView();
     this.splitter = new Splitter(this);
+    this.restoreSubscriptions();
+  }
+
+  private restoreSubscriptions(): void {
+    const { subscriptions } = this.state;
+    if (subscriptions === undefined) return;
+    delete this.state.subscriptions;
+    this.subscriber = this.pool.hubs.restoreSubscriber(this, subscriptions);
+    updateMode(this);
   }
 
   get need(): number {
@@ -132,7 +149,8 @@ export class RedisFrontend implements Frontend {
   }
 
   saveState(): RedisClientState {
-    return { ...this.state };
+    const { state, subscriber } = this;
+    return subscriber === null ? { ...state } : { ...state, subscriptions: subscriber.save() };
   }
 
   get descriptors(): readonly number[] {
@@ -149,6 +167,7 @@ export class RedisFrontend implements Frontend {
   }
 
   close(): void {
+    dropSubscriptions(this);
     this.pin?.release(false);
     this.pin = null;
   }
@@ -210,6 +229,7 @@ export class RedisFrontend implements Frontend {
   chose(version: RespVersion): void {
     this.state.version = version;
     this.variant = variantOf(version);
+    updateMode(this);
   }
 
   /** The command if it is known, complete and allowed; else null, and the client was told. */

@@ -19,6 +19,7 @@ import { CommandTable } from "../../../src/protocol/redis/command-table.ts";
 import { RequestScanner } from "../../../src/protocol/redis/request-scanner.ts";
 import { RequestView } from "../../../src/protocol/redis/request-view.ts";
 import type { RedisClientState } from "../../../src/session/redis/client-state.ts";
+import { Hubs } from "../../../src/session/redis/pubsub/hubs.ts";
 import { RedisFrontend } from "../../../src/session/redis/redis-frontend.ts";
 import { Session } from "../../../src/session/session.ts";
 
@@ -255,6 +256,9 @@ export function createRig(
     adopt: () => {
       throw new Error("no leases here");
     },
+    subscriber: () => {
+      throw new Error("no subscriptions here");
+    },
   }));
   const route: Route = {
     upstreams,
@@ -284,7 +288,9 @@ export function createRig(
   stream.onClose = () => session.onClose("");
   let ids = 0;
   const commands = new CommandTable();
-  const pool = { route, commands, password, hashTag: null, nextClientId: () => ++ids, count() {} };
+  const nextClientId = (): number => ++ids;
+  const hubs = new Hubs({ route, isScattered: false, timeoutMs: null, nextId: nextClientId });
+  const pool = { route, commands, password, hashTag: null, hubs, nextClientId, count() {} };
   session.attach(new RedisFrontend(pool, session, state));
   const rig: Rig = {
     session,
