@@ -74,6 +74,10 @@ export interface PoolConfig {
   readonly redisAuth: string | null;
   /** SELECTed on every server connection. */
   readonly redisDb: number;
+  /** Redis pools only: passed on although they are refused by default. Upper case, "CONFIG|SET" for a subcommand. */
+  readonly allowCommands: readonly string[];
+  /** Redis pools only: refused although they are passed on by default. */
+  readonly denyCommands: readonly string[];
   /** Memcached pools only. */
   readonly deadServer: DeadServer;
   readonly preconnect: boolean;

@@ -3,6 +3,7 @@
  *
  * The child's end is always fd 3. The supervisor's end survives its own re-execution, which is why this is not Bun's IPC.
  */
+import type { Notice } from "./colleagues.ts";
 import type { Config } from "./config.ts";
 import type { StatsLayout } from "./stats.ts";
 
@@ -23,6 +24,8 @@ export const ADMIN_LISTEN_FD = 5;
 export const PARCEL_BYTES_MAX: number = 64 * 1024;
 /** Formats of SessionParcel that this program can read, the best one last. */
 export const PARCEL_FORMATS: readonly number[] = [1, 2];
+/** Programs that read this format of parcel also know what colleagues say to each other. */
+export const COLLEAGUES_SINCE_PARCEL_FORMAT = 2;
 
 /** Changes when a message between supervisor and children changes its meaning: then no upgrade in place is possible. */
 export const CONTROL_PROTOCOL = 1;
@@ -110,6 +113,8 @@ export type ToWorker =
       /** Absent: as whom it was started. */
       readonly runAs?: RunAs;
       readonly stats: StatsLayout;
+      /** What workers before it posted for their colleagues; absent: an older supervisor, which keeps nothing. */
+      readonly notices?: readonly Notice[];
     }
   /** Accept nobody any more, finish what is in flight, then exit 0; after timeoutMs close the rest. */
   | { readonly type: "drain"; readonly timeoutMs: number }
@@ -135,7 +140,27 @@ export type ToWorker =
   /** So many more parcels wait on HANDOVER_FD. Answered by `adopted`. */
   | { readonly type: "adopt"; readonly parcels: number }
   /** Answered by `pong` with the same id from the event loop: proof that it turns. */
-  | { readonly type: "ping"; readonly id: number };
+  | { readonly type: "ping"; readonly id: number }
+  /** Another worker has told this, or posted it under `key`. */
+  | {
+      readonly type: "hear";
+      readonly topic: string;
+      readonly key: string | null;
+      readonly data: unknown;
+    }
+  /** Another worker asks. Answered by `answer`. */
+  | {
+      readonly type: "asked";
+      readonly question: string;
+      readonly topic: string;
+      readonly data: unknown;
+    }
+  /** One answer to a question of its own. */
+  | { readonly type: "answer"; readonly question: string; readonly data: unknown }
+  /** Everybody has answered, or is gone. */
+  | { readonly type: "answered"; readonly question: string }
+  /** The supervisor has no notices: it was of an older program until now. */
+  | { readonly type: "tell_again" };
 
 export type FromWorker =
   | {
@@ -154,7 +179,32 @@ export type FromWorker =
   /** `adopted` of the announced parcels are sessions now; `failed` could not be, and were closed. */
   | { readonly type: "adopted"; readonly adopted: number; readonly failed: number }
   | { readonly type: "drained"; readonly closed: number }
-  | { readonly type: "pong"; readonly id: number; readonly clients: number };
+  | { readonly type: "pong"; readonly id: number; readonly clients: number }
+  /**
+   * To all other workers. With a key it is kept as a notice for later ones (data null: the notice is taken away);
+   * `clears`: all notices of the topic are taken away.
+   */
+  | {
+      readonly type: "tell";
+      readonly topic: string;
+      readonly key: string | null;
+      readonly clears: boolean;
+      readonly data: unknown;
+    }
+  /** To all other workers; `question` is a name that nobody else gives. */
+  | {
+      readonly type: "ask";
+      readonly question: string;
+      readonly topic: string;
+      readonly data: unknown;
+    }
+  | { readonly type: "answer"; readonly question: string; readonly isKnown: false }
+  | {
+      readonly type: "answer";
+      readonly question: string;
+      readonly isKnown: true;
+      readonly data: unknown;
+    };
 
 /**
  * The head of a packet on a hand-over socket: JSON, then a line feed. With it come descriptors: the client's connection,

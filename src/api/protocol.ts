@@ -25,6 +25,8 @@ export interface UpstreamProtocol {
    * connection is tried again only when somebody needs it.
    */
   readonly isClientsChoice: boolean;
+  /** A shared connection that nobody has used for so long is closed until it is needed again; absent: it is kept. */
+  readonly idleMs?: number;
   createReplyScanner(): ReplyScanner;
   /** Sent first on every new connection; empty: nothing. */
   readonly handshake: Buffer;

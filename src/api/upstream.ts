@@ -140,16 +140,20 @@ export interface LeftSubscriber {
 /** One server. */
 export interface Upstream {
   readonly name: string;
+  /** Where it is, as it is written in a configuration. */
+  readonly address: string;
   /** Position in its pool. */
   readonly index: number;
   /** Taken out of the ring until it answers again. */
   readonly isEjected: boolean;
+  /** Another number after each loss of a connection to it: what it was told to keep (scripts) may be gone since. */
+  readonly incarnation: number;
   /**
    * The connection of kind `variant` for all sessions with this lane number: one session always gets the same one, so
    * order is kept. A variant is what must not be mixed on a connection (protocol, database, user); the pool numbers them.
    */
   connection(lane: number, variant: number): UpstreamConnection;
-  /** A connection of kind `variant` for one session alone; null: this server has lent as many as it may. */
+  /** A connection of kind `variant` for one session alone; null: as many are lent as may be. */
   lease(variant: number): Lease | null;
   /** Goes on with a leased connection that another process has left; `fd` belongs to the lease. */
   adopt(fd: number, variant: number): Lease;

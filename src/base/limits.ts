@@ -40,6 +40,8 @@ export const SESSION_OUTPUT_HIGH_BYTES: number = 1 * MIB;
 export const SESSION_OUTPUT_LOW_BYTES: number = 256 * KIB;
 /** A client with more than this unread, when yet another reply arrives, is cut. */
 export const SESSION_OUTPUT_MAX_BYTES: number = 512 * MIB;
+/** Replies above this count as large: fewer of them may be on their way to one session at once. */
+export const LARGE_REPLY_BYTES: number = 32 * KIB;
 /** Replies of this many bytes may be on their way to one session: large values shrink its window of pending replies. */
 export const SESSION_WINDOW_BYTES: number = 64 * MIB;
 
@@ -54,6 +56,8 @@ export const UPSTREAM_PENDING_MAX: number = 256 * KIB;
 export const KEEP_BY_REFERENCE_MIN_BYTES: number = 64 * KIB;
 /** How long a closed-after-error session goes on discarding input, so that its last reply is not lost to a reset. */
 export const LINGER_MS: number = 2000;
+/** Clients of one worker that were turned away and are still listened to; one more, and the oldest goes. */
+export const LINGERING_CLIENTS_MAX: number = 256;
 
 /** Connections that one server lends to single sessions (transactions, blocking commands), free ones included. */
 export const LEASES_MAX: number = 4096;
@@ -61,6 +65,10 @@ export const LEASES_MAX: number = 4096;
 export const LEASES_FREE_MAX: number = 32;
 /** They are closed when nobody has wanted them for so long. */
 export const LEASE_IDLE_MS: number = 30_000;
+/** Kinds of connection to the servers of one pool that clients have chosen (database, user, protocol), in one worker. */
+export const VARIANTS_MAX: number = 4096;
+/** What was chosen and is not used by anybody is forgotten after this, and its connections are closed. */
+export const VARIANT_IDLE_MS: number = 60_000;
 /** Received from a client that waits for a blocking command; with more, the proxy stops reading, and cannot see it leave. */
 export const BLOCKED_INPUT_BYTES_MAX: number = 1 * MIB;
 
@@ -74,3 +82,6 @@ export const PUBSUB_IDLE_MS = 30_000;
 export const SUBSCRIBE_NAMES_MAX = 1000;
 /** A worker that got subscriber connections waits so long for the clients that belong to them. */
 export const PUBSUB_ARRIVAL_MS = 5000;
+
+/** Of a transaction whose server is not known yet, or whose requests the proxy answers itself: bytes that are kept until EXEC. */
+export const TRANSACTION_KEPT_BYTES_MAX: number = 64 * KIB;

@@ -16,6 +16,7 @@ export type Where = "top" | "log" | "stats" | "pool" | "server";
  * - `pair`: exactly two ASCII characters.
  * - `listen`: `host:port`, or `/path` with an octal mode; `none: true` lets `none` mean "off".
  * - `cores`: `auto`, `off`, or numbers of CPU cores: `[0, 2]`, `0-3,8`.
+ * - `commands`: names of commands: `[CONFIG SET, DEBUG]`, or the same as text with commas.
  * - `server_address`: `host:port` or `/path`.
  * - `group`, `pools`, `servers`: not a single value; read by their own code.
  */
@@ -35,6 +36,7 @@ export type OptionType =
   | { readonly kind: "listen"; readonly none: boolean }
   | { readonly kind: "server_address" }
   | { readonly kind: "cores" }
+  | { readonly kind: "commands" }
   | { readonly kind: "group" }
   | { readonly kind: "pools" }
   | { readonly kind: "servers" };

@@ -174,6 +174,20 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
     help: "Database that every server connection SELECTs. Redis only.",
   }),
   option({
+    name: "allow_commands",
+    where: "pool",
+    type: { kind: "commands" },
+    applies: "generation",
+    help: "Commands to pass on although they are refused by default because they could harm others, such as `[CONFIG SET, DEBUG]`; a name alone stands for all of its subcommands. Redis only.",
+  }),
+  option({
+    name: "deny_commands",
+    where: "pool",
+    type: { kind: "commands" },
+    applies: "generation",
+    help: "Commands to refuse, such as `[FLUSHALL, KEYS]`; a name alone stands for all of its subcommands. Redis only.",
+  }),
+  option({
     name: "timeout",
     where: "pool",
     type: { kind: "duration", min: 0, max: INTEGER_MAX, none: true },

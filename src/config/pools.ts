@@ -54,25 +54,7 @@ function readPool(outer: Scope, name: string, map: MapNode): ReadPool {
 /** What one option demands of another. Options in error have no value here and are passed over. */
 function checkPool(scope: Scope, values: Values, servers: readonly ServerConfig[]): void {
   const { problems, label, path } = scope;
-  const protocolKey = scope.form === "native" ? "protocol" : "redis";
-  const protocol = values.peek(protocolKey);
-  if (protocol === "memcache" || protocol === false) {
-    const remedy = scope.form === "native" ? "protocol: redis" : "redis: true";
-    if (values.node("redis_auth") !== undefined) {
-      const message = `${label}redis_auth needs "${remedy}"`;
-      problems.error(values.offsetOf("redis_auth"), `${path}redis_auth`, message);
-    }
-    const db = values.peek("redis_db");
-    if (typeof db === "number" && db > 0) {
-      const message = `${label}redis_db has no effect without "${remedy}"`;
-      problems.warn(values.offsetOf("redis_db"), `${path}redis_db`, message);
-    }
-  }
-  if ((protocol === "redis" || protocol === true) && values.node("dead_server") !== undefined) {
-    const remedy = scope.form === "native" ? "protocol: memcache" : "redis: false";
-    const message = `${label}dead_server has no effect without "${remedy}"`;
-    problems.warn(values.offsetOf("dead_server"), `${path}dead_server`, message);
-  }
+  checkProtocolOptions(scope, values);
   const clients = values.peek("client_connections");
   if (scope.form === "twemproxy" && typeof clients === "number" && clients > 0) {
     const message = `${label}client_connections takes effect here; nutcracker ignores it`;
@@ -84,6 +66,30 @@ function checkPool(scope: Scope, values: Values, servers: readonly ServerConfig[
     problems.error(values.offsetOf("servers"), `${path}servers`, message);
   }
   checkLoop(scope, values, servers);
+}
+
+/** Options that mean nothing in pools of the other protocol. */
+const REDIS_ONLY = ["redis_db", "allow_commands", "deny_commands"];
+const MEMCACHE_ONLY = ["dead_server"];
+
+function checkProtocolOptions(scope: Scope, values: Values): void {
+  const { problems, label, path } = scope;
+  const isNative = scope.form === "native";
+  const protocol = values.peek(isNative ? "protocol" : "redis");
+  const isMemcache = protocol === "memcache" || protocol === false;
+  const isRedis = protocol === "redis" || protocol === true;
+  const redis = isNative ? "protocol: redis" : "redis: true";
+  const memcache = isNative ? "protocol: memcache" : "redis: false";
+  if (isMemcache && values.node("redis_auth") !== undefined) {
+    const message = `${label}redis_auth needs "${redis}"`;
+    problems.error(values.offsetOf("redis_auth"), `${path}redis_auth`, message);
+  }
+  const useless = [...(isMemcache ? REDIS_ONLY : []), ...(isRedis ? MEMCACHE_ONLY : [])];
+  for (const name of useless) {
+    if (values.node(name) === undefined || !values.peek(name)) continue;
+    const message = `${label}${name} has no effect without "${isMemcache ? redis : memcache}"`;
+    problems.warn(values.offsetOf(name), `${path}${name}`, message);
+  }
 }
 
 /** A pool that is its own server forwards every request to itself until its queues are full. */
@@ -121,6 +127,8 @@ function buildPool(
     clientConnectionsMax: values.number("client_connections"),
     redisAuth: values.textOrNull("redis_auth"),
     redisDb: values.number("redis_db"),
+    allowCommands: commandList(values.textOrNull("allow_commands")),
+    denyCommands: commandList(values.textOrNull("deny_commands")),
     deadServer: values.choice("dead_server", DEAD_SERVER),
     preconnect: values.boolean("preconnect"),
     tcpKeepalive: values.boolean("tcpkeepalive"),
@@ -133,6 +141,10 @@ function buildPool(
     serverFailureLimit: Math.max(1, values.number("server_failure_limit")),
     servers,
   };
+}
+
+function commandList(names: string | null): string[] {
+  return names === null ? [] : names.split(",");
 }
 
 /** Two pools cannot listen on one address. */

@@ -83,6 +83,8 @@ function describeType(type: OptionType): string {
       return `address${type.none ? " or `none`" : ""}`;
     case "server_address":
       return "address";
+    case "commands":
+      return "a list of commands";
     case "cores":
       return "`auto`, `off`, or a list of CPU cores";
     case "group":

@@ -22,6 +22,7 @@ export type Parsed =
 export function parseValue(option: Option, node: Node): Parsed {
   if (node.kind === "scalar") return parseText(option, node.text);
   if (option.type.kind === "cores" && node.kind === "list") return parseCoreList(node);
+  if (option.type.kind === "commands" && node.kind === "list") return parseCommandList(node);
   const hint =
     option.type.kind === "pair" && node.kind === "map"
       ? `; braces need quotes: ${option.name}: "{}"`
@@ -55,6 +56,8 @@ export function parseText(option: Option, text: string): Parsed {
       return parsedAddress(parseServerAddress(text), text);
     case "cores":
       return parseCores(text);
+    case "commands":
+      return parseCommands(text);
     case "group":
     case "pools":
     case "servers":
@@ -92,6 +95,8 @@ export function expectation(type: OptionType): string {
       return `host:port or /path${type.none ? ", or none" : ""}`;
     case "server_address":
       return "host:port or /path";
+    case "commands":
+      return "names of commands such as [CONFIG SET, DEBUG]";
     case "cores":
       return "auto, off, or numbers of CPU cores such as [0, 1] or 0-3,8";
     case "group":
@@ -175,6 +180,26 @@ function parseCores(text: string): Parsed {
   }
   return ok(cores.join(","));
 }
+
+function parseCommandList(node: Extract<Node, { kind: "list" }>): Parsed {
+  if (node.items.length === 0) return ok(null);
+  const texts = node.items.map((item) => (item.kind === "scalar" ? item.text : "[]"));
+  return parseCommands(texts.join(","));
+}
+
+/** Commands stay text here: in upper case, a subcommand behind "|", separated by commas. */
+function parseCommands(text: string): Parsed {
+  const names: string[] = [];
+  for (const part of text.split(",")) {
+    const [, name = "", sub = ""] = COMMAND_NAME.exec(part) ?? [];
+    if (name === "") return unexpected({ kind: "commands" }, text);
+    names.push((sub === "" ? name : `${name}|${sub}`).toUpperCase());
+  }
+  return ok(names.join(","));
+}
+
+/** With or without a subcommand, behind a blank or a bar. */
+const COMMAND_NAME = /^\s*([\w.-]+)(?:[ |]+([\w.-]+))?\s*$/;
 
 function hasControl(text: string): boolean {
   for (let i = 0; i < text.length; i++) {

@@ -26,11 +26,11 @@ export function adoptStream(
         stream.attach(socket, NOBODY);
         const events = onStream(stream);
         if (events === null) {
-          socket.terminate();
+          stream.close();
           return;
         }
-        stream.attach(socket, events);
         tuneSocket(stream, tuning);
+        stream.giveTo(events);
       },
       connectError: () => onError(),
     },

@@ -72,6 +72,12 @@ export class BunStream implements Stream {
     this.events = events;
   }
 
+  /** For the engine: after `attach` with NOBODY. Of an end that came since then, `events` hears at once. */
+  giveTo(events: StreamEvents): void {
+    if (this.socket === null) events.onClose("");
+    else this.events = events;
+  }
+
   /** For the engine. */
   heard(): StreamEvents | null {
     return this.events;

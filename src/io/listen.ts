@@ -31,11 +31,11 @@ export function acceptOn(
         stream.attach(socket, NOBODY);
         const events = onStream(stream);
         if (events === null) {
-          socket.terminate();
+          stream.close();
           return;
         }
-        stream.attach(socket, events);
         tuneSocket(stream, tuning);
+        stream.giveTo(events);
       },
     },
   } as unknown as Bun.TCPSocketListenOptions<BunStream>);

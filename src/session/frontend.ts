@@ -30,6 +30,10 @@ export interface Frontend extends RequestTaker {
   readonly descriptors: readonly number[];
   /** What is owed to the client will come from a leased connection that can move along: no need to wait for it. */
   readonly movesUnsettled: boolean;
+  /** The lowest format of parcels (see SessionParcel) in which all that it saves has a place. */
+  readonly needsFormat: number;
+  /** It is in the middle of something: moved only when it must be. */
+  readonly prefersToStay: boolean;
   /** The session has moved, and its descriptors with it. */
   leave(): void;
   /** The client is gone: gives back what it has of its own. */

@@ -16,6 +16,7 @@ import { copyOf } from "../base/copy-of.ts";
 import { InputBuffer } from "../base/input-buffer.ts";
 import {
   BLOCKED_INPUT_BYTES_MAX,
+  LARGE_REPLY_BYTES,
   LINGER_MS,
   PENDING_REPLIES_MAX,
   PENDING_REPLIES_START,
@@ -123,7 +124,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     if (!mustStop) input.keepRest();
     this.setPaused(mustStop && !(this.isBlocked && !this.isUnwatchable));
     if (this.hasEnded && !mustStop) this.finish();
-    else if (this.isDraining) this.closeIfIdle();
+    else if (this.isDraining) this.finishIfIdle();
   }
 
   mayTakeMore(): boolean {
@@ -159,6 +160,11 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     return this.onSettledForMove !== null || this.input.size > BLOCKED_INPUT_BYTES_MAX;
   }
 
+  /** Stops taking requests until it is woken (`Turn.wake`). */
+  waitForWake(): void {
+    this.isWaiting = true;
+  }
+
   /** Stops taking requests until `connection` has room. */
   waitFor(connection: Pick<UpstreamConnection, "waitForRoom">): void {
     this.isWaiting = true;
@@ -182,8 +188,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
 
   onFailure(token: number, count: number, failure: Failure): void {
     if (this.isClosed) return;
-    const { counters, countersBase } = this.host;
-    counters[countersBase + POOL.forward_error]! += count;
+    this.tally(POOL.forward_error, count);
     let length = 0;
     for (let i = 0; i < count; i++) {
       const failed = (token + i) & TOKEN_MASK;
@@ -240,8 +245,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
 
   /** Closes because too much is unread. */
   private cut(): void {
-    const { counters, countersBase } = this.host;
-    counters[countersBase + POOL.client_output_cut]! += 1;
+    this.tally(POOL.client_output_cut, 1);
     this.close();
   }
 
@@ -252,7 +256,22 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     return !this.isClosed && !this.isFinishing;
   }
 
-  /** Takes no more requests, and calls `onSettled` once no reply is owed: the moment to `save` and `leave`. */
+  /** The lowest format of parcels that can carry it as it is now. */
+  get needsFormat(): number {
+    return this.frontend.needsFormat;
+  }
+
+  /** Better let it stay, unless all must go. */
+  get prefersToStay(): boolean {
+    return this.frontend.prefersToStay;
+  }
+
+  /** After `beginMove`: now is a moment to `save` and `leave`. */
+  get isReadyToMove(): boolean {
+    return this.canMove && (this.isSettled || this.frontend.movesUnsettled);
+  }
+
+  /** Takes no more requests, and calls `onSettled`, maybe again and again, when it `isReadyToMove`. */
   beginMove(onSettled: () => void): void {
     this.onSettledForMove = onSettled;
     this.setPaused(true);
@@ -304,13 +323,13 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
       this.finishIfDone();
       return;
     }
-    if (this.onSettledForMove !== null && (this.isSettled || this.frontend.movesUnsettled)) {
+    if (this.onSettledForMove !== null && this.isReadyToMove) {
       this.onSettledForMove();
       return;
     }
     const hasRoom = result === WRITTEN || this.out.size < SESSION_OUTPUT_LOW_BYTES;
     if (this.isPaused && hasRoom && this.mayTakeMore()) this.host.turn.wake(this);
-    if (this.isDraining) this.closeIfIdle();
+    if (this.isDraining) this.finishIfIdle();
   }
 
   onDrain(): void {
@@ -326,8 +345,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
       this.close();
       return;
     }
-    const { counters, countersBase } = this.host;
-    counters[countersBase + POOL.client_eof]! += 1;
+    this.tally(POOL.client_eof, 1);
     this.hasEnded = true;
     // With requests left that were only held back, `takeRequests` finishes.
     if (!this.isPaused) this.finish();
@@ -335,8 +353,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
 
   onClose(cause: string): void {
     if (this.isClosed) return;
-    const { counters, countersBase } = this.host;
-    if (cause !== "") counters[countersBase + POOL.client_err]! += 1;
+    if (cause !== "") this.tally(POOL.client_err, 1);
     this.release();
   }
 
@@ -360,20 +377,24 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     }
   }
 
-  /** Closes as soon as nothing is in flight. */
+  /** Ends as soon as nothing is in flight. */
   drain(): void {
     this.isDraining = true;
-    this.closeIfIdle();
+    this.finishIfIdle();
   }
 
-  private closeIfIdle(): void {
-    if (this.isIdle) this.close();
+  private finishIfIdle(): void {
+    if (this.isIdle) this.finish();
   }
 
   close(): void {
     if (this.isClosed) return;
     this.release();
     this.stream.close();
+  }
+
+  private tally(counter: number, by: number): void {
+    this.host.counters[this.host.countersBase + counter]! += by;
   }
 
   private release(): void {
@@ -384,6 +405,3 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     this.host.onSessionClosed(this);
   }
 }
-
-/** Replies above this count as large: the window shrinks so that not too many of them are on their way at once. */
-const LARGE_REPLY_BYTES = 32 * 1024;

@@ -299,7 +299,9 @@ export class ChildKeeper<In extends { readonly type: string }, Out> {
     fields: Record<string, string | number | null> = {},
   ): void {
     const livedMs = Date.now() - this.#bornAtMs;
-    this.#earlyDeaths = livedMs < EARLY_DEATH_MS ? this.#earlyDeaths + 1 : 0;
+    // On a busy machine a child may need longer than that to find out that it cannot start.
+    const isYoung = livedMs < EARLY_DEATH_MS || this.#state === "starting";
+    this.#earlyDeaths = isYoung ? this.#earlyDeaths + 1 : 0;
     this.#respawns += 1;
     this.#lastDeath = { atMs: Date.now(), reason };
     const delayMs = respawnDelayMs(this.#earlyDeaths);

@@ -3,8 +3,14 @@
  *
  * We keep the worker's end of that socket open, too: parcels that a dead worker had not taken yet are taken back.
  */
+import type { Notice } from "../api/colleagues.ts";
 import type { Config } from "../api/config.ts";
-import type { FromWorker, RunAs, ToWorker } from "../api/control.ts";
+import {
+  COLLEAGUES_SINCE_PARCEL_FORMAT,
+  type FromWorker,
+  type RunAs,
+  type ToWorker,
+} from "../api/control.ts";
 import type { ProcessStatus } from "../api/control-socket.ts";
 import type { Logger } from "../base/log.ts";
 import { closeFd } from "../os/fd.ts";
@@ -37,6 +43,8 @@ export interface WorkerPlan {
   intake(): WorkerIntake;
   /** A number that no worker had before. */
   nextBirth(): number;
+  /** What workers have posted for those that start later. */
+  notices(): readonly Notice[];
 }
 
 export interface WorkerEvents {
@@ -123,6 +131,18 @@ export class CrewWorker {
     return this.#handover?.ours ?? null;
   }
 
+  get hears(): boolean {
+    const { parcelFormats, state, plan } = this;
+    const formats =
+      parcelFormats.length > 0 ? parcelFormats : plan.crew.program.about.parcelFormats;
+    const isThere = state === "starting" || state === "serving" || state === "leaving";
+    return isThere && formats.includes(COLLEAGUES_SINCE_PARCEL_FORMAT);
+  }
+
+  get canAnswer(): boolean {
+    return this.hears && this.state !== "starting";
+  }
+
   start(): void {
     this.#keeper.start();
   }
@@ -187,6 +207,7 @@ export class CrewWorker {
       ...this.plan.intake().start,
       ...(crew.runAs === null ? {} : { runAs: crew.runAs }),
       stats: crew.memory.layout,
+      notices: this.plan.notices(),
     };
   }
 

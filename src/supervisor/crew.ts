@@ -4,6 +4,7 @@
  * Neither ever changes under a crew: a reload, an upgrade and a change of the number of workers each start a new
  * crew beside it.
  */
+import type { Notice } from "../api/colleagues.ts";
 import type { FromWorker, RunAs, ToWorker } from "../api/control.ts";
 import type { ProcessStatus } from "../api/control-socket.ts";
 import type { Logger } from "../base/log.ts";
@@ -28,6 +29,7 @@ export interface CrewOptions {
   /** What the program before this one left of the crew, or null. */
   readonly saved: CrewSnapshot | null;
   nextBirth(): number;
+  notices(): readonly Notice[];
   readonly events: CrewEvents;
   readonly log: Logger;
 }
@@ -36,6 +38,8 @@ export interface CrewEvents extends Pick<WorkerEvents, "onSocketEnd"> {
   /** A worker is ready, for the first time or again. */
   onReady(worker: CrewWorker): void;
   onMessage(worker: CrewWorker, message: FromWorker): void;
+  /** Its process died; it will be replaced. */
+  onWorkerDeath(worker: CrewWorker): void;
   onWorkerGone(worker: CrewWorker): void;
   /** Its last process has left. */
   onGone(crew: Crew): void;
@@ -188,7 +192,7 @@ export class Crew {
   }
 
   #add(index: number, slot: number): CrewWorker {
-    const { plan, stats, log, events, nextBirth } = this.#options;
+    const { plan, stats, log, events, nextBirth, notices } = this.#options;
     this.#slots[index] = slot;
     const worker = new CrewWorker(
       {
@@ -197,6 +201,7 @@ export class Crew {
         slot,
         intake: () => this.#intake.forWorker(index),
         nextBirth,
+        notices,
       },
       {
         onReady: (ready) => {
@@ -204,7 +209,10 @@ export class Crew {
           events.onReady(ready);
         },
         onMessage: events.onMessage,
-        onDeath: (dead, earlyDeaths, reason) => this.#onDeath(dead.name, earlyDeaths, reason),
+        onDeath: (dead, earlyDeaths, reason) => {
+          events.onWorkerDeath(dead);
+          this.#onDeath(dead.name, earlyDeaths, reason);
+        },
         onSocketEnd: events.onSocketEnd,
         onGone: (gone) => {
           stats.releaseSlot(slot);

@@ -1,8 +1,10 @@
 /** Every crew there is: the one that serves, those that leave, and one that is about to take over. */
+import type { Notice } from "../api/colleagues.ts";
 import type { Config } from "../api/config.ts";
 import type { FromWorker, ToWorker } from "../api/control.ts";
 import type { CrewResult, ProcessStatus } from "../api/control-socket.ts";
 import type { Logger } from "../base/log.ts";
+import { ColleagueRelay } from "./colleague-relay.ts";
 import { Crew, type CrewSnapshot } from "./crew.ts";
 import { type ChangeHost, HandOver, type Progress, startCrew } from "./crew-change.ts";
 import type { CrewWorker } from "./crew-worker.ts";
@@ -31,6 +33,8 @@ export interface CrewsSnapshot {
   readonly serving: CrewSnapshot;
   readonly leaving: readonly CrewSnapshot[];
   readonly listenerPlan: ListenerPlan;
+  /** What workers have posted for their colleagues; absent: an older program, which kept nothing. */
+  readonly notices?: readonly Notice[];
 }
 
 /** A session that takes longer to come to rest is left where it is. */
@@ -40,6 +44,7 @@ export class Crews {
   readonly #options: CrewsOptions;
   readonly #all = new Set<Crew>();
   readonly #router: ParcelRouter;
+  readonly #colleagues: ColleagueRelay = new ColleagueRelay(() => this.#workers);
   readonly #rebalancer = new Rebalancer<CrewWorker>();
   #serving: Crew | null = null;
   #handOver: HandOver | null = null;
@@ -148,6 +153,7 @@ export class Crews {
       serving: saved,
       leaving: whole,
       listenerPlan: serving.listenerPlan,
+      notices: this.#colleagues.notices,
     };
   }
 
@@ -161,6 +167,11 @@ export class Crews {
       crew.resume(saved);
     }
     this.#numbers = snapshot.numbers;
+    this.#colleagues.resume(snapshot.notices);
+  }
+
+  get #workers(): CrewWorker[] {
+    return [...this.#all].flatMap((crew) => crew.workers);
   }
 
   #host(program: Program): ChangeHost {
@@ -197,6 +208,7 @@ export class Crews {
       stats,
       saved,
       nextBirth: () => this.#births++,
+      notices: () => this.#colleagues.notices,
       log,
       events: {
         onReady: (worker) => {
@@ -208,7 +220,11 @@ export class Crews {
           this.#router.onSocketEnd(worker, ours, theirs);
           if (worker === this.#mover) this.#finishMove();
         },
-        onWorkerGone: (worker) => this.#handOver?.onGone(worker),
+        onWorkerDeath: (worker) => this.#colleagues.onGone(worker),
+        onWorkerGone: (worker) => {
+          this.#colleagues.onGone(worker);
+          this.#handOver?.onGone(worker);
+        },
         onGone: (crew) => {
           this.#all.delete(crew);
           if (this.isEmpty) onEmpty();
@@ -219,6 +235,7 @@ export class Crews {
 
   #onMessage(worker: CrewWorker, message: FromWorker): void {
     this.#router.onMessage(worker, message);
+    this.#colleagues.onMessage(worker, message);
     if (message.type !== "handed_over") return;
     if (worker !== this.#mover) {
       this.#handOver?.onMessage(worker, message);

@@ -1,6 +1,6 @@
 /** How long to wait before a dead child is replaced: not at all, unless replacements keep dying young. */
 
-/** A child that lived shorter than this died young. */
+/** A child that lived shorter than this, or was never ready, died young. */
 export const EARLY_DEATH_MS = 1_000;
 
 const DELAY_FIRST_MS = 100;

@@ -13,9 +13,12 @@ export interface ConnectionOwner {
   /** This worker's statistics, and where this server's begin. */
   readonly counters: Float64Array;
   readonly countersBase: number;
-  connect(events: ConnectEvents, streamEvents: StreamEvents): ConnectAttempt;
+  /** @param isWatched ask now and then whether the other end is still there: silence says nothing */
+  connect(events: ConnectEvents, streamEvents: StreamEvents, isWatched: boolean): ConnectAttempt;
   /** The connection stands and has answered its handshake. */
   onUp(): void;
+  /** A connection that stood is gone, or one could not be made: it may be another process when it is heard of again. */
+  onLost(): void;
   /** Something happened that tells against the server. */
   onTrouble(): void;
   /** Replies came. */

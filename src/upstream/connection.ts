@@ -51,7 +51,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   isMarked = false;
 
   protected readonly owner: ConnectionOwner;
-  protected readonly protocol: UpstreamProtocol;
+  readonly protocol: UpstreamProtocol;
   protected readonly statistics: ConnectionStatistics;
   protected state: State = "idle";
   protected stream: Stream | null = null;
@@ -60,7 +60,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   private failedAttempts = 0;
   /** Connections lost since the last reply. */
   private losses = 0;
-  private connectStartedMs = 0;
+  protected connectStartedMs = 0;
   protected handshake: Handshake | null = null;
 
   protected readonly out: ByteQueue = new ByteQueue();
@@ -69,7 +69,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   protected readonly scanner: ReplyScanner;
   private waiters: Wakeable[] = [];
   /** Since when a reply has been owed without any byte from the server. */
-  private quietSinceMs = 0;
+  protected quietSinceMs = 0;
   private lastTroubleMs = 0;
 
   constructor(owner: ConnectionOwner, protocol: UpstreamProtocol) {
@@ -131,12 +131,14 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
         onError: (cause) => this.onConnectFailed(cannotConnect(this.owner.name, cause)),
       },
       this,
+      !this.isShared,
     );
   }
 
   /** Gives the connection up. `sent` and `unsent` are told to waiting requests; it stays `down` with `unsent` as refusal. */
   takeDown(sent: Failure, unsent: Failure): void {
     this.refusal = unsent;
+    this.owner.onLost();
     this.lose(sent, unsent);
     this.stayDown(unsent);
   }
@@ -178,7 +180,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     this.refusal = null;
     this.quietSinceMs = this.owner.turn.nowMs;
     this.owner.turn.mark(this);
-    this.owner.onUp();
+    if (this.isShared) this.owner.onUp();
   }
 
   protected onConnectFailed(failure: Failure): void {
@@ -191,6 +193,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     } else {
       this.failedAttempts++;
       this.stayDown(failure);
+      this.owner.onLost();
       this.owner.onTrouble();
     }
     this.onGone(failure);
@@ -198,6 +201,11 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
 
   /** The connection could not be made, or was lost with `failure`. */
   protected onGone(_failure: Failure): void {}
+
+  /** All clients' requests use it: how it fares tells about the server, and it is kept up. */
+  protected get isShared(): boolean {
+    return true;
+  }
 
   /** Milliseconds that a reply may take; null: as long as it likes. */
   protected get timeoutMs(): number | null {
@@ -285,7 +293,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   private scanHandshake(handshake: Handshake): boolean {
     const fault = handshake.scan(this.input, this.scanner);
     if (fault !== null) {
-      this.onConnectFailed(handshakeRefused(this.owner.name, fault, handshake.lastReply));
+      this.onConnectFailed(handshakeRefused(this.owner.name, fault, handshake.refusalReply));
     } else if (handshake.isDone) this.ready();
     return fault === null && handshake.isDone;
   }
@@ -316,8 +324,9 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     const wasBusy = this.pending.size > 0;
     this.state = "idle";
     this.refusal = null;
+    this.owner.onLost();
     this.lose(sent, unsent);
-    if (wasBusy) this.owner.onTrouble();
+    if (wasBusy && this.isShared) this.owner.onTrouble();
     if (this.state === "idle" && this.isEager) this.openLater();
     this.onGone(sent);
   }
@@ -332,10 +341,10 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
 
   /** Connect again as soon as it is lost. */
   protected get isEager(): boolean {
-    return this.owner.isEager;
+    return this.isShared && this.owner.isEager;
   }
 
-  private lose(sent: Failure, unsent: Failure): void {
+  protected lose(sent: Failure, unsent: Failure): void {
     this.attempt?.abandon();
     this.attempt = null;
     const stream = this.stream;

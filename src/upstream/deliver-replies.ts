@@ -49,7 +49,8 @@ export function deliverReplies(
     if (nextSink !== null) replies++;
     position = next;
   }
-  if (sink !== null) sink.onReplies(token, count, bytes, from, position);
+  // Before the sink is told: it may look at the connection, to give it back.
   input.start = position;
+  if (sink !== null) sink.onReplies(token, count, bytes, from, position);
   return next < 0 ? GARBAGE : replies;
 }

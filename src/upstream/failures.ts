@@ -17,9 +17,14 @@ const CONNECT_WORDS: Readonly<Record<string, string>> = {
   ENOTFOUND: "Host is down: its name does not resolve",
 };
 
-/** The server does not accept what must come first on a connection, and said so with `reply`. */
-export function handshakeRefused(server: string, fault: string, reply: Buffer): Failure {
-  return { kind: "handshake", wasSent: false, text: `server ${server} refused ${fault}`, reply };
+/**
+ * The server does not accept what must come first on a connection.
+ * @param reply how it said so, for the client who chose that; null: no client did
+ */
+export function handshakeRefused(server: string, fault: string, reply: Buffer | null): Failure {
+  const text = `server ${server} refused ${fault}`;
+  const failure = { kind: "handshake", wasSent: false, text } as const;
+  return reply === null ? failure : { ...failure, reply };
 }
 
 /** The connection was lost with requests on it. */

@@ -3,13 +3,11 @@ import { INCOMPLETE, type ReplyScanner, type UpstreamProtocol } from "../api/pro
 import { copyOf } from "../base/copy-of.ts";
 import type { InputBuffer } from "../base/input-buffer.ts";
 
-const NONE: Buffer = Buffer.alloc(0);
-
 export class Handshake {
   /** What to send first; may be empty. */
   readonly bytes: Buffer;
-  /** The reply that was looked at last. */
-  lastReply: Buffer = NONE;
+  /** The reply that was looked at last, if it was one. */
+  private lastReply: Buffer | null = null;
 
   private readonly protocol: UpstreamProtocol;
   private readonly replies: number;
@@ -28,6 +26,11 @@ export class Handshake {
     return this.answered === this.replies;
   }
 
+  /** How the server refused what a client chose; null when no client did, or it said nothing sensible. */
+  get refusalReply(): Buffer | null {
+    return this.protocol.isClientsChoice ? this.lastReply : null;
+  }
+
   /** Consumes the replies at hand. Returns what is wrong with one of them, or null. */
   scan(input: InputBuffer, scanner: ReplyScanner): string | null {
     while (!this.isDone) {
@@ -37,7 +40,7 @@ export class Handshake {
         return null;
       }
       const index = this.answered++;
-      if (next > 0) this.lastReply = copyOf(input.bytes, input.start, next);
+      this.lastReply = next > 0 ? copyOf(input.bytes, input.start, next) : null;
       const fault =
         next < 0
           ? "to speak the expected protocol"

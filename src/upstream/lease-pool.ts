@@ -4,17 +4,31 @@ import type { Failure, Lease, Upstream } from "../api/upstream.ts";
 import { LEASE_IDLE_MS, LEASES_FREE_MAX, LEASES_MAX } from "../base/limits.ts";
 import { LeasedConnection, type LeaseOwner } from "./leased-connection.ts";
 
+/** What all servers together may lend. */
+export interface LeaseLimit {
+  /** Connections that are lent, or free: kept up to date here. */
+  lent: number;
+  readonly hasRoom: boolean;
+}
+
 export class LeasePool {
   private readonly upstream: Upstream;
   private readonly variants: readonly UpstreamProtocol[];
   private readonly owner: LeaseOwner;
+  private readonly limit: LeaseLimit;
   /** Lent and free ones. */
   private readonly all: Set<LeasedConnection> = new Set();
   /** Longest free first. */
   private readonly free: LeasedConnection[] = [];
 
   /** @param variants may grow */
-  constructor(upstream: Upstream, owner: LeaseOwner, variants: readonly UpstreamProtocol[]) {
+  constructor(
+    upstream: Upstream,
+    owner: LeaseOwner,
+    variants: readonly UpstreamProtocol[],
+    limit: LeaseLimit,
+  ) {
+    this.limit = limit;
     this.upstream = upstream;
     this.owner = owner;
     this.variants = variants;
@@ -23,12 +37,16 @@ export class LeasePool {
   lease(variant: number): Lease | null {
     for (let i = this.free.length - 1; i >= 0; i--) {
       const connection = this.free[i]!;
-      if (connection.variant !== variant) continue;
+      if (connection.protocol !== this.variants[variant]) continue;
       this.free.splice(i, 1);
       return connection;
     }
-    if (this.all.size >= LEASES_MAX) this.free[0]?.discard();
-    return this.all.size >= LEASES_MAX ? null : this.add(variant);
+    if (this.isFull) this.free[0]?.discard();
+    return this.isFull ? null : this.add(variant);
+  }
+
+  private get isFull(): boolean {
+    return this.all.size >= LEASES_MAX || !this.limit.hasRoom;
   }
 
   adopt(fd: number, variant: number): Lease {
@@ -41,17 +59,25 @@ export class LeasePool {
     const { owner, upstream, variants } = this;
     const connection = new LeasedConnection(owner, variants[variant]!, upstream, variant);
     this.all.add(connection);
+    this.limit.lent++;
     return connection;
   }
 
   /** A connection was given back (it is free) or is gone. */
   onReturned(connection: LeasedConnection, isFree: boolean): void {
-    if (isFree && this.free.length < LEASES_FREE_MAX) {
+    // Its variant's number may stand for something else by now.
+    const isCurrent = this.variants[connection.variant] === connection.protocol;
+    if (isFree && isCurrent && this.free.length < LEASES_FREE_MAX) {
       this.free.push(connection);
       return;
     }
-    if (isFree) connection.discard();
+    if (isFree) {
+      // Comes back here.
+      connection.discard();
+      return;
+    }
     this.all.delete(connection);
+    this.limit.lent--;
     const at = this.free.indexOf(connection);
     if (at >= 0) this.free.splice(at, 1);
   }
@@ -65,7 +91,7 @@ export class LeasePool {
 
   /** Takes every connection from whoever has it. */
   takeDown(sent: Failure, unsent: Failure): void {
-    for (const connection of [...this.all]) connection.fail(sent, unsent);
+    for (const connection of [...this.all]) connection.takeDown(sent, unsent);
   }
 
   get pendingCount(): number {

@@ -1,19 +1,33 @@
-/** A connection that is lent to one session at a time; see Lease. Once lost it is of no more use. */
+/**
+ * A connection that is lent to one session at a time; see Lease. Once lost it is of no more use.
+ *
+ *   lent ──release(clean)──▶ free ──lease──▶ lent …       (LeasePool)
+ *    │ lost, release(unclean), leave          │ lost, too long free
+ *    └──────────────▶ gone ◀──────────────────┘
+ *
+ * Its loss tells nothing against the server: a session may have brought it about. That no connection can be made does.
+ */
 import type { UpstreamProtocol } from "../api/protocol.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { Failure, Lease, ReplySink, Upstream } from "../api/upstream.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionOwner } from "./connection-owner.ts";
-import { cannotConnect, stopping } from "./failures.ts";
+import { connectionLost, stopping } from "./failures.ts";
 
 export interface LeaseOwner extends ConnectionOwner {
-  /** Makes descriptor `fd` a stream, which `onStream` gets; see adoptStream. */
-  adoptSocket(fd: number, onStream: (stream: Stream) => StreamEvents, onError: () => void): void;
+  /** Makes descriptor `fd` a stream, which `onStream` gets and may refuse with null; see adoptStream. */
+  adoptSocket(
+    fd: number,
+    onStream: (stream: Stream) => StreamEvents | null,
+    onError: () => void,
+  ): void;
   /** `isFree`: somebody else may have it. Else it is gone. */
   onReturned(connection: LeasedConnection, isFree: boolean): void;
 }
 
 const NOBODY = (): void => {};
+/** A request that another process sent lies before everything that is sent here. */
+const SENT_ELSEWHERE = -1;
 
 export class LeasedConnection extends Connection implements Lease {
   readonly upstream: Upstream;
@@ -24,6 +38,7 @@ export class LeasedConnection extends Connection implements Lease {
   returnedMs = 0;
 
   private readonly lender: LeaseOwner;
+  private isAdopted = false;
   private isGone = false;
   private onReady: ((failure: Failure | null) => void) | null = null;
 
@@ -39,7 +54,12 @@ export class LeasedConnection extends Connection implements Lease {
   }
 
   get isMovable(): boolean {
-    return this.fd >= 0 && this.out.size === 0 && this.input.size === 0;
+    return this.fd >= 0 && this.isQuiet;
+  }
+
+  /** Nothing is unsent or half received. */
+  private get isQuiet(): boolean {
+    return this.out.size === 0 && this.input.size === 0;
   }
 
   whenReady(callback: (failure: Failure | null) => void): void {
@@ -53,11 +73,10 @@ export class LeasedConnection extends Connection implements Lease {
 
   release(isClean: boolean): void {
     if (this.isGone) return;
-    this.whenLost = NOBODY;
-    this.onReady = null;
-    this.mayBlock = false;
-    const isIdle = this.pending.size === 0 && this.out.size === 0 && this.input.size === 0;
-    if (isClean && isIdle && this.state === "ready") {
+    if (isClean && this.isQuiet && this.pending.size === 0 && this.state === "ready") {
+      this.whenLost = NOBODY;
+      this.onReady = null;
+      this.mayBlock = false;
       this.returnedMs = this.owner.turn.nowMs;
       this.lender.onReturned(this, true);
     } else {
@@ -66,7 +85,7 @@ export class LeasedConnection extends Connection implements Lease {
   }
 
   leave(): void {
-    this.forgetPending();
+    this.pending.drain(NOBODY);
     const { stream } = this;
     this.stream = null;
     if (stream !== null) {
@@ -77,21 +96,25 @@ export class LeasedConnection extends Connection implements Lease {
   }
 
   expect(sink: ReplySink, token: number): void {
-    this.enqueue(sink, token, 1);
+    // Counted as a request where it was sent.
+    this.pending.push(sink, token, 1, this.owner.turn.nowMs, SENT_ELSEWHERE);
   }
 
   /** Goes on with a connection that stands already. */
   adopt(fd: number): void {
+    this.isAdopted = true;
     this.state = "connecting";
+    this.connectStartedMs = this.owner.turn.nowMs;
     this.lender.adoptSocket(
       fd,
       (stream) => {
+        if (this.isGone) return null;
         this.stream = stream;
         this.statistics.count("server_connections", 1);
         this.ready();
         return this;
       },
-      () => this.onConnectFailed(cannotConnect(this.owner.name, "ECONNRESET")),
+      () => this.takeDown(...this.lostOnTheWay()),
     );
   }
 
@@ -99,15 +122,21 @@ export class LeasedConnection extends Connection implements Lease {
   discard(): void {
     if (this.isGone) return;
     this.isGone = true;
-    this.forgetPending();
+    this.whenLost = NOBODY;
+    this.onReady = null;
+    this.pending.drain(NOBODY);
     this.close(stopping(this.owner.name, true), stopping(this.owner.name, false));
     this.lender.onReturned(this, false);
   }
 
   /** Takes it from its session. */
-  fail(sent: Failure, unsent: Failure): void {
+  override takeDown(sent: Failure, unsent: Failure): void {
     this.close(sent, unsent);
     this.onGone(unsent);
+  }
+
+  protected override get isShared(): boolean {
+    return false;
   }
 
   protected override get timeoutMs(): number | null {
@@ -121,6 +150,15 @@ export class LeasedConnection extends Connection implements Lease {
     callback?.(null);
   }
 
+  protected override onConnectFailed(failure: Failure): void {
+    if (this.isAdopted) this.takeDown(...this.lostOnTheWay());
+    else super.onConnectFailed(failure);
+  }
+
+  private lostOnTheWay(): [sent: Failure, unsent: Failure] {
+    return [connectionLost(this.owner.name, true), connectionLost(this.owner.name, false)];
+  }
+
   protected override onGone(failure: Failure): void {
     if (this.isGone) return;
     this.isGone = true;
@@ -131,9 +169,5 @@ export class LeasedConnection extends Connection implements Lease {
     this.whenLost = NOBODY;
     onReady?.(failure);
     whenLost(failure);
-  }
-
-  private forgetPending(): void {
-    this.pending.drain(() => {});
   }
 }

@@ -12,13 +12,15 @@ import type { Lease, SubscriberConnection, SubscriberEvents, Upstream } from "..
 import type { Logger } from "../base/log.ts";
 import type { Schedule } from "../base/schedule.ts";
 import type { Turn } from "../base/turn.ts";
+import { formatAddress } from "../config/address.ts";
 import { adoptStream } from "../io/adopt.ts";
 import { type ConnectAttempt, type ConnectEvents, connectTo } from "../io/connect.ts";
-import { serverTuning } from "../io/socket-tuning.ts";
-import { Connection } from "./connection.ts";
+import { type SocketTuning, serverTuning } from "../io/socket-tuning.ts";
+import type { Connection } from "./connection.ts";
 import { ejected, stopping } from "./failures.ts";
-import { LeasePool } from "./lease-pool.ts";
+import { type LeaseLimit, LeasePool } from "./lease-pool.ts";
 import type { LeasedConnection, LeaseOwner } from "./leased-connection.ts";
+import { SharedConnection } from "./shared-connection.ts";
 import { SubscribedConnection, type SubscribedOwner } from "./subscribed-connection.ts";
 
 export interface ServerOptions {
@@ -37,6 +39,8 @@ export interface ServerOptions {
   readonly poolBase: number;
   readonly serverBase: number;
   readonly log: Logger;
+  /** How many connections may be lent in all. */
+  readonly leaseLimit: LeaseLimit;
   /** The server left the ring or came back. */
   readonly onEjectionChange: () => void;
 }
@@ -49,8 +53,10 @@ const RETRY_DOUBLINGS_MAX = 5;
 
 export class Server implements Upstream, LeaseOwner, SubscribedOwner {
   readonly name: string;
+  readonly address: string;
   readonly index: number;
   isEjected = false;
+  incarnation = 1;
 
   readonly turn: Turn;
   readonly timeoutMs: number | null;
@@ -62,8 +68,8 @@ export class Server implements Upstream, LeaseOwner, SubscribedOwner {
 
   private readonly options: ServerOptions;
   /** By variant; a variant's connections are made when it is first asked for. */
-  private readonly byVariant: Connection[][] = [];
-  private readonly connections: Connection[] = [];
+  private readonly byVariant: (Connection[] | undefined)[] = [];
+  private connections: Connection[] = [];
   private readonly leases: LeasePool;
   private readonly subscribers: Set<SubscribedConnection> = new Set();
   private troubles = 0;
@@ -73,6 +79,7 @@ export class Server implements Upstream, LeaseOwner, SubscribedOwner {
     const { pool, server } = options;
     this.options = options;
     this.name = server.name;
+    this.address = formatAddress(server.address);
     this.index = options.index;
     this.turn = options.turn;
     this.timeoutMs = pool.timeoutMs;
@@ -81,7 +88,7 @@ export class Server implements Upstream, LeaseOwner, SubscribedOwner {
     this.counters = options.counters;
     this.countersBase = options.serverBase;
     this.schedule = options.schedule;
-    this.leases = new LeasePool(this, this, options.variants);
+    this.leases = new LeasePool(this, this, options.variants, options.leaseLimit);
     if (pool.preconnect) for (const connection of this.addVariant(0)) connection.open();
   }
 
@@ -98,8 +105,12 @@ export class Server implements Upstream, LeaseOwner, SubscribedOwner {
     return this.leases.adopt(fd, variant);
   }
 
-  adoptSocket(fd: number, onStream: (stream: Stream) => StreamEvents, onError: () => void): void {
-    adoptStream(fd, serverTuning(this.options.pool), onStream, onError);
+  adoptSocket(
+    fd: number,
+    onStream: (stream: Stream) => StreamEvents | null,
+    onError: () => void,
+  ): void {
+    adoptStream(fd, this.tuning(true), onStream, onError);
   }
 
   onReturned(connection: LeasedConnection, isFree: boolean): void {
@@ -120,16 +131,36 @@ export class Server implements Upstream, LeaseOwner, SubscribedOwner {
     const protocol = this.options.variants[variant]!;
     const connections: Connection[] = [];
     for (let i = 0; i < this.options.pool.serverConnections; i++) {
-      connections.push(new Connection(this, protocol));
+      connections.push(new SharedConnection(this, protocol));
     }
     this.byVariant[variant] = connections;
     this.connections.push(...connections);
     return connections;
   }
 
-  connect(events: ConnectEvents, streamEvents: StreamEvents): ConnectAttempt {
-    const { server, pool } = this.options;
-    return connectTo(server.address, serverTuning(pool), events, streamEvents);
+  /**
+   * Closes the shared connections of `variant`, because its number will stand for something else.
+   * @returns false: requests are on them, so nothing was done
+   */
+  forgetVariant(variant: number): boolean {
+    const forgotten = this.byVariant[variant];
+    if (forgotten === undefined) return true;
+    if (forgotten.some((connection) => connection.pendingCount > 0)) return false;
+    for (const connection of forgotten) {
+      connection.close(stopping(this.name, true), stopping(this.name, false));
+    }
+    this.byVariant[variant] = undefined;
+    this.connections = this.connections.filter((connection) => !forgotten.includes(connection));
+    return true;
+  }
+
+  connect(events: ConnectEvents, streamEvents: StreamEvents, isWatched: boolean): ConnectAttempt {
+    return connectTo(this.options.server.address, this.tuning(isWatched), events, streamEvents);
+  }
+
+  private tuning(isWatched: boolean): SocketTuning {
+    const tuning = serverTuning(this.options.pool);
+    return isWatched ? { ...tuning, isKeptAlive: true } : tuning;
   }
 
   onReply(): void {
@@ -154,6 +185,10 @@ export class Server implements Upstream, LeaseOwner, SubscribedOwner {
     if (this.isAvailable) return;
     this.isAvailable = true;
     this.options.log.info("server is back", { server: this.name });
+  }
+
+  onLost(): void {
+    this.incarnation++;
   }
 
   onTrouble(): void {

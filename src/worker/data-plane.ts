@@ -1,4 +1,5 @@
 /** Everything in a worker that touches traffic: one PoolPlane per pool, and what they share. */
+import { colleaguesInPool } from "../api/colleagues.ts";
 import type { PoolConfig } from "../api/config.ts";
 import {
   HANDOVER_FD,
@@ -9,6 +10,8 @@ import {
 } from "../api/control.ts";
 import { POOL } from "../api/stats.ts";
 import { assert } from "../base/assert.ts";
+import { DescriptorBudget } from "../base/descriptor-budget.ts";
+import { schedule } from "../base/schedule.ts";
 import { Turn } from "../base/turn.ts";
 import { initHashes } from "../hash/hash-function.ts";
 import { adoptStream } from "../io/adopt.ts";
@@ -21,6 +24,7 @@ import type { Session } from "../session/session.ts";
 import { AcceptMutex } from "./accept-mutex.ts";
 import { hearBell } from "./bell.ts";
 import { receiveDispatched } from "./dispatched.ts";
+import { Farewells } from "./farewells.ts";
 import { type Candidate, HandOver } from "./hand-over.ts";
 import { receiveSession } from "./parcel.ts";
 import { PoolPlane } from "./pool-plane.ts";
@@ -50,7 +54,12 @@ class WorkerDataPlane implements DataPlane {
   private readonly pools: Map<string, PoolPlane> = new Map();
   private readonly acceptors: Acceptor[] = [];
   private readonly deadlines: Timer;
-  private readonly clientsMax: number;
+  private readonly descriptors: DescriptorBudget;
+  private readonly farewells = new Farewells({
+    schedule,
+    hasRoom: () => this.descriptors.hasRoom,
+    onGone: () => this.checkGone(),
+  });
   private clientIds = 0;
   private onAllGone: (() => void) | null = null;
   private outgoing: HandOver | null = null;
@@ -71,7 +80,11 @@ class WorkerDataPlane implements DataPlane {
       (sum, pool) => sum + pool.servers.length * pool.serverConnections,
       0,
     );
-    this.clientsMax = Math.max(openFilesMax() - servers - RESERVED_FILES, 1);
+    const descriptorsMax = Math.max(openFilesMax() - servers - RESERVED_FILES, 1);
+    this.descriptors = new DescriptorBudget(
+      descriptorsMax,
+      () => this.clients + this.farewells.size,
+    );
     for (const pool of options.config.pools) this.addPool(pool, turn);
     this.deadlines = setInterval(() => this.checkDeadlines(), DEADLINE_STEP_MS);
   }
@@ -91,7 +104,7 @@ class WorkerDataPlane implements DataPlane {
       this.mutex = new AcceptMutex({
         lockFile: `/proc/self/fd/${STATS_FD}`,
         workers: this.options.workers,
-        clientsMax: this.clientsMax,
+        clientsMax: this.descriptors.max,
         clientsHere: () => this.clients,
         clientsEverywhere: () => this.allClientsEverywhere(),
         wakeNext: () => this.wakeLeastLoaded(turns?.bells ?? []),
@@ -186,8 +199,9 @@ class WorkerDataPlane implements DataPlane {
     );
     const movable = all.filter(({ session }) => session.canMove);
     if (most === null) return movable;
-    movable.sort((a, b) => Number(b.session.isIdle) - Number(a.session.isIdle));
-    return movable.filter((_, index) => index < most);
+    const willing = movable.filter(({ session }) => !session.prefersToStay);
+    willing.sort((a, b) => Number(b.session.isIdle) - Number(a.session.isIdle));
+    return willing.filter((_, index) => index < most);
   }
 
   adopt(parcels: number, done: (adopted: number, failed: number) => void): void {
@@ -240,7 +254,7 @@ class WorkerDataPlane implements DataPlane {
   }
 
   private addPool(pool: PoolConfig, turn: Turn): void {
-    const { stats, counters, log, birth } = this.options;
+    const { stats, counters, log, birth, colleagues } = this.options;
     const layout = stats.pools.find(({ name }) => name === pool.name);
     assert(layout !== undefined, `pool ${pool.name} has no place in the statistics`);
     this.pools.set(
@@ -251,8 +265,11 @@ class WorkerDataPlane implements DataPlane {
         turn,
         log,
         counters,
+        colleagues: colleaguesInPool(colleagues, pool.name),
         clientsEverywhere: () => this.clientsEverywhere(layout.base),
-        hasRoom: () => this.clients < this.clientsMax,
+        leaseLimit: this.descriptors,
+        makeRoom: () => this.descriptors.hasRoom || this.farewells.letGo(),
+        refuse: (stream, words) => this.farewells.bid(stream, words),
         nextClientId: () => ++this.clientIds * CLIENT_ID_STEP + (birth % CLIENT_ID_STEP),
         onClientGone: (session) => this.onClientGone(session),
       }),
@@ -284,7 +301,7 @@ class WorkerDataPlane implements DataPlane {
   }
 
   private checkGone(): void {
-    if (this.onAllGone === null || this.clients > 0) return;
+    if (this.onAllGone === null || this.clients + this.farewells.size > 0) return;
     const onAllGone = this.onAllGone;
     this.onAllGone = null;
     onAllGone();

@@ -2,7 +2,8 @@
  * Gives client connections to another worker, through the supervisor.
  *
  * A session is asked to take no more requests; when no reply is owed to its client it is packed up and sent, and from
- * then on belongs to its receiver. What the client sends meanwhile waits in the kernel, with the connection.
+ * then on belongs to its receiver. What the client sends meanwhile waits in the kernel, with the connection. So does what
+ * the server sends on a connection that the session has of its own and takes along.
  */
 import { schedule } from "../base/schedule.ts";
 import type { Session } from "../session/session.ts";
@@ -25,6 +26,8 @@ export interface HandOverOptions {
   onDone(moved: number): void;
 }
 
+/** A session may become ready to move because of its own connection to a server, of which it hears nothing: look so often. */
+const LOOK_MS = 20;
 /** The supervisor takes parcels off the socket quickly; when it is full, try again after this. */
 const RETRY_MS = 2;
 
@@ -38,13 +41,25 @@ export class HandOver {
   private isRetrying = false;
   private isDone = false;
   private readonly cancelTimeout: () => void;
+  private cancelLook: () => void = () => {};
 
   constructor(candidates: readonly Candidate[], options: HandOverOptions) {
     this.options = options;
     this.cancelTimeout = schedule(options.timeoutMs, () => this.finish());
     for (const { pool, session } of candidates) this.waiting.set(session, pool);
     for (const { session } of candidates) session.beginMove(() => this.onSettled(session));
+    this.lookSoon();
     this.finishIfEmpty();
+  }
+
+  private lookSoon(): void {
+    if (this.isDone) return;
+    this.cancelLook = schedule(LOOK_MS, () => {
+      for (const session of [...this.waiting.keys()]) {
+        if (session.isReadyToMove) this.onSettled(session);
+      }
+      this.lookSoon();
+    });
   }
 
   /** A client has left by itself. */
@@ -62,11 +77,18 @@ export class HandOver {
     while (this.settled.length > 0) {
       const session = this.settled[0]!;
       const pool = this.waiting.get(session);
-      if (pool !== undefined && session.canMove && !this.trySend(session, pool)) return;
+      if (pool !== undefined && this.mayGo(session) && !this.trySend(session, pool)) return;
       this.settled.shift();
-      this.waiting.delete(session);
     }
     this.finishIfEmpty();
+  }
+
+  /** It may have changed since it settled: its client left, or half of what is owed to it came. */
+  private mayGo(session: Session): boolean {
+    if (session.canMove && session.needsFormat <= this.options.format) return session.isReadyToMove;
+    this.waiting.delete(session);
+    if (session.canMove) session.cancelMove();
+    return false;
   }
 
   /** False: not now. */
@@ -113,6 +135,7 @@ export class HandOver {
     if (this.isDone) return;
     this.isDone = true;
     this.cancelTimeout();
+    this.cancelLook();
     for (const session of this.waiting.keys()) session.cancelMove();
     if (this.announced > 0) this.options.onParcels(this.announced);
     this.announced = 0;

@@ -1,4 +1,5 @@
 /** One pool in one worker: its servers, its route and its clients. */
+import type { Colleagues } from "../api/colleagues.ts";
 import type { DeadServer, PoolConfig } from "../api/config.ts";
 import { POOL, type StatsLayout } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
@@ -11,10 +12,13 @@ import { clientTuning, type SocketTuning } from "../io/socket-tuning.ts";
 import { CommandTable } from "../protocol/redis/command-table.ts";
 import { PoolRoute } from "../route/pool-route.ts";
 import type { MemcachePool } from "../session/memcache/memcache-pool.ts";
+import { CommandLearner } from "../session/redis/learn-commands.ts";
 import { Hubs } from "../session/redis/pubsub/hubs.ts";
 import type { RedisPool } from "../session/redis/redis-frontend.ts";
+import { VariantTable } from "../session/redis/variant-table.ts";
 import { Session } from "../session/session.ts";
 import type { SavedSession, SessionHost } from "../session/session-host.ts";
+import type { LeaseLimit } from "../upstream/lease-pool.ts";
 import { Server } from "../upstream/server.ts";
 import { createPoolProtocol, type PoolProtocol } from "./pool-protocol.ts";
 
@@ -24,10 +28,16 @@ export interface PoolPlaneOptions {
   readonly turn: Turn;
   readonly log: Logger;
   readonly counters: Float64Array;
+  /** The same pool in other workers. */
+  readonly colleagues: Colleagues;
   /** Clients of this pool in all workers. */
   readonly clientsEverywhere: () => number;
   /** False: this process is out of file descriptors for clients. */
-  readonly hasRoom: () => boolean;
+  readonly makeRoom: () => boolean;
+  /** Says `words` to a client that may not stay; the result is what `accept` returns. */
+  readonly refuse: (stream: Stream, words: Buffer) => StreamEvents | null;
+  /** What servers may lend to sessions. */
+  readonly leaseLimit: LeaseLimit;
   /** A number that no other client of any worker has. */
   readonly nextClientId: () => number;
   readonly onClientGone: (session: Session) => void;
@@ -39,11 +49,14 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
   readonly counters: Float64Array;
   readonly countersBase: number;
   readonly route: PoolRoute;
-  readonly commands: CommandTable = new CommandTable();
+  readonly variants: VariantTable;
+  readonly commands: CommandTable;
+  readonly learner: CommandLearner;
   readonly password: string | null;
   readonly hashTag: string | null;
   readonly hubs: Hubs;
   readonly deadServer: DeadServer;
+  readonly colleagues: Colleagues;
   readonly sessions: Set<Session> = new Set();
   /** What its clients' connections are like. */
   readonly tuning: SocketTuning;
@@ -59,19 +72,28 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
     this.turn = options.turn;
     this.counters = options.counters;
     this.countersBase = layout.base;
+    this.commands = new CommandTable({
+      allowed: new Set(pool.allowCommands),
+      denied: new Set(pool.denyCommands),
+      isSharded: pool.servers.length > 1,
+    });
+    this.learner = new CommandLearner(this.commands, this.turn);
     this.password = pool.redisAuth;
     this.hashTag = pool.hashTag;
     this.tuning = clientTuning(pool);
     this.deadServer = pool.deadServer;
+    this.colleagues = options.colleagues;
     this.route = new PoolRoute({
       distribution: pool.distribution,
       hasher: new KeyHasher(createHash(pool.hash, pool.hashSignedChar), pool.hashTag),
       servers: pool.servers,
       random: Math.random,
     });
+    this.variants = new VariantTable(pool.redisAuth, pool.redisDb);
     this.hubs = new Hubs({
       route: this.route,
       isScattered: pool.distribution === "random",
+      variants: this.variants,
       timeoutMs: pool.timeoutMs,
       nextId: options.nextClientId,
     });
@@ -93,21 +115,18 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
           serverBase: serverBases.get(server.name)!,
           log: options.log.child({ pool: pool.name }),
           onEjectionChange: () => this.onEjectionChange(),
+          leaseLimit: options.leaseLimit,
         }),
     );
     this.route.attach(this.servers);
   }
 
-  /** A client has connected. Null: it may not stay, and was told why. */
+  /** A client has connected. Null: it may not stay, was told why, and is to be closed. */
   accept(stream: Stream): StreamEvents | null {
-    const { pool, clientsEverywhere, hasRoom } = this.options;
+    const { pool, clientsEverywhere, makeRoom, refuse } = this.options;
     const isFull =
       pool.clientConnectionsMax > 0 && clientsEverywhere() >= pool.clientConnectionsMax;
-    if (isFull || !hasRoom()) {
-      const { tooManyClients } = this.protocol;
-      stream.write(tooManyClients, 0, tooManyClients.length);
-      return null;
-    }
+    if (isFull || !makeRoom()) return refuse(stream, this.protocol.tooManyClients);
     this.counters[this.countersBase + POOL.client_connections_total]! += 1;
     return this.addSession(stream, undefined, []);
   }
@@ -153,7 +172,14 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
   checkDeadlines(nowMs: number): void {
     for (const server of this.servers) server.checkDeadlines(nowMs);
     this.hubs.checkDeadlines(nowMs);
+    this.variants.sweep(nowMs, this.forgetVariant);
   }
+
+  private readonly forgetVariant = (number: number): boolean => {
+    let areForgotten = true;
+    for (const server of this.servers) areForgotten = server.forgetVariant(number) && areForgotten;
+    return areForgotten;
+  };
 
   /** Idle clients leave at once, the others after their last reply. */
   drain(): void {

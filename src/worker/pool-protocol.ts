@@ -16,7 +16,6 @@ import {
 } from "../session/memcache/memcache-pool.ts";
 import type { RedisClientState } from "../session/redis/client-state.ts";
 import { RedisFrontend, type RedisPool } from "../session/redis/redis-frontend.ts";
-import { redisVariants } from "../session/redis/variant.ts";
 import type { Session } from "../session/session.ts";
 
 export interface PoolProtocol {
@@ -36,7 +35,7 @@ export function createPoolProtocol(
 ): PoolProtocol {
   if (config.protocol === "redis") {
     return {
-      variants: redisVariants(config.redisAuth, config.redisDb),
+      variants: shared.variants.protocols,
       tooManyClients: encodeError("ERR max number of clients reached"),
       createFrontend: (session, saved, descriptors) =>
         new RedisFrontend(shared, session, saved as RedisClientState | undefined, descriptors),

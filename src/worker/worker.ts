@@ -4,6 +4,7 @@
  * A worker whose supervisor is gone finishes what is in flight and leaves: it never lives on as an orphan.
  */
 
+import type { Colleagues } from "../api/colleagues.ts";
 import type { Config } from "../api/config.ts";
 import {
   CONTROL_FD,
@@ -23,6 +24,7 @@ import { resetGauges, slotRegion } from "../metrics/layout.ts";
 import { mapStatsMemory } from "../metrics/stats-memory.ts";
 import { assumeIdentity } from "../os/identity.ts";
 import { setProcessName } from "../os/process.ts";
+import { WorkerColleagues } from "./colleagues.ts";
 import { pinWorker } from "./pin.ts";
 
 /** What serves the clients. */
@@ -65,6 +67,7 @@ export interface DataPlaneOptions {
   /** This slot's region of the statistics memory. */
   readonly counters: Float64Array;
   readonly log: Logger;
+  readonly colleagues: Colleagues;
 }
 
 export type CreateDataPlane = (options: DataPlaneOptions) => Promise<DataPlane>;
@@ -87,6 +90,7 @@ class Worker {
   readonly #supervisorPid = process.ppid;
   #channel: ControlChannel<FromWorker> | null = null;
   #dataPlane: DataPlane | null = null;
+  #colleagues: WorkerColleagues | null = null;
   #log: Logger | null = null;
   #drainTimeoutMs = 0;
   #isDraining = false;
@@ -136,6 +140,8 @@ class Worker {
       case "ping":
         this.#send({ type: "pong", id: message.id, clients: this.#dataPlane?.clients ?? 0 });
         break;
+      default:
+        this.#colleagues?.onMessage(message);
     }
   }
 
@@ -145,6 +151,10 @@ class Worker {
     exitOnFault(log);
     this.#log = log;
     this.#drainTimeoutMs = start.config.drainTimeoutMs;
+    const colleagues = new WorkerColleagues(start.birth, start.notices ?? [], (message) =>
+      this.#send(message),
+    );
+    this.#colleagues = colleagues;
     const counters = slotRegion(mapStatsMemory(STATS_FD, start.stats), start.stats, start.slot);
     resetGauges(counters, start.stats);
     if (start.runAs !== undefined) assumeIdentity(start.runAs);
@@ -157,7 +167,9 @@ class Worker {
       stats: start.stats,
       counters,
       log,
+      colleagues,
     });
+    colleagues.open();
     dataPlane.listen(start.listeners, start);
     this.#dataPlane = dataPlane;
     this.#send({

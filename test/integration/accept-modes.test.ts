@@ -8,9 +8,10 @@ import { type ProxyProcess, startProxy } from "../support/proxy-process.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { RespClient } from "../support/resp-client.ts";
 import type { Endpoint } from "../support/server-process.ts";
+import { stopProcess } from "../support/stop-process.ts";
 
 // Many processes on a machine that may be busy.
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const MODES = ["reuseport", "shared", "mutex", "dispatch"] as const;
 const WORKERS = 3;
@@ -141,7 +142,7 @@ test("dispatch: every worker gets its exact share, over all sockets", async () =
 test("dispatch: a connection given to a worker that dies is served by its successor", async () => {
   await start("dispatch");
   const workers = proxy.workerPids();
-  for (const pid of workers) process.kill(pid, "SIGSTOP");
+  for (const pid of workers) await stopProcess(pid);
   const waiting = await Promise.all(Array.from({ length: 12 }, () => connect(tcp)));
   const replies = waiting.map((client) => client.ask("PING"));
   for (const pid of workers) process.kill(pid, "SIGKILL");

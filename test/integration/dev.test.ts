@@ -12,7 +12,7 @@ import { RespClient } from "../support/resp-client.ts";
 
 const COMMAND = proxyCommand();
 /** Bounds each wait for a process to be gone; the wait itself ends as soon as it is. */
-const WAIT_MS = 10_000;
+const WAIT_MS = 30_000;
 
 interface Run {
   readonly child: Bun.Subprocess<"ignore", "pipe", "pipe">;

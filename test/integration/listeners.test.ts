@@ -14,7 +14,7 @@ import {
 import { freePort } from "../support/free-port.ts";
 
 // Many processes on a machine that may be busy.
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 afterEach(cleanUp);
 
 test("every address that cannot be used is named, and nothing is started", async () => {

@@ -133,7 +133,7 @@ test("requests on their way when it dies fail one by one, each with its own opaq
 });
 
 test("what takes too long fails with its own opaque, and what comes late reaches nobody", async () => {
-  fixture = await startPool(["timeout: 1000"]);
+  fixture = await startPool(["timeout: 2000"]);
   client = await BinaryClient.connect(fixture.endpoint);
   await client.ask(set(dead, "old"));
   const server = fixture.servers[1] as MemcachedServer;

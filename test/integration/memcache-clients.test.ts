@@ -9,7 +9,7 @@ import { memcachePool, type ProxyProcess, startProxy } from "../support/proxy-pr
 const HOST = "127.0.0.1";
 /** The Python that Debian's python3-pymemcache and python3-pylibmc belong to; another one may come first in the path. */
 const PYTHON = "/usr/bin/python3";
-const WAIT_MS = 10_000;
+const WAIT_MS = 30_000;
 
 let servers: MemcachedServer[] = [];
 let proxy: ProxyProcess | null = null;

@@ -134,7 +134,7 @@ test("concurrent clients of all protocols, with malformed neighbours", async () 
   ]);
   await Promise.all(clients.flat());
   expect(proxy.stderr()).not.toMatch(/trouble|error/);
-}, 30_000);
+}, 120_000);
 
 const edit = fc.record({
   at: fc.nat(),
@@ -180,7 +180,7 @@ test("broken requests harm only their own connection", async () => {
   await attack.settled();
   expect(proxy.stderr()).not.toMatch(/trouble|error/);
   innocent.close();
-}, 30_000);
+}, 120_000);
 
 test("all protocols see the same items", async () => {
   const text = await TextClient.connect(endpoint);

@@ -114,7 +114,7 @@ describe("nutcracker 0.5.0 finds every key of a Memcached pool where the proxy p
     const combinations = tcp.filter((_, i) => i % STEP === 0);
     expect(combinations.length).toBeGreaterThan(50);
     expect(await differences(combinations, backends)).toEqual([]);
-  }, 60_000);
+  }, 120_000);
 
   test("port 11211 is not part of a server's name", async () => {
     // The whole of 127.0.0.0/8 is the loopback: addresses of our own, so that nobody else has the port.
@@ -134,5 +134,5 @@ describe("nutcracker 0.5.0 finds every key of a Memcached pool where the proxy p
     } finally {
       await Promise.all(standard.map((server) => server.stop()));
     }
-  }, 30_000);
+  }, 120_000);
 });

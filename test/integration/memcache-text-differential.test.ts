@@ -138,7 +138,7 @@ describe("the same bytes as one memcached", () => {
       }
     }
     expect(failed).toEqual([]);
-  }, 60_000);
+  }, 120_000);
 
   test("random scripts in random pieces", async () => {
     console.log(`PROPERTY_SEED=${SEED}`);

@@ -11,7 +11,7 @@ import {
 import { TextClient } from "../support/text-client.ts";
 
 const HOST = "127.0.0.1";
-const POLL_DEADLINE_MS = 20_000;
+const POLL_DEADLINE_MS = 30_000;
 
 /** What a test started, ended after it in reverse order. */
 const cleanups: (() => unknown)[] = [];

@@ -16,7 +16,7 @@ import {
 import { freePort } from "../support/free-port.ts";
 
 // Many processes on a machine that may be busy.
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 afterEach(cleanUp);
 
 function start(port: number, lines: string[]): Promise<EchoProxy> {

@@ -13,7 +13,7 @@ import type { Endpoint } from "../support/server-process.ts";
 import { SteadyLoad } from "../support/steady-load.ts";
 
 // Many processes on a machine that may be busy.
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 interface ReloadResult {
   readonly changes: Changes;

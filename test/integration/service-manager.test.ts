@@ -18,7 +18,7 @@ import { freePort } from "../support/free-port.ts";
 import { NotifySocket } from "../support/notify-socket.ts";
 
 // Many processes on a machine that may be busy.
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const fds: number[] = [];
 const children = new Set<Bun.Subprocess>();

@@ -8,7 +8,7 @@ import { SteadyLoad } from "../support/steady-load.ts";
 import { clientOf, start, stopAll, variant } from "../support/upgrade-rig.ts";
 
 // Many processes on a machine that may be busy.
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 afterEach(stopAll);
 
 /** An ELF header of this length, and of a machine that this one is not. */
@@ -59,7 +59,8 @@ test("what is no better proxy is refused with the reason, and traffic notices no
     [variant(directory, "picky", { __config: `echo '${problems}'; exit` }), "no longer known"],
     [variant(directory, "mute", { __config: "exit 1" }), "cannot read the configuration"],
     [
-      variant(directory, "crashes", { __worker: "exit 3" }),
+      // Late enough to have been a worker for a while, had it ever been ready.
+      variant(directory, "crashes", { __worker: "sleep 1.1; exit 3" }),
       "died 5 times in a row right after its start",
     ],
   ];
@@ -116,11 +117,15 @@ test("a supervisor that cannot be replaced goes on with the new workers, and say
 
 test("one change at a time", async () => {
   const { proxy, directory } = await start();
-  const slow = variant(directory, "slow", { __about: "sleep 2" });
+  const mayGoOn = join(directory, "go-on");
+  const slow = variant(directory, "slow", {
+    __about: `until [ -e ${mayGoOn} ]; do sleep 0.05; done`,
+  });
   const first = commandOf(proxy, "upgrade", slow);
   while ((await statusOf(proxy)).activity === null) {}
   const { code, errors } = await commandOf(proxy, "reload");
   expect(errors).toContain("busy: an upgrade is going on");
   expect(code).toBe(1);
+  writeFileSync(mayGoOn, "");
   expect((await first).code).toBe(0);
 });

@@ -21,7 +21,7 @@ import {
 } from "../support/upgrade-rig.ts";
 
 // Many processes on a machine that may be busy.
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 afterEach(stopAll);
 
 test("twenty upgrades in a row under load: nobody is refused, closed, or answered wrongly", async () => {

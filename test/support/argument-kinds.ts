@@ -130,7 +130,7 @@ const simple = {
     { weight: 4, arbitrary: fc.constantFrom("n", "m", "n.1") },
     { weight: 1, arbitrary: fc.constantFrom("", "a b", "\n", "\xff") },
   ),
-  pattern: fc.constantFrom("*", "*1", "?", "{*}strings[12]", "[^a]*", "\\*", "", "{a}*", "**1*"),
+  pattern: fc.constantFrom("*", "*1", "?", "{*}strings[12]", "[^a]*", "\\*", "", "{red}*", "**1*"),
   script: fc.constantFrom(...SCRIPTS),
   pure: fc.constantFrom(...PURE),
   broken: fc.constantFrom(...BROKEN),

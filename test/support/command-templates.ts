@@ -14,9 +14,11 @@ APPEND key value | DECR key | DECRBY key int | GET key | GETDEL key | GETEX key 
 GETSET key value | INCR key | INCRBY key int | INCRBYFLOAT key float | PSETEX key 100000 value | SET key value
 SET key value NX | SET key value XX GET | SET key value KEEPTTL | SET key value EX 1000 | SET key value PXAT 9999999999000 | SET key value BAD
 SET key value EX int | SETEX key 1000 value | SETEX key int value | SETNX key value | SETRANGE key offset value | STRLEN key | SUBSTR key int int
-LCS same same | LCS same same LEN | LCS same same IDX MINMATCHLEN 1 | MGET key+ | MSET pair+ | MSETNX samepair+ | MGET same+`,
+LCS same same | LCS same same LEN | LCS same same IDX MINMATCHLEN 1 | MSETNX samepair+ | MGET same+`,
+  "several keys":
+    "MGET key+ | MSET pair+ | DEL key+ | UNLINK key+ | EXISTS key+ | TOUCH key+ | MGET key | DEL key | MSET key value key",
   keys: `
-DEL key+ | UNLINK key+ | EXISTS key+ | TOUCH key+ | EXPIREAT key 9999999999 | PEXPIREAT key 9999999999000 | PERSIST key | TYPE key
+EXPIREAT key 9999999999 | PEXPIREAT key 9999999999000 | PERSIST key | TYPE key
 EXPIREAT key 1 | EXPIRE key -1 | PEXPIRE key 0 | EXPIRE key 1000 | EXPIRE key int XX | EXPIREAT key 9999999998 GT | EXPIREAT key 9999999997 LT
 EXPIREAT key 9999999999 NX | EXPIREAT key 9999999999 NX XX | EXPIRETIME key | PEXPIRETIME key | TTL key | PTTL key
 COPY same same | COPY same same REPLACE | RENAME same same | RENAMENX same same | OBJECT ENCODING key | OBJECT REFCOUNT key | OBJECT IDLETIME key
@@ -49,7 +51,7 @@ ZREMRANGEBYRANK key int int | ZREMRANGEBYSCORE key score score | ZREMRANGEBYLEX 
 ZUNIONSTORE same 2 same same | ZINTERSTORE same 2 same same WEIGHTS 2 3 | ZDIFFSTORE same 1 same | ZUNION 2 same same
 ZINTER 2 same same WITHSCORES | ZDIFF 2 same same | ZRANGESTORE same same 0 -1 | ZUNIONSTORE same nat same | ZINTERCARD 1 same
 ZRANDMEMBER key 100 WITHSCORES | ZRANDMEMBER key 0 | ZUNION 2 same same AGGREGATE MAX WITHSCORES`,
-  hyperloglogs: "PFADD key value+ | PFCOUNT same+ | PFMERGE same same+ | PFCOUNT key | PFADD key",
+  hyperloglogs: "PFADD key value+ | PFCOUNT same+ | PFMERGE same same+ | PFADD key",
   geo: `
 GEOADD key 13.361389 38.115556 member | GEOADD key NX CH 15.1 37.5 member | GEOADD key 200 100 member | GEODIST key member member km
 GEOHASH key member+ | GEOPOS key member+ | GEORADIUS key 15 37 200 km | GEORADIUS key 15 37 200 km WITHCOORD WITHDIST COUNT 2 ASC | GEORADIUS same 15 37 200 km STORE same
@@ -64,8 +66,10 @@ XREADGROUP GROUP group consumer COUNT 2 STREAMS same > | XREADGROUP GROUP group 
 XACK key group id+ | XPENDING key group | XPENDING key group - + 10 | XPENDING key group - + 10 consumer | XCLAIM key group consumer 0 id+ JUSTID | XCLAIM key group consumer 0 id+
 XAUTOCLAIM key group consumer 0 0 JUSTID | XAUTOCLAIM key group consumer 0 0 COUNT 2 | XINFO STREAM key | XINFO GROUPS key | XINFO CONSUMERS key group | XINFO BAD key | XGROUP BAD key`,
   scripts: `
-EVAL script 1 key value | EVAL script 2 same same value | EVAL_RO script 1 key value | EVAL pure 1 key value | EVALSHA 0000000000000000000000000000000000000000 1 key
-EVALSHA_RO sha 1 key value | EVALSHA sha 1 key value | EVALSHA sha 2 same same value | EVALSHA SHA 1 key`,
+EVAL script 1 key value | EVAL script 2 same same value | EVAL_RO script 1 key value | EVAL pure 1 key value | EVAL script -1 key | EVAL script 9 key
+EVALSHA 0000000000000000000000000000000000000000 1 key | EVALSHA bad 1 key`,
+  "script hashes":
+    "EVALSHA_RO sha 1 key value | EVALSHA sha 1 key value | EVALSHA sha 2 same same value | EVALSHA SHA 1 key",
   "keyless scripts": `
 EVAL script int same | EVAL pure 0 | EVAL pure 0 value | EVAL_RO pure 0 | EVAL pure int | EVALSHA bad 0 | EVALSHA sha 0 value`,
   "script loading":

@@ -24,6 +24,8 @@ export interface Target {
 export interface DifferentialRig {
   readonly model: RedisServer;
   readonly targets: readonly Target[];
+  /** The servers behind the proxies. */
+  readonly servers: readonly RedisServer[];
   /** Plays a script everywhere that it may be played. @throws what differs, and where. */
   check(script: Script): Promise<void>;
   stop(): Promise<void>;
@@ -62,7 +64,13 @@ export async function startRig({ straight = false }: RigOptions = {}): Promise<D
       targets.push(await through("over one server", servers.splice(0, 1)));
       targets.push(await through("over four servers", servers));
     }
-    return { model, targets, check: (script) => check(script, model, targets, started), stop };
+    return {
+      model,
+      targets,
+      servers: started.filter((server) => server !== model),
+      check: (script) => check(script, model, targets, started),
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;

@@ -1,6 +1,7 @@
 /** The families of requests that the proxy does not serve as Redis does yet. It shrinks to nothing, and then goes. */
 
 export const NOT_YET: readonly string[] = [
+  "script hashes",
   "keyless scripts",
   "script loading",
   "functions",
@@ -19,6 +20,13 @@ export const NOT_YET: readonly string[] = [
   "transactions",
   "reply switches",
   "subscribing",
+  "blocking scenarios",
+  "subscription scenarios",
+  "transaction scenarios",
+  "session scenarios",
+  ..."transactions scripts functions blocking subscriptions scans streams databases sessions maps"
+    .split(" ")
+    .map((part) => `clients: ${part}`),
 ];
 
 /** Whether the proxy is to be compared in this family: it is not on the list, or ALL_FAMILIES is set. */

@@ -7,7 +7,7 @@ import type { Script } from "./random-scripts.ts";
 import { RespClient, replyEnd, show } from "./resp-client.ts";
 import type { Endpoint } from "./server-process.ts";
 
-const DEADLINE_MS = 5_000;
+const DEADLINE_MS = 20_000;
 /** A scan of a few keys that needs more rounds does not end. */
 const SCAN_ROUNDS_MAX = 1_000;
 

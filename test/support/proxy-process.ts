@@ -13,6 +13,8 @@ export interface ProxyOptions {
   readonly args?: readonly string[];
   /** The executable; default: the environment's PROXY_BINARY, else the sources, run by the Bun that runs the test. */
   readonly binary?: string;
+  /** A command that runs it, for instance `["prlimit", "--nofile=100:100"]`; it must have the same pid. */
+  readonly wrapper?: readonly string[];
 }
 
 export interface ProxyProcess {
@@ -49,7 +51,8 @@ export async function startProxy(options: ProxyOptions): Promise<ProxyProcess> {
   writeFileSync(configFile, options.config);
   const endpoints = listenEndpoints(options.config);
   const args = [...(await statsArguments(options.args ?? [])), ...(options.args ?? [])];
-  const command = [...proxyCommand(options.binary), "-c", configFile, ...args];
+  const program = [...(options.wrapper ?? []), ...proxyCommand(options.binary)];
+  const command = [...program, "-c", configFile, ...args];
   // The sockets listen before the workers are there: connections would do, but who asks for the workers wants them.
   const isReady = (log: string): boolean => log.includes(" ready version=");
   const server = await startServer(command, directory, endpoints, "SIGTERM", isReady);

@@ -20,8 +20,15 @@ export interface Step {
   readonly looseness: readonly Looseness[];
 }
 
-/** Any of these, with commands whose keys may be anywhere. */
-export const TAGS: readonly string[] = ["{a}", "{b}", "{c}", "{d}", "{e}", "{f}"];
+/** Hash tags of keys. Each of up to four servers of a `redisPool` has some of them, which a test makes sure of. */
+export const TAGS: readonly string[] = [
+  "{red}",
+  "{blue}",
+  "{green}",
+  "{gold}",
+  "{rose}",
+  "{brown}",
+];
 
 /** A command as an array of bulk strings; text is bytes. */
 export function encode(args: readonly string[]): string {
@@ -33,18 +40,23 @@ export function command(...args: readonly string[]): Step {
   return { request: encode(args), args, replies: 1, looseness: loosenessOf(args) };
 }
 
+const FAMILY_WEIGHT_MAX = 8;
+
 /** A command of one of these families. */
 export function stepOf(
   families: readonly CommandFamily[],
   tags: readonly string[],
 ): fc.Arbitrary<Step> {
-  const templates = families.flatMap((family) =>
-    TEMPLATES[family].map((template) => ({ family, template })),
+  // By families, so that one with few commands has its share too.
+  const arbitrary = fc.oneof(
+    ...families.map((family) => ({
+      weight: Math.min(FAMILY_WEIGHT_MAX, TEMPLATES[family].length),
+      arbitrary: fc
+        .constantFrom(...TEMPLATES[family])
+        .chain((template) => fc.tuple(filled(template, family, tags), manner)),
+    })),
   );
-  return fc
-    .constantFrom(...templates)
-    .chain(({ family, template }) => fc.tuple(filled(template, family, tags), manner))
-    .map(([args, way]) => styled(args, way));
+  return arbitrary.map(([filling, way]) => styled(filling, way));
 }
 
 /** Wrong requests and odd ones that keep the connection open. */
@@ -78,7 +90,7 @@ export function everyTemplate(
     TEMPLATES[family].flatMap((template, seed) =>
       fc
         .sample(filled(template, family, tags), { numRuns: samples, seed })
-        .map((args) => command(...args)),
+        .map(({ args }) => command(...args)),
     ),
   );
 }
@@ -88,18 +100,23 @@ export function isScan(step: Step): boolean {
   return /^[HSZ]?SCAN$/i.test(step.args[0] ?? "");
 }
 
+interface Filling {
+  readonly args: readonly string[];
+  /** Of the command's `same` keys. */
+  readonly tag: string;
+}
+
 function filled(
   template: readonly string[],
   family: string,
   tags: readonly string[],
-): fc.Arbitrary<string[]> {
-  return fc
-    .constantFrom(...tags)
-    .chain((tag) => {
-      const around: Surroundings = { tags, tag, family };
-      return fc.tuple(...template.map((word) => argumentsOf(word, around)));
-    })
-    .map((parts) => parts.flat());
+): fc.Arbitrary<Filling> {
+  return fc.constantFrom(...tags).chain((tag) => {
+    const around: Surroundings = { tags, tag, family };
+    return fc
+      .tuple(...template.map((word) => argumentsOf(word, around)))
+      .map((parts) => ({ args: parts.flat(), tag }));
+  });
 }
 
 type Manner = typeof manner extends fc.Arbitrary<infer Value> ? Value : never;
@@ -117,10 +134,11 @@ const manner = fc.record({
   ),
 });
 
-function styled(args: readonly string[], { spelling, arity, form }: Manner): Step {
+function styled({ args, tag }: Filling, { spelling, arity, form }: Manner): Step {
   const [name = "", ...rest] = args;
   if (arity === "short") rest.pop();
-  if (arity === "long") rest.push("extra");
+  // It may be taken for a key.
+  if (arity === "long") rest.push(`${tag}extra`);
   const spelled = [spell(name, spelling), ...rest];
   const isInline = form !== "multibulk" && rest.every((arg) => arg.length < 1000);
   const step = command(...spelled);

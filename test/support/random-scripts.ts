@@ -18,8 +18,8 @@ import {
 
 /** What commands need to stand in a transaction, or where no reply comes: keys, or nothing. */
 const KEYED: readonly CommandFamily[] = [
-  ...(["strings", "keys", "bitmaps", "hashes", "lists", "sets", "zsets"] as const),
-  ...(["hyperloglogs", "geo", "streams", "scripts", "blocking"] as const),
+  ...(["strings", "several keys", "keys", "bitmaps", "hashes", "lists", "sets", "zsets"] as const),
+  ...(["hyperloglogs", "geo", "streams", "scripts", "script hashes", "blocking"] as const),
 ];
 
 /** Families with a reply that depends on all servers, or that change all of them. */

@@ -6,7 +6,7 @@
 import { encodeCommand, type RedisCommand } from "./redis-exchange.ts";
 import type { Endpoint } from "./server-process.ts";
 
-const DEADLINE_MS = 20_000;
+const DEADLINE_MS = 30_000;
 
 export class RespClient {
   #socket: Bun.Socket<undefined> | null = null;

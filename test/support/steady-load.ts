@@ -13,7 +13,7 @@ export interface LoadOptions {
   readonly halfway: number;
 }
 
-const DEADLINE_MS = 20_000;
+const DEADLINE_MS = 30_000;
 const BATCH = 8;
 const LARGE = "0123456789abcdef".repeat(40_000);
 

@@ -4,7 +4,18 @@ import { readdirSync, readFileSync } from "node:fs";
 /** SIGSTOP, and waits until every thread has noticed: until then they go on answering. */
 export async function stopProcess(pid: number): Promise<void> {
   process.kill(pid, "SIGSTOP");
-  const isStopped = (thread: string): boolean =>
-    /\) [tT] /.test(readFileSync(`/proc/${pid}/task/${thread}/stat`, "latin1"));
-  while (!readdirSync(`/proc/${pid}/task`).every(isStopped)) await Bun.sleep(1);
+  while (!threadsOf(pid).every((thread) => isStopped(pid, thread))) await Bun.sleep(1);
+}
+
+function threadsOf(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/task`);
+}
+
+function isStopped(pid: number, thread: string): boolean {
+  try {
+    return /\) [tT] /.test(readFileSync(`/proc/${pid}/task/${thread}/stat`, "latin1"));
+  } catch {
+    // It has ended since it was listed: the next look will tell.
+    return false;
+  }
 }

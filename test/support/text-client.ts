@@ -1,7 +1,7 @@
 /** A client of Memcached's text protocol that hands out replies as the bytes that came. */
 import type { Endpoint } from "./server-process.ts";
 
-const DEADLINE_MS = 8_000;
+const DEADLINE_MS = 30_000;
 
 export class TextClient {
   isClosed = false;

@@ -1,10 +1,10 @@
 /**
- * fast-check's time limit abandons the run under way, which then disturbs whatever test comes next on the same servers.
- * Whoever sets a limit wraps the check and waits for `settled` behind `fc.assert`.
+ * fast-check's time limit abandons the run under way: it would disturb whatever test comes next on the same servers, and
+ * nobody would hear that it failed. Whoever sets a limit wraps the check and waits for `settled` behind `fc.assert`.
  */
 export interface Tracked<Args extends unknown[]> {
   check(...args: Args): Promise<void>;
-  /** Resolves when no run is under way. */
+  /** Resolves when no run is under way. @throws what made one fail meanwhile: a hang that reached its deadline, say */
   settled(): Promise<void>;
 }
 
@@ -23,7 +23,7 @@ export function tracked<Args extends unknown[]>(
       }
     },
     async settled() {
-      await Promise.allSettled(running);
+      await Promise.all(running);
     },
   };
 }

@@ -13,7 +13,7 @@ import { createSocketPair } from "../../src/os/socket-pair.ts";
 
 const MAIN = join(import.meta.dir, "../../src/main.ts");
 const SLOTS = 16;
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 30_000;
 
 /** A configuration of one listening socket, and workers that serve it. */
 export class Crew {
@@ -124,7 +124,7 @@ export class TestWorker {
   ): Promise<{ readonly moved: number; readonly left: number }> {
     this.receiver = receiver;
     const done = this.message("handed_over");
-    const order = { sessions, pools: [pool], format: 1, timeoutMs: 5000 };
+    const order = { sessions, pools: [pool], format: 1, timeoutMs: DEADLINE_MS };
     this.send({ type: "hand_over", ...order });
     return await done;
   }

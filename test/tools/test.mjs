@@ -19,7 +19,7 @@ import {
   SetupError,
 } from "./setup.mjs";
 
-const TEST_TIMEOUT_MS = 60_000;
+const TEST_TIMEOUT_MS = 120_000;
 const PARALLEL_MAX = 4;
 
 const total = { passed: 0, failed: 0 };

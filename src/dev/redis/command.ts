@@ -1,18 +1,8 @@
 /** What a command is, and what its handler is given. */
+import type { ClientState } from "./client-state.ts";
 import type { Meter } from "./collection.ts";
 import type { Database } from "./database.ts";
 import type { Encoding } from "./encoding.ts";
-
-export interface ClientState {
-  readonly id: number;
-  name: string;
-  /** Number of the selected database. */
-  database: number;
-  /** How its replies are written: RESP2 until HELLO says otherwise. */
-  encoding: Encoding;
-  /** Set by QUIT: the connection closes once its replies are out. */
-  isClosing: boolean;
-}
 
 /** One embedded Redis: 16 databases under one memory limit. */
 export interface Shard {
@@ -26,6 +16,8 @@ export interface Shard {
   /** Commands that are known. */
   readonly commandCount: number;
   commandsProcessed: number;
+  /** To be called after each write: tries again what waits for elements. */
+  onWrite: () => void;
 }
 
 export interface Call {
@@ -38,7 +30,7 @@ export interface Call {
   readonly shard: Shard;
 }
 
-/** @returns the encoded reply. @throws CommandError for an error reply; the data must be unchanged then */
+/** @returns the encoded reply, or WOULD_BLOCK. @throws CommandError for an error reply; the data must be unchanged then */
 export type Handler = (call: Call) => string;
 
 /**

@@ -21,17 +21,32 @@ export interface DevRedis {
 export function startDevRedis(options: DevRedisOptions): DevRedis {
   const shard = createShard(options.memoryBytesMax ?? MEMORY_BYTES_MAX, Date.now);
   let lastId = 0;
+  // In the order in which they came: whoever waits longest is served first, roughly.
+  const connections = new Set<ClientConnection>();
+  let isRetrying = false;
+  shard.onWrite = () => {
+    if (isRetrying) return;
+    isRetrying = true;
+    setImmediate(() => {
+      isRetrying = false;
+      for (const connection of connections) connection.retry();
+    });
+  };
   const socket: Bun.SocketHandler<ClientConnection | null> = {
     open(opened) {
       lastId += 1;
       const connection = new ClientConnection(opened, shard, lastId);
       shard.clients.add(connection.state);
+      connections.add(connection);
       opened.data = connection;
     },
     data: (from, chunk) => from.data?.onBytes(chunk),
     drain: (from) => from.data?.onDrain(),
     close(closed) {
-      if (closed.data !== null) shard.clients.delete(closed.data.state);
+      if (closed.data === null) return;
+      closed.data.close();
+      shard.clients.delete(closed.data.state);
+      connections.delete(closed.data);
       closed.data = null;
     },
   };

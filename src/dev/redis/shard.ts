@@ -18,5 +18,6 @@ export function createShard(memoryBytesMax: number, clock: () => number): Shard 
     clients: new Set(),
     commandCount: COMMANDS.size,
     commandsProcessed: 0,
+    onWrite: () => {},
   };
 }

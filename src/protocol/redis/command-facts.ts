@@ -41,6 +41,8 @@ export interface CommandFacts {
   readonly keySpecs: readonly KeySpec[];
   /** Its second argument names a subcommand. COMMAND alone is one too, but not only. */
   readonly isContainer: boolean;
+  /** A server told of it; it is none of Redis 7's own. */
+  readonly isLearned: boolean;
 }
 
 /** Commands that Redis 7.0 does not know yet and clients send all the same. */
@@ -72,6 +74,7 @@ function parseRow(line: string, containers: ReadonlySet<string>): CommandFacts {
     responsePolicy,
     keySpecs: specs.filter((text) => text !== "-").map(parseSpec),
     isContainer: containers.has(name),
+    isLearned: false,
   };
 }
 

@@ -29,10 +29,11 @@ export type Disposition =
 /**
  * How the replies of several servers become one.
  * - `array`: elements in the order of the client's keys; `concat`: one array after the other
- * - `all_ok`: OK, or the first error; `one_ok`: OK if any, else the first error
- * - `sum`, `min`, `and`, `or`: of integers; the latter two also of arrays of them, place by place
+ * - `all_ok`: that of the first server if no other refused, else the refusal; `one_ok`: that of the first that did not
+ *   refuse, else the refusal
+ * - `sum`, `min`, `max`, `and`, `or`: of integers, or of arrays of them, place by place
  */
-export type Merge = "array" | "concat" | "all_ok" | "one_ok" | "sum" | "min" | "and" | "or";
+export type Merge = "array" | "concat" | "all_ok" | "one_ok" | "sum" | "min" | "max" | "and" | "or";
 
 export interface Command extends CommandFacts {
   readonly disposition: Disposition;
@@ -55,9 +56,15 @@ export interface CommandPolicy {
   readonly allowed: ReadonlySet<string>;
   /** Refused although they would be passed on. */
   readonly denied: ReadonlySet<string>;
+  /** The pool has several servers. */
+  readonly isSharded: boolean;
 }
 
-export const DEFAULT_POLICY: CommandPolicy = { allowed: new Set(), denied: new Set() };
+export const DEFAULT_POLICY: CommandPolicy = {
+  allowed: new Set(),
+  denied: new Set(),
+  isSharded: true,
+};
 
 const SPLIT: Readonly<Record<string, Merge>> = {
   MGET: "array",
@@ -68,6 +75,43 @@ const SPLIT: Readonly<Record<string, Merge>> = {
   TOUCH: "sum",
 };
 
+/**
+ * Commands without keys of which Redis does not say what many servers mean, or where that is not what clients of one server
+ * expect; "one": nothing, they are about a single server.
+ */
+const KEYLESS: Readonly<Record<string, Merge | "one">> = {
+  "ACL|DELUSER": "all_ok",
+  "ACL|LOAD": "all_ok",
+  "ACL|LOG": "concat",
+  "ACL|SAVE": "all_ok",
+  "ACL|SETUSER": "all_ok",
+  BGREWRITEAOF: "all_ok",
+  BGSAVE: "all_ok",
+  "CONFIG|RESETSTAT": "all_ok",
+  "CONFIG|REWRITE": "all_ok",
+  DEBUG: "one",
+  FAILOVER: "one",
+  LASTSAVE: "min",
+  "LATENCY|DOCTOR": "one",
+  "LATENCY|GRAPH": "one",
+  "LATENCY|HISTOGRAM": "one",
+  "LATENCY|HISTORY": "concat",
+  "LATENCY|LATEST": "concat",
+  "LATENCY|RESET": "sum",
+  "MEMORY|DOCTOR": "one",
+  "MEMORY|MALLOC-STATS": "one",
+  "MEMORY|STATS": "one",
+  "MODULE|LOAD": "all_ok",
+  "MODULE|LOADEX": "all_ok",
+  "MODULE|UNLOAD": "all_ok",
+  PFSELFTEST: "all_ok",
+  REPLICAOF: "one",
+  SAVE: "all_ok",
+  SHUTDOWN: "one",
+  SLAVEOF: "one",
+  SWAPDB: "all_ok",
+};
+
 /** By Redis's response policy. */
 const MERGES: Readonly<Record<string, Merge>> = {
   "": "concat",
@@ -75,16 +119,17 @@ const MERGES: Readonly<Record<string, Merge>> = {
   one_succeeded: "one_ok",
   agg_sum: "sum",
   agg_min: "min",
+  agg_max: "max",
   agg_logical_and: "and",
   agg_logical_or: "or",
 };
 
-const LOCAL = /^(PING|ECHO|QUIT|AUTH|SELECT|HELLO|RESET|INFO|CLIENT\|.*|COMMAND|COMMAND\|.*)$/;
+const LOCAL = /^(PING|ECHO|QUIT|AUTH|SELECT|HELLO|RESET|INFO|CLIENT\|.*)$/;
 const TRANSACTION = /^(MULTI|EXEC|DISCARD|WATCH|UNWATCH)$/;
 const SCRIPT = /^(EVAL|EVAL_RO|EVALSHA|EVALSHA_RO|FCALL|FCALL_RO|SCRIPT\|.*|FUNCTION\|.*)$/;
 const SPECIAL = /^(SCAN|RANDOMKEY|WAIT)$/;
 /** Administrative for Redis, but harmless to the others behind a shared proxy. */
-const HARMLESS = /^(CONFIG\|GET|SLOWLOG\|(GET|LEN)|LATENCY\|(?!RESET).*)$/;
+const HARMLESS = /^(CONFIG\|GET|MODULE\|LIST|SLOWLOG\|(GET|LEN)|LATENCY\|(?!RESET).*)$/;
 /** Harmful although Redis does not flag them as administrative. */
 const HARMFUL = /^(RESTORE-ASKING|MIGRATE|SCRIPT\|DEBUG)$/;
 /** They turn their connection into something else for good. */
@@ -97,20 +142,23 @@ export function decide(facts: CommandFacts, policy: CommandPolicy = DEFAULT_POLI
   const { keySpecs, flags } = facts;
   const only = keySpecs.length === 1 ? keySpecs[0] : undefined;
   const refusal = refusalOf(facts, policy);
-  const disposition = refusal === "" || facts.isContainer ? dispositionOf(facts) : "refused";
+  const isPassed = refusal === "" || facts.isContainer;
+  const merge = mergeOf(facts);
+  const disposition = isPassed ? dispositionOf(facts, merge) : "refused";
   return {
     ...facts,
     disposition,
     firstKey: only?.from === "index" ? only.index : 0,
     step: only !== undefined ? only.step : 1,
-    merge: SPLIT[facts.name] ?? MERGES[facts.responsePolicy] ?? null,
+    merge,
     isWrite: flags.includes("write"),
     needsNoAuth: flags.includes("no_auth"),
     refusal,
   };
 }
 
-function dispositionOf({ name, flags, keySpecs, ...facts }: CommandFacts): Disposition {
+function dispositionOf(facts: CommandFacts, merge: Merge | null): Disposition {
+  const { name, flags, keySpecs } = facts;
   if (LOCAL.test(name)) return "local";
   if (TRANSACTION.test(name)) return "transaction";
   if (SCRIPT.test(name)) return "script";
@@ -123,12 +171,31 @@ function dispositionOf({ name, flags, keySpecs, ...facts }: CommandFacts): Dispo
       keySpecs.length === 1 && keySpecs[0]?.from === "index" && keySpecs[0].last === 0;
     return isSingle ? "key" : "keys";
   }
-  if (!facts.requestPolicy.startsWith("all_")) return "any";
-  return MERGES[facts.responsePolicy] === undefined ? "any" : "broadcast";
+  return merge === null ? "any" : "broadcast";
+}
+
+/** How replies become one, or null: it is not for several servers. */
+function mergeOf({ name, requestPolicy, responsePolicy }: CommandFacts): Merge | null {
+  const keyless = KEYLESS[name];
+  if (keyless !== undefined) return keyless === "one" ? null : keyless;
+  return SPLIT[name] ?? (isForAll(requestPolicy) ? (MERGES[responsePolicy] ?? null) : null);
+}
+
+/** Of no meaning for several servers. */
+function isAboutOne({ name, requestPolicy, responsePolicy }: CommandFacts): boolean {
+  if (KEYLESS[name] !== undefined) return KEYLESS[name] === "one";
+  const isHandled = SCRIPT.test(name) || SPECIAL.test(name) || LOCAL.test(name);
+  return !isHandled && isForAll(requestPolicy) && MERGES[responsePolicy] === undefined;
+}
+
+function isForAll(requestPolicy: string): boolean {
+  return requestPolicy.startsWith("all_");
 }
 
 /** Why a command cannot pass, or "" when it can. */
-function refusalOf({ name, flags }: CommandFacts, { allowed, denied }: CommandPolicy): string {
+function refusalOf(facts: CommandFacts, policy: CommandPolicy): string {
+  const { name, flags } = facts;
+  const { allowed, denied } = policy;
   const shown = name.replace("|", " ");
   const container = name.split("|")[0]!;
   if (denied.has(name) || denied.has(container))
@@ -136,8 +203,17 @@ function refusalOf({ name, flags }: CommandFacts, { allowed, denied }: CommandPo
   if (STREAMS.test(name))
     return `'${shown}' takes a whole connection for good and cannot pass a proxy; connect to the server directly`;
   if (CLUSTER.test(name)) return "This instance has cluster support disabled";
+  if (policy.isSharded && isAboutOne(facts))
+    return `'${shown}' is about a single server; connect to the one you mean directly`;
   if (LOCAL.test(name) || HARMLESS.test(name)) return "";
-  if (!(flags.includes("admin") || HARMFUL.test(name))) return "";
   if (allowed.has(name) || allowed.has(container)) return "";
+  if (
+    facts.isLearned &&
+    policy.isSharded &&
+    facts.keySpecs.length === 0 &&
+    facts.requestPolicy === ""
+  )
+    return `'${shown}' does not say where its keys are, so no server can be chosen for it; use a pool of one server, or send it to any server with 'allow_commands'`;
+  if (!(flags.includes("admin") || HARMFUL.test(name))) return "";
   return `'${shown}' could harm others behind this shared proxy and is denied; connect to the server directly, or allow it with 'allow_commands'`;
 }

@@ -1,10 +1,16 @@
 /** RESP2 and RESP3 that the proxy itself authors. All of it allocates: none is for the path of ordinary requests. */
 
-/** A request as multibulk, arguments in UTF-8. */
-export function encodeRequest(...values: readonly string[]): Buffer {
-  const parts = values.map((value) => `$${Buffer.byteLength(value)}\r\n${value}\r\n`);
-  return Buffer.from(`*${values.length}\r\n${parts.join("")}`);
+/** A request as multibulk, texts in UTF-8. */
+export function encodeRequest(...values: readonly (string | Buffer)[]): Buffer {
+  const pieces: Buffer[] = [Buffer.from(`*${values.length}\r\n`)];
+  for (const value of values) {
+    const bytes = typeof value === "string" ? Buffer.from(value) : value;
+    pieces.push(Buffer.from(`$${bytes.length}\r\n`), bytes, CRLF);
+  }
+  return Buffer.concat(pieces);
 }
+
+const CRLF: Buffer = Buffer.from("\r\n");
 
 /**
  * "-TEXT\r\n"; `text` begins with a code such as ERR. What could break the line becomes a blank.

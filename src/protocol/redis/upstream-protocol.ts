@@ -6,18 +6,28 @@ import { RedisReplyScanner } from "./reply-scanner.ts";
 const MINUS = 0x2d;
 const UNAVAILABLE = /^(LOADING|ERR max number of clients)/;
 
-/**
- * @param version of the protocol to agree on
- * @param password sent with AUTH on every connection; null: none
- * @param database SELECTed on every connection; a server that refuses it is not used, because writes would go elsewhere
- */
+/** What is agreed with a server at the beginning of a connection, and must not be mixed on one. */
+export interface ServerIdentity {
+  readonly version: RespVersion;
+  /** SELECTed; a server that refuses it is not used, because writes would go elsewhere. */
+  readonly database: number;
+  /** Whom AUTH names, as bytes; null: nobody. */
+  readonly user: Buffer | null;
+  /** Sent with AUTH, as bytes; null: no AUTH. */
+  readonly password: Buffer | null;
+}
+
+/** @param isClientsChoice see UpstreamProtocol; such connections are closed when nobody needs them */
 export function createRedisUpstream(
-  version: RespVersion,
-  password: string | null,
-  database: number,
+  { version, database, user, password }: ServerIdentity,
+  isClientsChoice = false,
 ): UpstreamProtocol {
   const requests: { what: string; bytes: Buffer }[] = [];
-  if (password !== null) requests.push({ what: "AUTH", bytes: encodeRequest("AUTH", password) });
+  if (password !== null) {
+    const bytes =
+      user === null ? encodeRequest("AUTH", password) : encodeRequest("AUTH", user, password);
+    requests.push({ what: "AUTH", bytes });
+  }
   if (version === 3) requests.push({ what: "HELLO 3", bytes: encodeRequest("HELLO", "3") });
   if (database !== 0) {
     requests.push({ what: `SELECT ${database}`, bytes: encodeRequest("SELECT", String(database)) });
@@ -26,7 +36,7 @@ export function createRedisUpstream(
     createReplyScanner: () => new RedisReplyScanner(),
     handshake: Buffer.concat(requests.map((request) => request.bytes)),
     handshakeReplies: requests.length,
-    isClientsChoice: false,
+    isClientsChoice,
     probe: encodeRequest("PING"),
     handshakeFault(index, bytes, start, end) {
       if (bytes[start] !== MINUS) return null;

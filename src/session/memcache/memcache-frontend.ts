@@ -20,6 +20,8 @@ export interface MemcacheClientState {
 export class MemcacheFrontend implements Frontend {
   readonly descriptors: readonly number[] = [];
   readonly movesUnsettled: boolean = false;
+  readonly needsFormat: number = 1;
+  readonly prefersToStay: boolean = false;
   private readonly pool: MemcachePool;
   private readonly session: Session;
   /** Null: nothing was received yet. */

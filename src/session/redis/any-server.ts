@@ -14,12 +14,16 @@ export function forwardToAny(client: RedisFrontend, _command: Command, view: Req
   return client.forwardTo(client.connectionTo(upstream), view);
 }
 
-/** A server that is not ejected: always the same for one client while it lives, so that order is kept. Null: there is none. */
-export function anyServer({ pool, session }: RedisFrontend): Upstream | null {
+/** A server that takes requests now, the same for one client as long as it does. If there is none, one that is not ejected; else null. */
+export function anyServer(client: RedisFrontend): Upstream | null {
+  const { pool, session } = client;
   const { upstreams } = pool.route;
+  let spare: Upstream | null = null;
   for (let i = 0; i < upstreams.length; i++) {
     const upstream = upstreams[(session.lane + i) % upstreams.length]!;
-    if (!upstream.isEjected) return upstream;
+    if (upstream.isEjected) continue;
+    if (client.connectionTo(upstream).refusal === null) return upstream;
+    spare ??= upstream;
   }
-  return null;
+  return spare;
 }

@@ -7,22 +7,20 @@
 import type { Failure, ReplySink } from "../../api/upstream.ts";
 import { copyOf } from "../../base/copy-of.ts";
 import type { Merge } from "../../protocol/redis/command.ts";
-import { arrayHeader, encodeError, encodeInteger } from "../../protocol/redis/encode.ts";
+import { arrayHeader, encodeInteger } from "../../protocol/redis/encode.ts";
 import {
   endOfShortBulk,
   parseLength,
   RedisReplyScanner,
 } from "../../protocol/redis/reply-scanner.ts";
 import type { Session } from "../session.ts";
+import { MISMATCH } from "./refusals.ts";
 
 const MINUS = 0x2d;
 const PLUS = 0x2b;
 const COLON = 0x3a;
 const ASTERISK = 0x2a;
 const OK: Buffer = Buffer.from("+OK\r\n");
-const MISMATCH: Buffer = encodeError(
-  "ERR Invalid argument (a server's reply does not fit the command)",
-);
 const NONE: Buffer = Buffer.alloc(0);
 const FREE_MAX = 256;
 

@@ -4,10 +4,12 @@ import { encodeError } from "../../protocol/redis/encode.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
 import { forwardToAny } from "./any-server.ts";
 import { handleBlocking } from "./blocking.ts";
+import { broadcast } from "./broadcast.ts";
 import { answerLocally } from "./local-commands.ts";
 import { handlePubSub } from "./pubsub/handler.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
 import { handleScript } from "./scripts.ts";
+import { handleTransaction } from "./transaction.ts";
 
 /**
  * Takes the request at hand: answers it (`answer`, `refuse`), or opens a slot in the session's ring and sees to it that it is
@@ -18,9 +20,9 @@ export type Handler = (client: RedisFrontend, command: Command, view: RequestVie
 
 export const HANDLERS: Readonly<Record<Exclude<Disposition, "key" | "keys" | "split">, Handler>> = {
   any: forwardToAny,
-  broadcast: notYet,
+  broadcast,
   blocking: handleBlocking,
-  transaction: notYet,
+  transaction: handleTransaction,
   pubsub: handlePubSub,
   script: handleScript,
   local: answerLocally,

@@ -16,6 +16,15 @@ export function pickForKeys(
   if (count === 0 && command.flags.includes("no_mandatory_keys")) return "no_keys";
   // Redis refuses these, whichever server it is: let one of them say it in its own words.
   if (count <= 0) return route.upstreams.find((upstream) => !upstream.isEjected) ?? "none";
+  return pickFor(keys, view, route);
+}
+
+/** The one server of the keys that are the arguments numbered `keys` (at least one). */
+export function pickFor(
+  keys: readonly number[],
+  view: RequestView,
+  route: Route,
+): Upstream | "none" | "cross_server" {
   let picked: Upstream | null = null;
   for (const key of keys) {
     const upstream = route.pick(view.bytes, view.from(key), view.to(key));

@@ -10,7 +10,6 @@ import {
 import type { RequestView } from "../../protocol/redis/request-view.ts";
 import { checkPassword } from "./auth.ts";
 import type { RedisClientState } from "./client-state.ts";
-import { commandCount, commandInfo, commandList, commandNames } from "./command-info.ts";
 import { infoText } from "./info.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
 import { wrongArity } from "./refusals.ts";
@@ -33,12 +32,6 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   "CLIENT|SETNAME": setName,
   "CLIENT|SETINFO": setInfo,
   "CLIENT|HELP": (frontend) => help(frontend, CLIENT_HELP),
-  COMMAND: ({ state }) => commandList(state.version),
-  "COMMAND|COUNT": () => encodeInteger(commandCount()),
-  "COMMAND|DOCS": ({ state }) => encodeValue({ mapOf: [] }, state.version),
-  "COMMAND|INFO": ({ state }, view) => commandInfo(texts(view, 2), state.version),
-  "COMMAND|LIST": ({ state }) => encodeValue(commandNames(), state.version),
-  "COMMAND|HELP": (frontend) => help(frontend, COMMAND_HELP),
   INFO: ({ state }, view) => encodeValue(infoText(texts(view, 1)), state.version),
 };
 
@@ -112,7 +105,7 @@ function hello(frontend: RedisFrontend, view: RequestView): Buffer {
   }
   const refusal = helloOptions(frontend, view, next);
   if (refusal !== null) return refusal;
-  if (view.count > 1) frontend.chose(view.text(1) === "3" ? 3 : 2);
+  if (view.count > 1) frontend.switchTo({ version: view.text(1) === "3" ? 3 : 2 });
   return encodeValue(helloReply(frontend.state), frontend.state.version);
 }
 
@@ -215,20 +208,6 @@ const CLIENT_HELP: readonly string[] = [
   "    Set information about the client library.",
   "SETNAME <name>",
   "    Assign the name <name> to the current connection.",
-  "HELP",
-  "    Print this help.",
-];
-
-const COMMAND_HELP: readonly string[] = [
-  "COMMAND <subcommand> [<arg> [value] [opt] ...]. Subcommands that this proxy answers are:",
-  "(no subcommand)",
-  "    Return details about all commands that can be used through this proxy.",
-  "COUNT",
-  "    Return the number of these commands.",
-  "INFO [<command-name> ...]",
-  "    Return details about the given commands.",
-  "LIST",
-  "    Return the names of these commands.",
   "HELP",
   "    Print this help.",
 ];

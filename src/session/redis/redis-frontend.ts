@@ -3,34 +3,42 @@
  *
  * Neighbouring requests for one connection form a run: they go as one range, and cost one copy.
  */
+import type { Colleagues } from "../../api/colleagues.ts";
 import type { Failure, Lease, Route, Upstream, UpstreamConnection } from "../../api/upstream.ts";
 import type { Command } from "../../protocol/redis/command.ts";
 import type { CommandTable } from "../../protocol/redis/command-table.ts";
-import { encodeError, type RespVersion } from "../../protocol/redis/encode.ts";
+import { encodeError } from "../../protocol/redis/encode.ts";
 import { RequestScanner } from "../../protocol/redis/request-scanner.ts";
 import { RequestView } from "../../protocol/redis/request-view.ts";
 import type { Frontend } from "../frontend.ts";
 import type { Session } from "../session.ts";
 import { type RedisClientState, startState } from "./client-state.ts";
+import { findCommand } from "./find-command.ts";
 import { HANDLERS } from "./handlers.ts";
 import { crossServerFault, pickForKeys, refusedOption } from "./keys-command.ts";
+import type { CommandLearner } from "./learn-commands.ts";
 import type { Hubs } from "./pubsub/hubs.ts";
-import { dropSubscriptions } from "./pubsub/subscribe.ts";
+import { dropSubscriptions, restoreSubscriptions } from "./pubsub/subscribe.ts";
 import { updateMode } from "./pubsub/subscribed-mode.ts";
 import type { Subscriber } from "./pubsub/subscriber.ts";
-import { isHttp, NO_SERVER, unknownCommand, unknownSubcommand, wrongArity } from "./refusals.ts";
+import { NO_SERVER, wrongArity } from "./refusals.ts";
 import { Splitter } from "./split.ts";
-import { variantOf } from "./variant.ts";
+import { Transaction } from "./transaction.ts";
+import type { Variant, VariantTable } from "./variant-table.ts";
 
 /** What the Redis sessions of one pool share. */
 export interface RedisPool {
   readonly route: Route;
   /** The commands that this pool knows, and what becomes of each. */
   readonly commands: CommandTable;
+  readonly learner: CommandLearner;
   /** Clients must AUTH with it; null: they need not. */
   readonly password: string | null;
   readonly hashTag: string | null;
+  readonly variants: VariantTable;
   readonly hubs: Hubs;
+  /** The same pool in other workers. */
+  readonly colleagues: Colleagues;
   nextClientId(): number;
   /** Counts requests, and among them those that no server saw, into the pool's statistics. */
   count(requests: number, local: number, protocolErrors: number): void;
@@ -42,10 +50,12 @@ export interface Mode {
   handle(command: Command, view: RequestView): boolean;
   /** A request was refused before it came to `handle`: unknown, incomplete, denied. */
   onRefused(): void;
+  /** A request that was sent met a failure. */
+  onFailed?(): void;
 }
 
 const NONE: Buffer = Buffer.alloc(0);
-const NOAUTH: Buffer = encodeError("NOAUTH Authentication required.");
+const NO_ANSWER: Buffer = encodeError("ERR this command cannot be answered inside MULTI");
 
 /** Replies to failures, by failure: they are few objects for many requests. */
 const failureReplies = new WeakMap<Failure, Buffer>();
@@ -54,11 +64,15 @@ export class RedisFrontend implements Frontend {
   readonly state: RedisClientState;
   readonly pool: RedisPool;
   readonly session: Session;
-  /** The kind of server connection that this client's requests need. */
+  /** The kind of server connection that this client's requests need; see VariantTable. */
   variant: number;
   mode: Mode | null = null;
+  /** The request at hand cannot be taken yet, because its command is being asked for. */
+  isDeferred = false;
   /** What this client has of its own; requests for that server go there. */
   pin: Lease | null = null;
+  /** Since the first MULTI or WATCH. */
+  transaction: Transaction | null = null;
 
   /** Not null: this client is, or is about to be, subscribed to something. */
   subscriber: Subscriber | null = null;
@@ -76,6 +90,8 @@ export class RedisFrontend implements Frontend {
   private runCount = 0;
 
   private localCount = 0;
+  /** What is answered goes here instead of to the client; null: it does not. */
+  private captured: Buffer[] | null = null;
 
   /**
    * @param state what another process saved; absent: a new client
@@ -89,20 +105,20 @@ export class RedisFrontend implements Frontend {
   ) {
     this.pool = pool;
     this.session = session;
-    this.state = state ?? startState(pool.nextClientId(), pool.password === null);
-    this.variant = variantOf(this.state.version);
+    const start = startState(state?.id ?? pool.nextClientId(), pool.password === null);
+    this.state = { ...start, ...state };
+    this.variant = pool.variants.hold(this.state);
+    if (this.variant < 0) {
+      // Too many kinds are in use to take in one more, from another process. No request may go as somebody else.
+      this.variant = pool.variants.hold(start);
+      session.finish();
+    }
     this.scanner.isAuthenticated = this.state.isAuthenticated;
     this.view = new RequestView();
     this.splitter = new Splitter(this);
-    this.restoreSubscriptions();
-  }
-
-  private restoreSubscriptions(): void {
-    const { subscriptions } = this.state;
-    if (subscriptions === undefined) return;
-    delete this.state.subscriptions;
-    this.subscriber = this.pool.hubs.restoreSubscriber(this, subscriptions);
-    updateMode(this);
+    const { transaction, subscriptions } = this.state;
+    if (transaction !== undefined) this.transaction = Transaction.restore(this, transaction);
+    if (subscriptions !== undefined) restoreSubscriptions(this, subscriptions);
   }
 
   get need(): number {
@@ -140,6 +156,8 @@ export class RedisFrontend implements Frontend {
   }
 
   failureReply(failure: Failure): Buffer {
+    this.mode?.onFailed?.();
+    if (failure.reply !== undefined) return failure.reply;
     let reply = failureReplies.get(failure);
     if (reply === undefined) {
       reply = encodeError(`ERR ${failure.text}`);
@@ -149,8 +167,13 @@ export class RedisFrontend implements Frontend {
   }
 
   saveState(): RedisClientState {
-    const { state, subscriber } = this;
-    return subscriber === null ? { ...state } : { ...state, subscriptions: subscriber.save() };
+    const state = { ...this.state };
+    delete state.transaction;
+    delete state.subscriptions;
+    const transaction = this.transaction?.save() ?? null;
+    if (transaction !== null) state.transaction = transaction;
+    if (this.subscriber !== null) state.subscriptions = this.subscriber.save();
+    return state;
   }
 
   get descriptors(): readonly number[] {
@@ -159,6 +182,14 @@ export class RedisFrontend implements Frontend {
 
   get movesUnsettled(): boolean {
     return false;
+  }
+
+  get needsFormat(): number {
+    return this.prefersToStay || this.transaction?.isGoingOn === true ? 2 : 1;
+  }
+
+  get prefersToStay(): boolean {
+    return this.pin !== null || this.mode !== null;
   }
 
   leave(): void {
@@ -170,18 +201,35 @@ export class RedisFrontend implements Frontend {
     dropSubscriptions(this);
     this.pin?.release(false);
     this.pin = null;
+    this.pool.variants.release(this.variant);
   }
 
   /** Answers the request at hand without a server. */
   answer(reply: Buffer): void {
+    if (this.captured !== null) {
+      this.captured.push(reply);
+      return;
+    }
     this.localCount++;
     this.session.reply(this.session.ring.open(), reply);
   }
 
   /** Answers the request at hand with an error. */
   refuse(reply: Buffer): void {
-    this.mode?.onRefused();
+    if (this.captured === null) this.mode?.onRefused();
     this.answer(reply);
+  }
+
+  /** The answer to `request` (as multibulk), which is one that needs no server; it is not sent. */
+  answerTo(request: Buffer): Buffer {
+    const view = new RequestView();
+    new RequestScanner().scan(request, 0, request.length, view);
+    const answers: Buffer[] = [];
+    this.captured = answers;
+    const command = findCommand(this, view);
+    if (command !== null) this.dispatch(command, view);
+    this.captured = null;
+    return answers[0] ?? NO_ANSWER;
   }
 
   /**
@@ -210,8 +258,12 @@ export class RedisFrontend implements Frontend {
 
   /** False: the request cannot be taken now, and nothing was done about it. */
   private handle(view: RequestView): boolean {
-    const command = this.findCommand(view);
-    if (command === null) return true;
+    const command = findCommand(this, view);
+    if (command === null) {
+      const { isDeferred } = this;
+      this.isDeferred = false;
+      return !isDeferred;
+    }
     if (this.mode !== null) return this.mode.handle(command, view);
     return this.dispatch(command, view);
   }
@@ -225,41 +277,20 @@ export class RedisFrontend implements Frontend {
     return HANDLERS[disposition](this, command, view);
   }
 
-  /** The client has chosen its protocol. */
-  chose(version: RespVersion): void {
-    this.state.version = version;
-    this.variant = variantOf(version);
+  /**
+   * From now on the client's requests need other connections. Only while nothing is owed to it (`settleFirst`). Whether servers
+   * agree is the caller's business, as is a `pin`.
+   * @returns false: too many kinds of connections are in use; nothing has changed
+   */
+  switchTo(change: Partial<Variant>): boolean {
+    const { variants } = this.pool;
+    const number = variants.hold({ ...this.state, ...change });
+    if (number < 0) return false;
+    variants.release(this.variant);
+    this.variant = number;
+    Object.assign(this.state, change);
     updateMode(this);
-  }
-
-  /** The command if it is known, complete and allowed; else null, and the client was told. */
-  private findCommand(view: RequestView): Command | null {
-    const { commands } = this.pool;
-    let command = commands.find(view.bytes, view.from(0), view.to(0));
-    // A subcommand is only one behind its container's name.
-    if (command === null || command.name.includes("|")) {
-      if (isHttp(view)) this.session.close();
-      else this.refuse(unknownCommand(view));
-      return null;
-    }
-    if (command.isContainer && view.count > 1) {
-      const container = command;
-      command = commands.findSubcommand(container, view.bytes, view.from(1), view.to(1));
-      if (command === null) {
-        this.refuse(unknownSubcommand(container, view));
-        return null;
-      }
-    }
-    const { arity } = command;
-    if (arity > 0 ? view.count !== arity : view.count < -arity) {
-      this.refuse(wrongArity(command));
-      return null;
-    }
-    if (!this.state.isAuthenticated && !command.needsNoAuth) {
-      this.refuse(NOAUTH);
-      return null;
-    }
-    return command;
+    return true;
   }
 
   /** Sends the request at hand to the server of its argument number `key`. */

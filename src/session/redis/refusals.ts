@@ -3,8 +3,14 @@ import type { Command } from "../../protocol/redis/command.ts";
 import { encodeError } from "../../protocol/redis/encode.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
 
+export const NOAUTH: Buffer = encodeError("NOAUTH Authentication required.");
+
 export const NO_SERVER: Buffer = encodeError(
   "ERR Connection refused (all servers of the pool are ejected)",
+);
+
+export const MISMATCH: Buffer = encodeError(
+  "ERR Invalid argument (a server's reply does not fit the command)",
 );
 
 const SHOWN_BYTES_MAX = 128;

@@ -72,6 +72,11 @@ function samples(option: Option): { good: string[]; bad: string[] } {
         good: ["auto", "off", "0", "[0]", "[3, 1-2]", '"0-3,8"', "8191"],
         bad: ["none", "-1", "8192", "3-1", "1,", "[a]", "[[1]]", "[]", "{}", '""', "0x1"],
       };
+    case "commands":
+      return {
+        good: ["GET", "[]", "[config set, DEBUG]", '"CONFIG|SET, JSON.GET"', "ft.search"],
+        bad: ["'a b c'", '"a,"', "{}", "[[a]]", '""', "'a|'"],
+      };
     case "group":
     case "pools":
     case "servers":

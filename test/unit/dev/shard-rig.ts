@@ -1,6 +1,6 @@
 /** One shard without sockets, on a clock that the test moves. */
-import type { ClientState, Shard } from "../../../src/dev/redis/command.ts";
-import { RESP2 } from "../../../src/dev/redis/encoding.ts";
+import { type ClientState, createClientState } from "../../../src/dev/redis/client-state.ts";
+import type { Shard } from "../../../src/dev/redis/command.ts";
 import { execute } from "../../../src/dev/redis/execute.ts";
 import { createShard } from "../../../src/dev/redis/shard.ts";
 
@@ -14,7 +14,7 @@ export interface ShardRig {
 }
 
 export function createRig(memoryBytesMax: number = 1024 * 1024): ShardRig {
-  const client: ClientState = { id: 1, name: "", database: 0, encoding: RESP2, isClosing: false };
+  const client = createClientState(1, () => {});
   const rig = { now: 1_000_000 };
   const shard = createShard(memoryBytesMax, () => rig.now);
   return Object.assign(rig, {

@@ -39,6 +39,8 @@ function poolConfig(name: string, servers: readonly string[]): PoolConfig {
     clientConnectionsMax: 0,
     redisAuth: null,
     redisDb: 0,
+    allowCommands: [],
+    denyCommands: [],
     deadServer: "error",
     preconnect: false,
     tcpKeepalive: false,

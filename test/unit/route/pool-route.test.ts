@@ -13,8 +13,10 @@ test.each(["ketama", "modula"] as const)(
     const servers = Array.from({ length: 4 }, (_, i) => ({ name: `10.0.0.${i}:6379`, weight: 1 }));
     const upstreams = servers.map(({ name }, index) => ({
       name,
+      address: name,
       index,
       isEjected: false as boolean,
+      incarnation: 1,
       connection: (): never => {
         throw new Error("picking does no I/O");
       },

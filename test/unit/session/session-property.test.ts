@@ -143,4 +143,4 @@ test("every request gets its own reply, in order, whatever comes in between", as
     ),
     { numRuns: 250 },
   );
-}, 60_000);
+}, 120_000);

@@ -19,9 +19,12 @@ import { CommandTable } from "../../../src/protocol/redis/command-table.ts";
 import { RequestScanner } from "../../../src/protocol/redis/request-scanner.ts";
 import { RequestView } from "../../../src/protocol/redis/request-view.ts";
 import type { RedisClientState } from "../../../src/session/redis/client-state.ts";
+import { CommandLearner } from "../../../src/session/redis/learn-commands.ts";
 import { Hubs } from "../../../src/session/redis/pubsub/hubs.ts";
 import { RedisFrontend } from "../../../src/session/redis/redis-frontend.ts";
+import { VariantTable } from "../../../src/session/redis/variant-table.ts";
 import { Session } from "../../../src/session/session.ts";
+import { noColleagues } from "../../support/colleagues.ts";
 
 export class FakeStream implements Stream {
   fd = 7;
@@ -92,6 +95,9 @@ export function failureOf(server: number): Failure {
   return FAILURES[server];
 }
 
+/** What `server` says to a request, or null: it is lost. */
+export type AnswerOf = (args: readonly string[], server: number) => string | null;
+
 export class FakeConnection implements UpstreamConnection {
   refusal: Failure | null = null;
   isFull = false;
@@ -102,11 +108,13 @@ export class FakeConnection implements UpstreamConnection {
   private readonly server: number;
   private readonly turn: Turn;
   private readonly queue: ByteQueue = new ByteQueue();
+  private readonly answerOf: AnswerOf;
   private begun: { sink: ReplySink; token: number } | null = null;
 
-  constructor(server: number, turn: Turn) {
+  constructor(server: number, turn: Turn, answerOf: AnswerOf = answerTo) {
     this.server = server;
     this.turn = turn;
+    this.answerOf = answerOf;
   }
 
   send(
@@ -159,7 +167,7 @@ export class FakeConnection implements UpstreamConnection {
   /** Answers the oldest requests, at most `most`: neighbours of one sink in one range, as a real connection does. */
   answer(most: number = Number.POSITIVE_INFINITY): void {
     const answered = this.waiting.splice(0, most);
-    const texts = answered.map(({ args }) => answerTo(args, this.server));
+    const texts = answered.map(({ args }) => this.answerOf(args, this.server));
     const bytes = Buffer.from(texts.map((text) => text ?? "").join(""), "latin1");
     let at = 0;
     for (let i = 0; i < answered.length; ) {
@@ -239,18 +247,28 @@ export function multibulk(args: readonly string[]): string {
 }
 
 export function createRig(
-  options: { servers?: number; password?: string; state?: RedisClientState } = {},
+  options: {
+    servers?: number;
+    password?: string;
+    state?: RedisClientState;
+    answerOf?: AnswerOf;
+  } = {},
 ): Rig {
-  const { servers = 3, password = null, state } = options;
+  const { servers = 3, password = null, state, answerOf } = options;
   const turn = new Turn();
   const timers: (() => void)[] = [];
   const counters = new Float64Array(64);
   let isClosed = false;
-  const connections = Array.from({ length: servers }, (_, i) => new FakeConnection(i, turn));
+  const connections = Array.from(
+    { length: servers },
+    (_, i) => new FakeConnection(i, turn, answerOf),
+  );
   const upstreams: Upstream[] = connections.map((connection, index) => ({
     name: `s${index}`,
+    address: `127.0.0.1:${index + 1}`,
     index,
     isEjected: false,
+    incarnation: 1,
     connection: () => connection,
     lease: () => null,
     adopt: () => {
@@ -288,9 +306,21 @@ export function createRig(
   stream.onClose = () => session.onClose("");
   let ids = 0;
   const commands = new CommandTable();
+  const learner = new CommandLearner(commands, turn);
   const nextClientId = (): number => ++ids;
-  const hubs = new Hubs({ route, isScattered: false, timeoutMs: null, nextId: nextClientId });
-  const pool = { route, commands, password, hashTag: null, hubs, nextClientId, count() {} };
+  const variants = new VariantTable(password, 0);
+  const pool = {
+    route,
+    commands,
+    learner,
+    password,
+    hashTag: null,
+    colleagues: noColleagues(),
+    variants,
+    hubs: new Hubs({ route, isScattered: false, timeoutMs: null, variants, nextId: nextClientId }),
+    nextClientId,
+    count() {},
+  };
   session.attach(new RedisFrontend(pool, session, state));
   const rig: Rig = {
     session,

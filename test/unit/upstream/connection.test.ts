@@ -25,7 +25,7 @@ describe("opening a connection", () => {
       [1, "+b\r\n"],
       [2, "+c\r\n"],
     ]);
-    expect(rig.heard).toEqual({ up: 1, trouble: 0, reply: 1 });
+    expect(rig.heard).toEqual({ up: 1, lost: 0, trouble: 0, reply: 1 });
   });
 
   test("a refused connection fails what waits, and everything until a probe is answered", async () => {
@@ -36,6 +36,7 @@ describe("opening a connection", () => {
     expect(rig.sink.failures.get(0)!.text).toStartWith("Connection refused");
     expect(rig.connection.refusal).not.toBeNull();
     expect(rig.heard.trouble).toBe(1);
+    expect(rig.heard.lost).toBe(1);
     rig.timers.at(-1)!.callback();
     const socket = await rig.opened();
     expect(socket.received).toBe(text(PING));
@@ -154,7 +155,7 @@ describe("losing a connection", () => {
     const socket = await rig.opened();
     socket.says("+a\r\n");
     socket.hangsUp();
-    expect(rig.heard.trouble).toBe(0);
+    expect(rig.heard).toMatchObject({ lost: 1, trouble: 0 });
     rig.get(1);
     const next = await rig.opened(1);
     expect(next.received).toBe(text(GET));

@@ -2,9 +2,10 @@ import { describe, expect, test } from "bun:test";
 import type { PoolConfig } from "../../../src/api/config.ts";
 import { POOL, SERVER } from "../../../src/api/stats.ts";
 import type { StreamEvents } from "../../../src/api/stream.ts";
+import { VARIANT_IDLE_MS } from "../../../src/base/limits.ts";
 import type { Logger } from "../../../src/base/log.ts";
 import type { ConnectAttempt, ConnectEvents } from "../../../src/io/connect.ts";
-import { createRedisUpstream } from "../../../src/protocol/redis/upstream-protocol.ts";
+import { VariantTable } from "../../../src/session/redis/variant-table.ts";
 import { Server } from "../../../src/upstream/server.ts";
 import {
   type Attempt,
@@ -21,7 +22,7 @@ class TestServer extends Server {
   readonly attempts: Attempt[] = [];
 
   override connect(events: ConnectEvents, streamEvents: StreamEvents): ConnectAttempt {
-    return attemptRecorder(this.attempts)(events, streamEvents);
+    return attemptRecorder(this.attempts)(events, streamEvents, false);
   }
 }
 
@@ -36,7 +37,10 @@ const SILENT: Logger = {
   redirect() {},
 };
 
-function createServer(pool: Partial<PoolConfig>): {
+function createServer(
+  pool: Partial<PoolConfig>,
+  { variants = new VariantTable(null, 0), turn = new ManualTurn() } = {},
+): {
   server: TestServer;
   timers: Timer[];
   counters: Float64Array;
@@ -58,8 +62,8 @@ function createServer(pool: Partial<PoolConfig>): {
     } as PoolConfig,
     server: { name: "s", address: { kind: "tcp", host: "127.0.0.1", port: 1 }, weight: 1 },
     index: 0,
-    variants: [createRedisUpstream(2, null, 0), createRedisUpstream(3, null, 0)],
-    turn: new ManualTurn(),
+    variants: variants.protocols,
+    turn,
     schedule: timerRecorder(timers),
     epochMs: () => 12_345,
     random: () => 0.5,
@@ -67,6 +71,7 @@ function createServer(pool: Partial<PoolConfig>): {
     poolBase: 0,
     serverBase: 20,
     log: SILENT,
+    leaseLimit: { lent: 0, hasRoom: true },
     onEjectionChange: () => changes++,
   });
   return { server, timers, counters, changes: () => changes };
@@ -142,5 +147,79 @@ describe("Server", () => {
     }
     expect(server.isEjected).toBe(false);
     expect(delays).toEqual([50, 100, 200, 400, 800, 1000, 1000, 1000]);
+  });
+
+  describe("of what clients chose", () => {
+    const variants = new VariantTable(null, 0);
+    const chosen = variants.hold({ version: 2, database: 3, user: null, password: null });
+
+    function turnEnds(): Promise<void> {
+      return new Promise((resolve) => setImmediate(resolve));
+    }
+
+    /** A connection of that kind which has answered `replies` requests. */
+    function connected(rest: Partial<PoolConfig> = {}) {
+      const turn = new ManualTurn();
+      const rig = createServer({ serverConnections: 1, ...rest }, { variants, turn });
+      const sink = new RecordingSink();
+      const send = (token: number) =>
+        rig.server.connection(0, chosen).send(GET, 0, GET.length, sink, token, 1);
+      send(0);
+      const socket = rig.server.attempts.at(-1)!.opens();
+      return { ...rig, turn, sink, socket, send };
+    }
+
+    test("a refusal is told to the client in the server's words, and is no trouble", () => {
+      const { server, socket, sink } = connected({ serverFailureLimit: 1 });
+      socket.says("-ERR DB index is out of range\r\n");
+      expect(sink.settled.get(0)).toStartWith("handshake");
+      expect(sink.failures.get(0)!.reply!.toString()).toBe("-ERR DB index is out of range\r\n");
+      expect(server.isEjected).toBe(false);
+      expect(server.connection(0, chosen).refusal).toBe(null);
+      expect(server.attempts.length).toBe(1);
+    });
+
+    test("a connection is closed when nobody has used it for a while, and opened again when needed", async () => {
+      const { server, turn, socket, send } = connected();
+      socket.says("+OK\r\n");
+      await turnEnds();
+      socket.says("+a\r\n");
+      server.checkDeadlines(turn.atMs + VARIANT_IDLE_MS - 1);
+      expect(socket.isClosed).toBe(false);
+      server.checkDeadlines(turn.atMs + VARIANT_IDLE_MS + 1);
+      expect(socket.isClosed).toBe(true);
+      expect(server.isEjected).toBe(false);
+      send(1);
+      expect(server.attempts.length).toBe(2);
+    });
+
+    test("a connection with a request on it is not forgotten", async () => {
+      const { server, socket, sink } = connected({ timeoutMs: null });
+      socket.says("+OK\r\n");
+      await turnEnds();
+      server.checkDeadlines(10 * VARIANT_IDLE_MS);
+      expect(server.forgetVariant(chosen)).toBe(false);
+      socket.says("+a\r\n");
+      expect(sink.settled.get(0)).toBe("+a\r\n");
+      expect(server.forgetVariant(chosen)).toBe(true);
+      expect(socket.isClosed).toBe(true);
+    });
+
+    test("a free lease does not outlive what its number stands for", () => {
+      const table = new VariantTable(null, 0);
+      const number = table.hold({ version: 2, database: 3, user: null, password: null });
+      const { server } = createServer({}, { variants: table });
+      const lease = server.lease(number)!;
+      lease.whenReady(() => {});
+      const socket = server.attempts.at(-1)!.opens();
+      socket.says("+OK\r\n");
+      lease.release(true);
+      expect(server.lease(number)).toBe(lease);
+      lease.release(true);
+      table.release(number);
+      table.sweep(0, (each) => server.forgetVariant(each));
+      expect(table.hold({ version: 2, database: 4, user: null, password: null })).toBe(number);
+      expect(server.lease(number)).not.toBe(lease);
+    });
   });
 });

@@ -158,7 +158,7 @@ export interface ConnectionRig {
   readonly attempts: Attempt[];
   readonly timers: Timer[];
   readonly counters: Float64Array;
-  readonly heard: { up: number; trouble: number; reply: number };
+  readonly heard: { up: number; lost: number; trouble: number; reply: number };
   get(token: number, count?: number): void;
   endTurn(): Promise<void>;
   /** Attempt number i opens, and the turn ends. */
@@ -173,7 +173,7 @@ export function createConnectionRig(
   const attempts: Attempt[] = [];
   const timers: Timer[] = [];
   const counters = new Float64Array(64);
-  const heard = { up: 0, trouble: 0, reply: 0 };
+  const heard = { up: 0, lost: 0, trouble: 0, reply: 0 };
   const connection = new Connection(
     {
       name: "s",
@@ -185,12 +185,16 @@ export function createConnectionRig(
       countersBase: 0,
       connect: attemptRecorder(attempts),
       onUp: () => heard.up++,
+      onLost: () => heard.lost++,
       onTrouble: () => heard.trouble++,
       onReply: () => heard.reply++,
       retryDelayMs: (failedAttempts) => 10 * failedAttempts,
       schedule: timerRecorder(timers),
     },
-    createRedisUpstream(2, password, 0),
+    createRedisUpstream({
+      ...{ version: 2, database: 0, user: null },
+      password: password === null ? null : Buffer.from(password),
+    }),
   );
   const sink = new RecordingSink();
   const endTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -51,6 +51,8 @@ function fakeSession(fd: number): { session: Session; settle: () => void; log: s
   const session = {
     fd,
     canMove: true,
+    isReadyToMove: false,
+    needsFormat: 1,
     beginMove: (callback: () => void) => {
       log.push("begin");
       onSettled = callback;
@@ -64,7 +66,11 @@ function fakeSession(fd: number): { session: Session; settle: () => void; log: s
     }),
     leave: () => log.push("leave"),
   } as unknown as Session;
-  return { session, settle: () => onSettled(), log };
+  const settle = (): void => {
+    (session as { isReadyToMove: boolean }).isReadyToMove = true;
+    onSettled();
+  };
+  return { session, settle, log };
 }
 
 describe("HandOver", () => {

@@ -1,5 +1,6 @@
 /** Commands about the connection itself. */
-import { at, type Call, type ClientState, type CommandTable, from } from "../command.ts";
+import type { ClientState } from "../client-state.ts";
+import { at, type Call, type CommandTable, from } from "../command.ts";
 import { cText, fail, SYNTAX, wrongArity } from "../command-error.ts";
 import { type Encoding, RESP2, RESP3 } from "../encoding.ts";
 import { numberArg, parseInteger } from "../number.ts";

@@ -1,6 +1,7 @@
 /** The hubs of one pool in one worker: one for each user that clients are, and those that came from other processes. */
 import type { Route, Upstream } from "../../../api/upstream.ts";
 import type { RedisFrontend } from "../redis-frontend.ts";
+import type { VariantTable } from "../variant-table.ts";
 import { Hub, type Reach } from "./hub.ts";
 import type { Kind } from "./kinds.ts";
 import type { LeftLink } from "./links.ts";
@@ -11,6 +12,7 @@ export interface HubsOptions {
   /** See LinksOptions. */
   readonly isScattered: boolean;
   readonly timeoutMs: number | null;
+  readonly variants: VariantTable;
   /** A number that nobody in any process gets twice. */
   nextId(): number;
 }
@@ -34,31 +36,42 @@ export class Hubs {
     return this.hubs.values();
   }
 
-  /** The client as a subscriber, to nothing yet. */
-  createSubscriber(client: RedisFrontend): Subscriber {
+  /** The client as a subscriber, to nothing yet; null: too many kinds of connections are in use. */
+  createSubscriber(client: RedisFrontend): Subscriber | null {
+    const variant = this.holdVariant(client);
+    if (variant < 0) return null;
     for (const hub of this.hubs.values()) {
-      if (hub.isRunning) return new Subscriber(client, hub);
+      if (!hub.isRunning || hub.options.variant !== variant) continue;
+      this.options.variants.release(variant);
+      return new Subscriber(client, hub);
     }
-    return new Subscriber(client, this.createHub(String(this.options.nextId()), client, null));
+    const hub = this.createHub(String(this.options.nextId()), variant, null);
+    return new Subscriber(client, hub);
   }
 
-  /** The client as another process left it. */
-  restoreSubscriber(client: RedisFrontend, saved: SavedSubscriptions): Subscriber {
+  /** The client as another process left it; null: too many kinds of connections are in use. */
+  restoreSubscriber(client: RedisFrontend, saved: SavedSubscriptions): Subscriber | null {
     const { hub: id } = saved;
     let hub = this.hubs.get(id);
     if (hub === undefined) {
-      const arrivals = this.arrivals.get(id);
+      const variant = this.holdVariant(client);
+      if (variant < 0) return null;
+      hub = this.createHub(id, variant, this.arrivals.get(id) ?? null);
       this.arrivals.delete(id);
-      hub = this.createHub(id, client, arrivals ?? null);
     }
     const subscriber = new Subscriber(client, hub);
     hub.restore(subscriber, saved);
     return subscriber;
   }
 
-  private createHub(id: string, _client: RedisFrontend, arrivals: LeftLink[] | null): Hub {
+  /** All users speak RESP2 here, and the database does not matter. */
+  private holdVariant({ state: { user, password } }: RedisFrontend): number {
+    return this.options.variants.hold({ version: 2, database: 0, user, password });
+  }
+
+  private createHub(id: string, variant: number, arrivals: LeftLink[] | null): Hub {
     const { route, isScattered, timeoutMs } = this.options;
-    const hub = new Hub({ id, variant: 0, route, isScattered, timeoutMs }, arrivals);
+    const hub = new Hub({ id, variant, route, isScattered, timeoutMs }, arrivals);
     this.hubs.set(id, hub);
     return hub;
   }
@@ -70,7 +83,9 @@ export class Hubs {
   checkDeadlines(nowMs: number): void {
     for (const [id, hub] of this.hubs) {
       hub.checkDeadlines(nowMs);
-      if (hub.isUnused) this.hubs.delete(id);
+      if (!hub.isUnused) continue;
+      this.hubs.delete(id);
+      this.options.variants.release(hub.options.variant);
     }
   }
 

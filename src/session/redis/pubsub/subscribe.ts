@@ -1,17 +1,24 @@
 /** SUBSCRIBE, UNSUBSCRIBE and their variants for patterns and shard channels. */
-import type { RespVersion } from "../../../protocol/redis/encode.ts";
+import { encodeError, type RespVersion } from "../../../protocol/redis/encode.ts";
 import type { RequestView } from "../../../protocol/redis/request-view.ts";
 import type { RedisFrontend } from "../redis-frontend.ts";
 import type { Fault } from "./hub.ts";
 import { type Kind, SUBSCRIBE, UNSUBSCRIBE } from "./kinds.ts";
 import { updateMode } from "./subscribed-mode.ts";
-import type { Subscriber } from "./subscriber.ts";
+import type { SavedSubscriptions, Subscriber } from "./subscriber.ts";
 
 const NONE: Buffer = Buffer.alloc(0);
+const TOO_MANY_USERS: Buffer = encodeError(
+  "ERR max number of clients reached (too many users through this proxy)",
+);
 
 export function subscribe(client: RedisFrontend, kind: Kind, view: RequestView): boolean {
   if (!client.settleFirst()) return false;
   const subscriber = client.subscriber ?? client.pool.hubs.createSubscriber(client);
+  if (subscriber === null) {
+    client.refuse(TOO_MANY_USERS);
+    return true;
+  }
   if (!hasRoom(subscriber)) return false;
   client.subscriber = subscriber;
   const names = namesOf(view);
@@ -61,6 +68,13 @@ export function unsubscribe(client: RedisFrontend, kind: Kind, view: RequestView
   session.waitBlocked();
   subscriber.hub.unsubscribe(subscriber, kind, [...known], confirm);
   return true;
+}
+
+/** Goes on with what another process saved. */
+export function restoreSubscriptions(client: RedisFrontend, saved: SavedSubscriptions): void {
+  client.subscriber = client.pool.hubs.restoreSubscriber(client, saved);
+  if (client.subscriber === null) client.session.finish();
+  updateMode(client);
 }
 
 /** Ends all subscriptions of a client without a word to it: it has closed, or is reset. */
