@@ -80,8 +80,15 @@ export const PUBSUB_SILENCE_MS = 15_000;
 export const PUBSUB_IDLE_MS = 30_000;
 /** Names in one request when everything is subscribed again on a fresh connection. */
 export const SUBSCRIBE_NAMES_MAX = 1000;
+/** Names of channels in one question to the other workers. */
+export const CENSUS_BYTES_MAX: number = 256 * KIB;
 /** A worker that got subscriber connections waits so long for the clients that belong to them. */
 export const PUBSUB_ARRIVAL_MS = 5000;
 
+/**
+ * A client that ends its side while a blocking command waits is gone. But one that sends a command and ends at once, to read
+ * the replies, gets those that are to be had without waiting: so long after the command, it is not gone yet.
+ */
+export const BLOCKED_END_MS: number = 100;
 /** Of a transaction whose server is not known yet, or whose requests the proxy answers itself: bytes that are kept until EXEC. */
 export const TRANSACTION_KEPT_BYTES_MAX: number = 64 * KIB;

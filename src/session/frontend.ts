@@ -28,8 +28,11 @@ export interface RequestTaker {
 export interface Frontend extends RequestTaker {
   /** Descriptors that move along: of leased connections, in the order that the saved state counts on. */
   readonly descriptors: readonly number[];
-  /** What is owed to the client will come from a leased connection that can move along: no need to wait for it. */
-  readonly movesUnsettled: boolean;
+  /**
+   * It can be saved, and its connections moved along: nothing is owed to the client, or what is will come from a
+   * connection that moves along.
+   */
+  readonly isReadyToMove: boolean;
   /** The lowest format of parcels (see SessionParcel) in which all that it saves has a place. */
   readonly needsFormat: number;
   /** It is in the middle of something: moved only when it must be. */

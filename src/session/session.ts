@@ -15,20 +15,18 @@ import { ByteQueue, GONE, WRITTEN } from "../base/byte-queue.ts";
 import { copyOf } from "../base/copy-of.ts";
 import { InputBuffer } from "../base/input-buffer.ts";
 import {
+  BLOCKED_END_MS,
   BLOCKED_INPUT_BYTES_MAX,
-  LARGE_REPLY_BYTES,
   LINGER_MS,
-  PENDING_REPLIES_MAX,
-  PENDING_REPLIES_START,
   PUSHED_OUTPUT_MAX_BYTES,
   SESSION_OUTPUT_HIGH_BYTES,
   SESSION_OUTPUT_LOW_BYTES,
   SESSION_OUTPUT_MAX_BYTES,
-  SESSION_WINDOW_BYTES,
 } from "../base/limits.ts";
 import type { Flushable, Wakeable } from "../base/turn.ts";
 import type { Frontend } from "./frontend.ts";
 import { ReplyRing, TOKEN_MASK } from "./reply-ring.ts";
+import { ReplyWindow } from "./reply-window.ts";
 import type { SavedSession, SessionHost } from "./session-host.ts";
 
 export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
@@ -38,10 +36,10 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
   readonly lane: number;
   readonly ring: ReplyRing;
   readonly out: ByteQueue = new ByteQueue();
+  frontend!: Frontend;
 
   private readonly host: SessionHost;
   private readonly stream: Stream;
-  private frontend!: Frontend;
   private readonly input: InputBuffer = new InputBuffer();
   private isClosed = false;
   private isPaused = false;
@@ -54,9 +52,9 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
   private wakesWhenSettled = false;
   /** The reply that is waited for may take as long as it likes: the client is watched meanwhile, so that it may leave. */
   private isBlocked = false;
+  private blockedAtMs = 0;
   private onSettledForMove: (() => void) | null = null;
-  /** Replies that may be owed at once: grows while they are small, shrinks while they are large. */
-  private window: number = PENDING_REPLIES_START;
+  private readonly window: ReplyWindow = new ReplyWindow();
 
   constructor(host: SessionHost, stream: Stream, lane: number) {
     this.host = host;
@@ -68,10 +66,6 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
   /** To be called once, before the first byte. */
   attach(frontend: Frontend): void {
     this.frontend = frontend;
-  }
-
-  failureReply(failure: Failure, token: number): Buffer {
-    return this.frontend.failureReply(failure, token);
   }
 
   get peer(): string {
@@ -132,7 +126,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
       !this.isFinishing &&
       !this.isWaiting &&
       this.onSettledForMove === null &&
-      this.ring.pending < this.window &&
+      this.ring.pending < this.window.size &&
       !this.ring.isFull &&
       this.out.size < SESSION_OUTPUT_HIGH_BYTES
     );
@@ -149,10 +143,24 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     this.wakesWhenSettled = true;
   }
 
-  /** Like `waitUntilSettled`, for a reply that may never come. A client that ends meanwhile is closed at once. */
+  /** Like `waitUntilSettled`, for a reply that may never come: a client that ends meanwhile is closed. */
   waitBlocked(): void {
     this.isBlocked = true;
+    this.blockedAtMs = this.host.turn.nowMs;
     this.waitUntilSettled();
+    if (this.hasEnded) this.closeIfBlocked();
+  }
+
+  /** For a client that has ended: no reply will come before somebody else does something. */
+  private closeIfBlocked(): void {
+    const { turn, schedule } = this.host;
+    const { blockedAtMs } = this;
+    const leftMs = blockedAtMs + BLOCKED_END_MS - turn.nowMs;
+    const check = (): void => {
+      if (this.isBlocked && !this.isSettled && this.blockedAtMs === blockedAtMs) this.close();
+    };
+    if (leftMs > 0) schedule(leftMs, check);
+    else check();
   }
 
   /** Too much has come in to go on reading only to see the client leave. */
@@ -220,27 +228,10 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
       this.wakesWhenSettled = false;
       this.host.turn.wake(this);
     }
-    if (bytes > LARGE_REPLY_BYTES) this.narrowWindow(bytes);
-    else if (this.window < PENDING_REPLIES_MAX) this.window += count;
-    if (this.out.size + this.ring.keptBytes > SESSION_OUTPUT_MAX_BYTES) {
-      this.cutIfUnread(bytes);
-      return;
-    }
-    this.host.turn.mark(this);
-  }
-
-  private narrowWindow(bytes: number): void {
-    const fitting = Math.floor(SESSION_WINDOW_BYTES / bytes);
-    this.window = Math.max(1, Math.min(this.window, fitting));
-  }
-
-  /** A single huge reply is allowed; more on top of what is unread is not. */
-  private cutIfUnread(bytes: number): void {
-    if (this.out.size + this.ring.keptBytes - bytes <= SESSION_OUTPUT_MAX_BYTES) {
-      this.host.turn.mark(this);
-      return;
-    }
-    this.cut();
+    this.window.adapt(count, bytes);
+    // A single huge reply is allowed; more on top of what is unread is not.
+    if (this.out.size + this.ring.keptBytes - bytes > SESSION_OUTPUT_MAX_BYTES) this.cut();
+    else this.host.turn.mark(this);
   }
 
   /** Closes because too much is unread. */
@@ -256,19 +247,9 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     return !this.isClosed && !this.isFinishing;
   }
 
-  /** The lowest format of parcels that can carry it as it is now. */
-  get needsFormat(): number {
-    return this.frontend.needsFormat;
-  }
-
-  /** Better let it stay, unless all must go. */
-  get prefersToStay(): boolean {
-    return this.frontend.prefersToStay;
-  }
-
   /** After `beginMove`: now is a moment to `save` and `leave`. */
   get isReadyToMove(): boolean {
-    return this.canMove && (this.isSettled || this.frontend.movesUnsettled);
+    return this.canMove && this.frontend.isReadyToMove;
   }
 
   /** Takes no more requests, and calls `onSettled`, maybe again and again, when it `isReadyToMove`. */
@@ -302,12 +283,15 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     this.release();
   }
 
-  /** Goes on where another process stopped. To be called once, after `attach`. */
-  resume(input: Buffer, output: Buffer): void {
-    if (output.length > 0) {
-      this.out.appendKept(output, 0, output.length);
-      this.host.turn.mark(this);
-    }
+  /** Begins with what its predecessor had not written yet. To be called before `attach`. */
+  inherit(output: Buffer): void {
+    if (output.length === 0) return;
+    this.out.appendKept(output, 0, output.length);
+    this.host.turn.mark(this);
+  }
+
+  /** Goes on with what its predecessor had received. To be called after `attach`. */
+  resume(input: Buffer): void {
     if (input.length > 0) this.onBytes(input);
   }
 
@@ -341,14 +325,15 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
   private hasEnded = false;
 
   onEnd(): void {
-    if (this.isLingering || this.isBlocked) {
+    if (this.isLingering) {
       this.close();
       return;
     }
     this.tally(POOL.client_eof, 1);
     this.hasEnded = true;
+    if (this.isBlocked) this.closeIfBlocked();
     // With requests left that were only held back, `takeRequests` finishes.
-    if (!this.isPaused) this.finish();
+    else if (!this.isPaused) this.finish();
   }
 
   onClose(cause: string): void {

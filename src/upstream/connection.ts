@@ -216,9 +216,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     if (this.state === "closed") return;
     this.state = "down";
     this.refusal = refusal;
-    this.cancelRetry();
-    const delayMs = this.owner.retryDelayMs(this.failedAttempts);
-    this.cancelRetry = this.owner.schedule(delayMs, () => this.open());
+    this.openLater(this.failedAttempts);
   }
 
   // Sending
@@ -255,18 +253,16 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   // Receiving
 
   onBytes(chunk: Buffer): void {
-    const { owner, input } = this;
+    const { owner, input, stream } = this;
     this.quietSinceMs = owner.turn.nowMs;
     this.statistics.responseBytes(chunk.length);
     input.add(chunk, this.scanner.need, true);
     if (this.handshake !== null && !this.scanHandshake(this.handshake)) return;
-    const { stream } = this;
     const replies = this.takeReplies();
     // A sink may have had the connection closed.
     if (this.stream !== stream) return;
     if (replies === GARBAGE) {
-      const { name } = owner;
-      this.lost(garbageReceived(name, true), garbageReceived(name, false));
+      this.lost(garbageReceived(owner.name, true), garbageReceived(owner.name, false));
       return;
     }
     input.keepRest();
@@ -327,21 +323,15 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     this.owner.onLost();
     this.lose(sent, unsent);
     if (wasBusy && this.isShared) this.owner.onTrouble();
-    if (this.state === "idle" && this.isEager) this.openLater();
+    if (this.state === "idle" && this.isShared && this.owner.isEager) this.openLater();
     this.onGone(sent);
   }
 
   /** Not at once: a server that accepts and hangs up would be called without end. */
-  protected openLater(): void {
-    this.losses++;
+  protected openLater(failedAttempts: number = ++this.losses): void {
     this.cancelRetry();
-    const delayMs = this.owner.retryDelayMs(this.losses);
+    const delayMs = this.owner.retryDelayMs(failedAttempts);
     this.cancelRetry = this.owner.schedule(delayMs, () => this.open());
-  }
-
-  /** Connect again as soon as it is lost. */
-  protected get isEager(): boolean {
-    return this.isShared && this.owner.isEager;
   }
 
   protected lose(sent: Failure, unsent: Failure): void {

@@ -113,14 +113,10 @@ export class SubscribedConnection extends Connection implements SubscriberConnec
     this.events.onUp();
   }
 
-  protected override get isEager(): boolean {
-    return true;
-  }
-
   protected override onGone(failure: Failure): void {
     if (this.isGone) return;
-    // A server that refuses what a client chose is not called again by itself, but these subscriptions shall last.
-    if (this.state === "idle" && failure.kind === "handshake") this.openLater();
+    // Others wait for the next request; subscriptions shall last.
+    if (this.state === "idle") this.openLater();
     this.events.onDown(failure);
   }
 

@@ -199,7 +199,7 @@ class WorkerDataPlane implements DataPlane {
     );
     const movable = all.filter(({ session }) => session.canMove);
     if (most === null) return movable;
-    const willing = movable.filter(({ session }) => !session.prefersToStay);
+    const willing = movable.filter(({ session }) => !session.frontend.prefersToStay);
     willing.sort((a, b) => Number(b.session.isIdle) - Number(a.session.isIdle));
     return willing.filter((_, index) => index < most);
   }
@@ -266,7 +266,7 @@ class WorkerDataPlane implements DataPlane {
         log,
         counters,
         colleagues: colleaguesInPool(colleagues, pool.name),
-        clientsEverywhere: () => this.clientsEverywhere(layout.base),
+        everywhere: (gauge) => this.everywhere(layout.base + gauge),
         leaseLimit: this.descriptors,
         makeRoom: () => this.descriptors.hasRoom || this.farewells.letGo(),
         refuse: (stream, words) => this.farewells.bid(stream, words),
@@ -278,20 +278,18 @@ class WorkerDataPlane implements DataPlane {
 
   private allClientsEverywhere(): number {
     return this.options.stats.pools.reduce(
-      (sum, { base }) => sum + this.clientsEverywhere(base),
+      (sum, { base }) => sum + this.everywhere(base + POOL.client_connections),
       0,
     );
   }
 
-  /** Sums the gauge that every worker keeps in the shared memory. */
-  private clientsEverywhere(poolBase: number): number {
+  /** Sums a gauge that every worker keeps in the shared memory. */
+  private everywhere(gauge: number): number {
     const { stats } = this.options;
     const { memory } = this;
-    let clients = 0;
-    for (let i = 0; i < stats.slots; i++) {
-      clients += memory[i * stats.stride + poolBase + POOL.client_connections]!;
-    }
-    return clients;
+    let sum = 0;
+    for (let i = 0; i < stats.slots; i++) sum += memory[i * stats.stride + gauge]!;
+    return sum;
   }
 
   private checkDeadlines(): void {

@@ -85,7 +85,8 @@ export class HandOver {
 
   /** It may have changed since it settled: its client left, or half of what is owed to it came. */
   private mayGo(session: Session): boolean {
-    if (session.canMove && session.needsFormat <= this.options.format) return session.isReadyToMove;
+    if (session.canMove && session.frontend.needsFormat <= this.options.format)
+      return session.isReadyToMove;
     this.waiting.delete(session);
     if (session.canMove) session.cancelMove();
     return false;

@@ -14,7 +14,7 @@ import { PoolRoute } from "../route/pool-route.ts";
 import type { MemcachePool } from "../session/memcache/memcache-pool.ts";
 import { CommandLearner } from "../session/redis/learn-commands.ts";
 import { Hubs } from "../session/redis/pubsub/hubs.ts";
-import type { RedisPool } from "../session/redis/redis-frontend.ts";
+import type { RedisPool } from "../session/redis/redis-pool.ts";
 import { VariantTable } from "../session/redis/variant-table.ts";
 import { Session } from "../session/session.ts";
 import type { SavedSession, SessionHost } from "../session/session-host.ts";
@@ -30,8 +30,8 @@ export interface PoolPlaneOptions {
   readonly counters: Float64Array;
   /** The same pool in other workers. */
   readonly colleagues: Colleagues;
-  /** Clients of this pool in all workers. */
-  readonly clientsEverywhere: () => number;
+  /** A gauge of this pool, over all workers. */
+  readonly everywhere: (gauge: number) => number;
   /** False: this process is out of file descriptors for clients. */
   readonly makeRoom: () => boolean;
   /** Says `words` to a client that may not stay; the result is what `accept` returns. */
@@ -42,6 +42,8 @@ export interface PoolPlaneOptions {
   readonly nextClientId: () => number;
   readonly onClientGone: (session: Session) => void;
 }
+
+const NONE: Buffer = Buffer.alloc(0);
 
 export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
   readonly turn: Turn;
@@ -95,6 +97,14 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
       isScattered: pool.distribution === "random",
       variants: this.variants,
       timeoutMs: pool.timeoutMs,
+      turn: options.turn,
+      colleagues: options.colleagues,
+      countShared: (by) => {
+        this.counters[this.countersBase + POOL.shared_subscriptions]! += by;
+      },
+      sharedElsewhere: () =>
+        options.everywhere(POOL.shared_subscriptions) -
+        this.counters[this.countersBase + POOL.shared_subscriptions]!,
       nextId: options.nextClientId,
     });
     this.protocol = createPoolProtocol(pool, this);
@@ -123,24 +133,31 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
 
   /** A client has connected. Null: it may not stay, was told why, and is to be closed. */
   accept(stream: Stream): StreamEvents | null {
-    const { pool, clientsEverywhere, makeRoom, refuse } = this.options;
+    const { pool, everywhere, makeRoom, refuse } = this.options;
     const isFull =
-      pool.clientConnectionsMax > 0 && clientsEverywhere() >= pool.clientConnectionsMax;
+      pool.clientConnectionsMax > 0 &&
+      everywhere(POOL.client_connections) >= pool.clientConnectionsMax;
     if (isFull || !makeRoom()) return refuse(stream, this.protocol.tooManyClients);
     this.counters[this.countersBase + POOL.client_connections_total]! += 1;
-    return this.addSession(stream, undefined, []);
+    return this.addSession(stream, undefined, NONE, []);
   }
 
   /** A client's connection that another worker had, with what it saved of the session. */
   adopt(stream: Stream, { client, input, output, descriptors }: SavedSession): StreamEvents {
-    const session = this.addSession(stream, client, descriptors);
-    session.resume(input, output);
+    const session = this.addSession(stream, client, output, descriptors);
+    session.resume(input);
     return session;
   }
 
   /** @param client what a frontend saved, or undefined for a new client */
-  private addSession(stream: Stream, client: unknown, descriptors: readonly number[]): Session {
+  private addSession(
+    stream: Stream,
+    client: unknown,
+    output: Buffer,
+    descriptors: readonly number[],
+  ): Session {
     const session = new Session(this, stream, this.lanes++);
+    session.inherit(output);
     session.attach(this.protocol.createFrontend(session, client, descriptors));
     this.sessions.add(session);
     this.counters[this.countersBase + POOL.client_connections]! += 1;
@@ -151,6 +168,10 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
     this.sessions.delete(session);
     this.counters[this.countersBase + POOL.client_connections]! -= 1;
     this.options.onClientGone(session);
+  }
+
+  random(): number {
+    return Math.random();
   }
 
   nextClientId(): number {

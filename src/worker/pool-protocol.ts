@@ -14,8 +14,9 @@ import {
   VARIANT_BINARY,
   VARIANT_TEXT,
 } from "../session/memcache/memcache-pool.ts";
-import type { RedisClientState } from "../session/redis/client-state.ts";
-import { RedisFrontend, type RedisPool } from "../session/redis/redis-frontend.ts";
+import type { SavedRedisClient } from "../session/redis/client-state.ts";
+import { RedisFrontend } from "../session/redis/redis-frontend.ts";
+import type { RedisPool } from "../session/redis/redis-pool.ts";
 import type { Session } from "../session/session.ts";
 
 export interface PoolProtocol {
@@ -38,7 +39,7 @@ export function createPoolProtocol(
       variants: shared.variants.protocols,
       tooManyClients: encodeError("ERR max number of clients reached"),
       createFrontend: (session, saved, descriptors) =>
-        new RedisFrontend(shared, session, saved as RedisClientState | undefined, descriptors),
+        new RedisFrontend(shared, session, saved as SavedRedisClient | undefined, descriptors),
     };
   }
   const variants: UpstreamProtocol[] = [];

@@ -136,10 +136,12 @@ test.each(["mutex", "dispatch"])(
       expect(crew).toMatchObject({ crew: round + 1, workers: 2, lost: 0 });
       if (round === 2) filesAtFirst = openFiles(proxy.pid);
     }
-    expect(openFiles(proxy.pid)).toBeLessThanOrEqual(filesAtFirst + 2);
+    await until("no more files are open", () => openFiles(proxy.pid) <= filesAtFirst + 2);
     // Whoever dies is replaced, on the sockets that the first program opened.
-    const killed = childrenOf(proxy.pid).filter(({ name }) => !name.includes("admin"));
-    expect(killed.length).toBe(mode === "dispatch" ? 3 : 2);
+    const traffic = () => childrenOf(proxy.pid).filter(({ name }) => !name.includes("admin"));
+    const count = mode === "dispatch" ? 3 : 2;
+    await until("the old crew is gone", () => traffic().length === count);
+    const killed = traffic();
     await load.stop();
     await visitors.stop();
     expect(visitors.errors).toEqual([]);
@@ -149,8 +151,8 @@ test.each(["mutex", "dispatch"])(
     expect(await late.ask("PING")).toBe("+PONG\r\n");
     late.close();
     if (mode === "dispatch") {
-      await until("the acceptor is replaced", () => acceptorOf(proxy.pid) > 0);
-      expect(killed.map(({ pid }) => pid)).not.toContain(acceptorOf(proxy.pid));
+      const isNew = (pid: number): boolean => pid > 0 && !killed.some((each) => each.pid === pid);
+      await until("the acceptor is replaced", () => isNew(acceptorOf(proxy.pid)));
     }
   },
 );
@@ -167,6 +169,15 @@ test("dispatch: WINCH lets the acceptor leave, too; who comes then waits for the
   waiting.close();
 });
 
+/** "" when the process has gone. */
+function uidOf(pid: number): string {
+  try {
+    return /^Uid:\t(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1] ?? "";
+  } catch {
+    return "";
+  }
+}
+
 test("a reload changes whom the processes run as", async () => {
   if (process.geteuid?.() !== 0) return;
   const nobody = findUser("nobody")!;
@@ -177,10 +188,7 @@ test("a reload changes whom the processes run as", async () => {
   const log = join(dirname(proxy.configFile), "log");
   rig.write(["accept: dispatch", "workers: 2", "user: nobody", `log: { file: ${log} }`]);
   await mustRun<ChangeResult>(proxy, "reload");
-  const uidsOf = (): string[] =>
-    childrenOf(proxy.pid).map(
-      ({ pid }) => /^Uid:\t(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1] ?? "",
-    );
+  const uidsOf = (): string[] => childrenOf(proxy.pid).map(({ pid }) => uidOf(pid));
   const expected = Array.from({ length: 4 }, () => `${nobody.uid}`);
   await until("the new crew is alone, as somebody else", () => uidsOf().join() === expected.join());
   expect(statSync(path).uid).toBe(nobody.uid);

@@ -70,8 +70,9 @@ async function connectMany(endpoint: Endpoint, count: number): Promise<Map<numbe
   return spread;
 }
 
+/** NaN, which nobody can kill, when there is none. */
 function processNamed(name: string): number {
-  return childrenOf(proxy.pid).find((child) => child.name === name)?.pid ?? 0;
+  return childrenOf(proxy.pid).find((child) => child.name === name)?.pid ?? Number.NaN;
 }
 
 describe.each(MODES)("%s", (mode) => {
@@ -121,7 +122,7 @@ test("mutex: one worker listens at a time, clients are shared, and a killed hold
   expect([...spread.keys()].sort()).toEqual([0, 1, 2]);
   const listeners = (): number[] => proxy.workerPids().filter((pid) => listeningWatched(pid) > 0);
   await until("exactly one listens", () => listeners().length === 1);
-  const [holder = 0] = listeners();
+  const [holder = Number.NaN] = listeners();
   process.kill(holder, "SIGKILL");
   await until("another one listens", () => listeners().some((pid) => pid !== holder));
   const late = await connect(unix);
@@ -151,11 +152,16 @@ test("dispatch: a connection given to a worker that dies is served by its succes
 
 test("dispatch: a killed acceptor is replaced, and nobody is refused meanwhile", async () => {
   await start("dispatch");
+  let acceptor = Number.NaN;
   for (let round = 1; round <= 3; round++) {
-    await until("it runs", () => processNamed("proxy acceptor") !== 0);
+    const killed = acceptor;
+    await until("another one runs", () => {
+      acceptor = processNamed("proxy acceptor");
+      return acceptor > 0 && acceptor !== killed;
+    });
     const settled = await connect(tcp);
     expect(await settled.ask("PING")).toBe("+PONG\r\n");
-    process.kill(processNamed("proxy acceptor"), "SIGKILL");
+    process.kill(acceptor, "SIGKILL");
     const next = await connect(tcp);
     expect(await next.ask("PING")).toBe("+PONG\r\n");
     expect(await settled.ask("PING")).toBe("+PONG\r\n");

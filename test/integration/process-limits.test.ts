@@ -77,7 +77,7 @@ test("rlimit_nofile: raised for all processes, or the log says how far", async (
   );
   const proxy = launch(["-c", file], ["prlimit", "--nofile=500:2000"]);
   await proxy.logged(/ supervisor ready /);
-  const [worker = 0] = proxy.workers().values();
+  const [worker = Number.NaN] = proxy.workers().values();
   const limit = /^Max open files\s+(\d+)\s+(\d+)/m.exec(
     readFileSync(`/proc/${worker}/limits`, "latin1"),
   );

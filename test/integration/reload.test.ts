@@ -304,7 +304,7 @@ test.each([true, false])("rebalance: %p", async (isOn) => {
     return Math.max(...clients) - Math.min(...clients);
   };
   // A worker that is replaced starts empty, and nobody comes anew: the other keeps what it has.
-  const [victim = 0] = proxy.workerPids();
+  const [victim = Number.NaN] = proxy.workerPids();
   process.kill(victim, "SIGKILL");
   await until(
     "it is replaced",

@@ -170,7 +170,7 @@ test("a killed admin process is replaced, and traffic does not notice", async ()
   const admins = (): number[] =>
     childrenOf(proxy.pid).flatMap(({ name, pid }) => (name === "proxy admin" ? [pid] : []));
   await until("the admin process has its name", () => admins().length === 1);
-  const [admin = 0] = admins();
+  const [admin = Number.NaN] = admins();
   const client = await connectClient(port);
   const { pid } = await client.ask("before");
   process.kill(admin, "SIGKILL");

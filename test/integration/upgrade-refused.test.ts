@@ -105,7 +105,7 @@ test("a supervisor that cannot be replaced goes on with the new workers, and say
   expect(errors).toContain("the workers are ");
   expect(errors).toContain("it has no memory");
   expect(await client.ask("PING")).toBe("+PONG\r\n");
-  const [victim = 0] = proxy.workerPids();
+  const [victim = Number.NaN] = proxy.workerPids();
   process.kill(victim, "SIGKILL");
   await until(
     "it is replaced",

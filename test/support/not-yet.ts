@@ -12,7 +12,6 @@ export const NOT_YET: readonly string[] = [
   "reset",
   "keyspace",
   "scan",
-  "blocking",
   "publishing",
   "watching",
   "help",

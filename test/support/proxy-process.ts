@@ -42,7 +42,7 @@ export function proxyCommand(binary: string | undefined = process.env["PROXY_BIN
 }
 
 /**
- * Starts the proxy and waits until every `listen` of its configuration accepts connections.
+ * Starts the proxy and waits until it says that all its workers are ready. Nobody has connected to it by then.
  * @throws with its log when it ends or does not listen in time.
  */
 export async function startProxy(options: ProxyOptions): Promise<ProxyProcess> {
@@ -53,9 +53,9 @@ export async function startProxy(options: ProxyOptions): Promise<ProxyProcess> {
   const args = [...(await statsArguments(options.args ?? [])), ...(options.args ?? [])];
   const program = [...(options.wrapper ?? []), ...proxyCommand(options.binary)];
   const command = [...program, "-c", configFile, ...args];
-  // The sockets listen before the workers are there: connections would do, but who asks for the workers wants them.
-  const isReady = (log: string): boolean => log.includes(" ready version=");
-  const server = await startServer(command, directory, endpoints, "SIGTERM", isReady);
+  // Its sockets listen before that. A connection to try them would count as a client, for a moment.
+  const isReady = (log: string): boolean => log.includes(" supervisor ready version=");
+  const server = await startServer(command, directory, [], "SIGTERM", isReady);
   return {
     pid: server.pid,
     configFile,

@@ -124,10 +124,10 @@ const MERGES: Readonly<Record<string, Merge>> = {
   agg_logical_or: "or",
 };
 
-const LOCAL = /^(PING|ECHO|QUIT|AUTH|SELECT|HELLO|RESET|INFO|CLIENT\|.*)$/;
+const LOCAL = /^(PING|ECHO|QUIT|AUTH|SELECT|HELLO|RESET|CLIENT\|.*)$/;
 const TRANSACTION = /^(MULTI|EXEC|DISCARD|WATCH|UNWATCH)$/;
 const SCRIPT = /^(EVAL|EVAL_RO|EVALSHA|EVALSHA_RO|FCALL|FCALL_RO|SCRIPT\|.*|FUNCTION\|.*)$/;
-const SPECIAL = /^(SCAN|RANDOMKEY|WAIT)$/;
+const SPECIAL = /^(INFO|RANDOMKEY|SCAN|SLOWLOG\|GET|WAIT|WAITAOF)$/;
 /** Administrative for Redis, but harmless to the others behind a shared proxy. */
 const HARMLESS = /^(CONFIG\|GET|MODULE\|LIST|SLOWLOG\|(GET|LEN)|LATENCY\|(?!RESET).*)$/;
 /** Harmful although Redis does not flag them as administrative. */

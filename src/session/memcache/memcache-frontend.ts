@@ -19,7 +19,6 @@ export interface MemcacheClientState {
 
 export class MemcacheFrontend implements Frontend {
   readonly descriptors: readonly number[] = [];
-  readonly movesUnsettled: boolean = false;
   readonly needsFormat: number = 1;
   readonly prefersToStay: boolean = false;
   private readonly pool: MemcachePool;
@@ -32,6 +31,10 @@ export class MemcacheFrontend implements Frontend {
     this.session = session;
     if (saved === undefined || saved.protocol === null) return;
     this.chosen = this.create(saved.protocol === "binary", saved.toSkip);
+  }
+
+  get isReadyToMove(): boolean {
+    return this.session.isSettled;
   }
 
   get need(): number {

@@ -4,22 +4,15 @@
  * No need to settle first: each goes over the same connections as the client's other requests, so every server sees it in
  * its place among them.
  */
-import type { Failure, Upstream } from "../../api/upstream.ts";
 import type { Command } from "../../protocol/redis/command.ts";
 import { encodeError } from "../../protocol/redis/encode.ts";
 import { isError, mergeReplies } from "../../protocol/redis/merge-replies.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
 import { forwardToAny } from "./any-server.ts";
-import { type Answer, Collector } from "./collector.ts";
+import { askAll } from "./ask.ts";
+import type { Answer } from "./collector.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
 import { MISMATCH } from "./refusals.ts";
-
-/** Bytes that never change; one request. */
-interface Request {
-  readonly bytes: Buffer;
-  readonly start: number;
-  readonly end: number;
-}
 
 /**
  * Sends the request at hand to all servers and answers with their replies merged as `command.merge` says.
@@ -42,55 +35,6 @@ export function broadcast(
   // To stop what runs too long on some servers must not fail because others are down.
   const reach = command.merge === "one_ok" ? "available" : "all";
   return askAll(client, { requests: [view], reach, merge });
-}
-
-export interface Question {
-  readonly requests: readonly Request[];
-  /** "all": if a server cannot be asked, nothing is sent, and the client gets an error. "available": its answers are failures. */
-  readonly reach: "all" | "available";
-  /** Makes the reply: gets the answers to the first request in the order of the servers, then those to the second …. */
-  readonly merge: (answers: readonly Answer[]) => Buffer;
-}
-
-/** Sends the same requests to all servers. @returns false: not now, see Handler */
-export function askAll(client: RedisFrontend, { requests, reach, merge }: Question): boolean {
-  const { session, pool } = client;
-  const { upstreams } = pool.route;
-  const refusals = upstreams.map((upstream) => refusalOf(client, upstream));
-  const refusal = refusals.find((failure) => failure !== null) ?? null;
-  if (refusal !== null && reach === "all") {
-    client.refuse(encodeError(`ERR ${refusal.text}; all servers are needed, none was asked`));
-    return true;
-  }
-  const isAsked = (index: number): boolean => refusals[index] === null;
-  for (const upstream of upstreams) {
-    const connection = client.connectionTo(upstream);
-    if (!isAsked(upstream.index) || !connection.isFull) continue;
-    session.waitFor(connection);
-    return false;
-  }
-  client.flushRun();
-  const token = session.ring.open();
-  const collector = new Collector(upstreams.length * requests.length, (answers) =>
-    session.reply(token, merge(answers)),
-  );
-  for (const [number, { bytes, start, end }] of requests.entries()) {
-    for (const [index, upstream] of upstreams.entries()) {
-      const part = number * upstreams.length + index;
-      const failure = refusals[index]!;
-      if (failure !== null) collector.onFailure(part, 1, failure);
-      else client.connectionTo(upstream).send(bytes, start, end, collector, part, 1);
-    }
-  }
-  return true;
-}
-
-/** Why `upstream` cannot be asked now, or null. */
-export function refusalOf(client: RedisFrontend, upstream: Upstream): Failure | null {
-  const { refusal } = client.connectionTo(upstream);
-  if (refusal !== null || !upstream.isEjected) return refusal;
-  const text = `Connection refused (server ${upstream.name} is ejected)`;
-  return { kind: "ejected", wasSent: false, text };
 }
 
 function replyOf(client: RedisFrontend, command: Command, answers: readonly Answer[]): Buffer {

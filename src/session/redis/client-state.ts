@@ -1,4 +1,5 @@
 import type { RespVersion } from "../../protocol/redis/encode.ts";
+import type { SavedConnections } from "./own-connections.ts";
 import type { SavedSubscriptions } from "./pubsub/subscriber.ts";
 import type { SavedQueue } from "./transaction-queue.ts";
 
@@ -21,10 +22,15 @@ export interface RedisClientState {
   user: string | null;
   /** null: its requests go as whoever the pool is. */
   password: string | null;
-  /** Absent: neither in MULTI nor watching. Only as saved: a living client's is in its frontend. */
-  transaction?: SavedTransaction;
-  /** Absent: subscribed to nothing. Only as saved, too. */
-  subscriptions?: SavedSubscriptions;
+}
+
+/** What is saved of a client: with what only its frontend has while it lives. */
+export interface SavedRedisClient extends RedisClientState {
+  readonly connections?: SavedConnections | undefined;
+  /** Absent: neither in MULTI nor watching. */
+  readonly transaction?: SavedTransaction | undefined;
+  /** Absent: subscribed to nothing. */
+  readonly subscriptions?: SavedSubscriptions | undefined;
 }
 
 export function startState(id: number, isAuthenticated: boolean): RedisClientState {
@@ -32,6 +38,20 @@ export function startState(id: number, isAuthenticated: boolean): RedisClientSta
     ...{ id, name: "", libraryName: "", libraryVersion: "", isAuthenticated, version: 2 },
     ...{ database: 0, user: null, password: null },
   };
+}
+
+/** What programs that read no more than format 1 of parcels know of a client. */
+const KNOWN_SINCE_FORMAT_1: ReadonlySet<string> = new Set([
+  ...["id", "name", "libraryName", "libraryVersion", "isAuthenticated", "version"],
+]);
+
+/** The lowest format of parcels whose readers understand all that `saved` says. */
+export function formatFor(saved: SavedRedisClient): number {
+  const unset: Readonly<Record<string, unknown>> = { ...startState(saved.id, true) };
+  const isNew = Object.entries(saved).some(
+    ([field, value]) => !KNOWN_SINCE_FORMAT_1.has(field) && value !== unset[field],
+  );
+  return isNew ? 2 : 1;
 }
 
 export interface TransactionProgress {

@@ -79,7 +79,7 @@ class Gather implements ReplySink {
   }
 
   onFailure(part: number, _count: number, failure: Failure): void {
-    this.fail(part, this.session!.failureReply(failure, this.token));
+    this.fail(part, this.session!.frontend.failureReply(failure, this.token));
     this.partDone();
   }
 

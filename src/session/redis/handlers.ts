@@ -9,6 +9,7 @@ import { answerLocally } from "./local-commands.ts";
 import { handlePubSub } from "./pubsub/handler.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
 import { handleScript } from "./scripts.ts";
+import { handleSpecial } from "./special.ts";
 import { handleTransaction } from "./transaction.ts";
 
 /**
@@ -26,18 +27,11 @@ export const HANDLERS: Readonly<Record<Exclude<Disposition, "key" | "keys" | "sp
   pubsub: handlePubSub,
   script: handleScript,
   local: answerLocally,
-  special: notYet,
+  special: handleSpecial,
   refused: refuse,
 };
 
 function refuse(client: RedisFrontend, command: Command): boolean {
   client.refuse(encodeError(`ERR ${command.refusal}`));
-  return true;
-}
-
-function notYet(client: RedisFrontend, command: Command): boolean {
-  client.refuse(
-    encodeError(`ERR '${command.name.replace("|", " ")}' is not supported through this proxy`),
-  );
   return true;
 }

@@ -1,13 +1,39 @@
 /** Commands with several keys that cannot be split: all keys must be on one server. */
 import type { Route, Upstream } from "../../api/upstream.ts";
 import type { Command } from "../../protocol/redis/command.ts";
+import { encodeError } from "../../protocol/redis/encode.ts";
 import { findKeys } from "../../protocol/redis/find-keys.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
+import type { RedisFrontend } from "./redis-frontend.ts";
+import { NO_SERVER } from "./refusals.ts";
 
 const keys: number[] = [];
 
+/** The one server that has all keys of the request at hand; null: there is none, and the client was told. */
+export function serverOfKeys(
+  client: RedisFrontend,
+  command: Command,
+  view: RequestView,
+): Upstream | null {
+  const { route, hashTag } = client.pool;
+  const fault = refusedOption(command, view, route.upstreams.length);
+  if (fault !== null) {
+    client.refuse(encodeError(`ERR ${fault}`));
+    return null;
+  }
+  const picked = pickForKeys(command, view, route);
+  if (picked === "none") client.refuse(NO_SERVER);
+  else if (picked === "cross_server")
+    client.refuse(encodeError(crossServerFault(command, hashTag)));
+  else if (picked === "no_keys") {
+    const text = `ERR '${command.name}' names no key, so no server can be chosen for it`;
+    client.refuse(encodeError(text));
+  } else return picked;
+  return null;
+}
+
 /** The server that holds all keys; "none": it is ejected; "no_keys": nothing to choose by. */
-export function pickForKeys(
+function pickForKeys(
   command: Command,
   view: RequestView,
   route: Route,

@@ -10,7 +10,6 @@ import {
 import type { RequestView } from "../../protocol/redis/request-view.ts";
 import { checkPassword } from "./auth.ts";
 import type { RedisClientState } from "./client-state.ts";
-import { infoText } from "./info.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
 import { wrongArity } from "./refusals.ts";
 
@@ -32,7 +31,6 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   "CLIENT|SETNAME": setName,
   "CLIENT|SETINFO": setInfo,
   "CLIENT|HELP": (frontend) => help(frontend, CLIENT_HELP),
-  INFO: ({ state }, view) => encodeValue(infoText(texts(view, 1)), state.version),
 };
 
 /** Answers a command whose disposition is "local". */
@@ -57,12 +55,6 @@ export function answerLocally(
 /** A copy of argument i. */
 function argument(view: RequestView, i: number): Buffer {
   return Buffer.from(view.bytes.subarray(view.from(i), view.to(i)));
-}
-
-function texts(view: RequestView, from: number): string[] {
-  const found: string[] = [];
-  for (let i = from; i < view.count; i++) found.push(view.text(i));
-  return found;
 }
 
 function ping(_frontend: RedisFrontend, view: RequestView, command: Command): Buffer {

@@ -3,46 +3,32 @@
  *
  * Neighbouring requests for one connection form a run: they go as one range, and cost one copy.
  */
-import type { Colleagues } from "../../api/colleagues.ts";
-import type { Failure, Lease, Route, Upstream, UpstreamConnection } from "../../api/upstream.ts";
+import type { Failure, Lease, Upstream, UpstreamConnection } from "../../api/upstream.ts";
 import type { Command } from "../../protocol/redis/command.ts";
-import type { CommandTable } from "../../protocol/redis/command-table.ts";
 import { encodeError } from "../../protocol/redis/encode.ts";
 import { RequestScanner } from "../../protocol/redis/request-scanner.ts";
 import { RequestView } from "../../protocol/redis/request-view.ts";
 import type { Frontend } from "../frontend.ts";
 import type { Session } from "../session.ts";
-import { type RedisClientState, startState } from "./client-state.ts";
+import type { Block } from "./block.ts";
+import {
+  formatFor,
+  type RedisClientState,
+  type SavedRedisClient,
+  startState,
+} from "./client-state.ts";
 import { findCommand } from "./find-command.ts";
 import { HANDLERS } from "./handlers.ts";
-import { crossServerFault, pickForKeys, refusedOption } from "./keys-command.ts";
-import type { CommandLearner } from "./learn-commands.ts";
-import type { Hubs } from "./pubsub/hubs.ts";
+import { serverOfKeys } from "./keys-command.ts";
+import { adoptConnections, ownConnections, saveConnections } from "./own-connections.ts";
 import { dropSubscriptions, restoreSubscriptions } from "./pubsub/subscribe.ts";
 import { updateMode } from "./pubsub/subscribed-mode.ts";
 import type { Subscriber } from "./pubsub/subscriber.ts";
+import type { RedisPool } from "./redis-pool.ts";
 import { NO_SERVER, wrongArity } from "./refusals.ts";
 import { Splitter } from "./split.ts";
 import { Transaction } from "./transaction.ts";
-import type { Variant, VariantTable } from "./variant-table.ts";
-
-/** What the Redis sessions of one pool share. */
-export interface RedisPool {
-  readonly route: Route;
-  /** The commands that this pool knows, and what becomes of each. */
-  readonly commands: CommandTable;
-  readonly learner: CommandLearner;
-  /** Clients must AUTH with it; null: they need not. */
-  readonly password: string | null;
-  readonly hashTag: string | null;
-  readonly variants: VariantTable;
-  readonly hubs: Hubs;
-  /** The same pool in other workers. */
-  readonly colleagues: Colleagues;
-  nextClientId(): number;
-  /** Counts requests, and among them those that no server saw, into the pool's statistics. */
-  count(requests: number, local: number, protocolErrors: number): void;
-}
+import type { Variant } from "./variant-table.ts";
 
 /** What takes every request of a client that is in a state of its own (a transaction, RESP2 subscriptions). */
 export interface Mode {
@@ -71,6 +57,10 @@ export class RedisFrontend implements Frontend {
   isDeferred = false;
   /** What this client has of its own; requests for that server go there. */
   pin: Lease | null = null;
+  /** What it waits for, if that may take as long as it likes. */
+  block: Block | null = null;
+  /** What it has besides, for as long as a reply is owed that comes over them. */
+  readonly leases: Set<Lease> = new Set();
   /** Since the first MULTI or WATCH. */
   transaction: Transaction | null = null;
 
@@ -100,8 +90,8 @@ export class RedisFrontend implements Frontend {
   constructor(
     pool: RedisPool,
     session: Session,
-    state?: RedisClientState,
-    _descriptors: readonly number[] = [],
+    state?: SavedRedisClient,
+    descriptors: readonly number[] = [],
   ) {
     this.pool = pool;
     this.session = session;
@@ -116,9 +106,11 @@ export class RedisFrontend implements Frontend {
     this.scanner.isAuthenticated = this.state.isAuthenticated;
     this.view = new RequestView();
     this.splitter = new Splitter(this);
-    const { transaction, subscriptions } = this.state;
-    if (transaction !== undefined) this.transaction = Transaction.restore(this, transaction);
-    if (subscriptions !== undefined) restoreSubscriptions(this, subscriptions);
+    adoptConnections(this, state?.connections, descriptors);
+    if (state?.transaction !== undefined) {
+      this.transaction = Transaction.restore(this, state.transaction);
+    }
+    if (state?.subscriptions !== undefined) restoreSubscriptions(this, state.subscriptions);
   }
 
   get need(): number {
@@ -166,39 +158,39 @@ export class RedisFrontend implements Frontend {
     return reply;
   }
 
-  saveState(): RedisClientState {
-    const state = { ...this.state };
-    delete state.transaction;
-    delete state.subscriptions;
-    const transaction = this.transaction?.save() ?? null;
-    if (transaction !== null) state.transaction = transaction;
-    if (this.subscriber !== null) state.subscriptions = this.subscriber.save();
-    return state;
+  saveState(): SavedRedisClient {
+    const transaction = this.transaction?.save() ?? undefined;
+    const subscriptions = this.subscriber?.save();
+    return { ...this.state, connections: saveConnections(this), transaction, subscriptions };
   }
 
   get descriptors(): readonly number[] {
-    return [];
+    return ownConnections(this).map(({ fd }) => fd);
   }
 
-  get movesUnsettled(): boolean {
-    return false;
+  get isReadyToMove(): boolean {
+    if (!this.session.isSettled && this.block === null) return false;
+    return ownConnections(this).every(({ isMovable }) => isMovable);
   }
 
   get needsFormat(): number {
-    return this.prefersToStay || this.transaction?.isGoingOn === true ? 2 : 1;
+    return formatFor(this.saveState());
   }
 
   get prefersToStay(): boolean {
-    return this.pin !== null || this.mode !== null;
+    return this.pin !== null || this.block !== null || this.mode !== null;
   }
 
   leave(): void {
+    this.block?.leave();
     this.pin?.leave();
     this.pin = null;
   }
 
   close(): void {
     dropSubscriptions(this);
+    this.block?.abandon();
+    for (const lease of this.leases) lease.release(false);
     this.pin?.release(false);
     this.pin = null;
     this.pool.variants.release(this.variant);
@@ -387,21 +379,7 @@ export class RedisFrontend implements Frontend {
 
   /** Sends the request at hand to the one server that has all of its keys. */
   forwardKeys(view: RequestView, command: Command): boolean {
-    const { route, hashTag } = this.pool;
-    const fault = refusedOption(command, view, route.upstreams.length);
-    if (fault !== null) {
-      this.refuse(encodeError(`ERR ${fault}`));
-      return true;
-    }
-    const picked = pickForKeys(command, view, route);
-    if (picked === "none") this.refuse(NO_SERVER);
-    else if (picked === "no_keys")
-      this.refuse(
-        encodeError(`ERR '${command.name}' names no key, so no server can be chosen for it`),
-      );
-    else if (picked === "cross_server")
-      this.refuse(encodeError(crossServerFault(command, hashTag)));
-    else return this.forwardTo(this.connectionTo(picked), view);
-    return true;
+    const upstream = serverOfKeys(this, command, view);
+    return upstream === null || this.forwardTo(this.connectionTo(upstream), view);
   }
 }

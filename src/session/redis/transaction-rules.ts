@@ -17,8 +17,6 @@ const ANSWERED_AT_EXEC =
 const SUBSCRIPTION = /^[PS]?(UN)?SUBSCRIBE$/;
 /** About whatever is on their server, which in a sharded pool is no more than a part. */
 const PARTIAL = /^(SCAN|RANDOMKEY|INFO|PUBSUB\|.*|SCRIPT\|.*|FUNCTION\|.*)$/;
-/** Their channel is on one server, like a key. */
-const PUBLISH = /^S?PUBLISH$/;
 
 /** The proxy answers `command` itself when EXEC comes to it. */
 export function isAnsweredAtExec({ disposition, name }: Command): boolean {
@@ -61,11 +59,7 @@ export function serverFor(
   const [only] = route.upstreams;
   if (only !== undefined && route.upstreams.length === 1) return only.isEjected ? NO_SERVER : only;
   // What keys these are cannot be told from all requests: the server will find the same fault with those.
-  let count = findKeys(command, view, keys);
-  if (PUBLISH.test(command.name)) {
-    keys[0] = 1;
-    count = 1;
-  }
+  const count = findKeys(command, view, keys);
   if (count <= 0) return "any";
   const picked = pickFor(keys, view, route);
   if (picked === "none") return NO_SERVER;

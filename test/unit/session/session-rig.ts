@@ -18,7 +18,7 @@ import { Turn, type Wakeable } from "../../../src/base/turn.ts";
 import { CommandTable } from "../../../src/protocol/redis/command-table.ts";
 import { RequestScanner } from "../../../src/protocol/redis/request-scanner.ts";
 import { RequestView } from "../../../src/protocol/redis/request-view.ts";
-import type { RedisClientState } from "../../../src/session/redis/client-state.ts";
+import type { SavedRedisClient } from "../../../src/session/redis/client-state.ts";
 import { CommandLearner } from "../../../src/session/redis/learn-commands.ts";
 import { Hubs } from "../../../src/session/redis/pubsub/hubs.ts";
 import { RedisFrontend } from "../../../src/session/redis/redis-frontend.ts";
@@ -250,7 +250,7 @@ export function createRig(
   options: {
     servers?: number;
     password?: string;
-    state?: RedisClientState;
+    state?: SavedRedisClient;
     answerOf?: AnswerOf;
   } = {},
 ): Rig {
@@ -317,7 +317,12 @@ export function createRig(
     hashTag: null,
     colleagues: noColleagues(),
     variants,
-    hubs: new Hubs({ route, isScattered: false, timeoutMs: null, variants, nextId: nextClientId }),
+    hubs: new Hubs({
+      ...{ route, isScattered: false, timeoutMs: null, variants, turn },
+      ...{ colleagues: noColleagues(), nextId: nextClientId },
+      ...{ countShared() {}, sharedElsewhere: () => 0 },
+    }),
+    random: () => 0.5,
     nextClientId,
     count() {},
   };

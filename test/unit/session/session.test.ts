@@ -253,7 +253,8 @@ describe("a session that moves", () => {
 
     const state = JSON.parse(JSON.stringify(saved.client)) as never;
     const next = createRig({ servers: 2, state });
-    next.session.resume(saved.input, saved.output);
+    next.session.inherit(saved.output);
+    next.session.resume(saved.input);
     next.input(`T\r\n$2\r\nv3\r\n${multibulk(["CLIENT", "GETNAME"])}`);
     await next.settle();
     expect(rig.stream.output + next.stream.output).toBe(

@@ -52,7 +52,7 @@ function fakeSession(fd: number): { session: Session; settle: () => void; log: s
     fd,
     canMove: true,
     isReadyToMove: false,
-    needsFormat: 1,
+    frontend: { needsFormat: 1 },
     beginMove: (callback: () => void) => {
       log.push("begin");
       onSettled = callback;

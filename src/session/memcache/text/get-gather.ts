@@ -91,7 +91,7 @@ export class GetGather implements ReplySink {
   onFailure(part: number, count: number, failure: Failure): void {
     for (let i = 0; i < count; i++) {
       if (!this.deadIsMiss) {
-        this.fail(part + i, this.session!.failureReply(failure, this.token));
+        this.fail(part + i, this.session!.frontend.failureReply(failure, this.token));
       }
       this.partDone();
     }

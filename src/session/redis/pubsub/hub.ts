@@ -5,10 +5,11 @@
  * Whatever a client changes is confirmed to it only when the servers concerned have answered. So it gets no message from
  * before its subscription, misses none from after it, and gets all from before it unsubscribed.
  */
-import type { Failure, Upstream } from "../../../api/upstream.ts";
+import type { Failure } from "../../../api/upstream.ts";
 import { encodeError } from "../../../protocol/redis/encode.ts";
 import { matchesGlob } from "../../../protocol/redis/glob.ts";
 import { NO_SERVER } from "../refusals.ts";
+import type { Reach } from "./census.ts";
 import { KINDS, type Kind } from "./kinds.ts";
 import type { LinkEvents, Outcome } from "./link.ts";
 import { type LeftLink, Links, type LinksOptions } from "./links.ts";
@@ -20,6 +21,8 @@ export interface HubOptions extends LinksOptions {
   readonly id: string;
   /** How long servers may take to confirm; null: as long as they like. */
   readonly timeoutMs: number | null;
+  /** Told of each subscription beyond a topic's first, and of its end (-1). */
+  countShared(by: number): void;
 }
 
 /** Why a client's wish came to nothing: a server's error or the proxy's, or a failure; null: it did not. */
@@ -38,12 +41,6 @@ interface Change {
   startedMs: number;
   /** The first that went wrong. */
   fault: Fault;
-}
-
-/** What a message comes to: copies that its server sends to this hub, and clients that get them. */
-export interface Reach {
-  copies: number;
-  clients: number;
 }
 
 type Topics = Readonly<Record<Kind, Map<string, Topic>>>;
@@ -123,7 +120,7 @@ export class Hub implements LinkEvents {
     const left: Topic[] = [];
     for (const kind of KINDS) {
       for (const topic of subscriber.topics[kind].values()) {
-        topic.subscribers.delete(subscriber);
+        this.take(topic, subscriber);
         if (subscriber.leaving.has(topic)) continue;
         topic.members--;
         left.push(topic);
@@ -138,10 +135,7 @@ export class Hub implements LinkEvents {
     const names = { channel: channels, pattern: patterns, shard: shards };
     for (const kind of KINDS) {
       const topics = names[kind].map((name) => this.join(kind, name));
-      for (const topic of topics) {
-        topic.subscribers.add(subscriber);
-        subscriber.topics[kind].set(topic.name, topic);
-      }
+      for (const topic of topics) this.give(topic, subscriber);
       for (const [link, homes] of byLink(homesOf(topics))) link.want(kind, homes);
     }
   }
@@ -194,7 +188,7 @@ export class Hub implements LinkEvents {
   }
 
   private endJoining({ topics, subscriber, fault, onDone }: Change): void {
-    // A pattern shall do as long as one of its servers is there; the others follow when they are back.
+    // One server that is there is enough; the others follow when they are back.
     const missing = topics.find((topic) => !topic.isOn);
     const hasFailed = Buffer.isBuffer(fault) || missing !== undefined;
     if (hasFailed || subscriber.isGone) {
@@ -203,8 +197,7 @@ export class Hub implements LinkEvents {
     } else {
       for (const topic of topics) {
         if (topic.subscribers.has(subscriber)) topic.members--;
-        topic.subscribers.add(subscriber);
-        subscriber.topics[topic.kind].set(topic.name, topic);
+        else this.give(topic, subscriber);
       }
     }
     if (subscriber.total === 0) this.subscribers.delete(subscriber);
@@ -215,12 +208,24 @@ export class Hub implements LinkEvents {
   private endLeaving({ topics, subscriber, onDone }: Change): void {
     subscriber.leaving = new Set();
     for (const topic of topics) {
-      topic.subscribers.delete(subscriber);
+      this.take(topic, subscriber);
       subscriber.topics[topic.kind].delete(topic.name);
       this.forgetIfUnused(topic);
     }
     if (subscriber.total === 0) this.subscribers.delete(subscriber);
     onDone(null);
+  }
+
+  private give(topic: Topic, subscriber: Subscriber): void {
+    subscriber.topics[topic.kind].set(topic.name, topic);
+    topic.subscribers.add(subscriber);
+    if (topic.subscribers.size > 1) this.options.countShared(1);
+  }
+
+  private take(topic: Topic, subscriber: Subscriber): void {
+    if (topic.subscribers.delete(subscriber) && topic.subscribers.size > 0) {
+      this.options.countShared(-1);
+    }
   }
 
   /** Takes those that nobody wants any more from the servers. */
@@ -250,7 +255,7 @@ export class Hub implements LinkEvents {
     for (const { client } of [...topic.subscribers]) client.session.close();
   }
 
-  /** Servers were ejected or came back: channels move as keys do. */
+  /** Servers were ejected or came back: shard channels move as keys do. */
   onRouteChange(): void {
     for (const kind of KINDS) {
       const left: Home[] = [];
@@ -273,8 +278,8 @@ export class Hub implements LinkEvents {
     for (const change of this.changes) {
       if (change.startedMs < 0) change.startedMs = nowMs;
       if (timeoutMs === null || nowMs - change.startedMs <= timeoutMs) continue;
-      const cause = `no confirmation from the servers within ${timeoutMs} ms`;
-      change.fault = encodeError(`ERR Connection timed out (${cause})`);
+      const text = `Connection timed out (no confirmation from the servers within ${timeoutMs} ms)`;
+      change.fault ??= { kind: "timeout", wasSent: true, text };
       this.end(change);
     }
     this.links.checkDeadlines(nowMs);
@@ -282,16 +287,26 @@ export class Hub implements LinkEvents {
 
   // Who gets what
 
-  /** What a message for `name` that is published on `upstream` comes to. */
-  reach(kind: Kind, name: string, upstream: Upstream): Reach {
-    const reach = { copies: 0, clients: 0 };
-    const topic = this.topics[kind].get(name);
-    if (topic !== undefined) addReach(reach, topic, upstream);
-    if (kind !== "channel") return reach;
-    for (const pattern of this.topics.pattern.values()) {
-      if (matchesGlob(pattern.name, name)) addReach(reach, pattern, upstream);
+  /** What a message for `name` that is published on the server called `server` comes to. */
+  reach(kind: Kind, name: string, server: string): Reach {
+    let copies = 0;
+    let clients = 0;
+    for (const { homes, subscribers } of this.topicsOf(kind, name)) {
+      if (!homes.some(({ isOn, link }) => isOn && link.upstream.name === server)) continue;
+      copies++;
+      clients += subscribers.size;
     }
-    return reach;
+    return { copies, clients };
+  }
+
+  /** Everything that a message for `name` belongs to. */
+  private *topicsOf(kind: Kind, name: string): Generator<Topic> {
+    const topic = this.topics[kind].get(name);
+    if (topic !== undefined) yield topic;
+    if (kind !== "channel") return;
+    for (const pattern of this.topics.pattern.values()) {
+      if (matchesGlob(pattern.name, name)) yield pattern;
+    }
   }
 
   /** Subscriptions to exactly `name`: those that this hub has with servers, and those that clients have with it. */
@@ -306,12 +321,6 @@ export class Hub implements LinkEvents {
     const { channel, shard, pattern } = this.topics;
     return kind === "shard" ? shard.has(name) : channel.has(name) || pattern.size > 0;
   }
-}
-
-function addReach(reach: Reach, { homes, subscribers }: Topic, upstream: Upstream): void {
-  if (!homes.some(({ isOn, link }) => isOn && link.upstream === upstream)) return;
-  reach.copies++;
-  reach.clients += subscribers.size;
 }
 
 function* homesOf(topics: Iterable<Topic>): Generator<Home> {

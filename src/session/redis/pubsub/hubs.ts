@@ -1,35 +1,41 @@
 /** The hubs of one pool in one worker: one for each user that clients are, and those that came from other processes. */
-import type { Route, Upstream } from "../../../api/upstream.ts";
+import type { Colleagues } from "../../../api/colleagues.ts";
+import type { Route } from "../../../api/upstream.ts";
+import type { Turn } from "../../../base/turn.ts";
 import type { RedisFrontend } from "../redis-frontend.ts";
 import type { VariantTable } from "../variant-table.ts";
-import { Hub, type Reach } from "./hub.ts";
+import { Census, type Question, type Reach } from "./census.ts";
+import { Hub } from "./hub.ts";
 import type { Kind } from "./kinds.ts";
 import type { LeftLink } from "./links.ts";
 import { type SavedSubscriptions, Subscriber } from "./subscriber.ts";
 
 export interface HubsOptions {
   readonly route: Route;
-  /** See LinksOptions. */
   readonly isScattered: boolean;
   readonly timeoutMs: number | null;
   readonly variants: VariantTable;
+  readonly turn: Turn;
+  /** The same pool in other workers. */
+  readonly colleagues: Colleagues;
+  /** Counts subscriptions beyond the first to the same topic in one hub: these are what servers do not see. */
+  countShared(by: number): void;
+  /** How many there are in other workers. */
+  sharedElsewhere(): number;
   /** A number that nobody in any process gets twice. */
   nextId(): number;
 }
 
 export class Hubs {
   private readonly options: HubsOptions;
+  private readonly census: Census;
   private readonly hubs: Map<string, Hub> = new Map();
   /** Links that came for hubs none of whose clients has come yet. */
   private readonly arrivals: Map<string, LeftLink[]> = new Map();
 
   constructor(options: HubsOptions) {
     this.options = options;
-  }
-
-  /** Some client may be subscribed to something. */
-  get isActive(): boolean {
-    return this.hubs.size > 0;
+    this.census = new Census(options.turn, options.colleagues, (question) => this.count(question));
   }
 
   get all(): Iterable<Hub> {
@@ -70,8 +76,7 @@ export class Hubs {
   }
 
   private createHub(id: string, variant: number, arrivals: LeftLink[] | null): Hub {
-    const { route, isScattered, timeoutMs } = this.options;
-    const hub = new Hub({ id, variant, route, isScattered, timeoutMs }, arrivals);
+    const hub = new Hub({ ...this.options, id, variant }, arrivals);
     this.hubs.set(id, hub);
     return hub;
   }
@@ -89,16 +94,38 @@ export class Hubs {
     }
   }
 
-  /** See Hub; the sum of all. */
-  reach(kind: Kind, name: string, upstream: Upstream): Reach {
-    return sumOf([...this.all].map((hub) => hub.reach(kind, name, upstream)));
+  /**
+   * How many clients there are, of which servers have `counted` so many, hubs for clients among them. Calls back once, maybe
+   * at once.
+   */
+  countClients(question: Question, counted: number, onDone: (clients: number) => void): void {
+    const own = this.count(question);
+    const others = counted - own.copies;
+    const mayBeShared = question[2] === null || this.options.sharedElsewhere() > 0;
+    if (others <= 0) onDone(own.clients);
+    else if (!mayBeShared) onDone(own.clients + others);
+    else {
+      this.census.ask(question, ({ copies, clients }) => {
+        onDone(own.clients + Math.max(others - copies, 0) + clients);
+      });
+    }
   }
 
-  subscribersOf(kind: Kind, name: string): Reach {
-    return sumOf([...this.all].map((hub) => hub.subscribersOf(kind, name)));
+  /** In this worker. */
+  private count([kind, name, server]: Question): Reach {
+    let copies = 0;
+    let clients = 0;
+    for (const hub of this.hubs.values()) {
+      const reach = server === null ? hub.subscribersOf(kind, name) : hub.reach(kind, name, server);
+      copies += reach.copies;
+      clients += reach.clients;
+    }
+    return { copies, clients };
   }
 
-  mayReach(kind: Kind, name: string): boolean {
+  /** A server counts somebody as one client who is more than one, for a message for `name`. False is sure. */
+  mayMiscount(kind: Kind, name: string): boolean {
+    if (this.options.sharedElsewhere() > 0) return true;
     for (const hub of this.hubs.values()) if (hub.mayReach(kind, name)) return true;
     return false;
   }
@@ -107,11 +134,4 @@ export class Hubs {
     for (const hub of this.hubs.values()) hub.links.closeAll();
     this.hubs.clear();
   }
-}
-
-function sumOf(all: readonly Reach[]): Reach {
-  return {
-    copies: all.reduce((sum, { copies }) => sum + copies, 0),
-    clients: all.reduce((sum, { clients }) => sum + clients, 0),
-  };
 }

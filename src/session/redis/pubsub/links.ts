@@ -19,9 +19,6 @@ export interface LeftLink {
   readonly topics: readonly SavedTopic[];
 }
 
-/** Each server publishes these for its own keys only, under the same names. */
-const KEYSPACE = /^__key(space|event)@/;
-
 export class Links {
   private readonly options: LinksOptions;
   private readonly events: LinkEvents;
@@ -64,12 +61,15 @@ export class Links {
     else link.barrier(onDone);
   }
 
-  /** Where a topic is to be subscribed; nowhere when every server is ejected. */
+  /**
+   * Where a topic is to be subscribed; nowhere when every server is ejected. A shard channel is on the server that its name
+   * belongs to, as a key is. All else is on all servers, because scripts, transactions and servers themselves (keyspace
+   * notifications) publish wherever their keys are.
+   */
   of(kind: Kind, name: string): readonly Link[] {
     const { route, isScattered } = this.options;
-    const isEverywhere =
-      kind === "pattern" || isScattered || (kind === "channel" && KEYSPACE.test(name));
-    if (isEverywhere) return route.upstreams.map((upstream) => this.need(upstream));
+    if (kind !== "shard" || isScattered)
+      return route.upstreams.map((upstream) => this.need(upstream));
     const bytes = Buffer.from(name, "latin1");
     const upstream = route.pick(bytes, 0, bytes.length);
     return upstream === null ? [] : [this.need(upstream)];

@@ -1,6 +1,7 @@
 /**
- * PUBLISH and SPUBLISH go to the server that the channel belongs to. It counts a hub as one client; the reply is put right.
- * A client that gets its own message (RESP3) gets it before the reply, as from Redis.
+ * PUBLISH and SPUBLISH go to the server that the channel's name belongs to: so the messages of a channel stay in order. The
+ * server counts a hub as one client; the reply is put right. A client that gets its own message (RESP3) gets it before the
+ * reply, as from Redis.
  */
 import type { Failure, ReplySink, Upstream } from "../../../api/upstream.ts";
 import { encodeInteger } from "../../../protocol/redis/encode.ts";
@@ -14,9 +15,8 @@ const COLON = 0x3a;
 
 export function publish(client: RedisFrontend, kind: Kind, view: RequestView): boolean {
   const { hubs, route } = client.pool;
-  if (!hubs.isActive) return client.forward(view, 1);
   const name = view.text(1);
-  if (!hubs.mayReach(kind, name)) return client.forward(view, 1);
+  if (!hubs.mayMiscount(kind, name)) return client.forward(view, 1);
   const upstream = route.pick(view.bytes, view.from(1), view.to(1));
   if (upstream === null) {
     client.refuse(NO_SERVER);
@@ -62,9 +62,10 @@ class PublishReply implements ReplySink {
   }
 
   private settle(counted: number): void {
-    const { copies, clients } = this.client.pool.hubs.reach(this.kind, this.name, this.upstream);
-    const others = Math.max(counted - copies, 0);
-    this.client.session.reply(this.token, encodeInteger(others + clients));
+    const { client, kind, name, upstream, token } = this;
+    client.pool.hubs.countClients([kind, name, upstream.name], counted, (clients) => {
+      client.session.reply(token, encodeInteger(clients));
+    });
   }
 
   onFailure(_token: number, _count: number, failure: Failure): void {

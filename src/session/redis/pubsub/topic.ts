@@ -3,7 +3,7 @@
  *
  *   Subscriber ◀─▶ Topic ◀─▶ Home ─▶ Link ─▶ server
  *
- * A channel has one home, on the server that its name belongs to, as a key has. A pattern has one on every server.
+ * Channels and patterns have a home on every server, a shard channel on one (see Links).
  */
 import type { Kind } from "./kinds.ts";
 import type { Link } from "./link.ts";

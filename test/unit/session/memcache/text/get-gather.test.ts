@@ -23,7 +23,9 @@ function rig(isHead: boolean): { session: Session; token: number; output: () => 
     out,
     isOpen: true,
     settled() {},
-    failureReply: ({ text }: Failure) => Buffer.from(`SERVER_ERROR ${text}\r\n`),
+    frontend: {
+      failureReply: ({ text }: Failure) => Buffer.from(`SERVER_ERROR ${text}\r\n`),
+    },
     reply: (slot: number, bytes: Buffer) => ring.settle(slot, 1, bytes, 0, bytes.length),
   };
   const output = (): string => {

@@ -1,0 +1,89 @@
+/**
+ * What a client has of its own on servers (its pin, a blocking command) on its way to another process.
+ *
+ * The connections' descriptors travel with the session: the pin's first. What servers send meanwhile waits in the kernel.
+ */
+import type { Lease } from "../../api/upstream.ts";
+import { closeFd } from "../../os/fd.ts";
+import { encodeError } from "../../protocol/redis/encode.ts";
+import { Block } from "./block.ts";
+import type { RedisFrontend } from "./redis-frontend.ts";
+
+/** Where a connection leads. Plain JSON data. */
+export interface SavedPlace {
+  readonly server: string;
+  readonly address: string;
+}
+
+/** Plain JSON data. */
+export interface SavedBlock extends SavedPlace {
+  readonly isOnPin: boolean;
+  readonly keys: readonly string[];
+}
+
+/** Plain JSON data. */
+export interface SavedConnections {
+  readonly pin?: SavedPlace;
+  readonly block?: SavedBlock;
+}
+
+/** In the order of their descriptors. */
+export function ownConnections({ pin, block }: RedisFrontend): Lease[] {
+  const own = pin === null ? [] : [pin];
+  if (block !== null && !block.isOnPin) own.push(block.lease);
+  return own;
+}
+
+/** Undefined: it has none. */
+export function saveConnections({ pin, block }: RedisFrontend): SavedConnections | undefined {
+  if (pin === null && block === null) return undefined;
+  return {
+    ...(pin === null ? {} : { pin: placeOf(pin) }),
+    ...(block === null
+      ? {}
+      : { block: { ...placeOf(block.lease), isOnPin: block.isOnPin, keys: block.keys } }),
+  };
+}
+
+function placeOf({ upstream }: Lease): SavedPlace {
+  return { server: upstream.name, address: upstream.address };
+}
+
+/** Gives `client`, which is new here, what another process saved of it. `descriptors` are this function's. */
+export function adoptConnections(
+  client: RedisFrontend,
+  saved: SavedConnections | undefined,
+  descriptors: readonly number[],
+): void {
+  const { pin, block } = saved ?? {};
+  const left = [...descriptors];
+  if (pin !== undefined) client.pin = adopt(client, pin, left.shift());
+  if (block !== undefined) {
+    const lease = block.isOnPin ? client.pin : adopt(client, block, left.shift());
+    if (lease === null) {
+      const { session } = client;
+      session.reply(session.ring.open(), encodeError(lostText(block.server)));
+    } else {
+      new Block(client, lease, block.isOnPin, block.keys).expect();
+    }
+  }
+  for (const fd of left) closeFd(fd);
+}
+
+/** Null: the server is no longer one of the pool's, or the connection is gone. */
+function adopt(client: RedisFrontend, place: SavedPlace, fd: number | undefined): Lease | null {
+  if (fd === undefined) return null;
+  const upstream = client.pool.route.upstreams.find(
+    ({ name, address }) => name === place.server && address === place.address,
+  );
+  if (upstream === undefined) {
+    closeFd(fd);
+    return null;
+  }
+  const lease = upstream.adopt(fd, client.variant);
+  return lease.refusal === null ? lease : null;
+}
+
+function lostText(server: string): string {
+  return `ERR Connection reset by peer (server ${server} was taken out of the pool; the command may or may not have been executed)`;
+}

@@ -1,0 +1,26 @@
+import type { Colleagues } from "../../api/colleagues.ts";
+import type { Route } from "../../api/upstream.ts";
+import type { CommandTable } from "../../protocol/redis/command-table.ts";
+import type { CommandLearner } from "./learn-commands.ts";
+import type { Hubs } from "./pubsub/hubs.ts";
+import type { VariantTable } from "./variant-table.ts";
+
+/** What the Redis sessions of one pool share. */
+export interface RedisPool {
+  readonly route: Route;
+  /** The commands that this pool knows, and what becomes of each. */
+  readonly commands: CommandTable;
+  readonly learner: CommandLearner;
+  /** Clients must AUTH with it; null: they need not. */
+  readonly password: string | null;
+  readonly hashTag: string | null;
+  readonly variants: VariantTable;
+  readonly hubs: Hubs;
+  /** The same pool in other workers. */
+  readonly colleagues: Colleagues;
+  /** Between 0 and 1. */
+  random(): number;
+  nextClientId(): number;
+  /** Counts requests, and among them those that no server saw, into the pool's statistics. */
+  count(requests: number, local: number, protocolErrors: number): void;
+}

@@ -1,0 +1,115 @@
+/**
+ * Runs the test suite of Redis itself (its `runtest` in external-server mode) twice, straight to a redis-server and through a pool
+ * of that one server, and prints which tests differ.
+ *
+ *   bun test/tools/conformance.ts REDIS_SOURCE [UNIT …]         for instance: … ~/redis-7.0.15 unit/multi unit/type/list
+ *
+ * Needs tclsh and the source tree of the installed redis-server's version (`apt-get source redis`). Exit code 1: tests that
+ * pass straight fail through the proxy.
+ */
+import { freePort } from "../support/free-port.ts";
+import { redisPool, startProxy } from "../support/proxy-process.ts";
+import { startRedis } from "../support/redis-server.ts";
+
+/** Units that external-server mode has something to say about, without those about one server's inside (memory, files, replicas). */
+const UNITS: readonly string[] = [
+  ...["string", "incr", "list", "list-2", "set", "zset", "hash", "stream", "stream-cgroups"].map(
+    (type) => `unit/type/${type}`,
+  ),
+  ...["keyspace", "scan", "expire", "sort", "bitops", "bitfield", "geo", "hyperloglog", "dump"].map(
+    (name) => `unit/${name}`,
+  ),
+  ...["multi", "pubsub", "pubsubshard", "scripting", "functions", "quit", "acl", "auth"].map(
+    (name) => `unit/${name}`,
+  ),
+  ...["introspection", "introspection-2", "info-command", "other", "protocol", "wait"].map(
+    (name) => `unit/${name}`,
+  ),
+];
+
+/** What the suite needs and a shared proxy does not pass on by default. */
+const ALLOWED = [
+  "DEBUG",
+  "CONFIG",
+  "ACL",
+  "BGSAVE",
+  "SAVE",
+  "BGREWRITEAOF",
+  "SLOWLOG",
+  "LATENCY",
+  "REPLICAOF",
+  "SCRIPT DEBUG",
+  "MIGRATE",
+  "MODULE",
+  "PFSELFTEST",
+];
+const UNIT_TIMEOUT_MS = 240_000;
+
+interface Outcome {
+  /** Test's name → "ok" or "err". */
+  readonly results: Map<string, string>;
+  /** How the unit ended before its end, or "". */
+  readonly ending: string;
+}
+
+async function runUnit(source: string, port: number, unit: string): Promise<Outcome> {
+  const args = ["--host", "127.0.0.1", "--port", `${port}`, "--single", unit, "--tags", "-slow"];
+  const child = Bun.spawn(["./runtest", ...args], { cwd: source, stdout: "pipe", stderr: "pipe" });
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    child.kill("SIGKILL");
+  }, UNIT_TIMEOUT_MS);
+  const output = Bun.stripANSI(await new Response(child.stdout).text());
+  await child.exited;
+  clearTimeout(timer);
+  const results = new Map<string, string>();
+  for (const [, outcome = "", name = ""] of output.matchAll(
+    /^\[(ok|err)\]: (.*?)(?: \(\d+ ms\))?$/gm,
+  )) {
+    results.set(name.replace(/ in tests\/.*$/, ""), outcome);
+  }
+  const exception = /\[exception\]: (.*)/.exec(output)?.[1] ?? "";
+  return { results, ending: isLate ? "took too long" : exception };
+}
+
+async function main(): Promise<number> {
+  const [source, ...chosen] = process.argv.splice(2);
+  if (source === undefined) {
+    console.error("usage: bun test/tools/conformance.ts REDIS_SOURCE [UNIT …]");
+    return 2;
+  }
+  const units = chosen.length > 0 ? chosen : UNITS;
+  let worse = 0;
+  for (const unit of units) {
+    const redis = await startRedis({ args: ["--enable-debug-command", "yes"] });
+    const straight = await runUnit(source, redis.port, unit);
+    await redis.stop();
+    const server = await startRedis({ args: ["--enable-debug-command", "yes"] });
+    const port = freePort();
+    const lines = [`allow_commands: [${ALLOWED.join(", ")}]`, "timeout: 60000"];
+    const config = redisPool({ listen: `127.0.0.1:${port}`, servers: [server], lines });
+    const proxy = await startProxy({ config, args: ["--workers", "1"] });
+    const proxied = await runUnit(source, port, unit);
+    await proxy.stop();
+    await server.stop();
+    const differing = [...straight.results].filter(
+      ([name, outcome]) => outcome === "ok" && proxied.results.get(name) !== "ok",
+    );
+    worse += differing.length;
+    const passed = [...proxied.results.values()].filter((outcome) => outcome === "ok").length;
+    console.log(
+      `${unit}: ${straight.results.size} tests straight, ${passed} pass through the proxy`,
+    );
+    for (const [name] of differing) if (proxied.results.has(name)) console.log(`  fails: ${name}`);
+    const unreached = differing.filter(([name]) => !proxied.results.has(name));
+    const [first] = unreached[0] ?? [];
+    if (unreached.length > 0) console.log(`  not reached: ${unreached.length}, from: ${first}`);
+    if (straight.ending !== "") console.log(`  straight it ended early: ${straight.ending}`);
+    if (proxied.ending !== "") console.log(`  through the proxy it ended early: ${proxied.ending}`);
+  }
+  console.log(`${worse} tests pass straight and not through the proxy`);
+  return worse === 0 ? 0 : 1;
+}
+
+process.exit(await main());
