@@ -65,6 +65,12 @@ export const LEASES_MAX: number = 4096;
 export const LEASES_FREE_MAX: number = 32;
 /** They are closed when nobody has wanted them for so long. */
 export const LEASE_IDLE_MS: number = 30_000;
+/** Longest script or library of functions that is remembered. */
+export const SCRIPT_BYTES_MAX: number = 1 * MIB;
+/** All scripts of one pool that are remembered. */
+export const SCRIPTS_BYTES_MAX: number = 8 * MIB;
+/** All libraries of functions of one pool. */
+export const FUNCTIONS_BYTES_MAX: number = 4 * MIB;
 /** Kinds of connection to the servers of one pool that clients have chosen (database, user, protocol), in one worker. */
 export const VARIANTS_MAX: number = 4096;
 /** What was chosen and is not used by anybody is forgotten after this, and its connections are closed. */

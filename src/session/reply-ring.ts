@@ -40,6 +40,11 @@ export class ReplyRing {
     return this.pending >= PENDING_REPLIES_MAX;
   }
 
+  /** The slot that was opened last; only while one is open. */
+  get lastToken(): number {
+    return (this.head + this.pending - 1) & TOKEN_MASK;
+  }
+
   /** Takes the next slot and returns its token. Not when full. */
   open(): number {
     if (this.pending > this.mask) this.grow();

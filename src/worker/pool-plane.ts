@@ -15,6 +15,7 @@ import type { MemcachePool } from "../session/memcache/memcache-pool.ts";
 import { CommandLearner } from "../session/redis/learn-commands.ts";
 import { Hubs } from "../session/redis/pubsub/hubs.ts";
 import type { RedisPool } from "../session/redis/redis-pool.ts";
+import { ScriptMemory } from "../session/redis/scripts-memory.ts";
 import { VariantTable } from "../session/redis/variant-table.ts";
 import { Session } from "../session/session.ts";
 import type { SavedSession, SessionHost } from "../session/session-host.ts";
@@ -59,6 +60,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
   readonly hubs: Hubs;
   readonly deadServer: DeadServer;
   readonly colleagues: Colleagues;
+  readonly scripts: ScriptMemory;
   readonly sessions: Set<Session> = new Set();
   /** What its clients' connections are like. */
   readonly tuning: SocketTuning;
@@ -85,6 +87,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
     this.tuning = clientTuning(pool);
     this.deadServer = pool.deadServer;
     this.colleagues = options.colleagues;
+    this.scripts = new ScriptMemory(this.colleagues, this.turn);
     this.route = new PoolRoute({
       distribution: pool.distribution,
       hasher: new KeyHasher(createHash(pool.hash, pool.hashSignedChar), pool.hashTag),

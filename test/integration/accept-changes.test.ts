@@ -1,6 +1,6 @@
 /** Accept modes, service manager and user, while the proxy is reloaded and upgraded: the change of crew keeps them all. */
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
-import { chmodSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { CrewResult } from "../../src/api/control-socket.ts";
 import { findUser } from "../../src/os/identity.ts";
@@ -39,7 +39,9 @@ async function start(lines: readonly string[]): Promise<Rig> {
   const server = await startRedis();
   stops.push(() => server.stop());
   const port = freePort();
-  const path = join(makeDirectory("sockets"), "s");
+  const directory = makeDirectory("sockets");
+  stops.push(async () => rmSync(directory, { recursive: true }));
+  const path = join(directory, "s");
   const pool = (listen: string): string =>
     `    listen: ${listen}\n    servers: ["${server.host}:${server.port}:1"]\n`;
   const text = (top: readonly string[]): string =>

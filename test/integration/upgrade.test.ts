@@ -1,6 +1,6 @@
 /** `proxy upgrade`: another executable takes over in place, with every connection. */
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
-import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Socket } from "bun";
 import { isAlive, until } from "../support/echo-proxy.ts";
@@ -231,6 +231,7 @@ test("a daemon keeps its process number, its pid file and its silence", async ()
   const servers = [await startRedis()];
   for (const server of servers) stops.push(() => server.stop());
   const directory = makeDirectory("daemon");
+  stops.push(async () => rmSync(directory, { recursive: true }));
   const [configFile, pidFile, log] = ["proxy.yml", "pid", "log"].map((name) =>
     join(directory, name),
   ) as [string, string, string];

@@ -88,11 +88,13 @@ async function check(
   targets: readonly Target[],
   all: readonly Endpoint[],
 ): Promise<void> {
-  await Promise.all(
-    all.map((server) =>
-      exchange(server, [["FLUSHALL"], ["SCRIPT", "FLUSH"], ["FUNCTION", "FLUSH"]]),
-    ),
-  );
+  const forget = [
+    ["SCRIPT", "FLUSH"],
+    ["FUNCTION", "FLUSH"],
+  ] as const;
+  // Through the proxy, too: it remembers what was loaded through it.
+  await Promise.all(targets.map(({ endpoint }) => exchange(endpoint, forget)));
+  await Promise.all(all.map((server) => exchange(server, [["FLUSHALL"], ...forget])));
   const wanted = await play(model, { ...script, cuts: [] });
   for (const { name, endpoint, servers } of targets) {
     if (script.spread === "anywhere" && servers > 1) continue;

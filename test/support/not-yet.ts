@@ -1,21 +1,15 @@
 /** The families of requests that the proxy does not serve as Redis does yet. It shrinks to nothing, and then goes. */
 
 export const NOT_YET: readonly string[] = [
-  "script hashes",
-  "keyless scripts",
-  "script loading",
-  "functions",
   "client names",
   "select",
   "other databases",
   "hello",
   "reset",
-  "keyspace",
   "scan",
   "publishing",
   "watching",
   "help",
-  "administration",
   "transactions",
   "reply switches",
   "subscribing",
@@ -23,7 +17,7 @@ export const NOT_YET: readonly string[] = [
   "subscription scenarios",
   "transaction scenarios",
   "session scenarios",
-  ..."transactions scripts functions blocking subscriptions scans streams databases sessions maps"
+  ..."transactions blocking subscriptions streams databases sessions maps"
     .split(" ")
     .map((part) => `clients: ${part}`),
 ];

@@ -28,7 +28,11 @@ export interface CheckOptions {
 }
 
 /** Puts the servers into the state of the start. */
-const CLEAN: readonly RedisCommand[] = [["FLUSHALL"], ["SCRIPT", "FLUSH"], ["FUNCTION", "FLUSH"]];
+const FORGET: readonly RedisCommand[] = [
+  ["SCRIPT", "FLUSH"],
+  ["FUNCTION", "FLUSH"],
+];
+const CLEAN: readonly RedisCommand[] = [["FLUSHALL"], ...FORGET];
 /** With two workers, chance says which client is where. */
 const ROUNDS_WITH_TWO_WORKERS = 3;
 
@@ -87,6 +91,8 @@ async function check(
 }
 
 async function play(scenario: string, { name, endpoint, servers }: Place): Promise<Transcript> {
+  // Through the proxy, too: it remembers what was loaded through it.
+  await exchange(endpoint, FORGET);
   await Promise.all(servers.map((server) => exchange(server, CLEAN)));
   try {
     return await perform(scenario, endpoint, servers);

@@ -3,7 +3,13 @@
  *
  * Neighbouring requests for one connection form a run: they go as one range, and cost one copy.
  */
-import type { Failure, Lease, Upstream, UpstreamConnection } from "../../api/upstream.ts";
+import type {
+  Failure,
+  Lease,
+  ReplySink,
+  Upstream,
+  UpstreamConnection,
+} from "../../api/upstream.ts";
 import type { Command } from "../../protocol/redis/command.ts";
 import { encodeError } from "../../protocol/redis/encode.ts";
 import { RequestScanner } from "../../protocol/redis/request-scanner.ts";
@@ -25,7 +31,8 @@ import { dropSubscriptions, restoreSubscriptions } from "./pubsub/subscribe.ts";
 import { updateMode } from "./pubsub/subscribed-mode.ts";
 import type { Subscriber } from "./pubsub/subscriber.ts";
 import type { RedisPool } from "./redis-pool.ts";
-import { NO_SERVER, wrongArity } from "./refusals.ts";
+import { NO_SERVER } from "./refusals.ts";
+import type { ScriptClient } from "./scripts-client.ts";
 import { Splitter } from "./split.ts";
 import { Transaction } from "./transaction.ts";
 import type { Variant } from "./variant-table.ts";
@@ -63,6 +70,8 @@ export class RedisFrontend implements Frontend {
   readonly leases: Set<Lease> = new Set();
   /** Since the first MULTI or WATCH. */
   transaction: Transaction | null = null;
+  /** Null until it runs or changes scripts. */
+  scripts: ScriptClient | null = null;
 
   /** Not null: this client is, or is about to be, subscribed to something. */
   subscriber: Subscriber | null = null;
@@ -73,6 +82,7 @@ export class RedisFrontend implements Frontend {
 
   // A run: requests with consecutive tokens that lie back to back and go to one connection.
   private runConnection: UpstreamConnection | null = null;
+  private runSink: ReplySink;
   private runBytes: Buffer = NONE;
   private runStart = 0;
   private runEnd = 0;
@@ -106,6 +116,7 @@ export class RedisFrontend implements Frontend {
     this.scanner.isAuthenticated = this.state.isAuthenticated;
     this.view = new RequestView();
     this.splitter = new Splitter(this);
+    this.runSink = session;
     adoptConnections(this, state?.connections, descriptors);
     if (state?.transaction !== undefined) {
       this.transaction = Transaction.restore(this, state.transaction);
@@ -264,7 +275,7 @@ export class RedisFrontend implements Frontend {
   dispatch(command: Command, view: RequestView): boolean {
     const { disposition } = command;
     if (disposition === "key") return this.forward(view, command.firstKey);
-    if (disposition === "split") return this.split(view, command);
+    if (disposition === "split") return this.splitter.handle(view, command, this.pool.route);
     if (disposition === "keys") return this.forwardKeys(view, command);
     return HANDLERS[disposition](this, command, view);
   }
@@ -300,8 +311,15 @@ export class RedisFrontend implements Frontend {
     return this.forwardTo(this.connectionTo(upstream), view);
   }
 
-  /** Sends the request at hand over `connection`. */
-  forwardTo(connection: UpstreamConnection, view: RequestView): boolean {
+  /**
+   * Sends the request at hand over `connection`.
+   * @param sink sees to it that the session gets the reply
+   */
+  forwardTo(
+    connection: UpstreamConnection,
+    view: RequestView,
+    sink: ReplySink = this.session,
+  ): boolean {
     if (connection.refusal !== null) {
       this.session.onFailure(this.session.ring.open(), 1, connection.refusal);
       return true;
@@ -313,6 +331,7 @@ export class RedisFrontend implements Frontend {
     const token = this.session.ring.open();
     if (
       connection === this.runConnection &&
+      sink === this.runSink &&
       view.start === this.runEnd &&
       view.bytes === this.runBytes &&
       token === this.runToken + this.runCount
@@ -323,6 +342,7 @@ export class RedisFrontend implements Frontend {
     }
     this.flushRun();
     this.runConnection = connection;
+    this.runSink = sink;
     this.runBytes = view.bytes;
     this.runStart = view.start;
     this.runEnd = view.end;
@@ -340,41 +360,11 @@ export class RedisFrontend implements Frontend {
       this.runBytes,
       this.runStart,
       this.runEnd,
-      this.session,
+      this.runSink,
       this.runToken,
       this.runCount,
     );
     this.runBytes = NONE;
-  }
-
-  private split(view: RequestView, command: Command): boolean {
-    if ((view.count - command.firstKey) % command.step !== 0) {
-      this.refuse(wrongArity(command));
-      return true;
-    }
-    const { splitter, session } = this;
-    const parts = splitter.plan(view, command, this.pool.route);
-    if (parts < 0) {
-      this.refuse(NO_SERVER);
-      return true;
-    }
-    if (parts === 1) return this.forwardTo(splitter.connection(0), view);
-    for (let part = 0; part < parts; part++) {
-      const connection = splitter.connection(part);
-      if (connection.refusal !== null) {
-        // Known before anything is sent: then nothing is written at all.
-        session.onFailure(session.ring.open(), 1, connection.refusal);
-        return true;
-      }
-      if (connection.isFull) {
-        session.waitFor(connection);
-        return false;
-      }
-    }
-    // What came before must reach its connections before the parts do.
-    this.flushRun();
-    splitter.send(view, command, session.ring.open());
-    return true;
   }
 
   /** Sends the request at hand to the one server that has all of its keys. */

@@ -3,6 +3,7 @@ import type { Route } from "../../api/upstream.ts";
 import type { CommandTable } from "../../protocol/redis/command-table.ts";
 import type { CommandLearner } from "./learn-commands.ts";
 import type { Hubs } from "./pubsub/hubs.ts";
+import type { ScriptMemory } from "./scripts-memory.ts";
 import type { VariantTable } from "./variant-table.ts";
 
 /** What the Redis sessions of one pool share. */
@@ -16,6 +17,8 @@ export interface RedisPool {
   readonly hashTag: string | null;
   readonly variants: VariantTable;
   readonly hubs: Hubs;
+  /** Scripts and functions that were loaded through it. */
+  readonly scripts: ScriptMemory;
   /** The same pool in other workers. */
   readonly colleagues: Colleagues;
   /** Between 0 and 1. */

@@ -12,6 +12,7 @@ import { arrayHeader } from "../../protocol/redis/encode.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
 import type { Session } from "../session.ts";
 import { takeGather } from "./gather.ts";
+import { NO_SERVER, wrongArity } from "./refusals.ts";
 
 /** Scratch space shared by all sessions: a request is split in one go. */
 let partOfKey: Uint16Array = new Uint16Array(1024);
@@ -26,6 +27,9 @@ export interface SplitClient {
   readonly session: Session;
   /** Where this client's requests for `upstream` go. */
   connectionTo(upstream: Upstream): UpstreamConnection;
+  refuse(reply: Buffer): void;
+  forwardTo(connection: UpstreamConnection, view: RequestView): boolean;
+  flushRun(): void;
 }
 
 export class Splitter {
@@ -35,8 +39,40 @@ export class Splitter {
     this.client = client;
   }
 
+  /** Takes the request at hand. @returns false: not now, and nothing was done about it */
+  handle(view: RequestView, command: Command, route: Route): boolean {
+    const { client } = this;
+    const { session } = client;
+    if ((view.count - command.firstKey) % command.step !== 0) {
+      client.refuse(wrongArity(command));
+      return true;
+    }
+    const parts = this.plan(view, command, route);
+    if (parts < 0) {
+      client.refuse(NO_SERVER);
+      return true;
+    }
+    if (parts === 1) return client.forwardTo(this.connection(0), view);
+    for (let part = 0; part < parts; part++) {
+      const connection = this.connection(part);
+      if (connection.refusal !== null) {
+        // Known before anything is sent: then nothing is written at all.
+        session.onFailure(session.ring.open(), 1, connection.refusal);
+        return true;
+      }
+      if (connection.isFull) {
+        session.waitFor(connection);
+        return false;
+      }
+    }
+    // What came before must reach its connections before the parts do.
+    client.flushRun();
+    this.send(view, command, session.ring.open());
+    return true;
+  }
+
   /** Finds each key's server. Returns the number of parts, or -1: a key has no server. */
-  plan(view: RequestView, command: Command, route: Route): number {
+  private plan(view: RequestView, command: Command, route: Route): number {
     const { firstKey, step } = command;
     const { bytes, start, argumentStart, argumentEnd } = view;
     const keys = (view.count - firstKey) / step;
@@ -70,12 +106,12 @@ export class Splitter {
   }
 
   /** The connection of part number `part` of the request that was planned last. */
-  connection(part: number): UpstreamConnection {
+  private connection(part: number): UpstreamConnection {
     return this.client.connectionTo(upstreams[part]!);
   }
 
   /** Sends the parts of the request that was planned last; their merged reply settles `token`. */
-  send(view: RequestView, command: Command, token: number): void {
+  private send(view: RequestView, command: Command, token: number): void {
     const { firstKey, step, merge } = command;
     const { session } = this.client;
     const keys = (view.count - firstKey) / step;

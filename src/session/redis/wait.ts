@@ -9,8 +9,9 @@ import { decodeReply } from "../../protocol/redis/decode.ts";
 import { encodeError, encodeRequest } from "../../protocol/redis/encode.ts";
 import { isError, mergeReplies } from "../../protocol/redis/merge-replies.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
-import { firstFault, refusalOf } from "./ask.ts";
+import { firstFault } from "./ask.ts";
 import { type Answer, Collector } from "./collector.ts";
+import { leaseFrom } from "./lease-from.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
 import { MISMATCH } from "./refusals.ts";
 
@@ -21,57 +22,49 @@ const MESSAGE: Buffer = encodeRequest("SPUBLISH", "__proxy_wait__", "");
 /** Its answers come behind those to the two before it. */
 const WAIT_REQUEST = 2;
 
-export function handleWait(client: RedisFrontend, command: Command, view: RequestView): boolean {
+export function handleWait(client: RedisFrontend, _command: Command, view: RequestView): boolean {
   if (!client.settleFirst()) return false;
-  const { session, pool } = client;
-  const { upstreams } = pool.route;
-  for (const upstream of upstreams) {
-    const refusal = refusalOf(client, upstream);
-    if (refusal === null) continue;
-    session.onFailure(session.ring.open(), 1, refusal);
-    return true;
+  const leases: Lease[] = [];
+  for (const upstream of client.pool.route.upstreams) {
+    const lease = leaseFrom(upstream, client);
+    if (Buffer.isBuffer(lease)) {
+      for (const taken of leases) taken.release(true);
+      client.refuse(lease);
+      return true;
+    }
+    leases.push(lease);
   }
-  const leases = leaseAll(client);
-  if (leases === null) {
-    const reason = "too many connections of clients that block or are in a transaction";
-    client.refuse(
-      encodeError(`ERR '${command.name}' cannot have a connection of its own: ${reason}`),
-    );
-    return true;
-  }
+  ask(client, leases, view);
+  return true;
+}
+
+function ask(client: RedisFrontend, leases: readonly Lease[], view: RequestView): void {
+  const { session } = client;
   session.waitBlocked();
   const token = session.ring.open();
-  const collector = new Collector(upstreams.length * (WAIT_REQUEST + 1), (answers) => {
-    for (const lease of leases) {
-      client.leases.delete(lease);
-      lease.release(answers.every((answer) => Buffer.isBuffer(answer)));
-    }
+  const count = leases.length;
+  const giveBack = (isClean: boolean): void => {
+    for (const lease of client.leases) lease.release(isClean);
+    client.leases.clear();
+  };
+  const collector = new Collector(count * (WAIT_REQUEST + 1), (answers) => {
+    giveBack(answers.every((answer) => Buffer.isBuffer(answer)));
     session.reply(token, leastOf(client, answers));
   });
   for (const [index, lease] of leases.entries()) {
-    lease.mayBlock = true;
     client.leases.add(lease);
-    const count = leases.length;
+    lease.mayBlock = true;
+    // The others may have to wait for ever.
+    lease.whenLost = (failure) => {
+      if (!client.leases.delete(lease)) return;
+      giveBack(false);
+      session.onFailure(token, 1, failure);
+    };
     lease.send(HELLO, 0, HELLO.length, collector, index, 1);
     lease.send(MESSAGE, 0, MESSAGE.length, collector, count + index, 1);
     const part = WAIT_REQUEST * count + index;
     lease.send(view.bytes, view.start, view.end, collector, part, 1);
   }
-  return true;
-}
-
-/** One of each server, or null. */
-function leaseAll({ pool, variant }: RedisFrontend): Lease[] | null {
-  const leases: Lease[] = [];
-  for (const upstream of pool.route.upstreams) {
-    const lease = upstream.lease(variant);
-    if (lease === null) {
-      for (const taken of leases) taken.release(true);
-      return null;
-    }
-    leases.push(lease);
-  }
-  return leases;
 }
 
 /** @param answers to HELLO, to the message, to WAIT */

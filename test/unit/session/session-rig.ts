@@ -4,6 +4,7 @@
  * A server's answer follows from the key alone (see `answerTo`), so that a model can tell the right reply whatever
  * the order in which things happen.
  */
+import type { Colleagues } from "../../../src/api/colleagues.ts";
 import type { Stream } from "../../../src/api/stream.ts";
 import type {
   Failure,
@@ -22,6 +23,7 @@ import type { SavedRedisClient } from "../../../src/session/redis/client-state.t
 import { CommandLearner } from "../../../src/session/redis/learn-commands.ts";
 import { Hubs } from "../../../src/session/redis/pubsub/hubs.ts";
 import { RedisFrontend } from "../../../src/session/redis/redis-frontend.ts";
+import { ScriptMemory } from "../../../src/session/redis/scripts-memory.ts";
 import { VariantTable } from "../../../src/session/redis/variant-table.ts";
 import { Session } from "../../../src/session/session.ts";
 import { noColleagues } from "../../support/colleagues.ts";
@@ -252,6 +254,7 @@ export function createRig(
     password?: string;
     state?: SavedRedisClient;
     answerOf?: AnswerOf;
+    colleagues?: Colleagues;
   } = {},
 ): Rig {
   const { servers = 3, password = null, state, answerOf } = options;
@@ -309,18 +312,19 @@ export function createRig(
   const learner = new CommandLearner(commands, turn);
   const nextClientId = (): number => ++ids;
   const variants = new VariantTable(password, 0);
+  const colleagues = options.colleagues ?? noColleagues();
   const pool = {
     route,
     commands,
     learner,
     password,
     hashTag: null,
-    colleagues: noColleagues(),
+    colleagues,
+    scripts: new ScriptMemory(colleagues, turn),
     variants,
     hubs: new Hubs({
-      ...{ route, isScattered: false, timeoutMs: null, variants, turn },
-      ...{ colleagues: noColleagues(), nextId: nextClientId },
-      ...{ countShared() {}, sharedElsewhere: () => 0 },
+      ...{ route, isScattered: false, timeoutMs: null, variants, turn, colleagues },
+      ...{ nextId: nextClientId, countShared() {}, sharedElsewhere: () => 0 },
     }),
     random: () => 0.5,
     nextClientId,
