@@ -189,7 +189,8 @@ export class RedisFrontend implements Frontend {
   }
 
   get prefersToStay(): boolean {
-    return this.pin !== null || this.block !== null || this.mode !== null;
+    const { pin, block, mode, subscriber } = this;
+    return pin !== null || block !== null || mode !== null || subscriber !== null;
   }
 
   leave(): void {

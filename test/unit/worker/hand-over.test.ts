@@ -31,7 +31,7 @@ describe("parcels", () => {
       const own = owned(createSocketPair());
       const descriptors = [own.ours, own.theirs];
       const saved = { client: { name: "ü\n" }, input, output, descriptors };
-      expect(sendSession(pair.ours, "pool", 2, client.ours, saved)).toBe(true);
+      expect(sendSession(pair.ours, { pool: "pool", format: 2 }, client.ours, saved)).toBe(true);
       const received = receiveSession(pair.theirs)!;
       open.push(received.connection, ...received.descriptors);
       expect(received.descriptors).toHaveLength(2);

@@ -1,7 +1,9 @@
 /** The hubs of one pool in one worker: one for each user that clients are, and those that came from other processes. */
 import type { Colleagues } from "../../../api/colleagues.ts";
 import type { Route } from "../../../api/upstream.ts";
+import { PUBSUB_ARRIVAL_MS } from "../../../base/limits.ts";
 import type { Turn } from "../../../base/turn.ts";
+import { closeFd } from "../../../os/fd.ts";
 import type { RedisFrontend } from "../redis-frontend.ts";
 import type { VariantTable } from "../variant-table.ts";
 import { Census, type Question, type Reach } from "./census.ts";
@@ -26,20 +28,27 @@ export interface HubsOptions {
   nextId(): number;
 }
 
+interface Arrival {
+  readonly links: LeftLink[];
+  /** -1: not known yet. */
+  sinceMs: number;
+}
+
 export class Hubs {
   private readonly options: HubsOptions;
   private readonly census: Census;
   private readonly hubs: Map<string, Hub> = new Map();
-  /** Links that came for hubs none of whose clients has come yet. */
-  private readonly arrivals: Map<string, LeftLink[]> = new Map();
+  /** What came for hubs whose clients are still to come. */
+  private readonly arrivals: Map<string, Arrival> = new Map();
 
   constructor(options: HubsOptions) {
     this.options = options;
     this.census = new Census(options.turn, options.colleagues, (question) => this.count(question));
   }
 
-  get all(): Iterable<Hub> {
-    return this.hubs.values();
+  /** Those with clients. */
+  get all(): Hub[] {
+    return [...this.hubs.values()].filter(({ subscribers }) => subscribers.size > 0);
   }
 
   /** The client as a subscriber, to nothing yet; null: too many kinds of connections are in use. */
@@ -62,8 +71,7 @@ export class Hubs {
     if (hub === undefined) {
       const variant = this.holdVariant(client);
       if (variant < 0) return null;
-      hub = this.createHub(id, variant, this.arrivals.get(id) ?? null);
-      this.arrivals.delete(id);
+      hub = this.createHub(id, variant, this.arrivals.get(id)?.links ?? null);
     }
     const subscriber = new Subscriber(client, hub);
     hub.restore(subscriber, saved);
@@ -81,11 +89,33 @@ export class Hubs {
     return hub;
   }
 
+  /** A line to a server that another process has left; the clients of hub `id` follow, and then `start`. */
+  arrive(id: string, link: LeftLink): void {
+    const arrival = this.arrivals.get(id) ?? { links: [], sinceMs: -1 };
+    this.arrivals.set(id, arrival);
+    arrival.links.push(link);
+  }
+
+  /** All clients of hub `id` have come from the other process. */
+  start(id: string): void {
+    const arrival = this.arrivals.get(id);
+    if (arrival === undefined) return;
+    this.arrivals.delete(id);
+    const hub = this.hubs.get(id);
+    if (hub !== undefined && !hub.isRunning) hub.start();
+    else for (const { left } of arrival.links) closeFd(left.fd);
+  }
+
   onRouteChange(): void {
     for (const hub of this.hubs.values()) hub.onRouteChange();
   }
 
   checkDeadlines(nowMs: number): void {
+    for (const [id, arrival] of this.arrivals) {
+      if (arrival.sinceMs < 0) arrival.sinceMs = nowMs;
+      // Whoever sent it has died on the way.
+      if (nowMs - arrival.sinceMs > PUBSUB_ARRIVAL_MS) this.start(id);
+    }
     for (const [id, hub] of this.hubs) {
       hub.checkDeadlines(nowMs);
       if (!hub.isUnused) continue;

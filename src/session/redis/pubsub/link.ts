@@ -123,6 +123,13 @@ export class Link implements SubscriberEvents {
 
   // The connection
 
+  /** What is subscribed on the connection. While `isQuiet`. */
+  get topics(): SavedTopic[] {
+    return [...this.homes]
+      .filter(({ isOn }) => isOn)
+      .map(({ topic: { kind, name } }) => [kind, name]);
+  }
+
   /** Goes on with a connection that another process has left, on which `topics` are subscribed. */
   adopt(left: LeftSubscriber, topics: readonly SavedTopic[]): void {
     const wanted = new Map([...this.homes].map((home) => [keyOf(home.topic), home]));

@@ -25,6 +25,8 @@ export class Links {
   /** By the server's index; made when first needed. */
   private readonly links: (Link | undefined)[] = [];
   private isOpen: boolean;
+  /** They are about to go to another process. */
+  private arePaused = false;
 
   /** @param isOpen false: nothing is connected until `open` */
   constructor(options: LinksOptions, events: LinkEvents, isOpen: boolean) {
@@ -90,7 +92,23 @@ export class Links {
     return link;
   }
 
+  /** Nothing is asked that is not answered, and everything is sent. */
+  get areQuiet(): boolean {
+    return this.all.every(({ connection, isQuiet }) => {
+      return !connection.isUp || (isQuiet && connection.isMovable);
+    });
+  }
+
+  /** Reads nothing from now on. While `areQuiet`. @returns those that another process can go on with */
+  pause(): Link[] {
+    this.arePaused = true;
+    const standing = this.all.filter(({ connection }) => connection.isUp);
+    for (const { connection } of standing) connection.pause();
+    return standing;
+  }
+
   checkDeadlines(nowMs: number): void {
+    if (this.arePaused) return;
     for (const link of this.all) {
       link.checkDeadlines(nowMs);
       if (link.hasIdled(nowMs)) this.close(link);
