@@ -213,8 +213,8 @@ export type FromWorker =
 
 /**
  * The head of a packet on a hand-over socket: JSON, then a line feed. With it come descriptors: the client's connection,
- * then `descriptors` of its own connections to servers (format 2), and, if `isInline` is false, a memory file. `inputBytes` and then `outputBytes` bytes follow behind the line feed,
- * or stand in that file.
+ * then `descriptors` of its own connections to servers, and, if `isInline` is false, a memory file. `inputBytes`, then
+ * `outputBytes` and then `clientBytes` bytes follow behind the line feed, or stand in that file.
  */
 export interface SessionParcel {
   readonly format: number;
@@ -228,7 +228,7 @@ export interface SessionParcel {
   readonly isInline: boolean;
   /** Since format 2. */
   readonly descriptors?: number;
-  /** Since format 2: `client` is null, and stands as JSON in so many bytes before the input. */
+  /** Since format 2. Not 0: `client` was too long for the head; its JSON stands behind the output. */
   readonly clientBytes?: number;
   /**
    * Since format 2, and then the first field: parcels of one group go to one worker. They are the connections to servers

@@ -24,6 +24,8 @@ export interface Stream {
   detach(): void;
   /** Address of the other end, for humans: "10.0.0.1:51234", or "unix". */
   readonly peer: string;
+  /** The same of this end. */
+  readonly localAddress: string;
 }
 
 export interface StreamEvents {

@@ -62,7 +62,7 @@ export interface UpstreamConnection {
    */
   begin(sink: ReplySink, token: number): ByteQueue;
   commit(): void;
-  /** Wakes `waiter` when there is room again, or when the connection is lost. */
+  /** Wakes `waiter` when the connection stands and has room, or is lost. Opens it if need be. */
   waitForRoom(waiter: Wakeable): void;
 }
 
@@ -81,7 +81,7 @@ export interface Lease extends UpstreamConnection {
    * is closed, and with it whatever blocks or is half done on it.
    */
   release(isClean: boolean): void;
-  /** Everything is sent and nothing half received: with its descriptor, another process can go on. */
+  /** Everything is sent, nothing half received and nothing awaited but what blocks: with its descriptor, another process can go on. */
   readonly isMovable: boolean;
   /** The connection's descriptor; -1 when it does not stand. */
   readonly fd: number;
@@ -164,6 +164,8 @@ export interface Upstream {
 /** Maps keys to servers. */
 export interface Route {
   readonly upstreams: readonly Upstream[];
+  /** A key's server is the same each time, as long as no server leaves or comes back. */
+  readonly isStable: boolean;
   /** The server of key bytes[start, end), or null when none is left. Pure: no I/O, no clock, no allocation. */
   pick(bytes: Buffer, start: number, end: number): Upstream | null;
 }

@@ -29,6 +29,14 @@ export class BunStream implements Stream {
       : `${socket.remoteAddress}:${socket.remotePort}`;
   }
 
+  get localAddress(): string {
+    const socket = this.socket;
+    if (socket === null) return "closed";
+    return socket.remoteAddress === undefined
+      ? "unix"
+      : `${socket.localAddress}:${socket.localPort}`;
+  }
+
   write(bytes: Buffer, start: number, length: number): number {
     const socket = this.socket;
     return socket === null ? -1 : socket.write(bytes, start, length);

@@ -14,6 +14,7 @@ export interface PoolRouteOptions {
 
 export class PoolRoute implements Route {
   upstreams: readonly Upstream[] = [];
+  readonly isStable: boolean;
 
   private readonly options: PoolRouteOptions;
   private readonly hasher: KeyHasher;
@@ -21,6 +22,7 @@ export class PoolRoute implements Route {
 
   constructor(options: PoolRouteOptions) {
     this.options = options;
+    this.isStable = options.distribution !== "random";
     this.hasher = options.hasher;
     this.ring = createRing(options.distribution, options.servers, () => true, options.random);
   }

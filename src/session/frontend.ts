@@ -37,6 +37,8 @@ export interface Frontend extends RequestTaker {
   readonly needsFormat: number;
   /** It is in the middle of something: moved only when it must be. */
   readonly prefersToStay: boolean;
+  /** A server has left the ring or come back: keys may have moved. */
+  onRouteChange(): void;
   /** The session has moved, and its descriptors with it. */
   leave(): void;
   /** The client is gone: gives back what it has of its own. */

@@ -14,11 +14,18 @@ import { PENDING_REPLIES_MAX, PENDING_REPLIES_START } from "../base/limits.ts";
 /** Slot numbers wrap here: they stay small integers, and any two in use differ. */
 export const TOKEN_MASK = 0x3fffffff;
 
+const NONE: Buffer = Buffer.alloc(0);
+
 export class ReplyRing {
   /** Bytes of early replies. */
   keptBytes = 0;
   /** Slots in use. */
   pending = 0;
+  /**
+   * The client wants no replies to what follows: slots that are opened now settle to nothing. Several slots may be settled at
+   * once only when all or none of them are muted: between the two there must be a slot that is settled alone.
+   */
+  isMuted = false;
 
   private readonly out: ByteQueue;
   /** What a slot's reply lies in, or null while it is waited for. Its neighbours' bytes may contain it: then it is empty. */
@@ -31,6 +38,10 @@ export class ReplyRing {
   private borrowed: Uint8Array = new Uint8Array(PENDING_REPLIES_START);
   /** Bytes of such replies, including some that have left the ring since. */
   private borrowedBytes = 0;
+  /** 1: the slot is muted. */
+  private muted: Uint8Array = new Uint8Array(PENDING_REPLIES_START);
+  /** So many are; mostly none. */
+  private mutedCount = 0;
 
   constructor(out: ByteQueue) {
     this.out = out;
@@ -50,11 +61,19 @@ export class ReplyRing {
     if (this.pending > this.mask) this.grow();
     const token = (this.head + this.pending) & TOKEN_MASK;
     this.pending++;
+    if (this.isMuted) {
+      this.muted[token & this.mask] = 1;
+      this.mutedCount++;
+    }
     return token;
   }
 
   /** Settles `count` slots from `token` on with the replies in bytes[start, end). The bytes must never change. */
   settle(token: number, count: number, bytes: Buffer, start: number, end: number): void {
+    if (this.mutedCount > 0 && this.muted[token & this.mask] === 1) {
+      this.settleMuted(token, count);
+      return;
+    }
     if (token === this.head) {
       this.out.appendKept(bytes, start, end);
       this.advance(count);
@@ -66,9 +85,19 @@ export class ReplyRing {
     for (let i = 1; i < count; i++) this.keep(token + i, bytes, end, end, 1);
   }
 
+  private settleMuted(token: number, count: number): void {
+    const isHead = token === this.head;
+    for (let i = 0; i < count; i++) {
+      this.muted[(token + i) & this.mask] = 0;
+      if (!isHead) this.keep(token + i, NONE, 0, 0, 0);
+    }
+    this.mutedCount -= count;
+    if (isHead) this.advance(count);
+  }
+
   /** True when the reply to `token` may be appended to the out-queue piece by piece; `advance(1)` ends it. */
   isHead(token: number): boolean {
-    return token === this.head;
+    return token === this.head && (this.mutedCount === 0 || this.muted[token & this.mask] === 0);
   }
 
   /** Moves over `count` answered slots and whatever behind them is ready. */
@@ -129,16 +158,18 @@ export class ReplyRing {
 
   private grow(): void {
     const size = (this.mask + 1) * 4;
-    const { replies, starts, ends, borrowed, mask } = this;
+    const { replies, starts, ends, borrowed, muted, mask } = this;
     this.replies = new Array(size).fill(null);
     this.starts = new Int32Array(size);
     this.ends = new Int32Array(size);
     this.borrowed = new Uint8Array(size);
+    this.muted = new Uint8Array(size);
     this.mask = size - 1;
     for (let i = 0; i < this.pending; i++) {
       const token = this.head + i;
       const at = token & mask;
       this.keep(token, replies[at]!, starts[at]!, ends[at]!, borrowed[at]!);
+      this.muted[token & this.mask] = muted[at]!;
     }
   }
 }

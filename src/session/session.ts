@@ -72,6 +72,10 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     return this.stream.peer;
   }
 
+  get localAddress(): string {
+    return this.stream.localAddress;
+  }
+
   /** The descriptor of the client's connection; -1 once it is closed. */
   get fd(): number {
     return this.stream.fd;

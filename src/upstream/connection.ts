@@ -103,6 +103,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
 
   waitForRoom(waiter: Wakeable): void {
     this.waiters.push(waiter);
+    if (this.state === "idle") this.open();
   }
 
   protected enqueue(sink: ReplySink, token: number, count: number): void {
@@ -187,7 +188,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     this.statistics.count("server_err", 1);
     this.refusal = failure;
     this.lose(failure, failure);
-    if (failure.kind === "handshake" && this.protocol.isClientsChoice) {
+    if (failure.reply !== undefined) {
       this.state = "idle";
       this.refusal = null;
     } else {
@@ -243,8 +244,8 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   }
 
   private admitWaiters(): void {
-    if (this.waiters.length === 0) return;
-    if (this.out.size > UPSTREAM_QUEUE_LOW_BYTES || this.isFull) return;
+    if (this.waiters.length === 0 || this.out.size > UPSTREAM_QUEUE_LOW_BYTES || this.isFull)
+      return;
     const waiters = this.waiters;
     this.waiters = [];
     for (const waiter of waiters) this.owner.turn.wake(waiter);
@@ -276,7 +277,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
       owner.onReply();
     }
     this.gauge();
-    if (this.waiters.length > 0) this.admitWaiters();
+    this.admitWaiters();
   }
 
   /** Consumes the complete replies at hand. @returns how many, or GARBAGE */
@@ -305,14 +306,14 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   }
 
   private onLost(cause: string): void {
+    const { name } = this.owner;
     if (this.stream === null) return;
-    const { owner } = this;
     if (this.state === "connecting") {
-      this.onConnectFailed(cannotConnect(owner.name, cause === "" ? "ECONNRESET" : cause));
+      this.onConnectFailed(cannotConnect(name, cause === "" ? "ECONNRESET" : cause));
       return;
     }
     this.statistics.count(cause === "" ? "server_eof" : "server_err", 1);
-    this.lost(connectionLost(owner.name, true), connectionLost(owner.name, false));
+    this.lost(connectionLost(name, true), connectionLost(name, false));
   }
 
   /** A standing connection is gone. An idle one may go in peace; with requests on it that tells against the server. */
@@ -337,7 +338,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   protected lose(sent: Failure, unsent: Failure): void {
     this.attempt?.abandon();
     this.attempt = null;
-    const stream = this.stream;
+    const { stream } = this;
     this.stream = null;
     if (stream !== null) {
       this.statistics.count("server_connections", -1);

@@ -26,9 +26,12 @@ export class Handshake {
     return this.answered === this.replies;
   }
 
-  /** How the server refused what a client chose; null when no client did, or it said nothing sensible. */
+  /** How the server refused what is a client's matter; null when it is not, or the server said nothing sensible. */
   get refusalReply(): Buffer | null {
-    return this.protocol.isClientsChoice ? this.lastReply : null;
+    const { lastReply } = this;
+    // Nobody gave a password: it is for clients to do so.
+    const isMissing = lastReply?.toString("latin1", 0, 8) === "-NOAUTH ";
+    return this.protocol.isClientsChoice || isMissing ? lastReply : null;
   }
 
   /** Consumes the replies at hand. Returns what is wrong with one of them, or null. */

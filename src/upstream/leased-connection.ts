@@ -54,7 +54,9 @@ export class LeasedConnection extends Connection implements Lease {
   }
 
   get isMovable(): boolean {
-    return this.fd >= 0 && this.isQuiet;
+    // A reply that comes too late for its request would answer the next one there.
+    const isExpected = this.pending.size <= (this.mayBlock ? 1 : 0);
+    return this.fd >= 0 && this.isQuiet && isExpected;
   }
 
   /** Nothing is unsent or half received. */
@@ -73,7 +75,9 @@ export class LeasedConnection extends Connection implements Lease {
 
   release(isClean: boolean): void {
     if (this.isGone) return;
-    if (isClean && this.isQuiet && this.pending.size === 0 && this.state === "ready") {
+    const isIdle = this.isQuiet && this.pending.size === 0 && this.state === "ready";
+    // What was agreed on an adopted one is hearsay.
+    if (isClean && isIdle && !this.isAdopted) {
       this.whenLost = NOBODY;
       this.onReady = null;
       this.mayBlock = false;

@@ -233,7 +233,7 @@ class WorkerDataPlane implements DataPlane {
       count("failed");
       return;
     }
-    const { parcel, connection, client, descriptors, input, output } = received;
+    const { parcel, connection, descriptors, input, output } = received;
     const plane = this.pools.get(parcel.pool);
     if (plane === undefined || !PARCEL_FORMATS.includes(parcel.format)) {
       for (const fd of [connection, ...descriptors]) if (fd >= 0) closeFd(fd);
@@ -250,7 +250,7 @@ class WorkerDataPlane implements DataPlane {
       plane.tuning,
       (stream) => {
         count("adopted");
-        return plane.adopt(stream, { client, input, output, descriptors });
+        return plane.adopt(stream, { client: parcel.client, input, output, descriptors });
       },
       () => {
         for (const fd of descriptors) closeFd(fd);

@@ -1,6 +1,7 @@
 /** The packets in which sessions travel; see SessionParcel in src/api/control.ts. */
 import { readSync, writeSync } from "node:fs";
 import { PARCEL_BYTES_MAX, type SessionParcel } from "../api/control.ts";
+import { copyOf } from "../base/copy-of.ts";
 import { closeFd } from "../os/fd.ts";
 import { receiveParcel, sendParcel } from "../os/fd-passing.ts";
 import { createSharedMemory } from "../os/shared-memory.ts";
@@ -8,48 +9,47 @@ import type { SavedSession } from "../session/session-host.ts";
 
 const LF = 10;
 
-/** What of a parcel's head its sender knows. */
+/** A longer state of a client is put where there is room for it. */
+const CLIENT_INLINE_BYTES_MAX = PARCEL_BYTES_MAX / 2;
+
+/** What of a parcel's head its sender knows. The format is at least what the session's frontend says that it needs. */
 export type ParcelMarks = Pick<SessionParcel, "format" | "pool" | "group" | "link" | "isLast">;
 
-/** Longer state of a client travels with the bytes. */
-const CLIENT_INLINE_MAX = 16 * 1024;
-
 /**
- * Sends `saved` with the client's connection, or with the one that `marks` tell of. What is too long for a packet goes in a
- * memory file.
+ * Sends `saved` with the client's connection, or the one that `marks` tell of. What is too long for a packet goes in a memory
+ * file.
  * @returns false when the socket is full. @throws OsError when the other end is gone.
  */
 export function sendSession(
   socket: number,
   { group, ...marks }: ParcelMarks,
   connection: number | null,
-  { client, input, output, descriptors }: SavedSession,
+  saved: SavedSession,
 ): boolean {
-  const text = Buffer.from(JSON.stringify(client));
-  const isLong = text.length > CLIENT_INLINE_MAX;
-  const body = isLong ? [text, input, output] : [input, output];
-  const packet = (isInline: boolean, ...rest: Buffer[]): Buffer => {
+  const { client, input, output, descriptors } = saved;
+  const state = Buffer.from(JSON.stringify(client));
+  const isLong = marks.format >= 2 && state.length > CLIENT_INLINE_BYTES_MAX;
+  const body = isLong ? [input, output, state] : [input, output];
+  const packet = (isInline: boolean): Buffer => {
     const head: SessionParcel = {
       ...(group === undefined ? {} : { group }),
-      ...{ ...marks, client: isLong ? null : client },
-      ...(isLong ? { clientBytes: text.length } : {}),
-      ...{ inputBytes: input.length, outputBytes: output.length, isInline },
-      descriptors: descriptors.length,
+      ...{ ...marks, client: isLong ? null : client, isInline },
+      ...{ inputBytes: input.length, outputBytes: output.length },
+      ...{ clientBytes: isLong ? state.length : 0, descriptors: descriptors.length },
     };
-    return Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), ...rest]);
+    const line = Buffer.from(`${JSON.stringify(head)}\n`);
+    return isInline ? Buffer.concat([line, ...body]) : line;
   };
   const fds = connection === null ? descriptors : [connection, ...descriptors];
-  const whole = packet(true, ...body);
-  if (whole.length <= PARCEL_BYTES_MAX) return sendParcel(socket, whole, fds);
-  const memory = createSharedMemory(
-    "proxy-parcel",
-    body.reduce((sum, { length }) => sum + length, 0),
-  );
+  const bodyBytes = body.reduce((sum, { length }) => sum + length, 0);
+  const whole = bodyBytes < PARCEL_BYTES_MAX ? packet(true) : null;
+  if (whole !== null && whole.length <= PARCEL_BYTES_MAX) return sendParcel(socket, whole, fds);
+  const memory = createSharedMemory("proxy-parcel", bodyBytes);
   try {
     let position = 0;
-    for (const bytes of body) {
-      writeAll(memory, bytes, position);
-      position += bytes.length;
+    for (const part of body) {
+      writeAll(memory, part, position);
+      position += part.length;
     }
     return sendParcel(socket, packet(false), [...fds, memory]);
   } finally {
@@ -61,8 +61,6 @@ export interface ReceivedSession {
   readonly parcel: SessionParcel;
   /** The client's connection, or the one that the parcel tells of; the caller owns it. -1: there is none. */
   readonly connection: number;
-  /** `parcel.client`, wherever it stood. */
-  readonly client: unknown;
   readonly input: Buffer;
   readonly output: Buffer;
   /** What the session had of its own; the caller owns them. */
@@ -76,31 +74,32 @@ export function receiveSession(socket: number): ReceivedSession | null {
   const received = receiveParcel(socket, packet);
   if (received === null) return null;
   const lineEnd = packet.indexOf(LF);
-  if (lineEnd < 0 || lineEnd >= received.length) return refused(received.fds);
-  const parcel = JSON.parse(packet.toString("utf8", 0, lineEnd)) as SessionParcel;
-  const others = [...received.fds];
-  const connection = parcel.isLast === true ? -1 : others.shift();
-  if (connection === undefined) return refused(received.fds);
-  const { inputBytes, outputBytes, clientBytes = 0 } = parcel;
-  const descriptors = others.splice(0, parcel.descriptors ?? 0);
-  const [memory] = others;
-  const text = Buffer.allocUnsafeSlow(clientBytes);
-  const input = Buffer.allocUnsafeSlow(inputBytes);
-  const output = Buffer.allocUnsafeSlow(outputBytes);
-  let position = memory === undefined ? lineEnd + 1 : 0;
-  for (const bytes of [text, input, output]) {
-    if (memory === undefined) packet.copy(bytes, 0, position);
-    else readAll(memory, bytes, position);
-    position += bytes.length;
+  const isHeadWhole = lineEnd >= 0 && lineEnd < received.length;
+  const parcel = isHeadWhole
+    ? (JSON.parse(packet.toString("utf8", 0, lineEnd)) as SessionParcel)
+    : null;
+  const { descriptors = 0, isInline = true, isLast = false } = parcel ?? {};
+  const needed = (isLast ? 0 : 1) + descriptors + (isInline ? 0 : 1);
+  // Fewer come when this process is out of them.
+  if (parcel === null || received.fds.length < needed) {
+    for (const fd of received.fds) closeFd(fd);
+    return null;
   }
-  if (memory !== undefined) closeFd(memory);
-  const client = clientBytes > 0 ? JSON.parse(text.toString()) : parcel.client;
-  return { parcel, connection, client, descriptors, input, output };
-}
-
-function refused(fds: readonly number[]): null {
-  for (const fd of fds) closeFd(fd);
-  return null;
+  const [connection = -1, ...others] = received.fds;
+  const own = others.splice(0, descriptors);
+  const [memory] = others;
+  const { inputBytes, outputBytes, clientBytes = 0 } = parcel;
+  const body = Buffer.allocUnsafeSlow(inputBytes + outputBytes + clientBytes);
+  if (memory === undefined) packet.copy(body, 0, lineEnd + 1);
+  else {
+    readAll(memory, body, 0);
+    closeFd(memory);
+  }
+  const input = copyOf(body, 0, inputBytes);
+  const output = copyOf(body, inputBytes, inputBytes + outputBytes);
+  const state = body.toString("utf8", inputBytes + outputBytes);
+  const client: unknown = clientBytes === 0 ? parcel.client : JSON.parse(state);
+  return { parcel: { ...parcel, client }, connection, descriptors: own, input, output };
 }
 
 function writeAll(fd: number, bytes: Buffer, position: number): void {

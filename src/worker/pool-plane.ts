@@ -12,6 +12,7 @@ import { clientTuning, type SocketTuning } from "../io/socket-tuning.ts";
 import { CommandTable } from "../protocol/redis/command-table.ts";
 import { PoolRoute } from "../route/pool-route.ts";
 import type { MemcachePool } from "../session/memcache/memcache-pool.ts";
+import { ClientDirectory } from "../session/redis/client-directory.ts";
 import { CommandLearner } from "../session/redis/learn-commands.ts";
 import { Hubs } from "../session/redis/pubsub/hubs.ts";
 import type { RedisPool } from "../session/redis/redis-pool.ts";
@@ -53,6 +54,8 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
   readonly countersBase: number;
   readonly route: PoolRoute;
   readonly variants: VariantTable;
+  readonly directory: ClientDirectory;
+  readonly unixPath: string | null;
   readonly commands: CommandTable;
   readonly learner: CommandLearner;
   readonly password: string | null;
@@ -110,6 +113,8 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
         this.counters[this.countersBase + POOL.shared_subscriptions]!,
       nextId: options.nextClientId,
     });
+    this.directory = new ClientDirectory(this.colleagues);
+    this.unixPath = pool.listen.kind === "unix" ? pool.listen.path : null;
     this.protocol = createPoolProtocol(pool, this);
     const serverBases = new Map(layout.servers.map(({ name, base }) => [name, base]));
     this.servers = pool.servers.map(
@@ -127,8 +132,8 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
           poolBase: layout.base,
           serverBase: serverBases.get(server.name)!,
           log: options.log.child({ pool: pool.name }),
-          onEjectionChange: () => this.onEjectionChange(),
           leaseLimit: options.leaseLimit,
+          onEjectionChange: () => this.onEjectionChange(),
         }),
     );
     this.route.attach(this.servers);
@@ -167,6 +172,12 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
     return session;
   }
 
+  private onEjectionChange(): void {
+    this.route.rebuild();
+    this.hubs.onRouteChange();
+    for (const { frontend } of [...this.sessions]) frontend.onRouteChange();
+  }
+
   onSessionClosed(session: Session): void {
     this.sessions.delete(session);
     this.counters[this.countersBase + POOL.client_connections]! -= 1;
@@ -186,11 +197,6 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
     counters[countersBase + POOL.requests]! += requests;
     counters[countersBase + POOL.local_requests]! += local;
     counters[countersBase + POOL.protocol_errors]! += protocolErrors;
-  }
-
-  private onEjectionChange(): void {
-    this.route.rebuild();
-    this.hubs.onRouteChange();
   }
 
   checkDeadlines(nowMs: number): void {

@@ -20,7 +20,7 @@ const PYTHON_PARTS =
   "transactions scripts functions blocking subscriptions scans streams databases sessions".split(
     " ",
   );
-const DEADLINE_MS = 8_000;
+const DEADLINE_MS = 30_000;
 const POLL_MS = 2;
 
 let servers: RedisServer[] = [];
@@ -93,6 +93,6 @@ describe.each(Object.entries(REPERTOIRES))("%s", (_, parts) => {
       await play(part, ports.one);
       await play(part, ports.four);
     },
-    60_000,
+    120_000,
   );
 });

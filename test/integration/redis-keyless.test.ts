@@ -198,6 +198,10 @@ describe("over four servers", () => {
       "ERR 'MEMORY STATS' is about a single server; connect to the one you mean directly",
     );
     expect((debug as Error).message).toContain("is about a single server");
+    const [sort] = await rig.overMany(["SORT", "list", "BY", "weight_*", "GET", "#"]);
+    expect((sort as Error).message).toBe(
+      "ERR 'SORT' with BY or GET patterns reads keys of other servers, which a sharded pool cannot do",
+    );
   });
 });
 

@@ -5,10 +5,11 @@ import { type ProxyProcess, redisPool, startProxy } from "../support/proxy-proce
 import { exchange } from "../support/redis-exchange.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { RespClient } from "../support/resp-client.ts";
+import { stopProcess } from "../support/stop-process.ts";
 
-const DEADLINE_MS = 15_000;
+const DEADLINE_MS = 30_000;
 /** Of the pools, for replies of any other command. */
-const TIMEOUT_MS = 1000;
+const TIMEOUT_MS = 2000;
 
 let masters: RedisServer[] = [];
 let replicas: RedisServer[] = [];
@@ -53,7 +54,7 @@ async function until(isTrue: () => Promise<boolean>): Promise<void> {
 
 /** Runs `body` while a replica takes nothing in. */
 async function without(replica: RedisServer, body: () => Promise<void>): Promise<void> {
-  process.kill(replica.pid, "SIGSTOP");
+  await stopProcess(replica.pid);
   try {
     await body();
   } finally {
@@ -166,4 +167,21 @@ test("a user who may not publish is served all the same by a server of before 7.
   } finally {
     await exchange(masters[0]!, [["ACL", "SETUSER", "default", "allchannels"]]);
   }
+});
+
+test("when a server is lost the wait is over, at the others too", async () => {
+  const servers = await Promise.all([startRedis(), startRedis()]);
+  const proxy = await proxyFor(servers);
+  const client = await RespClient.connect(proxy.endpoints[0]!);
+  client.command(["WAIT", "1", "0"], ["PING"]);
+  for (const server of servers) {
+    await until(async () => (await infoOf(server, "clients")).includes("blocked_clients:1"));
+  }
+  await servers[1]!.stop();
+  const [waited, ping] = (await client.replies(2)).map(String);
+  expect(waited).toStartWith("-ERR Connection reset by peer (server s1");
+  expect(ping).toBe("+PONG\r\n");
+  await until(async () => (await infoOf(servers[0]!, "clients")).includes("blocked_clients:0"));
+  client.close();
+  await Promise.all([proxy.stop(), servers[0]!.stop()]);
 });

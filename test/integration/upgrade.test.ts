@@ -2,8 +2,8 @@
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Socket } from "bun";
 import { isAlive, until } from "../support/echo-proxy.ts";
+import { type FakeConnection, startFakeServer } from "../support/fake-server.ts";
 import { freePort } from "../support/free-port.ts";
 import { redisPool, startProxy } from "../support/proxy-process.ts";
 import { startRedis } from "../support/redis-server.ts";
@@ -191,14 +191,13 @@ test("a new worker that is killed in the middle of a hand-over takes only its ow
 });
 
 test("a client whose reply takes longer than the upgrade moves afterwards, from the old crew to the new", async () => {
-  const asked: Socket[] = [];
+  const asked: FakeConnection[] = [];
   // Answers when it is told to.
-  const server = Bun.listen({
-    hostname: "127.0.0.1",
-    port: 0,
-    socket: { data: (socket) => void asked.push(socket) },
+  const server = startFakeServer((_args, connection) => {
+    asked.push(connection);
+    return null;
   });
-  stops.push(async () => server.stop(true));
+  stops.push(async () => server.stop());
   const port = freePort();
   const proxy = await startProxy({
     config: redisPool({
@@ -220,7 +219,7 @@ test("a client whose reply takes longer than the upgrade moves afterwards, from 
   expect(during.filter(({ state }) => state === "leaving")).toMatchObject([
     { crew: 1, clients: 1 },
   ]);
-  asked[0]!.write("+at last\r\n");
+  asked[0]!.send("+at last\r\n");
   expect(await answer).toBe("+at last\r\n");
   await until("the old worker is gone", () => proxy.workerPids().length === 2);
   expect((await statusOf(proxy)).clients).toBe(1);

@@ -22,7 +22,7 @@ import { exchange } from "./redis-exchange.ts";
 import { RespClient } from "./resp-client.ts";
 import type { Endpoint } from "./server-process.ts";
 
-const DEADLINE_MS = 8_000;
+const DEADLINE_MS = 30_000;
 const POLL_MS = 2;
 
 /** One reply that a client got. */

@@ -24,7 +24,8 @@ export interface ServerProcess {
 }
 
 const START_TIMEOUT_MS = 30_000;
-const STOP_TIMEOUT_MS = 10_000;
+/** Less than `bun test` waits for a hook: what does not heed the signal, like a Redis in an endless script, must not stay. */
+const STOP_TIMEOUT_MS = 3_000;
 /** What still runs, with its directory. */
 const running = new Map<Bun.Subprocess, string>();
 

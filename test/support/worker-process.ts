@@ -1,7 +1,12 @@
 /** Single worker processes without a supervisor: the test plays its part. */
 import { join } from "node:path";
 import type { Config } from "../../src/api/config.ts";
-import { type FromWorker, LISTEN_FD_FIRST, type ToWorker } from "../../src/api/control.ts";
+import {
+  type FromWorker,
+  LISTEN_FD_FIRST,
+  PARCEL_FORMATS,
+  type ToWorker,
+} from "../../src/api/control.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { openControlChannel } from "../../src/io/control-channel.ts";
 import { createStatsLayout, statsByteLength } from "../../src/metrics/layout.ts";
@@ -124,7 +129,8 @@ export class TestWorker {
   ): Promise<{ readonly moved: number; readonly left: number }> {
     this.receiver = receiver;
     const done = this.message("handed_over");
-    const order = { sessions, pools: [pool], format: 1, timeoutMs: DEADLINE_MS };
+    const format = Math.max(...PARCEL_FORMATS);
+    const order = { sessions, pools: [pool], format, timeoutMs: DEADLINE_MS };
     this.send({ type: "hand_over", ...order });
     return await done;
   }

@@ -38,13 +38,14 @@ export function encodeInteger(value: number): Buffer {
 /** The version of the protocol that a client chose with HELLO. */
 export type RespVersion = 2 | 3;
 
-/** A bulk string, an integer, null, a status line, a set (in RESP2: array), a map (in RESP2: flat array) or an array. */
+/** A bulk string, a text for humans (in RESP2: bulk string), an integer, null, a status line, a set (in RESP2: array), a map (in RESP2: flat array) or an array. */
 export type Value =
   | string
   | Buffer
   | number
   | null
   | { readonly status: string }
+  | { readonly verbatim: Buffer }
   | { readonly setOf: readonly Value[] }
   | { readonly mapOf: readonly (readonly [Value, Value])[] }
   | readonly Value[];
@@ -61,10 +62,16 @@ function write(value: Value, version: RespVersion, pieces: Buffer[]): void {
   else if (typeof value === "string" || Buffer.isBuffer(value)) {
     const bytes = typeof value === "string" ? Buffer.from(value) : value;
     pieces.push(Buffer.from(`$${bytes.length}\r\n`), bytes, Buffer.from("\r\n"));
-  } else if ("status" in value) pieces.push(Buffer.from(`+${value.status}\r\n`));
+  } else if ("verbatim" in value) writeVerbatim(value.verbatim, version, pieces);
+  else if ("status" in value) pieces.push(Buffer.from(`+${value.status}\r\n`));
   else if ("setOf" in value) writeAll(version === 3 ? "~" : "*", value.setOf, version, pieces);
   else if ("mapOf" in value) writeMap(value.mapOf, version, pieces);
   else writeAll("*", value, version, pieces);
+}
+
+function writeVerbatim(bytes: Buffer, version: RespVersion, pieces: Buffer[]): void {
+  const head = version === 3 ? `=${bytes.length + 4}\r\ntxt:` : `$${bytes.length}\r\n`;
+  pieces.push(Buffer.from(head), bytes, CRLF);
 }
 
 function writeMap(

@@ -4,6 +4,7 @@ import { encodeRequest, type RespVersion } from "./encode.ts";
 import { RedisReplyScanner } from "./reply-scanner.ts";
 
 const MINUS = 0x2d;
+const FULL = /^ERR max number of clients/;
 const UNAVAILABLE = /^(LOADING|ERR max number of clients)/;
 
 /** What is agreed with a server at the beginning of a connection, and must not be mixed on one. */
@@ -17,12 +18,16 @@ export interface ServerIdentity {
   readonly password: Buffer | null;
 }
 
-/** @param isClientsChoice see UpstreamProtocol; such connections are closed when nobody needs them */
+/** @param isClientsChoice see UpstreamProtocol
+ * @param onGreeted each connection begins with a question whose answer tells whether the server wants a password first */
 export function createRedisUpstream(
   { version, database, user, password }: ServerIdentity,
   isClientsChoice = false,
+  onGreeted: ((needsPassword: boolean) => void) | null = null,
 ): UpstreamProtocol {
   const requests: { what: string; bytes: Buffer }[] = [];
+  const probe = encodeRequest("PING");
+  if (onGreeted !== null) requests.push({ what: "PING", bytes: probe });
   if (password !== null) {
     const bytes =
       user === null ? encodeRequest("AUTH", password) : encodeRequest("AUTH", user, password);
@@ -37,10 +42,16 @@ export function createRedisUpstream(
     handshake: Buffer.concat(requests.map((request) => request.bytes)),
     handshakeReplies: requests.length,
     isClientsChoice,
-    probe: encodeRequest("PING"),
+    probe,
     handshakeFault(index, bytes, start, end) {
-      if (bytes[start] !== MINUS) return null;
-      const error = bytes.toString("utf8", start + 1, end - 2);
+      const isError = bytes[start] === MINUS;
+      const error = isError ? bytes.toString("utf8", start + 1, end - 2) : "";
+      if (index === 0 && onGreeted !== null) {
+        if (FULL.test(error)) return `PING: ${error}`;
+        onGreeted(error.startsWith("NOAUTH"));
+        return null;
+      }
+      if (!isError) return null;
       const request = requests[index];
       if (request !== undefined) return `${request.what}: ${error}`;
       // To the probe any answer will do, but that it cannot serve now.

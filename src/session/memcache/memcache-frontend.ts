@@ -59,6 +59,8 @@ export class MemcacheFrontend implements Frontend {
     return { protocol, ...this.chosen.saveState() };
   }
 
+  onRouteChange(): void {}
+
   leave(): void {}
 
   close(): void {}

@@ -14,6 +14,14 @@ export function forwardToAny(client: RedisFrontend, _command: Command, view: Req
   return client.forwardTo(client.connectionTo(upstream), view);
 }
 
+/** All that are not ejected, in the order in which this client should try them. */
+export function serversFor({ pool, session }: RedisFrontend): Upstream[] {
+  const { upstreams } = pool.route;
+  const first = session.lane % upstreams.length;
+  const ordered = upstreams.map((_, i) => upstreams[(first + i) % upstreams.length]!);
+  return ordered.filter((upstream) => !upstream.isEjected);
+}
+
 /** A server that takes requests now, the same for one client as long as it does. If there is none, one that is not ejected; else null. */
 export function anyServer(client: RedisFrontend): Upstream | null {
   const { pool, session } = client;

@@ -1,9 +1,15 @@
 /** Asks servers on a client's behalf, in other words than the client's own or several at once, and settles one slot with what comes of it. */
 import type { Failure, Upstream } from "../../api/upstream.ts";
+import { REPLY_BYTES_MAX } from "../../base/limits.ts";
 import { encodeError } from "../../protocol/redis/encode.ts";
 import { isError } from "../../protocol/redis/merge-replies.ts";
 import { type Answer, Collector } from "./collector.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
+
+/** Each server's part may be just so long. */
+const TOO_LONG: Buffer = encodeError(
+  `ERR Message too long (the servers' replies together are more than ${REPLY_BYTES_MAX} bytes)`,
+);
 
 /** One request is bytes[start, end), which never change. */
 export interface Request {
@@ -23,7 +29,8 @@ export interface Question {
 /** Sends the same requests to all servers. @returns false: not now, see Handler */
 export function askAll(client: RedisFrontend, { merge, ...question }: Question): boolean {
   return collectAll(client, question, (answers, token) => {
-    client.session.reply(token, merge(answers));
+    const reply = merge(answers);
+    client.session.reply(token, reply.length > REPLY_BYTES_MAX ? TOO_LONG : reply);
   });
 }
 

@@ -1,6 +1,7 @@
 import type { RespVersion } from "../../protocol/redis/encode.ts";
 import type { SavedConnections } from "./own-connections.ts";
 import type { SavedSubscriptions } from "./pubsub/subscriber.ts";
+import type { WantedReplies } from "./reply-switch.ts";
 import type { SavedQueue } from "./transaction-queue.ts";
 
 /**
@@ -22,6 +23,8 @@ export interface RedisClientState {
   user: string | null;
   /** null: its requests go as whoever the pool is. */
   password: string | null;
+  noEvict: boolean;
+  noTouch: boolean;
 }
 
 /** What is saved of a client: with what only its frontend has while it lives. */
@@ -31,23 +34,34 @@ export interface SavedRedisClient extends RedisClientState {
   readonly transaction?: SavedTransaction | undefined;
   /** Absent: subscribed to nothing. */
   readonly subscriptions?: SavedSubscriptions | undefined;
+  /** Absent: it wants them all. */
+  readonly replies?: WantedReplies | undefined;
+  /** Since when it is connected, and since when it has asked for nothing. */
+  readonly ageMs?: number;
+  readonly idleMs?: number;
 }
 
 export function startState(id: number, isAuthenticated: boolean): RedisClientState {
   return {
     ...{ id, name: "", libraryName: "", libraryVersion: "", isAuthenticated, version: 2 },
-    ...{ database: 0, user: null, password: null },
+    ...{ database: 0, user: null, password: null, noEvict: false, noTouch: false },
   };
 }
 
-/** What programs that read no more than format 1 of parcels know of a client. */
+/** What programs that read no more than format 1 of parcels know of a client, or may well forget. */
 const KNOWN_SINCE_FORMAT_1: ReadonlySet<string> = new Set([
   ...["id", "name", "libraryName", "libraryVersion", "isAuthenticated", "version"],
+  ...["noEvict", "noTouch", "ageMs", "idleMs"],
 ]);
+
+const NAMES_MAX_IN_FORMAT_1 = 16 * 1024;
 
 /** The lowest format of parcels whose readers understand all that `saved` says. */
 export function formatFor(saved: SavedRedisClient): number {
-  const unset: Readonly<Record<string, unknown>> = { ...startState(saved.id, true) };
+  const { id, name, libraryName, libraryVersion } = saved;
+  // Format 1 has no room for more.
+  if (name.length + libraryName.length + libraryVersion.length > NAMES_MAX_IN_FORMAT_1) return 2;
+  const unset: Readonly<Record<string, unknown>> = { ...startState(id, true) };
   const isNew = Object.entries(saved).some(
     ([field, value]) => !KNOWN_SINCE_FORMAT_1.has(field) && value !== unset[field],
   );

@@ -4,6 +4,7 @@ import type { RequestView } from "../../protocol/redis/request-view.ts";
 import { anyServer } from "./any-server.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
 import { isHttp, NOAUTH, unknownCommand, unknownSubcommand, wrongArity } from "./refusals.ts";
+import { isAccessKnown } from "./server-access.ts";
 import { refuseExec } from "./transaction.ts";
 
 /**
@@ -11,6 +12,10 @@ import { refuseExec } from "./transaction.ts";
  * `client.isDeferred` is set, the request is to be tried again when the session is woken.
  */
 export function findCommand(client: RedisFrontend, view: RequestView): Command | null {
+  if (!client.state.isAuthenticated && !isAccessKnown(client)) {
+    client.isDeferred = true;
+    return null;
+  }
   const { commands } = client.pool;
   let command = commands.find(view.bytes, view.from(0), view.to(0));
   if (command === null || command.name.includes("|")) return askForCommand(client, view);

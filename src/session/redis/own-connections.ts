@@ -8,6 +8,7 @@ import { closeFd } from "../../os/fd.ts";
 import { encodeError } from "../../protocol/redis/encode.ts";
 import { Block } from "./block.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
+import { ServerId } from "./server-id.ts";
 
 /** Where a connection leads. Plain JSON data. */
 export interface SavedPlace {
@@ -19,6 +20,8 @@ export interface SavedPlace {
 export interface SavedBlock extends SavedPlace {
   readonly isOnPin: boolean;
   readonly keys: readonly string[];
+  /** See `Block.idOnServer`. */
+  readonly id: number;
 }
 
 /** Plain JSON data. */
@@ -39,10 +42,12 @@ export function saveConnections({ pin, block }: RedisFrontend): SavedConnections
   if (pin === null && block === null) return undefined;
   return {
     ...(pin === null ? {} : { pin: placeOf(pin) }),
-    ...(block === null
-      ? {}
-      : { block: { ...placeOf(block.lease), isOnPin: block.isOnPin, keys: block.keys } }),
+    ...(block === null ? {} : { block: saveBlock(block) }),
   };
+}
+
+function saveBlock({ lease, isOnPin, keys, idOnServer }: Block): SavedBlock {
+  return { ...placeOf(lease), isOnPin, keys, id: idOnServer ?? 0 };
 }
 
 function placeOf({ upstream }: Lease): SavedPlace {
@@ -60,14 +65,22 @@ export function adoptConnections(
   if (pin !== undefined) client.pin = adopt(client, pin, left.shift());
   if (block !== undefined) {
     const lease = block.isOnPin ? client.pin : adopt(client, block, left.shift());
-    if (lease === null) {
-      const { session } = client;
-      session.reply(session.ring.open(), encodeError(lostText(block.server)));
-    } else {
-      new Block(client, lease, block.isOnPin, block.keys).expect();
-    }
+    goOnBlocked(client, lease, block);
   }
   for (const fd of left) closeFd(fd);
+}
+
+/** @param lease null: it is lost */
+function goOnBlocked(client: RedisFrontend, lease: Lease | null, saved: SavedBlock): void {
+  if (lease === null) {
+    const { session } = client;
+    session.reply(session.ring.open(), encodeError(lostText(saved.server)));
+    return;
+  }
+  ServerId.remember(lease, saved.id);
+  const block = new Block(client, lease, saved.isOnPin, saved.keys);
+  block.expect();
+  block.endIfElsewhere();
 }
 
 /** Null: the server is no longer one of the pool's, or the connection is gone. */

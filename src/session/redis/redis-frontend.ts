@@ -26,12 +26,14 @@ import {
 import { findCommand } from "./find-command.ts";
 import { HANDLERS } from "./handlers.ts";
 import { serverOfKeys } from "./keys-command.ts";
-import { adoptConnections, ownConnections, saveConnections } from "./own-connections.ts";
+import { adoptConnections, ownConnections } from "./own-connections.ts";
 import { dropSubscriptions, restoreSubscriptions } from "./pubsub/subscribe.ts";
 import { updateMode } from "./pubsub/subscribed-mode.ts";
 import type { Subscriber } from "./pubsub/subscriber.ts";
 import type { RedisPool } from "./redis-pool.ts";
-import { NO_SERVER } from "./refusals.ts";
+import { NO_SERVER, replyToFailure } from "./refusals.ts";
+import { ReplySwitch } from "./reply-switch.ts";
+import { saveClient } from "./save-client.ts";
 import type { ScriptClient } from "./scripts-client.ts";
 import { Splitter } from "./split.ts";
 import { Transaction } from "./transaction.ts";
@@ -49,9 +51,6 @@ export interface Mode {
 
 const NONE: Buffer = Buffer.alloc(0);
 const NO_ANSWER: Buffer = encodeError("ERR this command cannot be answered inside MULTI");
-
-/** Replies to failures, by failure: they are few objects for many requests. */
-const failureReplies = new WeakMap<Failure, Buffer>();
 
 export class RedisFrontend implements Frontend {
   readonly state: RedisClientState;
@@ -89,6 +88,15 @@ export class RedisFrontend implements Frontend {
   private runToken = 0;
   private runCount = 0;
 
+  /** Whether it wants replies. */
+  readonly replies: ReplySwitch;
+  /** It has been told to go, and does when it has the reply to the request at hand. */
+  leavesAfterReply = false;
+  /** The last request's; null: none, or one that nobody knows. */
+  lastCommand: Command | null = null;
+  lastRequestMs: number;
+  readonly createdMs: number;
+
   private localCount = 0;
   /** What is answered goes here instead of to the client; null: it does not. */
   private captured: Buffer[] | null = null;
@@ -105,7 +113,7 @@ export class RedisFrontend implements Frontend {
   ) {
     this.pool = pool;
     this.session = session;
-    const start = startState(state?.id ?? pool.nextClientId(), pool.password === null);
+    const start = startState(state?.id ?? pool.nextClientId(), false);
     this.state = { ...start, ...state };
     this.variant = pool.variants.hold(this.state);
     if (this.variant < 0) {
@@ -113,7 +121,11 @@ export class RedisFrontend implements Frontend {
       this.variant = pool.variants.hold(start);
       session.finish();
     }
-    this.scanner.isAuthenticated = this.state.isAuthenticated;
+    this.scanner.isAuthenticated = this.mayBeAuthenticated;
+    this.replies = new ReplySwitch(session, state?.replies ?? "on");
+    this.lastRequestMs = pool.turn.nowMs - (state?.idleMs ?? 0);
+    this.createdMs = pool.turn.nowMs - (state?.ageMs ?? 0);
+    pool.directory.add(this);
     this.view = new RequestView();
     this.splitter = new Splitter(this);
     this.runSink = session;
@@ -147,12 +159,14 @@ export class RedisFrontend implements Frontend {
       if (view.count > 0) {
         if (!this.handle(view) || !session.isOpen) break;
         requests++;
+        if (this.replies.skipping > 0) this.replies.requestDone();
       }
       position = next;
     }
     this.flushRun();
     // What was found of an incomplete request is still needed.
     if (!scanner.isWithinRequest) view.release();
+    if (requests > 0) this.lastRequestMs = this.pool.turn.nowMs;
     this.pool.count(requests, this.localCount, faults);
     this.localCount = 0;
     return position;
@@ -160,19 +174,11 @@ export class RedisFrontend implements Frontend {
 
   failureReply(failure: Failure): Buffer {
     this.mode?.onFailed?.();
-    if (failure.reply !== undefined) return failure.reply;
-    let reply = failureReplies.get(failure);
-    if (reply === undefined) {
-      reply = encodeError(`ERR ${failure.text}`);
-      failureReplies.set(failure, reply);
-    }
-    return reply;
+    return replyToFailure(failure);
   }
 
   saveState(): SavedRedisClient {
-    const transaction = this.transaction?.save() ?? undefined;
-    const subscriptions = this.subscriber?.save();
-    return { ...this.state, connections: saveConnections(this), transaction, subscriptions };
+    return saveClient(this);
   }
 
   get descriptors(): readonly number[] {
@@ -180,8 +186,8 @@ export class RedisFrontend implements Frontend {
   }
 
   get isReadyToMove(): boolean {
-    if (!this.session.isSettled && this.block === null) return false;
-    return ownConnections(this).every(({ isMovable }) => isMovable);
+    const isOwedMovably = this.block?.isMovable ?? this.session.isSettled;
+    return isOwedMovably && ownConnections(this).every(({ isMovable }) => isMovable);
   }
 
   get needsFormat(): number {
@@ -191,6 +197,10 @@ export class RedisFrontend implements Frontend {
   get prefersToStay(): boolean {
     const { pin, block, mode, subscriber } = this;
     return pin !== null || block !== null || mode !== null || subscriber !== null;
+  }
+
+  onRouteChange(): void {
+    this.block?.endIfElsewhere();
   }
 
   leave(): void {
@@ -206,6 +216,7 @@ export class RedisFrontend implements Frontend {
     this.pin?.release(false);
     this.pin = null;
     this.pool.variants.release(this.variant);
+    this.pool.directory.remove(this);
   }
 
   /** Answers the request at hand without a server. */
@@ -254,15 +265,23 @@ export class RedisFrontend implements Frontend {
     return upstream.connection(this.session.lane, this.variant);
   }
 
-  /** The client has given the right password. */
-  authenticated(): void {
-    this.state.isAuthenticated = true;
-    this.scanner.isAuthenticated = true;
+  /** Whether it has given the right password, or need not give one. */
+  setAuthenticated(isAuthenticated: boolean): void {
+    this.state.isAuthenticated = isAuthenticated;
+    this.scanner.isAuthenticated = this.mayBeAuthenticated;
+  }
+
+  /** It is, or may turn out to be when that is first asked. */
+  get mayBeAuthenticated(): boolean {
+    const { password, variants } = this.pool;
+    const mayBe = password === null && variants.access.needsPassword !== true;
+    return mayBe || this.state.isAuthenticated;
   }
 
   /** False: the request cannot be taken now, and nothing was done about it. */
   private handle(view: RequestView): boolean {
     const command = findCommand(this, view);
+    this.lastCommand = command;
     if (command === null) {
       const { isDeferred } = this;
       this.isDeferred = false;

@@ -1,6 +1,8 @@
 import type { Colleagues } from "../../api/colleagues.ts";
 import type { Route } from "../../api/upstream.ts";
+import type { Turn } from "../../base/turn.ts";
 import type { CommandTable } from "../../protocol/redis/command-table.ts";
+import type { ClientDirectory } from "./client-directory.ts";
 import type { CommandLearner } from "./learn-commands.ts";
 import type { Hubs } from "./pubsub/hubs.ts";
 import type { ScriptMemory } from "./scripts-memory.ts";
@@ -21,6 +23,10 @@ export interface RedisPool {
   readonly scripts: ScriptMemory;
   /** The same pool in other workers. */
   readonly colleagues: Colleagues;
+  readonly directory: ClientDirectory;
+  /** Where its clients connect, if that is a unix socket. */
+  readonly unixPath: string | null;
+  readonly turn: Turn;
   /** Between 0 and 1. */
   random(): number;
   nextClientId(): number;

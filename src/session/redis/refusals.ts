@@ -1,4 +1,5 @@
 /** Redis's own words for requests that it would not execute (server.c, processCommand), to the byte. */
+import type { Failure } from "../../api/upstream.ts";
 import type { Command } from "../../protocol/redis/command.ts";
 import { encodeError } from "../../protocol/redis/encode.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
@@ -12,6 +13,19 @@ export const NO_SERVER: Buffer = encodeError(
 export const MISMATCH: Buffer = encodeError(
   "ERR Invalid argument (a server's reply does not fit the command)",
 );
+
+/** Replies to failures, by failure: they are few objects for many requests. */
+const failureReplies = new WeakMap<Failure, Buffer>();
+
+export function replyToFailure(failure: Failure): Buffer {
+  if (failure.reply !== undefined) return failure.reply;
+  let reply = failureReplies.get(failure);
+  if (reply === undefined) {
+    reply = encodeError(`ERR ${failure.text}`);
+    failureReplies.set(failure, reply);
+  }
+  return reply;
+}
 
 const SHOWN_BYTES_MAX = 128;
 

@@ -62,13 +62,11 @@ const NO_LEASE: Failure = {
 /** The answer that tells most; of equals the first server's. */
 function choose(client: RedisFrontend, command: Command, answers: readonly Answer[]): Buffer {
   const replies = answers.filter((answer) => Buffer.isBuffer(answer));
-  const good = replies.filter((reply) => !isError(reply));
-  const isStats = command.name === "FUNCTION|STATS";
-  const best =
-    (isStats ? good.find((reply) => !IDLE.test(reply.toString("latin1"))) : undefined) ??
-    good[0] ??
-    replies.find((reply) => !reply.subarray(0, NOT_BUSY.length).equals(NOT_BUSY)) ??
-    replies[0];
-  if (best !== undefined) return best;
-  return client.failureReply(answers[0] as Failure);
+  const isIdle = (reply: Buffer): boolean =>
+    isError(reply)
+      ? reply.subarray(0, NOT_BUSY.length).equals(NOT_BUSY)
+      : command.name === "FUNCTION|STATS" && IDLE.test(reply.toString("latin1"));
+  const busy = replies.filter((reply) => !isIdle(reply));
+  const best = busy.find((reply) => !isError(reply)) ?? busy[0] ?? replies[0];
+  return best ?? client.failureReply(answers[0] as Failure);
 }

@@ -145,6 +145,15 @@ function forgetFirst(
   return true;
 }
 
+/** The request at hand is queued at a server, which may or may not execute it: to remember less than there is does no harm. */
+export function forgetFor({ pool, session }: RedisFrontend, { name }: Command): void {
+  const { scripts } = pool;
+  if (name === "SCRIPT|FLUSH") scripts.forgetScripts(session, () => {});
+  else if (/^FUNCTION\|(FLUSH|DELETE|RESTORE)$/.test(name)) {
+    scripts.forgetLibrary(null, session, () => {});
+  }
+}
+
 /** Asks a server for the code and the functions of library `name`, or of all (null), and remembers them. */
 function learnLibraries(client: RedisFrontend, name: string | null, era: number): void {
   const { pool, session } = client;

@@ -12,7 +12,7 @@ import type { RedisFrontend } from "./redis-frontend.ts";
 import { NO_SERVER } from "./refusals.ts";
 import { ScriptClient } from "./scripts-client.ts";
 import type { Loadable } from "./scripts-loadable.ts";
-import { manageScripts } from "./scripts-manage.ts";
+import { forgetFor, manageScripts } from "./scripts-manage.ts";
 
 const keys: number[] = [];
 
@@ -38,16 +38,20 @@ export function handleScript(client: RedisFrontend, command: Command, view: Requ
 }
 
 /**
- * For a call that goes to `upstream` in another way: within a transaction, where nothing else can be put before it.
+ * For what goes to `upstream` within a transaction, where nothing else can be put before it.
  * @returns false: not now, what it calls is being loaded there; the session will be woken
  */
-export function isCallReady(
+export function isReadyFor(
   client: RedisFrontend,
   command: Command,
   view: RequestView,
   upstream: Upstream,
 ): boolean {
-  if (command.disposition !== "script" || command.keySpecs.length === 0) return true;
+  if (command.disposition !== "script") return true;
+  if (command.keySpecs.length === 0) {
+    forgetFor(client, command);
+    return true;
+  }
   const called = isBody(command) ? null : calledBy(client, command, view);
   if (called === null || called.isAt(upstream)) return true;
   const { session, variant } = client;

@@ -5,9 +5,15 @@
 import type { Failure, ReplySink } from "../../api/upstream.ts";
 import { parseLength, RedisReplyScanner } from "../../protocol/redis/reply-scanner.ts";
 import type { Session } from "../session.ts";
+import type { Change } from "./transaction-queue.ts";
 
-/** Requests that the proxy answers itself when their transaction is executed, as multibulk, by place among what was queued. */
-export type Deferred = ReadonlyMap<number, Buffer>;
+/** What the proxy has to do with some of the elements of EXEC's reply, by their places. */
+export interface ProxysPart {
+  /** Requests that it answers itself, as multibulk. */
+  readonly deferred: ReadonlyMap<number, Buffer>;
+  /** What the client has become, unless the element is an error. */
+  readonly changes: ReadonlyMap<number, Change>;
+}
 
 /** Told when the reply is there (or will never be), before the client gets it. */
 export interface EndObserver {
@@ -15,11 +21,12 @@ export interface EndObserver {
   onEnd(reply: Buffer | null): void;
   /** Carries out a request without a server, and returns the reply. */
   answerDeferred(request: Buffer): Buffer;
+  onChanged(change: Change): void;
 }
 
 const ASTERISK = 0x2a;
+const MINUS = 0x2d;
 const CR = 13;
-const NOTHING: Deferred = new Map();
 const elements: RedisReplyScanner = new RedisReplyScanner();
 
 export class TransactionEnd implements ReplySink {
@@ -27,26 +34,26 @@ export class TransactionEnd implements ReplySink {
   private readonly observer: EndObserver;
   /** What the client is told whatever the server says; null: what the server says. */
   private readonly instead: Buffer | null;
-  private readonly deferred: Deferred;
+  private readonly part: ProxysPart | null;
 
   constructor(
     session: Session,
     observer: EndObserver,
     instead: Buffer | null,
-    deferred: Deferred = NOTHING,
+    part: ProxysPart | null = null,
   ) {
     this.session = session;
     this.observer = observer;
     this.instead = instead;
-    this.deferred = deferred;
+    this.part = part;
   }
 
   onReplies(token: number, count: number, bytes: Buffer, start: number, end: number): void {
-    const { session, observer, instead, deferred } = this;
+    const { session, observer, instead, part } = this;
     observer.onEnd(bytes.subarray(start, end));
     if (instead !== null) session.reply(token, instead);
-    else if (deferred.size === 0) session.onReplies(token, count, bytes, start, end);
-    else session.reply(token, this.withDeferred(bytes, start, end));
+    else if (part === null) session.onReplies(token, count, bytes, start, end);
+    else session.reply(token, this.withPart(part, bytes, start, end));
   }
 
   onFailure(token: number, count: number, failure: Failure): void {
@@ -56,13 +63,16 @@ export class TransactionEnd implements ReplySink {
   }
 
   /** EXEC's reply, in which the server answered placeholders where the proxy's own answers belong. */
-  private withDeferred(bytes: Buffer, start: number, end: number): Buffer {
+  private withPart(part: ProxysPart, bytes: Buffer, start: number, end: number): Buffer {
+    const { observer } = this;
     const pieces: Buffer[] = [];
     let from = start;
     walkElements(bytes, start, end, (index, at, next) => {
-      const request = this.deferred.get(index);
+      const change = part.changes.get(index);
+      if (change !== undefined && bytes[at] !== MINUS) observer.onChanged(change);
+      const request = part.deferred.get(index);
       if (request === undefined) return;
-      pieces.push(bytes.subarray(from, at), this.observer.answerDeferred(request));
+      pieces.push(bytes.subarray(from, at), observer.answerDeferred(request));
       from = next;
     });
     pieces.push(bytes.subarray(from, end));
@@ -71,7 +81,7 @@ export class TransactionEnd implements ReplySink {
 }
 
 /** Calls `visit` for each element of the array that bytes[start, end) is; not at all when it is none. */
-export function walkElements(
+function walkElements(
   bytes: Buffer,
   start: number,
   end: number,

@@ -3,9 +3,13 @@ import { copyOf } from "../../base/copy-of.ts";
 import { TRANSACTION_KEPT_BYTES_MAX } from "../../base/limits.ts";
 import { encodeRequest } from "../../protocol/redis/encode.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
+import type { Variant } from "./variant-table.ts";
 
 /** Queued at the server in place of what the proxy will answer. */
 export const PLACEHOLDER: Buffer = encodeRequest("PING");
+
+/** What the client is to be when EXEC has come to one of its requests. Texts: one character per byte. Plain JSON data. */
+export type Change = Partial<Variant> & { readonly name?: string };
 
 /** Plain JSON data; requests are in Base64. */
 export interface SavedQueue {
@@ -13,6 +17,7 @@ export interface SavedQueue {
   readonly kept: string;
   readonly keptCount: number;
   readonly deferred: readonly (readonly [index: number, request: string])[];
+  readonly changes: readonly (readonly [index: number, change: Change])[];
 }
 
 export class TransactionQueue {
@@ -22,6 +27,8 @@ export class TransactionQueue {
   keptCount = 0;
   /** Requests that the proxy answers itself, as multibulk, by place in the transaction. */
   readonly deferred: Map<number, Buffer> = new Map();
+  /** By place in the transaction: requests that change who the client is, once the server has executed them. */
+  readonly changes: Map<number, Change> = new Map();
 
   private kept: Buffer[] = [];
   /** Kept so far, here and in `deferred`. */
@@ -34,6 +41,7 @@ export class TransactionQueue {
     const kept = Buffer.from(saved.kept, "base64");
     queue.kept = [kept];
     queue.bytes = kept.length;
+    for (const [index, change] of saved.changes) queue.changes.set(index, change);
     for (const [index, text] of saved.deferred) {
       const request = Buffer.from(text, "base64");
       queue.deferred.set(index, request);
@@ -43,10 +51,11 @@ export class TransactionQueue {
   }
 
   save(): SavedQueue {
-    const { count, keptCount, kept, deferred } = this;
+    const { count, keptCount, kept, deferred, changes } = this;
     return {
       ...{ count, keptCount, kept: Buffer.concat(kept).toString("base64") },
       deferred: [...deferred].map(([index, request]) => [index, request.toString("base64")]),
+      changes: [...changes],
     };
   }
 

@@ -5,22 +5,49 @@ import { encodeError } from "../../protocol/redis/encode.ts";
 import { findKeys } from "../../protocol/redis/find-keys.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
 import { crossServerFault, pickFor, refusedOption } from "./keys-command.ts";
+import type { RedisPool } from "./redis-pool.ts";
 import { NO_SERVER } from "./refusals.ts";
+import type { Change } from "./transaction-queue.ts";
 
 /** Redis executes these at once, transaction or not. */
 export const IMMEDIATE: RegExp = /^(QUIT|RESET)$/;
-/** Asked of a server although outside of transactions the proxy answers them itself: they mean the same there. */
-const FOR_SERVERS = /^(PING|ECHO)$/;
-/** What the proxy answers itself, at once and without changing the connection, it can answer within EXEC's reply too. */
-const ANSWERED_AT_EXEC =
-  /^(CLIENT\|(ID|INFO|LIST|GETNAME|SETNAME|SETINFO|NO-EVICT|NO-TOUCH|GETREDIR|HELP)|COMMAND|COMMAND\|.*)$/;
+/** Asked of a server although outside of transactions the proxy answers them itself: there they mean the same. */
+const FOR_SERVERS = /^(PING|ECHO|INFO|SELECT|AUTH|HELLO)$/;
+/** The proxy answers them, but not at once, or not only: that cannot be done within EXEC's reply. */
+const NOT_AT_EXEC = /^CLIENT\|(LIST|KILL|REPLY|UNBLOCK)$/;
 const SUBSCRIPTION = /^[PS]?(UN)?SUBSCRIBE$/;
 /** About whatever is on their server, which in a sharded pool is no more than a part. */
 const PARTIAL = /^(SCAN|RANDOMKEY|INFO|PUBSUB\|.*|SCRIPT\|.*|FUNCTION\|.*)$/;
 
 /** The proxy answers `command` itself when EXEC comes to it. */
-export function isAnsweredAtExec({ disposition, name }: Command): boolean {
-  return disposition === "local" && ANSWERED_AT_EXEC.test(name);
+export function isAnsweredAtExec({ disposition, name }: Command, pool: RedisPool): boolean {
+  if (disposition !== "local" || NOT_AT_EXEC.test(name)) return false;
+  return !FOR_SERVERS.test(name) || (name === "SELECT" && pool.variants.fixedDatabase !== 0);
+}
+
+/** Who the client is when the server has executed the request; null: the same as before. */
+export function changeBy({ name }: Command, view: RequestView, pool: RedisPool): Change | null {
+  if (name === "SELECT") return { database: Number(view.text(1)) };
+  if (name === "AUTH") return pool.password === null ? identity(view, 1, view.count) : null;
+  return name === "HELLO" && view.count > 1 ? changeByHello(view, pool) : null;
+}
+
+/** [user] password */
+function identity(view: RequestView, from: number, to: number): Change {
+  return { user: to - from === 2 ? view.text(from) : null, password: view.text(to - 1) };
+}
+
+/** HELLO version [AUTH user password] [SETNAME name]; anything else the server refuses. */
+function changeByHello(view: RequestView, pool: RedisPool): Change {
+  let change: Change = { version: view.text(1) === "3" ? 3 : 2 };
+  for (let i = 2; i + 1 < view.count; i++) {
+    if (view.text(i).toUpperCase() === "SETNAME") change = { ...change, name: view.text(++i) };
+    else {
+      if (pool.password === null) change = { ...change, ...identity(view, i + 1, i + 3) };
+      i += 2;
+    }
+  }
+  return change;
 }
 
 /** Why `command` cannot be queued, as an error; null: it can. */
@@ -28,7 +55,7 @@ export function whyNotQueued(command: Command, view: RequestView, servers: numbe
   const { name, disposition, refusal } = command;
   const shown = name.replace("|", " ");
   if (disposition === "refused") return encodeError(`ERR ${refusal}`);
-  if (SUBSCRIPTION.test(name) || (disposition === "local" && !isQueuedLocal(command))) {
+  if (SUBSCRIPTION.test(name) || NOT_AT_EXEC.test(name)) {
     return encodeError(
       `ERR '${shown}' inside MULTI is not supported through this proxy; use it before MULTI or after EXEC`,
     );
@@ -41,10 +68,6 @@ export function whyNotQueued(command: Command, view: RequestView, servers: numbe
   }
   const fault = refusedOption(command, view, servers);
   return fault === null ? null : encodeError(`ERR ${fault}`);
-}
-
-function isQueuedLocal(command: Command): boolean {
-  return FOR_SERVERS.test(command.name) || command.name === "INFO" || isAnsweredAtExec(command);
 }
 
 const keys: number[] = [];

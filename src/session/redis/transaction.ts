@@ -13,17 +13,18 @@
  * While open or ending this is the client's mode. While ending, the next transaction may begin over the same connection
  * without a wait; everything else waits for the last reply, and the connection is given back.
  */
-import type { Lease, Upstream } from "../../api/upstream.ts";
+import type { Upstream } from "../../api/upstream.ts";
 import type { Command } from "../../protocol/redis/command.ts";
 import { encodeError, encodeRequest } from "../../protocol/redis/encode.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
 import { anyServer } from "./any-server.ts";
 import type { SavedTransaction, TransactionProgress } from "./client-state.ts";
-import { leaseFrom } from "./lease-from.ts";
 import type { Mode, RedisFrontend } from "./redis-frontend.ts";
 import { NO_SERVER } from "./refusals.ts";
-import { type Deferred, type EndObserver, TransactionEnd } from "./transaction-end.ts";
-import { PLACEHOLDER, TransactionQueue } from "./transaction-queue.ts";
+import { isReadyFor } from "./scripts.ts";
+import { type EndObserver, TransactionEnd } from "./transaction-end.ts";
+import { TransactionPin } from "./transaction-pin.ts";
+import { type Change, PLACEHOLDER, TransactionQueue } from "./transaction-queue.ts";
 import {
   ABORTED,
   abortedBecause,
@@ -38,6 +39,7 @@ import {
   WATCH_INSIDE,
 } from "./transaction-replies.ts";
 import {
+  changeBy,
   IMMEDIATE,
   isAnsweredAtExec,
   secondServer,
@@ -80,11 +82,11 @@ export class Transaction implements Mode, EndObserver {
   private queue: TransactionQueue = new TransactionQueue();
   /** So many ends are awaited. */
   private ends = 0;
-  /** Nothing but what ends with EXEC happened on the pin: the next client may have it. */
-  private isPinClean = true;
+  private readonly pin: TransactionPin;
 
   constructor(client: RedisFrontend) {
     this.client = client;
+    this.pin = new TransactionPin(client, (server) => this.onLost(server));
   }
 
   /** Goes on where another process stopped, to be called when the client's pin is there, if it could be moved. */
@@ -152,7 +154,7 @@ export class Transaction implements Mode, EndObserver {
       const entered = this.enterAny();
       if (entered !== true) return entered === false ? false : this.giveUp(entered);
     }
-    return this.end(EXEC, null, this.queue.deferred);
+    return this.end(EXEC, null, this.queue);
   }
 
   private watch(command: Command, view: RequestView): boolean {
@@ -171,7 +173,7 @@ export class Transaction implements Mode, EndObserver {
       client.refuse(secondServer(command, hashTag));
       return true;
     }
-    const pinned = this.pinTo(upstream);
+    const pinned = this.pin.obtain(upstream, this.isChosen);
     if (pinned !== true) return this.refused(pinned);
     // Ordinary requests go their ways again, for the pin's server over the pin.
     this.now.isWatching = true;
@@ -192,18 +194,24 @@ export class Transaction implements Mode, EndObserver {
       client.refuse(refusal);
       return true;
     }
-    const isDeferred = isAnsweredAtExec(command);
+    const isDeferred = isAnsweredAtExec(command, client.pool);
     const upstream = isDeferred ? "any" : serverFor(command, view, route, hashTag);
     if (Buffer.isBuffer(upstream)) {
       client.refuse(upstream);
       return true;
     }
-    if (upstream === "any" && !this.isChosen) return this.keep(view, isDeferred);
-    if (upstream !== "any" && this.isChosen && upstream !== client.pin!.upstream) {
+    const change = isDeferred ? null : changeBy(command, view, client.pool);
+    if (change !== null) this.queue.changes.set(this.queue.count, change);
+    const chosen = this.isChosen ? client.pin!.upstream : null;
+    if (upstream !== "any" && chosen !== null && upstream !== chosen) {
       client.refuse(secondServer(command, hashTag));
       return true;
     }
-    const entered = this.enter(upstream === "any" ? client.pin!.upstream : upstream);
+    const server = upstream === "any" ? chosen : upstream;
+    const mayRunAt = server === null ? route.upstreams : [server];
+    if (!mayRunAt.every((place) => isReadyFor(client, command, view, place))) return false;
+    if (server === null) return this.keep(view, isDeferred);
+    const entered = this.enter(server);
     if (entered !== true) return this.refused(entered);
     return isDeferred ? this.defer(view) : this.forward(view);
   }
@@ -238,18 +246,19 @@ export class Transaction implements Mode, EndObserver {
   }
 
   /**
-   * Sees to it that the transaction is open at `upstream`, and that there is room on the connection.
-   * @returns false: not now; a buffer: never, and this is why
+   * Sees to it that the transaction is open at `upstream`, and that there is room on the connection. Results as of
+   * `TransactionPin.obtain`.
    */
   private enter(upstream: Upstream): boolean | Buffer {
     const { client } = this;
-    const pinned = this.pinTo(upstream);
+    const pinned = this.pin.obtain(upstream, this.isChosen);
     if (pinned !== true || this.now.isAtServer) return pinned;
     client.flushRun();
     const pin = client.pin!;
+    const { now } = this;
     const unseen = new UnseenReplies((fault) => {
-      this.isPinClean = false;
-      this.now.lost = fault;
+      this.pin.isClean = false;
+      now.lost = fault;
     });
     pin.send(MULTI, 0, MULTI.length, unseen, 0, 1);
     const { keptCount } = this.queue;
@@ -263,25 +272,6 @@ export class Transaction implements Mode, EndObserver {
   private enterAny(): boolean | Buffer {
     const upstream = this.now.isWatching ? this.client.pin!.upstream : anyServer(this.client);
     return upstream === null ? NO_SERVER : this.enter(upstream);
-  }
-
-  /** Sees to it that the pin is a connection to `upstream`, with room. Results as of `enter`. */
-  private pinTo(upstream: Upstream): boolean | Buffer {
-    const { client } = this;
-    const { pin } = client;
-    if (this.isChosen || (pin?.upstream === upstream && this.isPinClean)) {
-      if (!pin!.isFull) return true;
-      client.session.waitFor(pin!);
-      return false;
-    }
-    // Nothing on another connection may be overtaken. What is left of an earlier transaction has ended then.
-    if (!client.settleFirst()) return false;
-    const lease = leaseFrom(upstream, client);
-    if (Buffer.isBuffer(lease)) return lease;
-    client.pin = lease;
-    this.isPinClean = true;
-    this.watchOver(lease);
-    return true;
   }
 
   /** Answers the request at hand with `fault`, unless that is false: not now. */
@@ -302,7 +292,7 @@ export class Transaction implements Mode, EndObserver {
 
   /** @param request asks the server for the end; null: it knows of nothing
    * @param reply to the request at hand; null: what the server says */
-  private end(request: Buffer | null, reply: Buffer | null, deferred?: Deferred): boolean {
+  private end(request: Buffer | null, reply: Buffer | null, queue?: TransactionQueue): boolean {
     const { client } = this;
     const { session, pin } = client;
     this.forget();
@@ -314,20 +304,31 @@ export class Transaction implements Mode, EndObserver {
     this.ends++;
     client.mode = this;
     client.flushRun();
-    const end = new TransactionEnd(session, this, reply, deferred);
+    const hasPart = queue !== undefined && queue.deferred.size + queue.changes.size > 0;
+    // What it has become is nobody else's.
+    if (hasPart && queue.changes.size > 0) this.pin.isClean = false;
+    const end = new TransactionEnd(session, this, reply, hasPart ? queue : null);
     pin!.send(request, 0, request.length, end, session.ring.open(), 1);
     return true;
   }
 
   onEnd(reply: Buffer | null): void {
-    if (reply === null) this.isPinClean = false;
+    if (reply === null) this.pin.isClean = false;
     if (--this.ends > 0) return;
     if (!this.now.isOpen) this.leaveMode();
-    if (!this.isChosen) this.unpin();
+    if (!this.isChosen) this.pin.giveBack();
   }
 
   answerDeferred(request: Buffer): Buffer {
     return this.client.answerTo(request);
+  }
+
+  onChanged(change: Change): void {
+    const { client } = this;
+    const { name, ...variant } = change;
+    if (name !== undefined) client.state.name = name;
+    // The client believes it is somebody else now: no request may go as who it was.
+    if (!client.switchTo(variant)) client.session.close();
   }
 
   private forget(): void {
@@ -339,28 +340,25 @@ export class Transaction implements Mode, EndObserver {
     if (this.client.mode === this) this.client.mode = null;
   }
 
-  private unpin(): void {
-    const { pin } = this.client;
-    this.client.pin = null;
-    pin?.release(this.isPinClean);
-  }
-
   /** RESET: forgets everything, and closes the connection with what is half done on it. To be called with nothing owed. */
   abandon(): void {
     this.forget();
     this.leaveMode();
-    this.isPinClean = false;
-    this.unpin();
+    this.pin.isClean = false;
+    this.pin.giveBack();
   }
 
-  private watchOver(pin: Lease): void {
-    pin.whenLost = () => {
-      if (this.client.pin === pin) this.onLost(`server ${pin.upstream.name}`);
-    };
+  /** The pin is about to become another kind of connection: nobody else may have it after this client. */
+  soilPin(): void {
+    this.pin.isClean = false;
+  }
+
+  /** Commands in the open transaction; -1: there is none. */
+  get queued(): number {
+    return this.now.isOpen ? this.queue.count : -1;
   }
 
   private onLost(server: string): void {
-    this.client.pin = null;
     if (this.now.isWatching) this.now.isWatchLost = true;
     if (this.now.isAtServer) this.now.lost = `the connection to ${server} was lost`;
     this.now.isWatching = false;
@@ -386,7 +384,7 @@ export class Transaction implements Mode, EndObserver {
     this.queue = TransactionQueue.restore(queue);
     const { client } = this;
     if (this.now.isOpen) client.mode = this;
-    if (client.pin !== null) this.watchOver(client.pin);
+    if (client.pin !== null) this.pin.watchOver(client.pin);
     else this.onLost("the server");
   }
 }

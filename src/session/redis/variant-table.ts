@@ -8,6 +8,7 @@ import type { UpstreamProtocol } from "../../api/protocol.ts";
 import { VARIANT_IDLE_MS, VARIANTS_MAX } from "../../base/limits.ts";
 import type { RespVersion } from "../../protocol/redis/encode.ts";
 import { createRedisUpstream } from "../../protocol/redis/upstream-protocol.ts";
+import { ServerAccess } from "./server-access.ts";
 
 /** What the requests of a client need of the connection that they go over. Texts: one character per byte. */
 export interface Variant {
@@ -21,6 +22,7 @@ export interface Variant {
 
 /** Its connections are used for AUTH of clients and nothing else: who is logged in on them does not matter. */
 export const VARIANT_FOR_AUTH = 2;
+const ANYBODY = { version: 2, database: 0, user: null, password: null } as const;
 /** The first number that stands for what a client chose. */
 const FIRST_CHOSEN = 3;
 
@@ -40,6 +42,9 @@ export class VariantTable {
   /** Not 0: all clients are in this database, and see it as 0. */
   readonly fixedDatabase: number;
 
+  /** Of who gives no password. */
+  readonly access: ServerAccess = new ServerAccess();
+
   /** The pool's; null: none. */
   private readonly password: Buffer | null;
   private readonly entries: Entry[] = [];
@@ -52,12 +57,9 @@ export class VariantTable {
   constructor(password: string | null, fixedDatabase: number) {
     this.password = password === null ? null : Buffer.from(password);
     this.fixedDatabase = fixedDatabase;
-    const own = { database: 0, user: null, password: null };
-    this.addOwn({ version: 2, ...own }, this.createUpstream({ version: 2, ...own }, false));
-    // Without a password that is known to be right, whether RESP3 can be had is the client's risk.
-    const isRisk = password === null;
-    this.addOwn({ version: 3, ...own }, this.createUpstream({ version: 3, ...own }, isRisk));
-    this.protocols[VARIANT_FOR_AUTH] = this.createUpstream({ version: 2, ...own }, true);
+    this.addOwn(2);
+    this.addOwn(3);
+    this.protocols[VARIANT_FOR_AUTH] = createRedisUpstream(ANYBODY, true);
   }
 
   /** The number of `variant`, held until `release`; -1: there are too many already. */
@@ -101,7 +103,14 @@ export class VariantTable {
     }
   }
 
-  private addOwn(variant: Variant, protocol: UpstreamProtocol): void {
+  private addOwn(version: RespVersion): void {
+    const variant = { version, database: 0, user: null, password: null };
+    const hasPassword = this.password !== null;
+    // Without a password that is known to be right, whether RESP3 can be had is the client's risk.
+    const isRisk = version === 3 && !hasPassword;
+    const greets = version === 2 && !hasPassword;
+    const onGreeted = greets ? (isNeeded: boolean) => this.access.learn(isNeeded) : null;
+    const protocol = this.createUpstream(variant, isRisk, onGreeted);
     const number = this.protocols.push(protocol) - 1;
     const isProven = !protocol.isClientsChoice;
     const entry = { key: keyOf(variant), number, holders: 0, isProven, unusedSinceMs: -1 };
@@ -120,7 +129,11 @@ export class VariantTable {
     return entry;
   }
 
-  private createUpstream(variant: Variant, isClientsChoice: boolean): UpstreamProtocol {
+  private createUpstream(
+    variant: Variant,
+    isClientsChoice: boolean,
+    onGreeted: ((needsPassword: boolean) => void) | null = null,
+  ): UpstreamProtocol {
     const { version, user, password } = variant;
     const { fixedDatabase } = this;
     const identity =
@@ -131,7 +144,7 @@ export class VariantTable {
             password: Buffer.from(password, "latin1"),
           };
     const database = fixedDatabase === 0 ? variant.database : fixedDatabase;
-    return createRedisUpstream({ version, database, ...identity }, isClientsChoice);
+    return createRedisUpstream({ version, database, ...identity }, isClientsChoice, onGreeted);
   }
 }
 

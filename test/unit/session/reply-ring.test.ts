@@ -19,6 +19,7 @@ const workload = fc.record({
       count: fc.integer({ min: 1, max: 40 }),
       connection: fc.integer({ min: 0, max: 3 }),
       size: fc.constantFrom(0, 1, 30, 2000),
+      isMuted: fc.boolean(),
     }),
     { minLength: 1, maxLength: 40, size: "max" },
   ),
@@ -36,13 +37,19 @@ function replayInAnyOrder(
   if (wrapped) (ring as unknown as { head: number }).head = start;
   let expected = "";
   const queues: { token: number; count: number; text: string }[][] = [[], [], [], []];
-  for (const { count, connection, size } of load.runs) {
-    if (ring.pending + count > PENDING_REPLIES_MAX) break;
+  for (const { count, connection, size, isMuted } of load.runs) {
+    if (ring.pending + count >= PENDING_REPLIES_MAX) break;
+    if (isMuted !== ring.isMuted) {
+      ring.isMuted = isMuted;
+      const token = ring.open();
+      settleText(ring, token);
+      if (!isMuted) expected += textOf(token, 3);
+    }
     const queue = queues[connection]!;
     for (let i = 0; i < count; i++) {
       const token = ring.open();
       const text = textOf(token, size);
-      expected += text;
+      if (!isMuted) expected += text;
       const last = queue.at(-1);
       // As the frontend does: consecutive tokens form a run, but none across the wrap.
       if (i > 0 && last !== undefined && token === last.token + last.count) {
@@ -105,6 +112,28 @@ describe("ReplyRing", () => {
     expect(tokens.length).toBe(PENDING_REPLIES_MAX);
     for (const token of tokens.filter((each) => each % 3 !== 1).reverse()) settleText(ring, token);
     expect(outputOf(out)).toBe(before + tokens.map((token) => textOf(token, 3)).join(""));
+  });
+
+  test("a muted slot leaves nothing behind, however often its place is used again", () => {
+    const out = new ByteQueue();
+    const ring = new ReplyRing(out);
+    let expected = "";
+    for (let i = 0; i < 100; i++) {
+      const isEarly = i % 3 === 0;
+      const before = ring.open();
+      ring.isMuted = true;
+      const muted = ring.open();
+      ring.isMuted = false;
+      const after = ring.open();
+      if (isEarly) settleText(ring, muted);
+      settleText(ring, before);
+      expect(ring.isHead(muted)).toBe(false);
+      settleText(ring, after);
+      if (!isEarly) settleText(ring, muted);
+      expected += textOf(before, 3) + textOf(after, 3);
+      expect(outputOf(out)).toBe(expected);
+      expect(ring.pending).toBe(0);
+    }
   });
 
   test("an early reply is copied once, however many turns it waits", () => {

@@ -8,6 +8,7 @@ import type { Colleagues } from "../../../src/api/colleagues.ts";
 import type { Stream } from "../../../src/api/stream.ts";
 import type {
   Failure,
+  Lease,
   ReplySink,
   Route,
   Upstream,
@@ -19,6 +20,7 @@ import { Turn, type Wakeable } from "../../../src/base/turn.ts";
 import { CommandTable } from "../../../src/protocol/redis/command-table.ts";
 import { RequestScanner } from "../../../src/protocol/redis/request-scanner.ts";
 import { RequestView } from "../../../src/protocol/redis/request-view.ts";
+import { ClientDirectory } from "../../../src/session/redis/client-directory.ts";
 import type { SavedRedisClient } from "../../../src/session/redis/client-state.ts";
 import { CommandLearner } from "../../../src/session/redis/learn-commands.ts";
 import { Hubs } from "../../../src/session/redis/pubsub/hubs.ts";
@@ -30,7 +32,8 @@ import { noColleagues } from "../../support/colleagues.ts";
 
 export class FakeStream implements Stream {
   fd = 7;
-  readonly peer = "test";
+  readonly peer = "10.0.0.1:1234";
+  readonly localAddress = "10.0.0.2:22121";
   /** Bytes that the kernel takes before it is full. */
   room: number = Number.POSITIVE_INFINITY;
   taken = 0;
@@ -96,6 +99,9 @@ export function failureOf(server: number): Failure {
   FAILURES[server] ??= { kind: "closed", wasSent: true, text: `lost ${server}` };
   return FAILURES[server];
 }
+
+/** Lends a session a connection of its own. */
+export type Lend = (upstream: Upstream, variant: number, turn: Turn) => Lease | null;
 
 /** What `server` says to a request, or null: it is lost. */
 export type AnswerOf = (args: readonly string[], server: number) => string | null;
@@ -226,7 +232,11 @@ export function serverOf(key: string, servers: number): number {
   return Number(key.at(-1)) % servers;
 }
 
+/** The test says when it may have been started anew. */
+export type FakeUpstream = Upstream & { incarnation: number };
+
 export interface Rig {
+  readonly upstreams: readonly FakeUpstream[];
   readonly session: Session;
   readonly stream: FakeStream;
   readonly connections: readonly FakeConnection[];
@@ -252,12 +262,23 @@ export function createRig(
   options: {
     servers?: number;
     password?: string;
+    /** What servers tell clients that give none. */
+    needsPassword?: boolean;
     state?: SavedRedisClient;
     answerOf?: AnswerOf;
     colleagues?: Colleagues;
+    /** Absent: nobody lends anything. */
+    lend?: Lend;
+    /** What becomes of a connection that moved along. */
+    adopt?: (upstream: Upstream, fd: number, variant: number) => Lease;
+    /** What moved along with `state`. */
+    descriptors?: readonly number[];
+    /** What a session before it had not written yet. */
+    output?: Buffer;
   } = {},
 ): Rig {
-  const { servers = 3, password = null, state, answerOf } = options;
+  const { servers = 3, password = null, state, answerOf, lend = () => null } = options;
+  const { needsPassword = false } = options;
   const turn = new Turn();
   const timers: (() => void)[] = [];
   const counters = new Float64Array(64);
@@ -266,16 +287,18 @@ export function createRig(
     { length: servers },
     (_, i) => new FakeConnection(i, turn, answerOf),
   );
-  const upstreams: Upstream[] = connections.map((connection, index) => ({
+  const upstreams: FakeUpstream[] = connections.map((connection, index) => ({
     name: `s${index}`,
     address: `127.0.0.1:${index + 1}`,
     index,
     isEjected: false,
     incarnation: 1,
     connection: () => connection,
-    lease: () => null,
-    adopt: () => {
-      throw new Error("no leases here");
+    lease(this: Upstream, variant: number) {
+      return lend(this, variant, turn);
+    },
+    adopt(this: Upstream, fd: number, variant: number) {
+      return options.adopt!(this, fd, variant);
     },
     subscriber: () => {
       throw new Error("no subscriptions here");
@@ -283,6 +306,7 @@ export function createRig(
   }));
   const route: Route = {
     upstreams,
+    isStable: true,
     pick: (bytes, start, end) => {
       if (!(start >= 0 && end > start && end <= bytes.length)) throw new Error("no such key");
       return upstreams[serverOf(bytes.toString("latin1", start, end), servers)]!;
@@ -326,12 +350,18 @@ export function createRig(
       ...{ route, isScattered: false, timeoutMs: null, variants, turn, colleagues },
       ...{ nextId: nextClientId, countShared() {}, sharedElsewhere: () => 0 },
     }),
+    directory: new ClientDirectory(colleagues),
+    unixPath: null,
+    turn,
     random: () => 0.5,
     nextClientId,
     count() {},
   };
-  session.attach(new RedisFrontend(pool, session, state));
+  pool.variants.access.learn(needsPassword);
+  session.inherit(options.output ?? Buffer.alloc(0));
+  session.attach(new RedisFrontend(pool, session, state, options.descriptors));
   const rig: Rig = {
+    upstreams,
     session,
     stream,
     connections,

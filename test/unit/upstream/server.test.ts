@@ -1,10 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import type { PoolConfig } from "../../../src/api/config.ts";
+import type { UpstreamProtocol } from "../../../src/api/protocol.ts";
 import { POOL, SERVER } from "../../../src/api/stats.ts";
 import type { StreamEvents } from "../../../src/api/stream.ts";
 import { VARIANT_IDLE_MS } from "../../../src/base/limits.ts";
 import type { Logger } from "../../../src/base/log.ts";
 import type { ConnectAttempt, ConnectEvents } from "../../../src/io/connect.ts";
+import { createRedisUpstream } from "../../../src/protocol/redis/upstream-protocol.ts";
 import { VariantTable } from "../../../src/session/redis/variant-table.ts";
 import { Server } from "../../../src/upstream/server.ts";
 import {
@@ -37,9 +39,14 @@ const SILENT: Logger = {
   redirect() {},
 };
 
+const PLAIN = { database: 0, user: null, password: null };
+const OWN: { readonly protocols: readonly UpstreamProtocol[] } = {
+  protocols: ([2, 3] as const).map((version) => createRedisUpstream({ version, ...PLAIN })),
+};
+
 function createServer(
   pool: Partial<PoolConfig>,
-  { variants = new VariantTable(null, 0), turn = new ManualTurn() } = {},
+  { variants = OWN, turn = new ManualTurn() } = {},
 ): {
   server: TestServer;
   timers: Timer[];

@@ -20,8 +20,10 @@ export class ManualTurn extends Turn {
 export class FakeSocket implements Stream {
   readonly fd = 9;
   readonly peer = "test";
+  readonly localAddress = "test";
   room: number = Number.POSITIVE_INFINITY;
   isClosed = false;
+  isDetached = false;
   private readonly events: StreamEvents;
   private readonly parts: Buffer[] = [];
 
@@ -65,7 +67,9 @@ export class FakeSocket implements Stream {
     this.hangsUp();
   }
 
-  detach(): void {}
+  detach(): void {
+    this.isDetached = true;
+  }
 }
 
 export interface Attempt {

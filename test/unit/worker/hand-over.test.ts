@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { readSync } from "node:fs";
 import { PARCEL_BYTES_MAX } from "../../../src/api/control.ts";
 import { closeFd } from "../../../src/os/fd.ts";
-import { createParcelPair } from "../../../src/os/fd-passing.ts";
+import { createParcelPair, sendParcel } from "../../../src/os/fd-passing.ts";
 import { createSocketPair } from "../../../src/os/socket-pair.ts";
 import type { Session } from "../../../src/session/session.ts";
 import { HandOver } from "../../../src/worker/hand-over.ts";
@@ -42,6 +43,43 @@ describe("parcels", () => {
       expect(receiveSession(pair.theirs)).toBeNull();
     },
   );
+
+  test.each([0, 30_000, 100_000])(
+    "so does what is known of the client, with %d bytes besides",
+    (size) => {
+      const pair = owned(createParcelPair());
+      const connections = owned(createSocketPair());
+      const input = Buffer.alloc(size, "in\n");
+      const client = { queue: "é\n".repeat(50_000) };
+      const saved = {
+        client,
+        input,
+        output: Buffer.from("out"),
+        descriptors: [connections.theirs],
+      };
+      expect(sendSession(pair.ours, { pool: "pool", format: 2 }, connections.ours, saved)).toBe(
+        true,
+      );
+      const received = receiveSession(pair.theirs)!;
+      open.push(received.connection, ...received.descriptors);
+      expect(received.parcel.client).toEqual(client);
+      expect(received.input.equals(input)).toBe(true);
+      expect([received.output.toString(), received.descriptors.length]).toEqual(["out", 1]);
+    },
+  );
+
+  test("without all of its descriptors it is none, and those that came are closed", () => {
+    const pair = owned(createParcelPair());
+    const { ours, theirs } = createSocketPair();
+    const head = { ...{ format: 2, pool: "p", client: {}, isInline: true, descriptors: 1 } };
+    const bytes = Buffer.from(`${JSON.stringify({ ...head, inputBytes: 0, outputBytes: 0 })}\n`);
+    expect(sendParcel(pair.ours, bytes, [ours])).toBe(true);
+    closeFd(ours);
+    expect(receiveSession(pair.theirs)).toBeNull();
+    // Nobody holds the other end any more.
+    expect(readSync(theirs, Buffer.alloc(1))).toBe(0);
+    closeFd(theirs);
+  });
 });
 
 /** A session that settles when it is told to. */
@@ -135,6 +173,32 @@ describe("HandOver", () => {
     await nextTurn();
     expect(sessions.map(({ log }) => log.at(-1))).toEqual(["leave", "cancel"]);
     expect([announced, done]).toEqual([[1], [1]]);
+  });
+
+  test("who needs a newer format than the receiver knows stays; who becomes ready unnoticed is found", async () => {
+    const pair = owned(createParcelPair());
+    const client = owned(createSocketPair());
+    const [modern, ready, simple] = [0, 1, 2].map(() => fakeSession(client.ours));
+    (modern!.session.frontend as { needsFormat: number }).needsFormat = 2;
+    const candidates = [modern!, ready!, simple!].map(({ session }) => ({ pool: "p", session }));
+    let moved = -1;
+    const options = { socket: pair.ours, format: 1, timeoutMs: 60_000, onParcels() {} };
+    const handOver = new HandOver(candidates, {
+      ...options,
+      onDone: (count) => {
+        moved = count;
+      },
+    });
+    modern!.settle();
+    expect(modern!.log).toEqual(["begin", "cancel"]);
+    ready!.settle();
+    expect(ready!.log).toEqual(["begin", "leave"]);
+    // Ready, but it does not hear of that itself.
+    (simple!.session as { isReadyToMove: boolean }).isReadyToMove = true;
+    while (moved < 0) await Bun.sleep(1);
+    expect([moved, simple!.log]).toEqual([2, ["begin", "leave"]]);
+    handOver.forget(modern!.session);
+    for (let i = 0; i < 2; i++) open.push(receiveSession(pair.theirs)!.connection);
   });
 
   test("nobody to move: done at once", () => {

@@ -45,7 +45,7 @@ describe("VariantTable", () => {
 
   test("a fixed database is everybody's", () => {
     const table = new VariantTable(null, 7);
-    expect(handshake(table, table.hold(OWN))).toBe("*2 $6 SELECT $1 7 ");
+    expect(handshake(table, table.hold(OWN))).toBe("*1 $4 PING *2 $6 SELECT $1 7 ");
   });
 
   test("a number that nobody holds is given out again, but not while it may be missed", () => {

@@ -1,0 +1,92 @@
+/** The clients of one pool, in all workers: for CLIENT LIST, KILL and UNBLOCK. */
+import type { Colleagues } from "../../api/colleagues.ts";
+import {
+  addressOf,
+  type ClientType,
+  clientLine,
+  localAddressOf,
+  typeOf,
+  userOf,
+} from "./local/client-line.ts";
+import type { RedisFrontend } from "./redis-frontend.ts";
+
+/** What all of it must be true of a client. JSON data. */
+export interface ClientFilter {
+  readonly ids?: readonly number[];
+  readonly address?: string;
+  readonly localAddress?: string;
+  readonly type?: ClientType;
+  readonly user?: string;
+  /** The id of one who is left out. */
+  readonly except?: number;
+}
+
+interface Line {
+  readonly id: number;
+  /** One character per byte. */
+  readonly text: string;
+}
+
+export class ClientDirectory {
+  private readonly clients: Set<RedisFrontend> = new Set();
+  private readonly colleagues: Colleagues;
+
+  constructor(colleagues: Colleagues) {
+    this.colleagues = colleagues;
+    colleagues.answer("list clients", (filter) => this.linesHere(filter as ClientFilter));
+    colleagues.answer("kill clients", (filter) => this.killHere(filter as ClientFilter, null));
+  }
+
+  add(client: RedisFrontend): void {
+    this.clients.add(client);
+  }
+
+  remove(client: RedisFrontend): void {
+    this.clients.delete(client);
+  }
+
+  /** `done` gets the lines of all clients that `filter` fits, oldest first; one character per byte. */
+  list(filter: ClientFilter, done: (text: string) => void): void {
+    const here = this.linesHere(filter);
+    this.colleagues.ask("list clients", filter, (answers) => {
+      const lines = [...here, ...(answers as Line[][]).flat()];
+      lines.sort((a, b) => a.id - b.id);
+      done(lines.map(({ text }) => text).join(""));
+    });
+  }
+
+  /** Closes clients; `self` only when it has got the reply to the request at hand. `done` gets how many they were. */
+  kill(filter: ClientFilter, self: RedisFrontend, done: (count: number) => void): void {
+    const here = this.killHere(filter, self);
+    this.colleagues.ask("kill clients", filter, (answers) => {
+      done((answers as number[]).reduce((sum, count) => sum + count, here));
+    });
+  }
+
+  private linesHere(filter: ClientFilter): Line[] {
+    return this.find(filter).map((client) => ({ id: client.state.id, text: clientLine(client) }));
+  }
+
+  private killHere(filter: ClientFilter, self: RedisFrontend | null): number {
+    const found = this.find(filter);
+    for (const client of found) {
+      if (client === self) client.leavesAfterReply = true;
+      else client.session.close();
+    }
+    return found.length;
+  }
+
+  private find(filter: ClientFilter): RedisFrontend[] {
+    const { ids, address, localAddress, type, user, except } = filter;
+    const wanted = ids === undefined ? null : new Set(ids);
+    return [...this.clients].filter(
+      (client) =>
+        (wanted === null || wanted.has(client.state.id)) &&
+        (address === undefined || addressOf(client) === address) &&
+        (localAddress === undefined || localAddressOf(client) === localAddress) &&
+        (type === undefined || typeOf(client) === type) &&
+        (user === undefined || userOf(client) === user) &&
+        client.state.id !== except,
+    );
+  }
+}

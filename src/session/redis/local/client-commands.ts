@@ -1,0 +1,104 @@
+/** What remains of CLIENT: about the client's own connection, in Redis's words. */
+import { encodeError, encodeInteger, encodeValue } from "../../../protocol/redis/encode.ts";
+import { parseInteger } from "./auth-commands.ts";
+import { CLIENT_HELP } from "./client-help.ts";
+import { clientInfo, clientKill, clientList } from "./client-list.ts";
+import { getName, setInfo, setName } from "./client-names.ts";
+import { help, type LocalHandler, OK } from "./local-handler.ts";
+
+const SYNTAX: Buffer = encodeError("ERR syntax error");
+const NOT_AN_INTEGER: Buffer = encodeError("ERR value is not an integer or out of range");
+const BAD_REASON: Buffer = encodeError("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
+const NOT_TRACKING: Buffer = encodeError(
+  "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled",
+);
+const NO_TRACKING: Buffer = encodeError(
+  "ERR 'CLIENT TRACKING ON' is not supported through this proxy yet: servers would have to tell each client of keys that others change",
+);
+const NO_PAUSE: Buffer = encodeError(
+  "ERR 'CLIENT PAUSE' is not supported through this proxy: it would stop all clients of a server, not those of this proxy only; connect to the server directly",
+);
+
+export const CLIENT_COMMANDS: Readonly<Record<string, LocalHandler>> = {
+  "CLIENT|ID": ({ state }) => encodeInteger(state.id),
+  "CLIENT|GETNAME": getName,
+  "CLIENT|SETNAME": setName,
+  "CLIENT|SETINFO": setInfo,
+  "CLIENT|INFO": clientInfo,
+  "CLIENT|LIST": clientList,
+  "CLIENT|KILL": clientKill,
+  "CLIENT|REPLY": reply,
+  "CLIENT|NO-EVICT": noEvict,
+  "CLIENT|NO-TOUCH": noTouch,
+  "CLIENT|UNBLOCK": unblock,
+  "CLIENT|PAUSE": () => NO_PAUSE,
+  "CLIENT|UNPAUSE": () => NO_PAUSE,
+  "CLIENT|TRACKING": tracking,
+  "CLIENT|CACHING": () => NOT_TRACKING,
+  "CLIENT|GETREDIR": () => encodeInteger(-1),
+  "CLIENT|TRACKINGINFO": trackingInfo,
+  "CLIENT|HELP": (client) => help(client, CLIENT_HELP),
+};
+
+function reply(...[{ replies }, view]: Parameters<LocalHandler>): Buffer | boolean {
+  const wanted = view.text(2).toUpperCase();
+  if (wanted === "ON") {
+    replies.turnOn();
+    return OK;
+  }
+  if (wanted === "OFF") replies.turnOff();
+  else if (wanted === "SKIP") replies.skipNext();
+  else return SYNTAX;
+  return true;
+}
+
+/** Servers do not hear of it: there it would be about a connection that many share. */
+function noEvict(...[{ state }, view]: Parameters<LocalHandler>): Buffer {
+  const isOn = onOrOff(view.text(2));
+  if (isOn === null) return SYNTAX;
+  state.noEvict = isOn;
+  return OK;
+}
+
+/** Of Redis 7.2; the same. */
+function noTouch(...[{ state }, view]: Parameters<LocalHandler>): Buffer {
+  const isOn = onOrOff(view.text(2));
+  if (isOn === null) return SYNTAX;
+  state.noTouch = isOn;
+  return OK;
+}
+
+function onOrOff(text: string): boolean | null {
+  const upper = text.toUpperCase();
+  return upper === "ON" ? true : upper === "OFF" ? false : null;
+}
+
+function unblock(...[, view]: Parameters<LocalHandler>): Buffer {
+  if (view.count > 4) {
+    return encodeError(
+      "ERR unknown subcommand or wrong number of arguments for 'UNBLOCK'. Try CLIENT HELP.",
+    );
+  }
+  const reason = view.count === 4 ? view.text(3).toUpperCase() : "TIMEOUT";
+  if (reason !== "TIMEOUT" && reason !== "ERROR") return BAD_REASON;
+  return parseInteger(view.text(2)) === null ? NOT_AN_INTEGER : encodeInteger(0);
+}
+
+function tracking(...[, view]: Parameters<LocalHandler>): Buffer {
+  const isOn = onOrOff(view.text(2));
+  if (isOn === null) return SYNTAX;
+  return isOn ? NO_TRACKING : OK;
+}
+
+function trackingInfo(...[{ state }]: Parameters<LocalHandler>): Buffer {
+  return encodeValue(
+    {
+      mapOf: [
+        ["flags", { setOf: ["off"] }],
+        ["redirect", -1],
+        ["prefixes", []],
+      ],
+    },
+    state.version,
+  );
+}

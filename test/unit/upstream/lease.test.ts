@@ -1,0 +1,314 @@
+import { describe, expect, test } from "bun:test";
+import type { Failure, Lease } from "../../../src/api/upstream.ts";
+import { LEASE_IDLE_MS, LEASES_FREE_MAX, LEASES_MAX } from "../../../src/base/limits.ts";
+import {
+  answer,
+  ask,
+  createLeaseRig,
+  expectNothingLeft,
+  type LeaseRig,
+  listen,
+} from "./lease-rig.ts";
+import { type FakeSocket, RecordingSink } from "./upstream-rig.ts";
+
+const STOP: Failure = { kind: "stopping", wasSent: false, text: "stop" };
+const STOP_SENT: Failure = { kind: "stopping", wasSent: true, text: "stop" };
+
+describe("a lease that is given back", () => {
+  test("is the next one's, if it is of the right kind and nothing is left on it", async () => {
+    const rig = createLeaseRig();
+    const { lease, socket } = await rig.lend();
+    const sink = new RecordingSink();
+    ask(lease, sink, 1);
+    await rig.endTurn();
+    socket.says(answer(1));
+    lease.mayBlock = true;
+    lease.release(true);
+    expect(socket.isClosed).toBe(false);
+    expect(rig.pool.lease(1)).not.toBe(lease);
+    const again = rig.pool.lease(0)!;
+    expect(again).toBe(lease);
+    expect(again.mayBlock).toBe(false);
+    let ready: unknown = "no";
+    again.whenReady((failure) => {
+      ready = failure;
+    });
+    expect(ready).toBe(null);
+    expect(rig.attempts).toHaveLength(1);
+  });
+
+  test("may be so while its last reply is handed out", async () => {
+    const rig = createLeaseRig();
+    const { lease, socket } = await rig.lend();
+    const sink = new RecordingSink();
+    const told = sink.onReplies.bind(sink);
+    sink.onReplies = (...reply) => {
+      lease.release(true);
+      told(...reply);
+    };
+    ask(lease, sink, 7);
+    await rig.endTurn();
+    socket.says(answer(7));
+    expect(sink.settled.get(7)).toBe(answer(7));
+    expect(socket.isClosed).toBe(false);
+    expect(rig.pool.lease(0)).toBe(lease);
+  });
+
+  const dirty: [string, (lease: Lease, socket: FakeSocket, rig: LeaseRig) => Promise<void>][] = [
+    [
+      "a reply is owed",
+      async (lease, _, rig) => {
+        ask(lease, new RecordingSink(), 1);
+        await rig.endTurn();
+      },
+    ],
+    ["a request is unsent", async (lease) => ask(lease, new RecordingSink(), 1)],
+    [
+      "a reply was late",
+      async (lease, _, rig) => {
+        ask(lease, new RecordingSink(), 1);
+        await rig.endTurn();
+        rig.turn.atMs += 150;
+        rig.pool.checkDeadlines(rig.turn.atMs);
+      },
+    ],
+  ];
+  test.each(dirty)("is closed when %s", async (_, soil) => {
+    const rig = createLeaseRig();
+    const { lease, socket } = await rig.lend();
+    const log = listen(lease);
+    await soil(lease, socket, rig);
+    lease.release(true);
+    await rig.endTurn();
+    expect(socket.isClosed).toBe(true);
+    expect(log).toEqual([]);
+    expect(rig.pool.lease(0)).not.toBe(lease);
+    rig.pool.takeDown(STOP_SENT, STOP);
+    expectNothingLeft(rig);
+  });
+
+  test("is closed when its session says so; what was asked is told nothing any more", async () => {
+    const rig = createLeaseRig();
+    const { lease, socket } = await rig.lend();
+    const sink = new RecordingSink();
+    const log = listen(lease);
+    ask(lease, sink, 1);
+    await rig.endTurn();
+    lease.release(false);
+    lease.release(false);
+    lease.release(true);
+    await rig.endTurn();
+    expect(socket.isClosed).toBe(true);
+    expect([[...sink.settled], log]).toEqual([[], []]);
+    expect(rig.heard.trouble).toBe(0);
+    expectNothingLeft(rig);
+  });
+
+  test("before it stands: the attempt is abandoned", async () => {
+    const rig = createLeaseRig();
+    const lease = rig.pool.lease(0)!;
+    ask(lease, new RecordingSink(), 1);
+    lease.release(true);
+    expect(rig.attempts[0]!.isAbandoned).toBe(true);
+    expectNothingLeft(rig);
+  });
+
+  test("is kept for a while, and only so many are", async () => {
+    const rig = createLeaseRig();
+    const lent: { lease: Lease; socket: FakeSocket }[] = [];
+    for (let i = 0; i < LEASES_FREE_MAX + 3; i++) lent.push(await rig.lend());
+    for (const { lease } of lent) lease.release(true);
+    expect(lent.filter(({ socket }) => socket.isClosed)).toHaveLength(3);
+    expect(rig.limit.lent).toBe(LEASES_FREE_MAX);
+    rig.turn.atMs += LEASE_IDLE_MS - 10;
+    rig.pool.checkDeadlines(rig.turn.atMs);
+    // The one that was used last is used again, so that the others can go.
+    const used = rig.pool.lease(0)!;
+    expect(used).toBe(lent[LEASES_FREE_MAX - 1]!.lease);
+    used.release(true);
+    rig.turn.atMs += 20;
+    rig.pool.checkDeadlines(rig.turn.atMs);
+    expect(rig.limit.lent).toBe(1);
+    rig.turn.atMs += LEASE_IDLE_MS;
+    rig.pool.checkDeadlines(rig.turn.atMs);
+    expectNothingLeft(rig);
+  });
+});
+
+describe("limits", () => {
+  test("so many per server; a free one of another kind makes room", () => {
+    const rig = createLeaseRig();
+    const all = Array.from({ length: LEASES_MAX }, () => rig.pool.lease(0)!);
+    expect(all.every((lease) => lease !== null)).toBe(true);
+    expect(rig.pool.lease(0)).toBe(null);
+    all[0]!.whenReady(() => {});
+    rig.attempts[0]!.opens();
+    all[0]!.release(true);
+    expect(rig.pool.lease(1)).not.toBe(null);
+    expect(rig.pool.lease(1)).toBe(null);
+    all[1]!.release(false);
+    expect(rig.pool.lease(1)).not.toBe(null);
+    rig.pool.takeDown(STOP_SENT, STOP);
+    expectNothingLeft(rig);
+  });
+
+  test("so many as the process has descriptors for; a free one is lent nevertheless", async () => {
+    const rig = createLeaseRig();
+    const { lease } = await rig.lend();
+    lease.release(true);
+    rig.limit.hasRoom = false;
+    expect(rig.pool.lease(0)).toBe(lease);
+    expect(rig.pool.lease(0)).toBe(null);
+  });
+});
+
+describe("a lease that is lost", () => {
+  test("tells its requests, then its session, once; nobody tries again, and the server is not blamed", async () => {
+    const rig = createLeaseRig();
+    const { lease, socket } = await rig.lend();
+    const sink = new RecordingSink();
+    const log = listen(lease);
+    const tell = sink.onFailure.bind(sink);
+    sink.onFailure = (token, count, failure) => {
+      tell(token, count, failure);
+      log.push(`failed: ${token}`);
+    };
+    ask(lease, sink, 1);
+    await rig.endTurn();
+    ask(lease, sink, 2);
+    socket.hangsUp("ECONNRESET");
+    expect([...sink.settled]).toEqual([
+      [1, "closed sent"],
+      [2, "closed"],
+    ]);
+    expect(log).toEqual(["failed: 1", "failed: 2", "lost: closed"]);
+    expect(lease.refusal?.kind).toBe("closed");
+    expect(rig.heard.trouble).toBe(0);
+    expect(rig.attempts).toHaveLength(1);
+    lease.release(false);
+    expectNothingLeft(rig);
+  });
+
+  test("while it is idle in its session's hands: the session hears of it", async () => {
+    const rig = createLeaseRig();
+    const { lease, socket } = await rig.lend();
+    const log = listen(lease);
+    socket.hangsUp();
+    expect(log).toEqual(["lost: closed"]);
+    expectNothingLeft(rig);
+  });
+
+  test("while it is free: nobody gets it", async () => {
+    const rig = createLeaseRig();
+    const { lease, socket } = await rig.lend();
+    const log = listen(lease);
+    lease.release(true);
+    socket.hangsUp();
+    expect(log).toEqual([]);
+    expectNothingLeft(rig);
+    expect(rig.pool.lease(0)).not.toBe(lease);
+  });
+
+  test("while it is free, by words that nobody asked for", async () => {
+    const rig = createLeaseRig();
+    const { lease, socket } = await rig.lend();
+    lease.release(true);
+    socket.says("+OK\r\n");
+    expect(socket.isClosed).toBe(true);
+    expectNothingLeft(rig);
+  });
+
+  test("because nobody answers: its request, whoever waits for it, and the server hear of it", () => {
+    const rig = createLeaseRig();
+    const lease = rig.pool.lease(0)!;
+    const sink = new RecordingSink();
+    const log = listen(lease);
+    lease.whenReady((failure) => log.push(`ready: ${failure?.kind}`));
+    ask(lease, sink, 1);
+    rig.attempts[0]!.events.onError("ECONNREFUSED");
+    expect(sink.settled.get(1)).toBe("refused");
+    expect(log).toEqual(["ready: refused", "lost: refused"]);
+    expect(rig.heard.trouble).toBe(1);
+    lease.whenReady((failure) => log.push(`again: ${failure?.kind}`));
+    expect(log.at(-1)).toBe("again: refused");
+    expectNothingLeft(rig);
+  });
+
+  test("because its handshake is refused", async () => {
+    const rig = createLeaseRig();
+    const lease = rig.pool.lease(2)!;
+    const sink = new RecordingSink();
+    ask(lease, sink, 1);
+    const socket = await rig.opened();
+    expect(socket.received).toContain("AUTH");
+    expect(socket.received).not.toContain("GET");
+    socket.says("-WRONGPASS no\r\n");
+    expect(sink.settled.get(1)).toBe("handshake");
+    expect(socket.isClosed).toBe(true);
+    expectNothingLeft(rig);
+  });
+
+  test("because the server is taken down: requests hear whether they were sent", async () => {
+    const rig = createLeaseRig();
+    const { lease } = await rig.lend();
+    const sink = new RecordingSink();
+    const log = listen(lease);
+    ask(lease, sink, 1);
+    await rig.endTurn();
+    ask(lease, sink, 2);
+    rig.pool.takeDown(STOP_SENT, STOP);
+    expect([...sink.settled.values()]).toEqual(["stopping sent", "stopping"]);
+    expect(log).toEqual(["lost: stopping"]);
+    expectNothingLeft(rig);
+  });
+});
+
+describe("deadlines", () => {
+  test("a connection must come about in time, whatever is asked over it", () => {
+    const rig = createLeaseRig();
+    const lease = rig.pool.lease(0)!;
+    const sink = new RecordingSink();
+    lease.mayBlock = true;
+    ask(lease, sink, 1);
+    rig.pool.checkDeadlines(rig.turn.atMs + 40);
+    expect(sink.settled.size).toBe(0);
+    rig.pool.checkDeadlines(rig.turn.atMs + 60);
+    expect(sink.settled.get(1)).toBe("refused");
+    expectNothingLeft(rig);
+  });
+
+  test("what may block may take as long as it likes, anything else may not", async () => {
+    const rig = createLeaseRig();
+    const { lease, socket } = await rig.lend();
+    const sink = new RecordingSink();
+    lease.mayBlock = true;
+    ask(lease, sink, 1);
+    await rig.endTurn();
+    rig.turn.atMs += 1e6;
+    rig.pool.checkDeadlines(rig.turn.atMs);
+    expect(sink.settled.size).toBe(0);
+    socket.says(answer(1));
+    lease.mayBlock = false;
+    ask(lease, sink, 2);
+    await rig.endTurn();
+    rig.turn.atMs += 101;
+    rig.pool.checkDeadlines(rig.turn.atMs);
+    expect([...sink.settled.values()]).toEqual([answer(1), "timeout sent"]);
+  });
+
+  test("a silent one is given up, and not tried again", async () => {
+    const rig = createLeaseRig();
+    const { lease, socket } = await rig.lend();
+    const sink = new RecordingSink();
+    const log = listen(lease);
+    ask(lease, sink, 1);
+    await rig.endTurn();
+    rig.turn.atMs += 1500;
+    rig.pool.checkDeadlines(rig.turn.atMs);
+    expect(sink.settled.get(1)).toBe("timeout sent");
+    expect(log).toEqual(["lost: timeout"]);
+    expect(socket.isClosed).toBe(true);
+    expect(rig.heard.trouble).toBe(1);
+    expectNothingLeft(rig);
+  });
+});
