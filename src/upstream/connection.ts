@@ -244,9 +244,8 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   }
 
   private admitWaiters(): void {
-    if (this.waiters.length === 0 || this.out.size > UPSTREAM_QUEUE_LOW_BYTES || this.isFull)
-      return;
-    const waiters = this.waiters;
+    const { waiters } = this;
+    if (waiters.length === 0 || this.out.size > UPSTREAM_QUEUE_LOW_BYTES || this.isFull) return;
     this.waiters = [];
     for (const waiter of waiters) this.owner.turn.wake(waiter);
   }

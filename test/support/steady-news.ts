@@ -6,8 +6,14 @@ import { RespClient } from "./resp-client.ts";
 import type { Endpoint } from "./server-process.ts";
 
 /** Messages of one publisher that wait for their reply. */
-const IN_FLIGHT = 8;
-const PAYLOAD = "x".repeat(50);
+const IN_FLIGHT = 4;
+/** It waits for the slowest subscriber when that is so many messages behind: servers cut who cannot keep up. */
+const AHEAD_MAX = 200;
+const POLL_MS = 1;
+const SMALL = "x".repeat(50);
+/** So long that it comes in pieces. */
+const LARGE = "y".repeat(100_000);
+const LARGE_EVERY = 200;
 
 export class SteadyNews {
   readonly errors: string[] = [];
@@ -30,7 +36,8 @@ export class SteadyNews {
     }
     for (const [i, endpoint] of publishAt.entries()) {
       const report = (text: string): void => void news.errors.push(`publisher ${i}: ${text}`);
-      news.publishers.push(await Publisher.start(endpoint, `news:${i}`, report));
+      const slowest = (): number => news.slowest(`news:${i}`);
+      news.publishers.push(await Publisher.start(endpoint, `news:${i}`, slowest, report));
     }
     return news;
   }
@@ -40,11 +47,20 @@ export class SteadyNews {
     return this.publishers.reduce((sum, { count }) => sum + count, 0);
   }
 
+  /** What the last of the subscribers expects next. */
+  private slowest(channel: string): number {
+    return Math.min(...this.subscribers.map((subscriber) => subscriber.expected(channel)));
+  }
+
   /** Ends the publishers, and waits until every subscriber has everything. */
   async stop(): Promise<void> {
     const counts = await Promise.all(this.publishers.map((publisher) => publisher.stop()));
     await Promise.all(this.subscribers.map((subscriber) => subscriber.stop(counts)));
   }
+}
+
+function textOf(number: number): string {
+  return `${number}:${number % LARGE_EVERY === LARGE_EVERY - 1 ? LARGE : SMALL}`;
 }
 
 class Publisher {
@@ -55,12 +71,13 @@ class Publisher {
   static async start(
     endpoint: Endpoint,
     channel: string,
+    slowest: () => number,
     report: (text: string) => void,
   ): Promise<Publisher> {
     const publisher = new Publisher();
     const client = await RespClient.connect(endpoint);
     publisher.running = publisher
-      .run(client, channel)
+      .run(client, channel, slowest)
       .catch((error: Error) => report(error.message))
       .finally(() => client.close());
     return publisher;
@@ -72,10 +89,14 @@ class Publisher {
     return this.count;
   }
 
-  private async run(client: RespClient, channel: string): Promise<void> {
+  private async run(client: RespClient, channel: string, slowest: () => number): Promise<void> {
     while (!this.isStopping) {
+      if (this.count > slowest() + AHEAD_MAX) {
+        await Bun.sleep(POLL_MS);
+        continue;
+      }
       for (let i = 0; i < IN_FLIGHT; i++) {
-        client.command(["PUBLISH", channel, `${this.count++}:${PAYLOAD}`]);
+        client.command(["PUBLISH", channel, textOf(this.count++)]);
       }
       for (const reply of await client.replies(IN_FLIGHT)) {
         if (!/^:\d+\r\n$/.test(`${reply}`)) throw new Error(`published, got ${reply}`);
@@ -124,6 +145,12 @@ class Subscriber {
     return subscriber;
   }
 
+  expected(channel: string): number {
+    const { next } = this;
+    const numbers = [next.get(`message ${channel}`), next.get(`pmessage ${channel}`)];
+    return Math.min(...numbers.filter((number) => number !== undefined));
+  }
+
   /** @param counts how many each publisher has published */
   async stop(counts: readonly number[]): Promise<void> {
     this.counts = counts;
@@ -146,8 +173,8 @@ class Subscriber {
     if (!frame.startsWith(first)) throw new Error(`got ${frame}`);
     const [channel, text = ""] = word === "message" ? [rest[1], rest[3]] : [rest[3], rest[5]];
     const key = `${word} ${channel}`;
-    const expected = this.next.get(key);
-    if (text !== `${expected}:${PAYLOAD}`) {
+    const expected = this.next.get(key) ?? 0;
+    if (text !== textOf(expected)) {
       this.wish.report(`${key}: ${expected} is next, got ${text.substring(0, 20)}`);
       this.next.set(key, Number.parseInt(text, 10));
     }
