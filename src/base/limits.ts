@@ -97,4 +97,4 @@ export const PUBSUB_ARRIVAL_MS = 5000;
  */
 export const BLOCKED_END_MS: number = 100;
 /** Of a transaction whose server is not known yet, or whose requests the proxy answers itself: bytes that are kept until EXEC. */
-export const TRANSACTION_KEPT_BYTES_MAX: number = 64 * KIB;
+export const TRANSACTION_KEPT_BYTES_MAX: number = 1 * MIB;

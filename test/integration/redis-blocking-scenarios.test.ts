@@ -300,8 +300,8 @@ const SCENARIOS: Readonly<Record<string, string>> = {
 describe("waiting clients", () => {
   test.each(Object.entries(SCENARIOS))(
     "%s",
-    async (_, scenario) => {
-      await rig.check(scenario, { isReady: isReady("blocking scenarios") });
+    async (name, scenario) => {
+      await rig.check(scenario, { isReady: isReady("blocking scenarios", name) });
     },
     60_000,
   );

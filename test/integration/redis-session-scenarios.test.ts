@@ -181,15 +181,14 @@ const SCENARIOS: Readonly<Record<string, string>> = {
     b: GET {t}k
     b: SCRIPT KILL`,
 
-  "who comes meanwhile is told": `
+  "who comes meanwhile is answered when it is ended": `
     a 0: EVAL "while true do end" 1 {t}k
     running 1
-    b: GET {t}k
-    c 3: MULTI; GET {t}k; EXEC
-    b: SCRIPT KILL
+    c: SCRIPT KILL
     a <
     b: GET {t}k
-    c: GET {t}k`,
+    c 3: MULTI; GET {t}k; EXEC
+    b: FUNCTION KILL`,
 
   "functions that one loads are there for all": `
     b: FCALL put 1 {t}k x
@@ -249,8 +248,8 @@ const SCENARIOS: Readonly<Record<string, string>> = {
 describe("sessions", () => {
   test.each(Object.entries(SCENARIOS))(
     "%s",
-    async (_, scenario) => {
-      await rig.check(scenario, { isReady: isReady("session scenarios") });
+    async (name, scenario) => {
+      await rig.check(scenario, { isReady: isReady("session scenarios", name) });
     },
     60_000,
   );

@@ -249,8 +249,8 @@ const SCENARIOS: Readonly<Record<string, string>> = {
 describe("transactions", () => {
   test.each(Object.entries(SCENARIOS))(
     "%s",
-    async (_, scenario) => {
-      await rig.check(scenario, { isReady: isReady("transaction scenarios") });
+    async (name, scenario) => {
+      await rig.check(scenario, { isReady: isReady("transaction scenarios", name) });
     },
     60_000,
   );

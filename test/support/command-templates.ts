@@ -77,13 +77,13 @@ EVAL script int same | EVAL pure 0 | EVAL pure 0 value | EVAL_RO pure 0 | EVAL p
   functions: `
 FUNCTION LOAD library | FUNCTION LOAD REPLACE library | FUNCTION LOAD brokenlibrary | FUNCTION DELETE libraryname | FUNCTION FLUSH | FUNCTION FLUSH BAD | FUNCTION LIST | FUNCTION LIST LIBRARYNAME libraryname WITHCODE
 FCALL function 1 key value | FCALL function 2 same same | FCALL function 0 | FCALL_RO function 1 key value | FCALL none 1 key | FCALL function int key | FUNCTION KILL | FUNCTION BAD`,
-  connection:
-    "PING | PING value | ECHO value | ECHO | PING a b | AUTH wrong | AUTH default wrong | AUTH nobody wrong | AUTH a b c",
+  connection: "PING | PING field | ECHO field | ECHO | PING a b",
+  auth: "AUTH wrong | AUTH default wrong | AUTH nobody wrong | AUTH a b c",
   "client names":
     "CLIENT SETNAME name | CLIENT GETNAME | CLIENT ID | CLIENT BAD | CLIENT SETNAME | CLIENT",
   select: "SELECT db | SELECT 0 | SELECT 1",
-  "other databases":
-    "MOVE key db | COPY same same DB db | COPY same same DB db REPLACE | SWAPDB 0 1 | SWAPDB db db",
+  "other databases": "MOVE key db | COPY same same DB db | COPY same same DB db REPLACE",
+  swaps: "SWAPDB 0 1 | SWAPDB db db",
   hello:
     "HELLO 2 | HELLO 3 | HELLO | HELLO 4 | HELLO x | HELLO 3 SETNAME name | HELLO 2 AUTH default x | HELLO 3 AUTH nobody x | HELLO 3 BAD",
   reset: "RESET | RESET extra",
@@ -93,15 +93,15 @@ FCALL function 1 key value | FCALL function 2 same same | FCALL function 0 | FCA
   "key scans":
     "HSCAN key 0 | HSCAN key 0 COUNT 3 | SSCAN key 0 MATCH pattern | ZSCAN key 0 | SSCAN key 0 COUNT 2 | ZSCAN key x | HSCAN key 0 BAD",
   blocking: `
-BLPOP same 0.01 | BLPOP same same 0.01 | BRPOP same same 0.01 | BRPOPLPUSH same same 0.01 | BLMOVE same same LEFT RIGHT 0.01 | BLMPOP 0.01 1 same LEFT
-BLMPOP 0.01 2 same same RIGHT COUNT 2 | BZPOPMIN same 0.01 | BZPOPMAX same same 0.01 | BZMPOP 0.01 1 same MIN | BLPOP same -1 | BLPOP same x | BLPOP same | BLPOP same inf
-XREAD BLOCK 5 STREAMS same $ | XREAD BLOCK 5 COUNT 1 STREAMS same 0 | XREAD BLOCK -1 STREAMS same 0 | XREADGROUP GROUP group consumer BLOCK 5 STREAMS same >`,
+BLPOP same 0.001 | BLPOP same same 0.001 | BRPOP same same 0.001 | BRPOPLPUSH same same 0.001 | BLMOVE same same LEFT RIGHT 0.001 | BLMPOP 0.001 1 same LEFT
+BLMPOP 0.001 2 same same RIGHT COUNT 2 | BZPOPMIN same 0.001 | BZPOPMAX same same 0.001 | BZMPOP 0.001 1 same MIN | BLPOP same -1 | BLPOP same x | BLPOP same | BLPOP same inf
+XREAD BLOCK 1 STREAMS same $ | XREAD BLOCK 1 COUNT 1 STREAMS same 0 | XREAD BLOCK -1 STREAMS same 0 | XREADGROUP GROUP group consumer BLOCK 1 STREAMS same >`,
   publishing:
     "PUBLISH name value | PUBSUB CHANNELS | PUBSUB NUMSUB name name | PUBSUB NUMPAT | PUBLISH name | PUBSUB BAD | SPUBLISH name value | PUBSUB SHARDNUMSUB name",
   watching: "WATCH same | WATCH same same | UNWATCH | WATCH | UNWATCH extra",
   help: "OBJECT HELP | SCRIPT HELP | FUNCTION HELP | XGROUP HELP | XINFO HELP | PUBSUB HELP | MEMORY HELP",
   administration:
-    "TIME | LASTSAVE | WAIT 0 0 | ACL WHOAMI | CLUSTER INFO | ASKING | ROLE | READONLY",
+    "ECHO value | TIME | LASTSAVE | WAIT 0 0 | ACL WHOAMI | CLUSTER INFO | ASKING | ROLE | READONLY",
 } as const;
 
 /** Families of single commands. */

@@ -9,6 +9,8 @@ import { exchange } from "./redis-exchange.ts";
 import { type RedisServer, startRedis } from "./redis-server.ts";
 import type { Endpoint } from "./server-process.ts";
 
+/** Redis looks this often per second whether a blocked client has waited long enough; by default 10 times. */
+const HURRIED = ["--hz", "250"];
 /** Scripts between two looks at the clock. */
 const BATCH = 20;
 /** Longest search for a shorter script that fails as well. */
@@ -37,7 +39,9 @@ export interface RigOptions {
 }
 
 export async function startRig({ straight = false }: RigOptions = {}): Promise<DifferentialRig> {
-  const started = await Promise.all(Array.from({ length: straight ? 2 : 8 }, () => startRedis()));
+  const started = await Promise.all(
+    Array.from({ length: straight ? 2 : 8 }, () => startRedis({ args: HURRIED })),
+  );
   const [model, ...servers] = started;
   if (model === undefined) throw new Error("no server");
   const proxies: ProxyProcess[] = [];

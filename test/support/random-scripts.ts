@@ -28,6 +28,7 @@ const EVERYWHERE: readonly CommandFamily[] = [
   "script loading",
   "functions",
   "publishing",
+  "swaps",
 ];
 
 /**
@@ -104,7 +105,13 @@ function transaction(spread: Spread, tags: readonly string[]): fc.Arbitrary<Step
     const families = [...KEYED, "connection", "select", "other databases", "client names"] as const;
     const more = spread === "anywhere" ? EVERYWHERE : [];
     const inner = fc.oneof(
-      { weight: 20, arbitrary: stepOf([...families, ...more].filter(isReady), own) },
+      {
+        weight: 20,
+        arbitrary: stepOf(
+          [...families, ...more].filter((family) => isReady(family)),
+          own,
+        ),
+      },
       { weight: 1, arbitrary: fc.constantFrom(command("MULTI"), command("UNWATCH")) },
       { weight: 1, arbitrary: stepOf(["watching"], own) },
       { weight: 1, arbitrary: unknownCommand() },

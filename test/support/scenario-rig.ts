@@ -32,7 +32,7 @@ const FORGET: readonly RedisCommand[] = [
   ["SCRIPT", "FLUSH"],
   ["FUNCTION", "FLUSH"],
 ];
-const CLEAN: readonly RedisCommand[] = [["FLUSHALL"], ...FORGET];
+const CLEAN: readonly RedisCommand[] = [["SCRIPT", "KILL"], ["FLUSHALL"], ...FORGET];
 /** With two workers, chance says which client is where. */
 const ROUNDS_WITH_TWO_WORKERS = 3;
 
@@ -104,17 +104,25 @@ async function play(scenario: string, { name, endpoint, servers }: Place): Promi
 function compare(wanted: Transcript, got: Transcript, { name }: Place): void {
   for (const [client, want] of wanted) {
     const have = got.get(client) ?? [];
-    const isSame =
-      want.length === have.length && want.every((each, at) => isSameReceived(each, have[at]));
-    if (isSame) continue;
-    throw new Error(`${name}: client ${client}\n  want ${listed(want)}\n  got  ${listed(have)}`);
+    const at = firstDifference(want, have);
+    if (at < 0) continue;
+    throw new Error(
+      `${name}: client ${client}, reply ${at}\n  want ${shown(want[at])}\n  got  ${shown(have[at])}`,
+    );
   }
 }
 
-function isSameReceived({ bytes, looseness }: Received, other: Received | undefined): boolean {
-  return isSameReply(bytes, other?.bytes ?? Buffer.alloc(0), looseness);
+/** Index of the first reply that is another; -1 if there is none. */
+function firstDifference(want: readonly Received[], have: readonly Received[]): number {
+  const at = want.findIndex((each, index) => !isSameReceived(each, have[index]));
+  if (at >= 0) return at;
+  return have.length > want.length ? want.length : -1;
 }
 
-function listed(received: readonly Received[]): string {
-  return received.map(({ bytes }) => show(bytes)).join(" ");
+function isSameReceived({ bytes, looseness }: Received, other: Received | undefined): boolean {
+  return other !== undefined && isSameReply(bytes, other.bytes, looseness);
+}
+
+function shown(received: Received | undefined): string {
+  return received === undefined ? "nothing" : show(received.bytes);
 }

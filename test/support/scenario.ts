@@ -136,7 +136,11 @@ class Stage {
     switch (line.kind) {
       case "send":
         client.send(latin1(line.commands.map((words) => encode(this.#filled(words))).join("")));
-        await this.#receive(line.client, line.replies, loosenessOf(line.commands.at(-1) ?? []));
+        await this.#receive(
+          line.client,
+          line.replies,
+          line.commands.flatMap((words) => [...loosenessOf(words)]),
+        );
         return;
       case "raw":
         client.send(latin1(line.bytes));

@@ -126,10 +126,10 @@ export class TestWorker {
     receiver: TestWorker,
     sessions: number | null,
     pool: string,
+    format: number = Math.max(...PARCEL_FORMATS),
   ): Promise<{ readonly moved: number; readonly left: number }> {
     this.receiver = receiver;
     const done = this.message("handed_over");
-    const format = Math.max(...PARCEL_FORMATS);
     const order = { sessions, pools: [pool], format, timeoutMs: DEADLINE_MS };
     this.send({ type: "hand_over", ...order });
     return await done;

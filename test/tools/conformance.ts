@@ -44,6 +44,8 @@ const ALLOWED = [
   "PFSELFTEST",
 ];
 const UNIT_TIMEOUT_MS = 240_000;
+/** Tests of one unit that are passed over because they end it (they attach to the replication stream, mostly). */
+const SKIPPED_MAX = 12;
 
 interface Outcome {
   /** Test's name → "ok" or "err". */
@@ -52,8 +54,14 @@ interface Outcome {
   readonly ending: string;
 }
 
-async function runUnit(source: string, port: number, unit: string): Promise<Outcome> {
-  const args = ["--host", "127.0.0.1", "--port", `${port}`, "--single", unit, "--tags", "-slow"];
+async function runUnit(
+  source: string,
+  port: number,
+  unit: string,
+  skipped: readonly string[],
+): Promise<Outcome> {
+  const args = ["--host", "127.0.0.1", "--port", `${port}`, "--single", unit];
+  args.push("--tags", "-slow -needs:repl", ...skipped.flatMap((name) => ["--skiptest", name]));
   const child = Bun.spawn(["./runtest", ...args], { cwd: source, stdout: "pipe", stderr: "pipe" });
   let isLate = false;
   const timer = setTimeout(() => {
@@ -81,35 +89,56 @@ async function main(): Promise<number> {
   }
   const units = chosen.length > 0 ? chosen : UNITS;
   let worse = 0;
-  for (const unit of units) {
-    const redis = await startRedis({ args: ["--enable-debug-command", "yes"] });
-    const straight = await runUnit(source, redis.port, unit);
-    await redis.stop();
-    const server = await startRedis({ args: ["--enable-debug-command", "yes"] });
-    const port = freePort();
-    const lines = [`allow_commands: [${ALLOWED.join(", ")}]`, "timeout: 60000"];
-    const config = redisPool({ listen: `127.0.0.1:${port}`, servers: [server], lines });
-    const proxy = await startProxy({ config, args: ["--workers", "1"] });
-    const proxied = await runUnit(source, port, unit);
-    await proxy.stop();
-    await server.stop();
-    const differing = [...straight.results].filter(
-      ([name, outcome]) => outcome === "ok" && proxied.results.get(name) !== "ok",
-    );
-    worse += differing.length;
-    const passed = [...proxied.results.values()].filter((outcome) => outcome === "ok").length;
-    console.log(
-      `${unit}: ${straight.results.size} tests straight, ${passed} pass through the proxy`,
-    );
-    for (const [name] of differing) if (proxied.results.has(name)) console.log(`  fails: ${name}`);
-    const unreached = differing.filter(([name]) => !proxied.results.has(name));
-    const [first] = unreached[0] ?? [];
-    if (unreached.length > 0) console.log(`  not reached: ${unreached.length}, from: ${first}`);
-    if (straight.ending !== "") console.log(`  straight it ended early: ${straight.ending}`);
-    if (proxied.ending !== "") console.log(`  through the proxy it ended early: ${proxied.ending}`);
-  }
+  for (const unit of units) worse += await compareUnit(source, unit);
   console.log(`${worse} tests pass straight and not through the proxy`);
   return worse === 0 ? 0 : 1;
+}
+
+/** @returns how many tests of the unit pass straight and not through the proxy */
+async function compareUnit(source: string, unit: string): Promise<number> {
+  const straight = await runOnFresh(source, unit, false, []);
+  const skipped: string[] = [];
+  let proxied = await runOnFresh(source, unit, true, skipped);
+  // A test that ends the whole unit is passed over the next time, so that those behind it are reached.
+  while (proxied.ending !== "" && skipped.length < SKIPPED_MAX) {
+    const next = [...straight.results.keys()].find(
+      (name) => !(proxied.results.has(name) || skipped.includes(name)),
+    );
+    if (next === undefined) break;
+    skipped.push(next);
+    console.log(`  ends the unit: ${next}: ${proxied.ending}`);
+    proxied = await runOnFresh(source, unit, true, skipped);
+  }
+  const worse = [...straight.results].filter(
+    ([name, outcome]) => outcome === "ok" && proxied.results.get(name) !== "ok",
+  );
+  const passed = [...proxied.results.values()].filter((outcome) => outcome === "ok").length;
+  console.log(`${unit}: ${straight.results.size} tests straight, ${passed} pass through the proxy`);
+  for (const [name] of worse) if (!skipped.includes(name)) console.log(`  fails: ${name}`);
+  return worse.length;
+}
+
+/** Runs the unit on a server of its own. */
+async function runOnFresh(
+  source: string,
+  unit: string,
+  isProxied: boolean,
+  skipped: readonly string[],
+): Promise<Outcome> {
+  const server = await startRedis({ args: ["--enable-debug-command", "yes"] });
+  if (!isProxied) {
+    const outcome = await runUnit(source, server.port, unit, skipped);
+    await server.stop();
+    return outcome;
+  }
+  const port = freePort();
+  const lines = [`allow_commands: [${ALLOWED.join(", ")}]`, "timeout: 60000"];
+  const config = redisPool({ listen: `127.0.0.1:${port}`, servers: [server], lines });
+  const proxy = await startProxy({ config, args: ["--workers", "1"] });
+  const outcome = await runUnit(source, port, unit, skipped);
+  await proxy.stop();
+  await server.stop();
+  return outcome;
 }
 
 process.exit(await main());

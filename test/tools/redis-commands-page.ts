@@ -49,10 +49,23 @@ const FATES: Readonly<Record<Disposition, Fate>> = {
     one: "over one connection for all clients of a worker",
     many: "subscribed on all servers, shard channels on the one that the name hashes to",
   },
-  script: { one: AS_REDIS, many: "goes to all servers, and is remembered" },
+  script: { one: AS_REDIS, many: "goes to all servers" },
   local: { one: "answered by the proxy", many: "answered by the proxy" },
   special: { one: AS_REDIS, many: "" },
   refused: { one: "refused", many: "refused" },
+};
+
+const REMEMBERED: Fate = {
+  one: "passes, and is remembered",
+  many: "goes to all servers, and is remembered",
+};
+const FORGOTTEN: Fate = {
+  one: "passes, and what is remembered is forgotten",
+  many: "goes to all servers, and what is remembered is forgotten",
+};
+const BESIDES: Fate = {
+  one: "passes, on a connection of its own",
+  many: "goes to all servers, on connections of its own; the reply of the one that runs something",
 };
 
 /** What the disposition does not tell. */
@@ -88,6 +101,20 @@ const NOTES: Readonly<Record<string, Partial<Fate>>> = {
   "PUBSUB|SHARDNUMSUB": { one: "passes; clients are counted, not hubs", many: "as over one" },
   "PUBSUB|NUMPAT": { one: "passes", many: "the most that one server has" },
   "PUBSUB|HELP": { one: "passes", many: "as over one" },
+  "SCRIPT|LOAD": REMEMBERED,
+  "SCRIPT|FLUSH": FORGOTTEN,
+  "SCRIPT|EXISTS": { one: "passes; 1 also for what is remembered", many: "1 where all say 1" },
+  "SCRIPT|KILL": BESIDES,
+  "SCRIPT|HELP": { many: "goes to one server" },
+  "FUNCTION|LOAD": REMEMBERED,
+  "FUNCTION|RESTORE": REMEMBERED,
+  "FUNCTION|DELETE": FORGOTTEN,
+  "FUNCTION|FLUSH": FORGOTTEN,
+  "FUNCTION|KILL": BESIDES,
+  "FUNCTION|STATS": BESIDES,
+  "FUNCTION|LIST": { many: "goes to one server" },
+  "FUNCTION|DUMP": { many: "goes to one server" },
+  "FUNCTION|HELP": { many: "goes to one server" },
   "CLIENT|TRACKING": { one: "`ON` is refused", many: "`ON` is refused" },
   "CLIENT|PAUSE": { one: "refused", many: "refused" },
   "CLIENT|UNPAUSE": { one: "refused", many: "refused" },

@@ -71,13 +71,29 @@ function findByCount(
 ): boolean {
   const at = spec.index + spec.countIndex;
   if (at >= view.count) return false;
-  const text = view.text(at);
-  if (!/^(0|[1-9][0-9]{0,8})$/.test(text)) return false;
+  const count = keyCount(view, at);
+  if (count < 0) return false;
   const first = spec.index + spec.firstKey;
-  const count = Number(text);
   if (first + (count - 1) * spec.step >= view.count) return false;
   for (let i = 0; i < count; i++) into.push(first + i * spec.step);
   return true;
+}
+
+const DIGITS_MAX = 9;
+const ZERO = 0x30;
+
+/** Argument `at` as a number; -1 for one that is negative, not as short as could be, or far too large. */
+function keyCount(view: RequestView, at: number): number {
+  const from = view.from(at);
+  const to = view.to(at);
+  if (to === from || to - from > DIGITS_MAX) return -1;
+  let count = 0;
+  for (let i = from; i < to; i++) {
+    const digit = view.bytes[i]! - ZERO;
+    if (digit < 0 || digit > 9 || (digit === 0 && i === from && to > from + 1)) return -1;
+    count = count * 10 + digit;
+  }
+  return count;
 }
 
 function lastKey(

@@ -21,6 +21,14 @@ export interface ClientFilter {
   readonly except?: number;
 }
 
+/** Where a client waits for a blocking command. JSON data. */
+export interface BlockedAt {
+  readonly server: string;
+  readonly address: string;
+  /** What the server calls the connection: its CLIENT ID. */
+  readonly id: number;
+}
+
 interface Line {
   readonly id: number;
   /** One character per byte. */
@@ -34,6 +42,7 @@ export class ClientDirectory {
   constructor(colleagues: Colleagues) {
     this.colleagues = colleagues;
     colleagues.answer("list clients", (filter) => this.linesHere(filter as ClientFilter));
+    colleagues.answer("find blocked client", (id) => this.blockedHere(id as number));
     colleagues.answer("kill clients", (filter) => this.killHere(filter as ClientFilter, null));
   }
 
@@ -61,6 +70,26 @@ export class ClientDirectory {
     this.colleagues.ask("kill clients", filter, (answers) => {
       done((answers as number[]).reduce((sum, count) => sum + count, here));
     });
+  }
+
+  /** `done` gets where the client of this id is blocked; null: it is not, or not known yet to be. */
+  whereBlocked(id: number, done: (place: BlockedAt | null) => void): void {
+    const here = this.blockedHere(id);
+    if (here !== null) {
+      done(here);
+      return;
+    }
+    this.colleagues.ask("find blocked client", id, (answers) => {
+      done((answers as (BlockedAt | null)[]).find((place) => place !== null) ?? null);
+    });
+  }
+
+  private blockedHere(id: number): BlockedAt | null {
+    const [client] = this.find({ ids: [id] });
+    const { lease, idOnServer } = client?.block ?? {};
+    if (lease === undefined || !idOnServer) return null;
+    const { name, address } = lease.upstream;
+    return { server: name, address, id: idOnServer };
   }
 
   private linesHere(filter: ClientFilter): Line[] {

@@ -25,20 +25,19 @@ export function become(client: RedisFrontend, change: Partial<Variant>, done: Do
     done(TOO_MANY);
     return;
   }
+  client.nextVariant = variant;
+  const finish = (fault: Buffer | null): void => {
+    if (fault === null) client.switchTo(change);
+    client.nextVariant = -1;
+    variants.release(variant);
+    done(fault);
+  };
   const agreed = (failure: Failure | null): void => {
     if (failure === null) variants.prove(variant);
     // As long as no server says no, RESP3 is what all of them are expected to speak.
     const isGuess = failure !== null && failure.kind !== "handshake" && isVersionOnly(change);
-    if (failure !== null && !isGuess) {
-      variants.release(variant);
-      done(client.failureReply(failure));
-      return;
-    }
-    changePin(client, change, (fault) => {
-      if (fault === null) client.switchTo(change);
-      variants.release(variant);
-      done(fault);
-    });
+    if (failure !== null && !isGuess) finish(client.failureReply(failure));
+    else changePin(client, change, finish);
   };
   if (variants.isProven(variant)) agreed(null);
   else prove(client, variant, agreed);

@@ -58,6 +58,8 @@ export class RedisFrontend implements Frontend {
   readonly session: Session;
   /** The kind of server connection that this client's requests need; see VariantTable. */
   variant: number;
+  /** The kind that it will need when a server agrees; held like the other. -1: it does not want to change. */
+  nextVariant = -1;
   mode: Mode | null = null;
   /** The request at hand cannot be taken yet, because its command is being asked for. */
   isDeferred = false;
@@ -216,6 +218,7 @@ export class RedisFrontend implements Frontend {
     this.pin?.release(false);
     this.pin = null;
     this.pool.variants.release(this.variant);
+    if (this.nextVariant >= 0) this.pool.variants.release(this.nextVariant);
     this.pool.directory.remove(this);
   }
 

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { COLLEAGUE_BYTES_MAX, NOTICES_BYTES_MAX } from "../../../src/api/colleagues.ts";
 import * as limits from "../../../src/base/limits.ts";
 
 test("the bounds relate as the code needs them to", () => {
@@ -21,4 +22,9 @@ test("the bounds relate as the code needs them to", () => {
   // So are those in a reply, and its buffer may be half as large again.
   expect(limits.REPLY_BYTES_MAX * 1.5).toBeLessThan(2 ** 31);
   expect(limits.BULK_BYTES_MAX).toBeLessThan(limits.REPLY_BYTES_MAX);
+  // A remembered script fits in a message to the other workers, as base64, and all of a pool's fit where they are kept.
+  expect(limits.SCRIPT_BYTES_MAX * 1.5).toBeLessThan(COLLEAGUE_BYTES_MAX);
+  expect(limits.SCRIPTS_BYTES_MAX * 1.5 + limits.FUNCTIONS_BYTES_MAX).toBeLessThan(
+    NOTICES_BYTES_MAX,
+  );
 });

@@ -1,14 +1,12 @@
 /** What remains of CLIENT: about the client's own connection, in Redis's words. */
 import { encodeError, encodeInteger, encodeValue } from "../../../protocol/redis/encode.ts";
-import { parseInteger } from "./auth-commands.ts";
 import { CLIENT_HELP } from "./client-help.ts";
 import { clientInfo, clientKill, clientList } from "./client-list.ts";
 import { getName, setInfo, setName } from "./client-names.ts";
+import { clientUnblock } from "./client-unblock.ts";
 import { help, type LocalHandler, OK } from "./local-handler.ts";
 
 const SYNTAX: Buffer = encodeError("ERR syntax error");
-const NOT_AN_INTEGER: Buffer = encodeError("ERR value is not an integer or out of range");
-const BAD_REASON: Buffer = encodeError("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
 const NOT_TRACKING: Buffer = encodeError(
   "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled",
 );
@@ -30,7 +28,7 @@ export const CLIENT_COMMANDS: Readonly<Record<string, LocalHandler>> = {
   "CLIENT|REPLY": reply,
   "CLIENT|NO-EVICT": noEvict,
   "CLIENT|NO-TOUCH": noTouch,
-  "CLIENT|UNBLOCK": unblock,
+  "CLIENT|UNBLOCK": clientUnblock,
   "CLIENT|PAUSE": () => NO_PAUSE,
   "CLIENT|UNPAUSE": () => NO_PAUSE,
   "CLIENT|TRACKING": tracking,
@@ -71,17 +69,6 @@ function noTouch(...[{ state }, view]: Parameters<LocalHandler>): Buffer {
 function onOrOff(text: string): boolean | null {
   const upper = text.toUpperCase();
   return upper === "ON" ? true : upper === "OFF" ? false : null;
-}
-
-function unblock(...[, view]: Parameters<LocalHandler>): Buffer {
-  if (view.count > 4) {
-    return encodeError(
-      "ERR unknown subcommand or wrong number of arguments for 'UNBLOCK'. Try CLIENT HELP.",
-    );
-  }
-  const reason = view.count === 4 ? view.text(3).toUpperCase() : "TIMEOUT";
-  if (reason !== "TIMEOUT" && reason !== "ERROR") return BAD_REASON;
-  return parseInteger(view.text(2)) === null ? NOT_AN_INTEGER : encodeInteger(0);
 }
 
 function tracking(...[, view]: Parameters<LocalHandler>): Buffer {

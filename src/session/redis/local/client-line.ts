@@ -51,10 +51,11 @@ export function typeOf(_client: RedisFrontend): ClientType {
 }
 
 function flagsOf(client: RedisFrontend): string {
-  const { state, pool, transaction } = client;
+  const { state, pool, transaction, block } = client;
   const flags = [
     typeOf(client) === "pubsub" ? "P" : "",
     (transaction?.queued ?? -1) >= 0 ? "x" : "",
+    block !== null ? "b" : "",
     pool.unixPath !== null ? "U" : "",
     state.noEvict ? "e" : "",
     state.noTouch ? "T" : "",

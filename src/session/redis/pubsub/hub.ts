@@ -13,12 +13,14 @@ import type { Reach } from "./census.ts";
 import { KINDS, type Kind } from "./kinds.ts";
 import type { LinkEvents, Outcome } from "./link.ts";
 import { type LeftLink, Links, type LinksOptions } from "./links.ts";
-import type { SavedSubscriptions, Subscriber } from "./subscriber.ts";
+import type { SavedSubscriptions, ServerUser, Subscriber } from "./subscriber.ts";
 import { byLink, type Home, Topic } from "./topic.ts";
 
 export interface HubOptions extends LinksOptions {
   /** No other hub of any process has the same. */
   readonly id: string;
+  /** Who its clients are; `variant` is that user's. */
+  readonly as: ServerUser;
   /** How long servers may take to confirm; null: as long as they like. */
   readonly timeoutMs: number | null;
   /** Told of each subscription beyond a topic's first, and of its end (-1). */
@@ -100,8 +102,10 @@ export class Hub implements LinkEvents {
     onDone: () => void,
   ): void {
     const topics = [...new Set(names)].map((name) => subscriber.topics[kind].get(name)!);
-    for (const topic of topics) topic.members--;
-    subscriber.leaving = new Set(topics);
+    for (const topic of topics) {
+      topic.members--;
+      subscriber.leaving.add(topic);
+    }
     const change = this.begin({ topics, subscriber, isLeaving: true, onDone });
     const onAnswer = (): void => this.answered(change, null);
     for (const [link, homes] of byLink(homesOf(topics))) {
@@ -206,8 +210,8 @@ export class Hub implements LinkEvents {
   }
 
   private endLeaving({ topics, subscriber, onDone }: Change): void {
-    subscriber.leaving = new Set();
     for (const topic of topics) {
+      subscriber.leaving.delete(topic);
       this.take(topic, subscriber);
       subscriber.topics[topic.kind].delete(topic.name);
       this.forgetIfUnused(topic);

@@ -10,7 +10,7 @@ import { Census, type Question, type Reach } from "./census.ts";
 import { Hub } from "./hub.ts";
 import type { Kind } from "./kinds.ts";
 import type { LeftLink } from "./links.ts";
-import { type SavedSubscriptions, Subscriber } from "./subscriber.ts";
+import { type SavedSubscriptions, type ServerUser, Subscriber } from "./subscriber.ts";
 
 export interface HubsOptions {
   readonly route: Route;
@@ -53,38 +53,29 @@ export class Hubs {
 
   /** The client as a subscriber, to nothing yet; null: too many kinds of connections are in use. */
   createSubscriber(client: RedisFrontend): Subscriber | null {
-    const variant = this.holdVariant(client);
-    if (variant < 0) return null;
     for (const hub of this.hubs.values()) {
-      if (!hub.isRunning || hub.options.variant !== variant) continue;
-      this.options.variants.release(variant);
-      return new Subscriber(client, hub);
+      if (hub.isRunning && isFor(hub, client)) return new Subscriber(client, hub);
     }
-    const hub = this.createHub(String(this.options.nextId()), variant, null);
-    return new Subscriber(client, hub);
+    const { user, password } = client.state;
+    const hub = this.createHub(String(this.options.nextId()), { user, password }, null);
+    return hub === null ? null : new Subscriber(client, hub);
   }
 
   /** The client as another process left it; null: too many kinds of connections are in use. */
   restoreSubscriber(client: RedisFrontend, saved: SavedSubscriptions): Subscriber | null {
-    const { hub: id } = saved;
-    let hub = this.hubs.get(id);
-    if (hub === undefined) {
-      const variant = this.holdVariant(client);
-      if (variant < 0) return null;
-      hub = this.createHub(id, variant, this.arrivals.get(id)?.links ?? null);
-    }
+    const { hub: id, as } = saved;
+    const hub = this.hubs.get(id) ?? this.createHub(id, as, this.arrivals.get(id)?.links ?? null);
+    if (hub === null) return null;
     const subscriber = new Subscriber(client, hub);
     hub.restore(subscriber, saved);
     return subscriber;
   }
 
   /** All users speak RESP2 here, and the database does not matter. */
-  private holdVariant({ state: { user, password } }: RedisFrontend): number {
-    return this.options.variants.hold({ version: 2, database: 0, user, password });
-  }
-
-  private createHub(id: string, variant: number, arrivals: LeftLink[] | null): Hub {
-    const hub = new Hub({ ...this.options, id, variant }, arrivals);
+  private createHub(id: string, as: ServerUser, arrivals: LeftLink[] | null): Hub | null {
+    const variant = this.options.variants.hold({ version: 2, database: 0, ...as });
+    if (variant < 0) return null;
+    const hub = new Hub({ ...this.options, id, as, variant }, arrivals);
     this.hubs.set(id, hub);
     return hub;
   }
@@ -164,4 +155,9 @@ export class Hubs {
     for (const hub of this.hubs.values()) hub.links.closeAll();
     this.hubs.clear();
   }
+}
+
+/** Whoever gives another password than others before is not taken for the same user. */
+export function isFor({ options: { as } }: Hub, { state }: RedisFrontend): boolean {
+  return as.user === state.user && as.password === state.password;
 }

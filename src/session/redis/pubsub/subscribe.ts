@@ -3,7 +3,8 @@ import { encodeError, type RespVersion } from "../../../protocol/redis/encode.ts
 import type { RequestView } from "../../../protocol/redis/request-view.ts";
 import type { RedisFrontend } from "../redis-frontend.ts";
 import type { Fault } from "./hub.ts";
-import { type Kind, SUBSCRIBE, UNSUBSCRIBE } from "./kinds.ts";
+import { isFor } from "./hubs.ts";
+import { KINDS, type Kind, SUBSCRIBE, UNSUBSCRIBE } from "./kinds.ts";
 import { updateMode } from "./subscribed-mode.ts";
 import type { SavedSubscriptions, Subscriber } from "./subscriber.ts";
 
@@ -11,12 +12,19 @@ const NONE: Buffer = Buffer.alloc(0);
 const TOO_MANY_USERS: Buffer = encodeError(
   "ERR max number of clients reached (too many users through this proxy)",
 );
+const OTHER_USER: Buffer = encodeError(
+  "ERR This client has subscriptions as another user; unsubscribe from them first",
+);
 
 export function subscribe(client: RedisFrontend, kind: Kind, view: RequestView): boolean {
   if (!client.settleFirst()) return false;
   const subscriber = client.subscriber ?? client.pool.hubs.createSubscriber(client);
   if (subscriber === null) {
     client.refuse(TOO_MANY_USERS);
+    return true;
+  }
+  if (!isFor(subscriber.hub, client)) {
+    client.refuse(OTHER_USER);
     return true;
   }
   if (!hasRoom(subscriber)) return false;
@@ -77,7 +85,26 @@ export function restoreSubscriptions(client: RedisFrontend, saved: SavedSubscrip
   updateMode(client);
 }
 
-/** Ends all subscriptions of a client without a word to it: it has closed, or is reset. */
+/**
+ * Ends all subscriptions of a client that goes on, without a word to it.
+ * @returns false: not now, see Handler
+ */
+export function leaveAll(client: RedisFrontend): boolean {
+  const { subscriber, session, pool } = client;
+  if (subscriber === null) return true;
+  session.waitForWake();
+  if (subscriber.leaving.size > 0) return false;
+  for (const kind of KINDS) {
+    subscriber.hub.unsubscribe(subscriber, kind, [...subscriber.topics[kind].keys()], () => {
+      if (subscriber.total > 0 || client.subscriber === null) return;
+      client.subscriber = null;
+      pool.turn.wake(session);
+    });
+  }
+  return false;
+}
+
+/** Ends all subscriptions of a client that has closed. */
 export function dropSubscriptions(client: RedisFrontend): void {
   const { subscriber } = client;
   if (subscriber === null) return;

@@ -4,10 +4,17 @@ import type { Hub } from "./hub.ts";
 import type { Kind } from "./kinds.ts";
 import type { Topic } from "./topic.ts";
 
+/** Who a hub's clients are for the servers; see RedisClientState. */
+export interface ServerUser {
+  readonly user: string | null;
+  readonly password: string | null;
+}
+
 /** What must survive a move to another process. Names: one character per byte. */
 export interface SavedSubscriptions {
   /** Its hub's id: clients of one hub stay together. */
   readonly hub: string;
+  readonly as: ServerUser;
   readonly channels: readonly string[];
   readonly patterns: readonly string[];
   readonly shards: readonly string[];
@@ -26,7 +33,7 @@ export class Subscriber {
     shard: new Map(),
   };
   /** What it is about to unsubscribe from. */
-  leaving: ReadonlySet<Topic> = new Set();
+  readonly leaving: Set<Topic> = new Set();
   /** The client has closed. */
   isGone = false;
 
@@ -60,7 +67,7 @@ export class Subscriber {
   save(): SavedSubscriptions {
     const { channel, pattern, shard } = this.topics;
     return {
-      hub: this.hub.id,
+      ...{ hub: this.hub.id, as: this.hub.options.as },
       channels: [...channel.keys()],
       patterns: [...pattern.keys()],
       shards: [...shard.keys()],

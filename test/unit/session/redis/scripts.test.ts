@@ -1,10 +1,11 @@
 /** Scripts and functions over servers that forget them. */
 import { describe, expect, test } from "bun:test";
 import { FakeCrew } from "../../../support/colleagues.ts";
-import { failureOf } from "../session-rig.ts";
+import { failureOf, multibulk } from "../session-rig.ts";
 import { bulk, NO_FUNCTION, NO_SCRIPT, scriptRig, shaOf } from "./scripts-rig.ts";
 
 const ONE = "return 1";
+const CALL = ["EVALSHA", shaOf(ONE), "1", "a1"];
 
 describe("where calls go", () => {
   test("to the server of their keys, all of which must be on one", async () => {
@@ -46,10 +47,10 @@ describe("scripts", () => {
     rig.asked(1);
     rig.memories[1]!.scripts.clear();
     rig.upstreams[1]!.incarnation++;
-    rig.ask("GET", "a1");
-    rig.ask("EVALSHA", shaOf(ONE), "1", "a1");
-    rig.ask("EVALSHA", shaOf(ONE), "1", "a1");
-    expect(await rig.reply("SET", "a1", "1")).toBe("+OK\r\n:1\r\n:1\r\n+OK\r\n");
+    const requests = [["GET", "a1"], CALL, CALL, ["SET", "a1", "1"]];
+    rig.input(requests.map(multibulk).join(""));
+    await rig.settle();
+    expect(rig.stream.output).toEndWith("\r\n+OK\r\n:1\r\n:1\r\n+OK\r\n");
     const call = `EVALSHA ${shaOf(ONE)} 1 a1`;
     expect(rig.asked(1)).toEqual(["GET a1", `SCRIPT LOAD ${ONE}`, call, call, "SET a1 1"]);
     await rig.reply("EVALSHA", shaOf(ONE), "1", "a1");
@@ -88,18 +89,18 @@ describe("scripts", () => {
   });
 
   test("with requests behind it a call is not repeated, but the next one finds the script", async () => {
-    const rig = scriptRig(1);
-    await rig.reply("SCRIPT", "LOAD", ONE);
-    rig.memories[0]!.scripts.clear();
-    rig.ask("EVALSHA", shaOf(ONE), "1", "a0");
-    rig.ask("SET", "a0", "1");
-    expect(await rig.reply("EVALSHA", shaOf(ONE), "1", "a0")).toBe(`${NO_SCRIPT}+OK\r\n:1\r\n`);
-    rig.memories[0]!.scripts.clear();
-    const many = [1, 2, 3].map(() => ["EVALSHA", shaOf(ONE), "1", "a0"]);
-    for (const args of many) rig.ask(...args);
-    const first = await rig.reply("PING");
-    expect(first).toEndWith("+PONG\r\n");
-    expect(await rig.reply("EVALSHA", shaOf(ONE), "1", "a0")).toBe(":1\r\n");
+    const call = ["EVALSHA", shaOf(ONE), "1", "a0"];
+    const other = ["EVALSHA", shaOf("other"), "1", "a0"];
+    for (const calls of [[call], [call, call, call], [call, ["SET", "a0", "1"], other]]) {
+      const rig = scriptRig(1);
+      await rig.reply("SCRIPT", "LOAD", ONE);
+      rig.memories[0]!.scripts.clear();
+      for (const args of calls) rig.ask(...args);
+      const replies = calls.map(([name]) => (name === "SET" ? "+OK\r\n" : NO_SCRIPT)).join("");
+      expect(await rig.reply("SET", "a0", "1")).toBe(`${replies}+OK\r\n`);
+      rig.ask(...call);
+      expect(await rig.reply("SET", "a0", "1")).toBe(":1\r\n+OK\r\n");
+    }
   });
 
   test("a request that comes while the server is asked prevents the repetition", async () => {
@@ -253,7 +254,10 @@ describe("functions", () => {
     const rig = scriptRig(2);
     for (const code of [F, G]) await rig.reply("FUNCTION", "LOAD", code);
     expect(await rig.reply("FUNCTION", "DELETE", "f")).toBe("+OK\r\n");
+    rig.asked(1);
     expect(await rig.reply("FCALL", "f", "1", "a1")).toBe(NO_FUNCTION);
+    expect(await rig.reply("FCALL", "g", "1", "a1")).toBe(":1\r\n");
+    expect(rig.asked(1)).toEqual(["FCALL f 1 a1", "FCALL g 1 a1"]);
     rig.memories[1]!.libraries.clear();
     expect(await rig.reply("FCALL", "g", "1", "a1")).toBe(":1\r\n");
     expect(await rig.reply("FUNCTION", "FLUSH", "SYNC")).toBe("+OK\r\n");

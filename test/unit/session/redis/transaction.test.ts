@@ -145,10 +145,10 @@ describe("a transaction", () => {
 
   test("keeps no more than it may before a key is named", async () => {
     const rig = createTransactionRig();
-    const large = "x".repeat(60 * 1024);
+    const large = "x".repeat(600 * 1024);
     expect(await rig.talk("MULTI", `ECHO ${large}`)).toBe("+OK +QUEUED");
     const replies = await rig.talk(`ECHO ${large}`, "EXEC");
-    expect(replies).toMatch(/^-ERR more than 65536 bytes .* -EXECABORT/);
+    expect(replies).toMatch(/^-ERR more than 1048576 bytes .* -EXECABORT/);
     expect(await rig.talk("MULTI", "PING", "EXEC")).toEndWith("*1 +PONG");
   });
 
