@@ -169,6 +169,7 @@ const SCENARIOS: Readonly<Record<string, string>> = {
   "scripts without keys": `
     a: EVAL "return 1" 0
     a: EVALSHA ${ONE} 0
+    a: SCRIPT LOAD "return 1"
     b: EVALSHA ${ONE} 0
     b: EVAL_RO "return ARGV" 0 x y
     b: EVAL "return redis.call('PING')" 0`,
@@ -245,11 +246,15 @@ const SCENARIOS: Readonly<Record<string, string>> = {
     b ends`,
 };
 
+/** Not the same through the proxy, see docs/redis.md: who shares the connection of a script that takes long waits for it. */
+const DIFFERENT: readonly string[] = ["who comes meanwhile is told"];
+
 describe("sessions", () => {
   test.each(Object.entries(SCENARIOS))(
     "%s",
     async (name, scenario) => {
-      await rig.check(scenario, { isReady: isReady("session scenarios", name) });
+      const isSame = !DIFFERENT.includes(name);
+      await rig.check(scenario, { isReady: isSame && isReady("session scenarios", name) });
     },
     60_000,
   );

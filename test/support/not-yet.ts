@@ -1,19 +1,6 @@
 /** The families of requests that the proxy does not serve as Redis does yet. It shrinks to nothing, and then goes. */
 
-export const NOT_YET: readonly string[] = [
-  "select",
-  "other databases",
-  "swaps",
-  "reset",
-  "help",
-  "reply switches",
-  "in a database of its own",
-  "another may end the wait",
-  "RESET in a transaction",
-  "databases",
-  "session scenarios",
-  ..."databases sessions".split(" ").map((part) => `clients: ${part}`),
-];
+export const NOT_YET: readonly string[] = ["help", "another may end the wait"];
 
 /** Families that are tried though they are on the list: READY="select,reset", or READY=all. */
 const TRIED = (process.env["READY"] ?? "").split(",");

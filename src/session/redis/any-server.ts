@@ -22,13 +22,22 @@ export function serversFor({ pool, session }: RedisFrontend): Upstream[] {
   return ordered.filter((upstream) => !upstream.isEjected);
 }
 
-/** A server that takes requests now, the same for one client as long as it does. If there is none, one that is not ejected; else null. */
+/** A server that takes requests now, the same one for one client as long as it does; see `firstFrom`. */
 export function anyServer(client: RedisFrontend): Upstream | null {
-  const { pool, session } = client;
-  const { upstreams } = pool.route;
+  return firstFrom(client, client.session.lane);
+}
+
+/** The same one for all clients. */
+export function firstServer(client: RedisFrontend): Upstream | null {
+  return firstFrom(client, 0);
+}
+
+/** The first server from number `start` on that takes requests now. If there is none, one that is not ejected; else null. */
+function firstFrom(client: RedisFrontend, start: number): Upstream | null {
+  const { upstreams } = client.pool.route;
   let spare: Upstream | null = null;
   for (let i = 0; i < upstreams.length; i++) {
-    const upstream = upstreams[(session.lane + i) % upstreams.length]!;
+    const upstream = upstreams[(start + i) % upstreams.length]!;
     if (upstream.isEjected) continue;
     if (client.connectionTo(upstream).refusal === null) return upstream;
     spare ??= upstream;

@@ -16,28 +16,23 @@ import { MISMATCH } from "./refusals.ts";
 
 /**
  * Sends the request at hand to all servers and answers with their replies merged as `command.merge` says.
- * @param observe is given the reply that the client gets (borrowed), even when the client has gone by then
  * @returns false: not now, see Handler
  */
-export function broadcast(
-  client: RedisFrontend,
-  command: Command,
-  view: RequestView,
-  observe: ((reply: Buffer) => void) | null = null,
-): boolean {
+export function broadcast(client: RedisFrontend, command: Command, view: RequestView): boolean {
   const { upstreams } = client.pool.route;
-  if (upstreams.length === 1 && observe === null) return forwardToAny(client, command, view);
-  const merge = (answers: readonly Answer[]): Buffer => {
-    const reply = replyOf(client, command, answers);
-    observe?.(reply);
-    return reply;
-  };
+  if (upstreams.length === 1) return forwardToAny(client, command, view);
+  const merge = (answers: readonly Answer[]): Buffer => replyOf(client, command, answers);
   // To stop what runs too long on some servers must not fail because others are down.
   const reach = command.merge === "one_ok" ? "available" : "all";
   return askAll(client, { requests: [view], reach, merge });
 }
 
-function replyOf(client: RedisFrontend, command: Command, answers: readonly Answer[]): Buffer {
+/** The client's reply, of the answers of all servers. */
+export function replyOf(
+  client: RedisFrontend,
+  command: Command,
+  answers: readonly Answer[],
+): Buffer {
   const replies = answers.filter((answer) => Buffer.isBuffer(answer));
   const good = replies.filter((reply) => !isError(reply));
   const isEnough = command.merge === "one_ok" ? good.length > 0 : good.length === answers.length;

@@ -79,8 +79,15 @@ export interface TransactionProgress {
   isWatching: boolean;
   /** It did, and was lost: whether they have changed is unknown. */
   isWatchLost: boolean;
-  /** The server was lost with queued requests, or would not open a transaction: the error, without its code. */
+  /** The server was lost with queued requests, or would not open a transaction: the error. */
   lost: string | null;
+}
+
+export function startProgress(): TransactionProgress {
+  return {
+    ...{ isOpen: false, isDirty: false, isAtServer: false },
+    ...{ isWatching: false, isWatchLost: false, lost: null },
+  };
 }
 
 /** What of a transaction moves with its session. */

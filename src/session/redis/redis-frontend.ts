@@ -133,7 +133,7 @@ export class RedisFrontend implements Frontend {
     this.runSink = session;
     adoptConnections(this, state?.connections, descriptors);
     if (state?.transaction !== undefined) {
-      this.transaction = Transaction.restore(this, state.transaction);
+      this.transaction = new Transaction(this, state.transaction);
     }
     if (state?.subscriptions !== undefined) restoreSubscriptions(this, state.subscriptions);
   }

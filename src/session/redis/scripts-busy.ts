@@ -18,10 +18,11 @@ export function askBesides(client: RedisFrontend, command: Command, view: Reques
   const { pool, session, state } = client;
   const { upstreams } = pool.route;
   const { bytes, start, end } = view;
+  // One at a time: a client shall not borrow a connection for each of a thousand.
+  if (!client.settleFirst()) return false;
   // SELECT is not answered while a script runs, and does not matter here.
   const held = pool.variants.hold({ ...state, database: 0 });
   const variant = held < 0 ? client.variant : held;
-  client.flushRun();
   const token = session.ring.open();
   const collector = new Collector(upstreams.length, (answers) => {
     if (held >= 0) pool.variants.release(held);

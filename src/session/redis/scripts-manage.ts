@@ -1,5 +1,4 @@
 /** SCRIPT and FUNCTION: what they change, they change on all servers, and in what the proxy remembers. */
-import type { Upstream } from "../../api/upstream.ts";
 import type { Command } from "../../protocol/redis/command.ts";
 import { decodeReply } from "../../protocol/redis/decode.ts";
 import { encodeRequest } from "../../protocol/redis/encode.ts";
@@ -7,12 +6,15 @@ import { isError } from "../../protocol/redis/merge-replies.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
 import { forwardToAny } from "./any-server.ts";
 import { askAll } from "./ask.ts";
-import { broadcast } from "./broadcast.ts";
-import { type Answer, Collector } from "./collector.ts";
+import { broadcast, replyOf } from "./broadcast.ts";
+import type { Answer } from "./collector.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
 import { askBesides } from "./scripts-busy.ts";
 import { ScriptClient } from "./scripts-client.ts";
-import { librariesFrom } from "./scripts-functions.ts";
+import { type Library, librariesFrom } from "./scripts-functions.ts";
+
+const LIST_BYTES: Buffer = encodeRequest("FUNCTION", "LIST", "WITHCODE");
+const LIST = { bytes: LIST_BYTES, start: 0, end: LIST_BYTES.length };
 
 type Manager = (client: RedisFrontend, command: Command, view: RequestView) => boolean;
 
@@ -59,42 +61,74 @@ function loadScript(client: RedisFrontend, view: RequestView): boolean {
 
 function flushScripts(client: RedisFrontend, command: Command, view: RequestView): boolean {
   if (!isFlush(view)) return forwardToAny(client, command, view);
-  return forgetFirst(client, command, view, (done) =>
-    client.pool.scripts.forgetScripts(client.session, done),
+  return forgetFirst(
+    client,
+    (done) => client.pool.scripts.forgetScripts(client.session, done),
+    () => broadcast(client, command, view),
   );
 }
 
 /** A call that finds the newest library on some servers only would be worse than none: it is remembered when all have it. */
 function loadLibrary(client: RedisFrontend, command: Command, view: RequestView): boolean {
-  const { era } = client.pool.scripts;
-  return broadcast(client, command, view, (reply) => {
-    const name = isError(reply) ? null : decodeReply(reply, 0);
-    if (Buffer.isBuffer(name)) learnLibraries(client, name.toString("latin1"), era);
+  return changeLibraries(client, command, view, (reply, { name }) => {
+    const loaded = isError(reply) ? null : decodeReply(reply, 0);
+    return Buffer.isBuffer(loaded) && loaded.toString("latin1") === name;
   });
 }
 
 function deleteLibrary(client: RedisFrontend, command: Command, view: RequestView): boolean {
-  return forgetFirst(client, command, view, (done) =>
-    client.pool.scripts.forgetLibrary(view.text(2), client.session, done),
+  return forgetFirst(
+    client,
+    (done) => client.pool.scripts.forgetLibrary(view.text(2), client.session, done),
+    () => broadcast(client, command, view),
   );
 }
 
 function flushFunctions(client: RedisFrontend, command: Command, view: RequestView): boolean {
   if (!isFlush(view)) return forwardToAny(client, command, view);
-  return forgetFirst(client, command, view, (done) =>
-    client.pool.scripts.forgetLibrary(null, client.session, done),
+  return forgetFirst(
+    client,
+    (done) => client.pool.scripts.forgetLibrary(null, client.session, done),
+    () => broadcast(client, command, view),
   );
 }
 
-/** What is in the dump only a server can tell. */
 function restoreFunctions(client: RedisFrontend, command: Command, view: RequestView): boolean {
   return forgetFirst(
     client,
-    command,
-    view,
     (done) => client.pool.scripts.forgetLibrary(null, client.session, done),
-    () => learnLibraries(client, null, client.pool.scripts.era),
+    () => changeLibraries(client, command, view, () => true),
   );
+}
+
+/**
+ * Has all servers do what the request at hand says, and asks them right behind it for their libraries: what is in a dump, and
+ * which functions a library has, only a server can tell.
+ * @param isToRemember whether this library is, when the client gets `reply`
+ */
+function changeLibraries(
+  client: RedisFrontend,
+  command: Command,
+  view: RequestView,
+  isToRemember: (reply: Buffer, library: Library) => boolean,
+): boolean {
+  const { scripts: memory, route } = client.pool;
+  const { era } = memory;
+  const servers = route.upstreams.length;
+  const merge = (answers: readonly Answer[]): Buffer => {
+    const reply = replyOf(
+      client,
+      command,
+      answers.filter((_, part) => part < servers),
+    );
+    const list = answers.find((answer, part) => part >= servers && Buffer.isBuffer(answer));
+    if (!Buffer.isBuffer(list) || era !== memory.era) return reply;
+    for (const library of librariesFrom(decodeReply(list, 0))) {
+      if (isToRemember(reply, library)) memory.rememberLibrary(library, route.upstreams);
+    }
+    return reply;
+  };
+  return askAll(client, { requests: [view, LIST], reach: "all", merge });
 }
 
 /** What is remembered can be called everywhere, and so it is everywhere: where it is not known to be, it is loaded first. */
@@ -119,14 +153,13 @@ function isFlush(view: RequestView): boolean {
 
 /**
  * Has all workers forget something, and then all servers. In that order: a worker that still knew it would load it again.
- * @param forget calls back when they have, and wakes the session
+ * @param forget calls back when the workers have, and wakes the session
+ * @param change has the servers do it, as a Handler
  */
 function forgetFirst(
   client: RedisFrontend,
-  command: Command,
-  view: RequestView,
   forget: (done: () => void) => void,
-  observe: (() => void) | null = null,
+  change: () => boolean,
 ): boolean {
   client.scripts ??= new ScriptClient(client);
   const state = client.scripts;
@@ -140,7 +173,7 @@ function forgetFirst(
     client.session.waitForWake();
     return false;
   }
-  if (!broadcast(client, command, view, observe)) return false;
+  if (!change()) return false;
   state.forgetting = "no";
   return true;
 }
@@ -152,26 +185,4 @@ export function forgetFor({ pool, session }: RedisFrontend, { name }: Command): 
   else if (/^FUNCTION\|(FLUSH|DELETE|RESTORE)$/.test(name)) {
     scripts.forgetLibrary(null, session, () => {});
   }
-}
-
-/** Asks a server for the code and the functions of library `name`, or of all (null), and remembers them. */
-function learnLibraries(client: RedisFrontend, name: string | null, era: number): void {
-  const { pool, session } = client;
-  const { upstreams } = pool.route;
-  const upstream = upstreams.find((asked) => connectionOf(client, asked).refusal === null);
-  if (upstream === undefined) return;
-  const filter = name === null ? [] : ["LIBRARYNAME", name];
-  const request = encodeRequest("FUNCTION", "LIST", "WITHCODE", ...filter);
-  const collector = new Collector(1, ([answer]) => {
-    if (!Buffer.isBuffer(answer) || era !== pool.scripts.era) return;
-    for (const library of librariesFrom(decodeReply(answer, 0))) {
-      pool.scripts.rememberLibrary(library, upstreams);
-    }
-  });
-  const connection = upstream.connection(session.lane, client.variant);
-  connection.send(request, 0, request.length, collector, 0, 1);
-}
-
-function connectionOf({ session, variant }: RedisFrontend, upstream: Upstream) {
-  return upstream.connection(session.lane, variant);
 }

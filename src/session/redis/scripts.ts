@@ -6,7 +6,7 @@ import type { Command } from "../../protocol/redis/command.ts";
 import { encodeError } from "../../protocol/redis/encode.ts";
 import { findKeys } from "../../protocol/redis/find-keys.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
-import { anyServer } from "./any-server.ts";
+import { firstServer } from "./any-server.ts";
 import { crossServerFault, pickFor } from "./keys-command.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
 import { NO_SERVER } from "./refusals.ts";
@@ -109,8 +109,8 @@ function rememberBody(
 /** The server of the request at hand, whose keys are `keys`; null: there is none, and the client was told why. */
 function serverOf(client: RedisFrontend, command: Command, view: RequestView): Upstream | null {
   const { route, hashTag } = client.pool;
-  // Without keys any server will do; so it will to say that their number is wrong.
-  const picked = keys.length === 0 ? (anyServer(client) ?? "none") : pickFor(keys, view, route);
+  // Without keys, or to say that their number is wrong, the same one for all clients: one may call what another has run.
+  const picked = keys.length === 0 ? (firstServer(client) ?? "none") : pickFor(keys, view, route);
   if (picked === "none") client.refuse(NO_SERVER);
   else if (picked === "cross_server")
     client.refuse(encodeError(crossServerFault(command, hashTag)));

@@ -18,7 +18,7 @@ export const TOO_MUCH_KEPT: Buffer = encodeError(
   `ERR more than ${TRANSACTION_KEPT_BYTES_MAX} bytes of commands without a key come before the first command with one`,
 );
 
-/** EXEC is refused, and its transaction ends. */
-export function abortedBecause(text: string): Buffer {
-  return encodeError(`EXECABORT Transaction discarded because of: ${text}`);
+/** EXEC is refused, and its transaction ends. `fault` is an error with its code. */
+export function abortedBecause(fault: string): Buffer {
+  return encodeError(`EXECABORT Transaction discarded because of: ${fault.replace(/^ERR /, "")}`);
 }

@@ -18,6 +18,8 @@ const NOT_AT_EXEC = /^CLIENT\|(LIST|KILL|REPLY|UNBLOCK)$/;
 const SUBSCRIPTION = /^[PS]?(UN)?SUBSCRIBE$/;
 /** About whatever is on their server, which in a sharded pool is no more than a part. */
 const PARTIAL = /^(SCAN|RANDOMKEY|INFO|PUBSUB\|.*|SCRIPT\|.*|FUNCTION\|.*)$/;
+/** Its channel is on one server, like a key; that of PUBLISH is on all, because scripts and transactions publish anywhere. */
+const PUBLISH_TO_SHARD = "SPUBLISH";
 
 /** The proxy answers `command` itself when EXEC comes to it. */
 export function isAnsweredAtExec({ disposition, name }: Command, pool: RedisPool): boolean {
@@ -82,7 +84,11 @@ export function serverFor(
   const [only] = route.upstreams;
   if (only !== undefined && route.upstreams.length === 1) return only.isEjected ? NO_SERVER : only;
   // What keys these are cannot be told from all requests: the server will find the same fault with those.
-  const count = findKeys(command, view, keys);
+  let count = findKeys(command, view, keys);
+  if (command.name === PUBLISH_TO_SHARD) {
+    keys[0] = 1;
+    count = 1;
+  }
   if (count <= 0) return "any";
   const picked = pickFor(keys, view, route);
   if (picked === "none") return NO_SERVER;

@@ -18,7 +18,7 @@ import type { Command } from "../../protocol/redis/command.ts";
 import { encodeError, encodeRequest } from "../../protocol/redis/encode.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
 import { anyServer } from "./any-server.ts";
-import type { SavedTransaction, TransactionProgress } from "./client-state.ts";
+import { type SavedTransaction, startProgress, type TransactionProgress } from "./client-state.ts";
 import type { Mode, RedisFrontend } from "./redis-frontend.ts";
 import { NO_SERVER } from "./refusals.ts";
 import { isReadyFor } from "./scripts.ts";
@@ -53,13 +53,6 @@ const EXEC: Buffer = encodeRequest("EXEC");
 const DISCARD: Buffer = encodeRequest("DISCARD");
 const UNWATCH: Buffer = encodeRequest("UNWATCH");
 
-function atStart(): TransactionProgress {
-  return {
-    ...{ isOpen: false, isDirty: false, isAtServer: false },
-    ...{ isWatching: false, isWatchLost: false, lost: null },
-  };
-}
-
 export function handleTransaction(
   client: RedisFrontend,
   command: Command,
@@ -72,28 +65,24 @@ export function handleTransaction(
 /** EXEC that is refused before it is looked at ends its transaction too; `fault` is the error that Redis words. */
 export function refuseExec(client: RedisFrontend, fault: Buffer): void {
   client.transaction ??= new Transaction(client);
-  const text = fault.toString("latin1", 1, fault.length - 2).replace(/^ERR /, "");
-  client.transaction.giveUp(abortedBecause(text));
+  client.transaction.giveUp(abortedBecause(fault.toString("latin1", 1, fault.length - 2)));
 }
 
 export class Transaction implements Mode, EndObserver {
   private readonly client: RedisFrontend;
-  private now: TransactionProgress = atStart();
+  private now: TransactionProgress = startProgress();
   private queue: TransactionQueue = new TransactionQueue();
   /** So many ends are awaited. */
   private ends = 0;
   private readonly pin: TransactionPin;
+  /** Whether the server lets the client have a transaction is not known yet. */
+  private isAsking = false;
 
-  constructor(client: RedisFrontend) {
+  /** @param saved by another process: then the client's pin is there, if it could be moved */
+  constructor(client: RedisFrontend, saved?: SavedTransaction) {
     this.client = client;
     this.pin = new TransactionPin(client, (server) => this.onLost(server));
-  }
-
-  /** Goes on where another process stopped, to be called when the client's pin is there, if it could be moved. */
-  static restore(client: RedisFrontend, saved: SavedTransaction): Transaction {
-    const transaction = new Transaction(client);
-    transaction.resume(saved);
-    return transaction;
+    if (saved !== undefined) this.resume(saved);
   }
 
   // What comes from the client
@@ -129,14 +118,9 @@ export class Transaction implements Mode, EndObserver {
   }
 
   private begin(): boolean {
-    const { client } = this;
-    if (this.now.isOpen) {
-      client.answer(NESTED);
-      return true;
-    }
+    this.client.answer(this.now.isOpen ? NESTED : OK);
     this.now.isOpen = true;
-    client.mode = this;
-    client.answer(OK);
+    this.client.mode = this;
     return true;
   }
 
@@ -149,7 +133,7 @@ export class Transaction implements Mode, EndObserver {
     if (this.now.lost !== null) return this.giveUp(abortedBecause(this.now.lost));
     if (this.now.isDirty) return this.giveUp(ABORTED);
     if (this.now.isWatchLost) return this.giveUp(CHANGED[client.state.version - 2]!);
-    if (!this.now.isAtServer) {
+    if (!this.now.isAtServer || this.isAsking) {
       if (this.queue.count === 0 && !this.now.isWatching) return this.end(null, EMPTY);
       const entered = this.enterAny();
       if (entered !== true) return entered === false ? false : this.giveUp(entered);
@@ -186,7 +170,7 @@ export class Transaction implements Mode, EndObserver {
     const { client } = this;
     const { route, hashTag } = client.pool;
     if (this.now.lost !== null) {
-      client.refuse(encodeError(`ERR ${this.now.lost}`));
+      client.refuse(encodeError(this.now.lost));
       return true;
     }
     const refusal = whyNotQueued(command, view, route.upstreams.length);
@@ -252,25 +236,48 @@ export class Transaction implements Mode, EndObserver {
   private enter(upstream: Upstream): boolean | Buffer {
     const { client } = this;
     const pinned = this.pin.obtain(upstream, this.isChosen);
-    if (pinned !== true || this.now.isAtServer) return pinned;
+    if (pinned !== true) return pinned;
+    if (this.now.isAtServer) return this.isOpenThere();
     client.flushRun();
-    const pin = client.pin!;
     const { now } = this;
-    const unseen = new UnseenReplies((fault) => {
-      this.pin.isClean = false;
-      now.lost = fault;
-    });
-    pin.send(MULTI, 0, MULTI.length, unseen, 0, 1);
+    const unseen = new UnseenReplies((fault) => this.onOpened(now, fault));
+    client.pin!.send(MULTI, 0, MULTI.length, unseen, 0, 1);
+    now.isAtServer = true;
+    // Who is a user of the server's own may not be permitted MULTI: then nothing must be executed without it.
+    this.isAsking = client.state.password !== null;
+    if (!this.isAsking) this.sendKept();
+    return this.isOpenThere();
+  }
+
+  private sendKept(): void {
     const { keptCount } = this.queue;
+    if (keptCount === 0) return;
     const kept = this.queue.takeKept();
-    if (keptCount > 0) pin.send(kept, 0, kept.length, unseen, 1, keptCount);
-    this.now.isAtServer = true;
-    return true;
+    this.client.pin!.send(kept, 0, kept.length, new UnseenReplies(), 0, keptCount);
+  }
+
+  /** False: not known yet. */
+  private isOpenThere(): boolean {
+    if (this.isAsking) this.client.session.waitForWake();
+    return !this.isAsking;
+  }
+
+  private onOpened(asked: TransactionProgress, fault: string | null): void {
+    const { session, pool } = this.client;
+    if (fault !== null) {
+      this.pin.isClean = false;
+      asked.lost ??= fault;
+    }
+    if (!this.isAsking) return;
+    this.isAsking = false;
+    if (fault === null) this.sendKept();
+    pool.turn.wake(session);
+    pool.turn.mark(session);
   }
 
   /** The same, for a transaction in which no key was named. */
   private enterAny(): boolean | Buffer {
-    const upstream = this.now.isWatching ? this.client.pin!.upstream : anyServer(this.client);
+    const upstream = this.isChosen ? this.client.pin!.upstream : anyServer(this.client);
     return upstream === null ? NO_SERVER : this.enter(upstream);
   }
 
@@ -332,7 +339,7 @@ export class Transaction implements Mode, EndObserver {
   }
 
   private forget(): void {
-    this.now = atStart();
+    this.now = startProgress();
     this.queue = new TransactionQueue();
   }
 
@@ -360,7 +367,7 @@ export class Transaction implements Mode, EndObserver {
 
   private onLost(server: string): void {
     if (this.now.isWatching) this.now.isWatchLost = true;
-    if (this.now.isAtServer) this.now.lost = `the connection to ${server} was lost`;
+    if (this.now.isAtServer) this.now.lost = `ERR the connection to ${server} was lost`;
     this.now.isWatching = false;
     this.now.isAtServer = false;
   }

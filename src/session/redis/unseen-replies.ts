@@ -1,21 +1,22 @@
-import type { ReplySink } from "../../api/upstream.ts";
+import type { Failure, ReplySink } from "../../api/upstream.ts";
 
 const MINUS = 0x2d;
 
 /** Swallows replies that no client is to see. */
 export class UnseenReplies implements ReplySink {
-  private readonly onError: (fault: string) => void;
+  private readonly onFirst: (fault: string | null) => void;
 
-  /** @param onError told when the first reply is an error */
-  constructor(onError: (fault: string) => void) {
-    this.onError = onError;
+  /** @param onFirst told what the first request (token 0) met: null, or the error with its code */
+  constructor(onFirst: (fault: string | null) => void = () => {}) {
+    this.onFirst = onFirst;
   }
 
   onReplies(token: number, _count: number, bytes: Buffer, start: number, end: number): void {
-    if (token === 0 && bytes[start] === MINUS)
-      this.onError(bytes.toString("latin1", start + 1, end - 2));
+    if (token !== 0) return;
+    this.onFirst(bytes[start] === MINUS ? bytes.toString("latin1", start + 1, end - 2) : null);
   }
 
-  /** Whatever follows on the connection fails as well, and its client is told. */
-  onFailure(): void {}
+  onFailure(token: number, _count: number, failure: Failure): void {
+    if (token === 0) this.onFirst(`ERR ${failure.text}`);
+  }
 }

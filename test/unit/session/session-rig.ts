@@ -25,6 +25,7 @@ import type { SavedRedisClient } from "../../../src/session/redis/client-state.t
 import { CommandLearner } from "../../../src/session/redis/learn-commands.ts";
 import { Hubs } from "../../../src/session/redis/pubsub/hubs.ts";
 import { RedisFrontend } from "../../../src/session/redis/redis-frontend.ts";
+import type { RedisPool } from "../../../src/session/redis/redis-pool.ts";
 import { ScriptMemory } from "../../../src/session/redis/scripts-memory.ts";
 import { VariantTable } from "../../../src/session/redis/variant-table.ts";
 import { Session } from "../../../src/session/session.ts";
@@ -237,6 +238,7 @@ export type FakeUpstream = Upstream & { incarnation: number };
 
 export interface Rig {
   readonly upstreams: readonly FakeUpstream[];
+  readonly pool: RedisPool;
   readonly session: Session;
   readonly stream: FakeStream;
   readonly connections: readonly FakeConnection[];
@@ -262,8 +264,8 @@ export function createRig(
   options: {
     servers?: number;
     password?: string;
-    /** What servers tell clients that give none. */
-    needsPassword?: boolean;
+    /** What servers tell clients that give none; null: they have not been asked yet. */
+    needsPassword?: boolean | null;
     state?: SavedRedisClient;
     answerOf?: AnswerOf;
     colleagues?: Colleagues;
@@ -357,11 +359,12 @@ export function createRig(
     nextClientId,
     count() {},
   };
-  pool.variants.access.learn(needsPassword);
+  if (needsPassword !== null) pool.variants.access.learn(needsPassword);
   session.inherit(options.output ?? Buffer.alloc(0));
   session.attach(new RedisFrontend(pool, session, state, options.descriptors));
   const rig: Rig = {
     upstreams,
+    pool,
     session,
     stream,
     connections,

@@ -219,7 +219,9 @@ describe("functions", () => {
     const rig = scriptRig(2);
     expect(await rig.reply("FUNCTION", "LOAD", F)).toBe(bulk("f"));
     expect(await rig.reply("FUNCTION", "LOAD", "REPLACE", G)).toBe(bulk("g"));
-    expect(rig.asked(1)).toEqual([`FUNCTION LOAD ${F}`, `FUNCTION LOAD REPLACE ${G}`]);
+    const [first, list, second] = rig.asked(1);
+    expect([first, second]).toEqual([`FUNCTION LOAD ${F}`, `FUNCTION LOAD REPLACE ${G}`]);
+    expect(list).toBe("FUNCTION LIST WITHCODE");
     expect(await rig.reply("FCALL", "f", "1", "a1")).toBe(":1\r\n");
     expect(rig.asked(1)).toEqual(["FCALL f 1 a1"]);
     rig.memories[1]!.libraries.clear();

@@ -8,6 +8,8 @@ import { createShard } from "../../../../src/dev/redis/shard.ts";
 import type { RedisClientState } from "../../../../src/session/redis/client-state.ts";
 import { createRig, FakeConnection, type Rig } from "../session-rig.ts";
 
+/** @see createTransactionRig: to the command that it `forbids`. */
+const NOPERM = "-NOPERM not for you\r\n";
 const MEMORY_BYTES_MAX = 1024 * 1024;
 
 export class FakeLease extends FakeConnection implements Lease {
@@ -99,7 +101,7 @@ export interface TransactionRig extends Rig {
 }
 
 export function createTransactionRig(
-  options: { servers?: number; state?: RedisClientState } = {},
+  options: { servers?: number; state?: RedisClientState; forbids?: string } = {},
 ): TransactionRig {
   const { servers = 2 } = options;
   const shards = Array.from({ length: servers }, () =>
@@ -112,7 +114,7 @@ export function createTransactionRig(
     const client = createClientState(++ids, () => {});
     shard.clients.add(client);
     return {
-      ask: (args) => execute(shard, client, [...args]),
+      ask: (args) => (args[0] === options.forbids ? NOPERM : execute(shard, client, [...args])),
       end: () => shard.clients.delete(client),
     };
   };

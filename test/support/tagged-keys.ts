@@ -1,0 +1,20 @@
+/** Whether what the proxy takes for the keys of a request have one hash tag: a wrong request has keys in odd places. */
+import { CommandTable } from "../../src/protocol/redis/command-table.ts";
+import { encodeRequest } from "../../src/protocol/redis/encode.ts";
+import { findKeys } from "../../src/protocol/redis/find-keys.ts";
+import { RequestScanner } from "../../src/protocol/redis/request-scanner.ts";
+import { RequestView } from "../../src/protocol/redis/request-view.ts";
+
+const table = new CommandTable();
+
+export function haveOneTag(args: readonly string[]): boolean {
+  const command = table.get((args[0] ?? "").toUpperCase());
+  if (command === null) return true;
+  const request = encodeRequest(...args.map((arg) => Buffer.from(arg, "latin1")));
+  const view = new RequestView();
+  new RequestScanner().scan(request, 0, request.length, view);
+  const positions: number[] = [];
+  findKeys(command, view, positions);
+  const tags = positions.map((at) => /^\{[^}]+\}/.exec(view.text(at))?.[0] ?? "");
+  return new Set(tags).size < 2 && !tags.includes("");
+}
