@@ -1,6 +1,6 @@
 /** One pool in one worker: its servers, its route and its clients. */
 import type { Colleagues } from "../api/colleagues.ts";
-import type { DeadServer, PoolConfig } from "../api/config.ts";
+import type { DeadServer, MgetErrors, PoolConfig } from "../api/config.ts";
 import { POOL, type StatsLayout } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { Logger } from "../base/log.ts";
@@ -61,6 +61,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
   readonly password: string | null;
   readonly hashTag: string | null;
   readonly hubs: Hubs;
+  readonly mgetErrors: MgetErrors;
   readonly deadServer: DeadServer;
   readonly colleagues: Colleagues;
   readonly scripts: ScriptMemory;
@@ -88,6 +89,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
     this.password = pool.redisAuth;
     this.hashTag = pool.hashTag;
     this.tuning = clientTuning(pool);
+    this.mgetErrors = pool.mgetErrors;
     this.deadServer = pool.deadServer;
     this.colleagues = options.colleagues;
     this.scripts = new ScriptMemory(this.colleagues, this.turn);

@@ -129,7 +129,7 @@ export class RedisFrontend implements Frontend {
     this.createdMs = pool.turn.nowMs - (state?.ageMs ?? 0);
     pool.directory.add(this);
     this.view = new RequestView();
-    this.splitter = new Splitter(this);
+    this.splitter = new Splitter(this, pool.mgetErrors);
     this.runSink = session;
     adoptConnections(this, state?.connections, descriptors);
     if (state?.transaction !== undefined) {

@@ -1,4 +1,5 @@
 import type { Colleagues } from "../../api/colleagues.ts";
+import type { MgetErrors } from "../../api/config.ts";
 import type { Route } from "../../api/upstream.ts";
 import type { Turn } from "../../base/turn.ts";
 import type { CommandTable } from "../../protocol/redis/command-table.ts";
@@ -17,6 +18,7 @@ export interface RedisPool {
   /** Clients must AUTH with it; null: they need not. */
   readonly password: string | null;
   readonly hashTag: string | null;
+  readonly mgetErrors: MgetErrors;
   readonly variants: VariantTable;
   readonly hubs: Hubs;
   /** Scripts and functions that were loaded through it. */

@@ -5,6 +5,7 @@
  * the order in which things happen.
  */
 import type { Colleagues } from "../../../src/api/colleagues.ts";
+import type { MgetErrors } from "../../../src/api/config.ts";
 import type { Stream } from "../../../src/api/stream.ts";
 import type {
   Failure,
@@ -264,6 +265,7 @@ export function createRig(
   options: {
     servers?: number;
     password?: string;
+    mgetErrors?: MgetErrors;
     /** What servers tell clients that give none; null: they have not been asked yet. */
     needsPassword?: boolean | null;
     state?: SavedRedisClient;
@@ -345,6 +347,7 @@ export function createRig(
     learner,
     password,
     hashTag: null,
+    mgetErrors: options.mgetErrors ?? ("whole" as const),
     colleagues,
     scripts: new ScriptMemory(colleagues, turn),
     variants,
