@@ -27,6 +27,8 @@ export type Distribution = "ketama" | "modula" | "random";
 export type ProtocolName = "redis" | "memcache";
 /** What becomes of a read of a key whose server is not available, in a Memcached pool. */
 export type DeadServer = "error" | "miss";
+/** What an MGET over several servers gives when one of them is not available: an error, or errors in place of its elements. */
+export type MgetErrors = "whole" | "element";
 
 /**
  * How workers come by their clients; docs/accept-modes.md has figures.
@@ -78,6 +80,8 @@ export interface PoolConfig {
   readonly allowCommands: readonly string[];
   /** Redis pools only: refused although they are passed on by default. */
   readonly denyCommands: readonly string[];
+  /** Redis pools only. */
+  readonly mgetErrors: MgetErrors;
   /** Memcached pools only. */
   readonly deadServer: DeadServer;
   readonly preconnect: boolean;

@@ -1,5 +1,11 @@
 /** Options of one pool: twemproxy's keys with twemproxy's meaning, and ours. */
-import type { DeadServer, Distribution, HashName, ProtocolName } from "../api/config.ts";
+import type {
+  DeadServer,
+  Distribution,
+  HashName,
+  MgetErrors,
+  ProtocolName,
+} from "../api/config.ts";
 import { type Option, option } from "./option.ts";
 
 /** Also the longest timer that the runtime can set, and nutcracker's largest number. */
@@ -24,6 +30,7 @@ export const HASH_NAMES: readonly HashName[] = [
 ];
 export const DISTRIBUTIONS: readonly Distribution[] = ["ketama", "modula", "random"];
 export const DEAD_SERVER: readonly DeadServer[] = ["error", "miss"];
+export const MGET_ERRORS: readonly MgetErrors[] = ["whole", "element"];
 export const PROTOCOLS: readonly ProtocolName[] = ["redis", "memcache"];
 
 const PLACEMENT_OPTIONS: readonly Option[] = [
@@ -159,7 +166,7 @@ const CLIENT_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "text" },
     applies: "generation",
-    help: "Password that clients must AUTH with, and that is sent to every server. Redis only.",
+    help: "Password that clients must AUTH with, and that is sent to every server. Without it the users and passwords of clients are for the servers to judge. Redis only.",
     secret: true,
   }),
 ];
@@ -171,7 +178,7 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
     type: { kind: "integer", min: 0, max: INTEGER_MAX },
     default: "0",
     applies: "generation",
-    help: "Database that every server connection SELECTs. Redis only.",
+    help: "Database that all clients are in, and see as 0; they cannot leave it. With 0 each client chooses with SELECT. Redis only.",
   }),
   option({
     name: "allow_commands",
@@ -186,6 +193,14 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
     type: { kind: "commands" },
     applies: "generation",
     help: "Commands to refuse, such as `[FLUSHALL, KEYS]`; a name alone stands for all of its subcommands. Redis only.",
+  }),
+  option({
+    name: "mget_errors",
+    where: "pool",
+    type: { kind: "choice", values: MGET_ERRORS },
+    default: "whole",
+    applies: "generation",
+    help: "What an MGET gives when a server of one of its keys is not available: an error as its `whole` reply, or one in place of each `element` that is missing. Redis only.",
   }),
   option({
     name: "timeout",

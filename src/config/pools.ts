@@ -2,7 +2,7 @@
 import type { PoolConfig, ServerConfig } from "../api/config.ts";
 import { formatAddress } from "./address.ts";
 import type { MapNode } from "./document.ts";
-import { DEAD_SERVER, DISTRIBUTIONS, HASH_NAMES, PROTOCOLS } from "./options-pool.ts";
+import { DEAD_SERVER, DISTRIBUTIONS, HASH_NAMES, MGET_ERRORS, PROTOCOLS } from "./options-pool.ts";
 import { quote } from "./problem.ts";
 import { entriesOnce, expectMap, readMap, type Scope, type Values } from "./scope.ts";
 import { readServers } from "./servers.ts";
@@ -69,7 +69,7 @@ function checkPool(scope: Scope, values: Values, servers: readonly ServerConfig[
 }
 
 /** Options that mean nothing in pools of the other protocol. */
-const REDIS_ONLY = ["redis_db", "allow_commands", "deny_commands"];
+const REDIS_ONLY = ["redis_db", "allow_commands", "deny_commands", "mget_errors"];
 const MEMCACHE_ONLY = ["dead_server"];
 
 function checkProtocolOptions(scope: Scope, values: Values): void {
@@ -129,6 +129,7 @@ function buildPool(
     redisDb: values.number("redis_db"),
     allowCommands: commandList(values.textOrNull("allow_commands")),
     denyCommands: commandList(values.textOrNull("deny_commands")),
+    mgetErrors: values.choice("mget_errors", MGET_ERRORS),
     deadServer: values.choice("dead_server", DEAD_SERVER),
     preconnect: values.boolean("preconnect"),
     tcpKeepalive: values.boolean("tcpkeepalive"),

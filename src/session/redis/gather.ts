@@ -44,6 +44,8 @@ class Gather implements ReplySink {
   /** The reply when something went wrong: that of the lowest part, so that it does not depend on who was first. */
   private fault: Buffer | null = null;
   private faultPart = 0;
+  /** For "array": what is wrong with a part is told in place of each of its elements, not of all. */
+  private isPerElement = false;
   // For "array": which part each key went to, and the parts' replies with how far they are merged.
   private keys = 0;
   private partOfKey: Uint16Array = new Uint16Array(128);
@@ -60,10 +62,20 @@ class Gather implements ReplySink {
     this.partsLeft = parts;
     this.sum = 0;
     this.fault = null;
+    this.isPerElement = false;
   }
 
-  /** For "array": part number by key, and keys by part. Both are borrowed. */
-  expectKeys(partOfKey: Uint16Array, keys: number, keysOfPart: readonly number[]): void {
+  /**
+   * For "array": part number by key, and keys by part. Both are borrowed.
+   * @param isPerElement what is wrong with a part is told in place of each of its elements; else the whole reply is an error
+   */
+  expectKeys(
+    partOfKey: Uint16Array,
+    keys: number,
+    keysOfPart: readonly number[],
+    isPerElement: boolean,
+  ): void {
+    this.isPerElement = isPerElement;
     if (this.partOfKey.length < keys) this.partOfKey = new Uint16Array(keys);
     for (let key = 0; key < keys; key++) this.partOfKey[key] = partOfKey[key]!;
     this.keys = keys;
@@ -84,6 +96,11 @@ class Gather implements ReplySink {
   }
 
   private fail(part: number, reply: Buffer): void {
+    if (this.isPerElement) {
+      const elements = Buffer.concat(new Array<Buffer>(this.keysOfPart[part]!).fill(reply));
+      this.keepElements(part, elements, 0, elements.length);
+      return;
+    }
     if (this.fault !== null && this.faultPart < part) return;
     this.fault = reply;
     this.faultPart = part;
@@ -94,9 +111,13 @@ class Gather implements ReplySink {
     const lineEnd = bytes.indexOf(13, start);
     const count = bytes[start] === ASTERISK ? parseLength(bytes, start + 1, lineEnd) : -1;
     if (count !== this.keysOfPart[part]) this.fail(part, MISMATCH);
+    else this.keepElements(part, bytes, lineEnd + 2, end);
+  }
+
+  private keepElements(part: number, bytes: Buffer, from: number, to: number): void {
     this.bytes[part] = bytes;
-    this.from[part] = lineEnd + 2;
-    this.to[part] = end;
+    this.from[part] = from;
+    this.to[part] = to;
   }
 
   private addInteger(part: number, bytes: Buffer, start: number, end: number): void {

@@ -1,9 +1,11 @@
 import type { Colleagues } from "../../api/colleagues.ts";
+import type { MgetErrors } from "../../api/config.ts";
 import type { Route } from "../../api/upstream.ts";
 import type { Turn } from "../../base/turn.ts";
 import type { CommandTable } from "../../protocol/redis/command-table.ts";
 import type { ClientDirectory } from "./client-directory.ts";
 import type { CommandLearner } from "./learn-commands.ts";
+import type { Hubs } from "./pubsub/hubs.ts";
 import type { ScriptMemory } from "./scripts-memory.ts";
 import type { VariantTable } from "./variant-table.ts";
 
@@ -16,7 +18,9 @@ export interface RedisPool {
   /** Clients must AUTH with it; null: they need not. */
   readonly password: string | null;
   readonly hashTag: string | null;
+  readonly mgetErrors: MgetErrors;
   readonly variants: VariantTable;
+  readonly hubs: Hubs;
   /** Scripts and functions that were loaded through it. */
   readonly scripts: ScriptMemory;
   /** The same pool in other workers. */

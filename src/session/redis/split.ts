@@ -5,7 +5,8 @@
  *
  * The arguments are copied as they came, length lines included; neighbours for one server in one piece.
  */
-import type { Route, Upstream, UpstreamConnection } from "../../api/upstream.ts";
+import type { MgetErrors } from "../../api/config.ts";
+import type { Failure, Route, Upstream, UpstreamConnection } from "../../api/upstream.ts";
 import type { ByteQueue } from "../../base/byte-queue.ts";
 import type { Command } from "../../protocol/redis/command.ts";
 import { arrayHeader } from "../../protocol/redis/encode.ts";
@@ -21,6 +22,8 @@ let partOfUpstream: Uint16Array = new Uint16Array(64);
 const upstreams: Upstream[] = [];
 const keysOfPart: number[] = [];
 const queues: ByteQueue[] = [];
+/** By part: why nothing is sent to it. */
+const refusals: (Failure | null)[] = [];
 
 /** Whose requests are split. */
 export interface SplitClient {
@@ -34,9 +37,11 @@ export interface SplitClient {
 
 export class Splitter {
   private readonly client: SplitClient;
+  private readonly mgetErrors: MgetErrors;
 
-  constructor(client: SplitClient) {
+  constructor(client: SplitClient, mgetErrors: MgetErrors) {
     this.client = client;
+    this.mgetErrors = mgetErrors;
   }
 
   /** Takes the request at hand. @returns false: not now, and nothing was done about it */
@@ -52,10 +57,11 @@ export class Splitter {
       client.refuse(NO_SERVER);
       return true;
     }
-    if (parts === 1) return client.forwardTo(this.connection(0), view);
+    const isPerElement = this.mgetErrors === "element" && command.merge === "array";
+    if (parts === 1 && !isPerElement) return client.forwardTo(this.connection(0), view);
     for (let part = 0; part < parts; part++) {
       const connection = this.connection(part);
-      if (connection.refusal !== null) {
+      if (connection.refusal !== null && !isPerElement) {
         // Known before anything is sent: then nothing is written at all.
         session.onFailure(session.ring.open(), 1, connection.refusal);
         return true;
@@ -67,7 +73,7 @@ export class Splitter {
     }
     // What came before must reach its connections before the parts do.
     client.flushRun();
-    this.send(view, command, session.ring.open());
+    this.send(view, command, session.ring.open(), isPerElement);
     return true;
   }
 
@@ -111,16 +117,22 @@ export class Splitter {
   }
 
   /** Sends the parts of the request that was planned last; their merged reply settles `token`. */
-  private send(view: RequestView, command: Command, token: number): void {
+  private send(view: RequestView, command: Command, token: number, isPerElement: boolean): void {
     const { firstKey, step, merge } = command;
     const { session } = this.client;
     const keys = (view.count - firstKey) / step;
     const gather = takeGather(session, token, merge ?? "all_ok", upstreams.length);
-    if (merge === "array") gather.expectKeys(partOfKey, keys, keysOfPart);
+    if (merge === "array") {
+      gather.expectKeys(partOfKey, keys, keysOfPart, isPerElement);
+    }
     const nameStart = rawStart(view, 0);
     const nameEnd = view.to(firstKey - 1) + 2;
     for (let part = 0; part < upstreams.length; part++) {
-      const queue = this.connection(part).begin(gather, part);
+      const connection = this.connection(part);
+      const { refusal } = connection;
+      refusals[part] = refusal;
+      if (refusal !== null) continue;
+      const queue = connection.begin(gather, part);
       const header = arrayHeader(firstKey + keysOfPart[part]! * step);
       queue.append(header, 0, header.length);
       // The name (and its length line) as the client wrote it.
@@ -134,10 +146,14 @@ export class Splitter {
       const part = partOfKey[key++]!;
       while (key < keys && partOfKey[key] === part) key++;
       const to = start + argumentEnd[firstKey + key * step - 1]! + 2;
-      queues[part]!.append(bytes, from, to);
+      if (refusals[part] === null) queues[part]!.append(bytes, from, to);
       from = to;
     }
-    for (let part = 0; part < upstreams.length; part++) this.connection(part).commit();
+    for (let part = 0; part < upstreams.length; part++) {
+      const refusal = refusals[part]!;
+      if (refusal === null) this.connection(part).commit();
+      else gather.onFailure(part, 1, refusal);
+    }
     queues.length = 0;
   }
 }

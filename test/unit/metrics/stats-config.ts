@@ -41,6 +41,7 @@ function poolConfig(name: string, servers: readonly string[]): PoolConfig {
     redisDb: 0,
     allowCommands: [],
     denyCommands: [],
+    mgetErrors: "whole",
     deadServer: "error",
     preconnect: false,
     tcpKeepalive: false,

@@ -5,6 +5,7 @@
  * the order in which things happen.
  */
 import type { Colleagues } from "../../../src/api/colleagues.ts";
+import type { MgetErrors } from "../../../src/api/config.ts";
 import type { Stream } from "../../../src/api/stream.ts";
 import type {
   Failure,
@@ -23,6 +24,7 @@ import { RequestView } from "../../../src/protocol/redis/request-view.ts";
 import { ClientDirectory } from "../../../src/session/redis/client-directory.ts";
 import type { SavedRedisClient } from "../../../src/session/redis/client-state.ts";
 import { CommandLearner } from "../../../src/session/redis/learn-commands.ts";
+import { Hubs } from "../../../src/session/redis/pubsub/hubs.ts";
 import { RedisFrontend } from "../../../src/session/redis/redis-frontend.ts";
 import type { RedisPool } from "../../../src/session/redis/redis-pool.ts";
 import { ScriptMemory } from "../../../src/session/redis/scripts-memory.ts";
@@ -263,6 +265,7 @@ export function createRig(
   options: {
     servers?: number;
     password?: string;
+    mgetErrors?: MgetErrors;
     /** What servers tell clients that give none; null: they have not been asked yet. */
     needsPassword?: boolean | null;
     state?: SavedRedisClient;
@@ -301,6 +304,9 @@ export function createRig(
     adopt(this: Upstream, fd: number, variant: number) {
       return options.adopt!(this, fd, variant);
     },
+    subscriber: () => {
+      throw new Error("no subscriptions here");
+    },
   }));
   const route: Route = {
     upstreams,
@@ -332,6 +338,8 @@ export function createRig(
   let ids = 0;
   const commands = new CommandTable();
   const learner = new CommandLearner(commands, turn);
+  const nextClientId = (): number => ++ids;
+  const variants = new VariantTable(password, 0);
   const colleagues = options.colleagues ?? noColleagues();
   const pool = {
     route,
@@ -339,14 +347,19 @@ export function createRig(
     learner,
     password,
     hashTag: null,
+    mgetErrors: options.mgetErrors ?? ("whole" as const),
     colleagues,
     scripts: new ScriptMemory(colleagues, turn),
-    variants: new VariantTable(password, 0),
+    variants,
+    hubs: new Hubs({
+      ...{ route, isScattered: false, timeoutMs: null, variants, turn, colleagues },
+      ...{ nextId: nextClientId, countShared() {}, sharedElsewhere: () => 0 },
+    }),
     directory: new ClientDirectory(colleagues),
     unixPath: null,
     turn,
     random: () => 0.5,
-    nextClientId: () => ++ids,
+    nextClientId,
     count() {},
   };
   if (needsPassword !== null) pool.variants.access.learn(needsPassword);
