@@ -176,8 +176,13 @@ export type FromWorker =
   | { readonly type: "parcels"; readonly count: number }
   /** The end of `hand_over`: `left` sessions stay, because they are busy, closing, or of a pool that is gone. */
   | { readonly type: "handed_over"; readonly moved: number; readonly left: number }
-  /** `adopted` of the announced parcels are sessions now; `failed` could not be, and were closed. */
-  | { readonly type: "adopted"; readonly adopted: number; readonly failed: number }
+  /** `adopted` of the announced parcels are sessions now; `failed` could not be, and were closed; `others` were no sessions. */
+  | {
+      readonly type: "adopted";
+      readonly adopted: number;
+      readonly failed: number;
+      readonly others?: number;
+    }
   | { readonly type: "drained"; readonly closed: number }
   | { readonly type: "pong"; readonly id: number; readonly clients: number }
   /**
@@ -225,6 +230,15 @@ export interface SessionParcel {
   readonly descriptors?: number;
   /** Since format 2. Not 0: `client` was too long for the head; its JSON stands behind the output. */
   readonly clientBytes?: number;
+  /**
+   * Since format 2, and then the first field: parcels of one group go to one worker. They are the connections to servers
+   * that clients are subscribed through (`link`), then these clients, then the end (`isLast`).
+   */
+  readonly group?: string;
+  /** No client but a connection to this server. Its input is what was received over it, its output a list of what is subscribed. */
+  readonly link?: { readonly server: string; readonly address: string };
+  /** No client, and no descriptor. */
+  readonly isLast?: boolean;
 }
 
 /** The admin process serves statistics and nothing else. */

@@ -19,6 +19,7 @@ export const POOL_COUNTERS = [
   "local_requests",
   "protocol_errors",
   "client_output_cut",
+  "shared_subscriptions",
 ] as const;
 
 /** Counters of one server, in the order of their offsets from the server's base. Append only, likewise. */

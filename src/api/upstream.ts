@@ -91,6 +91,52 @@ export interface Lease extends UpstreamConnection {
   expect(sink: ReplySink, token: number): void;
 }
 
+/** What is heard of a SubscriberConnection. */
+export interface SubscriberEvents {
+  /** The connection stands, and nothing is subscribed on it, unless it is one that was adopted. */
+  onUp(): void;
+  /** One complete message or reply is bytes[start, end): borrowed, but a range may be kept, because they never change. */
+  onMessage(bytes: Buffer, start: number, end: number): void;
+  /** The connection is lost, or could not be made. It is tried again until `discard`. */
+  onDown(failure: Failure): void;
+}
+
+/** A connection over which a server sends messages unasked. Whoever has it must know which reply belongs to which request. */
+export interface SubscriberConnection {
+  /** To be called once, unless it goes on with one that another process has left: then `adopt`. */
+  open(): void;
+  adopt(left: LeftSubscriber): void;
+  readonly isUp: boolean;
+  /** Not null: it is down, and why. */
+  readonly refusal: Failure | null;
+  /** Too much is waiting to be sent. */
+  readonly isFull: boolean;
+  waitForRoom(waiter: Wakeable): void;
+  /** Queues one request; only while `isUp`. The bytes must never change again. */
+  ask(bytes: Buffer): void;
+  /** What came makes no sense: a new connection is made instead. */
+  distrust(): void;
+  /** Nothing comes any more although it should. */
+  giveUp(silentMs: number): void;
+  /** Closes it for good. Nothing more is heard of it. */
+  discard(): void;
+  /** It stands and everything is sent: with its descriptor and what is `unread`, another process can go on. */
+  readonly isMovable: boolean;
+  readonly fd: number;
+  /** A copy of what was received of a message that is not complete. */
+  readonly unread: Buffer;
+  /** Reads nothing from now on. For the moment before `leave` only: a server cuts who does not read. */
+  pause(): void;
+  /** Another process has the connection now. */
+  leave(): void;
+}
+
+/** A connection that another process has left; `fd` belongs to whoever gets this. */
+export interface LeftSubscriber {
+  readonly fd: number;
+  readonly unread: Buffer;
+}
+
 /** One server. */
 export interface Upstream {
   readonly name: string;
@@ -111,6 +157,8 @@ export interface Upstream {
   lease(variant: number): Lease | null;
   /** Goes on with a leased connection that another process has left; `fd` belongs to the lease. */
   adopt(fd: number, variant: number): Lease;
+  /** A connection of kind `variant` (RESP2) for subscriptions. */
+  subscriber(variant: number, events: SubscriberEvents): SubscriberConnection;
 }
 
 /** Maps keys to servers. */

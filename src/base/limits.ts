@@ -77,6 +77,20 @@ export const VARIANTS_MAX: number = 4096;
 export const VARIANT_IDLE_MS: number = 60_000;
 /** Received from a client that waits for a blocking command; with more, the proxy stops reading, and cannot see it leave. */
 export const BLOCKED_INPUT_BYTES_MAX: number = 1 * MIB;
+
+/** A client that has so much of pushed messages unread is cut: Redis's client-output-buffer-limit for pubsub. */
+export const PUSHED_OUTPUT_MAX_BYTES: number = 32 * MIB;
+/** A subscriber connection on which nothing came for so long is asked for a sign of life; for twice as long, it is given up. */
+export const PUBSUB_SILENCE_MS = 15_000;
+/** A subscriber connection without subscriptions is closed after this. */
+export const PUBSUB_IDLE_MS = 30_000;
+/** Names in one request when everything is subscribed again on a fresh connection. */
+export const SUBSCRIBE_NAMES_MAX = 1000;
+/** Names of channels in one question to the other workers. */
+export const CENSUS_BYTES_MAX: number = 256 * KIB;
+/** A worker that got subscriber connections waits so long for the clients that belong to them. */
+export const PUBSUB_ARRIVAL_MS = 5000;
+
 /**
  * A client that ends its side while a blocking command waits is gone. But one that sends a command and ends at once, to read
  * the replies, gets those that are to be had without waiting: so long after the command, it is not gone yet.

@@ -18,6 +18,7 @@ const POOL_TEXTS: Readonly<Record<PoolCounter, string>> = {
   local_requests: "requests answered by the proxy itself",
   protocol_errors: "requests that broke the protocol",
   client_output_cut: "clients cut off because they did not read their replies",
+  shared_subscriptions: "subscriptions of clients now that share another client's at the servers",
 };
 
 const SERVER_TEXTS: Readonly<Record<ServerCounter, string>> = {

@@ -20,7 +20,7 @@ export const RESERVED_VALUES = 16_384;
 export const STRIDE_STEP_VALUES = 512;
 
 /** Pool counters that go up and down. */
-export const POOL_GAUGES: readonly number[] = [POOL.client_connections];
+export const POOL_GAUGES: readonly number[] = [POOL.client_connections, POOL.shared_subscriptions];
 /** Server counters that go up and down. */
 export const SERVER_GAUGES: readonly number[] = [
   SERVER.server_connections,

@@ -18,6 +18,7 @@ import {
   BLOCKED_END_MS,
   BLOCKED_INPUT_BYTES_MAX,
   LINGER_MS,
+  PUSHED_OUTPUT_MAX_BYTES,
   SESSION_OUTPUT_HIGH_BYTES,
   SESSION_OUTPUT_LOW_BYTES,
   SESSION_OUTPUT_MAX_BYTES,
@@ -177,7 +178,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
   }
 
   /** Stops taking requests until `connection` has room. */
-  waitFor(connection: UpstreamConnection): void {
+  waitFor(connection: Pick<UpstreamConnection, "waitForRoom">): void {
     this.isWaiting = true;
     connection.waitForRoom(this);
   }
@@ -221,7 +222,8 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
   push(bytes: Buffer, start: number, end: number): void {
     if (this.isClosed || this.isFinishing) return;
     this.out.appendKept(bytes, start, end);
-    this.settled(0, end - start);
+    if (this.out.size > PUSHED_OUTPUT_MAX_BYTES) this.cut();
+    else this.settled(0, end - start);
   }
 
   /** To be called after `count` replies of about `bytes` each were put into ring or out-queue. */
@@ -231,19 +233,13 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
       this.host.turn.wake(this);
     }
     this.window.adapt(count, bytes);
-    if (this.out.size + this.ring.keptBytes > SESSION_OUTPUT_MAX_BYTES) {
-      this.cutIfUnread(bytes);
-      return;
-    }
-    this.host.turn.mark(this);
+    // A single huge reply is allowed; more on top of what is unread is not.
+    if (this.out.size + this.ring.keptBytes - bytes > SESSION_OUTPUT_MAX_BYTES) this.cut();
+    else this.host.turn.mark(this);
   }
 
-  /** A single huge reply is allowed; more on top of what is unread is not. */
-  private cutIfUnread(bytes: number): void {
-    if (this.out.size + this.ring.keptBytes - bytes <= SESSION_OUTPUT_MAX_BYTES) {
-      this.host.turn.mark(this);
-      return;
-    }
+  /** Closes because too much is unread. */
+  private cut(): void {
     this.tally(POOL.client_output_cut, 1);
     this.close();
   }

@@ -24,6 +24,8 @@ interface Parcel {
   readonly bytes: Buffer;
   readonly fds: readonly number[];
   readonly source: ParcelWorker;
+  /** Parcels of one group go to one worker; "": it belongs to none. */
+  readonly group: string;
   readonly receivedAtMs: number;
 }
 
@@ -33,6 +35,8 @@ const WAITING_MAX = 128;
 const RETRY_MS = 5;
 /** A parcel that nobody took for so long is given up. */
 const WAIT_MS_MAX = 30_000;
+
+const GROUP_FIELD = '{"group":"';
 
 export class ParcelRouter {
   readonly #log: Logger;
@@ -44,6 +48,11 @@ export class ParcelRouter {
   readonly #sources = new Set<ParcelWorker>();
   /** Rebalancing: what comes from here goes there. */
   readonly #direct = new Map<ParcelWorker, ParcelWorker>();
+  /** Where parcels of a group go, and where they come from. */
+  readonly #groups = new Map<
+    string,
+    { readonly target: ParcelWorker; readonly source: ParcelWorker }
+  >();
   /** Parcels that a worker was given and has not answered for. */
   readonly #owed = new Map<ParcelWorker, number>();
   #retry: Timer | undefined;
@@ -83,7 +92,7 @@ export class ParcelRouter {
       this.#sources.add(worker);
       this.pump();
     } else if (message.type === "adopted") {
-      this.#settle(worker, message.adopted + message.failed);
+      this.#settle(worker, message.adopted + message.failed + (message.others ?? 0));
       worker.clients += message.adopted;
       if (message.failed > 0) {
         this.#lost += message.failed;
@@ -100,6 +109,8 @@ export class ParcelRouter {
   onSocketEnd(worker: ParcelWorker, ours: number, theirs: number): void {
     this.#sources.delete(worker);
     this.#direct.delete(worker);
+    for (const [group, { source }] of this.#groups)
+      if (source === worker) this.#groups.delete(group);
     for (const [source, target] of this.#direct) if (target === worker) this.#direct.delete(source);
     while (this.#receive(worker, ours)) {}
     let untaken = 0;
@@ -143,7 +154,9 @@ export class ParcelRouter {
       const parcel = receiveParcel(fd, this.#buffer);
       if (parcel === null) return false;
       const bytes = Buffer.from(this.#buffer.subarray(0, parcel.length));
-      this.#waiting.push({ bytes, fds: parcel.fds, source, receivedAtMs: performance.now() });
+      const group = groupOf(bytes);
+      const receivedAtMs = performance.now();
+      this.#waiting.push({ bytes, fds: parcel.fds, source, group, receivedAtMs });
       return true;
     } catch {
       return false;
@@ -171,7 +184,7 @@ export class ParcelRouter {
   /** @returns who has it now; null: nobody can take it at the moment */
   #give(parcel: Parcel, full: Set<ParcelWorker>): ParcelWorker | null {
     while (true) {
-      const target = this.#pick(parcel.source, full);
+      const target = this.#target(parcel, full);
       if (target === null || target.handoverFd === null) return null;
       if (trySend(target.handoverFd, parcel)) {
         for (const fd of parcel.fds) closeFd(fd);
@@ -179,6 +192,15 @@ export class ParcelRouter {
       }
       full.add(target);
     }
+  }
+
+  #target({ source, group }: Parcel, full: ReadonlySet<ParcelWorker>): ParcelWorker | null {
+    if (group === "") return this.#pick(source, full);
+    const known = this.#groups.get(group)?.target;
+    if (known?.isServing && known.handoverFd !== null) return full.has(known) ? null : known;
+    const target = this.#pick(source, full);
+    if (target !== null) this.#groups.set(group, { target, source });
+    return target;
   }
 
   #pick(source: ParcelWorker, full: ReadonlySet<ParcelWorker>): ParcelWorker | null {
@@ -215,6 +237,12 @@ export class ParcelRouter {
       this.pump();
     }, RETRY_MS);
   }
+}
+
+/** The name of the group that a parcel belongs to; then that is its first field. */
+function groupOf(bytes: Buffer): string {
+  if (bytes.toString("latin1", 0, GROUP_FIELD.length) !== GROUP_FIELD) return "";
+  return bytes.toString("latin1", GROUP_FIELD.length, bytes.indexOf('"', GROUP_FIELD.length));
 }
 
 /** False: not now. Whatever is wrong, its receiver may be dead a moment later or better, and there are others. */

@@ -66,7 +66,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   protected readonly out: ByteQueue = new ByteQueue();
   protected readonly input: InputBuffer = new InputBuffer();
   protected readonly pending: PendingFifo = new PendingFifo();
-  private readonly scanner: ReplyScanner;
+  protected readonly scanner: ReplyScanner;
   private waiters: Wakeable[] = [];
   /** Since when a reply has been owed without any byte from the server. */
   protected quietSinceMs = 0;
@@ -217,9 +217,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     if (this.state === "closed") return;
     this.state = "down";
     this.refusal = refusal;
-    this.cancelRetry();
-    const delayMs = this.owner.retryDelayMs(this.failedAttempts);
-    this.cancelRetry = this.owner.schedule(delayMs, () => this.open());
+    this.openLater(this.failedAttempts);
   }
 
   // Sending
@@ -246,9 +244,8 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   }
 
   private admitWaiters(): void {
-    if (this.waiters.length === 0) return;
-    if (this.out.size > UPSTREAM_QUEUE_LOW_BYTES || this.isFull) return;
-    const waiters = this.waiters;
+    const { waiters } = this;
+    if (waiters.length === 0 || this.out.size > UPSTREAM_QUEUE_LOW_BYTES || this.isFull) return;
     this.waiters = [];
     for (const waiter of waiters) this.owner.turn.wake(waiter);
   }
@@ -256,19 +253,16 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   // Receiving
 
   onBytes(chunk: Buffer): void {
-    const { owner, input } = this;
+    const { owner, input, stream } = this;
     this.quietSinceMs = owner.turn.nowMs;
     this.statistics.responseBytes(chunk.length);
     input.add(chunk, this.scanner.need, true);
     if (this.handshake !== null && !this.scanHandshake(this.handshake)) return;
-    const { stream } = this;
-    const written = this.out.appended - this.out.size;
-    const replies = deliverReplies(input, this.scanner, this.pending, written);
+    const replies = this.takeReplies();
     // A sink may have had the connection closed.
     if (this.stream !== stream) return;
     if (replies === GARBAGE) {
-      const { name } = owner;
-      this.lost(garbageReceived(name, true), garbageReceived(name, false));
+      this.lost(garbageReceived(owner.name, true), garbageReceived(owner.name, false));
       return;
     }
     input.keepRest();
@@ -282,7 +276,13 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
       owner.onReply();
     }
     this.gauge();
-    if (this.waiters.length > 0) this.admitWaiters();
+    this.admitWaiters();
+  }
+
+  /** Consumes the complete replies at hand. @returns how many, or GARBAGE */
+  protected takeReplies(): number {
+    const written = this.out.appended - this.out.size;
+    return deliverReplies(this.input, this.scanner, this.pending, written);
   }
 
   /** True: the handshake is over, and what follows are replies to requests. */
@@ -305,38 +305,39 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   }
 
   private onLost(cause: string): void {
+    const { name } = this.owner;
     if (this.stream === null) return;
-    const { owner } = this;
     if (this.state === "connecting") {
-      this.onConnectFailed(cannotConnect(owner.name, cause === "" ? "ECONNRESET" : cause));
+      this.onConnectFailed(cannotConnect(name, cause === "" ? "ECONNRESET" : cause));
       return;
     }
     this.statistics.count(cause === "" ? "server_eof" : "server_err", 1);
-    this.lost(connectionLost(owner.name, true), connectionLost(owner.name, false));
+    this.lost(connectionLost(name, true), connectionLost(name, false));
   }
 
   /** A standing connection is gone. An idle one may go in peace; with requests on it that tells against the server. */
-  private lost(sent: Failure, unsent: Failure): void {
+  protected lost(sent: Failure, unsent: Failure): void {
     const wasBusy = this.pending.size > 0;
     this.state = "idle";
     this.refusal = null;
     this.owner.onLost();
     this.lose(sent, unsent);
     if (wasBusy && this.isShared) this.owner.onTrouble();
-    if (this.state === "idle" && this.isShared && this.owner.isEager) {
-      // Not at once: a server that accepts and hangs up would be called without end.
-      this.losses++;
-      this.cancelRetry();
-      const delayMs = this.owner.retryDelayMs(this.losses);
-      this.cancelRetry = this.owner.schedule(delayMs, () => this.open());
-    }
+    if (this.state === "idle" && this.isShared && this.owner.isEager) this.openLater();
     this.onGone(sent);
+  }
+
+  /** Not at once: a server that accepts and hangs up would be called without end. */
+  protected openLater(failedAttempts: number = ++this.losses): void {
+    this.cancelRetry();
+    const delayMs = this.owner.retryDelayMs(failedAttempts);
+    this.cancelRetry = this.owner.schedule(delayMs, () => this.open());
   }
 
   protected lose(sent: Failure, unsent: Failure): void {
     this.attempt?.abandon();
     this.attempt = null;
-    const stream = this.stream;
+    const { stream } = this;
     this.stream = null;
     if (stream !== null) {
       this.statistics.count("server_connections", -1);

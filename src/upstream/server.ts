@@ -8,7 +8,7 @@ import type { PoolConfig, ServerConfig } from "../api/config.ts";
 import type { UpstreamProtocol } from "../api/protocol.ts";
 import { POOL, SERVER } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
-import type { Lease, Upstream } from "../api/upstream.ts";
+import type { Lease, SubscriberConnection, SubscriberEvents, Upstream } from "../api/upstream.ts";
 import type { Logger } from "../base/log.ts";
 import type { Schedule } from "../base/schedule.ts";
 import type { Turn } from "../base/turn.ts";
@@ -21,6 +21,7 @@ import { ejected, stopping } from "./failures.ts";
 import { type LeaseLimit, LeasePool } from "./lease-pool.ts";
 import type { LeasedConnection, LeaseOwner } from "./leased-connection.ts";
 import { SharedConnection } from "./shared-connection.ts";
+import { SubscribedConnection, type SubscribedOwner } from "./subscribed-connection.ts";
 
 export interface ServerOptions {
   readonly pool: PoolConfig;
@@ -50,7 +51,7 @@ const RETRY_MAX_MS = 1000;
 const RETRY_JITTER = 0.25;
 const RETRY_DOUBLINGS_MAX = 5;
 
-export class Server implements Upstream, LeaseOwner {
+export class Server implements Upstream, LeaseOwner, SubscribedOwner {
   readonly name: string;
   readonly address: string;
   readonly index: number;
@@ -70,6 +71,7 @@ export class Server implements Upstream, LeaseOwner {
   private readonly byVariant: (Connection[] | undefined)[] = [];
   private connections: Connection[] = [];
   private readonly leases: LeasePool;
+  private readonly subscribers: Set<SubscribedConnection> = new Set();
   private troubles = 0;
   private isAvailable = true;
 
@@ -113,6 +115,16 @@ export class Server implements Upstream, LeaseOwner {
 
   onReturned(connection: LeasedConnection, isFree: boolean): void {
     this.leases.onReturned(connection, isFree);
+  }
+
+  subscriber(variant: number, events: SubscriberEvents): SubscriberConnection {
+    const connection = new SubscribedConnection(this, this.options.variants[variant]!, events);
+    this.subscribers.add(connection);
+    return connection;
+  }
+
+  onSubscriberGone(connection: SubscribedConnection): void {
+    this.subscribers.delete(connection);
   }
 
   private addVariant(variant: number): Connection[] {
@@ -164,7 +176,9 @@ export class Server implements Upstream, LeaseOwner {
     this.troubles = 0;
     this.options.onEjectionChange();
     // The others were put off for as long as the server was out.
-    for (const connection of this.connections) if (connection.refusal !== null) connection.open();
+    for (const connection of [...this.connections, ...this.subscribers]) {
+      if (connection.refusal !== null) connection.open();
+    }
   }
 
   private announceBack(): void {
@@ -198,6 +212,9 @@ export class Server implements Upstream, LeaseOwner {
       connection.takeDown(ejected(this.name, true), ejected(this.name, false));
     }
     this.leases.takeDown(ejected(this.name, true), ejected(this.name, false));
+    for (const connection of this.subscribers) {
+      connection.takeDown(ejected(this.name, true), ejected(this.name, false));
+    }
     this.options.onEjectionChange();
   }
 
@@ -211,6 +228,7 @@ export class Server implements Upstream, LeaseOwner {
   checkDeadlines(nowMs: number): void {
     for (const connection of this.connections) connection.checkDeadlines(nowMs);
     this.leases.checkDeadlines(nowMs);
+    for (const connection of this.subscribers) connection.checkDeadlines(nowMs);
   }
 
   /** Requests that wait for a reply. */
@@ -224,5 +242,6 @@ export class Server implements Upstream, LeaseOwner {
       connection.close(stopping(this.name, true), stopping(this.name, false));
     }
     this.leases.takeDown(stopping(this.name, true), stopping(this.name, false));
+    for (const connection of [...this.subscribers]) connection.discard();
   }
 }

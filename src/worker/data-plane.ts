@@ -26,9 +26,11 @@ import { hearBell } from "./bell.ts";
 import { receiveDispatched } from "./dispatched.ts";
 import { Farewells } from "./farewells.ts";
 import { type Candidate, HandOver } from "./hand-over.ts";
+import { adoptHub, HubMove } from "./hub-move.ts";
 import { receiveSession } from "./parcel.ts";
 import { PoolPlane } from "./pool-plane.ts";
 import type {
+  AdoptionCounts,
   DataPlane,
   DataPlaneOptions,
   HandOverEvents,
@@ -40,6 +42,8 @@ import type {
 const DEADLINE_STEP_MS = 10;
 /** Descriptors kept free for what is neither client nor server: logs, listeners, timers, a new generation. */
 const RESERVED_FILES = 64;
+/** Formats of parcels from this on have groups. */
+const GROUP_FORMAT = 2;
 /** Client ids are sequence × this + the worker's birth number: so no two workers give the same. */
 const CLIENT_ID_STEP = 4096;
 
@@ -180,15 +184,25 @@ class WorkerDataPlane implements DataPlane {
     const { sessions, pools, format, timeoutMs } = order;
     if (sessions === null) for (const acceptor of this.acceptors) acceptor.stop();
     const candidates = format === null ? [] : this.candidates(pools, sessions);
-    this.outgoing = new HandOver(candidates, {
+    const options = {
       socket: HANDOVER_FD,
       format: format ?? 0,
       timeoutMs,
       onParcels: events.onParcels,
-      onDone: (moved) => {
+      onDone: (moved: number) => {
         this.outgoing = null;
         events.onDone(moved, this.clients);
       },
+    };
+    const isWhole = sessions === null && options.format >= GROUP_FORMAT;
+    this.outgoing = new HandOver(candidates, options, isWhole ? this.hubMoves(pools) : []);
+  }
+
+  /** Subscribed clients move together. */
+  private hubMoves(pools: readonly string[]): HubMove[] {
+    return pools.flatMap((pool) => {
+      const hubs = this.pools.get(pool)?.hubs.all ?? [];
+      return hubs.map((hub) => new HubMove(pool, hub));
     });
   }
 
@@ -204,40 +218,43 @@ class WorkerDataPlane implements DataPlane {
     return willing.filter((_, index) => index < most);
   }
 
-  adopt(parcels: number, done: (adopted: number, failed: number) => void): void {
-    let adopted = 0;
-    let failed = 0;
-    const count = (isAdopted: boolean): void => {
-      if (isAdopted) adopted++;
-      else failed++;
-      if (adopted + failed === parcels) done(adopted, failed);
+  adopt(parcels: number, done: (counts: AdoptionCounts) => void): void {
+    const counts = { adopted: 0, failed: 0, others: 0 };
+    const count = (result: keyof AdoptionCounts): void => {
+      counts[result]++;
+      if (counts.adopted + counts.failed + counts.others === parcels) done(counts);
     };
     for (let i = 0; i < parcels; i++) this.adoptOne(count);
   }
 
-  private adoptOne(count: (isAdopted: boolean) => void): void {
+  private adoptOne(count: (result: keyof AdoptionCounts) => void): void {
     const received = receiveSession(HANDOVER_FD);
     if (received === null) {
-      count(false);
+      count("failed");
       return;
     }
     const { parcel, connection, descriptors, input, output } = received;
     const plane = this.pools.get(parcel.pool);
     if (plane === undefined || !PARCEL_FORMATS.includes(parcel.format)) {
-      for (const fd of [connection, ...descriptors]) closeFd(fd);
-      count(false);
+      for (const fd of [connection, ...descriptors]) if (fd >= 0) closeFd(fd);
+      count("failed");
+      return;
+    }
+    if (parcel.link !== undefined || parcel.isLast === true) {
+      adoptHub(plane, received);
+      count("others");
       return;
     }
     adoptStream(
       connection,
       plane.tuning,
       (stream) => {
-        count(true);
+        count("adopted");
         return plane.adopt(stream, { client: parcel.client, input, output, descriptors });
       },
       () => {
         for (const fd of descriptors) closeFd(fd);
-        count(false);
+        count("failed");
       },
     );
   }
@@ -266,7 +283,7 @@ class WorkerDataPlane implements DataPlane {
         log,
         counters,
         colleagues: colleaguesInPool(colleagues, pool.name),
-        clientsEverywhere: () => this.clientsEverywhere(layout.base),
+        everywhere: (gauge) => this.everywhere(layout.base + gauge),
         leaseLimit: this.descriptors,
         makeRoom: () => this.descriptors.hasRoom || this.farewells.letGo(),
         refuse: (stream, words) => this.farewells.bid(stream, words),
@@ -278,20 +295,18 @@ class WorkerDataPlane implements DataPlane {
 
   private allClientsEverywhere(): number {
     return this.options.stats.pools.reduce(
-      (sum, { base }) => sum + this.clientsEverywhere(base),
+      (sum, { base }) => sum + this.everywhere(base + POOL.client_connections),
       0,
     );
   }
 
-  /** Sums the gauge that every worker keeps in the shared memory. */
-  private clientsEverywhere(poolBase: number): number {
+  /** Sums a gauge that every worker keeps in the shared memory. */
+  private everywhere(gauge: number): number {
     const { stats } = this.options;
     const { memory } = this;
-    let clients = 0;
-    for (let i = 0; i < stats.slots; i++) {
-      clients += memory[i * stats.stride + poolBase + POOL.client_connections]!;
-    }
-    return clients;
+    let sum = 0;
+    for (let i = 0; i < stats.slots; i++) sum += memory[i * stats.stride + gauge]!;
+    return sum;
   }
 
   private checkDeadlines(): void {

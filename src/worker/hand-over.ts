@@ -7,6 +7,7 @@
  */
 import { schedule } from "../base/schedule.ts";
 import type { Session } from "../session/session.ts";
+import type { HubMove, Packet } from "./hub-move.ts";
 import { sendSession } from "./parcel.ts";
 
 /** A session and the pool it belongs to. */
@@ -35,7 +36,12 @@ export class HandOver {
   private readonly options: HandOverOptions;
   /** Asked to settle, or settled and waiting for room on the socket. */
   private readonly waiting: Map<Session, string> = new Map();
-  private readonly settled: Session[] = [];
+  /** What is sent next, in this order. */
+  private readonly settled: (Session | Packet)[] = [];
+  /** Of those that are waiting: what they move with, all at once. */
+  private readonly moves: Map<Session, HubMove> = new Map();
+  /** The groups that sessions belong to, for their parcels. */
+  private readonly groups: Map<Session, string> = new Map();
   private moved = 0;
   private announced = 0;
   private isRetrying = false;
@@ -43,8 +49,18 @@ export class HandOver {
   private readonly cancelTimeout: () => void;
   private cancelLook: () => void = () => {};
 
-  constructor(candidates: readonly Candidate[], options: HandOverOptions) {
+  constructor(
+    candidates: readonly Candidate[],
+    options: HandOverOptions,
+    moves: readonly HubMove[] = [],
+  ) {
     this.options = options;
+    for (const move of moves) {
+      for (const session of move.members) {
+        this.moves.set(session, move);
+        this.groups.set(session, move.id);
+      }
+    }
     this.cancelTimeout = schedule(options.timeoutMs, () => this.finish());
     for (const { pool, session } of candidates) this.waiting.set(session, pool);
     for (const { session } of candidates) session.beginMove(() => this.onSettled(session));
@@ -64,20 +80,44 @@ export class HandOver {
 
   /** A client has left by itself. */
   forget(session: Session): void {
-    if (this.waiting.delete(session)) this.finishIfEmpty();
+    if (!this.waiting.delete(session)) return;
+    const move = this.moves.get(session);
+    this.moves.delete(session);
+    move?.members.delete(session);
+    if (move !== undefined) this.beginIfReady(move);
+    this.finishIfEmpty();
   }
 
   private onSettled(session: Session): void {
     if (!this.waiting.has(session) || this.settled.includes(session)) return;
+    const move = this.moves.get(session);
+    if (move !== undefined) {
+      this.beginIfReady(move);
+      return;
+    }
     this.settled.push(session);
     if (!this.isRetrying) this.sendSettled();
   }
 
+  private beginIfReady(move: HubMove): void {
+    const { members } = move;
+    if (members.size === 0 || !move.isReady) return;
+    // From now on whoever is not sent with the others goes alone.
+    for (const session of members) this.moves.delete(session);
+    this.settled.push(...move.begin(), ...members, move.last);
+    members.clear();
+    if (!this.isRetrying) this.sendSettled();
+  }
+
   private sendSettled(): void {
-    while (this.settled.length > 0) {
-      const session = this.settled[0]!;
-      const pool = this.waiting.get(session);
-      if (pool !== undefined && this.mayGo(session) && !this.trySend(session, pool)) return;
+    while (this.settled.length > 0 && !this.isDone) {
+      const next = this.settled[0]!;
+      if ("send" in next) {
+        if (!this.trySend((socket, format) => next.send(socket, format))) return;
+      } else {
+        const pool = this.waiting.get(next);
+        if (pool !== undefined && this.mayGo(next) && !this.trySendSession(next, pool)) return;
+      }
       this.settled.shift();
     }
     this.finishIfEmpty();
@@ -93,30 +133,40 @@ export class HandOver {
   }
 
   /** False: not now. */
-  private trySend(session: Session, pool: string): boolean {
+  private trySendSession(session: Session, pool: string): boolean {
+    const group = this.groups.get(session);
+    const isSent = this.trySend((socket, format) => {
+      const marks = group === undefined ? { format, pool } : { format, pool, group };
+      return sendSession(socket, marks, session.fd, session.save());
+    });
+    if (!isSent) return false;
+    // Before `leave`: that tells the owner, which may ask how things stand.
+    this.waiting.delete(session);
+    session.leave();
+    this.moved++;
+    return true;
+  }
+
+  private trySend(send: Packet["send"]): boolean {
     const { socket, format } = this.options;
     let isSent: boolean;
     try {
-      isSent = sendSession(socket, pool, format, session.fd, session.save());
+      isSent = send(socket, format);
     } catch {
       // The supervisor is gone: everybody stays.
       this.finish();
       return false;
     }
-    if (!isSent) {
-      this.isRetrying = true;
-      schedule(RETRY_MS, () => {
-        this.isRetrying = false;
-        if (!this.isDone) this.sendSettled();
-      });
-      return false;
+    if (isSent) {
+      this.announceSoon();
+      return true;
     }
-    // Before `leave`: that tells the owner, which may ask how things stand.
-    this.waiting.delete(session);
-    session.leave();
-    this.moved++;
-    this.announceSoon();
-    return true;
+    this.isRetrying = true;
+    schedule(RETRY_MS, () => {
+      this.isRetrying = false;
+      if (!this.isDone) this.sendSettled();
+    });
+    return false;
   }
 
   private announceSoon(): void {
@@ -129,7 +179,8 @@ export class HandOver {
   }
 
   private finishIfEmpty(): void {
-    if (this.waiting.size === 0 && this.announced === 0) this.finish();
+    const isEmpty = this.waiting.size === 0 && this.settled.length === 0;
+    if (isEmpty && this.announced === 0) this.finish();
   }
 
   private finish(): void {

@@ -12,32 +12,35 @@ const LF = 10;
 /** A longer state of a client is put where there is room for it. */
 const CLIENT_INLINE_BYTES_MAX = PARCEL_BYTES_MAX / 2;
 
+/** What of a parcel's head its sender knows. The format is at least what the session's frontend says that it needs. */
+export type ParcelMarks = Pick<SessionParcel, "format" | "pool" | "group" | "link" | "isLast">;
+
 /**
- * Sends `saved` with the client's connection. What is too long for a packet goes in a memory file.
- * @param format at least what the session's frontend says that it needs
+ * Sends `saved` with the client's connection, or the one that `marks` tell of. What is too long for a packet goes in a memory
+ * file.
  * @returns false when the socket is full. @throws OsError when the other end is gone.
  */
 export function sendSession(
   socket: number,
-  pool: string,
-  format: number,
-  connection: number,
+  { group, ...marks }: ParcelMarks,
+  connection: number | null,
   saved: SavedSession,
 ): boolean {
   const { client, input, output, descriptors } = saved;
   const state = Buffer.from(JSON.stringify(client));
-  const isLong = format >= 2 && state.length > CLIENT_INLINE_BYTES_MAX;
+  const isLong = marks.format >= 2 && state.length > CLIENT_INLINE_BYTES_MAX;
   const body = isLong ? [input, output, state] : [input, output];
   const packet = (isInline: boolean): Buffer => {
     const head: SessionParcel = {
-      ...{ format, pool, client: isLong ? null : client, isInline },
+      ...(group === undefined ? {} : { group }),
+      ...{ ...marks, client: isLong ? null : client, isInline },
       ...{ inputBytes: input.length, outputBytes: output.length },
       ...{ clientBytes: isLong ? state.length : 0, descriptors: descriptors.length },
     };
     const line = Buffer.from(`${JSON.stringify(head)}\n`);
     return isInline ? Buffer.concat([line, ...body]) : line;
   };
-  const fds = [connection, ...descriptors];
+  const fds = connection === null ? descriptors : [connection, ...descriptors];
   const bodyBytes = body.reduce((sum, { length }) => sum + length, 0);
   const whole = bodyBytes < PARCEL_BYTES_MAX ? packet(true) : null;
   if (whole !== null && whole.length <= PARCEL_BYTES_MAX) return sendParcel(socket, whole, fds);
@@ -56,7 +59,7 @@ export function sendSession(
 
 export interface ReceivedSession {
   readonly parcel: SessionParcel;
-  /** The client's connection; the caller owns it. */
+  /** The client's connection, or the one that the parcel tells of; the caller owns it. -1: there is none. */
   readonly connection: number;
   readonly input: Buffer;
   readonly output: Buffer;
@@ -75,9 +78,10 @@ export function receiveSession(socket: number): ReceivedSession | null {
   const parcel = isHeadWhole
     ? (JSON.parse(packet.toString("utf8", 0, lineEnd)) as SessionParcel)
     : null;
-  const { descriptors = 0, isInline = true } = parcel ?? {};
+  const { descriptors = 0, isInline = true, isLast = false } = parcel ?? {};
+  const needed = (isLast ? 0 : 1) + descriptors + (isInline ? 0 : 1);
   // Fewer come when this process is out of them.
-  if (parcel === null || received.fds.length < 1 + descriptors + (isInline ? 0 : 1)) {
+  if (parcel === null || received.fds.length < needed) {
     for (const fd of received.fds) closeFd(fd);
     return null;
   }

@@ -14,6 +14,7 @@ import { PoolRoute } from "../route/pool-route.ts";
 import type { MemcachePool } from "../session/memcache/memcache-pool.ts";
 import { ClientDirectory } from "../session/redis/client-directory.ts";
 import { CommandLearner } from "../session/redis/learn-commands.ts";
+import { Hubs } from "../session/redis/pubsub/hubs.ts";
 import type { RedisPool } from "../session/redis/redis-pool.ts";
 import { ScriptMemory } from "../session/redis/scripts-memory.ts";
 import { VariantTable } from "../session/redis/variant-table.ts";
@@ -31,8 +32,8 @@ export interface PoolPlaneOptions {
   readonly counters: Float64Array;
   /** The same pool in other workers. */
   readonly colleagues: Colleagues;
-  /** Clients of this pool in all workers. */
-  readonly clientsEverywhere: () => number;
+  /** A gauge of this pool, over all workers. */
+  readonly everywhere: (gauge: number) => number;
   /** False: this process is out of file descriptors for clients. */
   readonly makeRoom: () => boolean;
   /** Says `words` to a client that may not stay; the result is what `accept` returns. */
@@ -59,6 +60,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
   readonly learner: CommandLearner;
   readonly password: string | null;
   readonly hashTag: string | null;
+  readonly hubs: Hubs;
   readonly mgetErrors: MgetErrors;
   readonly deadServer: DeadServer;
   readonly colleagues: Colleagues;
@@ -98,6 +100,21 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
       random: Math.random,
     });
     this.variants = new VariantTable(pool.redisAuth, pool.redisDb);
+    this.hubs = new Hubs({
+      route: this.route,
+      isScattered: pool.distribution === "random",
+      variants: this.variants,
+      timeoutMs: pool.timeoutMs,
+      turn: options.turn,
+      colleagues: options.colleagues,
+      countShared: (by) => {
+        this.counters[this.countersBase + POOL.shared_subscriptions]! += by;
+      },
+      sharedElsewhere: () =>
+        options.everywhere(POOL.shared_subscriptions) -
+        this.counters[this.countersBase + POOL.shared_subscriptions]!,
+      nextId: options.nextClientId,
+    });
     this.directory = new ClientDirectory(this.colleagues);
     this.unixPath = pool.listen.kind === "unix" ? pool.listen.path : null;
     this.protocol = createPoolProtocol(pool, this);
@@ -126,9 +143,10 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
 
   /** A client has connected. Null: it may not stay, was told why, and is to be closed. */
   accept(stream: Stream): StreamEvents | null {
-    const { pool, clientsEverywhere, makeRoom, refuse } = this.options;
+    const { pool, everywhere, makeRoom, refuse } = this.options;
     const isFull =
-      pool.clientConnectionsMax > 0 && clientsEverywhere() >= pool.clientConnectionsMax;
+      pool.clientConnectionsMax > 0 &&
+      everywhere(POOL.client_connections) >= pool.clientConnectionsMax;
     if (isFull || !makeRoom()) return refuse(stream, this.protocol.tooManyClients);
     this.counters[this.countersBase + POOL.client_connections_total]! += 1;
     return this.addSession(stream, undefined, NONE, []);
@@ -158,6 +176,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
 
   private onEjectionChange(): void {
     this.route.rebuild();
+    this.hubs.onRouteChange();
     for (const { frontend } of [...this.sessions]) frontend.onRouteChange();
   }
 
@@ -184,6 +203,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
 
   checkDeadlines(nowMs: number): void {
     for (const server of this.servers) server.checkDeadlines(nowMs);
+    this.hubs.checkDeadlines(nowMs);
     this.variants.sweep(nowMs, this.forgetVariant);
   }
 
@@ -200,6 +220,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
 
   close(): void {
     for (const session of [...this.sessions]) session.close();
+    this.hubs.close();
     for (const server of this.servers) server.close();
   }
 }

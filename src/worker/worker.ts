@@ -39,13 +39,20 @@ export interface DataPlane {
   /** Gives client connections away. One order at a time. */
   handOver(order: HandOverOrder, events: HandOverEvents): void;
   /** Takes so many client connections off HANDOVER_FD. */
-  adopt(parcels: number, done: (adopted: number, failed: number) => void): void;
+  adopt(parcels: number, done: (counts: AdoptionCounts) => void): void;
   readonly clients: number;
   close(): void;
 }
 
 /** What accepting takes besides listening sockets, by the accept mode. */
 export type ListenOptions = Pick<Start, "dispatch" | "turns">;
+
+/** What became of parcels; see `adopted` in FromWorker. */
+export interface AdoptionCounts {
+  readonly adopted: number;
+  readonly failed: number;
+  readonly others: number;
+}
 
 export type HandOverOrder = Extract<ToWorker, { readonly type: "hand_over" }>;
 
@@ -124,8 +131,8 @@ class Worker {
         this.#handOver(message);
         break;
       case "adopt":
-        this.#dataPlane?.adopt(message.parcels, (adopted, failed) =>
-          this.#send({ type: "adopted", adopted, failed }),
+        this.#dataPlane?.adopt(message.parcels, (counts) =>
+          this.#send({ type: "adopted", ...counts }),
         );
         break;
       case "stop":

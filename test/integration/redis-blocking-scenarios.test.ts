@@ -284,6 +284,21 @@ const SCENARIOS: Readonly<Record<string, string>> = {
     a <
     a 3: SET {t}k 2; GET {t}k; PING`,
 
+  "what is watched stays watched through a wait": `
+    a: WATCH {t}k
+    a 0: BLPOP {t}q 0
+    blocked 1
+    b: RPUSH {t}q x
+    a <
+    a 4: MULTI; SET {t}k mine; GET {t}k; EXEC
+    a: WATCH {t}k
+    a: BLPOP {t}q 0.02
+    a 0: BLPOP {t}q 0
+    blocked 1
+    b 2: SET {t}k another's; RPUSH {t}q y
+    a <
+    a 3: MULTI; GET {t}k; EXEC`,
+
   "a client that said goodbye": `
     a 0: BLPOP {t}q 0; QUIT
     blocked 1

@@ -232,11 +232,6 @@ const SCENARIOS: Readonly<Record<string, string>> = {
     b: EVAL "return redis.call('PUBLISH','ch',ARGV[1])" 1 {v}other five
     a <`,
 
-  "subscribing in a transaction": `
-    a 3: MULTI; SUBSCRIBE ch; EXEC
-    b: PUBLISH ch x
-    a <`,
-
   "a subscriber that publishes, RESP3": `
     a: HELLO 3
     a: SUBSCRIBE ch

@@ -10,6 +10,7 @@ import { runAdmin } from "../../src/admin/admin-main.ts";
 import type { ListenerGrant } from "../../src/api/control.ts";
 import { runRole } from "../../src/cli/roles.ts";
 import {
+  type AdoptionCounts,
   type DataPlane,
   type DataPlaneOptions,
   type HandOverEvents,
@@ -66,8 +67,8 @@ class EchoDataPlane implements DataPlane {
     events.onDone(0, this.#clients.size);
   }
 
-  adopt(parcels: number, done: (adopted: number, failed: number) => void): void {
-    done(0, parcels);
+  adopt(parcels: number, done: (counts: AdoptionCounts) => void): void {
+    done({ adopted: 0, failed: parcels, others: 0 });
   }
 
   close(): void {

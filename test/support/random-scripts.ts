@@ -98,7 +98,7 @@ const stray: fc.Arbitrary<Step[]> = fc
   .map((words) => [command(...words.split(" "))]);
 
 /** MULTI, commands right and wrong, EXEC or DISCARD; often WATCH before. */
-function transaction(spread: Spread, tags: readonly string[]): fc.Arbitrary<Step[]> {
+export function transaction(spread: Spread, tags: readonly string[]): fc.Arbitrary<Step[]> {
   const one = fc.constantFrom(...tags).map((tag) => [tag]);
   // Over one server all tags will do, over many those of a transaction must be one.
   const chosen = spread === "anywhere" ? fc.constantFrom([...tags], [...tags]) : one;
@@ -140,7 +140,7 @@ function transaction(spread: Spread, tags: readonly string[]): fc.Arbitrary<Step
 }
 
 /** Commands whose replies the client does not want. */
-function silenced(tags: readonly string[]): fc.Arbitrary<Step[]> {
+export function silenced(tags: readonly string[]): fc.Arbitrary<Step[]> {
   const quiet = stepOf(KEYED, tags).map((step): Step => ({ ...step, replies: 0 }));
   const reply = (word: string, replies: number): Step => ({
     ...command("CLIENT", "REPLY", word),
@@ -157,7 +157,7 @@ function silenced(tags: readonly string[]): fc.Arbitrary<Step[]> {
 }
 
 /** Subscriptions, what may be said meanwhile, and their end. */
-function subscribed(): fc.Arbitrary<Step[]> {
+export function subscribed(): fc.Arbitrary<Step[]> {
   const names = fc.uniqueArray(fc.constantFrom("n", "m", "\xff\r\n", ""), { minLength: 1 });
   const each = (name: string, channels: readonly string[]): Step => ({
     ...command(name, ...channels),

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import type { CrewResult } from "../../src/api/control-socket.ts";
 import { freePort } from "./free-port.ts";
 import { type ProxyProcess, proxyCommand, redisPool, startProxy } from "./proxy-process.ts";
-import { startRedis } from "./redis-server.ts";
+import { type RedisServer, startRedis } from "./redis-server.ts";
 import { RespClient } from "./resp-client.ts";
 
 /** What `proxy upgrade --json` prints. */
@@ -25,6 +25,7 @@ export interface Rig {
   readonly proxy: ProxyProcess;
   readonly port: number;
   readonly directory: string;
+  readonly servers: readonly RedisServer[];
 }
 
 /** Two servers and a proxy with two workers before them. */
@@ -37,7 +38,7 @@ export async function start(...args: string[]): Promise<Rig> {
     args: ["--workers", "2", ...args],
   });
   stops.push(() => proxy.stop());
-  return { proxy, port, directory: dirname(proxy.configFile) };
+  return { proxy, port, directory: dirname(proxy.configFile), servers };
 }
 
 export async function clientOf({ port }: Rig): Promise<RespClient> {

@@ -1,7 +1,8 @@
 /** Who hears of what is published. Subscribers are few here, so they are found by looking at every client. */
+
+import { matchesGlob } from "../../protocol/redis/glob.ts";
 import type { ClientState } from "./client-state.ts";
 import type { Shard } from "./command.ts";
-import { matchesGlob } from "./glob.ts";
 import { bulk, integer } from "./reply.ts";
 
 /** What a client can be subscribed to, with the words that its messages begin with. */

@@ -27,7 +27,19 @@ export interface Question {
 }
 
 /** Sends the same requests to all servers. @returns false: not now, see Handler */
-export function askAll(client: RedisFrontend, { requests, reach, merge }: Question): boolean {
+export function askAll(client: RedisFrontend, { merge, ...question }: Question): boolean {
+  return collectAll(client, question, (answers, token) => {
+    const reply = merge(answers);
+    client.session.reply(token, reply.length > REPLY_BYTES_MAX ? TOO_LONG : reply);
+  });
+}
+
+/** The same; `whenDone` gets the answers as `merge` does, and sees to it that slot `token` is settled. */
+export function collectAll(
+  client: RedisFrontend,
+  { requests, reach }: Omit<Question, "merge">,
+  whenDone: (answers: readonly Answer[], token: number) => void,
+): boolean {
   const { session, pool } = client;
   const { upstreams } = pool.route;
   const refusals = upstreams.map((upstream) => refusalOf(client, upstream));
@@ -40,10 +52,9 @@ export function askAll(client: RedisFrontend, { requests, reach, merge }: Questi
   if (asked.some((upstream) => waitsForRoom(client, upstream))) return false;
   client.flushRun();
   const token = session.ring.open();
-  const collector = new Collector(upstreams.length * requests.length, (answers) => {
-    const reply = merge(answers);
-    session.reply(token, reply.length > REPLY_BYTES_MAX ? TOO_LONG : reply);
-  });
+  const collector = new Collector(upstreams.length * requests.length, (answers) =>
+    whenDone(answers, token),
+  );
   for (const [number, { bytes, start, end }] of requests.entries()) {
     for (const [index, upstream] of upstreams.entries()) {
       const part = number * upstreams.length + index;

@@ -1,5 +1,6 @@
 import type { RespVersion } from "../../protocol/redis/encode.ts";
 import type { SavedConnections } from "./own-connections.ts";
+import type { SavedSubscriptions } from "./pubsub/subscriber.ts";
 import type { WantedReplies } from "./reply-switch.ts";
 import type { SavedQueue } from "./transaction-queue.ts";
 
@@ -31,6 +32,8 @@ export interface SavedRedisClient extends RedisClientState {
   readonly connections?: SavedConnections | undefined;
   /** Absent: neither in MULTI nor watching. */
   readonly transaction?: SavedTransaction | undefined;
+  /** Absent: subscribed to nothing. */
+  readonly subscriptions?: SavedSubscriptions | undefined;
   /** Absent: it wants them all. */
   readonly replies?: WantedReplies | undefined;
   /** Since when it is connected, and since when it has asked for nothing. */

@@ -6,6 +6,7 @@ import { forwardToAny } from "./any-server.ts";
 import { handleBlocking } from "./blocking.ts";
 import { broadcast } from "./broadcast.ts";
 import { answerLocally } from "./local-commands.ts";
+import { handlePubSub } from "./pubsub/handler.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
 import { handleScript } from "./scripts.ts";
 import { handleSpecial } from "./special.ts";
@@ -23,7 +24,7 @@ export const HANDLERS: Readonly<Record<Exclude<Disposition, "key" | "keys" | "sp
   broadcast,
   blocking: handleBlocking,
   transaction: handleTransaction,
-  pubsub: notYet,
+  pubsub: handlePubSub,
   script: handleScript,
   local: answerLocally,
   special: handleSpecial,
@@ -32,12 +33,5 @@ export const HANDLERS: Readonly<Record<Exclude<Disposition, "key" | "keys" | "sp
 
 function refuse(client: RedisFrontend, command: Command): boolean {
   client.refuse(encodeError(`ERR ${command.refusal}`));
-  return true;
-}
-
-function notYet(client: RedisFrontend, command: Command): boolean {
-  client.refuse(
-    encodeError(`ERR '${command.name.replace("|", " ")}' is not supported through this proxy`),
-  );
   return true;
 }

@@ -27,6 +27,9 @@ import { findCommand } from "./find-command.ts";
 import { HANDLERS } from "./handlers.ts";
 import { serverOfKeys } from "./keys-command.ts";
 import { adoptConnections, ownConnections } from "./own-connections.ts";
+import { dropSubscriptions, restoreSubscriptions } from "./pubsub/subscribe.ts";
+import { updateMode } from "./pubsub/subscribed-mode.ts";
+import type { Subscriber } from "./pubsub/subscriber.ts";
 import type { RedisPool } from "./redis-pool.ts";
 import { NO_SERVER, replyToFailure } from "./refusals.ts";
 import { ReplySwitch } from "./reply-switch.ts";
@@ -70,6 +73,9 @@ export class RedisFrontend implements Frontend {
   transaction: Transaction | null = null;
   /** Null until it runs or changes scripts. */
   scripts: ScriptClient | null = null;
+
+  /** Not null: this client is, or is about to be, subscribed to something. */
+  subscriber: Subscriber | null = null;
 
   private readonly scanner: RequestScanner = new RequestScanner();
   private readonly view: RequestView;
@@ -129,6 +135,7 @@ export class RedisFrontend implements Frontend {
     if (state?.transaction !== undefined) {
       this.transaction = new Transaction(this, state.transaction);
     }
+    if (state?.subscriptions !== undefined) restoreSubscriptions(this, state.subscriptions);
   }
 
   get need(): number {
@@ -190,7 +197,8 @@ export class RedisFrontend implements Frontend {
   }
 
   get prefersToStay(): boolean {
-    return this.pin !== null || this.block !== null || this.mode !== null;
+    const { pin, block, mode, subscriber } = this;
+    return pin !== null || block !== null || mode !== null || subscriber !== null;
   }
 
   onRouteChange(): void {
@@ -204,6 +212,7 @@ export class RedisFrontend implements Frontend {
   }
 
   close(): void {
+    dropSubscriptions(this);
     this.block?.abandon();
     for (const lease of this.leases) lease.release(false);
     this.pin?.release(false);
@@ -306,6 +315,7 @@ export class RedisFrontend implements Frontend {
     variants.release(this.variant);
     this.variant = number;
     Object.assign(this.state, change);
+    updateMode(this);
     return true;
   }
 

@@ -5,6 +5,7 @@ import type { Turn } from "../../base/turn.ts";
 import type { CommandTable } from "../../protocol/redis/command-table.ts";
 import type { ClientDirectory } from "./client-directory.ts";
 import type { CommandLearner } from "./learn-commands.ts";
+import type { Hubs } from "./pubsub/hubs.ts";
 import type { ScriptMemory } from "./scripts-memory.ts";
 import type { VariantTable } from "./variant-table.ts";
 
@@ -19,6 +20,7 @@ export interface RedisPool {
   readonly hashTag: string | null;
   readonly mgetErrors: MgetErrors;
   readonly variants: VariantTable;
+  readonly hubs: Hubs;
   /** Scripts and functions that were loaded through it. */
   readonly scripts: ScriptMemory;
   /** The same pool in other workers. */

@@ -13,6 +13,7 @@ export function saveClient(client: RedisFrontend): SavedRedisClient {
     ageMs: nowMs - client.createdMs,
     idleMs: nowMs - client.lastRequestMs,
     connections: saveConnections(client),
+    subscriptions: client.subscriber?.save(),
     transaction: client.transaction?.save() ?? undefined,
   };
 }

@@ -138,6 +138,7 @@ describe("a slot's region", () => {
     expect(zeroes).toEqual(
       [
         pool!.base + POOL.client_connections,
+        pool!.base + POOL.shared_subscriptions,
         server.base + SERVER.server_connections,
         server.base + SERVER.in_queue,
         server.base + SERVER.in_queue_bytes,

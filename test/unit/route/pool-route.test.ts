@@ -24,6 +24,9 @@ test.each(["ketama", "modula"] as const)(
       adopt: (): never => {
         throw new Error("picking does no I/O");
       },
+      subscriber: (): never => {
+        throw new Error("picking does no I/O");
+      },
     })) satisfies Upstream[];
     const hasher = new KeyHasher(createHash("fnv1a_64", true), null);
     const route = new PoolRoute({ distribution, hasher, servers, random: () => 0 });

@@ -24,6 +24,7 @@ import { RequestView } from "../../../src/protocol/redis/request-view.ts";
 import { ClientDirectory } from "../../../src/session/redis/client-directory.ts";
 import type { SavedRedisClient } from "../../../src/session/redis/client-state.ts";
 import { CommandLearner } from "../../../src/session/redis/learn-commands.ts";
+import { Hubs } from "../../../src/session/redis/pubsub/hubs.ts";
 import { RedisFrontend } from "../../../src/session/redis/redis-frontend.ts";
 import type { RedisPool } from "../../../src/session/redis/redis-pool.ts";
 import { ScriptMemory } from "../../../src/session/redis/scripts-memory.ts";
@@ -303,6 +304,9 @@ export function createRig(
     adopt(this: Upstream, fd: number, variant: number) {
       return options.adopt!(this, fd, variant);
     },
+    subscriber: () => {
+      throw new Error("no subscriptions here");
+    },
   }));
   const route: Route = {
     upstreams,
@@ -334,6 +338,8 @@ export function createRig(
   let ids = 0;
   const commands = new CommandTable();
   const learner = new CommandLearner(commands, turn);
+  const nextClientId = (): number => ++ids;
+  const variants = new VariantTable(password, 0);
   const colleagues = options.colleagues ?? noColleagues();
   const pool = {
     route,
@@ -344,12 +350,16 @@ export function createRig(
     mgetErrors: options.mgetErrors ?? ("whole" as const),
     colleagues,
     scripts: new ScriptMemory(colleagues, turn),
-    variants: new VariantTable(password, 0),
+    variants,
+    hubs: new Hubs({
+      ...{ route, isScattered: false, timeoutMs: null, variants, turn, colleagues },
+      ...{ nextId: nextClientId, countShared() {}, sharedElsewhere: () => 0 },
+    }),
     directory: new ClientDirectory(colleagues),
     unixPath: null,
     turn,
     random: () => 0.5,
-    nextClientId: () => ++ids,
+    nextClientId,
     count() {},
   };
   if (needsPassword !== null) pool.variants.access.learn(needsPassword);

@@ -32,7 +32,7 @@ describe("parcels", () => {
       const own = owned(createSocketPair());
       const descriptors = [own.ours, own.theirs];
       const saved = { client: { name: "ü\n" }, input, output, descriptors };
-      expect(sendSession(pair.ours, "pool", 2, client.ours, saved)).toBe(true);
+      expect(sendSession(pair.ours, { pool: "pool", format: 2 }, client.ours, saved)).toBe(true);
       const received = receiveSession(pair.theirs)!;
       open.push(received.connection, ...received.descriptors);
       expect(received.descriptors).toHaveLength(2);
@@ -57,7 +57,9 @@ describe("parcels", () => {
         output: Buffer.from("out"),
         descriptors: [connections.theirs],
       };
-      expect(sendSession(pair.ours, "pool", 2, connections.ours, saved)).toBe(true);
+      expect(sendSession(pair.ours, { pool: "pool", format: 2 }, connections.ours, saved)).toBe(
+        true,
+      );
       const received = receiveSession(pair.theirs)!;
       open.push(received.connection, ...received.descriptors);
       expect(received.parcel.client).toEqual(client);

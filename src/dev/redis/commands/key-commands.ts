@@ -1,9 +1,10 @@
 /** Commands on keys of any type. */
+
+import { matchesGlob } from "../../../protocol/redis/glob.ts";
 import { at, type Call, type CommandTable, from } from "../command.ts";
 import { fail, NO_SUCH_KEY } from "../command-error.ts";
 import type { Value } from "../database.ts";
 import { bulkOrNil } from "../encoding.ts";
-import { matchesGlob } from "../glob.ts";
 import { bulks, flag, integer, OK, simple, ZERO } from "../reply.ts";
 
 export const KEY_COMMANDS: CommandTable = {

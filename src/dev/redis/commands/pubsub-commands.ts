@@ -1,6 +1,7 @@
 /** Publish and subscribe. */
+
+import { matchesGlob } from "../../../protocol/redis/glob.ts";
 import { at, type Call, type CommandTable, from } from "../command.ts";
-import { matchesGlob } from "../glob.ts";
 import { confirm, type Kind, publish, subscriptions } from "../pubsub.ts";
 import { array, bulk, bulks, integer } from "../reply.ts";
 

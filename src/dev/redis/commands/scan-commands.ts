@@ -1,7 +1,8 @@
 /** SCAN and its relatives. The ones on a single collection answer everything at once, as Redis does for small ones. */
+
+import { matchesGlob } from "../../../protocol/redis/glob.ts";
 import { at, type Call, type CommandTable, from } from "../command.ts";
 import { fail, SYNTAX } from "../command-error.ts";
-import { matchesGlob } from "../glob.ts";
 import { HashValue } from "../hash-value.ts";
 import { formatStoredScore, numberArg } from "../number.ts";
 import { array, bulk, bulks } from "../reply.ts";

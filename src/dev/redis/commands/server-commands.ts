@@ -1,9 +1,9 @@
 /** Commands about the server: INFO, FLUSHALL, COMMAND, CONFIG GET. */
 
+import { matchesGlob } from "../../../protocol/redis/glob.ts";
 import { type Call, type CommandTable, from, type Shard } from "../command.ts";
 import { fail, SYNTAX } from "../command-error.ts";
 import type { Database } from "../database.ts";
-import { matchesGlob } from "../glob.ts";
 import { bulk, EMPTY_ARRAY, integer, OK } from "../reply.ts";
 
 /** The Redis version whose behaviour this is checked against; clients decide by it what they may use. */

@@ -1,6 +1,7 @@
 /** AUTH, SELECT and RESET. */
 import { encodeError } from "../../../protocol/redis/encode.ts";
 import { authenticate, become } from "../identity.ts";
+import { leaveAll } from "../pubsub/subscribe.ts";
 import { answerLater, argument, type LocalHandler, OK } from "./local-handler.ts";
 
 const SYNTAX: Buffer = encodeError("ERR syntax error");
@@ -46,7 +47,7 @@ export function parseInteger(text: string): bigint | null {
 
 /** As if the client had just connected, but for its id. */
 export const reset: LocalHandler = (client) => {
-  if (!client.settleFirst()) return false;
+  if (!client.settleFirst() || !leaveAll(client)) return false;
   client.transaction?.abandon();
   client.mode = null;
   client.replies.reset();

@@ -1,0 +1,126 @@
+/** A hub's lines to the servers of its pool, and which of them a topic is subscribed on. */
+import type { LeftSubscriber, Route, Upstream } from "../../../api/upstream.ts";
+import type { Kind } from "./kinds.ts";
+import { Link, type LinkEvents, type SavedTopic } from "./link.ts";
+
+export interface LinksOptions {
+  /** The kind of server connection that subscriptions go over. */
+  readonly variant: number;
+  readonly route: Route;
+  /** Keys are spread at random: then a channel has no server of its own. */
+  readonly isScattered: boolean;
+}
+
+/** A line to a server that another process has left. */
+export interface LeftLink {
+  readonly upstream: Upstream;
+  readonly left: LeftSubscriber;
+  /** What is subscribed on it. */
+  readonly topics: readonly SavedTopic[];
+}
+
+export class Links {
+  private readonly options: LinksOptions;
+  private readonly events: LinkEvents;
+  /** By the server's index; made when first needed. */
+  private readonly links: (Link | undefined)[] = [];
+  private isOpen: boolean;
+  /** They are about to go to another process. */
+  private arePaused = false;
+
+  /** @param isOpen false: nothing is connected until `open` */
+  constructor(options: LinksOptions, events: LinkEvents, isOpen: boolean) {
+    this.options = options;
+    this.events = events;
+    this.isOpen = isOpen;
+  }
+
+  /** Goes on with what another process has left, and connects to the other servers that are needed. */
+  open(arrivals: readonly LeftLink[]): void {
+    this.isOpen = true;
+    const adopted = new Set<Link>();
+    for (const { upstream, left, topics } of arrivals) {
+      const link = this.make(upstream);
+      adopted.add(link);
+      link.adopt(left, topics);
+    }
+    for (const link of this.all) if (!adopted.has(link)) link.connection.open();
+  }
+
+  get all(): Link[] {
+    return this.links.filter((link) => link !== undefined);
+  }
+
+  /** One whose server has too much to take in already, or null. */
+  get full(): Link | null {
+    return this.all.find((link) => link.connection.isFull) ?? null;
+  }
+
+  /** Calls back when all that `upstream` had sent has been delivered. Maybe at once. */
+  barrier(upstream: Upstream, onDone: () => void): void {
+    const link = this.links[upstream.index];
+    if (link === undefined) onDone();
+    else link.barrier(onDone);
+  }
+
+  /**
+   * Where a topic is to be subscribed; nowhere when every server is ejected. A shard channel is on the server that its name
+   * belongs to, as a key is. All else is on all servers, because scripts, transactions and servers themselves (keyspace
+   * notifications) publish wherever their keys are.
+   */
+  of(kind: Kind, name: string): readonly Link[] {
+    const { route, isScattered } = this.options;
+    if (kind !== "shard" || isScattered)
+      return route.upstreams.map((upstream) => this.need(upstream));
+    const bytes = Buffer.from(name, "latin1");
+    const upstream = route.pick(bytes, 0, bytes.length);
+    return upstream === null ? [] : [this.need(upstream)];
+  }
+
+  private need(upstream: Upstream): Link {
+    const link = this.links[upstream.index];
+    if (link !== undefined) return link;
+    const made = this.make(upstream);
+    if (this.isOpen) made.connection.open();
+    return made;
+  }
+
+  private make(upstream: Upstream): Link {
+    const link =
+      this.links[upstream.index] ?? new Link(upstream, this.options.variant, this.events);
+    this.links[upstream.index] = link;
+    return link;
+  }
+
+  /** Nothing is asked that is not answered, and everything is sent. */
+  get areQuiet(): boolean {
+    return this.all.every(({ connection, isQuiet }) => {
+      return !connection.isUp || (isQuiet && connection.isMovable);
+    });
+  }
+
+  /** Reads nothing from now on. While `areQuiet`. @returns those that another process can go on with */
+  pause(): Link[] {
+    this.arePaused = true;
+    const standing = this.all.filter(({ connection }) => connection.isUp);
+    for (const { connection } of standing) connection.pause();
+    return standing;
+  }
+
+  checkDeadlines(nowMs: number): void {
+    if (this.arePaused) return;
+    for (const link of this.all) {
+      link.checkDeadlines(nowMs);
+      if (link.hasIdled(nowMs)) this.close(link);
+    }
+  }
+
+  private close(link: Link): void {
+    link.connection.discard();
+    this.links[link.upstream.index] = undefined;
+  }
+
+  closeAll(): void {
+    for (const link of this.all) this.close(link);
+  }
+}
