@@ -1,6 +1,6 @@
 /** The families of requests that the proxy does not serve as Redis does yet. It shrinks to nothing, and then goes. */
 
-export const NOT_YET: readonly string[] = ["help", "another may end the wait"];
+export const NOT_YET: readonly string[] = ["help"];
 
 /** Families that are tried though they are on the list: READY="select,reset", or READY=all. */
 const TRIED = (process.env["READY"] ?? "").split(",");
