@@ -16,7 +16,7 @@ import { RespClient } from "../support/resp-client.ts";
 import { type Endpoint, makeDirectory } from "../support/server-process.ts";
 import { stopAll, stops } from "../support/upgrade-rig.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 afterEach(stopAll);
 
 const HOST = "127.0.0.1";
