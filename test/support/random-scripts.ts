@@ -97,7 +97,11 @@ export function transaction(spread: Spread, tags: readonly string[]): fc.Arbitra
   // Over one server all tags will do, over many those of a transaction must be one.
   const chosen = spread === "anywhere" ? fc.constantFrom([...tags], [...tags]) : one;
   return chosen.chain((own) => {
-    const families = [...KEYED, "connection", "select", "other databases", "client names"] as const;
+    // See known-differences.ts for scripts.
+    const keyed = KEYED.map((family) =>
+      family === "scripts" && spread !== "anywhere" ? "queued scripts" : family,
+    );
+    const families = [...keyed, "connection", "select", "other databases", "client names"] as const;
     const more = spread === "anywhere" ? EVERYWHERE : [];
     const inner = fc.oneof(
       {
