@@ -5,7 +5,6 @@
 import fc from "fast-check";
 import { type CommandFamily, FAMILIES } from "./command-templates.ts";
 import type { Looseness } from "./known-differences.ts";
-import { isReady } from "./not-yet.ts";
 import {
   command,
   odd,
@@ -35,7 +34,7 @@ const EVERYWHERE: readonly CommandFamily[] = [
 /**
  * - tagged: all keys of the script have one tag, so that they are on one server
  * - anywhere: many tags, for a pool of one server: whatever Redis can do
- * - spread: many tags over many servers: no transactions across them
+ * - spread: many tags over many servers; each transaction keeps to one of them
  */
 export type Spread = "tagged" | "anywhere" | "spread";
 
@@ -52,11 +51,9 @@ export const anyScript: fc.Arbitrary<Script> = fc
   .constantFrom<Spread>("tagged", "anywhere", "spread")
   .chain((spread) => tagsOf(spread).chain((tags) => scriptWith(spread, tags)));
 
-/** The families of single commands that a script may have, of those that are ready. */
+/** The families of single commands that a script may have. */
 export function familiesOf(spread: Spread): CommandFamily[] {
-  return FAMILIES.filter(
-    (family) => isReady(family) && (spread !== "spread" || family !== "watching"),
-  );
+  return FAMILIES.filter((family) => spread !== "spread" || family !== "watching");
 }
 
 function tagsOf(spread: Spread): fc.Arbitrary<string[]> {
@@ -79,17 +76,14 @@ function scriptWith(spread: Spread, tags: readonly string[]): fc.Arbitrary<Scrip
 
 function blockOf(spread: Spread, tags: readonly string[]): fc.Arbitrary<Step[]> {
   const single = stepOf(familiesOf(spread), tags);
-  const blocks = [
-    { family: "strings", weight: 20, arbitrary: single.map((step) => [step]) },
-    { family: "strings", weight: 1, arbitrary: odd.map((step) => [step]) },
-    { family: "reply switches", weight: 1, arbitrary: silenced(tags) },
-    { family: "subscribing", weight: 1, arbitrary: subscribed() },
-  ];
-  if (spread !== "spread") {
-    blocks.push({ family: "transactions", weight: 5, arbitrary: transaction(spread, tags) });
-    blocks.push({ family: "transactions", weight: 1, arbitrary: stray });
-  }
-  return fc.oneof(...blocks.filter(({ family }) => isReady(family)));
+  return fc.oneof(
+    { weight: 20, arbitrary: single.map((step) => [step]) },
+    { weight: 1, arbitrary: odd.map((step) => [step]) },
+    { weight: 1, arbitrary: silenced(tags) },
+    { weight: 1, arbitrary: subscribed() },
+    { weight: 5, arbitrary: transaction(spread, tags) },
+    { weight: 1, arbitrary: stray },
+  );
 }
 
 /** What belongs in a transaction where there is none. */
@@ -108,10 +102,7 @@ export function transaction(spread: Spread, tags: readonly string[]): fc.Arbitra
     const inner = fc.oneof(
       {
         weight: 20,
-        arbitrary: stepOf(
-          [...families, ...more].filter((family) => isReady(family)),
-          own,
-        ),
+        arbitrary: stepOf([...families, ...more], own),
       },
       { weight: 1, arbitrary: fc.constantFrom(command("MULTI"), command("UNWATCH")) },
       { weight: 1, arbitrary: stepOf(["watching"], own) },
