@@ -12,6 +12,8 @@ const OWN_VARIANT = 0;
 export class ServerAccess {
   /** null: not known yet. */
   needsPassword: boolean | null = null;
+  /** The last time that a server was asked for a transaction, it opened one. */
+  opensTransactions = false;
   private askedMs = Number.NEGATIVE_INFINITY;
 
   /** To be called whenever a server has greeted a connection that gave no password. */

@@ -202,6 +202,14 @@ describe("a client that is a user of the servers' own", () => {
     expect(rig.leases.map((lease) => lease.fate)).toEqual(["unclean"]);
   });
 
+  test("or as nobody in particular, which is known once a server has said so", async () => {
+    const rig = createTransactionRig({ forbids: "MULTI" });
+    const replies = await rig.talk("MULTI", "INCR k1", "INCR k1", "EXEC", "GET k1");
+    expect(replies).toMatch(/^\+OK -NOPERM not for you -NOPERM not for you -EXECABORT .* \$-1$/);
+    const again = await rig.talk("MULTI", "INCR k1", "EXEC", "GET k1");
+    expect(again).toMatch(/^\+OK -NOPERM not for you -EXECABORT .* \$-1$/);
+  });
+
   test("whose server is lost before it has said so", async () => {
     const rig = createTransactionRig({ state });
     await rig.send("MULTI", "INCR k1", "EXEC");
