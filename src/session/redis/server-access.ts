@@ -21,6 +21,12 @@ export class ServerAccess {
     this.needsPassword = needsPassword;
   }
 
+  /** To be called with what came of MULTI; null: a transaction. */
+  learnMulti(fault: string | null): void {
+    // Anything else tells nothing of permissions.
+    if (fault === null || fault.startsWith("NOPERM")) this.opensTransactions = fault === null;
+  }
+
   /** Asks anew if it is time to. Who is here meanwhile is treated by what was known. */
   refresh(client: RedisFrontend): void {
     const { nowMs } = client.pool.turn;

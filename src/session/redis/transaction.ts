@@ -265,9 +265,7 @@ export class Transaction implements Mode, EndObserver {
 
   private onOpened(asked: TransactionProgress, fault: string | null): void {
     const { session, pool, state } = this.client;
-    const isJudged = fault === null || fault.startsWith("NOPERM");
-    if (isJudged && state.password === null)
-      pool.variants.access.opensTransactions = fault === null;
+    if (state.password === null) pool.variants.access.learnMulti(fault);
     if (fault !== null) {
       this.pin.isClean = false;
       asked.lost ??= fault;
