@@ -202,6 +202,20 @@ describe("a client that is a user of the servers' own", () => {
     expect(rig.leases.map((lease) => lease.fate)).toEqual(["unclean"]);
   });
 
+  test("and becomes nobody whose kind has no room, leaves others what they hold", async () => {
+    const rig = createTransactionRig({ state });
+    const { variants } = rig.pool;
+    const kind = { version: 2, database: 0, user: "u", password: "p" } as const;
+    const held = variants.hold(kind);
+    variants.hold({ ...kind, database: 2 });
+    for (let database = 10; variants.hold({ ...kind, database }) >= 0; database++);
+    await rig.talk("MULTI", "SELECT 1", "SELECT 2", "SET k1 v", "EXEC");
+    expect(rig.closed()).toBe(true);
+    const forgotten: number[] = [];
+    variants.sweep(0, (number) => forgotten.push(number) > 0);
+    expect(forgotten).not.toContain(held);
+  });
+
   test("or as nobody in particular, which is known once a server has said so", async () => {
     const rig = createTransactionRig({ forbids: "MULTI" });
     const replies = await rig.talk("MULTI", "INCR k1", "INCR k1", "EXEC", "GET k1");
