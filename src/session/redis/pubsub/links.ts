@@ -99,6 +99,14 @@ export class Links {
     });
   }
 
+  /** Does without those that keep `areQuiet` from being true: another process makes new ones. */
+  forsakeBusy(): void {
+    for (const link of this.all) {
+      const { connection, isQuiet } = link;
+      if (!isQuiet || (connection.isUp && !connection.isMovable)) link.forsake();
+    }
+  }
+
   /** Reads nothing from now on. While `areQuiet`. @returns those that another process can go on with */
   pause(): Link[] {
     this.arePaused = true;
