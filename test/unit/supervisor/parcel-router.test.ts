@@ -155,3 +155,25 @@ test("rebalancing has parcels go where it wants, as long as that one lives", () 
   router.onMessage(from, { type: "parcels", count: 1 });
   expect(a.take()).toEqual(["y"]);
 });
+
+test("a group stays together when its sender leaves before all of it was passed on", async () => {
+  const [from, a, b] = [new FakeWorker("from"), new FakeWorker("a"), new FakeWorker("b")];
+  b.clients = 1;
+  const router = new ParcelRouter(log, () => [a, b]);
+  const members = Array.from({ length: 6 }, (_, at) => `{"group":"g","at":${at}}`);
+  from.give(...members.filter((_, at) => at < 2));
+  router.onMessage(from, { type: "parcels", count: 2 });
+  let stuffed = 0;
+  while (sendParcel(a.pair.ours, Buffer.alloc(60_000), [])) stuffed += 1;
+  from.give(...members.filter((_, at) => at === 2));
+  router.onMessage(from, { type: "parcels", count: 1 });
+  a.clients = 10;
+  from.give(...members.filter((_, at) => at > 2));
+  router.onSocketEnd(from, from.pair.ours, from.pair.theirs);
+  expect(b.adopts).toBe(0);
+  const first = [receiveParcel(a.pair.theirs, buffer), receiveParcel(a.pair.theirs, buffer)];
+  for (const parcel of first) for (const fd of parcel!.fds) closeFd(fd);
+  for (let count = 0; count < stuffed; count += 1) receiveParcel(a.pair.theirs, buffer);
+  while (a.adopts + b.adopts < 6) await Bun.sleep(1);
+  expect([a.take(), b.adopts]).toEqual([members.filter((_, at) => at >= 2), 0]);
+});
