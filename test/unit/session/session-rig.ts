@@ -12,6 +12,8 @@ import type {
   Lease,
   ReplySink,
   Route,
+  SubscriberConnection,
+  SubscriberEvents,
   Upstream,
   UpstreamConnection,
 } from "../../../src/api/upstream.ts";
@@ -275,6 +277,9 @@ export function createRig(
     lend?: Lend;
     /** What becomes of a connection that moved along. */
     adopt?: (upstream: Upstream, fd: number, variant: number) => Lease;
+    /** Absent: nobody subscribes. */
+    subscriber?: (upstream: Upstream, events: SubscriberEvents) => SubscriberConnection;
+    timeoutMs?: number;
     /** What moved along with `state`. */
     descriptors?: readonly number[];
     /** What a session before it had not written yet. */
@@ -304,8 +309,9 @@ export function createRig(
     adopt(this: Upstream, fd: number, variant: number) {
       return options.adopt!(this, fd, variant);
     },
-    subscriber: () => {
-      throw new Error("no subscriptions here");
+    subscriber(this: Upstream, _variant: number, events: SubscriberEvents) {
+      if (options.subscriber === undefined) throw new Error("no subscriptions here");
+      return options.subscriber(this, events);
     },
   }));
   const route: Route = {
@@ -352,7 +358,7 @@ export function createRig(
     scripts: new ScriptMemory(colleagues, turn),
     variants,
     hubs: new Hubs({
-      ...{ route, isScattered: false, timeoutMs: null, variants, turn, colleagues },
+      ...{ route, timeoutMs: options.timeoutMs ?? null, variants, turn, colleagues },
       ...{ nextId: nextClientId, countShared() {}, sharedElsewhere: () => 0 },
     }),
     directory: new ClientDirectory(colleagues),
