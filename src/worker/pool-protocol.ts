@@ -1,6 +1,7 @@
 /** What differs between pools of different protocols. */
 import type { PoolConfig } from "../api/config.ts";
 import type { UpstreamProtocol } from "../api/protocol.ts";
+import { closeFd } from "../os/fd.ts";
 import { createMemcacheBinaryUpstream } from "../protocol/memcache/binary/upstream-protocol.ts";
 import { createMemcacheTextUpstream } from "../protocol/memcache/text/upstream-protocol.ts";
 import { encodeError } from "../protocol/redis/encode.ts";
@@ -49,7 +50,10 @@ export function createPoolProtocol(
     variants,
     // memcached's own words, whatever the client was going to speak.
     tooManyClients: Buffer.from("ERROR Too many open connections\r\n"),
-    createFrontend: (session, saved) =>
-      new MemcacheFrontend(shared, session, saved as MemcacheClientState | undefined),
+    createFrontend: (session, saved, descriptors) => {
+      // None, unless the pool's protocol was another.
+      for (const fd of descriptors) closeFd(fd);
+      return new MemcacheFrontend(shared, session, saved as MemcacheClientState | undefined);
+    },
   };
 }

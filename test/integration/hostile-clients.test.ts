@@ -6,9 +6,11 @@
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import fc from "fast-check";
+import { FAMILIES } from "../support/command-templates.ts";
 import { freePort } from "../support/free-port.ts";
 import { type ProxyProcess, redisPool, startProxy } from "../support/proxy-process.ts";
-import { anyStep } from "../support/random-commands.ts";
+import { odd, type Step, stepOf, TAGS } from "../support/random-commands.ts";
+import { silenced, subscribed, transaction } from "../support/random-scripts.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { RespClient } from "../support/resp-client.ts";
 import { tracked } from "../support/tracked.ts";
@@ -50,14 +52,30 @@ const inHeader = fc.record({
   ),
 });
 
+/** What would take away what others have just written. */
+const WIPES = ["keyspace", "swaps"];
+const families = FAMILIES.filter((family) => !WIPES.includes(family));
+
+/** Single commands, transactions, subscriptions: all that a connection can be told. */
+const sound: fc.Arbitrary<Step[]> = fc.oneof(
+  { weight: 8, arbitrary: stepOf(families, TAGS).map((step): Step[] => [step]) },
+  { weight: 1, arbitrary: odd.map((step): Step[] => [step]) },
+  { weight: 2, arbitrary: transaction("tagged", TAGS) },
+  { weight: 1, arbitrary: silenced(TAGS) },
+  { weight: 1, arbitrary: subscribed() },
+);
+
 /** A sound script with some bytes replaced, inserted or removed. */
 const broken = fc
   .tuple(
-    fc.array(anyStep, { minLength: 1, maxLength: 8 }),
+    fc.array(sound, { minLength: 1, maxLength: 6 }),
     fc.array(fc.oneof(anywhere, inHeader), { minLength: 1, maxLength: 3 }),
   )
-  .map(([steps, edits]) => {
-    let script = steps.map((step) => step.request).join("");
+  .map(([blocks, edits]) => {
+    let script = blocks
+      .flat()
+      .map((step) => step.request)
+      .join("");
     for (const { at, isHeader, remove, insert } of edits) {
       const start = at % (script.length + 1);
       const offset = start + (isHeader ? script.substring(start).search(/[*$]/) + 1 : 0);
@@ -66,22 +84,73 @@ const broken = fc
     return script;
   });
 
+/** Clients that do nothing wrong, each in another state, and what they must receive in every round. */
+class Innocents {
+  // On both servers, and none that a script may touch.
+  static readonly #keys = ["innocent{red}", "innocent{blue}", "innocent{green}", "innocent{gold}"];
+  #round = 0;
+  readonly #plain: RespClient;
+  readonly #counting: RespClient;
+  readonly #waiting: RespClient;
+  readonly #listening: RespClient;
+
+  private constructor([plain, counting, waiting, listening]: readonly RespClient[]) {
+    if (!(plain && counting && waiting && listening)) throw new Error("four clients");
+    this.#plain = plain;
+    this.#counting = counting;
+    this.#waiting = waiting;
+    this.#listening = listening;
+  }
+
+  static async gather(): Promise<Innocents> {
+    const clients = await Promise.all(
+      Array.from({ length: 4 }, () => RespClient.connect(endpoint)),
+    );
+    const innocents = new Innocents(clients);
+    await innocents.#listening.ask("SUBSCRIBE", "innocent");
+    return innocents;
+  }
+
+  async askedAgain(): Promise<void> {
+    this.#round += 1;
+    const round = `${this.#round}`;
+    const value = `$${round.length}\r\n${round}\r\n`;
+    this.#waiting.command(["BLPOP", "{blue}innocents", "0"]);
+    this.#counting.command(["MULTI"], ["INCR", "{red}innocents"], ["EXEC"]);
+    const pairs = Innocents.#keys.flatMap((key) => [key, round]);
+    this.#plain.command(["MSET", ...pairs], ["MGET", ...Innocents.#keys]);
+    expect((await this.#plain.replies(2)).map(String)).toEqual([
+      "+OK\r\n",
+      `*4\r\n${value.repeat(4)}`,
+    ]);
+    expect((await this.#counting.replies(3)).map(String)).toEqual([
+      "+OK\r\n",
+      "+QUEUED\r\n",
+      `*1\r\n:${round}\r\n`,
+    ]);
+    expect(await this.#plain.ask("RPUSH", "{blue}innocents", round)).toStartWith(":");
+    expect(`${await this.#waiting.reply()}`).toBe(`*2\r\n$15\r\n{blue}innocents\r\n${value}`);
+    expect(await this.#plain.ask("PUBLISH", "innocent", round)).toBe(":1\r\n");
+    const message = `*3\r\n$7\r\nmessage\r\n$8\r\ninnocent\r\n${value}`;
+    expect(`${await this.#listening.reply()}`).toBe(message);
+  }
+
+  close(): void {
+    for (const client of [this.#plain, this.#counting, this.#waiting, this.#listening]) {
+      client.close();
+    }
+  }
+}
+
 test("broken requests harm nobody else", async () => {
   console.log(`PROPERTY_SEED=${SEED}`);
   const workers = proxy.workerPids();
   expect(workers.length).toBe(1);
-  // One key on each server, and none that a script may touch.
-  const keys = ["innocent{1}", "innocent{2}", "innocent{3}", "innocent{4}"];
-  const innocent = await RespClient.connect(endpoint);
-  let round = 0;
+  const innocents = await Innocents.gather();
   const attack = tracked(async (script: string, isReset: boolean) => {
     const hostile = await RespClient.connect(endpoint);
     hostile.send(script);
-    round += 1;
-    innocent.command(["MSET", ...keys.flatMap((key) => [key, `${round}`])], ["MGET", ...keys]);
-    const value = `$${`${round}`.length}\r\n${round}\r\n`;
-    const replies = (await innocent.replies(2)).map(String);
-    expect(replies).toEqual(["+OK\r\n", `*4\r\n${value.repeat(4)}`]);
+    await innocents.askedAgain();
     if (isReset) hostile.reset();
     else hostile.close();
   });
@@ -93,7 +162,7 @@ test("broken requests harm nobody else", async () => {
       : { numRuns: 100_000, interruptAfterTimeLimit: TIME_LIMIT_MS }),
   });
   await attack.settled();
-  innocent.close();
+  innocents.close();
   expect(proxy.workerPids()).toEqual(workers);
 }, 3_600_000);
 

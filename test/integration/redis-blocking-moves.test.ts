@@ -125,6 +125,53 @@ test("a blocked client that leaves after an upgrade takes nothing any more", asy
   expect(await exchange(servers[0]!, [["LRANGE", "q", "0", "-1"]])).toEqual([[Buffer.from("b")]]);
 });
 
+test("a client that watches and waits, on one server or on two, goes on with both", async () => {
+  const servers = await startServers(2);
+  const port = freePort();
+  const proxy = await startProxy({
+    config: redisPool({ listen: `${HOST}:${port}`, servers }),
+    args: ["--workers", "2"],
+  });
+  stops.push(() => proxy.stop());
+  const [here, there] = keysByServer(2, 3) as [string[], string[]];
+  const queues = [here[0]!, there[0]!];
+  const watching = [await clientAt(port), await clientAt(port)];
+  const waitAll = async (): Promise<void> => {
+    for (const [i, client] of watching.entries()) {
+      expect(await client.ask("WATCH", here[1]!)).toBe("+OK\r\n");
+      client.command(["BLPOP", queues[i]!, "0"]);
+    }
+    await untilBlocked(servers, 2);
+    expect((await mustRun<UpgradeResult>(proxy, "upgrade")).crew).toMatchObject({
+      left: 0,
+      lost: 0,
+    });
+    expect(await blockedOn(servers)).toBe(2);
+  };
+  const execute = async (): Promise<string[]> => {
+    const results: string[] = [];
+    for (const [i, client] of watching.entries()) {
+      await pushTo(servers, i, queues[i]!);
+      expect(`${await client.reply()}`).toContain(`for ${queues[i]}\r\n`);
+      client.command(["MULTI"], ["GET", here[2]!], ["EXEC"]);
+      results.push(`${(await client.replies(3))[2]}`);
+    }
+    return results;
+  };
+  await waitAll();
+  expect(await execute()).toEqual(["*1\r\n$-1\r\n", "*1\r\n$-1\r\n"]);
+  await waitAll();
+  await exchange(servers[0]!, [["SET", here[1]!, "changed"]]);
+  expect(await execute()).toEqual(["*-1\r\n", "*-1\r\n"]);
+  for (const client of watching) client.close();
+  // Nothing is left of what they had of their own.
+  const deadline = performance.now() + DEADLINE_MS;
+  while ((await connectionsOf(servers)).length > 4) {
+    if (performance.now() > deadline) throw new Error((await connectionsOf(servers)).join("\n"));
+    await Bun.sleep(5);
+  }
+});
+
 test("reloads: who waits on a server that stays waits on; who does not is told, and may go on", async () => {
   const servers = await startServers(3);
   const port = freePort();

@@ -4,6 +4,7 @@ import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePort } from "../support/free-port.ts";
 import {
+  keysByServer,
   type ProxyProcess,
   proxyCommand,
   redisPool,
@@ -15,7 +16,7 @@ import { RespClient } from "../support/resp-client.ts";
 import { type Endpoint, makeDirectory } from "../support/server-process.ts";
 import { stopAll, stops } from "../support/upgrade-rig.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 afterEach(stopAll);
 
 const HOST = "127.0.0.1";
@@ -155,6 +156,39 @@ describe("a server", () => {
     await untilBlocked(again, 1);
     await exchange(again, [["RPUSH", "q", "x"]]);
     expect(`${await clients[0].reply()}`).toContain("x\r\n");
+  });
+
+  test("that was ejected and is back has its keys again: who waits for them elsewhere is told", async () => {
+    const lines = [
+      "auto_eject_hosts: true",
+      "server_failure_limit: 1",
+      "server_retry_timeout: 300",
+    ];
+    const { servers, endpoint } = await start(2, { lines });
+    const [first, second] = servers as [RedisServer, RedisServer];
+    const [[staying = ""] = [], [moving = ""] = []] = keysByServer(2, 1);
+    const clients = [await clientAt(endpoint), await clientAt(endpoint)] as const;
+    clients[1].command(["BLPOP", moving, "0"]);
+    await untilBlocked(second, 1);
+    await second.stop();
+    expect(`${await clients[1].reply()}`).toStartWith("-ERR Connection reset by peer");
+    const deadline = performance.now() + DEADLINE_MS;
+    while (!(await clients[1].ask("LLEN", moving)).startsWith(":")) {
+      if (performance.now() > deadline) throw new Error("the server is never ejected");
+    }
+    clients[0].command(["BLPOP", staying, "0"]);
+    clients[1].command(["BLPOP", moving, "0"]);
+    await untilBlocked(first, 2);
+    const again = await startRedis({ port: second.port });
+    stops.push(() => again.stop());
+    expect(`${await clients[1].reply()}`).toStartWith("-UNBLOCKED the servers of this pool");
+    await untilBlocked(first, 1);
+    clients[1].command(["BLPOP", moving, "0"]);
+    await untilBlocked(again, 1);
+    await exchange(again, [["RPUSH", moving, "x"]]);
+    await exchange(first, [["RPUSH", staying, "y"]]);
+    expect(`${await clients[1].reply()}`).toContain("\nx\r\n");
+    expect(`${await clients[0].reply()}`).toContain("\ny\r\n");
   });
 
   test("is waited for longer than its pool's timeout", async () => {

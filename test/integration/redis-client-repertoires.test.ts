@@ -3,11 +3,11 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { Redis as IoRedis } from "ioredis";
 import { Redis as IoValkey } from "iovalkey";
+import { createClient } from "redis";
 import { type IoRedisClass, ioRedisParts } from "../clients/ioredis-repertoire.ts";
 import { nodeRedisParts } from "../clients/node-redis-repertoire.ts";
 import type { Part } from "../clients/repertoire.ts";
 import { freePort } from "../support/free-port.ts";
-import { isReady } from "../support/not-yet.ts";
 import { type ProxyProcess, redisPool, startProxy } from "../support/proxy-process.ts";
 import { exchange } from "../support/redis-exchange.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
@@ -87,12 +87,71 @@ const REPERTOIRES = {
 describe.each(Object.entries(REPERTOIRES))("%s", (_, parts) => {
   test.each(Object.entries(parts))(
     "%s",
-    async (name, part) => {
+    async (_, part) => {
       await play(part, servers[0]?.port ?? 0);
-      if (!isReady(`clients: ${name}`)) return;
       await play(part, ports.one);
       await play(part, ports.four);
     },
     120_000,
   );
+});
+
+describe("passwords", () => {
+  let guarded: RedisServer[] = [];
+  let guardedProxy: ProxyProcess | null = null;
+  const port = freePort();
+
+  beforeAll(async () => {
+    const args = ["--requirepass", "secret"];
+    guarded = await Promise.all(Array.from({ length: 4 }, () => startRedis({ args })));
+    const config = redisPool({ listen: `${HOST}:${port}`, servers: guarded });
+    guardedProxy = await startProxy({ config, args: ["--workers", "2"] });
+    const user = ["ACL", "SETUSER", "reader", "on", ">read", "~*", "+@read", "+@connection"];
+    for (const server of guarded) await exchange(server, [["AUTH", "secret"], user]);
+  });
+
+  afterAll(async () => {
+    await guardedProxy?.stop();
+    await Promise.all(guarded.map((server) => server.stop()));
+  });
+
+  /** Right and wrong passwords, and a user who may only read, straight and through the proxy. */
+  test.each(["straight", "through the proxy"])("ioredis, %s", async (where) => {
+    const target = where === "straight" ? (guarded[0]?.port ?? 0) : port;
+    const client = new IoRedis(target, HOST, { password: "secret" });
+    const reader = new IoRedis(target, HOST, { username: "reader", password: "read" });
+    const stranger = new IoRedis(target, HOST);
+    try {
+      expect(await client.set("k", "v")).toBe("OK");
+      expect(await reader.get("k")).toBe("v");
+      await expect(reader.set("k", "w")).rejects.toThrow("NOPERM");
+      await expect(stranger.get("k")).rejects.toThrow("NOAUTH");
+      expect(await client.multi().set("k", "x").get("k").exec()).toEqual([
+        [null, "OK"],
+        [null, "x"],
+      ]);
+    } finally {
+      for (const each of [client, reader, stranger]) each.disconnect();
+    }
+  });
+
+  test.each(["straight", "through the proxy"])("node-redis, %s", async (where) => {
+    const target = where === "straight" ? (guarded[0]?.port ?? 0) : port;
+    const connect = (credentials: string) =>
+      createClient({
+        url: `redis://${credentials}@${HOST}:${target}`,
+        socket: { reconnectStrategy: false },
+      }).on("error", () => {});
+    const client = await connect(":secret").connect();
+    const reader = await connect("reader:read").connect();
+    try {
+      expect(await client.set("k", "v")).toBe("OK");
+      expect(await reader.get("k")).toBe("v");
+      await expect(reader.set("k", "w")).rejects.toThrow("NOPERM");
+      await expect(connect(":wrong").connect()).rejects.toThrow("WRONGPASS");
+    } finally {
+      client.destroy();
+      reader.destroy();
+    }
+  });
 });

@@ -144,3 +144,32 @@ test("what the configuration says of password and database is nobody's to change
     await rig.stop();
   }
 });
+
+test("a database of the configuration's and users of the servers' go together", async () => {
+  const rig = await startIdentityRig({
+    args: ["--requirepass", "pw"],
+    lines: ["redis_db: 4", "auto_eject_hosts: true", "server_failure_limit: 1"],
+  });
+  try {
+    const stranger = await RespClient.connect(rig.endpoint);
+    const client = await RespClient.connect(rig.endpoint);
+    for (let i = 0; i < 5; i++) {
+      expect(await stranger.ask("GET", "k")).toBe("-NOAUTH Authentication required.\r\n");
+    }
+    expect(await client.ask("AUTH", "pw")).toBe("+OK\r\n");
+    expect(await client.ask("SET", "k", "v")).toBe("+OK\r\n");
+    expect(await client.ask("SELECT", "1")).toBe("-ERR DB index is out of range\r\n");
+    expect(await stranger.ask("HELLO", "3")).toStartWith("-NOAUTH HELLO ");
+    const replies = await exchange(rig.servers[0]!, [
+      ["AUTH", "pw"],
+      ["SELECT", "4"],
+      ["GET", "k"],
+    ]);
+    expect(`${replies[2]}`).toBe("v");
+    expect(rig.proxy.stderr()).not.toMatch(/trouble|ejected/);
+    stranger.close();
+    client.close();
+  } finally {
+    await rig.stop();
+  }
+});

@@ -51,6 +51,14 @@ const CLIENT = [
   ...["CLIENT REPLY", "CLIENT REPLY x", "CLIENT REPLY on", "CLIENT REPLY on x", "RESET x"],
 ];
 
+const SUBSCRIBED = [
+  ...["SUBSCRIBE a", "PSUBSCRIBE b*", "CLIENT INFO", "PING"],
+  ...["CLIENT KILL TYPE pubsub", "RESET", "CLIENT INFO", "SSUBSCRIBE s"],
+  ...["CLIENT INFO", "SELECT 1", "RESET", "CLIENT INFO", "!CLIENT REPLY OFF", "SUBSCRIBE c"],
+  ...["!PING", "CLIENT REPLY ON ; UNSUBSCRIBE c", "RESET", "CLIENT REPLY SKIP ; SUBSCRIBE d"],
+  ...["!UNSUBSCRIBE", "RESET", "CLIENT INFO"],
+];
+
 const SILENCE = [
   ...["CLIENT REPLY SKIP ; PING one ; PING two", "PING three"],
   ...["CLIENT REPLY SKIP ; CLIENT REPLY SKIP ; PING one ; PING two"],
@@ -79,7 +87,13 @@ describe("before one server", () => {
 
   afterAll(() => rig?.stop());
 
-  for (const [name, lines] of Object.entries({ DATABASES, GREETINGS, CLIENT, SILENCE })) {
+  for (const [name, lines] of Object.entries({
+    DATABASES,
+    GREETINGS,
+    CLIENT,
+    SUBSCRIBED,
+    SILENCE,
+  })) {
     test(`${name.toLowerCase()} in RESP2`, () => compare(rig, lines));
     test(`${name.toLowerCase()} in RESP3`, () => compare(rig, ["HELLO 3", ...lines]));
   }

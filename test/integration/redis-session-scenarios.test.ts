@@ -1,7 +1,6 @@
 /** What a connection remembers, and scripts that one client loads and others run: the same bytes for everyone. */
 import { afterAll, beforeAll, describe, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { isReady } from "../support/not-yet.ts";
 import { type ScenarioRig, startScenarioRig } from "../support/scenario-rig.ts";
 
 let rig: ScenarioRig;
@@ -246,15 +245,11 @@ const SCENARIOS: Readonly<Record<string, string>> = {
     b ends`,
 };
 
-/** Not the same through the proxy, see docs/redis.md: who shares the connection of a script that takes long waits for it. */
-const DIFFERENT: readonly string[] = ["who comes meanwhile is told"];
-
 describe("sessions", () => {
   test.each(Object.entries(SCENARIOS))(
     "%s",
-    async (name, scenario) => {
-      const isSame = !DIFFERENT.includes(name);
-      await rig.check(scenario, { isReady: isSame && isReady("session scenarios", name) });
+    async (_, scenario) => {
+      await rig.check(scenario);
     },
     60_000,
   );

@@ -1,6 +1,5 @@
 /** Publishers and subscribers, straight and through the proxy: everyone receives the same bytes. */
 import { afterAll, beforeAll, describe, test } from "bun:test";
-import { isReady } from "../support/not-yet.ts";
 import { type ScenarioRig, startScenarioRig } from "../support/scenario-rig.ts";
 
 let rig: ScenarioRig;
@@ -282,8 +281,8 @@ const SCENARIOS: Readonly<Record<string, string>> = {
 describe("subscriptions", () => {
   test.each(Object.entries(SCENARIOS))(
     "%s",
-    async (name, scenario) => {
-      await rig.check(scenario, { isReady: isReady("subscription scenarios", name) });
+    async (_, scenario) => {
+      await rig.check(scenario);
     },
     60_000,
   );

@@ -1,6 +1,5 @@
 /** Transactions of several clients, straight and through the proxy: everyone receives the same bytes. */
 import { afterAll, beforeAll, describe, test } from "bun:test";
-import { isReady } from "../support/not-yet.ts";
 import { type ScenarioRig, startScenarioRig } from "../support/scenario-rig.ts";
 
 let rig: ScenarioRig;
@@ -249,8 +248,8 @@ const SCENARIOS: Readonly<Record<string, string>> = {
 describe("transactions", () => {
   test.each(Object.entries(SCENARIOS))(
     "%s",
-    async (name, scenario) => {
-      await rig.check(scenario, { isReady: isReady("transaction scenarios", name) });
+    async (_, scenario) => {
+      await rig.check(scenario);
     },
     60_000,
   );

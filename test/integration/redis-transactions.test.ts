@@ -7,6 +7,7 @@ import { exchange } from "../support/redis-exchange.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { RespClient } from "../support/resp-client.ts";
 import { mustRun } from "../support/run-command.ts";
+import { stopProcess } from "../support/stop-process.ts";
 import { Crew, type TestWorker } from "../support/worker-process.ts";
 
 setDefaultTimeout(120_000);
@@ -94,7 +95,7 @@ describe("over two servers", () => {
   test("EXEC without a reply in time may have been executed, and that is told", async () => {
     const client = await connect();
     await talk(client, "MULTI", `SET ${A} v`);
-    process.kill(servers[0]!.pid, "SIGSTOP");
+    await stopProcess(servers[0]!.pid);
     const [reply] = await talk(client, "EXEC");
     process.kill(servers[0]!.pid, "SIGCONT");
     expect(reply).toContain("may or may not have been executed");

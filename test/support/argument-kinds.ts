@@ -132,6 +132,8 @@ const simple = {
   ),
   pattern: fc.constantFrom("*", "*1", "?", "{*}strings[12]", "[^a]*", "\\*", "", "{red}*", "**1*"),
   script: fc.constantFrom(...SCRIPTS),
+  /** The same with other hashes. */
+  queued: fc.constantFrom(...SCRIPTS).map((script) => `${script} --`),
   pure: fc.constantFrom(...PURE),
   broken: fc.constantFrom(...BROKEN),
   sha: fc.constantFrom(...SCRIPTS, ...PURE.filter((_, at) => at < 4)).map(sha1),

@@ -68,6 +68,8 @@ XAUTOCLAIM key group consumer 0 0 JUSTID | XAUTOCLAIM key group consumer 0 0 COU
   scripts: `
 EVAL script 1 key value | EVAL script 2 same same value | EVAL_RO script 1 key value | EVAL pure 1 key value | EVAL script -1 key | EVAL script 9 key
 EVALSHA 0000000000000000000000000000000000000000 1 key | EVALSHA bad 1 key`,
+  "queued scripts":
+    "EVAL queued 1 key value | EVAL queued 2 same same value | EVAL_RO queued 1 key value",
   "script hashes":
     "EVALSHA_RO sha 1 key value | EVALSHA sha 1 key value | EVALSHA sha 2 same same value | EVALSHA SHA 1 key",
   "keyless scripts": `

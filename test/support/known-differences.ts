@@ -14,6 +14,11 @@
  * While a script takes too long, Redis answers others `-BUSY …` at once. Through the proxy a request that shares the
  * script's connection waits until the script ends; no scenario asks for BUSY.
  *
+ * Over several servers a script that only a transaction has run, by EVAL, is not known on the others: in transactions
+ * EVAL has scripts that nothing asks for by their hashes.
+ *
+ * A request of more than a million arguments is a protocol error at once, not when its first argument is wrong.
+ *
  * Left out of random scripts, because nothing could be compared: SPOP, SRANDMEMBER, HRANDFIELD and ZRANDMEMBER of
  * fewer members than there are, DUMP, ACL GENPASS, XADD with a time as its id, CLIENT LIST and INFO.
  */

@@ -1,7 +1,6 @@
 /** Plays a random script over one connection and returns the bytes of every reply, step by step. */
 import { cut, sendInPieces } from "./chunked-client.ts";
 import { isRefusedAnyway, isRefusedEarlier, isSameReply } from "./known-differences.ts";
-import { isReady } from "./not-yet.ts";
 import { encode, isScan, type Step } from "./random-commands.ts";
 import type { Script } from "./random-scripts.ts";
 import { RespClient, replyEnd, show } from "./resp-client.ts";
@@ -12,7 +11,7 @@ const DEADLINE_MS = 20_000;
 const SCAN_ROUNDS_MAX = 1_000;
 
 /** Ends whatever state the script left behind; one reply each. */
-const ENDING = isReady("reset") ? ["RESET"] : [];
+const ENDING = ["RESET"];
 /** A client that asked for no replies gets one to this. */
 const THE_END = "the end";
 

@@ -6,9 +6,8 @@
  */
 import fc from "fast-check";
 import { anyText, argumentsOf, type Surroundings } from "./argument-kinds.ts";
-import { type CommandFamily, FAMILIES, TEMPLATES } from "./command-templates.ts";
+import { type CommandFamily, TEMPLATES } from "./command-templates.ts";
 import { type Looseness, loosenessOf } from "./known-differences.ts";
-import { isReady } from "./not-yet.ts";
 
 export interface Step {
   /** What is sent. */
@@ -73,18 +72,6 @@ export function unknownCommand(): fc.Arbitrary<Step> {
     .tuple(fc.constantFrom("FOO", "GETT", "", "\xff\0", "get\r\n", "S ET"), fc.array(anyText))
     .map(([name, args]) => command(name, ...args));
 }
-
-/** Any request whose keys may be anywhere; no transactions and the like. */
-export const anyStep: fc.Arbitrary<Step> = fc.oneof(
-  {
-    weight: 14,
-    arbitrary: stepOf(
-      FAMILIES.filter((family) => isReady(family)),
-      TAGS,
-    ),
-  },
-  { weight: 1, arbitrary: odd },
-);
 
 /** For each template of these families a few steps, always the same ones. */
 export function everyTemplate(

@@ -5,7 +5,6 @@
 import fc from "fast-check";
 import { type CommandFamily, FAMILIES } from "./command-templates.ts";
 import type { Looseness } from "./known-differences.ts";
-import { isReady } from "./not-yet.ts";
 import {
   command,
   odd,
@@ -35,7 +34,7 @@ const EVERYWHERE: readonly CommandFamily[] = [
 /**
  * - tagged: all keys of the script have one tag, so that they are on one server
  * - anywhere: many tags, for a pool of one server: whatever Redis can do
- * - spread: many tags over many servers: no transactions across them
+ * - spread: many tags over many servers; each transaction keeps to one of them
  */
 export type Spread = "tagged" | "anywhere" | "spread";
 
@@ -52,11 +51,9 @@ export const anyScript: fc.Arbitrary<Script> = fc
   .constantFrom<Spread>("tagged", "anywhere", "spread")
   .chain((spread) => tagsOf(spread).chain((tags) => scriptWith(spread, tags)));
 
-/** The families of single commands that a script may have, of those that are ready. */
+/** The families of single commands that a script may have. */
 export function familiesOf(spread: Spread): CommandFamily[] {
-  return FAMILIES.filter(
-    (family) => isReady(family) && (spread !== "spread" || family !== "watching"),
-  );
+  return FAMILIES.filter((family) => spread !== "spread" || family !== "watching");
 }
 
 function tagsOf(spread: Spread): fc.Arbitrary<string[]> {
@@ -79,17 +76,14 @@ function scriptWith(spread: Spread, tags: readonly string[]): fc.Arbitrary<Scrip
 
 function blockOf(spread: Spread, tags: readonly string[]): fc.Arbitrary<Step[]> {
   const single = stepOf(familiesOf(spread), tags);
-  const blocks = [
-    { family: "strings", weight: 20, arbitrary: single.map((step) => [step]) },
-    { family: "strings", weight: 1, arbitrary: odd.map((step) => [step]) },
-    { family: "reply switches", weight: 1, arbitrary: silenced(tags) },
-    { family: "subscribing", weight: 1, arbitrary: subscribed() },
-  ];
-  if (spread !== "spread") {
-    blocks.push({ family: "transactions", weight: 5, arbitrary: transaction(spread, tags) });
-    blocks.push({ family: "transactions", weight: 1, arbitrary: stray });
-  }
-  return fc.oneof(...blocks.filter(({ family }) => isReady(family)));
+  return fc.oneof(
+    { weight: 20, arbitrary: single.map((step) => [step]) },
+    { weight: 1, arbitrary: odd.map((step) => [step]) },
+    { weight: 1, arbitrary: silenced(tags) },
+    { weight: 1, arbitrary: subscribed() },
+    { weight: 5, arbitrary: transaction(spread, tags) },
+    { weight: 1, arbitrary: stray },
+  );
 }
 
 /** What belongs in a transaction where there is none. */
@@ -98,20 +92,21 @@ const stray: fc.Arbitrary<Step[]> = fc
   .map((words) => [command(...words.split(" "))]);
 
 /** MULTI, commands right and wrong, EXEC or DISCARD; often WATCH before. */
-function transaction(spread: Spread, tags: readonly string[]): fc.Arbitrary<Step[]> {
+export function transaction(spread: Spread, tags: readonly string[]): fc.Arbitrary<Step[]> {
   const one = fc.constantFrom(...tags).map((tag) => [tag]);
   // Over one server all tags will do, over many those of a transaction must be one.
   const chosen = spread === "anywhere" ? fc.constantFrom([...tags], [...tags]) : one;
   return chosen.chain((own) => {
-    const families = [...KEYED, "connection", "select", "other databases", "client names"] as const;
+    // See known-differences.ts for scripts.
+    const keyed = KEYED.map((family) =>
+      family === "scripts" && spread !== "anywhere" ? "queued scripts" : family,
+    );
+    const families = [...keyed, "connection", "select", "other databases", "client names"] as const;
     const more = spread === "anywhere" ? EVERYWHERE : [];
     const inner = fc.oneof(
       {
         weight: 20,
-        arbitrary: stepOf(
-          [...families, ...more].filter((family) => isReady(family)),
-          own,
-        ),
+        arbitrary: stepOf([...families, ...more], own),
       },
       { weight: 1, arbitrary: fc.constantFrom(command("MULTI"), command("UNWATCH")) },
       { weight: 1, arbitrary: stepOf(["watching"], own) },
@@ -140,7 +135,7 @@ function transaction(spread: Spread, tags: readonly string[]): fc.Arbitrary<Step
 }
 
 /** Commands whose replies the client does not want. */
-function silenced(tags: readonly string[]): fc.Arbitrary<Step[]> {
+export function silenced(tags: readonly string[]): fc.Arbitrary<Step[]> {
   const quiet = stepOf(KEYED, tags).map((step): Step => ({ ...step, replies: 0 }));
   const reply = (word: string, replies: number): Step => ({
     ...command("CLIENT", "REPLY", word),
@@ -157,7 +152,7 @@ function silenced(tags: readonly string[]): fc.Arbitrary<Step[]> {
 }
 
 /** Subscriptions, what may be said meanwhile, and their end. */
-function subscribed(): fc.Arbitrary<Step[]> {
+export function subscribed(): fc.Arbitrary<Step[]> {
   const names = fc.uniqueArray(fc.constantFrom("n", "m", "\xff\r\n", ""), { minLength: 1 });
   const each = (name: string, channels: readonly string[]): Step => ({
     ...command(name, ...channels),

@@ -1,7 +1,8 @@
-/** Asks servers what only they can say: whether they let a client be who it wants to be. */
-import type { Failure, Lease, ReplySink } from "../../api/upstream.ts";
+/** Asks servers what only they can say: whether they let a client be who it wants to be, or do what it wants to. */
+import type { Failure, ReplySink, Upstream } from "../../api/upstream.ts";
 import { copyOf } from "../../base/copy-of.ts";
-import { encodeRequest } from "../../protocol/redis/encode.ts";
+import { UNAUTHENTICATED_BULK_BYTES_MAX } from "../../base/limits.ts";
+import { encodeError, encodeRequest } from "../../protocol/redis/encode.ts";
 import { anyServer, serversFor } from "./any-server.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
 import { VARIANT_FOR_AUTH } from "./variant-table.ts";
@@ -11,29 +12,71 @@ const NOBODY: Failure = {
   wasSent: false,
   text: "Connection refused (all servers of the pool are ejected, or have lent all connections that they may)",
 };
-
 const BUSY: Failure = {
   kind: "timeout",
   wasSent: false,
   text: "too much is waiting for the server that should say whether this is permitted",
 };
+const WRONG_PASSWORD: Buffer = encodeError(
+  "WRONGPASS invalid username-password pair or user is disabled.",
+);
 
-/** Whether a server agrees to connections of kind `variant`: null, or why not; "handshake" when it refused. */
+/**
+ * Whether a server agrees to connections of kind `variant`: null, or why not; "handshake" when it refused. However many want
+ * to know, one server at a time is asked. `done` may be called after the client has gone.
+ */
 export function prove(
   client: RedisFrontend,
   variant: number,
   done: (failure: Failure | null) => void,
 ): void {
-  withLease(client, variant, done, (lease) => {
-    lease.release(true);
-    done(null);
+  const { variants } = client.pool;
+  const { proofs } = variants;
+  const waiting = proofs.get(variant);
+  if (waiting !== undefined) {
+    waiting.push(done);
+    return;
+  }
+  const all = [done];
+  proofs.set(variant, all);
+  const { lane } = client.session;
+  proveWithOne(serversFor(client), lane, variant, NOBODY, (failure) => {
+    proofs.delete(variant);
+    if (failure === null) variants.prove(variant);
+    for (const each of all) each(failure);
+  });
+}
+
+/** Tries `servers`, first to last, until one can be reached. */
+function proveWithOne(
+  [upstream, ...others]: readonly Upstream[],
+  lane: number,
+  variant: number,
+  last: Failure,
+  done: (failure: Failure | null) => void,
+): void {
+  if (upstream === undefined) {
+    done(last);
+    return;
+  }
+  // A server that is known to be down is not called by every client anew.
+  const { refusal } = upstream.connection(lane, 0);
+  const lease = refusal === null ? upstream.lease(variant) : null;
+  if (lease === null) {
+    proveWithOne(others, lane, variant, refusal ?? last, done);
+    return;
+  }
+  lease.whenReady((failure) => {
+    if (failure === null) lease.release(true);
+    if (failure === null || failure.kind === "handshake") done(failure);
+    else proveWithOne(others, lane, variant, failure, done);
   });
 }
 
 /**
  * Whether a server knows this user and password, as bytes; user null: the form of AUTH that names nobody. Asked each time:
- * what was true a moment ago need not be any more.
- * @param done gets the server's reply, or why there is none
+ * what was true a moment ago need not be any more. `done` gets the server's reply, or why there is none; maybe after the
+ * client has gone.
  */
 export function askPassword(
   client: RedisFrontend,
@@ -42,16 +85,34 @@ export function askPassword(
   done: (answer: Buffer | Failure) => void,
 ): void {
   const words = user === null ? [password] : [user, password];
-  const request = encodeRequest("AUTH", ...words);
-  withLease(client, VARIANT_FOR_AUTH, done, (lease) => {
-    client.leases.add(lease);
-    const sink = new SingleReply((answer) => {
-      client.leases.delete(lease);
-      lease.release(Buffer.isBuffer(answer));
-      done(answer);
-    });
-    lease.send(request, 0, request.length, sink, 0, 1);
+  // A server closes the connection on those who come with more than this before they are known; nobody's password is so long.
+  if (words.some(({ length }) => length > UNAUTHENTICATED_BULK_BYTES_MAX)) done(WRONG_PASSWORD);
+  else
+    askOne(serversFor(client), client.session.lane, encodeRequest("AUTH", ...words), NOBODY, done);
+}
+
+function askOne(
+  [upstream, ...others]: readonly Upstream[],
+  lane: number,
+  request: Buffer,
+  last: Failure,
+  done: (answer: Buffer | Failure) => void,
+): void {
+  if (upstream === undefined) {
+    done(last);
+    return;
+  }
+  const connection = upstream.connection(lane, VARIANT_FOR_AUTH);
+  const { refusal } = connection;
+  if (refusal !== null || connection.isFull) {
+    askOne(others, lane, request, refusal ?? BUSY, done);
+    return;
+  }
+  const sink = new SingleReply((answer) => {
+    if (Buffer.isBuffer(answer) || answer.wasSent) done(answer);
+    else askOne(others, lane, request, answer, done);
   });
+  connection.send(request, 0, request.length, sink, 0, 1);
 }
 
 /**
@@ -97,41 +158,4 @@ export class SingleReply implements ReplySink {
   onFailure(_token: number, _count: number, failure: Failure): void {
     this.done(failure);
   }
-}
-
-/** Finds a server that can be reached, and lends a connection to it. A lease that `onReady` gets is its to release. */
-function withLease(
-  client: RedisFrontend,
-  variant: number,
-  onFailure: (failure: Failure) => void,
-  onReady: (lease: Lease) => void,
-): void {
-  const servers = serversFor(client);
-  let last = NOBODY;
-  const tryNext = (): void => {
-    const upstream = servers.shift();
-    if (upstream === undefined) {
-      onFailure(last);
-      return;
-    }
-    // A server that is known to be down is not called by every client anew.
-    const { refusal } = upstream.connection(client.session.lane, 0);
-    const lease = refusal === null ? upstream.lease(variant) : null;
-    if (lease === null) {
-      last = refusal ?? last;
-      tryNext();
-      return;
-    }
-    client.leases.add(lease);
-    lease.whenReady((failure) => {
-      client.leases.delete(lease);
-      if (failure === null) onReady(lease);
-      else if (failure.kind === "handshake") onFailure(failure);
-      else {
-        last = failure;
-        tryNext();
-      }
-    });
-  };
-  tryNext();
 }

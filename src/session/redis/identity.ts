@@ -33,7 +33,7 @@ export function become(client: RedisFrontend, change: Partial<Variant>, done: Do
     done(fault);
   };
   const agreed = (failure: Failure | null): void => {
-    if (failure === null) variants.prove(variant);
+    if (!client.session.isOpen) return;
     // As long as no server says no, RESP3 is what all of them are expected to speak.
     const isGuess = failure !== null && failure.kind !== "handshake" && isVersionOnly(change);
     if (failure !== null && !isGuess) finish(client.failureReply(failure));
@@ -62,6 +62,7 @@ export function authenticate(
     return;
   }
   askPassword(client, user, password, (answer) => {
+    if (!client.session.isOpen) return;
     if (!Buffer.isBuffer(answer)) done(client.failureReply(answer));
     else if (answer[0] === MINUS) done(answer);
     else {

@@ -4,7 +4,9 @@
  * Numbers are given out on demand and counted: a client holds the one it uses. A number that nobody holds any more is kept a
  * while for the next client like that; then its connections are closed, and it comes to stand for something else.
  */
+
 import type { UpstreamProtocol } from "../../api/protocol.ts";
+import type { Failure } from "../../api/upstream.ts";
 import { VARIANT_IDLE_MS, VARIANTS_MAX } from "../../base/limits.ts";
 import type { RespVersion } from "../../protocol/redis/encode.ts";
 import { createRedisUpstream } from "../../protocol/redis/upstream-protocol.ts";
@@ -42,6 +44,8 @@ export class VariantTable {
   /** Not 0: all clients are in this database, and see it as 0. */
   readonly fixedDatabase: number;
 
+  /** Who waits for a server to say whether it agrees to a number; such numbers are not freed. */
+  readonly proofs: Map<number, ((failure: Failure | null) => void)[]> = new Map();
   /** Of who gives no password. */
   readonly access: ServerAccess = new ServerAccess();
 
@@ -59,7 +63,10 @@ export class VariantTable {
     this.fixedDatabase = fixedDatabase;
     this.addOwn(2);
     this.addOwn(3);
-    this.protocols[VARIANT_FOR_AUTH] = createRedisUpstream(ANYBODY, true);
+    this.protocols[VARIANT_FOR_AUTH] = {
+      ...createRedisUpstream(ANYBODY, true),
+      idleMs: VARIANT_IDLE_MS,
+    };
   }
 
   /** The number of `variant`, held until `release`; -1: there are too many already. */
@@ -96,7 +103,7 @@ export class VariantTable {
     for (const entry of this.unused) {
       if (entry.unusedSinceMs < 0) entry.unusedSinceMs = nowMs;
       const mayStay = entry.isProven && nowMs - entry.unusedSinceMs < VARIANT_IDLE_MS;
-      if (mayStay || !forget(entry.number)) continue;
+      if (mayStay || this.proofs.has(entry.number) || !forget(entry.number)) continue;
       this.unused.delete(entry);
       this.byKey.delete(entry.key);
       this.free.push(entry.number);

@@ -6,6 +6,7 @@ export type ClientType = "normal" | "pubsub" | "master" | "replica";
 export function clientLine(client: RedisFrontend): string {
   const { state, session, transaction, lastCommand } = client;
   const { nowMs } = client.pool.turn;
+  const topics = client.subscriber?.topics;
   const unsent = session.out.size;
   const fields = {
     id: state.id,
@@ -17,7 +18,9 @@ export function clientLine(client: RedisFrontend): string {
     idle: seconds(nowMs - client.lastRequestMs),
     flags: flagsOf(client),
     db: state.database,
-    ...{ sub: 0, psub: 0, ssub: 0 },
+    sub: topics?.channel.size ?? 0,
+    psub: topics?.pattern.size ?? 0,
+    ssub: topics?.shard.size ?? 0,
     multi: transaction?.queued ?? -1,
     ...{ qbuf: 0, "qbuf-free": 0, "argv-mem": 0, "multi-mem": 0, rbs: 0, rbp: 0, obl: 0, oll: 0 },
     omem: unsent,
@@ -46,8 +49,8 @@ export function userOf({ state }: RedisFrontend): string {
   return state.user ?? "default";
 }
 
-export function typeOf(_client: RedisFrontend): ClientType {
-  return "normal";
+export function typeOf({ subscriber }: RedisFrontend): ClientType {
+  return subscriber !== null && subscriber.total > 0 ? "pubsub" : "normal";
 }
 
 function flagsOf(client: RedisFrontend): string {

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Failure } from "../../../../src/api/upstream.ts";
+import { prove } from "../../../../src/session/redis/ask-servers.ts";
+import type { RedisFrontend } from "../../../../src/session/redis/redis-frontend.ts";
 import { createRig, type Rig } from "../session-rig.ts";
 import { FakeLease } from "./transaction-rig.ts";
 
@@ -9,6 +11,7 @@ const REFUSED: Failure = {
   text: "server s0 refused SELECT 9",
   reply: Buffer.from("-ERR DB index is out of range\r\n"),
 };
+const OWN = { version: 2, database: 0, user: null, password: null } as const;
 const AWAY: Failure = { kind: "refused", wasSent: false, text: "away" };
 
 /** Stands, or does not, when the test says so. */
@@ -112,43 +115,63 @@ describe("SELECT", () => {
 
   test("a client that leaves meanwhile leaves nothing behind", async () => {
     const rig = createIdentityRig();
+    const { variants } = rig.pool;
     rig.ask("SELECT", "1");
     const { variant } = rig.leases[0]!;
     rig.session.close();
-    expect(rig.leases[0]!.fate).toBe("unclean");
-    // Its number is free for others then: the next client that wants something else gets it.
-    rig.pool.variants.sweep(1, () => true);
-    const other = { version: 2, database: 2, user: null, password: null } as const;
-    expect(rig.pool.variants.hold(other)).toBe(variant);
+    // Not before the server has said something may the number stand for anything else.
+    variants.sweep(1, () => true);
+    expect(variants.hold({ ...OWN, database: 2 })).not.toBe(variant);
+    rig.leases[0]!.fate = "lost";
+    rig.leases[0]!.isReady(REFUSED);
+    variants.sweep(2, () => true);
+    expect(variants.hold({ ...OWN, database: 3 })).toBe(variant);
+  });
+
+  test("however many want the same, one server at a time is asked", async () => {
+    const rig = createIdentityRig();
+    const { variants } = rig.pool;
+    rig.ask("SELECT", "1");
+    let told = 0;
+    const client = { pool: rig.pool, session: rig.session } as RedisFrontend;
+    for (let i = 0; i < 9; i++) prove(client, rig.leases[0]!.variant, () => told++);
+    expect(rig.leases.length).toBe(1);
+    rig.leases[0]!.isReady(null);
+    expect(told).toBe(9);
+    expect(variants.isProven(rig.leases[0]!.variant)).toBe(true);
+    expect(await rig.heard()).toBe("+OK\r\n");
   });
 });
 
 describe("AUTH", () => {
-  test("asks a server each time, over connections for nothing else", async () => {
-    const rig = createIdentityRig();
-    for (let i = 0; i < 3; i++) {
-      rig.ask("AUTH", "bob", "pw");
-      await rig.turn();
-      const lease = rig.leases[i]!;
-      lease.isReady(null);
-      expect(lease.requests).toEqual([["AUTH", "bob", "pw"]]);
-      lease.answer();
-      await rig.turn();
-      expect(lease.fate).toBe("clean");
-    }
-    expect(new Set(rig.leases.map(({ variant }) => variant)).size).toBe(1);
-    expect(await rig.heard()).toBe("+OK\r\n".repeat(3));
+  test("asks a server each time, and asks the next when it is away", async () => {
+    const rig = createIdentityRig({ answerOf: () => "+OK\r\n" });
+    for (let i = 0; i < 3; i++) rig.ask("AUTH", "bob", "pw");
+    await rig.settle();
+    rig.connections[0]!.refusal = AWAY;
+    rig.ask("AUTH", "bob", "pw");
+    await rig.settle();
+    expect(rig.stream.output).toBe("+OK\r\n".repeat(4));
+    const asked = rig.connections.map(({ requests }) => requests.length);
+    expect(asked).toEqual([3, 1]);
   });
 
   test("a reply that never comes is an error, and lets nobody in", async () => {
-    const rig = createIdentityRig({ needsPassword: true });
+    const rig = createIdentityRig({ needsPassword: true, answerOf: () => null });
     rig.ask("AUTH", "pw");
-    rig.leases[0]!.isReady(null);
-    rig.leases[0]!.expire();
+    rig.connections[0]!.answer();
     rig.ask("GET", "v0");
-    expect(await rig.heard()).toBe("-ERR too late\r\n-NOAUTH Authentication required.\r\n");
-    expect(rig.leases[0]!.fate).toBe("unclean");
-    expect(rig.connections[0]!.requests.length).toBe(0);
+    await rig.settle();
+    expect(rig.stream.output).toBe("-ERR lost 0\r\n-NOAUTH Authentication required.\r\n");
+    expect(rig.connections.flatMap(({ requests }) => requests)).toEqual([["AUTH", "pw"]]);
+  });
+
+  test("what is longer than a server reads from a stranger is nobody's password", async () => {
+    const rig = createIdentityRig({ answerOf: () => "+OK\r\n" });
+    rig.ask("AUTH", "p".repeat(16 * 1024 + 1));
+    await rig.settle();
+    expect(rig.stream.output).toStartWith("-WRONGPASS ");
+    expect(rig.connections[0]!.requests).toEqual([]);
   });
 });
 
