@@ -204,7 +204,7 @@ test.each([false, true])(
         for (const act of acts) await world.act(act);
         await world.end();
       }),
-      { numRuns: 150 },
+      { numRuns: 1000 },
     );
   },
   60_000,
