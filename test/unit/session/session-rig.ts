@@ -21,14 +21,14 @@ import { Turn, type Wakeable } from "../../../src/base/turn.ts";
 import { CommandTable } from "../../../src/protocol/redis/command-table.ts";
 import { RequestScanner } from "../../../src/protocol/redis/request-scanner.ts";
 import { RequestView } from "../../../src/protocol/redis/request-view.ts";
-import { ClientDirectory } from "../../../src/session/redis/client-directory.ts";
 import type { SavedRedisClient } from "../../../src/session/redis/client-state.ts";
+import { VariantTable } from "../../../src/session/redis/identity/variant-table.ts";
 import { CommandLearner } from "../../../src/session/redis/learn-commands.ts";
+import { ClientDirectory } from "../../../src/session/redis/local/client-directory.ts";
 import { Hubs } from "../../../src/session/redis/pubsub/hubs.ts";
 import { RedisFrontend } from "../../../src/session/redis/redis-frontend.ts";
 import type { RedisPool } from "../../../src/session/redis/redis-pool.ts";
-import { ScriptMemory } from "../../../src/session/redis/scripts-memory.ts";
-import { VariantTable } from "../../../src/session/redis/variant-table.ts";
+import { ScriptMemory } from "../../../src/session/redis/scripts/memory.ts";
 import { Session } from "../../../src/session/session.ts";
 import { noColleagues } from "../../support/colleagues.ts";
 
