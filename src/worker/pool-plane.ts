@@ -102,7 +102,6 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
     this.variants = new VariantTable(pool.redisAuth, pool.redisDb);
     this.hubs = new Hubs({
       route: this.route,
-      isScattered: pool.distribution === "random",
       variants: this.variants,
       timeoutMs: pool.timeoutMs,
       turn: options.turn,

@@ -14,7 +14,6 @@ import { type SavedSubscriptions, type ServerUser, Subscriber } from "./subscrib
 
 export interface HubsOptions {
   readonly route: Route;
-  readonly isScattered: boolean;
   readonly timeoutMs: number | null;
   readonly variants: VariantTable;
   readonly turn: Turn;
