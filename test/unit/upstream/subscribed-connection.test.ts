@@ -130,6 +130,19 @@ test("what makes no sense ends the connection", () => {
   expect(heard).toEqual(["up", MESSAGE, "down: garbage"]);
 });
 
+test("a server that was silent must answer before it is used again", () => {
+  const { connection, attempts, timers, heard } = create();
+  connection.open();
+  attempts[0]!.opens();
+  connection.giveUp(30_000);
+  expect([heard.splice(0), connection.refusal?.kind]).toEqual([["up", "down: timeout"], "timeout"]);
+  timers.at(-1)!.callback();
+  const socket = attempts[1]!.opens();
+  expect([heard.splice(0), connection.refusal?.kind]).toEqual([[], "timeout"]);
+  socket.says("+PONG\r\n");
+  expect([heard, connection.refusal]).toEqual([["up"], null]);
+});
+
 test("nothing more is heard once the one who hears has ended it", () => {
   const { connection, attempts, heard } = create({ onMessage: () => connection.discard() });
   connection.open();

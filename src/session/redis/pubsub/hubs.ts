@@ -29,7 +29,7 @@ export interface HubsOptions {
 
 interface Arrival {
   readonly links: LeftLink[];
-  /** -1: not known yet. */
+  /** Since when nothing has come; -1: not known yet. */
   sinceMs: number;
 }
 
@@ -63,7 +63,10 @@ export class Hubs {
   /** The client as another process left it; null: too many kinds of connections are in use. */
   restoreSubscriber(client: RedisFrontend, saved: SavedSubscriptions): Subscriber | null {
     const { hub: id, as } = saved;
-    const hub = this.hubs.get(id) ?? this.createHub(id, as, this.arrivals.get(id)?.links ?? null);
+    const arrival = this.arrivals.get(id);
+    // More may be coming.
+    if (arrival !== undefined) arrival.sinceMs = -1;
+    const hub = this.hubs.get(id) ?? this.createHub(id, as, arrival?.links ?? null);
     if (hub === null) return null;
     const subscriber = new Subscriber(client, hub);
     hub.restore(subscriber, saved);
