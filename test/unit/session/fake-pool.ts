@@ -4,12 +4,12 @@ import type { MgetErrors } from "../../../src/api/config.ts";
 import type { Route } from "../../../src/api/upstream.ts";
 import type { Turn } from "../../../src/base/turn.ts";
 import { CommandTable } from "../../../src/protocol/redis/command-table.ts";
-import { ClientDirectory } from "../../../src/session/redis/client-directory.ts";
+import { VariantTable } from "../../../src/session/redis/identity/variant-table.ts";
 import { CommandLearner } from "../../../src/session/redis/learn-commands.ts";
+import { ClientDirectory } from "../../../src/session/redis/local/client-directory.ts";
 import { Hubs } from "../../../src/session/redis/pubsub/hubs.ts";
 import type { RedisPool } from "../../../src/session/redis/redis-pool.ts";
-import { ScriptMemory } from "../../../src/session/redis/scripts-memory.ts";
-import { VariantTable } from "../../../src/session/redis/variant-table.ts";
+import { ScriptMemory } from "../../../src/session/redis/scripts/memory.ts";
 import { noColleagues } from "../../support/colleagues.ts";
 
 export interface PoolOptions {
