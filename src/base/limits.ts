@@ -88,7 +88,7 @@ export const PUBSUB_IDLE_MS = 30_000;
 export const SUBSCRIBE_NAMES_MAX = 1000;
 /** Names of channels in one question to the other workers. */
 export const CENSUS_BYTES_MAX: number = 256 * KIB;
-/** A worker that got subscriber connections waits so long for the clients that belong to them. */
+/** A worker that got subscriber connections waits so long for the next of the clients that belong to them. */
 export const PUBSUB_ARRIVAL_MS = 5000;
 
 /**

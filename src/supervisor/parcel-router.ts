@@ -53,6 +53,8 @@ export class ParcelRouter {
     string,
     { readonly target: ParcelWorker; readonly source: ParcelWorker }
   >();
+  /** Groups of which nothing comes any more, though some of it may be in our hands. */
+  readonly #ending = new Set<string>();
   /** Parcels that a worker was given and has not answered for. */
   readonly #owed = new Map<ParcelWorker, number>();
   #retry: Timer | undefined;
@@ -109,10 +111,10 @@ export class ParcelRouter {
   onSocketEnd(worker: ParcelWorker, ours: number, theirs: number): void {
     this.#sources.delete(worker);
     this.#direct.delete(worker);
-    for (const [group, { source }] of this.#groups)
-      if (source === worker) this.#groups.delete(group);
     for (const [source, target] of this.#direct) if (target === worker) this.#direct.delete(source);
     while (this.#receive(worker, ours)) {}
+    for (const [group, { source }] of this.#groups) if (source === worker) this.#ending.add(group);
+    for (const { source, group } of this.#waiting) if (source === worker) this.#ending.add(group);
     let untaken = 0;
     while (this.#receive(worker, theirs)) untaken += 1;
     const lost = (this.#owed.get(worker) ?? 0) - untaken;
@@ -132,9 +134,18 @@ export class ParcelRouter {
     do {
       this.#collect();
     } while (this.#deliver() && this.#sources.size > 0);
+    this.#forgetGroups();
     if (this.#waiting.length > 0) this.#retrySoon();
     if (!this.isIdle) return;
     for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #forgetGroups(): void {
+    for (const group of this.#ending) {
+      if (this.#waiting.some((parcel) => parcel.group === group)) continue;
+      this.#groups.delete(group);
+      this.#ending.delete(group);
+    }
   }
 
   #collect(): void {

@@ -66,7 +66,8 @@ export class SubscribedConnection extends Connection implements SubscriberConnec
 
   giveUp(silentMs: number): void {
     const failure = timedOut(this.owner.name, Math.round(silentMs));
-    this.lost(failure, failure);
+    // Refused until it has answered something.
+    this.takeDown(failure, failure);
     this.owner.onTrouble();
   }
 

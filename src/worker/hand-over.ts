@@ -29,6 +29,9 @@ export interface HandOverOptions {
 
 /** A session may become ready to move because of its own connection to a server, of which it hears nothing: look so often. */
 const LOOK_MS = 20;
+/** Who moves in a group is not kept for longer, as parts of the time-out: by a server, by another client. */
+const SERVERS_PART = 1 / 4;
+const CLIENTS_PART = 1 / 2;
 /** The supervisor takes parcels off the socket quickly; when it is full, try again after this. */
 const RETRY_MS = 2;
 
@@ -46,7 +49,7 @@ export class HandOver {
   private announced = 0;
   private isRetrying = false;
   private isDone = false;
-  private readonly cancelTimeout: () => void;
+  private readonly timeouts: (() => void)[] = [];
   private cancelLook: () => void = () => {};
 
   constructor(
@@ -61,11 +64,24 @@ export class HandOver {
         this.groups.set(session, move.id);
       }
     }
-    this.cancelTimeout = schedule(options.timeoutMs, () => this.finish());
+    this.after(1, () => this.finish());
+    this.after(SERVERS_PART, () => {
+      for (const move of new Set(this.moves.values())) {
+        move.forsakeServers();
+        this.beginIfReady(move);
+      }
+    });
+    this.after(CLIENTS_PART, () => {
+      for (const move of new Set(this.moves.values())) this.leaveBehind(move);
+    });
     for (const { pool, session } of candidates) this.waiting.set(session, pool);
     for (const { session } of candidates) session.beginMove(() => this.onSettled(session));
     this.lookSoon();
     this.finishIfEmpty();
+  }
+
+  private after(part: number, action: () => void): void {
+    this.timeouts.push(schedule(this.options.timeoutMs * part, action));
   }
 
   private lookSoon(): void {
@@ -107,6 +123,21 @@ export class HandOver {
     this.settled.push(...move.begin(), ...members, move.last);
     members.clear();
     if (!this.isRetrying) this.sendSettled();
+  }
+
+  /** Those that are not ready get their replies here, and are closed: they would miss messages. */
+  private leaveBehind(move: HubMove): void {
+    const late = move.leaveBehind();
+    for (const session of late) {
+      this.moves.delete(session);
+      this.waiting.delete(session);
+    }
+    this.beginIfReady(move);
+    for (const session of late) {
+      if (session.canMove) session.cancelMove();
+      session.drain();
+    }
+    this.finishIfEmpty();
   }
 
   private sendSettled(): void {
@@ -186,7 +217,7 @@ export class HandOver {
   private finish(): void {
     if (this.isDone) return;
     this.isDone = true;
-    this.cancelTimeout();
+    for (const cancel of this.timeouts) cancel();
     this.cancelLook();
     for (const session of this.waiting.keys()) session.cancelMove();
     if (this.announced > 0) this.options.onParcels(this.announced);

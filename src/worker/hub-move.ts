@@ -42,6 +42,19 @@ export class HubMove {
     return this.hub.links.areQuiet;
   }
 
+  /** Servers have had the time to answer. Those that have not shall keep nobody. */
+  forsakeServers(): void {
+    this.hub.links.forsakeBusy();
+  }
+
+  /** The others do not wait for those any more. @returns them; they get no more messages here */
+  leaveBehind(): Session[] {
+    this.forsakeServers();
+    const late = [...this.members].filter((session) => !session.isReadyToMove);
+    for (const session of late) this.members.delete(session);
+    return late;
+  }
+
   /** Stops reading what servers send. @returns what goes before the clients */
   begin(): Packet[] {
     return this.hub.links.pause().map((link) => this.packetOf(link));

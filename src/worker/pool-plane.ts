@@ -12,12 +12,12 @@ import { clientTuning, type SocketTuning } from "../io/socket-tuning.ts";
 import { CommandTable } from "../protocol/redis/command-table.ts";
 import { PoolRoute } from "../route/pool-route.ts";
 import type { MemcachePool } from "../session/memcache/memcache-pool.ts";
-import { ClientDirectory } from "../session/redis/client-directory.ts";
+import { VariantTable } from "../session/redis/identity/variant-table.ts";
 import { CommandLearner } from "../session/redis/learn-commands.ts";
+import { ClientDirectory } from "../session/redis/local/client-directory.ts";
 import { Hubs } from "../session/redis/pubsub/hubs.ts";
 import type { RedisPool } from "../session/redis/redis-pool.ts";
-import { ScriptMemory } from "../session/redis/scripts-memory.ts";
-import { VariantTable } from "../session/redis/variant-table.ts";
+import { ScriptMemory } from "../session/redis/scripts/memory.ts";
 import { Session } from "../session/session.ts";
 import type { SavedSession, SessionHost } from "../session/session-host.ts";
 import type { LeaseLimit } from "../upstream/lease-pool.ts";
@@ -102,7 +102,6 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
     this.variants = new VariantTable(pool.redisAuth, pool.redisDb);
     this.hubs = new Hubs({
       route: this.route,
-      isScattered: pool.distribution === "random",
       variants: this.variants,
       timeoutMs: pool.timeoutMs,
       turn: options.turn,

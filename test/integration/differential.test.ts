@@ -2,7 +2,7 @@
  * The proxy must be invisible: the same requests, straight to one Redis and through the proxy over one, two and four,
  * give the same bytes, but for the differences listed in test/support/known-differences.ts.
  *
- * DIFFERENTIAL_SEED=n begins with that seed; `npm run differential` goes on for longer.
+ * PROPERTY_SEED=n begins with that seed; `npm run differential` goes on for longer.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { checkRandomScripts, type DifferentialRig, startRig } from "../support/differential-rig.ts";
@@ -10,9 +10,9 @@ import { command, encode, everyTemplate, type Step, TAGS } from "../support/rand
 import { familiesOf, type Script, type Spread } from "../support/random-scripts.ts";
 import { exchange } from "../support/redis-exchange.ts";
 import { RespClient } from "../support/resp-client.ts";
+import { SEED } from "../support/seed.ts";
 import type { Endpoint } from "../support/server-process.ts";
 
-const SEED = Number(process.env["DIFFERENTIAL_SEED"] ?? Date.now() % 2 ** 30);
 const SECONDS = 15;
 const DEADLINE_MS = 30_000;
 
@@ -54,7 +54,7 @@ describe("the same bytes as one Redis", () => {
   });
 
   test("random scripts in random pieces", async () => {
-    console.log(`DIFFERENTIAL_SEED=${SEED}`);
+    console.log(`PROPERTY_SEED=${SEED}`);
     const played = await checkRandomScripts(rig, { seed: SEED, seconds: SECONDS });
     expect(played).toBeGreaterThan(0);
   }, 3_600_000);

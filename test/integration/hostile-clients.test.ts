@@ -13,10 +13,10 @@ import { odd, type Step, stepOf, TAGS } from "../support/random-commands.ts";
 import { silenced, subscribed, transaction } from "../support/random-scripts.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { RespClient } from "../support/resp-client.ts";
+import { SEED } from "../support/seed.ts";
 import { tracked } from "../support/tracked.ts";
 
 const RUNS = Number(process.env["PROPERTY_RUNS"] ?? 0);
-const SEED = Number(process.env["PROPERTY_SEED"] ?? Date.now() % 2 ** 31);
 const TIME_LIMIT_MS = 5_000;
 
 let servers: RedisServer[] = [];

@@ -19,11 +19,11 @@ import { freePort } from "../support/free-port.ts";
 import { type MemcachedServer, startMemcached } from "../support/memcached-server.ts";
 import { memcachePool, type ProxyProcess, startProxy } from "../support/proxy-process.ts";
 import { anyEnd, anyScript } from "../support/random-binary.ts";
+import { SEED } from "../support/seed.ts";
 import type { Endpoint } from "../support/server-process.ts";
 import { tracked } from "../support/tracked.ts";
 
 const RUNS = Number(process.env["PROPERTY_RUNS"] ?? 0);
-const SEED = Number(process.env["PROPERTY_SEED"] ?? Date.now() % 2 ** 31);
 const TIME_LIMIT_MS = 8_000;
 const LIMITS = {
   seed: SEED,

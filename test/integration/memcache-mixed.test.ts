@@ -9,10 +9,10 @@ import { freePort } from "../support/free-port.ts";
 import { type MemcachedServer, startMemcached } from "../support/memcached-server.ts";
 import { memcachePool, type ProxyProcess, startProxy } from "../support/proxy-process.ts";
 import { anyTextRequest } from "../support/random-text.ts";
+import { SEED } from "../support/seed.ts";
 import { TextClient } from "../support/text-client.ts";
 import { tracked } from "../support/tracked.ts";
 
-const SEED = Number(process.env["PROPERTY_SEED"] ?? Date.now() % 2 ** 31);
 const ROUNDS = 60;
 const CLIENTS = 4;
 const OPCODE = { get: 0x00, set: 0x01, noop: 0x0a, getKeyQuiet: 0x0d };

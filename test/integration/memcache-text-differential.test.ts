@@ -12,12 +12,12 @@ import { freePort } from "../support/free-port.ts";
 import { type MemcachedServer, startMemcached } from "../support/memcached-server.ts";
 import { memcachePool, type ProxyProcess, startProxy } from "../support/proxy-process.ts";
 import { anyTextRequest } from "../support/random-text.ts";
+import { SEED } from "../support/seed.ts";
 import type { Endpoint } from "../support/server-process.ts";
 import { TextClient } from "../support/text-client.ts";
 import { tracked } from "../support/tracked.ts";
 
 const RUNS = Number(process.env["PROPERTY_RUNS"] ?? 0);
-const SEED = Number(process.env["PROPERTY_SEED"] ?? Date.now() % 2 ** 31);
 const TIME_LIMIT_MS = 12_000;
 
 /** Whether decr pads a number with blanks depends on whether an earlier reply still holds it: then none may. */

@@ -64,6 +64,9 @@ const SCENARIOS: Readonly<Record<string, string>> = {
     a < 4
     b: GET {t}k`,
 
+  "a wait begins when all before it is done": `
+    ${Array.from({ length: 20 }, () => `a 4: RPUSH {t}q ${"x".repeat(5000)} y; DEL {t}q; BLPOP {t}q 0.001; LLEN {t}q`).join("\n")}`,
+
   "requests sent while blocked wait": `
     a 0: BLPOP {t}q 0
     blocked 1

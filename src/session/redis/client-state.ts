@@ -2,7 +2,7 @@ import type { RespVersion } from "../../protocol/redis/encode.ts";
 import type { SavedConnections } from "./own-connections.ts";
 import type { SavedSubscriptions } from "./pubsub/subscriber.ts";
 import type { WantedReplies } from "./reply-switch.ts";
-import type { SavedQueue } from "./transaction-queue.ts";
+import type { SavedQueue } from "./transaction/queue.ts";
 
 /**
  * What a Redis client has told or agreed with the proxy. Plain JSON data: it moves with the session. What a program of

@@ -2,10 +2,10 @@
 import type { Command } from "../../protocol/redis/command.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
 import { anyServer } from "./any-server.ts";
+import { isAccessKnown } from "./identity/server-access.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
 import { isHttp, NOAUTH, unknownCommand, unknownSubcommand, wrongArity } from "./refusals.ts";
-import { isAccessKnown } from "./server-access.ts";
-import { refuseExec } from "./transaction.ts";
+import { refuseExec } from "./transaction/transaction.ts";
 
 /**
  * The command of the request at hand if it is known, complete and permitted. Null: the client was told, or, when

@@ -3,14 +3,14 @@ import type { Command, Disposition } from "../../protocol/redis/command.ts";
 import { encodeError } from "../../protocol/redis/encode.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
 import { forwardToAny } from "./any-server.ts";
-import { handleBlocking } from "./blocking.ts";
-import { broadcast } from "./broadcast.ts";
-import { answerLocally } from "./local-commands.ts";
+import { handleBlocking } from "./blocking/handler.ts";
+import { broadcast } from "./keyless/broadcast.ts";
+import { handleSpecial } from "./keyless/special.ts";
+import { answerLocally } from "./local/commands.ts";
 import { handlePubSub } from "./pubsub/handler.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
-import { handleScript } from "./scripts.ts";
-import { handleSpecial } from "./special.ts";
-import { handleTransaction } from "./transaction.ts";
+import { handleScript } from "./scripts/handler.ts";
+import { handleTransaction } from "./transaction/transaction.ts";
 
 /**
  * Takes the request at hand: answers it (`answer`, `refuse`), or opens a slot in the session's ring and sees to it that it is

@@ -6,9 +6,9 @@
 import type { Lease } from "../../api/upstream.ts";
 import { closeFd } from "../../os/fd.ts";
 import { encodeError } from "../../protocol/redis/encode.ts";
-import { Block } from "./block.ts";
+import { Block } from "./blocking/block.ts";
+import { ServerId } from "./blocking/server-id.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
-import { ServerId } from "./server-id.ts";
 
 /** Where a connection leads. Plain JSON data. */
 export interface SavedPlace {

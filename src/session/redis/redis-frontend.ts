@@ -16,7 +16,7 @@ import { RequestScanner } from "../../protocol/redis/request-scanner.ts";
 import { RequestView } from "../../protocol/redis/request-view.ts";
 import type { Frontend } from "../frontend.ts";
 import type { Session } from "../session.ts";
-import type { Block } from "./block.ts";
+import type { Block } from "./blocking/block.ts";
 import {
   formatFor,
   type RedisClientState,
@@ -25,7 +25,9 @@ import {
 } from "./client-state.ts";
 import { findCommand } from "./find-command.ts";
 import { HANDLERS } from "./handlers.ts";
-import { serverOfKeys } from "./keys-command.ts";
+import type { Variant } from "./identity/variant-table.ts";
+import { serverOfKeys } from "./multi-key/keys-command.ts";
+import { Splitter } from "./multi-key/split.ts";
 import { adoptConnections, ownConnections } from "./own-connections.ts";
 import { dropSubscriptions, restoreSubscriptions } from "./pubsub/subscribe.ts";
 import { updateMode } from "./pubsub/subscribed-mode.ts";
@@ -34,10 +36,8 @@ import type { RedisPool } from "./redis-pool.ts";
 import { NO_SERVER, replyToFailure } from "./refusals.ts";
 import { ReplySwitch } from "./reply-switch.ts";
 import { saveClient } from "./save-client.ts";
-import type { ScriptClient } from "./scripts-client.ts";
-import { Splitter } from "./split.ts";
-import { Transaction } from "./transaction.ts";
-import type { Variant } from "./variant-table.ts";
+import type { ScriptClient } from "./scripts/client.ts";
+import { Transaction } from "./transaction/transaction.ts";
 
 /** What takes every request of a client that is in a state of its own (a transaction, RESP2 subscriptions). */
 export interface Mode {

@@ -3,11 +3,11 @@ import type { MgetErrors } from "../../api/config.ts";
 import type { Route } from "../../api/upstream.ts";
 import type { Turn } from "../../base/turn.ts";
 import type { CommandTable } from "../../protocol/redis/command-table.ts";
-import type { ClientDirectory } from "./client-directory.ts";
+import type { VariantTable } from "./identity/variant-table.ts";
 import type { CommandLearner } from "./learn-commands.ts";
+import type { ClientDirectory } from "./local/client-directory.ts";
 import type { Hubs } from "./pubsub/hubs.ts";
-import type { ScriptMemory } from "./scripts-memory.ts";
-import type { VariantTable } from "./variant-table.ts";
+import type { ScriptMemory } from "./scripts/memory.ts";
 
 /** What the Redis sessions of one pool share. */
 export interface RedisPool {

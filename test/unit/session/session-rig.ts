@@ -4,33 +4,27 @@
  * A server's answer follows from the key alone (see `answerTo`), so that a model can tell the right reply whatever
  * the order in which things happen.
  */
-import type { Colleagues } from "../../../src/api/colleagues.ts";
-import type { MgetErrors } from "../../../src/api/config.ts";
 import type { Stream } from "../../../src/api/stream.ts";
 import type {
   Failure,
   Lease,
   ReplySink,
   Route,
+  SubscriberConnection,
+  SubscriberEvents,
   Upstream,
   UpstreamConnection,
 } from "../../../src/api/upstream.ts";
 import { ByteQueue } from "../../../src/base/byte-queue.ts";
 import { copyOf } from "../../../src/base/copy-of.ts";
 import { Turn, type Wakeable } from "../../../src/base/turn.ts";
-import { CommandTable } from "../../../src/protocol/redis/command-table.ts";
 import { RequestScanner } from "../../../src/protocol/redis/request-scanner.ts";
 import { RequestView } from "../../../src/protocol/redis/request-view.ts";
-import { ClientDirectory } from "../../../src/session/redis/client-directory.ts";
 import type { SavedRedisClient } from "../../../src/session/redis/client-state.ts";
-import { CommandLearner } from "../../../src/session/redis/learn-commands.ts";
-import { Hubs } from "../../../src/session/redis/pubsub/hubs.ts";
 import { RedisFrontend } from "../../../src/session/redis/redis-frontend.ts";
 import type { RedisPool } from "../../../src/session/redis/redis-pool.ts";
-import { ScriptMemory } from "../../../src/session/redis/scripts-memory.ts";
-import { VariantTable } from "../../../src/session/redis/variant-table.ts";
 import { Session } from "../../../src/session/session.ts";
-import { noColleagues } from "../../support/colleagues.ts";
+import { createPool, type PoolOptions } from "./fake-pool.ts";
 
 export class FakeStream implements Stream {
   fd = 7;
@@ -262,27 +256,23 @@ export function multibulk(args: readonly string[]): string {
 }
 
 export function createRig(
-  options: {
+  options: PoolOptions & {
     servers?: number;
-    password?: string;
-    mgetErrors?: MgetErrors;
-    /** What servers tell clients that give none; null: they have not been asked yet. */
-    needsPassword?: boolean | null;
     state?: SavedRedisClient;
     answerOf?: AnswerOf;
-    colleagues?: Colleagues;
     /** Absent: nobody lends anything. */
     lend?: Lend;
     /** What becomes of a connection that moved along. */
     adopt?: (upstream: Upstream, fd: number, variant: number) => Lease;
+    /** Absent: nobody subscribes. */
+    subscriber?: (upstream: Upstream, events: SubscriberEvents) => SubscriberConnection;
     /** What moved along with `state`. */
     descriptors?: readonly number[];
     /** What a session before it had not written yet. */
     output?: Buffer;
   } = {},
 ): Rig {
-  const { servers = 3, password = null, state, answerOf, lend = () => null } = options;
-  const { needsPassword = false } = options;
+  const { servers = 3, state, answerOf, lend = () => null } = options;
   const turn = new Turn();
   const timers: (() => void)[] = [];
   const counters = new Float64Array(64);
@@ -304,8 +294,9 @@ export function createRig(
     adopt(this: Upstream, fd: number, variant: number) {
       return options.adopt!(this, fd, variant);
     },
-    subscriber: () => {
-      throw new Error("no subscriptions here");
+    subscriber(this: Upstream, _variant: number, events: SubscriberEvents) {
+      if (options.subscriber === undefined) throw new Error("no subscriptions here");
+      return options.subscriber(this, events);
     },
   }));
   const route: Route = {
@@ -335,34 +326,7 @@ export function createRig(
     0,
   );
   stream.onClose = () => session.onClose("");
-  let ids = 0;
-  const commands = new CommandTable();
-  const learner = new CommandLearner(commands, turn);
-  const nextClientId = (): number => ++ids;
-  const variants = new VariantTable(password, 0);
-  const colleagues = options.colleagues ?? noColleagues();
-  const pool = {
-    route,
-    commands,
-    learner,
-    password,
-    hashTag: null,
-    mgetErrors: options.mgetErrors ?? ("whole" as const),
-    colleagues,
-    scripts: new ScriptMemory(colleagues, turn),
-    variants,
-    hubs: new Hubs({
-      ...{ route, isScattered: false, timeoutMs: null, variants, turn, colleagues },
-      ...{ nextId: nextClientId, countShared() {}, sharedElsewhere: () => 0 },
-    }),
-    directory: new ClientDirectory(colleagues),
-    unixPath: null,
-    turn,
-    random: () => 0.5,
-    nextClientId,
-    count() {},
-  };
-  if (needsPassword !== null) pool.variants.access.learn(needsPassword);
+  const pool = createPool(route, turn, options);
   session.inherit(options.output ?? Buffer.alloc(0));
   session.attach(new RedisFrontend(pool, session, state, options.descriptors));
   const rig: Rig = {

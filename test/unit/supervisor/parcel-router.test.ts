@@ -107,6 +107,27 @@ test("what a worker put on its socket before it died is passed on, though it nev
   expect(a.take()).toEqual(["x", "y"]);
 });
 
+test("parcels of one group go to one worker, and to another only when that one is gone", () => {
+  const [from, a, b] = [new FakeWorker("from"), new FakeWorker("a"), new FakeWorker("b")];
+  const router = new ParcelRouter(log, () => [a, b]);
+  const inGroup = (group: string, count: number): string[] =>
+    many(count).map((name) => `{"group":"${group}","format":2} ${name}`);
+  const give = (...names: string[]): void => {
+    from.give(...names);
+    router.onMessage(from, { type: "parcels", count: names.length });
+  };
+  give(...inGroup("1", 30));
+  give(...inGroup("2", 10), ...many(10));
+  expect(a.take()).toEqual(inGroup("1", 30));
+  expect(b.take().sort()).toEqual([...inGroup("2", 10), ...many(10)].sort());
+  router.onMessage(a, { type: "adopted", adopted: 28, failed: 0, others: 2 });
+  router.onMessage(b, { type: "adopted", adopted: 20, failed: 0 });
+  expect([router.isIdle, a.clients]).toEqual([true, 28]);
+  a.isServing = false;
+  give(...inGroup("1", 3));
+  expect(b.take()).toEqual(inGroup("1", 3));
+});
+
 test("parcels wait in our hands while nobody can take them, and idleness is told", async () => {
   const [from, a] = [new FakeWorker("from"), new FakeWorker("a")];
   a.isServing = false;
@@ -154,4 +175,26 @@ test("rebalancing has parcels go where it wants, as long as that one lives", () 
   from.give("y");
   router.onMessage(from, { type: "parcels", count: 1 });
   expect(a.take()).toEqual(["y"]);
+});
+
+test("a group stays together when its sender leaves before all of it was passed on", async () => {
+  const [from, a, b] = [new FakeWorker("from"), new FakeWorker("a"), new FakeWorker("b")];
+  b.clients = 1;
+  const router = new ParcelRouter(log, () => [a, b]);
+  const members = Array.from({ length: 6 }, (_, at) => `{"group":"g","at":${at}}`);
+  from.give(...members.filter((_, at) => at < 2));
+  router.onMessage(from, { type: "parcels", count: 2 });
+  let stuffed = 0;
+  while (sendParcel(a.pair.ours, Buffer.alloc(60_000), [])) stuffed += 1;
+  from.give(...members.filter((_, at) => at === 2));
+  router.onMessage(from, { type: "parcels", count: 1 });
+  a.clients = 10;
+  from.give(...members.filter((_, at) => at > 2));
+  router.onSocketEnd(from, from.pair.ours, from.pair.theirs);
+  expect(b.adopts).toBe(0);
+  const first = [receiveParcel(a.pair.theirs, buffer), receiveParcel(a.pair.theirs, buffer)];
+  for (const parcel of first) for (const fd of parcel!.fds) closeFd(fd);
+  for (let count = 0; count < stuffed; count += 1) receiveParcel(a.pair.theirs, buffer);
+  while (a.adopts + b.adopts < 6) await Bun.sleep(1);
+  expect([a.take(), b.adopts]).toEqual([members.filter((_, at) => at >= 2), 0]);
 });

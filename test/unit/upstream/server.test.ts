@@ -7,7 +7,7 @@ import { VARIANT_IDLE_MS } from "../../../src/base/limits.ts";
 import type { Logger } from "../../../src/base/log.ts";
 import type { ConnectAttempt, ConnectEvents } from "../../../src/io/connect.ts";
 import { createRedisUpstream } from "../../../src/protocol/redis/upstream-protocol.ts";
-import { VariantTable } from "../../../src/session/redis/variant-table.ts";
+import { VariantTable } from "../../../src/session/redis/identity/variant-table.ts";
 import { Server } from "../../../src/upstream/server.ts";
 import {
   type Attempt,

@@ -4,8 +4,10 @@ import { PARCEL_BYTES_MAX } from "../../../src/api/control.ts";
 import { closeFd } from "../../../src/os/fd.ts";
 import { createParcelPair, sendParcel } from "../../../src/os/fd-passing.ts";
 import { createSocketPair } from "../../../src/os/socket-pair.ts";
+import type { Hub } from "../../../src/session/redis/pubsub/hub.ts";
 import type { Session } from "../../../src/session/session.ts";
 import { HandOver } from "../../../src/worker/hand-over.ts";
+import { HubMove } from "../../../src/worker/hub-move.ts";
 import { receiveSession, sendSession } from "../../../src/worker/parcel.ts";
 
 const open: number[] = [];
@@ -209,5 +211,62 @@ describe("HandOver", () => {
     };
     new HandOver([], { socket: pair.ours, format: 1, timeoutMs: 60_000, onParcels() {}, onDone });
     expect(moved).toBe(0);
+  });
+
+  test("who is subscribed goes with all others of the hub, between its connections and the end", async () => {
+    const pair = owned(createParcelPair());
+    const client = owned(createSocketPair());
+    const [one, two, alone] = [0, 1, 2].map(() => fakeSession(client.ours));
+    const log: string[] = [];
+    const connection = {
+      ...{ isUp: true, fd: client.theirs, unread: Buffer.from("half") },
+      leave: () => log.push("leave"),
+    };
+    const topics = [["channel", "news"]];
+    const links = {
+      areQuiet: false,
+      pause: () => {
+        log.push("pause");
+        return [{ connection, upstream: { name: "s0", address: "a:1" }, topics }];
+      },
+    };
+    const subscribers = new Set([one!, two!].map(({ session }) => ({ client: { session } })));
+    const hub = { id: "7", subscribers, links } as unknown as Hub;
+    const candidates = [one!, two!, alone!].map(({ session }) => ({ pool: "p", session }));
+    let moved = -1;
+    const options = {
+      ...{ socket: pair.ours, format: 2, timeoutMs: 60_000, onParcels() {} },
+      onDone: (count: number) => {
+        moved = count;
+      },
+    };
+    new HandOver(candidates, options, [new HubMove("p", hub)]);
+    const arrived: unknown[] = [];
+    const receive = (): unknown[] => {
+      for (let next = receiveSession(pair.theirs); next !== null; ) {
+        if (next.connection >= 0) open.push(next.connection);
+        const { group, link, isLast } = next.parcel;
+        const what = isLast === true ? "last" : (link?.address ?? "client");
+        arrived.push([what, group, `${next.input}${next.output}`]);
+        next = receiveSession(pair.theirs);
+      }
+      return arrived.splice(0);
+    };
+    one!.settle();
+    expect(receive()).toEqual([]);
+    two!.settle();
+    expect([receive(), log]).toEqual([[], []]);
+    alone!.settle();
+    expect(receive()).toEqual([["client", undefined, ""]]);
+    // What is under way with a server has ended: that is found out.
+    links.areQuiet = true;
+    while (moved < 0) await Bun.sleep(1);
+    expect(receive()).toEqual([
+      ["a:1", "7", 'half[["channel","news"]]'],
+      ["client", "7", ""],
+      ["client", "7", ""],
+      ["last", "7", ""],
+    ]);
+    expect([moved, log]).toEqual([3, ["pause", "leave"]]);
   });
 });

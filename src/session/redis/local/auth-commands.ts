@@ -1,6 +1,6 @@
 /** AUTH, SELECT and RESET. */
 import { encodeError } from "../../../protocol/redis/encode.ts";
-import { authenticate, become } from "../identity.ts";
+import { authenticate, become } from "../identity/identity.ts";
 import { leaveAll } from "../pubsub/subscribe.ts";
 import { answerLater, argument, type LocalHandler, OK } from "./local-handler.ts";
 

@@ -1,10 +1,10 @@
 /** CLIENT LIST, INFO and KILL: of the clients of this pool. */
 import { encodeError, encodeInteger, encodeValue } from "../../../protocol/redis/encode.ts";
 import type { RequestView } from "../../../protocol/redis/request-view.ts";
-import { askWhetherPermitted } from "../ask-servers.ts";
-import type { ClientFilter } from "../client-directory.ts";
+import { askWhetherPermitted } from "../identity/ask-servers.ts";
 import type { RedisFrontend } from "../redis-frontend.ts";
 import { parseInteger } from "./auth-commands.ts";
+import type { ClientFilter } from "./client-directory.ts";
 import { type ClientType, clientLine } from "./client-line.ts";
 import { answerLater, argument, type LocalHandler, OK, texts } from "./local-handler.ts";
 

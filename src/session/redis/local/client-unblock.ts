@@ -1,7 +1,7 @@
 /** CLIENT UNBLOCK id [TIMEOUT|ERROR]: the server on which the client waits does it, and answers. */
 import { encodeError, encodeInteger, encodeRequest } from "../../../protocol/redis/encode.ts";
 import type { RequestView } from "../../../protocol/redis/request-view.ts";
-import { askWhetherPermitted, SingleReply } from "../ask-servers.ts";
+import { askWhetherPermitted, SingleReply } from "../identity/ask-servers.ts";
 import { parseInteger } from "./auth-commands.ts";
 import { answerLater, type LocalHandler } from "./local-handler.ts";
 

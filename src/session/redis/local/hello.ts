@@ -3,7 +3,7 @@ import { REDIS_VERSION } from "../../../protocol/redis/commands.generated.ts";
 import { encodeError, encodeValue, type RespVersion } from "../../../protocol/redis/encode.ts";
 import type { RequestView } from "../../../protocol/redis/request-view.ts";
 import type { RedisClientState } from "../client-state.ts";
-import { authenticate, become } from "../identity.ts";
+import { authenticate, become } from "../identity/identity.ts";
 import type { RedisFrontend } from "../redis-frontend.ts";
 import { parseInteger } from "./auth-commands.ts";
 import { BAD_NAME } from "./client-names.ts";

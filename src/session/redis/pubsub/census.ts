@@ -56,7 +56,7 @@ export class Census implements Flushable {
       const asked = waiting.splice(0, fitting < 0 ? waiting.length : Math.max(fitting, 1));
       const questions = asked.map(({ question }) => question);
       // A name that is too long for one message is not asked about.
-      if (bytes > CENSUS_BYTES_MAX && asked.length === 1) asked[0]!.onDone(NOBODY);
+      if (questions[0]![1].length > CENSUS_BYTES_MAX) asked[0]!.onDone(NOBODY);
       else
         this.colleagues.ask(TOPIC, questions, (answers) => {
           for (const [at, { onDone }] of asked.entries()) onDone(sumOf(answers as Answer[], at));

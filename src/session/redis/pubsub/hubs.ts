@@ -4,8 +4,8 @@ import type { Route } from "../../../api/upstream.ts";
 import { PUBSUB_ARRIVAL_MS } from "../../../base/limits.ts";
 import type { Turn } from "../../../base/turn.ts";
 import { closeFd } from "../../../os/fd.ts";
+import type { VariantTable } from "../identity/variant-table.ts";
 import type { RedisFrontend } from "../redis-frontend.ts";
-import type { VariantTable } from "../variant-table.ts";
 import { Census, type Question, type Reach } from "./census.ts";
 import { Hub } from "./hub.ts";
 import type { Kind } from "./kinds.ts";
@@ -14,7 +14,6 @@ import { type SavedSubscriptions, type ServerUser, Subscriber } from "./subscrib
 
 export interface HubsOptions {
   readonly route: Route;
-  readonly isScattered: boolean;
   readonly timeoutMs: number | null;
   readonly variants: VariantTable;
   readonly turn: Turn;
@@ -30,7 +29,7 @@ export interface HubsOptions {
 
 interface Arrival {
   readonly links: LeftLink[];
-  /** -1: not known yet. */
+  /** Since when nothing has come; -1: not known yet. */
   sinceMs: number;
 }
 
@@ -64,7 +63,10 @@ export class Hubs {
   /** The client as another process left it; null: too many kinds of connections are in use. */
   restoreSubscriber(client: RedisFrontend, saved: SavedSubscriptions): Subscriber | null {
     const { hub: id, as } = saved;
-    const hub = this.hubs.get(id) ?? this.createHub(id, as, this.arrivals.get(id)?.links ?? null);
+    const arrival = this.arrivals.get(id);
+    // More may be coming.
+    if (arrival !== undefined) arrival.sinceMs = -1;
+    const hub = this.hubs.get(id) ?? this.createHub(id, as, arrival?.links ?? null);
     if (hub === null) return null;
     const subscriber = new Subscriber(client, hub);
     hub.restore(subscriber, saved);

@@ -186,6 +186,13 @@ export class Link implements SubscriberEvents {
     }
   }
 
+  /** Closes the connection for good: whoever waits for something from it hears that nothing came. */
+  forsake(): void {
+    this.connection.discard();
+    const why = `server ${this.upstream.name} did not answer before its clients were moved`;
+    this.onDown({ kind: "timeout", wasSent: true, text: `Connection timed out (${why})` });
+  }
+
   onMessage(bytes: Buffer, start: number, end: number): void {
     this.hasHeard = true;
     frame.read(bytes, start, end);

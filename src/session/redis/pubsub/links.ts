@@ -7,8 +7,6 @@ export interface LinksOptions {
   /** The kind of server connection that subscriptions go over. */
   readonly variant: number;
   readonly route: Route;
-  /** Keys are spread at random: then a channel has no server of its own. */
-  readonly isScattered: boolean;
 }
 
 /** A line to a server that another process has left. */
@@ -69,8 +67,8 @@ export class Links {
    * notifications) publish wherever their keys are.
    */
   of(kind: Kind, name: string): readonly Link[] {
-    const { route, isScattered } = this.options;
-    if (kind !== "shard" || isScattered)
+    const { route } = this.options;
+    if (kind !== "shard" || !route.isStable)
       return route.upstreams.map((upstream) => this.need(upstream));
     const bytes = Buffer.from(name, "latin1");
     const upstream = route.pick(bytes, 0, bytes.length);
@@ -97,6 +95,14 @@ export class Links {
     return this.all.every(({ connection, isQuiet }) => {
       return !connection.isUp || (isQuiet && connection.isMovable);
     });
+  }
+
+  /** Does without those that keep `areQuiet` from being true: another process makes new ones. */
+  forsakeBusy(): void {
+    for (const link of this.all) {
+      const { connection, isQuiet } = link;
+      if (!isQuiet || (connection.isUp && !connection.isMovable)) link.forsake();
+    }
   }
 
   /** Reads nothing from now on. While `areQuiet`. @returns those that another process can go on with */

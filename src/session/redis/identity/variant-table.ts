@@ -1,0 +1,160 @@
+/**
+ * The kinds of connection to the servers of one pool, by number: what must not be mixed on a connection.
+ *
+ * Numbers are given out on demand and counted: a client holds the one it uses. A number that nobody holds any more is kept a
+ * while for the next client like that; then its connections are closed, and it comes to stand for something else.
+ */
+
+import type { UpstreamProtocol } from "../../../api/protocol.ts";
+import type { Failure } from "../../../api/upstream.ts";
+import { VARIANT_IDLE_MS, VARIANTS_MAX } from "../../../base/limits.ts";
+import type { RespVersion } from "../../../protocol/redis/encode.ts";
+import { createRedisUpstream } from "../../../protocol/redis/upstream-protocol.ts";
+import { ServerAccess } from "./server-access.ts";
+
+/** What the requests of a client need of the connection that they go over. Texts: one character per byte. */
+export interface Variant {
+  readonly version: RespVersion;
+  /** As the client sees it. */
+  readonly database: number;
+  readonly user: string | null;
+  /** null: the pool's own user and password. */
+  readonly password: string | null;
+}
+
+/** Its connections are used for AUTH of clients and nothing else: who is logged in on them does not matter. */
+export const VARIANT_FOR_AUTH = 2;
+const ANYBODY = { version: 2, database: 0, user: null, password: null } as const;
+/** The first number that stands for what a client chose. */
+const FIRST_CHOSEN = 3;
+
+interface Entry {
+  readonly key: string;
+  readonly number: number;
+  holders: number;
+  /** A server has agreed to it. */
+  isProven: boolean;
+  /** Since when nobody holds it; -1: not known yet. */
+  unusedSinceMs: number;
+}
+
+export class VariantTable {
+  /** By number: how connections of that kind are opened and read. Grows; an element changes only after `sweep` freed it. */
+  readonly protocols: UpstreamProtocol[] = [];
+  /** Not 0: all clients are in this database, and see it as 0. */
+  readonly fixedDatabase: number;
+
+  /** Who waits for a server to say whether it agrees to a number; such numbers are not freed. */
+  readonly proofs: Map<number, ((failure: Failure | null) => void)[]> = new Map();
+  /** Of who gives no password. */
+  readonly access: ServerAccess = new ServerAccess();
+
+  /** The pool's; null: none. */
+  private readonly password: Buffer | null;
+  private readonly entries: Entry[] = [];
+  private readonly byKey: Map<string, Entry> = new Map();
+  /** Those that nobody holds. */
+  private readonly unused: Set<Entry> = new Set();
+  private readonly free: number[] = [];
+
+  /** @param password sent on every connection unless a client chose another; null: none */
+  constructor(password: string | null, fixedDatabase: number) {
+    this.password = password === null ? null : Buffer.from(password);
+    this.fixedDatabase = fixedDatabase;
+    this.addOwn(2);
+    this.addOwn(3);
+    this.protocols[VARIANT_FOR_AUTH] = {
+      ...createRedisUpstream(ANYBODY, true),
+      idleMs: VARIANT_IDLE_MS,
+    };
+  }
+
+  /** The number of `variant`, held until `release`; -1: there are too many already. */
+  hold(variant: Variant): number {
+    const key = keyOf(variant);
+    const entry = this.byKey.get(key) ?? this.add(key, variant);
+    if (entry === null) return -1;
+    entry.holders++;
+    this.unused.delete(entry);
+    return entry.number;
+  }
+
+  release(number: number): void {
+    const entry = this.entries[number]!;
+    if (--entry.holders > 0 || number < FIRST_CHOSEN) return;
+    entry.unusedSinceMs = -1;
+    this.unused.add(entry);
+  }
+
+  /** A server has agreed to that lately. */
+  isProven(number: number): boolean {
+    return this.entries[number]!.isProven;
+  }
+
+  prove(number: number): void {
+    this.entries[number]!.isProven = true;
+  }
+
+  /**
+   * Frees numbers that nobody has held for a while. To be called every so often.
+   * @param forget closes the connections of that number everywhere; false: they are busy
+   */
+  sweep(nowMs: number, forget: (number: number) => boolean): void {
+    for (const entry of this.unused) {
+      if (entry.unusedSinceMs < 0) entry.unusedSinceMs = nowMs;
+      const mayStay = entry.isProven && nowMs - entry.unusedSinceMs < VARIANT_IDLE_MS;
+      if (mayStay || this.proofs.has(entry.number) || !forget(entry.number)) continue;
+      this.unused.delete(entry);
+      this.byKey.delete(entry.key);
+      this.free.push(entry.number);
+    }
+  }
+
+  private addOwn(version: RespVersion): void {
+    const variant = { version, database: 0, user: null, password: null };
+    const hasPassword = this.password !== null;
+    // Without a password that is known to be right, whether RESP3 can be had is the client's risk.
+    const isRisk = version === 3 && !hasPassword;
+    const greets = version === 2 && !hasPassword;
+    const onGreeted = greets ? (isNeeded: boolean) => this.access.learn(isNeeded) : null;
+    const protocol = this.createUpstream(variant, isRisk, onGreeted);
+    const number = this.protocols.push(protocol) - 1;
+    const isProven = !protocol.isClientsChoice;
+    const entry = { key: keyOf(variant), number, holders: 0, isProven, unusedSinceMs: -1 };
+    this.entries[number] = entry;
+    this.byKey.set(entry.key, entry);
+  }
+
+  private add(key: string, variant: Variant): Entry | null {
+    const number = this.free.pop() ?? this.protocols.length;
+    if (number >= VARIANTS_MAX) return null;
+    const protocol = this.createUpstream(variant, true);
+    this.protocols[number] = { ...protocol, idleMs: VARIANT_IDLE_MS };
+    const entry = { key, number, holders: 0, isProven: false, unusedSinceMs: -1 };
+    this.entries[number] = entry;
+    this.byKey.set(key, entry);
+    return entry;
+  }
+
+  private createUpstream(
+    variant: Variant,
+    isClientsChoice: boolean,
+    onGreeted: ((needsPassword: boolean) => void) | null = null,
+  ): UpstreamProtocol {
+    const { version, user, password } = variant;
+    const { fixedDatabase } = this;
+    const identity =
+      password === null
+        ? { user: null, password: this.password }
+        : {
+            user: user === null ? null : Buffer.from(user, "latin1"),
+            password: Buffer.from(password, "latin1"),
+          };
+    const database = fixedDatabase === 0 ? variant.database : fixedDatabase;
+    return createRedisUpstream({ version, database, ...identity }, isClientsChoice, onGreeted);
+  }
+}
+
+function keyOf({ version, database, user, password }: Variant): string {
+  return JSON.stringify([version, database, user, password]);
+}

@@ -1,0 +1,186 @@
+/**
+ * Collects the replies to the parts of a split command and settles the session's slot once, with the merged reply.
+ *
+ * Neither the session nor the upstream knows that it exists: to the one it is an upstream's reply, to the other a
+ * sink. Gathers are reused.
+ */
+import type { Failure, ReplySink } from "../../../api/upstream.ts";
+import { copyOf } from "../../../base/copy-of.ts";
+import type { Merge } from "../../../protocol/redis/command.ts";
+import { arrayHeader, encodeInteger } from "../../../protocol/redis/encode.ts";
+import {
+  endOfShortBulk,
+  parseLength,
+  RedisReplyScanner,
+} from "../../../protocol/redis/reply-scanner.ts";
+import type { Session } from "../../session.ts";
+import { MISMATCH } from "../refusals.ts";
+
+const MINUS = 0x2d;
+const PLUS = 0x2b;
+const COLON = 0x3a;
+const ASTERISK = 0x2a;
+const OK: Buffer = Buffer.from("+OK\r\n");
+const NONE: Buffer = Buffer.alloc(0);
+const FREE_MAX = 256;
+
+const free: Gather[] = [];
+const elements: RedisReplyScanner = new RedisReplyScanner();
+
+/** A gather for `parts` parts (tokens 0 … parts - 1), which settles `token` of `session`. */
+export function takeGather(session: Session, token: number, merge: Merge, parts: number): Gather {
+  const gather = free.pop() ?? new Gather();
+  gather.start(session, token, merge, parts);
+  return gather;
+}
+
+class Gather implements ReplySink {
+  private session: Session | null = null;
+  private token = 0;
+  private merge: Merge = "all_ok";
+  private parts = 0;
+  private partsLeft = 0;
+  private sum = 0;
+  /** The reply when something went wrong: that of the lowest part, so that it does not depend on who was first. */
+  private fault: Buffer | null = null;
+  private faultPart = 0;
+  /** For "array": what is wrong with a part is told in place of each of its elements, not of all. */
+  private isPerElement = false;
+  // For "array": which part each key went to, and the parts' replies with how far they are merged.
+  private keys = 0;
+  private partOfKey: Uint16Array = new Uint16Array(128);
+  private keysOfPart: number[] = [];
+  private bytes: Buffer[] = [];
+  private from: number[] = [];
+  private to: number[] = [];
+
+  start(session: Session, token: number, merge: Merge, parts: number): void {
+    this.session = session;
+    this.token = token;
+    this.merge = merge;
+    this.parts = parts;
+    this.partsLeft = parts;
+    this.sum = 0;
+    this.fault = null;
+    this.isPerElement = false;
+  }
+
+  /**
+   * For "array": part number by key, and keys by part. Both are borrowed.
+   * @param isPerElement what is wrong with a part is told in place of each of its elements; else the whole reply is an error
+   */
+  expectKeys(
+    partOfKey: Uint16Array,
+    keys: number,
+    keysOfPart: readonly number[],
+    isPerElement: boolean,
+  ): void {
+    this.isPerElement = isPerElement;
+    if (this.partOfKey.length < keys) this.partOfKey = new Uint16Array(keys);
+    for (let key = 0; key < keys; key++) this.partOfKey[key] = partOfKey[key]!;
+    this.keys = keys;
+    for (let part = 0; part < this.parts; part++) this.keysOfPart[part] = keysOfPart[part]!;
+  }
+
+  onReplies(part: number, _count: number, bytes: Buffer, start: number, end: number): void {
+    if (bytes[start] === MINUS) this.fail(part, copyOf(bytes, start, end));
+    else if (this.merge === "array") this.keepArray(part, bytes, start, end);
+    else if (this.merge === "sum") this.addInteger(part, bytes, start, end);
+    else if (bytes[start] !== PLUS) this.fail(part, MISMATCH);
+    this.partDone();
+  }
+
+  onFailure(part: number, _count: number, failure: Failure): void {
+    this.fail(part, this.session!.frontend.failureReply(failure, this.token));
+    this.partDone();
+  }
+
+  private fail(part: number, reply: Buffer): void {
+    if (this.isPerElement) {
+      const elements = Buffer.concat(new Array<Buffer>(this.keysOfPart[part]!).fill(reply));
+      this.keepElements(part, elements, 0, elements.length);
+      return;
+    }
+    if (this.fault !== null && this.faultPart < part) return;
+    this.fault = reply;
+    this.faultPart = part;
+  }
+
+  /** The reply is referred to, not copied: its bytes never change. */
+  private keepArray(part: number, bytes: Buffer, start: number, end: number): void {
+    const lineEnd = bytes.indexOf(13, start);
+    const count = bytes[start] === ASTERISK ? parseLength(bytes, start + 1, lineEnd) : -1;
+    if (count !== this.keysOfPart[part]) this.fail(part, MISMATCH);
+    else this.keepElements(part, bytes, lineEnd + 2, end);
+  }
+
+  private keepElements(part: number, bytes: Buffer, from: number, to: number): void {
+    this.bytes[part] = bytes;
+    this.from[part] = from;
+    this.to[part] = to;
+  }
+
+  private addInteger(part: number, bytes: Buffer, start: number, end: number): void {
+    const value = bytes[start] === COLON ? parseLength(bytes, start + 1, end - 2) : -1;
+    if (value < 0) this.fail(part, MISMATCH);
+    else this.sum += value;
+  }
+
+  private partDone(): void {
+    if (--this.partsLeft > 0) return;
+    const session = this.session!;
+    if (this.fault !== null) session.reply(this.token, this.fault);
+    else if (this.merge === "sum") session.reply(this.token, encodeInteger(this.sum));
+    else if (this.merge === "all_ok") session.reply(this.token, OK);
+    else if (session.isOpen) this.mergeArray(session);
+    this.release();
+  }
+
+  private mergeArray(session: Session): void {
+    const header = arrayHeader(this.keys);
+    let size = header.length;
+    for (let part = 0; part < this.parts; part++) size += this.to[part]! - this.from[part]!;
+    if (session.ring.isHead(this.token)) {
+      const { out } = session;
+      const offset = out.reserve(size);
+      if (offset >= 0) {
+        this.mergeInto(out.reserved, offset, header);
+        session.ring.advance(1);
+        session.settled(1, size);
+        return;
+      }
+    }
+    const reply = Buffer.allocUnsafeSlow(size);
+    this.mergeInto(reply, 0, header);
+    session.reply(this.token, reply);
+  }
+
+  /** Writes the elements in the client's order, neighbours of one part in one piece. */
+  private mergeInto(target: Buffer, offset: number, header: Buffer): void {
+    const { keys, partOfKey } = this;
+    let at = offset + header.copy(target, offset);
+    let key = 0;
+    while (key < keys) {
+      const part = partOfKey[key]!;
+      const bytes = this.bytes[part]!;
+      const start = this.from[part]!;
+      const partEnd = this.to[part]!;
+      let end = start;
+      do {
+        const next = endOfShortBulk(bytes, end, partEnd);
+        end = next > 0 ? next : elements.scan(bytes, end, partEnd);
+        key++;
+      } while (key < keys && partOfKey[key] === part);
+      at += bytes.copy(target, at, start, end);
+      this.from[part] = end;
+    }
+  }
+
+  private release(): void {
+    this.session = null;
+    this.fault = null;
+    for (let part = 0; part < this.parts; part++) this.bytes[part] = NONE;
+    if (this.partOfKey.length > 4096) this.partOfKey = new Uint16Array(128);
+    if (free.length < FREE_MAX) free.push(this);
+  }
+}

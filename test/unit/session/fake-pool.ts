@@ -1,0 +1,46 @@
+/** What the sessions of a rig share. */
+import type { Colleagues } from "../../../src/api/colleagues.ts";
+import type { MgetErrors } from "../../../src/api/config.ts";
+import type { Route } from "../../../src/api/upstream.ts";
+import type { Turn } from "../../../src/base/turn.ts";
+import { CommandTable } from "../../../src/protocol/redis/command-table.ts";
+import { VariantTable } from "../../../src/session/redis/identity/variant-table.ts";
+import { CommandLearner } from "../../../src/session/redis/learn-commands.ts";
+import { ClientDirectory } from "../../../src/session/redis/local/client-directory.ts";
+import { Hubs } from "../../../src/session/redis/pubsub/hubs.ts";
+import type { RedisPool } from "../../../src/session/redis/redis-pool.ts";
+import { ScriptMemory } from "../../../src/session/redis/scripts/memory.ts";
+import { noColleagues } from "../../support/colleagues.ts";
+
+export interface PoolOptions {
+  readonly password?: string;
+  readonly mgetErrors?: MgetErrors;
+  /** What servers tell clients that give none; null: they have not been asked yet. */
+  readonly needsPassword?: boolean | null;
+  readonly colleagues?: Colleagues;
+  readonly timeoutMs?: number;
+}
+
+export function createPool(route: Route, turn: Turn, options: PoolOptions): RedisPool {
+  const { password = null, mgetErrors = "whole", needsPassword = false } = options;
+  const { colleagues = noColleagues(), timeoutMs = null } = options;
+  const commands = new CommandTable();
+  const variants = new VariantTable(password, 0);
+  if (needsPassword !== null) variants.access.learn(needsPassword);
+  let ids = 0;
+  const nextClientId = (): number => ++ids;
+  return {
+    ...{ route, commands, password, hashTag: null, mgetErrors, colleagues, variants, turn },
+    learner: new CommandLearner(commands, turn),
+    scripts: new ScriptMemory(colleagues, turn),
+    hubs: new Hubs({
+      ...{ route, timeoutMs, variants, turn, colleagues, nextId: nextClientId },
+      ...{ countShared() {}, sharedElsewhere: () => 0 },
+    }),
+    directory: new ClientDirectory(colleagues),
+    unixPath: null,
+    random: () => 0.5,
+    nextClientId,
+    count() {},
+  };
+}
