@@ -19,10 +19,8 @@ const UNITS: readonly string[] = [
   ...["keyspace", "scan", "expire", "sort", "bitops", "bitfield", "geo", "hyperloglog", "dump"].map(
     (name) => `unit/${name}`,
   ),
-  ...["multi", "pubsub", "pubsubshard", "scripting", "functions", "quit", "acl", "auth"].map(
-    (name) => `unit/${name}`,
-  ),
-  ...["introspection", "introspection-2", "info-command", "other", "protocol", "wait"].map(
+  ...["multi", "pubsub", "scripting", "functions", "quit"].map((name) => `unit/${name}`),
+  ...["introspection", "introspection-2", "info-command", "other", "protocol"].map(
     (name) => `unit/${name}`,
   ),
 ];
@@ -42,6 +40,7 @@ const ALLOWED = [
   "MIGRATE",
   "MODULE",
   "PFSELFTEST",
+  "PFDEBUG",
 ];
 const UNIT_TIMEOUT_MS = 240_000;
 /** Tests of one unit that are passed over because they end it (they attach to the replication stream, mostly). */
