@@ -103,6 +103,8 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
       this.setPaused(this.isUnwatchable);
       return;
     }
+    // Woken for another reason, and who the client is going to be may hang on the reply that is awaited.
+    if (this.wakesWhenSettled && !this.isSettled) return;
     this.isBlocked = false;
     this.isWaiting = false;
     if (this.isClosed || this.isFinishing) return;

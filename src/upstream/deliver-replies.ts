@@ -38,7 +38,11 @@ export function deliverReplies(
     if (nextSink === sink && pending.token === token + count) {
       count++;
     } else {
-      if (sink !== null) sink.onReplies(token, count, bytes, from, position);
+      if (sink !== null) {
+        sink.onReplies(token, count, bytes, from, position);
+        // The sink had the connection closed: whoever waited was told, or is gone.
+        if (input.bytes !== bytes) return replies;
+      }
       sink = nextSink;
       token = pending.token;
       count = 1;

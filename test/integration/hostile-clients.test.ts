@@ -130,7 +130,8 @@ class Innocents {
     ]);
     expect(await this.#plain.ask("RPUSH", "{blue}innocents", round)).toStartWith(":");
     expect(`${await this.#waiting.reply()}`).toBe(`*2\r\n$15\r\n{blue}innocents\r\n${value}`);
-    expect(await this.#plain.ask("PUBLISH", "innocent", round)).toBe(":1\r\n");
+    // A broken script may have subscribed to whatever there is.
+    expect(await this.#plain.ask("PUBLISH", "innocent", round)).toMatch(/^:[1-9]\d*\r\n$/);
     const message = `*3\r\n$7\r\nmessage\r\n$8\r\ninnocent\r\n${value}`;
     expect(`${await this.#listening.reply()}`).toBe(message);
   }

@@ -145,6 +145,53 @@ test("what the configuration says of password and database is nobody's to change
   }
 });
 
+test("nobody is executed as whom another named in a transaction", async () => {
+  const rig = await startIdentityRig({
+    args: ["--requirepass", "pw", "--user", "reader", "on", ">r", "~*", "+@read", "+acl|whoami"],
+    lines: ["redis_auth: pw"],
+  });
+  try {
+    const [one, two] = [
+      await RespClient.connect(rig.endpoint),
+      await RespClient.connect(rig.endpoint),
+    ];
+    for (const client of [one, two]) expect(await client.ask("AUTH", "pw")).toBe("+OK\r\n");
+    for (const request of [["AUTH", "reader", "r"], "HELLO 2 AUTH reader r".split(" ")]) {
+      await one.ask("MULTI");
+      await one.ask(...request);
+      expect(await one.ask("EXEC")).toStartWith("*1\r\n");
+      for (const client of [one, two]) {
+        await client.ask("MULTI");
+        await client.ask("ACL", "WHOAMI");
+        expect(await client.ask("EXEC")).toBe("*1\r\n$7\r\ndefault\r\n");
+      }
+    }
+    one.close();
+    two.close();
+  } finally {
+    await rig.stop();
+  }
+});
+
+test("a server that does not know AUTH gets nobody to tell the password", async () => {
+  const rig = await startIdentityRig({
+    args: ["--rename-command", "AUTH", "LOGIN"],
+    lines: ["redis_auth: verysecret"],
+  });
+  try {
+    const client = await RespClient.connect(rig.endpoint);
+    expect(await client.ask("AUTH", "verysecret")).toBe("+OK\r\n");
+    expect(await client.ask("GET", "k")).toBe(
+      "-ERR server s0 refused AUTH: ERR unknown command 'AUTH'\r\n",
+    );
+    expect(rig.proxy.stderr()).toContain("refused AUTH");
+    expect(rig.proxy.stderr()).not.toContain("verysecret");
+    client.close();
+  } finally {
+    await rig.stop();
+  }
+});
+
 test("a database of the configuration's and users of the servers' go together", async () => {
   const rig = await startIdentityRig({
     args: ["--requirepass", "pw"],

@@ -5,6 +5,8 @@ import { RedisReplyScanner } from "./reply-scanner.ts";
 
 const MINUS = 0x2d;
 const FULL = /^ERR max number of clients/;
+/** With what a server that does not know AUTH repeats the password. */
+const REPEATED = /, with args beginning with:.*/s;
 const UNAVAILABLE = /^(LOADING|ERR max number of clients)/;
 
 /** What is agreed with a server at the beginning of a connection, and must not be mixed on one. */
@@ -53,7 +55,7 @@ export function createRedisUpstream(
       }
       if (!isError) return null;
       const request = requests[index];
-      if (request !== undefined) return `${request.what}: ${error}`;
+      if (request !== undefined) return `${request.what}: ${error.replace(REPEATED, "")}`;
       // To the probe any answer will do, but that it cannot serve now.
       return UNAVAILABLE.test(error) ? `PING: ${error}` : null;
     },

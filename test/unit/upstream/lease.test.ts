@@ -87,6 +87,24 @@ describe("a lease that is given back", () => {
     expectNothingLeft(rig);
   });
 
+  test("is closed between two replies: nobody gets the second", async () => {
+    for (const end of ["release", "takeDown"]) {
+      const rig = createLeaseRig();
+      const { lease, socket } = await rig.lend();
+      const [first, second] = [new RecordingSink(), new RecordingSink()];
+      first.onReplies = () => {
+        if (end === "release") lease.release(false);
+        else rig.pool.takeDown(STOP_SENT, STOP);
+      };
+      ask(lease, first, 1);
+      ask(lease, second, 1);
+      await rig.endTurn();
+      socket.says(answer(1) + answer(1));
+      expect([...second.settled.values()]).toEqual(end === "release" ? [] : ["stopping sent"]);
+      expectNothingLeft(rig);
+    }
+  });
+
   test("is closed when its session says so; what was asked is told nothing any more", async () => {
     const rig = createLeaseRig();
     const { lease, socket } = await rig.lend();

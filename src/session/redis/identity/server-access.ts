@@ -12,11 +12,19 @@ const OWN_VARIANT = 0;
 export class ServerAccess {
   /** null: not known yet. */
   needsPassword: boolean | null = null;
+  /** The last time that a server was asked for a transaction, it opened one. */
+  opensTransactions = false;
   private askedMs = Number.NEGATIVE_INFINITY;
 
   /** To be called whenever a server has greeted a connection that gave no password. */
   learn(needsPassword: boolean): void {
     this.needsPassword = needsPassword;
+  }
+
+  /** To be called with what came of MULTI; null: a transaction. */
+  learnMulti(fault: string | null): void {
+    // Anything else tells nothing of permissions.
+    if (fault === null || fault.startsWith("NOPERM")) this.opensTransactions = fault === null;
   }
 
   /** Asks anew if it is time to. Who is here meanwhile is treated by what was known. */

@@ -14,6 +14,7 @@ import type { RedisFrontend } from "../redis-frontend.ts";
 import { MISMATCH } from "../refusals.ts";
 
 const CURSOR_MAX = 2n ** 64n - 1n;
+const CURSOR_DIGITS_MAX = `${CURSOR_MAX}`.length;
 const INVALID_CURSOR: Buffer = encodeError("ERR invalid cursor");
 
 export function handleScan(client: RedisFrontend, command: Command, view: RequestView): boolean {
@@ -45,11 +46,14 @@ function cursorAfter(own: bigint, index: bigint, servers: bigint): bigint {
 
 /** What Redis makes of a cursor: strtoul's idea of a number, without blanks before it. */
 function parseCursor(text: string): bigint | null {
-  const found = /^([+-]?)(\d*)(?:\0|$)/.exec(text);
-  if (found === null || (found[1] !== "" && found[2] === "")) return null;
-  const value = BigInt(found[2]!);
+  const [, sign, digits] = /^([+-]?)(\d*)(?:\0|$)/.exec(text) ?? [];
+  if (digits === undefined || (sign !== "" && digits === "")) return null;
+  const significant = digits.replace(/^0+/, "");
+  // To make a number of very many digits takes very long.
+  if (significant.length > CURSOR_DIGITS_MAX) return null;
+  const value = BigInt(significant);
   if (value > CURSOR_MAX) return null;
-  return found[1] === "-" ? BigInt.asUintN(64, -value) : value;
+  return sign === "-" ? BigInt.asUintN(64, -value) : value;
 }
 
 /** The request at hand with another cursor. */

@@ -64,12 +64,14 @@ export class TransactionEnd implements ReplySink {
 
   /** EXEC's reply, in which the server answered placeholders where the proxy's own answers belong. */
   private withPart(part: ProxysPart, bytes: Buffer, start: number, end: number): Buffer {
-    const { observer } = this;
+    const { observer, session } = this;
     const pieces: Buffer[] = [];
     let from = start;
     walkElements(bytes, start, end, (index, at, next) => {
       const change = part.changes.get(index);
-      if (change !== undefined && bytes[at] !== MINUS) observer.onChanged(change);
+      const isMade = change !== undefined && bytes[at] !== MINUS;
+      // A change may have closed it: then there is nobody any more who could become anything.
+      if (isMade && session.isOpen) observer.onChanged(change);
       const request = part.deferred.get(index);
       if (request === undefined) return;
       pieces.push(bytes.subarray(from, at), observer.answerDeferred(request));

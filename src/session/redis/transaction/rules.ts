@@ -27,10 +27,13 @@ export function isAnsweredAtExec({ disposition, name }: Command, pool: RedisPool
   return !FOR_SERVERS.test(name) || (name === "SELECT" && pool.variants.fixedDatabase !== 0);
 }
 
-/** Who the client is when the server has executed the request; null: the same as before. */
+/** Nothing for the client, but the connection is no longer the pool's user's. */
+const OTHER_USER: Change = {};
+
+/** Who the client is when the server has executed the request; null: the same as before, as is the connection. */
 export function changeBy({ name }: Command, view: RequestView, pool: RedisPool): Change | null {
   if (name === "SELECT") return { database: Number(view.text(1)) };
-  if (name === "AUTH") return pool.password === null ? identity(view, 1, view.count) : null;
+  if (name === "AUTH") return pool.password === null ? identity(view, 1, view.count) : OTHER_USER;
   return name === "HELLO" && view.count > 1 ? changeByHello(view, pool) : null;
 }
 

@@ -243,8 +243,9 @@ export class Transaction implements Mode, EndObserver {
     const unseen = new UnseenReplies((fault) => this.onOpened(now, fault));
     client.pin!.send(MULTI, 0, MULTI.length, unseen, 0, 1);
     now.isAtServer = true;
-    // Who is a user of the server's own may not be permitted MULTI: then nothing must be executed without it.
-    this.isAsking = client.state.password !== null;
+    // Not everybody may be permitted MULTI: then nothing must be executed without it. Users differ, all others are alike.
+    this.isAsking =
+      client.state.password !== null || !client.pool.variants.access.opensTransactions;
     if (!this.isAsking) this.sendKept();
     return this.isOpenThere();
   }
@@ -263,7 +264,8 @@ export class Transaction implements Mode, EndObserver {
   }
 
   private onOpened(asked: TransactionProgress, fault: string | null): void {
-    const { session, pool } = this.client;
+    const { session, pool, state } = this.client;
+    if (state.password === null) pool.variants.access.learnMulti(fault);
     if (fault !== null) {
       this.pin.isClean = false;
       asked.lost ??= fault;

@@ -72,6 +72,32 @@ describe("SELECT", () => {
     expect(rig.stream.output).toEndWith("$4\r\n<v2>\r\n");
   });
 
+  test("is waited for, whoever else wakes the session", async () => {
+    const rig = createIdentityRig();
+    rig.ask("SELECT", "1");
+    rig.ask("GET", "v2");
+    rig.pool.turn.wake(rig.session);
+    await rig.heard();
+    expect(rig.connections.flatMap(({ requests }) => requests)).toEqual([]);
+    rig.leases[0]!.isReady(null);
+    await rig.settle();
+    expect(rig.stream.output).toBe("+OK\r\n$4\r\n<v2>\r\n");
+  });
+
+  test("goes on after a move to another process was called off", async () => {
+    const rig = createIdentityRig();
+    rig.ask("SELECT", "1");
+    rig.ask("GET", "v2");
+    rig.session.beginMove(() => {});
+    rig.session.cancelMove();
+    await rig.heard();
+    expect(rig.connections.flatMap(({ requests }) => requests)).toEqual([]);
+    rig.leases[0]!.isReady(null);
+    await rig.settle();
+    expect(rig.stream.output).toBe("+OK\r\n$4\r\n<v2>\r\n");
+    expect(rig.stream.isPaused).toBe(false);
+  });
+
   test("what a server has agreed to once is not asked again", async () => {
     const rig = createIdentityRig();
     for (const database of ["1", "0", "1", "0", "1"]) {

@@ -1,5 +1,5 @@
 /** SCAN, RANDOMKEY, SLOWLOG GET and INFO over several servers. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import type { Failure } from "../../../../../src/api/upstream.ts";
 import { type AnswerOf, createRig, failureOf, type Rig } from "../../session-rig.ts";
 
@@ -26,6 +26,23 @@ async function talk(rig: Rig, ...requests: string[][]): Promise<string[]> {
 }
 
 describe("SCAN", () => {
+  test("makes no number of digits without end", async () => {
+    const rig = createRig({ servers: 3, answerOf: ([, cursor]) => `*2\r\n${bulk(cursor!)}*0\r\n` });
+    const numbers = spyOn(globalThis, "BigInt");
+    const nine = "9".repeat(50_000);
+    const replies = await talk(
+      rig,
+      ["SCAN", nine],
+      ["SCAN", `-${nine}`],
+      ["SCAN", `${"0".repeat(50_000)}3`],
+    );
+    const lengths = numbers.mock.calls.map(([text]) => String(text).length);
+    numbers.mockRestore();
+    const invalid = "-ERR invalid cursor\r\n";
+    expect(replies).toEqual([invalid, invalid, `*2\r\n${bulk("3")}*0\r\n`]);
+    expect(Math.max(...lengths)).toBeLessThan(21);
+  });
+
   /** Each server has one key and gives it at its second cursor, 40. */
   const answerOf: AnswerOf = ([name, cursor, ...options], server) => {
     if (name !== "SCAN") return "-ERR\r\n";

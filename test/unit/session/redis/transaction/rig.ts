@@ -132,6 +132,8 @@ export function createTransactionRig(
       return lease;
     },
   });
+  // As after somebody's first transaction.
+  rig.pool.variants.access.opensTransactions = options.forbids === undefined;
   let seen = 0;
   const fresh = (): string => {
     const { output } = rig.stream;

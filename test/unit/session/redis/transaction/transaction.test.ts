@@ -1,8 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import {
-  type RedisClientState,
-  startState,
-} from "../../../../../src/session/redis/client-state.ts";
+import type { RedisClientState } from "../../../../../src/session/redis/client-state.ts";
 import { createTransactionRig, type TransactionRig } from "./rig.ts";
 
 const EXECABORT = "-EXECABORT Transaction discarded because of previous errors.";
@@ -179,37 +176,6 @@ describe("a transaction", () => {
     expect(rig.leases[0]!.waiting).toEqual([]);
     rig.leases[0]!.makeRoom();
     expect(await rig.talk()).toBe("+QUEUED *2 $-1 $-1");
-  });
-});
-
-describe("a client that is a user of the servers' own", () => {
-  const state = { ...startState(1, true), user: "u", password: "p" };
-
-  test("has its transaction once the server has said so", async () => {
-    const rig = createTransactionRig({ state });
-    await rig.send("MULTI", "PING", "INCR k1", "INCR k1", "EXEC");
-    expect(rig.got(rig.leases[0]!)).toEqual(["MULTI"]);
-    expect(await rig.talk()).toBe("+QUEUED +QUEUED *3 +PONG :1 :2");
-    expect(await rig.talk("MULTI", "PING", "EXEC")).toBe("+OK +QUEUED *1 +PONG");
-    expect(rig.leases.map((lease) => lease.fate)).toEqual(["clean", "clean"]);
-  });
-
-  test("has nothing executed when it is not permitted to have one", async () => {
-    const rig = createTransactionRig({ state, forbids: "MULTI" });
-    const replies = await rig.talk("MULTI", "ECHO e", "INCR k1", "INCR k1", "EXEC", "GET k1");
-    expect(replies).toBe(
-      "+OK +QUEUED -NOPERM not for you -NOPERM not for you " +
-        "-EXECABORT Transaction discarded because of: NOPERM not for you $-1",
-    );
-    expect(rig.got(rig.leases[0]!)).toEqual(["MULTI", "DISCARD"]);
-    expect(rig.leases.map((lease) => lease.fate)).toEqual(["unclean"]);
-  });
-
-  test("whose server is lost before it has said so", async () => {
-    const rig = createTransactionRig({ state });
-    await rig.send("MULTI", "INCR k1", "EXEC");
-    rig.leases[0]!.lose();
-    expect(await rig.talk()).toMatch(/^-ERR the connection .* -EXECABORT /);
   });
 });
 
