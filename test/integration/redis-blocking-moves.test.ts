@@ -117,6 +117,8 @@ test("a blocked client that leaves after an upgrade takes nothing any more", asy
   const { crew } = await mustRun<UpgradeResult>(proxy, "upgrade");
   expect(crew).toMatchObject({ moved: 3, left: 0, lost: 0 });
   expect(await blockedOn(servers)).toBe(3);
+  const list = `${(await exchange({ host: HOST, port }, [["CLIENT", "LIST"]]))[0]}`;
+  expect(list.match(/ flags=b .* cmd=blpop /g)).toHaveLength(3);
   clients[0].close();
   clients[1].reset();
   await untilBlocked(servers, 1);

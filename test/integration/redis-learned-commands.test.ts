@@ -16,7 +16,9 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-const RENAMED = ["GET", "MGET", "OBJECT", "LASTSAVE", "BLPOP"].flatMap((name) => [
+/** What they do to their connection would be done to everybody who shares it. */
+const BINDING = ["SELECT", "AUTH", "MULTI", "WATCH", "SUBSCRIBE", "SSUBSCRIBE", "CLIENT", "SCRIPT"];
+const RENAMED = ["GET", "MGET", "OBJECT", "LASTSAVE", "BLPOP", ...BINDING].flatMap((name) => [
   "--rename-command",
   name,
   `NEW.${name}`,
@@ -46,6 +48,21 @@ test("a command that only the servers know goes where its key is, from its first
   expect(await client.ask("NEW.GET")).toBe(
     "-ERR wrong number of arguments for 'new.get' command\r\n",
   );
+});
+
+test("another name of what is about a connection does nothing to one that many share", async () => {
+  const [client, servers] = await start(1);
+  const other = await RespClient.connect(servers[0]!);
+  cleanups.push(() => other.close());
+  const commands = [
+    ...["NEW.SELECT 3", "NEW.AUTH default x", "NEW.MULTI", "NEW.WATCH k", "NEW.SUBSCRIBE c"],
+    ...["NEW.SSUBSCRIBE c", "NEW.CLIENT REPLY OFF", "NEW.CLIENT ID", "NEW.SCRIPT DEBUG YES"],
+  ];
+  for (const [i, command] of commands.entries()) {
+    expect(await client.ask(...command.split(" "))).toMatch(/^-ERR '.*' is another name of '/);
+    expect(await client.ask("SET", "k", `${i}`)).toBe("+OK\r\n");
+    expect(await other.ask("NEW.GET", "k")).toBe(`$1\r\n${i}\r\n`);
+  }
 });
 
 test("without keys it passes to one server, and is refused with the reason over several", async () => {

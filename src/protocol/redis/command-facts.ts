@@ -29,6 +29,8 @@ export type KeySpec =
 export interface CommandFacts {
   /** Upper case; a subcommand is "CONTAINER|SUBCOMMAND". */
   readonly name: string;
+  /** What Redis calls it, if a server has given it another name; absent: the same. */
+  readonly original?: string;
   /** As Redis counts: > 0 exactly so many arguments with the name, < 0 at least so many. */
   readonly arity: number;
   readonly flags: readonly string[];

@@ -134,6 +134,9 @@ const HARMLESS = /^(CONFIG\|GET|MODULE\|LIST|SLOWLOG\|(GET|LEN)|LATENCY\|(?!RESE
 const HARMFUL = /^(RESTORE-ASKING|MIGRATE|SCRIPT\|DEBUG)$/;
 /** They turn their connection into something else for good. */
 const STREAMS = /^(MONITOR|SYNC|PSYNC|REPLCONF)$/;
+/** They change what their connection is: under another name that is not known, they would do so to one that many share. */
+const BINDING =
+  /^(SELECT|AUTH|HELLO|RESET|QUIT|CLIENT(\|.*)?|SCRIPT(\|DEBUG)?|MULTI|EXEC|DISCARD|(UN)?WATCH|[PS]?(UN)?SUBSCRIBE)$/;
 /** About the node of a cluster that a connection talks to. */
 const CLUSTER = /^(ASKING|READONLY|READWRITE)$/;
 
@@ -194,15 +197,17 @@ function isForAll(requestPolicy: string): boolean {
 
 /** Why a command cannot pass, or "" when it can. */
 function refusalOf(facts: CommandFacts, policy: CommandPolicy): string {
-  const { name, flags } = facts;
+  const { name, flags, original = name } = facts;
   const { allowed, denied } = policy;
   const shown = name.replace("|", " ");
   const container = name.split("|")[0]!;
   if (denied.has(name) || denied.has(container))
     return `'${shown}' is denied by this proxy's configuration`;
-  if (STREAMS.test(name))
+  if (original !== name && (BINDING.test(original) || HARMFUL.test(original)))
+    return `'${shown}' is another name of '${original.replace("|", " ")}', under which it cannot pass this proxy`;
+  if (STREAMS.test(original))
     return `'${shown}' takes a whole connection for good and cannot pass a proxy; connect to the server directly`;
-  if (CLUSTER.test(name)) return "This instance has cluster support disabled";
+  if (CLUSTER.test(original)) return "This instance has cluster support disabled";
   if (policy.isSharded && isAboutOne(facts))
     return `'${shown}' is about a single server; connect to the one you mean directly`;
   if (LOCAL.test(name) || HARMLESS.test(name)) return "";

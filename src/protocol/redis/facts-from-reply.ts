@@ -30,10 +30,17 @@ export function factsFromReply(entry: Decoded, name: string): CommandFacts[] {
   const keySpecs = specs.filter((spec) => spec !== null);
   if (keySpecs.length === 0 && first > 0) {
     const lastFromFirst = last < 0 ? last : last - first;
-    keySpecs.push({ from: "index", index: first, last: lastFromFirst, step, limit: 0 });
+    keySpecs.push({
+      from: "index",
+      index: first,
+      last: lastFromFirst,
+      step: Math.max(step, 1),
+      limit: 0,
+    });
   }
   const facts: CommandFacts = {
     name,
+    original: textOf(entry[NAME]).toUpperCase(),
     arity: numberOf(entry[ARITY]),
     flags,
     positions: [first, last, step],
@@ -65,7 +72,7 @@ function keySpecOf(entry: Decoded): KeySpec | null {
   const number = (spec: Fields, name: string): number => numberOf(spec.get(name));
   const range = {
     last: number(findSpec, "lastkey"),
-    step: number(findSpec, "keystep"),
+    step: Math.max(number(findSpec, "keystep"), 1),
     limit: number(findSpec, "limit"),
   };
   const kinds = `${textOf(begin.get("type"))} ${textOf(find.get("type"))}`;

@@ -39,6 +39,8 @@ export interface SavedRedisClient extends RedisClientState {
   /** Since when it is connected, and since when it has asked for nothing. */
   readonly ageMs?: number;
   readonly idleMs?: number;
+  /** The last request's. */
+  readonly command?: { readonly name: string } | undefined;
 }
 
 export function startState(id: number, isAuthenticated: boolean): RedisClientState {
@@ -48,10 +50,17 @@ export function startState(id: number, isAuthenticated: boolean): RedisClientSta
   };
 }
 
+/** What of `saved` the client goes on with for as long as it is connected. */
+export function lastingState(saved: SavedRedisClient): RedisClientState {
+  const { connections, transaction, subscriptions, replies, ...rest } = saved;
+  const { ageMs, idleMs, command, ...lasting } = rest;
+  return lasting;
+}
+
 /** What programs that read no more than format 1 of parcels know of a client, or may well forget. */
 const KNOWN_SINCE_FORMAT_1: ReadonlySet<string> = new Set([
   ...["id", "name", "libraryName", "libraryVersion", "isAuthenticated", "version"],
-  ...["noEvict", "noTouch", "ageMs", "idleMs"],
+  ...["noEvict", "noTouch", "ageMs", "idleMs", "command"],
 ]);
 
 const NAMES_MAX_IN_FORMAT_1 = 16 * 1024;

@@ -54,11 +54,13 @@ export class CommandLearner {
       waiters.push(waiter);
       return true;
     }
-    if (this.asked.size + this.failures.size >= NAMES_MAX) return false;
+    if (this.asked.size >= NAMES_MAX) return false;
     this.asked.set(key, [waiter]);
     const sink: ReplySink = {
       onReplies: (_token, _count, bytes, start) => this.learn(key, bytes, start),
       onFailure: (_token, _count, failure) => {
+        // Those that nobody has come for, because whoever asked has left.
+        if (this.failures.size >= NAMES_MAX) this.failures.clear();
         this.failures.set(key, failure);
         this.wakeWaiters(key);
       },

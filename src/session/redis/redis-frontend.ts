@@ -19,6 +19,7 @@ import type { Session } from "../session.ts";
 import type { Block } from "./blocking/block.ts";
 import {
   formatFor,
+  lastingState,
   type RedisClientState,
   type SavedRedisClient,
   startState,
@@ -95,7 +96,7 @@ export class RedisFrontend implements Frontend {
   /** It has been told to go, and does when it has the reply to the request at hand. */
   leavesAfterReply = false;
   /** The last request's; null: none, or one that nobody knows. */
-  lastCommand: Command | null = null;
+  lastCommand: { readonly name: string } | null;
   lastRequestMs: number;
   readonly createdMs: number;
 
@@ -116,7 +117,7 @@ export class RedisFrontend implements Frontend {
     this.pool = pool;
     this.session = session;
     const start = startState(state?.id ?? pool.nextClientId(), false);
-    this.state = { ...start, ...state };
+    this.state = state === undefined ? start : { ...start, ...lastingState(state) };
     this.variant = pool.variants.hold(this.state);
     if (this.variant < 0) {
       // Too many kinds are in use to take in one more, from another process. No request may go as somebody else.
@@ -127,6 +128,7 @@ export class RedisFrontend implements Frontend {
     this.replies = new ReplySwitch(session, state?.replies ?? "on");
     this.lastRequestMs = pool.turn.nowMs - (state?.idleMs ?? 0);
     this.createdMs = pool.turn.nowMs - (state?.ageMs ?? 0);
+    this.lastCommand = state?.command ?? null;
     pool.directory.add(this);
     this.view = new RequestView();
     this.splitter = new Splitter(this, pool.mgetErrors);

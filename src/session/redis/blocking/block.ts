@@ -24,6 +24,8 @@ export class Block implements ReplySink {
   private readonly serverId: ServerId;
   private token = 0;
   private hasMoved = false;
+  /** Somebody may be about to end what waits on the connection. */
+  private isTargeted = false;
 
   /** To be followed by `send` or `expect`. */
   constructor(client: RedisFrontend, lease: Lease, isOnPin: boolean, keys: readonly string[]) {
@@ -37,6 +39,12 @@ export class Block implements ReplySink {
   /** Its connection's CLIENT ID; null: not known yet. */
   get idOnServer(): number | null {
     return this.serverId.id;
+  }
+
+  /** The same, for somebody who will end the wait. That may come late: the connection is nobody else's after this client. */
+  target(): number | null {
+    this.isTargeted = true;
+    return this.idOnServer;
   }
 
   /** Another process may go on: the command is sent, and its reply is the only one that is owed. */
@@ -80,8 +88,11 @@ export class Block implements ReplySink {
 
   private finish(isClean: boolean): void {
     this.client.block = null;
-    if (this.isOnPin) this.lease.mayBlock = false;
-    else this.lease.release(isClean);
+    if (!this.isOnPin) this.lease.release(isClean && !this.isTargeted);
+    else {
+      this.lease.mayBlock = false;
+      if (this.isTargeted) this.client.transaction?.soilPin();
+    }
     if (!isClean) this.serverId.giveUp();
   }
 
@@ -104,6 +115,7 @@ export class Block implements ReplySink {
     const { client, lease, serverId } = this;
     const connection = lease.upstream.connection(client.session.lane, client.variant);
     if (serverId.id === 0 || connection.refusal !== null) return false;
+    this.isTargeted = true;
     serverId.whenKnown(() => {
       const { refusal } = connection;
       if (refusal !== null) sink.onFailure(token, 1, refusal);

@@ -86,9 +86,10 @@ export class ClientDirectory {
 
   private blockedHere(id: number): BlockedAt | null {
     const [client] = this.find({ ids: [id] });
-    const { lease, idOnServer } = client?.block ?? {};
-    if (lease === undefined || !idOnServer) return null;
-    const { name, address } = lease.upstream;
+    const block = client?.block ?? null;
+    const idOnServer = block?.target() ?? 0;
+    if (block === null || idOnServer === 0) return null;
+    const { name, address } = block.lease.upstream;
     return { server: name, address, id: idOnServer };
   }
 

@@ -6,7 +6,7 @@ import type { RedisFrontend } from "../redis-frontend.ts";
 import { parseInteger } from "./auth-commands.ts";
 import type { ClientFilter } from "./client-directory.ts";
 import { type ClientType, clientLine } from "./client-line.ts";
-import { answerLater, argument, type LocalHandler, OK, texts } from "./local-handler.ts";
+import { answerLater, type LocalHandler, OK, texts } from "./local-handler.ts";
 
 const SYNTAX: Buffer = encodeError("ERR syntax error");
 const NOT_AN_ID: Buffer = encodeError("ERR client-id should be greater than 0");
@@ -49,9 +49,11 @@ export const clientKill: LocalHandler = (client, view) => {
   if (Buffer.isBuffer(filter)) return filter;
   if (!client.settleFirst()) return false;
   const { session } = client;
-  const words = isOldForm ? ["CLIENT", "KILL"] : copies(view);
+  // Not the client's own words: no server shall look for connections of its own that they fit.
+  const { user } = filter;
+  const about = user === undefined ? [] : ["USER", Buffer.from(user, "latin1")];
   return answerLater(client, (answer) =>
-    askWhetherPermitted(client, [...words, ...NOBODY], (fault) => {
+    askWhetherPermitted(client, ["CLIENT", "KILL", ...about, ...NOBODY], (fault) => {
       if (fault !== null) answer(fault);
       else {
         client.pool.directory.kill(filter, client, (count) => {
@@ -93,10 +95,6 @@ function filterPart(option: string, value: string): ClientFilter | Buffer {
   if (option !== "ID") return SYNTAX;
   const id = parseInteger(value);
   return id === null || id < 1n ? NOT_AN_ID : { ids: [Number(id)] };
-}
-
-function copies(view: RequestView): Buffer[] {
-  return Array.from({ length: view.count }, (_, i) => argument(view, i));
 }
 
 function typeNamed(name: string): ClientType | null {

@@ -182,6 +182,20 @@ describe("CLIENT UNBLOCK", () => {
     expect(shared(rig)).toEqual(["CLIENT UNBLOCK 77 ERROR"]);
   });
 
+  test("that comes too late ends nobody else's wait", async () => {
+    for (const isElsewhere of [true, false]) {
+      const { rig, socket } = await blocked();
+      let id: number | undefined;
+      if (!isElsewhere) rig.frontend.block!.unblock("ERROR", new RecordingSink(), 3);
+      else rig.pool.directory.whereBlocked(rig.frontend.state.id, (place) => (id = place?.id));
+      expect(id).toBe(isElsewhere ? 77 : undefined);
+      socket.says(POPPED);
+      await rig.settle();
+      expect(rig.stream.output).toBe(POPPED);
+      expect([socket.isClosed, rig.leases[0]!.limit.lent]).toEqual([true, 0]);
+    }
+  });
+
   test("waits until it is known whom to name", async () => {
     const rig = createBlockingRig();
     rig.input(BLPOP);

@@ -54,6 +54,19 @@ function createIdentityRig(options: Parameters<typeof createRig>[0] = {}): Ident
   return { ...rig, leases, heard };
 }
 
+describe("CLIENT KILL", () => {
+  test("has no server look for whom it means", async () => {
+    const rig = createIdentityRig({ servers: 1, answerOf: () => ":0\r\n" });
+    const filters = ["ID 5", "ADDR 1.2.3.4:5", "TYPE normal USER u SKIPME no"];
+    for (const filter of filters) rig.ask("CLIENT", "KILL", ...filter.split(" "));
+    await rig.settle();
+    const asked = rig.connections[0]!.requests.map((words) => words.join(" "));
+    const nobody = "ID 9223372036854775807";
+    const plain = `CLIENT KILL ${nobody}`;
+    expect(asked).toEqual([plain, plain, `CLIENT KILL USER u ${nobody}`]);
+  });
+});
+
 describe("SELECT", () => {
   test("waits for what came before, and what comes after waits for it", async () => {
     const rig = createIdentityRig();
