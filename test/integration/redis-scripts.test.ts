@@ -225,6 +225,19 @@ test("in a transaction, too, the script is there", async () => {
   expect(await client.ask(...call(1))).toBe("$1\r\nx\r\n");
 });
 
+test("over many servers what a transaction has run is on all of them", async () => {
+  await start(servers);
+  const client = await connect();
+  const body = "return 'run in MULTI'";
+  const sha = new Bun.CryptoHasher("sha1").update(body).digest("hex");
+  const [here, elsewhere] = [keys[1]![0]!, keys[2]![0]!];
+  client.command(["MULTI"], ["EVAL", body, "1", here], ["EXEC"]);
+  await client.replies(3);
+  const answer = "$12\r\nrun in MULTI\r\n";
+  expect(await client.ask("EVALSHA", sha, "1", elsewhere)).toBe(answer);
+  expect(await client.ask("SCRIPT", "EXISTS", sha)).toBe("*1\r\n:1\r\n");
+});
+
 test("over one server an EVAL that followed upon NOSCRIPT is remembered", async () => {
   await start(servers.filter((_, index) => index === 0));
   const client = await connect();

@@ -53,7 +53,11 @@ export function isReadyFor(
     forgetFor(client, command);
     return true;
   }
-  const called = isBody(command) ? null : calledBy(client, command, view);
+  if (isBody(command)) {
+    if (findKeys(command, view, keys) >= 0) rememberBody(client, view, upstream);
+    return true;
+  }
+  const called = calledBy(client, command, view);
   if (called === null || called.isAt(upstream)) return true;
   const { session, variant } = client;
   const connection = upstream.connection(session.lane, variant);
