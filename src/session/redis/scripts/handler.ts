@@ -32,7 +32,8 @@ export function handleScript(client: RedisFrontend, command: Command, view: Requ
   if (called !== null) load(client, called, upstream, connection);
   client.scripts ??= new ScriptClient(client);
   const replies = client.scripts.repliesOf(upstream);
-  client.forwardTo(connection, view, replies);
+  // The load may have taken the last room.
+  if (!client.forwardTo(connection, view, replies)) return false;
   replies.expect(view, connection, client.session.ring.lastToken);
   return true;
 }

@@ -57,6 +57,25 @@ describe("scripts", () => {
     expect(rig.asked(1)).toEqual([call]);
   });
 
+  test("a call waits when the load before it has taken the last room", async () => {
+    const rig = scriptRig(2);
+    await rig.reply("SCRIPT", "LOAD", ONE);
+    rig.upstreams[1]!.incarnation++;
+    const connection = rig.connections[1]!;
+    const send = connection.send.bind(connection);
+    connection.send = (...request) => {
+      send(...request);
+      connection.isFull = true;
+    };
+    rig.asked(1);
+    const before = rig.stream.output.length;
+    rig.input(multibulk(CALL), multibulk(["SET", "a1", "1"]));
+    await rig.settle();
+    expect(rig.stream.output.substring(before)).toBe(":1\r\n+OK\r\n");
+    const call = `EVALSHA ${shaOf(ONE)} 1 a1`;
+    expect(rig.asked(1)).toEqual([`SCRIPT LOAD ${ONE}`, call, "SET a1 1"]);
+  });
+
   test("a load that could not be done is tried again before the next call", async () => {
     const rig = scriptRig(1);
     await rig.reply("SCRIPT", "LOAD", ONE);
