@@ -178,7 +178,7 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
     type: { kind: "integer", min: 0, max: INTEGER_MAX },
     default: "0",
     applies: "generation",
-    help: "Database that all clients are in, and see as 0; they cannot leave it. With 0 each client chooses with SELECT. Redis only.",
+    help: "Database that all clients are in, and see as 0; they cannot SELECT another. With 0 each client chooses with SELECT. Redis only.",
   }),
   option({
     name: "allow_commands",
