@@ -58,7 +58,8 @@ function flagsOf(client: RedisFrontend): string {
   const flags = [
     typeOf(client) === "pubsub" ? "P" : "",
     (transaction?.queued ?? -1) >= 0 ? "x" : "",
-    block !== null ? "b" : "",
+    // Not before its server has it: then it can be let go.
+    block !== null && block.idOnServer !== null ? "b" : "",
     pool.unixPath !== null ? "U" : "",
     state.noEvict ? "e" : "",
     state.noTouch ? "T" : "",
