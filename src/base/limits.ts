@@ -98,3 +98,6 @@ export const PUBSUB_ARRIVAL_MS = 5000;
 export const BLOCKED_END_MS: number = 100;
 /** Of a transaction whose server is not known yet, or whose requests the proxy answers itself: bytes that are kept until EXEC. */
 export const TRANSACTION_KEPT_BYTES_MAX: number = 1 * MIB;
+
+/** What clients make happen again and again is logged once in so long, with the number of times that were left out. */
+export const LOG_REPEAT_MS: number = 60_000;

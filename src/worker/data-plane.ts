@@ -11,6 +11,7 @@ import {
 import { POOL } from "../api/stats.ts";
 import { assert } from "../base/assert.ts";
 import { DescriptorBudget } from "../base/descriptor-budget.ts";
+import { LogLimit } from "../base/log-limit.ts";
 import { schedule } from "../base/schedule.ts";
 import { Turn } from "../base/turn.ts";
 import { initHashes } from "../hash/hash-function.ts";
@@ -64,6 +65,7 @@ class WorkerDataPlane implements DataPlane {
     hasRoom: () => this.descriptors.hasRoom,
     onGone: () => this.checkGone(),
   });
+  private readonly logLimit = new LogLimit();
   private clientIds = 0;
   private onAllGone: (() => void) | null = null;
   private outgoing: HandOver | null = null;
@@ -278,9 +280,11 @@ class WorkerDataPlane implements DataPlane {
       pool.name,
       new PoolPlane({
         pool,
+        form: this.options.config.form,
         layout,
         turn,
         log,
+        logLimit: this.logLimit,
         counters,
         colleagues: colleaguesInPool(colleagues, pool.name),
         everywhere: (gauge) => this.everywhere(layout.base + gauge),

@@ -1,14 +1,16 @@
 /** One pool in one worker: its servers, its route and its clients. */
 import type { Colleagues } from "../api/colleagues.ts";
-import type { DeadServer, MgetErrors, PoolConfig } from "../api/config.ts";
+import type { Config, DeadServer, MgetErrors, PoolConfig } from "../api/config.ts";
 import { POOL, type StatsLayout } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { Logger } from "../base/log.ts";
+import type { LogLimit } from "../base/log-limit.ts";
 import { schedule } from "../base/schedule.ts";
 import type { Turn } from "../base/turn.ts";
 import { createHash } from "../hash/hash-function.ts";
 import { KeyHasher } from "../hash/key-hasher.ts";
 import { clientTuning, type SocketTuning } from "../io/socket-tuning.ts";
+import type { Foreign } from "../protocol/foreign.ts";
 import { CommandTable } from "../protocol/redis/command-table.ts";
 import { PoolRoute } from "../route/pool-route.ts";
 import type { MemcachePool } from "../session/memcache/memcache-pool.ts";
@@ -22,13 +24,18 @@ import { Session } from "../session/session.ts";
 import type { SavedSession, SessionHost } from "../session/session-host.ts";
 import type { LeaseLimit } from "../upstream/lease-pool.ts";
 import { Server } from "../upstream/server.ts";
+import { warnOfForeign } from "./foreign-clients.ts";
 import { createPoolProtocol, type PoolProtocol } from "./pool-protocol.ts";
 
 export interface PoolPlaneOptions {
   readonly pool: PoolConfig;
+  /** Of the configuration file. */
+  readonly form: Config["form"];
   readonly layout: StatsLayout["pools"][number];
   readonly turn: Turn;
   readonly log: Logger;
+  /** Shared by all pools. */
+  readonly logLimit: LogLimit;
   readonly counters: Float64Array;
   /** The same pool in other workers. */
   readonly colleagues: Colleagues;
@@ -198,6 +205,12 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
     counters[countersBase + POOL.requests]! += requests;
     counters[countersBase + POOL.local_requests]! += local;
     counters[countersBase + POOL.protocol_errors]! += protocolErrors;
+  }
+
+  onForeign(foreign: Foreign, peer: string): void {
+    const { pool, form, log, logLimit } = this.options;
+    const warn = log.warn.bind(log);
+    warnOfForeign({ pool, form, limit: logLimit, warn }, foreign, peer, this.turn.nowMs);
   }
 
   checkDeadlines(nowMs: number): void {

@@ -14,6 +14,8 @@ import {
   UNAUTHENTICATED_ARGUMENTS_MAX,
   UNAUTHENTICATED_BULK_BYTES_MAX,
 } from "../../base/limits.ts";
+import type { Foreign } from "../foreign.ts";
+import { foreignBytes, foreignLine } from "./foreign.ts";
 import { splitInline } from "./inline.ts";
 import type { RequestView } from "./request-view.ts";
 
@@ -30,6 +32,8 @@ export const MALFORMED: number = -1;
 export class RequestScanner {
   /** After MALFORMED: what Redis says behind "-ERR Protocol error: ". */
   fault = "";
+  /** After MALFORMED: what the client speaks instead, if that can be told. */
+  foreign: Foreign | null = null;
   /** After INCOMPLETE: the least size of the whole request as far as it is known. */
   need = 0;
   /** False: Redis's stricter limits for strangers apply. */
@@ -172,6 +176,8 @@ export class RequestScanner {
   }
 
   private scanInline(bytes: Buffer, start: number, end: number, view: RequestView): number {
+    this.foreign = foreignBytes(bytes, start, end);
+    if (this.foreign !== null) return this.fail(FOREIGN_FAULT);
     const found = bytes.subarray(start, end).indexOf(LF);
     if (found < 0) {
       this.need = end - start + 1;
@@ -179,6 +185,8 @@ export class RequestScanner {
     }
     const newline = start + found;
     const lineEnd = newline > start && bytes[newline - 1] === CR ? newline - 1 : newline;
+    this.foreign = foreignLine(bytes, start, lineEnd);
+    if (this.foreign !== null) return this.fail(FOREIGN_FAULT);
     const values = splitInline(bytes, start, lineEnd);
     if (values === null) return this.fail("unbalanced quotes in request");
     fillView(view, values);
@@ -217,6 +225,7 @@ function fillView(view: RequestView, values: readonly Buffer[]): void {
 }
 
 const CRLF: Buffer = Buffer.from("\r\n");
+const FOREIGN_FAULT = "this port speaks Redis's protocol, without TLS";
 
 /** Redis's string2ll for bytes[start, end), or NaN. Up to 18 digits: more are beyond any limit, or beyond 64 bits. */
 function parseInteger(bytes: Buffer, start: number, end: number): number {

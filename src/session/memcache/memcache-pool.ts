@@ -1,6 +1,7 @@
 /** What the Memcached sessions of one pool share, and the kinds of connection that they use. */
 import type { DeadServer } from "../../api/config.ts";
 import type { Route } from "../../api/upstream.ts";
+import type { Foreign } from "../../protocol/foreign.ts";
 
 /** Connections that speak text; meta commands are mixed on them with the classic ones. */
 export const VARIANT_TEXT = 0;
@@ -13,4 +14,6 @@ export interface MemcachePool {
   readonly deadServer: DeadServer;
   /** Counts requests, and among them those that no server saw, into the pool's statistics. */
   count(requests: number, local: number, protocolErrors: number): void;
+  /** Hears of a client that has come to the wrong port, and is sent away. */
+  onForeign(foreign: Foreign, peer: string): void;
 }

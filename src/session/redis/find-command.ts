@@ -4,7 +4,14 @@ import type { RequestView } from "../../protocol/redis/request-view.ts";
 import { anyServer } from "./any-server.ts";
 import { isAccessKnown } from "./identity/server-access.ts";
 import type { RedisFrontend } from "./redis-frontend.ts";
-import { isHttp, NOAUTH, unknownCommand, unknownSubcommand, wrongArity } from "./refusals.ts";
+import {
+  endHttp,
+  isHttp,
+  NOAUTH,
+  unknownCommand,
+  unknownSubcommand,
+  wrongArity,
+} from "./refusals.ts";
 import { refuseExec } from "./transaction/transaction.ts";
 
 /**
@@ -45,7 +52,7 @@ function askForCommand(client: RedisFrontend, view: RequestView): null {
   const name = view.text(0);
   // A subcommand is only one behind its container's name.
   const maySucceed = !name.includes("|");
-  if (isHttp(view)) client.session.close();
+  if (isHttp(view)) endHttp(client);
   else if (!maySucceed || !asks(client, name)) client.refuse(unknownCommand(view));
   return null;
 }

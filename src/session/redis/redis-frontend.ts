@@ -34,7 +34,7 @@ import { dropSubscriptions, restoreSubscriptions } from "./pubsub/subscribe.ts";
 import { updateMode } from "./pubsub/subscribed-mode.ts";
 import type { Subscriber } from "./pubsub/subscriber.ts";
 import type { RedisPool } from "./redis-pool.ts";
-import { NO_SERVER, replyToFailure } from "./refusals.ts";
+import { endMalformed, NO_SERVER, replyToFailure } from "./refusals.ts";
 import { ReplySwitch } from "./reply-switch.ts";
 import { saveClient } from "./save-client.ts";
 import type { ScriptClient } from "./scripts/client.ts";
@@ -154,9 +154,7 @@ export class RedisFrontend implements Frontend {
       if (next <= 0) {
         if (next < 0) {
           faults++;
-          this.refuse(encodeError(`ERR Protocol error: ${scanner.fault}`));
-          this.flushRun();
-          session.finish();
+          endMalformed(this, scanner);
         }
         break;
       }

@@ -2,6 +2,7 @@ import type { Colleagues } from "../../api/colleagues.ts";
 import type { MgetErrors } from "../../api/config.ts";
 import type { Route } from "../../api/upstream.ts";
 import type { Turn } from "../../base/turn.ts";
+import type { Foreign } from "../../protocol/foreign.ts";
 import type { CommandTable } from "../../protocol/redis/command-table.ts";
 import type { VariantTable } from "./identity/variant-table.ts";
 import type { CommandLearner } from "./learn-commands.ts";
@@ -34,4 +35,6 @@ export interface RedisPool {
   nextClientId(): number;
   /** Counts requests, and among them those that no server saw, into the pool's statistics. */
   count(requests: number, local: number, protocolErrors: number): void;
+  /** Hears of a client that has come to the wrong port, and is sent away. */
+  onForeign(foreign: Foreign, peer: string): void;
 }

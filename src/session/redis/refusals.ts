@@ -2,7 +2,9 @@
 import type { Failure } from "../../api/upstream.ts";
 import type { Command } from "../../protocol/redis/command.ts";
 import { encodeError } from "../../protocol/redis/encode.ts";
+import type { RequestScanner } from "../../protocol/redis/request-scanner.ts";
 import type { RequestView } from "../../protocol/redis/request-view.ts";
+import type { RedisFrontend } from "./redis-frontend.ts";
 
 export const NOAUTH: Buffer = encodeError("NOAUTH Authentication required.");
 
@@ -46,6 +48,24 @@ export function unknownSubcommand(container: Command, view: RequestView): Buffer
 export function wrongArity(command: Command): Buffer {
   const name = command.name.toLowerCase();
   return encodeError(`ERR wrong number of arguments for '${name}' command`);
+}
+
+/** Ends a client that has sent what is no request. */
+export function endMalformed(client: RedisFrontend, { fault, foreign }: RequestScanner): void {
+  if (foreign === "http") {
+    endHttp(client);
+    return;
+  }
+  if (foreign !== null) client.pool.onForeign(foreign, client.session.peer);
+  client.refuse(encodeError(`ERR Protocol error: ${fault}`));
+  client.flushRun();
+  client.session.finish();
+}
+
+/** Like Redis, without a word. */
+export function endHttp({ pool, session }: RedisFrontend): void {
+  pool.onForeign("http", session.peer);
+  session.close();
 }
 
 /**

@@ -42,5 +42,6 @@ export function createPool(route: Route, turn: Turn, options: PoolOptions): Redi
     random: () => 0.5,
     nextClientId,
     count() {},
+    onForeign() {},
   };
 }

@@ -14,6 +14,9 @@ export const BAD_DELETE: Buffer = line(
   "CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]",
 );
 export const TOO_LARGE: Buffer = line("SERVER_ERROR object too large for cache");
+/** In RESP, so that a Redis client shows its user what is wrong. */
+export const NOT_REDIS: Buffer = line("-ERR this port speaks Memcached's protocol, not Redis's");
+export const NOT_TLS: Buffer = line("ERROR this port speaks Memcached's protocol, without TLS");
 export const LINE_TOO_LONG: Buffer = line("CLIENT_ERROR line too long");
 export const SHUTDOWN_REFUSED: Buffer = line("ERROR: shutdown not enabled");
 export const NO_SERVER: Buffer = line(

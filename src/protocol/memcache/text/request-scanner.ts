@@ -11,6 +11,7 @@ import {
   MEMCACHE_LINE_BYTES_MAX,
   MEMCACHE_SENT_LINE_BYTES_MAX,
 } from "../../../base/limits.ts";
+import { isTls } from "../../foreign.ts";
 import { checkMeta } from "../meta/check-meta.ts";
 import { checkClassic } from "./check-classic.ts";
 import { findTextCommand, UNKNOWN } from "./command.ts";
@@ -22,7 +23,7 @@ const LF = 10;
 const CR = 13;
 const SPACE = 0x20;
 
-/** Returned by `scan`: no end of line within any bounds; nothing that follows can be understood. */
+/** Returned by `scan`: no end of line within any bounds, or TLS; nothing that follows can be understood. */
 export const LINE_ENDLESS: number = -1;
 
 export class TextRequestScanner {
@@ -84,6 +85,7 @@ export class TextRequestScanner {
 
   /** No end of the line yet: multi-gets may go on for long, any other may not. */
   private awaitLine(bytes: Buffer, start: number, end: number): number {
+    if (isTls(bytes, start, end)) return LINE_ENDLESS;
     const length = end - start;
     if (length > MEMCACHE_LINE_BYTES_MAX) {
       if (length > MEMCACHE_GET_LINE_BYTES_MAX) return LINE_ENDLESS;

@@ -5,13 +5,17 @@
  * to be quiet, so that each request has its reply; see QuietReplies.
  */
 import type { Failure, ReplySink, UpstreamConnection } from "../../../api/upstream.ts";
+import { type Foreign, isTls } from "../../../protocol/foreign.ts";
 import { MERGED_STATISTICS } from "../../../protocol/memcache/merge-statistics.ts";
 import { MISS } from "../../../protocol/memcache/meta/replies.ts";
+import { foreignRequest } from "../../../protocol/memcache/text/foreign.ts";
 import {
   END,
   ERROR,
   LINE_TOO_LONG,
   line,
+  NOT_REDIS,
+  NOT_TLS,
   SILENT,
 } from "../../../protocol/memcache/text/replies.ts";
 import { TextRequestScanner } from "../../../protocol/memcache/text/request-scanner.ts";
@@ -48,6 +52,7 @@ export class TextFrontend implements RequestTaker {
   /** Bytes of a refused request that are still to come, and to be ignored. */
   private toSkip: number;
   private localCount = 0;
+  private faultCount = 0;
 
   /** @param toSkip what `saveState` gave in another process */
   constructor(pool: MemcachePool, session: Session, toSkip = 0) {
@@ -66,7 +71,6 @@ export class TextFrontend implements RequestTaker {
     const { session, scanner, request } = this;
     let position = start;
     let requests = 0;
-    let faults = 0;
     while (session.mayTakeMore()) {
       if (this.toSkip > 0) {
         const skipped = Math.min(this.toSkip, end - position);
@@ -77,9 +81,8 @@ export class TextFrontend implements RequestTaker {
       const next = scanner.scan(bytes, position, end, request);
       if (next <= 0) {
         if (next < 0) {
-          faults++;
-          this.answer(LINE_TOO_LONG);
-          session.finish();
+          if (isTls(bytes, position, end)) this.turnAway("tls");
+          else this.end(LINE_TOO_LONG);
         }
         break;
       }
@@ -89,8 +92,9 @@ export class TextFrontend implements RequestTaker {
     }
     this.run.flush();
     request.shrink();
-    this.pool.count(requests, this.localCount, faults);
+    this.pool.count(requests, this.localCount, this.faultCount);
     this.localCount = 0;
+    this.faultCount = 0;
     return position;
   }
 
@@ -116,11 +120,32 @@ export class TextFrontend implements RequestTaker {
     this.session.reply(this.session.ring.open(), reply);
   }
 
+  /** Says what is wrong, and takes nothing more from this client. */
+  private end(words: Buffer): void {
+    this.faultCount++;
+    this.answer(words);
+    this.session.finish();
+  }
+
+  /** Nothing that follows is executed: it was not meant for a cache. */
+  private turnAway(foreign: Foreign): void {
+    const { pool, session } = this;
+    pool.onForeign(foreign, session.peer);
+    if (foreign !== "http") {
+      this.end(foreign === "tls" ? NOT_TLS : NOT_REDIS);
+      return;
+    }
+    // Like memcached, without a word.
+    this.faultCount++;
+    session.close();
+  }
+
   /** False: the request cannot be taken now, and nothing was done about it. */
   private handle(request: TextRequest): boolean {
     if (request.answer !== null) {
-      if (request.answer === ERROR && isHttp(request)) {
-        this.session.close();
+      const foreign = request.answer === ERROR ? foreignRequest(request) : null;
+      if (foreign !== null) {
+        this.turnAway(foreign);
         return true;
       }
       this.toSkip = request.skip;
@@ -292,8 +317,3 @@ const QUIET_RULES: Readonly<Record<string, readonly string[]>> = {
 const STATISTICS_OF_ONE: ReadonlySet<string> = new Set(
   "conns cachedump detail extstore proxy sizes_enable sizes_disable".split(" "),
 );
-
-/** memcached hangs up on those who mistake it for a web server, or make a browser do so. */
-function isHttp(request: TextRequest): boolean {
-  return request.count > 0 && /^(HTTP\/|Host:)/.test(request.text(0));
-}
