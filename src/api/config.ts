@@ -98,6 +98,8 @@ export interface PoolConfig {
   readonly serverConnections: number;
   readonly serverRetryTimeoutMs: number;
   readonly serverFailureLimit: number;
+  /** How many of the servers may be ejected at once, in percent, 1 to 100. */
+  readonly maxEjectionPercent: number;
   /** In ring order: twemproxy sorts by name, shorter names first, then bytewise. */
   readonly servers: readonly ServerConfig[];
 }

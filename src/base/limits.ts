@@ -59,6 +59,9 @@ export const LINGER_MS: number = 2000;
 /** Clients of one worker that were turned away and are still listened to; one more, and the oldest goes. */
 export const LINGERING_CLIENTS_MAX: number = 256;
 
+/** Ejected servers that answer again within this time of each other are put back into the ring by one change. */
+export const RETURN_TOGETHER_MS: number = 1000;
+
 /** Connections that one server lends to single sessions (transactions, blocking commands), free ones included. */
 export const LEASES_MAX: number = 4096;
 /** Lent connections that were given back and are kept for the next session. */

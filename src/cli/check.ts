@@ -3,6 +3,7 @@ import { type CommandDef, defineCommand } from "citty";
 import type { Config, PoolConfig } from "../api/config.ts";
 import { formatAddress } from "../config/address.ts";
 import { formatDuration } from "../config/duration.ts";
+import { ejectedMax } from "../upstream/ejections.ts";
 import { type ConfigFile, readConfigFile } from "./config-file.ts";
 import { ringShares } from "./ring-share.ts";
 import { formatTable } from "./table.ts";
@@ -122,7 +123,7 @@ function describeOptions(pool: PoolConfig): string[] {
   const tag = pool.hashTag === null ? "no hash tag" : `hash tag ${pool.hashTag}`;
   const limit =
     pool.clientConnectionsMax === 0 ? "no limit" : `at most ${pool.clientConnectionsMax}`;
-  const eject = `after ${pool.serverFailureLimit} failures, tried again after ${formatDuration(pool.serverRetryTimeoutMs)}`;
+  const eject = `after ${pool.serverFailureLimit} failures, tried again after ${formatDuration(pool.serverRetryTimeoutMs)}, at most ${ejectedMax(pool)} of ${pool.servers.length} servers`;
   const request = pool.timeoutMs === null ? "none" : formatDuration(pool.timeoutMs);
   const connections = `${pool.serverConnections} per server and worker`;
   return formatTable(

@@ -266,6 +266,14 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
     applies: "generation",
     help: "Failures in a row that eject a server; 0 acts as 1.",
   }),
+  option({
+    name: "max_ejection_percent",
+    where: "pool",
+    type: { kind: "integer", min: 1, max: 100 },
+    default: "50",
+    applies: "generation",
+    help: "How many of the servers may be ejected at once, one at least: further ones that fail keep their keys, which get errors. 100: as in twemproxy, all keys go to the last server that works.",
+  }),
 ];
 
 export const POOL_OPTIONS: readonly Option[] = [

@@ -140,6 +140,7 @@ function buildPool(
     serverConnections: values.number("server_connections"),
     serverRetryTimeoutMs: values.number("server_retry_timeout"),
     serverFailureLimit: Math.max(1, values.number("server_failure_limit")),
+    maxEjectionPercent: values.number("max_ejection_percent"),
     servers,
   };
 }

@@ -66,13 +66,13 @@ export function timedOut(server: string, timeoutMs: number): Failure {
   };
 }
 
-/** The server was taken out of the ring with requests on its way to it. */
-export function ejected(server: string, wasSent: boolean): Failure {
+/** The server failed too often: it gets no requests until it answers again. */
+export function failedTooOften(server: string, wasSent: boolean): Failure {
   const outcome = wasSent ? UNCERTAIN : "the command was not sent";
   return {
     kind: "ejected",
     wasSent,
-    text: `Connection refused (server ${server} was ejected; ${outcome})`,
+    text: `Connection refused (server ${server} has failed too often and gets no requests until it answers; ${outcome})`,
   };
 }
 

@@ -1,7 +1,7 @@
 /**
  * One server of a pool: its connections, and whether it may have traffic.
  *
- * With auto_eject_hosts a server that failed `serverFailureLimit` times in a row leaves the ring for
+ * With auto_eject_hosts a server that failed `serverFailureLimit` times in a row leaves the ring, if `Ejections` lets it, for
  * `serverRetryTimeoutMs`. Then it is probed; twemproxy lets the next client find out.
  */
 import type { PoolConfig, ServerConfig } from "../api/config.ts";
@@ -17,7 +17,8 @@ import { adoptStream } from "../io/adopt.ts";
 import { type ConnectAttempt, type ConnectEvents, connectTo } from "../io/connect.ts";
 import { type SocketTuning, serverTuning } from "../io/socket-tuning.ts";
 import type { Connection } from "./connection.ts";
-import { ejected, stopping } from "./failures.ts";
+import type { Ejectable, Ejections } from "./ejections.ts";
+import { failedTooOften, stopping } from "./failures.ts";
 import { type LeaseLimit, LeasePool } from "./lease-pool.ts";
 import type { LeasedConnection, LeaseOwner } from "./leased-connection.ts";
 import { SharedConnection } from "./shared-connection.ts";
@@ -41,8 +42,8 @@ export interface ServerOptions {
   readonly log: Logger;
   /** How many connections may be lent in all. */
   readonly leaseLimit: LeaseLimit;
-  /** The server left the ring or came back. */
-  readonly onEjectionChange: () => void;
+  /** Of the server's pool; null: its servers stay in the ring whatever happens. */
+  readonly ejections: Ejections | null;
 }
 
 const RETRY_FIRST_MS = 50;
@@ -51,7 +52,7 @@ const RETRY_MAX_MS = 1000;
 const RETRY_JITTER = 0.25;
 const RETRY_DOUBLINGS_MAX = 5;
 
-export class Server implements Upstream, LeaseOwner, SubscribedOwner {
+export class Server implements Upstream, LeaseOwner, SubscribedOwner, Ejectable {
   readonly name: string;
   readonly address: string;
   readonly index: number;
@@ -74,6 +75,8 @@ export class Server implements Upstream, LeaseOwner, SubscribedOwner {
   private readonly subscribers: Set<SubscribedConnection> = new Set();
   private troubles = 0;
   private isAvailable = true;
+  /** It failed too often, and has not answered since. */
+  private hasFailed = false;
 
   constructor(options: ServerOptions) {
     const { pool, server } = options;
@@ -171,11 +174,15 @@ export class Server implements Upstream, LeaseOwner, SubscribedOwner {
 
   onUp(): void {
     this.announceBack();
-    if (!this.isEjected) return;
-    this.isEjected = false;
+    if (!this.hasFailed) return;
+    this.hasFailed = false;
     this.troubles = 0;
-    this.options.onEjectionChange();
     // The others were put off for as long as the server was out.
+    this.openDown();
+    this.options.ejections?.onAnswered(this);
+  }
+
+  private openDown(): void {
     for (const connection of [...this.connections, ...this.subscribers]) {
       if (connection.refusal !== null) connection.open();
     }
@@ -185,6 +192,7 @@ export class Server implements Upstream, LeaseOwner, SubscribedOwner {
     if (this.isAvailable) return;
     this.isAvailable = true;
     this.options.log.info("server is back", { server: this.name });
+    this.options.ejections?.onReply(this);
   }
 
   onLost(): void {
@@ -192,7 +200,7 @@ export class Server implements Upstream, LeaseOwner, SubscribedOwner {
   }
 
   onTrouble(): void {
-    const { pool, log, counters } = this.options;
+    const { pool, log, ejections } = this.options;
     if (this.isAvailable) {
       const reason = this.connections.find((connection) => connection.refusal !== null)?.refusal;
       log.warn("server is in trouble", {
@@ -202,20 +210,53 @@ export class Server implements Upstream, LeaseOwner, SubscribedOwner {
     }
     this.isAvailable = false;
     this.troubles++;
-    if (!pool.autoEjectHosts || this.isEjected || this.troubles < pool.serverFailureLimit) return;
-    this.isEjected = true;
+    ejections?.onTrouble(this);
+    if (ejections === null || this.hasFailed || this.troubles < pool.serverFailureLimit) return;
+    this.hasFailed = true;
     this.troubles = 0;
+    ejections.onFailed(this);
+  }
+
+  eject(): void {
+    const { pool, log, counters } = this.options;
+    this.isEjected = true;
     counters[this.options.poolBase + POOL.server_ejects]! += 1;
     counters[this.countersBase + SERVER.server_ejected_at] = this.options.epochMs() * 1000;
     log.warn("server is ejected", { server: this.name, retry_ms: pool.serverRetryTimeoutMs });
-    for (const connection of this.connections) {
-      connection.takeDown(ejected(this.name, true), ejected(this.name, false));
+    this.takeDown();
+  }
+
+  keep(): void {
+    this.options.log.warn("server has failed but is not ejected: too many others are in trouble", {
+      server: this.name,
+    });
+    this.takeDown();
+  }
+
+  restore(): void {
+    const { log } = this.options;
+    this.isEjected = false;
+    if (!this.hasFailed) {
+      log.info("server is in the ring again", { server: this.name });
+      return;
     }
-    this.leases.takeDown(ejected(this.name, true), ejected(this.name, false));
-    for (const connection of this.subscribers) {
-      connection.takeDown(ejected(this.name, true), ejected(this.name, false));
-    }
-    this.options.onEjectionChange();
+    log.warn("server is ejected no more: all servers of the pool have failed", {
+      server: this.name,
+    });
+    // From now on clients wait for it.
+    this.openDown();
+  }
+
+  probe(): void {
+    this.openDown();
+  }
+
+  private takeDown(): void {
+    const sent = failedTooOften(this.name, true);
+    const unsent = failedTooOften(this.name, false);
+    for (const connection of this.connections) connection.takeDown(sent, unsent);
+    this.leases.takeDown(sent, unsent);
+    for (const connection of this.subscribers) connection.takeDown(sent, unsent);
   }
 
   retryDelayMs(failedAttempts: number): number {

@@ -22,6 +22,7 @@ import type { RedisPool } from "../session/redis/redis-pool.ts";
 import { ScriptMemory } from "../session/redis/scripts/memory.ts";
 import { Session } from "../session/session.ts";
 import type { SavedSession, SessionHost } from "../session/session-host.ts";
+import { Ejections, ejectedMax } from "../upstream/ejections.ts";
 import type { LeaseLimit } from "../upstream/lease-pool.ts";
 import { Server } from "../upstream/server.ts";
 import { warnOfForeign } from "./foreign-clients.ts";
@@ -79,6 +80,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
   private readonly options: PoolPlaneOptions;
   private readonly protocol: PoolProtocol;
   private readonly servers: readonly Server[];
+  private readonly ejections: Ejections | null;
   private lanes = 0;
 
   constructor(options: PoolPlaneOptions) {
@@ -124,6 +126,15 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
     this.directory = new ClientDirectory(this.colleagues);
     this.unixPath = pool.listen.kind === "unix" ? pool.listen.path : null;
     this.protocol = createPoolProtocol(pool, this);
+    this.ejections = pool.autoEjectHosts
+      ? new Ejections({
+          total: pool.servers.length,
+          outMax: ejectedMax(pool),
+          probeIntervalMs: pool.serverRetryTimeoutMs,
+          schedule,
+          onChange: () => this.onEjectionChange(),
+        })
+      : null;
     const serverBases = new Map(layout.servers.map(({ name, base }) => [name, base]));
     this.servers = pool.servers.map(
       (server, index) =>
@@ -141,7 +152,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
           serverBase: serverBases.get(server.name)!,
           log: options.log.child({ pool: pool.name }),
           leaseLimit: options.leaseLimit,
-          onEjectionChange: () => this.onEjectionChange(),
+          ejections: this.ejections,
         }),
     );
     this.route.attach(this.servers);
@@ -233,6 +244,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
   close(): void {
     for (const session of [...this.sessions]) session.close();
     this.hubs.close();
+    this.ejections?.close();
     for (const server of this.servers) server.close();
   }
 }

@@ -60,6 +60,7 @@ test("a twemproxy file gets nutcracker's defaults", () => {
         serverConnections: 1,
         serverRetryTimeoutMs: 30_000,
         serverFailureLimit: 2,
+        maxEjectionPercent: 50,
         servers: [
           {
             name: "127.0.0.1:6379",
@@ -123,6 +124,7 @@ pools:
     server_connections: 4
     server_retry_timeout: 1m
     server_failure_limit: 0
+    max_ejection_percent: 25
     servers:
       - { address: "[::1]:6379", weight: 5, name: five }
 `);
@@ -171,6 +173,7 @@ pools:
     serverConnections: 4,
     serverRetryTimeoutMs: 60_000,
     serverFailureLimit: 1,
+    maxEjectionPercent: 25,
   });
   expect(servers).toEqual([
     { name: "five", address: { kind: "tcp", host: "::1", port: 6379 }, weight: 5 },

@@ -52,6 +52,7 @@ function poolConfig(name: string, servers: readonly string[]): PoolConfig {
     serverConnections: 1,
     serverRetryTimeoutMs: 30_000,
     serverFailureLimit: 2,
+    maxEjectionPercent: 50,
     servers: servers.map((server, index) => ({
       name: server,
       address: { kind: "tcp", host: "127.0.0.1", port: 7_000 + index },

@@ -8,6 +8,7 @@ import type { Logger } from "../../../src/base/log.ts";
 import type { ConnectAttempt, ConnectEvents } from "../../../src/io/connect.ts";
 import { createRedisUpstream } from "../../../src/protocol/redis/upstream-protocol.ts";
 import { VariantTable } from "../../../src/session/redis/identity/variant-table.ts";
+import { Ejections } from "../../../src/upstream/ejections.ts";
 import { Server } from "../../../src/upstream/server.ts";
 import {
   type Attempt,
@@ -56,6 +57,13 @@ function createServer(
   const timers: Timer[] = [];
   const counters = new Float64Array(64);
   let changes = 0;
+  const ejections = new Ejections({
+    total: 2,
+    outMax: 1,
+    probeIntervalMs: 5000,
+    schedule: timerRecorder(timers),
+    onChange: () => changes++,
+  });
   const server = new TestServer({
     pool: {
       timeoutMs: 100,
@@ -79,7 +87,7 @@ function createServer(
     serverBase: 20,
     log: SILENT,
     leaseLimit: { lent: 0, hasRoom: true },
-    onEjectionChange: () => changes++,
+    ejections: pool.autoEjectHosts === false ? null : ejections,
   });
   return { server, timers, counters, changes: () => changes };
 }
