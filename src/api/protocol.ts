@@ -3,6 +3,9 @@
 /** Returned by a scan that needs more bytes. */
 export const INCOMPLETE = 0;
 
+/** No byte. */
+export const NO_PUSH = -1;
+
 /**
  * Finds message boundaries in received bytes, incrementally.
  *
@@ -14,6 +17,11 @@ export interface ReplyScanner {
   scan(bytes: Buffer, start: number, end: number): number;
   /** After INCOMPLETE: the least size the whole reply will have, as far as known. */
   readonly need: number;
+  /**
+   * A message whose first byte is this answers no request: the server sent it of its own accord. It is scanned like a
+   * reply. NO_PUSH: all messages are replies.
+   */
+  readonly pushType: number;
   /** Forgets a half-scanned reply (its connection is gone). */
   reset(): void;
 }

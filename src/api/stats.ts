@@ -38,6 +38,7 @@ export const SERVER_COUNTERS = [
   "out_queue",
   "out_queue_bytes",
   "server_connections_total",
+  "server_pushes",
 ] as const;
 
 export type PoolCounter = (typeof POOL_COUNTERS)[number];

@@ -11,6 +11,13 @@ export const ARGUMENTS_MAX: number = 1024 * 1024;
 export const REQUEST_BYTES_MAX: number = 1024 * MIB;
 /** Longest reply. Positions in it are 32-bit integers. */
 export const REPLY_BYTES_MAX: number = 1024 * MIB;
+/**
+ * Longest line of a Redis server's reply, its type included. Redis sets no limit to the text of an error or a status that a
+ * script returns; more than this is taken for a line that never ends.
+ */
+export const REPLY_LINE_BYTES_MAX: number = 1 * MIB;
+/** Longest reply to what is said first on a connection: HELLO's, with a list of modules, is the longest of them. */
+export const HANDSHAKE_REPLY_BYTES_MAX: number = 64 * KIB;
 /** Longest inline request, and longest line that announces a length: Redis's PROTO_INLINE_MAX_SIZE. */
 export const LINE_BYTES_MAX: number = 64 * KIB;
 /** Before a client has authenticated: arguments and bytes of an argument. Redis's own figures. */

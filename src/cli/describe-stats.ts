@@ -27,6 +27,7 @@ const SERVER_TEXTS: Readonly<Record<ServerCounter, string>> = {
   server_timedout: "server connections that ran into the time limit",
   server_connections: "server connections that are open now",
   server_connections_total: "server connections ever made",
+  server_pushes: "messages of the server that answered no request, and went no further",
   server_ejected_at: "when the server was last taken out, in microseconds since 1970",
   requests: "requests sent to the server",
   request_bytes: "bytes of these requests",

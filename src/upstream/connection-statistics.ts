@@ -35,6 +35,11 @@ export class ConnectionStatistics {
     this.counters[this.base + SERVER.responses]! += count;
   }
 
+  /** A push: no client's request turns them on, so it is not for clients, and goes no further. */
+  push(): void {
+    this.counters[this.base + SERVER.server_pushes]! += 1;
+  }
+
   responseBytes(bytes: number): void {
     this.counters[this.base + SERVER.response_bytes]! += bytes;
   }

@@ -282,7 +282,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   /** Consumes the complete replies at hand. @returns how many, or GARBAGE */
   protected takeReplies(): number {
     const written = this.out.appended - this.out.size;
-    return deliverReplies(this.input, this.scanner, this.pending, written);
+    return deliverReplies(this.input, this.scanner, this.pending, written, this.statistics);
   }
 
   /** True: the handshake is over, and what follows are replies to requests. */

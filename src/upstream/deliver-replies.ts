@@ -2,6 +2,7 @@
 import { INCOMPLETE, type ReplyScanner } from "../api/protocol.ts";
 import type { ReplySink } from "../api/upstream.ts";
 import type { InputBuffer } from "../base/input-buffer.ts";
+import type { ConnectionStatistics } from "./connection-statistics.ts";
 import type { PendingFifo } from "./pending-fifo.ts";
 
 /** Returned for bytes that are no replies, or replies that nobody asked for: what follows cannot be trusted. */
@@ -9,7 +10,7 @@ export const GARBAGE: number = -1;
 
 /**
  * Gives every complete reply in `input` to the request that is its turn, neighbours of one sink as one range, and
- * consumes it.
+ * consumes it. Pushes are consumed, whenever they come, and no sink gets them.
  * @param written where the out-queue's `appended` stood when the last byte that was sent was appended: what was queued
  *   from there on cannot have been answered
  * @returns how many were waited for, or GARBAGE
@@ -19,8 +20,30 @@ export function deliverReplies(
   scanner: ReplyScanner,
   pending: PendingFifo,
   written: number,
+  statistics: ConnectionStatistics,
+): number {
+  let replies = 0;
+  for (;;) {
+    const delivered = deliverUpToPush(input, scanner, pending, written);
+    if (delivered === GARBAGE) return GARBAGE;
+    replies += delivered;
+    if (input.size === 0 || input.bytes[input.start] !== scanner.pushType) return replies;
+    const next = scanner.scan(input.bytes, input.start, input.end);
+    if (next <= 0) return next === INCOMPLETE ? replies : GARBAGE;
+    input.start = next;
+    statistics.push();
+  }
+}
+
+/** What deliverReplies does, until a push follows. */
+function deliverUpToPush(
+  input: InputBuffer,
+  scanner: ReplyScanner,
+  pending: PendingFifo,
+  written: number,
 ): number {
   const { bytes, end } = input;
+  const { pushType } = scanner;
   let position = input.start;
   let replies = 0;
   let next = INCOMPLETE;
@@ -29,10 +52,8 @@ export function deliverReplies(
   let token = 0;
   let count = 0;
   let from = position;
-  while (position < end) {
-    // Even the beginning of a reply that nobody asked for: its rest would answer the next request.
-    const isAsked = pending.size > 0 && pending.offset < written;
-    next = isAsked ? scanner.scan(bytes, position, end) : GARBAGE;
+  while (position < end && bytes[position] !== pushType) {
+    next = scanReply(bytes, position, end, scanner, pending, written);
     if (next <= 0) break;
     const nextSink = pending.sink;
     if (nextSink === sink && pending.token === token + count) {
@@ -57,4 +78,18 @@ export function deliverReplies(
   input.start = position;
   if (sink !== null) sink.onReplies(token, count, bytes, from, position);
   return next < 0 ? GARBAGE : replies;
+}
+
+/** Where the reply to the oldest request, which begins at `position`, ends; INCOMPLETE; or GARBAGE. */
+function scanReply(
+  bytes: Buffer,
+  position: number,
+  end: number,
+  scanner: ReplyScanner,
+  pending: PendingFifo,
+  written: number,
+): number {
+  // Even the beginning of a reply that nobody asked for: its rest would answer the next request.
+  const isAsked = pending.size > 0 && pending.offset < written;
+  return isAsked ? scanner.scan(bytes, position, end) : GARBAGE;
 }

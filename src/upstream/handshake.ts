@@ -2,6 +2,10 @@
 import { INCOMPLETE, type ReplyScanner, type UpstreamProtocol } from "../api/protocol.ts";
 import { copyOf } from "../base/copy-of.ts";
 import type { InputBuffer } from "../base/input-buffer.ts";
+import { HANDSHAKE_REPLY_BYTES_MAX } from "../base/limits.ts";
+
+const MINUS = 0x2d;
+const NOT_THE_PROTOCOL = "to speak the expected protocol";
 
 export class Handshake {
   /** What to send first; may be empty. */
@@ -29,24 +33,33 @@ export class Handshake {
   /** How the server refused what is a client's matter; null when it is not, or the server said nothing sensible. */
   get refusalReply(): Buffer | null {
     const { lastReply } = this;
+    // Whatever else it is, it is no answer to what a client chose.
+    if (lastReply === null || lastReply[0] !== MINUS) return null;
     // Nobody gave a password: it is for clients to do so.
-    const isMissing = lastReply?.toString("latin1", 0, 8) === "-NOAUTH ";
+    const isMissing = lastReply.toString("latin1", 0, 8) === "-NOAUTH ";
     return this.protocol.isClientsChoice || isMissing ? lastReply : null;
   }
 
-  /** Consumes the replies at hand. Returns what is wrong with one of them, or null. */
+  /** Consumes the replies at hand, and pushes between them. Returns what is wrong with one of them, or null. */
   scan(input: InputBuffer, scanner: ReplyScanner): string | null {
     while (!this.isDone) {
+      const isPush = input.bytes[input.start] === scanner.pushType;
       const next = scanner.scan(input.bytes, input.start, input.end);
+      const length = next > 0 ? next - input.start : input.size;
+      if (length > HANDSHAKE_REPLY_BYTES_MAX) return NOT_THE_PROTOCOL;
       if (next === INCOMPLETE) {
         input.keepRest();
         return null;
+      }
+      if (isPush && next > 0) {
+        input.start = next;
+        continue;
       }
       const index = this.answered++;
       this.lastReply = next > 0 ? copyOf(input.bytes, input.start, next) : null;
       const fault =
         next < 0
-          ? "to speak the expected protocol"
+          ? NOT_THE_PROTOCOL
           : this.protocol.handshakeFault(index, input.bytes, input.start, next);
       if (fault !== null) return fault;
       input.start = next;

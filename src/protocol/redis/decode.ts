@@ -1,4 +1,9 @@
-/** Replies as values, for the few that the proxy itself has to understand. Not for the path of ordinary requests. */
+/**
+ * Replies as values, for the few that the proxy itself has to understand. Not for the path of ordinary requests.
+ *
+ * Whatever a reply scanner lets through is decoded without an exception: what makes no sense becomes null.
+ */
+import { RedisReplyScanner } from "./reply-scanner.ts";
 
 /** Bulk, status and verbatim strings are Buffers; maps, sets and pushes are flat arrays; attributes are left out. */
 export type Decoded = Buffer | number | bigint | boolean | null | ReplyError | readonly Decoded[];
@@ -20,6 +25,8 @@ export function decodeReply(bytes: Buffer, start: number): Decoded {
 class Decoder {
   private readonly bytes: Buffer;
   private position: number;
+  /** Aggregates around the value at hand. */
+  private depth = 0;
 
   constructor(bytes: Buffer, position: number) {
     this.bytes = bytes;
@@ -27,13 +34,14 @@ class Decoder {
   }
 
   next(): Decoded {
+    // There may be any number of attributes, one after the other.
+    while (this.bytes[this.position] === BAR) this.elements(2 * Number(this.line()));
     const type = String.fromCharCode(this.bytes[this.position]!);
     const line = this.line();
     switch (type) {
       case ":":
-        return integerOf(line);
       case "(":
-        return BigInt(line);
+        return integerOf(line);
       case ",":
         return Number(line.replace("inf", "Infinity"));
       case "#":
@@ -48,9 +56,6 @@ class Decoder {
         return this.bulk(Number(line))?.subarray(VERBATIM_PREFIX_BYTES) ?? null;
       case "!":
         return new ReplyError(this.bulk(Number(line))?.toString("latin1") ?? "");
-      case "|":
-        this.elements(2 * Number(line));
-        return this.next();
       case "%":
         return this.elements(2 * Number(line));
       case "*":
@@ -78,15 +83,29 @@ class Decoder {
 
   private elements(count: number): Decoded[] {
     const found: Decoded[] = [];
-    for (let i = 0; i < count; i++) found.push(this.next());
+    this.depth++;
+    for (let i = 0; i < count; i++) found.push(this.depth > DEPTH_MAX ? this.skip() : this.next());
+    this.depth--;
     return found;
+  }
+
+  /** Moves over the value at hand. */
+  private skip(): null {
+    this.position = new RedisReplyScanner(3).scan(this.bytes, this.position, this.bytes.length);
+    return null;
   }
 }
 
+const BAR = 0x7c;
 /** "txt:" */
 const VERBATIM_PREFIX_BYTES = 4;
 
-function integerOf(line: string): number | bigint {
+/** No reply that the proxy has to understand is nested any deeper; the stack is not endless. */
+const DEPTH_MAX = 64;
+
+function integerOf(line: string): number | bigint | null {
+  // To make a number of very many digits takes very long.
+  if (!/^[+-]?\d{1,100}$/.test(line)) return null;
   const value = Number(line);
   return Number.isSafeInteger(value) ? value : BigInt(line);
 }

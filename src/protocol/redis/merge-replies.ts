@@ -54,7 +54,7 @@ export function elementsOf(reply: Buffer): Buffer[] | null {
   const found = AGGREGATE.exec(header);
   if (found === null || found[1] === "%") return null;
   const elements: Buffer[] = [];
-  const scanner = new RedisReplyScanner();
+  const scanner = new RedisReplyScanner(3);
   let at = found[0].length;
   for (let left = Number(found[2]); left > 0; left--) {
     const end = scanner.scan(reply, at, reply.length);

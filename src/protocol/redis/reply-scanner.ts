@@ -2,10 +2,11 @@
  * Finds where a server's reply ends, in RESP2 or RESP3.
  *
  * Arrays need no stack: `remaining` counts the elements that are still to come, whatever their depth. An attribute
- * (RESP3) belongs to the reply that it precedes.
+ * (RESP3) belongs to the reply that it precedes. A push (RESP3) is a message of its own, and never part of a reply.
  */
-import { INCOMPLETE, type ReplyScanner } from "../../api/protocol.ts";
-import { BULK_BYTES_MAX } from "../../base/limits.ts";
+import { INCOMPLETE, NO_PUSH, type ReplyScanner } from "../../api/protocol.ts";
+import { BULK_BYTES_MAX, REPLY_LINE_BYTES_MAX } from "../../base/limits.ts";
+import type { RespVersion } from "./encode.ts";
 
 const CR = 13;
 const LF = 10;
@@ -13,6 +14,7 @@ const ZERO = 0x30;
 const MINUS = 0x2d;
 const DOLLAR = 0x24;
 const BAR = 0x7c;
+const GREATER = 0x3e;
 const GARBAGE = -1;
 
 /** How an element goes on after its first byte: nothing known, one line, counted bytes, or more elements. */
@@ -34,11 +36,17 @@ const NO_LENGTH = -2;
 
 export class RedisReplyScanner implements ReplyScanner {
   need = 0;
+  readonly pushType: number;
   private remaining = 1;
   /** Scanned so far, relative to the reply's start. */
   private offset = 0;
   /** Of a line that is not complete: so much was searched for its end, relative to the reply's start. */
   private searched = 0;
+
+  /** @param version what is spoken on the connection: with RESP2 a server sends no pushes */
+  constructor(version: RespVersion) {
+    this.pushType = version === 3 ? GREATER : NO_PUSH;
+  }
 
   scan(bytes: Buffer, start: number, end: number): number {
     let position = start + this.offset;
@@ -53,6 +61,7 @@ export class RedisReplyScanner implements ReplyScanner {
       }
       const next = this.scanElement(
         bytes,
+        start,
         position,
         end,
         Math.max(position + 1, start + this.searched),
@@ -89,7 +98,13 @@ export class RedisReplyScanner implements ReplyScanner {
   private elementEnd = 0;
 
   /** Returns where the element at `position` ends (for an array: its header), INCOMPLETE or GARBAGE. */
-  private scanElement(bytes: Buffer, position: number, end: number, from: number): number {
+  private scanElement(
+    bytes: Buffer,
+    start: number,
+    position: number,
+    end: number,
+    from: number,
+  ): number {
     this.children = 0;
     this.elementEnd = end + 1;
     if (position >= end) return INCOMPLETE;
@@ -97,9 +112,11 @@ export class RedisReplyScanner implements ReplyScanner {
     const form = FORMS[type]!;
     if (form === BULK) return this.scanBulk(bytes, position, end);
     if (form === UNKNOWN) return GARBAGE;
+    if (type === GREATER && (position !== start || type !== this.pushType)) return GARBAGE;
     const cr = findLineEnd(bytes, from, end);
-    if (cr === INCOMPLETE) return this.mayGoOn(form, end - position) ? INCOMPLETE : GARBAGE;
-    if (cr < 0 || form === LINE) return cr < 0 ? cr : cr + 2;
+    if (cr === INCOMPLETE) return mayGoOn(form, end - position) ? INCOMPLETE : GARBAGE;
+    if (cr < 0) return cr;
+    if (form === LINE) return cr - position > REPLY_LINE_BYTES_MAX ? GARBAGE : cr + 2;
     const count = parseLength(bytes, position + 1, cr);
     if (count === NO_LENGTH) return GARBAGE;
     if (count > 0) this.children = form === PAIRS ? 2 * count : count;
@@ -108,14 +125,9 @@ export class RedisReplyScanner implements ReplyScanner {
     return cr + 2;
   }
 
-  /** A line of so many bytes need not have ended yet. */
-  private mayGoOn(form: number, length: number): boolean {
-    return length <= (form === LINE ? BULK_BYTES_MAX : LENGTH_LINE_BYTES_MAX);
-  }
-
   private scanBulk(bytes: Buffer, position: number, end: number): number {
     const cr = findLineEnd(bytes, position + 1, end);
-    if (cr === INCOMPLETE) return this.mayGoOn(BULK, end - position) ? INCOMPLETE : GARBAGE;
+    if (cr === INCOMPLETE) return mayGoOn(BULK, end - position) ? INCOMPLETE : GARBAGE;
     if (cr < 0) return cr;
     const length = parseLength(bytes, position + 1, cr);
     if (length === NO_LENGTH || length > BULK_BYTES_MAX) return GARBAGE;
@@ -157,6 +169,12 @@ const SHORT_LINE_BYTES = 24;
 
 /** "$", at most ten digits, CR LF. */
 const LENGTH_LINE_BYTES_MAX = 16;
+
+/** A line of so many bytes need not have ended yet. */
+function mayGoOn(form: number, length: number): boolean {
+  // The CR may be there, and its LF still to come.
+  return length <= (form === LINE ? REPLY_LINE_BYTES_MAX + 1 : LENGTH_LINE_BYTES_MAX);
+}
 
 /** Position of the CR that ends the line which `from` is in, INCOMPLETE (its LF included) or GARBAGE. */
 function findLineEnd(bytes: Buffer, from: number, end: number): number {

@@ -3,7 +3,9 @@ import type { UpstreamProtocol } from "../../api/protocol.ts";
 import { encodeRequest, type RespVersion } from "./encode.ts";
 import { RedisReplyScanner } from "./reply-scanner.ts";
 
+const PLUS = 0x2b;
 const MINUS = 0x2d;
+const PERCENT = 0x25;
 const FULL = /^ERR max number of clients/;
 /** With what a server that does not know AUTH repeats the password. */
 const REPEATED = /, with args beginning with:.*/s;
@@ -20,6 +22,15 @@ export interface ServerIdentity {
   readonly password: Buffer | null;
 }
 
+/** A request that opens a connection. */
+interface Opening {
+  /** For humans. */
+  readonly what: string;
+  readonly bytes: Buffer;
+  /** First byte of its reply, unless that is an error. */
+  readonly type: number;
+}
+
 /** @param isClientsChoice see UpstreamProtocol
  * @param onGreeted each connection begins with a question whose answer tells whether the server wants a password first */
 export function createRedisUpstream(
@@ -27,26 +38,32 @@ export function createRedisUpstream(
   isClientsChoice = false,
   onGreeted: ((needsPassword: boolean) => void) | null = null,
 ): UpstreamProtocol {
-  const requests: { what: string; bytes: Buffer }[] = [];
   const probe = encodeRequest("PING");
-  if (onGreeted !== null) requests.push({ what: "PING", bytes: probe });
+  const ping: Opening = { what: "PING", bytes: probe, type: PLUS };
+  const requests: Opening[] = [];
+  if (onGreeted !== null) requests.push(ping);
   if (password !== null) {
     const bytes =
       user === null ? encodeRequest("AUTH", password) : encodeRequest("AUTH", user, password);
-    requests.push({ what: "AUTH", bytes });
+    requests.push({ what: "AUTH", bytes, type: PLUS });
   }
-  if (version === 3) requests.push({ what: "HELLO 3", bytes: encodeRequest("HELLO", "3") });
+  if (version === 3) {
+    requests.push({ what: "HELLO 3", bytes: encodeRequest("HELLO", "3"), type: PERCENT });
+  }
   if (database !== 0) {
-    requests.push({ what: `SELECT ${database}`, bytes: encodeRequest("SELECT", String(database)) });
+    const bytes = encodeRequest("SELECT", String(database));
+    requests.push({ what: `SELECT ${database}`, bytes, type: PLUS });
   }
   return {
-    createReplyScanner: () => new RedisReplyScanner(),
+    createReplyScanner: () => new RedisReplyScanner(version),
     handshake: Buffer.concat(requests.map((request) => request.bytes)),
     handshakeReplies: requests.length,
     isClientsChoice,
     probe,
     handshakeFault(index, bytes, start, end) {
+      const { what, type } = requests[index] ?? ping;
       const isError = bytes[start] === MINUS;
+      if (!isError && bytes[start] !== type) return `${what}: its reply is not what it should be`;
       const error = isError ? bytes.toString("utf8", start + 1, end - 2) : "";
       if (index === 0 && onGreeted !== null) {
         if (FULL.test(error)) return `PING: ${error}`;
@@ -54,8 +71,7 @@ export function createRedisUpstream(
         return null;
       }
       if (!isError) return null;
-      const request = requests[index];
-      if (request !== undefined) return `${request.what}: ${error.replace(REPEATED, "")}`;
+      if (index < requests.length) return `${what}: ${error.replace(REPEATED, "")}`;
       // To the probe any answer will do, but that it cannot serve now.
       return UNAVAILABLE.test(error) ? `PING: ${error}` : null;
     },

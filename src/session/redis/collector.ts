@@ -20,7 +20,7 @@ export class Collector implements ReplySink {
   }
 
   onReplies(token: number, count: number, bytes: Buffer, start: number, end: number): void {
-    const scanner = new RedisReplyScanner();
+    const scanner = new RedisReplyScanner(3);
     let at = start;
     for (let i = 0; i < count; i++) {
       // Neighbours on one connection may be answered in one range.

@@ -1,4 +1,5 @@
 /** Connections to a server without sockets: the test plays the network, the server and the clock. */
+import type { UpstreamProtocol } from "../../../src/api/protocol.ts";
 import type { Stream, StreamEvents } from "../../../src/api/stream.ts";
 import type { Failure, ReplySink } from "../../../src/api/upstream.ts";
 import { copyOf } from "../../../src/base/copy-of.ts";
@@ -170,7 +171,12 @@ export interface ConnectionRig {
 }
 
 export function createConnectionRig(
-  options: { timeoutMs?: number | null; password?: string; isEager?: boolean } = {},
+  options: {
+    timeoutMs?: number | null;
+    password?: string;
+    isEager?: boolean;
+    protocol?: UpstreamProtocol;
+  } = {},
 ): ConnectionRig {
   const { timeoutMs = 100, password = null, isEager = false } = options;
   const turn = new ManualTurn();
@@ -195,10 +201,11 @@ export function createConnectionRig(
       retryDelayMs: (failedAttempts) => 10 * failedAttempts,
       schedule: timerRecorder(timers),
     },
-    createRedisUpstream({
-      ...{ version: 2, database: 0, user: null },
-      password: password === null ? null : Buffer.from(password),
-    }),
+    options.protocol ??
+      createRedisUpstream({
+        ...{ version: 2, database: 0, user: null },
+        password: password === null ? null : Buffer.from(password),
+      }),
   );
   const sink = new RecordingSink();
   const endTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

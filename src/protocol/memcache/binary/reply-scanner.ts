@@ -2,7 +2,7 @@
  * Finds where a server's reply ends: behind the body that its header announces, and for STAT behind the empty reply
  * that ends the list of statistics.
  */
-import { INCOMPLETE, type ReplyScanner } from "../../../api/protocol.ts";
+import { INCOMPLETE, NO_PUSH, type ReplyScanner } from "../../../api/protocol.ts";
 import { MEMCACHE_KEY_BYTES_MAX, MEMCACHE_VALUE_BYTES_MAX } from "../../../base/limits.ts";
 import {
   AT_BODY_LENGTH,
@@ -22,6 +22,7 @@ const BODY_BYTES_MAX = MEMCACHE_VALUE_BYTES_MAX + MEMCACHE_KEY_BYTES_MAX + 255;
 
 export class BinaryReplyScanner implements ReplyScanner {
   need = 0;
+  readonly pushType: number = NO_PUSH;
   /** Where the next of several replies to one STAT begins, relative to the start of the first. */
   private offset = 0;
 

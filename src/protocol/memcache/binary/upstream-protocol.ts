@@ -13,6 +13,7 @@ export function createMemcacheBinaryUpstream(): UpstreamProtocol {
     handshakeReplies: 0,
     isClientsChoice: false,
     probe: noop,
-    handshakeFault: () => null,
+    handshakeFault: (_index, bytes, start) =>
+      bytes[start + AT_OPCODE] === OPCODE.noop ? null : "noop: its reply is not what it should be",
   };
 }

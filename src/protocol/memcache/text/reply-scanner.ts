@@ -8,7 +8,7 @@
  *
  * An error line may stand in for the END, when the server ran into trouble halfway.
  */
-import { INCOMPLETE, type ReplyScanner } from "../../../api/protocol.ts";
+import { INCOMPLETE, NO_PUSH, type ReplyScanner } from "../../../api/protocol.ts";
 import { MEMCACHE_REPLY_LINE_BYTES_MAX, MEMCACHE_VALUE_BYTES_MAX } from "../../../base/limits.ts";
 import { endOfBlock } from "./value-block.ts";
 
@@ -20,6 +20,7 @@ const GARBAGE = -1;
 
 export class TextReplyScanner implements ReplyScanner {
   need = 0;
+  readonly pushType: number = NO_PUSH;
   /** Complete parts of the reply, relative to its start. */
   private offset = 0;
   /** Of a line that is not complete: so much was searched for its end, relative to the reply's start. */

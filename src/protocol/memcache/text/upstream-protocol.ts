@@ -2,6 +2,8 @@
 import type { UpstreamProtocol } from "../../../api/protocol.ts";
 import { TextReplyScanner } from "./reply-scanner.ts";
 
+const VERSION = "VERSION ";
+
 export function createMemcacheTextUpstream(): UpstreamProtocol {
   return {
     createReplyScanner: () => new TextReplyScanner(),
@@ -9,6 +11,9 @@ export function createMemcacheTextUpstream(): UpstreamProtocol {
     handshakeReplies: 0,
     isClientsChoice: false,
     probe: Buffer.from("version\r\n"),
-    handshakeFault: () => null,
+    handshakeFault: (_index, bytes, start, end) =>
+      bytes.toString("latin1", start, Math.min(start + VERSION.length, end)) === VERSION
+        ? null
+        : "version: its reply is not what it should be",
   };
 }

@@ -25,7 +25,7 @@ const NONE: Buffer = Buffer.alloc(0);
 const FREE_MAX = 256;
 
 const free: Gather[] = [];
-const elements: RedisReplyScanner = new RedisReplyScanner();
+const elements: RedisReplyScanner = new RedisReplyScanner(3);
 
 /** A gather for `parts` parts (tokens 0 … parts - 1), which settles `token` of `session`. */
 export function takeGather(session: Session, token: number, merge: Merge, parts: number): Gather {

@@ -8,6 +8,7 @@ import { forwardToAny } from "../any-server.ts";
 import { collectAll } from "../ask.ts";
 import type { Answer } from "../collector.ts";
 import type { RedisFrontend } from "../redis-frontend.ts";
+import { MISMATCH } from "../refusals.ts";
 import type { Kind } from "./kinds.ts";
 
 /** A server's reply, of strings and numbers. */
@@ -17,18 +18,28 @@ type Merge = (
   replies: readonly Values[],
   done: (reply: Buffer) => void,
 ) => void;
+/** Whether a server's reply is of the kind that can be merged. */
+type Fits = (values: Values) => boolean;
 
-const MERGES: Readonly<Record<string, Merge>> = {
-  "PUBSUB|CHANNELS": channels,
-  "PUBSUB|SHARDCHANNELS": channels,
-  "PUBSUB|NUMPAT": patterns,
-  "PUBSUB|NUMSUB": (...given) => subscribers("channel", ...given),
-  "PUBSUB|SHARDNUMSUB": (...given) => subscribers("shard", ...given),
+const isText = (value: Decoded): boolean => Buffer.isBuffer(value);
+const isCount = (value: Decoded): boolean => typeof value === "number";
+const areNames: Fits = (values) => values.every(isText);
+const isOneCount: Fits = (values) => values.length === 1 && values.every(isCount);
+const areNamesAndCounts: Fits = (values) =>
+  values.length % 2 === 0 && values.every((value, at) => (at % 2 === 0 ? isText : isCount)(value));
+
+const MERGES: Readonly<Record<string, readonly [Fits, Merge]>> = {
+  "PUBSUB|CHANNELS": [areNames, channels],
+  "PUBSUB|SHARDCHANNELS": [areNames, channels],
+  "PUBSUB|NUMPAT": [isOneCount, patterns],
+  "PUBSUB|NUMSUB": [areNamesAndCounts, (...given) => subscribers("channel", ...given)],
+  "PUBSUB|SHARDNUMSUB": [areNamesAndCounts, (...given) => subscribers("shard", ...given)],
 };
 
 export function introspect(client: RedisFrontend, command: Command, view: RequestView): boolean {
-  const merge = MERGES[command.name];
-  if (merge === undefined) return forwardToAny(client, command, view);
+  const found = MERGES[command.name];
+  if (found === undefined) return forwardToAny(client, command, view);
+  const [fits, merge] = found;
   const { session } = client;
   // A server that is not there has no subscribers.
   return collectAll(client, { requests: [view], reach: "available" }, (answers, token) => {
@@ -36,7 +47,11 @@ export function introspect(client: RedisFrontend, command: Command, view: Reques
     const fault = replies.find(isError) ?? (replies.length === 0 ? answers[0] : undefined);
     if (Buffer.isBuffer(fault)) session.reply(token, fault);
     else if (fault !== undefined) session.onFailure(token, 1, fault);
-    else merge(client, replies.map(valuesOf), (reply) => session.reply(token, reply));
+    else {
+      const values = replies.map(valuesOf);
+      if (values.every(fits)) merge(client, values, (reply) => session.reply(token, reply));
+      else session.reply(token, MISMATCH);
+    }
   });
 }
 
@@ -84,7 +99,7 @@ function subscribers(
     done(encodeValue(pairs, state.version));
   };
   for (const [index, name] of names.entries()) {
-    const counted = replies.reduce((sum, reply) => sum + Number(reply[2 * index + 1]), 0);
+    const counted = replies.reduce((sum, reply) => sum + Number(reply[2 * index + 1] ?? 0), 0);
     hubs.countClients([kind, name.toString("latin1"), null], counted, (count) => {
       counts[index] = count;
       if (--pending === 0) finish();

@@ -27,7 +27,7 @@ export interface EndObserver {
 const ASTERISK = 0x2a;
 const MINUS = 0x2d;
 const CR = 13;
-const elements: RedisReplyScanner = new RedisReplyScanner();
+const elements: RedisReplyScanner = new RedisReplyScanner(3);
 
 export class TransactionEnd implements ReplySink {
   private readonly session: Session;

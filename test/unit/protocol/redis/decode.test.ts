@@ -22,6 +22,10 @@ const CASES: readonly (readonly [string, Decoded])[] = [
   ["*3\r\n:1\r\n*0\r\n$1\r\nx\r\n", [1, [], text("x")]],
   ["%1\r\n+a\r\n~1\r\n:1\r\n", [text("a"), [1]]],
   ["|1\r\n+ttl\r\n:3\r\n:1\r\n", 1],
+  ["|0\r\n|0\r\n:1\r\n", 1],
+  [":abc\r\n", null],
+  [":\r\n", null],
+  ["(1x\r\n", null],
   [">2\r\n+a\r\n:1\r\n", [text("a"), 1]],
 ];
 
@@ -32,4 +36,17 @@ test.each(CASES)("%j", (reply, value) => {
 test("an array's elements end where the next reply begins", () => {
   const both = text("*2\r\n$1\r\na\r\n*1\r\n:1\r\n+next\r\n");
   expect(decodeReply(both, 0)).toEqual([text("a"), [1]]);
+});
+
+test("no nesting is too deep, and no row of attributes too long", () => {
+  const depth = 200_000;
+  for (const header of ["*1\r\n", "%1\r\n+k\r\n", "|0\r\n"]) {
+    expect(() => decodeReply(text(`${header.repeat(depth)}:1\r\n`), 0)).not.toThrow();
+  }
+  const deep = text(`*2\r\n${"*1\r\n".repeat(depth)}:1\r\n+next\r\n`);
+  expect((decodeReply(deep, 0) as Decoded[])[1]).toEqual(text("next"));
+});
+
+test("a number of very many digits costs no time", () => {
+  expect(decodeReply(text(`(${"9".repeat(1_000_000)}\r\n`), 0)).toBeNull();
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { InputBuffer } from "../../../../src/base/input-buffer.ts";
+import { REPLY_LINE_BYTES_MAX } from "../../../../src/base/limits.ts";
 import { RedisReplyScanner } from "../../../../src/protocol/redis/reply-scanner.ts";
 
 /** Replies of every RESP2 type, nested, with values that look like protocol. */
@@ -28,7 +29,7 @@ function bulk(value: string): string {
 
 /** Lengths of the replies that the scanner finds when the bytes arrive in pieces of the given sizes. */
 function scanInPieces(bytes: Buffer, sizes: readonly number[]): number[] {
-  const scanner = new RedisReplyScanner();
+  const scanner = new RedisReplyScanner(3);
   const input = new InputBuffer();
   const found: number[] = [];
   let sent = 0;
@@ -95,14 +96,42 @@ describe("RedisReplyScanner", () => {
     ];
     for (const text of bad) {
       const bytes = Buffer.from(text);
-      expect(new RedisReplyScanner().scan(bytes, 0, bytes.length)).toBeLessThan(0);
+      expect(new RedisReplyScanner(3).scan(bytes, 0, bytes.length)).toBeLessThan(0);
+    }
+  });
+
+  test("a push stands alone, and only where RESP3 is spoken", () => {
+    const push = Buffer.from(">2\r\n+invalidate\r\n*1\r\n$1\r\na\r\n");
+    expect(new RedisReplyScanner(3).scan(push, 0, push.length)).toBe(push.length);
+    for (const start of [0, 1, 4]) {
+      const bytes = Buffer.concat([Buffer.from("????").subarray(0, start), push]);
+      expect(new RedisReplyScanner(2).scan(bytes, start, start + 1)).toBeLessThan(0);
+    }
+    for (const around of ["*2\r\n+a\r\n", "|1\r\n+a\r\n+b\r\n", "*1\r\n*1\r\n"]) {
+      const bytes = Buffer.from(around + push);
+      expect(new RedisReplyScanner(3).scan(bytes, 0, bytes.length)).toBeLessThan(0);
+    }
+  });
+
+  test("a line that never ends is garbage, and a long one is the same however it arrives", () => {
+    for (const type of ["+", "-", ":", ",", "(", "*1\r\n-"]) {
+      const line = Buffer.from(`${type}${"9".repeat(REPLY_LINE_BYTES_MAX - 1)}\r\n`);
+      for (const size of [1000, 65_536, line.length]) {
+        expect(scanInPieces(line, [size])).toEqual([line.length]);
+      }
+      const longer = Buffer.from(`${type}${"9".repeat(REPLY_LINE_BYTES_MAX)}\r\n`);
+      expect(new RedisReplyScanner(2).scan(longer, 0, longer.length)).toBeLessThan(0);
+      const endless = Buffer.from(type + "9".repeat(REPLY_LINE_BYTES_MAX + 2));
+      expect(new RedisReplyScanner(2).scan(endless, 0, endless.length)).toBeLessThan(0);
+      // All but its LF.
+      expect(new RedisReplyScanner(2).scan(line, 0, line.length - 1)).toBe(0);
     }
   });
 
   test("a length that never ends is garbage, however slowly it comes", () => {
     for (const type of ["$", "*", "%"]) {
       const bytes = Buffer.from(`${type}${"1".repeat(60)}`);
-      const scanner = new RedisReplyScanner();
+      const scanner = new RedisReplyScanner(3);
       let last = 0;
       for (let end = 3; last === 0 && end < bytes.length; end += 3) {
         last = scanner.scan(bytes, 0, end);
@@ -112,7 +141,7 @@ describe("RedisReplyScanner", () => {
   });
 
   test("says how much the rest of a bulk string needs", () => {
-    const scanner = new RedisReplyScanner();
+    const scanner = new RedisReplyScanner(3);
     const bytes = Buffer.from("$1000\r\nabc");
     expect(scanner.scan(bytes, 0, bytes.length)).toBe(0);
     expect(scanner.need).toBe("$1000\r\n".length + 1000 + 2);
