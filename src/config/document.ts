@@ -4,15 +4,7 @@
  * Scalars stay text (the failsafe schema), as in nutcracker: what `yes`, `0512` or `1e3` means is decided by the
  * option that reads it, not by a version of YAML.
  */
-import {
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  parseDocument,
-  type Document as YamlDocument,
-  type Node as YamlNode,
-} from "yaml";
+import { isAlias, isMap, isScalar, isSeq, parseDocument, type Node as YamlNode } from "yaml";
 import { type ProblemList, quote } from "./problem.ts";
 
 /** `offset` is where the part begins in the file's text. */
@@ -26,12 +18,25 @@ export interface Entry {
   readonly key: string;
   readonly keyOffset: number;
   readonly value: Node;
+  /** Not null: the value has an anchor. */
+  readonly anchor: Anchor | null;
+  /** Not null: it came into its map by a merge key (`<<`), which is there. */
+  readonly mergedAt: number | null;
+}
+
+/** A part that has a name (`&name`), by which later parts can stand for it (`*name`). */
+export interface Anchor {
+  readonly node: Node;
+  /** Parts in it, itself included. */
+  readonly size: number;
+  /** Some part stands for it. */
+  isReferred: boolean;
 }
 
 /** A map of the tree. */
 export type MapNode = Extract<Node, { kind: "map" }>;
 
-/** Characters in a file, parts in its tree (aliases count each time), and levels of nesting. */
+/** Characters in a file, parts in its tree (aliases and merges count each time), and levels of nesting. */
 export const CONFIG_CHARACTERS_MAX: number = 4 * 1024 * 1024;
 const NODES_MAX = 500_000;
 const DEPTH_MAX = 8;
@@ -63,8 +68,7 @@ function read(text: string, problems: ProblemList): Node | null {
     problems.error(error.pos[0], "", yamlMessage(error.code, error.message, text, error.pos[0]));
   }
   if (problems.hasErrors) return null;
-  const reader = new TreeReader(document, problems);
-  const root = reader.read(document.contents, 0, 0);
+  const root = new TreeReader(problems).read(document.contents, 0, 0);
   return problems.hasErrors ? null : root;
 }
 
@@ -82,50 +86,132 @@ function yamlMessage(code: string, message: string, text: string, offset: number
   return `YAML: ${message.split("\n")[0] ?? message}${hint}`;
 }
 
+/** Reads in the order of the text: what has an anchor is read before what stands for it, and only once. */
 class TreeReader {
-  readonly #document: YamlDocument.Parsed;
   readonly #problems: ProblemList;
+  readonly #anchors: Map<string, Anchor> = new Map();
+  /** Names of the parts that are being read. */
+  readonly #open: string[] = [];
   #nodes = 0;
 
-  constructor(document: YamlDocument.Parsed, problems: ProblemList) {
-    this.#document = document;
+  constructor(problems: ProblemList) {
     this.#problems = problems;
   }
 
   /** @param offset where to report a part that has no text of its own */
   read(node: unknown, offset: number, depth: number): Node {
-    this.#nodes++;
-    if (this.#nodes > NODES_MAX || depth > DEPTH_MAX) {
-      const tooMuch =
-        depth > DEPTH_MAX ? "nested too deeply" : "too large once aliases are followed";
-      if (!this.#problems.hasErrors) this.#problems.error(offset, "", `the file is ${tooMuch}`);
-      return { kind: "empty", offset };
-    }
     const start = startOf(node, offset);
-    if (isAlias(node)) {
-      const target = node.resolve(this.#document);
-      if (target !== undefined) return this.read(target, start, depth + 1);
-      const hint = "; a value that begins with * needs quotes";
-      this.#problems.error(start, "", `alias *${node.source} has no anchor before it${hint}`);
+    if (isAlias(node)) return this.#follow(node.source, start);
+    if (!this.#count(1, start)) return { kind: "empty", offset: start };
+    if (depth > DEPTH_MAX) {
+      if (!this.#problems.hasErrors)
+        this.#problems.error(start, "", "the file is nested too deeply");
       return { kind: "empty", offset: start };
     }
+    const name = anchorOf(node);
+    if (name === undefined) return this.#readOne(node, start, depth);
+    const before = this.#nodes;
+    this.#open.push(name);
+    const read = this.#readOne(node, start, depth);
+    this.#open.pop();
+    const size = this.#nodes - before + 1;
+    this.#anchors.set(name, { node: read, size, isReferred: false });
+    return read;
+  }
+
+  #readOne(node: unknown, start: number, depth: number): Node {
     if (isScalar(node)) return scalar(node, start);
     if (isSeq(node)) {
       const items = node.items.map((item) => this.read(item, start, depth + 1));
       return { kind: "list", items, offset: start };
     }
-    if (isMap(node)) {
-      const entries: Entry[] = [];
-      for (const pair of node.items) {
-        const keyOffset = startOf(pair.key, start);
-        const value = this.read(pair.value, keyOffset, depth + 1);
-        if (isScalar(pair.key)) entries.push({ key: `${pair.key.value ?? ""}`, keyOffset, value });
-        else this.#problems.error(keyOffset, "", "a key must be a plain word");
+    if (!isMap(node)) return { kind: "empty", offset: start };
+    const entries: Entry[] = [];
+    const merges: Merge[] = [];
+    for (const pair of node.items) {
+      const keyOffset = startOf(pair.key, start);
+      const value = this.read(pair.value, keyOffset, depth + 1);
+      if (!isScalar(pair.key)) this.#problems.error(keyOffset, "", "a key must be a plain word");
+      else if (isMergeKey(pair.key)) merges.push({ value, keyOffset });
+      else {
+        const name = anchorOf(pair.value);
+        const anchor = name === undefined ? null : (this.#anchors.get(name) ?? null);
+        const key = `${pair.key.value ?? ""}`;
+        entries.push({ key, keyOffset, value, anchor, mergedAt: null });
       }
-      return { kind: "map", entries, offset: start };
+    }
+    if (merges.length > 0) this.#merge(entries, merges);
+    return { kind: "map", entries, offset: start };
+  }
+
+  /** Adds what the merges bring to the entries that a map has of its own, which win; so does an earlier one of a list. */
+  #merge(entries: Entry[], merges: readonly Merge[]): void {
+    const [first, second] = merges;
+    if (first !== undefined && second !== undefined) {
+      const line = this.#problems.lineOf(first.keyOffset);
+      const message = `"<<" is here twice; the first is in line ${line}: write <<: [*one, *other]`;
+      this.#problems.error(second.keyOffset, "", message);
+    }
+    const known = new Set(entries.map(({ key }) => key));
+    for (const { value, keyOffset } of merges) {
+      for (const part of value.kind === "list" ? value.items : [value]) {
+        for (const entry of this.#entriesToMerge(part, keyOffset)) {
+          if (known.has(entry.key)) continue;
+          known.add(entry.key);
+          entries.push({ ...entry, anchor: null, mergedAt: keyOffset });
+        }
+      }
+    }
+  }
+
+  #entriesToMerge(part: Node, keyOffset: number): readonly Entry[] {
+    // What was left out stands here as empty, and is not what is wrong.
+    if (this.#nodes > NODES_MAX) return [];
+    if (part.kind !== "map") {
+      const expected = "expected a map to merge, or a list of maps, as in <<: *defaults";
+      this.#problems.error(part.offset, "", `<<: ${expected}; found ${describe(part)}`);
+      return [];
+    }
+    return this.#count(part.entries.length, keyOffset) ? part.entries : [];
+  }
+
+  /** What an alias stands for. */
+  #follow(name: string, start: number): Node {
+    const anchor = this.#anchors.get(name);
+    if (this.#open.includes(name)) {
+      this.#problems.error(start, "", `alias *${name} is within what it stands for`);
+    } else if (anchor === undefined) {
+      const hint = "; a value that begins with * needs quotes";
+      this.#problems.error(start, "", `alias *${name} has no anchor before it${hint}`);
+    } else {
+      anchor.isReferred = true;
+      if (this.#count(anchor.size, start)) return anchor.node;
     }
     return { kind: "empty", offset: start };
   }
+
+  /** False: these are too many parts, which was reported. */
+  #count(parts: number, offset: number): boolean {
+    this.#nodes += parts;
+    if (this.#nodes <= NODES_MAX) return true;
+    const message = "the file is too large once aliases and merges are followed";
+    if (!this.#problems.hasErrors) this.#problems.error(offset, "", message);
+    return false;
+  }
+}
+
+interface Merge {
+  readonly value: Node;
+  readonly keyOffset: number;
+}
+
+/** As in YAML 1.1: a word without quotes. */
+function isMergeKey(key: { value: unknown; type?: unknown }): boolean {
+  return key.value === "<<" && key.type === "PLAIN";
+}
+
+function anchorOf(node: unknown): string | undefined {
+  return isScalar(node) || isMap(node) || isSeq(node) ? node.anchor : undefined;
 }
 
 function scalar(node: { value: unknown; type?: unknown }, offset: number): Node {

@@ -11,6 +11,7 @@ import { describe, type MapNode, readDocument } from "./document.ts";
 import type { Form } from "./option.ts";
 import { optionsKnown } from "./options.ts";
 import { ACCEPT_MODES } from "./options-top.ts";
+import { holdsNames, indentStrays, withoutShared } from "./pool-entries.ts";
 import { type ReadPool, readPools } from "./pools.ts";
 import { type Problem, ProblemList } from "./problem.ts";
 import { absentMap, expectMap, isPoolLike, readMap, type Scope, type Values } from "./scope.ts";
@@ -48,9 +49,13 @@ export function loadConfig(text: string, file: string): Loaded {
 }
 
 /** Native: one of the top-level keys is a native option. A pool of twemproxy's may have such a name: it has servers. */
-function detectForm(root: MapNode): Form {
-  const names = new Set(optionsKnown("top", "native").map((option) => option.name));
-  const isNative = root.entries.some((entry) => names.has(entry.key) && !isPoolLike(entry.value));
+function detectForm(map: MapNode): Form {
+  const names = topNames();
+  const root = withoutShared(map, names);
+  const isNative = root.entries.some(
+    ({ key, value }) =>
+      names.has(key) && !(isPoolLike(value) && !(key === "pools" && holdsNames(value))),
+  );
   // A misspelt `pools` beside nothing else: a pool has keys with values, and this has maps in a map.
   const holdsPools = root.entries.some(
     (entry) =>
@@ -59,16 +64,22 @@ function detectForm(root: MapNode): Form {
   return isNative || holdsPools ? "native" : "twemproxy";
 }
 
+/** The keys that a native file may have at its top. */
+function topNames(): ReadonlySet<string> {
+  return new Set(optionsKnown("top", "native").map((option) => option.name));
+}
+
 function loadNative(scope: Scope, root: MapNode, file: string): Config | null {
-  const top = readMap(scope, root);
+  const { map, hadStrays } = indentStrays(withoutShared(root, topNames()), scope.problems, false);
+  const hasPools = map.entries.some(({ key, value }) => key === "pools" && value.kind !== "empty");
+  // Where the pools' options stand at the top there is nothing to say about "pools:" but that.
+  if (hadStrays && !hasPools) return null;
+  const top = readMap(scope, map);
   const log = readGroup(scope, top, "log");
   const stats = readGroup(scope, top, "stats");
   const node = top.node("pools");
   const poolsMap = node === undefined ? null : expectMap(scope, "pools", node, "a map of pools");
   const pools = poolsMap === null ? [] : readPools({ ...scope, path: "pools." }, poolsMap);
-  if (poolsMap !== null && poolsMap.entries.length === 0) {
-    scope.problems.error(poolsMap.offset, "pools", "pools: the file has no pools");
-  }
   reportStatsListen(scope, stats, pools);
   if (scope.problems.hasErrors) return null;
   const accept = top.choice("accept", ACCEPT_MODES);
@@ -77,7 +88,6 @@ function loadNative(scope: Scope, root: MapNode, file: string): Config | null {
 
 function loadTwemproxy(scope: Scope, root: MapNode, file: string): Config | null {
   const pools = readPools(scope, root);
-  if (root.entries.length === 0) scope.problems.error(root.offset, "", "the file has no pools");
   if (scope.problems.hasErrors) return null;
   const groups = {
     top: absentMap("top", scope.form, 0),

@@ -3,6 +3,7 @@ import type { PoolConfig, ServerConfig } from "../api/config.ts";
 import { formatAddress } from "./address.ts";
 import type { MapNode } from "./document.ts";
 import { DEAD_SERVER, DISTRIBUTIONS, HASH_NAMES, MGET_ERRORS, PROTOCOLS } from "./options-pool.ts";
+import { indentStrays, withoutShared } from "./pool-entries.ts";
 import { quote } from "./problem.ts";
 import { entriesOnce, expectMap, readMap, type Scope, type Values } from "./scope.ts";
 import { readServers } from "./servers.ts";
@@ -24,7 +25,12 @@ export interface ReadPool {
  */
 export function readPools(scope: Scope, map: MapNode): ReadPool[] {
   const pools: ReadPool[] = [];
-  for (const entry of entriesOnce(scope, map).values()) {
+  const entries = withoutShared(indentStrays(map, scope.problems, true).map);
+  if (entries.entries.length === 0 && !scope.problems.hasErrors) {
+    const message = `${scope.form === "native" ? "pools: " : ""}the file has no pools`;
+    scope.problems.error(map.offset, scope.form === "native" ? "pools" : "", message);
+  }
+  for (const entry of entriesOnce(scope, entries).values()) {
     const node = expectMap(scope, `pool ${quote(entry.key)}`, entry.value, "a map of its options");
     if (entry.key === "" || /["\\\p{Cc}]/u.test(entry.key)) {
       const message = `a pool's name cannot be empty or hold quotes, backslashes or control characters, found ${quote(entry.key)}`;

@@ -59,10 +59,15 @@ export class ProblemList {
     return low + 1;
   }
 
-  /** All of them, in the order of the file. */
+  /** All of them, in the order of the file. What several pools share, and is wrong in all of them, is there once. */
   list(): Problem[] {
+    const places = new Set<string>();
     return [...this.#found]
       .sort((a, b) => a.offset - b.offset)
+      .filter(({ offset, path, severity }) => {
+        const place = `${severity} ${offset} ${path.substring(path.lastIndexOf(".") + 1)}`;
+        return !places.has(place) && places.add(place);
+      })
       .map(({ offset: _, ...problem }) => problem);
   }
 
@@ -82,7 +87,8 @@ export function formatProblem(problem: Problem, source: string | null): string {
   const head = `${problem.file}:${problem.line}:${problem.column}: ${mark}${problem.message}`;
   const line = source === null ? undefined : source.split("\n")[problem.line - 1];
   // A password must not reach a terminal or a log because its line is in error.
-  if (line === undefined || /redis_auth|^\s*$/.test(line) || line.length > 200) return head;
+  const isSecret = /redis_auth/.test(`${line} ${problem.path}`);
+  if (line === undefined || isSecret || /^\s*$/.test(line) || line.length > 200) return head;
   const number = `${problem.line}`.padStart(5);
   const shown = line.trimEnd();
   const indent = line.substring(0, problem.column - 1).replace(/[^\t]/g, " ");

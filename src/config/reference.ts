@@ -5,7 +5,7 @@ import { optionsAt } from "./options.ts";
 
 /** The page's whole text. */
 export function createReference(): string {
-  return [INTRODUCTION, ...SECTIONS.map(section), CLOSING].join("\n");
+  return [INTRODUCTION, ...SECTIONS.map(section), SHARED, CLOSING].join("\n");
 }
 
 interface Section {
@@ -147,6 +147,32 @@ Values:
   one that begins with \`{\`, \`[\`, \`*\` or the like: \`hash_tag: "{}"\`, \`listen: "*:22121"\`.
 `;
 
+const SHARED = `## Options that several pools share
+
+YAML's anchors and merge keys work in both forms: \`&name\` gives a part of the file a name, \`*name\` stands for it, and \`<<: *name\`
+puts its options into a pool, beneath those that the pool has of its own. \`<<: [*one, *other]\` merges several; the first that has an
+option wins.
+
+\`\`\`yaml
+defaults: &defaults
+  redis: true
+  timeout: 400
+  servers:
+   - 127.0.0.1:6379:1
+alpha:
+  <<: *defaults
+  listen: 127.0.0.1:22121
+beta:
+  <<: *defaults
+  listen: 127.0.0.1:22122
+  timeout: 1s
+\`\`\`
+
+What only holds such options is no pool, nor an unknown key: an entry at the top level, or beside the pools, that has no \`listen\`,
+and either an anchor that something refers to, as \`defaults\` here, or a name that begins with \`x-\`. With a \`listen\` it is a pool,
+whose options others may share. nutcracker reads neither anchors nor merge keys: it refuses such a file.
+`;
+
 const CLOSING = `## Placement of keys
 
 Servers are put in twemproxy's order: by name, shorter names first, then bytewise. A server without a name is called
@@ -161,6 +187,6 @@ CRC-16 of Redis Cluster.
 - \`client_connections\` takes effect. nutcracker reads it and ignores it; a warning says so.
 - \`timeout: 0\` is no limit in both. Connecting to a server is bounded by \`connect_timeout\` as well.
 - \`reuseport\` (known to nutcracker's development version only) holds for all pools.
-- Flow style, anchors, comments anywhere, \`*:port\` and bracketed IPv6 addresses are read too.
+- Flow style, anchors, merge keys, comments anywhere, \`*:port\` and bracketed IPv6 addresses are read too.
 - A \`-1\`, an octal mode with a digit above 7 and a number out of bounds are errors instead of something else.
 `;

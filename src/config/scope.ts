@@ -154,7 +154,9 @@ function readEntry(scope: Scope, option: Option, entry: Entry, values: Map<strin
   const parsed = parseValue(option, entry.value);
   if (parsed.ok) values.set(option.name, parsed.value);
   else {
-    const message = `${scope.label}${option.name}: ${parsed.message}`;
+    const merged =
+      entry.mergedAt === null ? "" : ` (merged in line ${scope.problems.lineOf(entry.mergedAt)})`;
+    const message = `${scope.label}${option.name}: ${parsed.message}${merged}`;
     scope.problems.error(entry.value.offset, scope.path + option.name, message);
   }
 }
@@ -167,8 +169,7 @@ function reportUnknown(scope: Scope, entry: Entry, names: readonly string[]): vo
     message = `"${entry.key}" has no place in ${form} file; write ${other.instead}`;
   } else if (scope.where === "top" && isPoolLike(entry.value)) {
     message = `pool ${quote(entry.key)} must stand under "pools:"`;
-  } else if (entry.key === "<<") message = "merge keys (<<) are not supported";
-  else message += didYouMean(entry.key, names) || ` (known: ${names.join(", ")})`;
+  } else message += didYouMean(entry.key, names) || ` (known: ${names.join(", ")})`;
   scope.problems.error(entry.keyOffset, scope.path + entry.key, scope.label + message);
 }
 

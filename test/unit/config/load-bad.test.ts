@@ -195,9 +195,80 @@ const CASES: readonly Case[] = [
     ],
   ],
   [
-    "merge keys",
-    "pools:\n  a:\n    <<: {}\n    listen: h:2\n    servers: [h:1:1]\n",
-    ['F:3:5: pool "a": merge keys (<<) are not supported'],
+    "a merged value",
+    "x-defaults: &d\n  timeout: x\na: {<<: *d, listen: h:2, servers: [h:1:1]}\nb: {<<: *d, listen: h:3, servers: [h:1:1]}\n",
+    [
+      'F:2:12: pool "a": timeout: expected milliseconds, or a duration such as 400ms or 2s, or none, found "x" (merged in line 3)',
+    ],
+  ],
+  [
+    "a merged key",
+    "x-defaults: &d\n  tiemout: 3\na: {<<: *d, listen: h:2, servers: [h:1:1]}\n",
+    ['F:2:3: pool "a": unknown key "tiemout"; did you mean "timeout"?'],
+  ],
+  [
+    "merges of what is no map",
+    "a: {<<: 3, listen: h:2, servers: [h:1:1]}\nb: {<<: [{}, []], listen: h:3, servers: [h:1:1]}\n",
+    [
+      'F:1:9: <<: expected a map to merge, or a list of maps, as in <<: *defaults; found "3"',
+      "F:2:14: <<: expected a map to merge, or a list of maps, as in <<: *defaults; found a list",
+    ],
+  ],
+  [
+    "two merge keys",
+    "a:\n  <<: {timeout: 1}\n  <<: {backlog: 1}\n  listen: h:2\n  servers: [h:1:1]\n",
+    ['F:3:3: "<<" is here twice; the first is in line 2: write <<: [*one, *other]'],
+  ],
+  ["an alias within its anchor", "a: &a [*a]\n", ["F:1:8: alias *a is within what it stands for"]],
+  [
+    "a merge within its anchor",
+    "a: &a\n  b: {<<: *a}\n",
+    ["F:2:11: alias *a is within what it stands for"],
+  ],
+  [
+    "an anchor that nothing refers to makes no pool without listen anything else",
+    "a: &a {servers: [h:1:1]}\n",
+    ['F:1:1: pool "a": "listen" is missing; expected host:port or /path'],
+  ],
+  [
+    "merges that explode",
+    `x: &a {${Array.from({ length: 700 }, (_, i) => `k${i}: 1`).join(", ")}}\ny:\n  - {<<: [${"*a,".repeat(900)}*a]}\n`,
+    ["F:3:2147: the file is too large once aliases and merges are followed"],
+  ],
+  [
+    "options that are not indented",
+    "alpha:\nlisten: h:2\nhash: md5\ntimeout: x\nservers: [h:1:1]\n",
+    [
+      'F:2:1: options of a pool must be indented under "alpha" in line 1: "listen", "hash", "timeout", "servers"',
+      'F:4:10: pool "alpha": timeout: expected milliseconds, or a duration such as 400ms or 2s, or none, found "x"',
+    ],
+  ],
+  [
+    "options of several pools that are not indented",
+    "alpha:\n  redis: true\nlisten: h:2\nservers: [h:1:1]\nbeta:\nlisten: h:3\nservers: [h:1:1]\n",
+    ['F:3:1: options of a pool must be indented under "alpha" in line 1: "listen", "servers"'],
+  ],
+  [
+    "options without a pool",
+    "listen: h:2\nredis: true\nservers: [h:1:1]\n",
+    [
+      'F:1:1: options of a pool must be indented under a line with its name: "listen", "redis", "servers"',
+    ],
+  ],
+  [
+    "options without a pool in a native file",
+    "workers: 2\nlisten: h:2\nservers: [h:1:1]\n",
+    ['F:2:1: options of a pool must be indented under a line with its name: "listen", "servers"'],
+  ],
+  [
+    "options that are not indented in pools",
+    "pools:\n  alpha:\n  listen: h:2\n  servers: [h:1:1]\n",
+    ['F:3:3: options of a pool must be indented under "alpha" in line 2: "listen", "servers"'],
+  ],
+  [
+    "options and pools that are not indented",
+    "pools:\nlisten: h:2\nservers: [h:1:1]\n",
+    ['F:2:1: options of a pool must be indented under a line with its name: "listen", "servers"'],
   ],
   [
     "YAML: star",
@@ -218,7 +289,7 @@ const CASES: readonly Case[] = [
   [
     "YAML: aliases that explode",
     `a: &a [${"x,".repeat(99)}x]\nb: &b [${"*a,".repeat(99)}*a]\nc: &c [${"*b,".repeat(99)}*b]\n`,
-    ["F:3:7: the file is too large once aliases are followed"],
+    ["F:3:152: the file is too large once aliases and merges are followed"],
   ],
   [
     "a pool's name",

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Config, PoolConfig } from "../../../src/api/config.ts";
@@ -260,4 +260,65 @@ test("the examples are right", () => {
     const path = new URL(`../../../contrib/${name}`, import.meta.url);
     expect(load(readFileSync(path, "utf8")).form).toBe(form as Config["form"]);
   }
+});
+
+describe("what pools share", () => {
+  const poolsOf = (text: string) => {
+    const { config, problems } = loadConfig(text, "F");
+    expect(problems).toEqual([]);
+    return config?.pools.map((pool) => [pool.name, pool.protocol, pool.timeoutMs, pool.listen]);
+  };
+  const at = (port: number) => ({ kind: "tcp" as const, host: "h", port });
+
+  test("a pool takes what another pool has, but for what it says itself", () => {
+    const text =
+      "d: &d\n  listen: h:1\n  redis: true\n  timeout: 400\n  servers: [h:9:1]\ne: {<<: *d, listen: h:2, timeout: 5}\n";
+    expect(poolsOf(text)).toEqual([
+      ["d", "redis", 400, at(1)],
+      ["e", "redis", 5, at(2)],
+    ]);
+  });
+
+  test("what only holds options for others is no pool, in both forms", () => {
+    const shared = "defaults: &d\n  timeout: 400\n  servers: [h:9:1]\n";
+    expect(poolsOf(`${shared}e: {<<: *d, listen: h:1}\n`)).toEqual([["e", "memcache", 400, at(1)]]);
+    expect(poolsOf(`${shared}pools:\n  e: {<<: *d, listen: h:1}\n`)).toEqual([
+      ["e", "redis", 400, at(1)],
+    ]);
+    const within =
+      "pools:\n  base: &b {timeout: 3, servers: [h:9:1]}\n  e: {<<: *b, listen: h:1}\n";
+    expect(poolsOf(within)).toEqual([["e", "redis", 3, at(1)]]);
+  });
+
+  test("lists of maps, the first of which wins, maps of maps, and parts of an x- entry", () => {
+    const shared =
+      "x-options:\n  - &a {timeout: 1, redis: true}\n  - &b {<<: *a, timeout: 2, servers: [h:9:1]}\n";
+    expect(poolsOf(`${shared}e: {<<: [*a, *b], listen: h:1}\nf: {<<: *b, listen: h:2}\n`)).toEqual([
+      ["e", "redis", 1, at(1)],
+      ["f", "redis", 2, at(2)],
+    ]);
+  });
+
+  test("an anchor may be given again, and stands for what came last", () => {
+    const text =
+      "x-a: &a {timeout: 1, servers: [h:9:1]}\ne: {<<: *a, listen: h:1}\nx-b: &a {timeout: 2, servers: [h:9:1]}\nf: {<<: *a, listen: h:2}\n";
+    expect(poolsOf(text)).toEqual([
+      ["e", "memcache", 1, at(1)],
+      ["f", "memcache", 2, at(2)],
+    ]);
+  });
+
+  test("a chain of merges is no nesting", () => {
+    const chain = Array.from({ length: 200 }, (_, i) => {
+      return `x-${i}: &a${i} {<<: *a${i - 1}}\n`;
+    }).slice(1);
+    const text = `x-0: &a0 {timeout: 7, servers: [h:9:1]}\n${chain.join("")}e: {<<: *a199, listen: h:1}\n`;
+    expect(poolsOf(text)).toEqual([["e", "memcache", 7, at(1)]]);
+  });
+
+  test("a pool of twemproxy's may have a name that begins with x-", () => {
+    expect(poolsOf("x-a: {listen: h:1, servers: [h:9:1]}\n")).toEqual([
+      ["x-a", "memcache", null, at(1)],
+    ]);
+  });
 });
