@@ -1,12 +1,17 @@
 /**
  * Bytes that wait to be written to one socket.
  *
- *   front block (pooled, grows ×4 up to 256 KiB)      later blocks
+ *   front block (pooled, grows up to 256 KiB)         later blocks
  *   | written | head … waiting … tail | free |   →   | kept by reference |   | pooled | …
  *
  * Small ranges are copied. A large one can be queued by reference: 512 MB then pass without a copy.
+ *
+ * A later block is about as large as what is put into it, and grows with what follows: five bytes behind a range that is kept
+ * by reference take 1 KiB. What is left of a block when the kernel is full moves to a smaller one if it fits.
  */
-import { BLOCK_BYTES_MAX, releaseBlock, takeBlock } from "./block-pool.ts";
+import { BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, releaseBlock, takeBlock } from "./block-pool.ts";
+import { isWorthKeeping } from "./copy-of.ts";
+import { noteGarbage } from "./garbage.ts";
 import { KEEP_BY_REFERENCE_MIN_BYTES } from "./limits.ts";
 
 /** What the queue needs of a stream: see Stream.write in src/api. */
@@ -33,6 +38,8 @@ const NONE: Buffer = Buffer.alloc(0);
 export class ByteQueue {
   /** Bytes that wait. */
   size = 0;
+  /** Bytes of memory that this takes: all blocks in full, and all buffers that ranges are kept of. */
+  held = 0;
   /** Bytes ever appended; with `size` it says how far writing has come. */
   appended = 0;
 
@@ -43,6 +50,10 @@ export class ByteQueue {
   private later: Block[] = [];
   /** Size of block that the last burst needed: saves the next one from growing step by step. */
   private expected = 0;
+  /** Bytes of the pooled blocks behind the last kept range: the next block's size follows it. */
+  private run = 0;
+  /** The kernel was full at the last `writeTo`: what waits is held for longer than a turn. */
+  private isBlocked = false;
 
   /** Copies bytes[start, end). */
   append(bytes: Buffer, start: number, end: number): void {
@@ -62,11 +73,11 @@ export class ByteQueue {
    * A range that would pin more than twice its size is copied all the same.
    */
   appendKept(bytes: Buffer, start: number, end: number): void {
-    const length = end - start;
-    if (length < KEEP_BY_REFERENCE_MIN_BYTES || length * 2 < bytes.length) {
+    if (!isWorthKeeping(bytes, start, end)) {
       this.append(bytes, start, end);
       return;
     }
+    const length = end - start;
     this.size += length;
     this.appended += length;
     if (this.size === length) {
@@ -74,6 +85,8 @@ export class ByteQueue {
       this.setFront(bytes, start, end, false);
     } else {
       this.later.push({ bytes, head: start, tail: end, isPooled: false });
+      this.held += bytes.length;
+      this.run = 0;
     }
   }
 
@@ -108,18 +121,25 @@ export class ByteQueue {
       if (taken < 0) return GONE;
       this.size -= taken;
       this.head += taken;
-      if (taken < length) return BLOCKED;
+      if (taken < length) {
+        this.isBlocked = true;
+        this.shrinkFront();
+        return BLOCKED;
+      }
       this.nextBlock();
     }
+    this.isBlocked = false;
     return WRITTEN;
   }
 
   /** Forgets everything. */
   clear(): void {
+    this.isBlocked = true;
     this.releaseFront();
-    for (const block of this.later) if (block.isPooled) releaseBlock(block.bytes);
+    for (const block of this.later) this.release(block.bytes, block.isPooled);
     this.later = [];
     this.size = 0;
+    this.isBlocked = false;
   }
 
   /** A copy of all waiting bytes, for hand-over to another process. */
@@ -152,28 +172,28 @@ export class ByteQueue {
     if (last !== undefined) {
       const free = last.isPooled ? last.bytes.length - last.tail : 0;
       if (free > 0) return free;
-      return this.addBlock();
+      return this.addBlock(wanted);
     }
     if (!this.isPooled) {
-      if (this.head < this.tail) return this.addBlock();
+      if (this.head < this.tail) return this.addBlock(wanted);
+      this.releaseFront();
       this.setFront(takeBlock(clampBlock(Math.max(wanted, this.expected))), 0, 0, true);
       return this.bytes.length;
     }
     const free = this.bytes.length - this.tail;
     if (free >= wanted) return free;
     const used = this.tail - this.head;
-    if (this.bytes.length === BLOCK_BYTES_MAX) return free > 0 ? free : this.addBlock();
-    const larger = takeBlock(clampBlock(used + wanted));
-    this.bytes.copy(larger, 0, this.head, this.tail);
-    releaseBlock(this.bytes);
-    this.setFront(larger, 0, used, true);
-    this.expected = larger.length;
-    return larger.length - used > 0 ? larger.length - used : this.addBlock();
+    if (this.bytes.length === BLOCK_BYTES_MAX) return free > 0 ? free : this.addBlock(wanted);
+    this.moveFront(clampBlock(used + wanted));
+    this.expected = this.bytes.length;
+    return this.bytes.length - used > 0 ? this.bytes.length - used : this.addBlock(wanted);
   }
 
-  private addBlock(): number {
-    const bytes = takeBlock(BLOCK_BYTES_MAX);
+  private addBlock(wanted: number): number {
+    const bytes = takeBlock(laterBlockSize(Math.max(wanted, this.run >> 1)));
     this.later.push({ bytes, head: 0, tail: 0, isPooled: true });
+    this.held += bytes.length;
+    this.run += bytes.length;
     return bytes.length;
   }
 
@@ -186,22 +206,61 @@ export class ByteQueue {
       return;
     }
     this.releaseFront();
-    this.setFront(next.bytes, next.head, next.tail, next.isPooled);
+    this.bytes = next.bytes;
+    this.head = next.head;
+    this.tail = next.tail;
+    this.isPooled = next.isPooled;
   }
 
+  /** A few bytes that the kernel did not take do not hold what they were a part of. */
+  private shrinkFront(): void {
+    const left = this.tail - this.head;
+    if (left * 4 > this.bytes.length || left > KEEP_BY_REFERENCE_MIN_BYTES) return;
+    if (this.bytes.length > BLOCK_BYTES_MIN) this.moveFront(left);
+  }
+
+  /** Moves what waits in the front block to a pooled one with room for `size` bytes. */
+  private moveFront(size: number): void {
+    const block = takeBlock(size);
+    const length = this.bytes.copy(block, 0, this.head, this.tail);
+    this.releaseFront();
+    this.setFront(block, 0, length, true);
+  }
+
+  /** Puts a front block where there is none. */
   private setFront(bytes: Buffer, head: number, tail: number, isPooled: boolean): void {
     this.bytes = bytes;
     this.head = head;
     this.tail = tail;
     this.isPooled = isPooled;
+    this.held += bytes.length;
+    if (this.later.length === 0) this.run = isPooled ? bytes.length : 0;
   }
 
   private releaseFront(): void {
-    if (this.isPooled) releaseBlock(this.bytes);
-    this.setFront(NONE, 0, 0, false);
+    this.release(this.bytes, this.isPooled);
+    this.bytes = NONE;
+    this.head = 0;
+    this.tail = 0;
+    this.isPooled = false;
+  }
+
+  private release(bytes: Buffer, isPooled: boolean): void {
+    this.held -= bytes.length;
+    if (isPooled) releaseBlock(bytes);
+    else if (this.isBlocked) noteGarbage(bytes.length);
   }
 }
 
 function clampBlock(size: number): number {
   return size > BLOCK_BYTES_MAX ? BLOCK_BYTES_MAX : size;
+}
+
+/** Of a block for `wanted` bytes, or for as many of them as fit without much room to spare. */
+function laterBlockSize(wanted: number): number {
+  if (wanted >= BLOCK_BYTES_MAX) return BLOCK_BYTES_MAX;
+  if (wanted <= BLOCK_BYTES_MIN) return BLOCK_BYTES_MIN;
+  const below = 1 << (31 - Math.clz32(wanted));
+  // Twice `below` is taken where no more than a third of it stays free.
+  return 3 * wanted > 4 * below ? wanted : below;
 }

@@ -1,3 +1,5 @@
+import { KEEP_BY_REFERENCE_MIN_BYTES } from "./limits.ts";
+
 /**
  * A copy of bytes[start, end) that is the caller's to keep.
  *
@@ -8,4 +10,18 @@ export function copyOf(bytes: Buffer, start: number, end: number): Buffer {
   const copy = Buffer.allocUnsafeSlow(end - start);
   bytes.copy(copy, 0, start, end);
   return copy;
+}
+
+/**
+ * bytes[start, end), to be kept while the bytes never change: by reference when it is large and most of them, else as a copy,
+ * so that a few bytes do not pin many.
+ */
+export function keptRange(bytes: Buffer, start: number, end: number): Buffer {
+  return isWorthKeeping(bytes, start, end) ? bytes.subarray(start, end) : copyOf(bytes, start, end);
+}
+
+/** Whether bytes[start, end) had better be kept by reference than copied. */
+export function isWorthKeeping(bytes: Buffer, start: number, end: number): boolean {
+  const length = end - start;
+  return length >= KEEP_BY_REFERENCE_MIN_BYTES && length * 2 >= bytes.length;
 }

@@ -5,6 +5,7 @@
  * bytes do not pin half a megabyte, and the next chunk is appended to that.
  */
 import { copyOf } from "./copy-of.ts";
+import { noteGarbage } from "./garbage.ts";
 import { KEEP_BY_REFERENCE_MIN_BYTES } from "./limits.ts";
 
 const NONE: Buffer = Buffer.alloc(0);
@@ -16,6 +17,8 @@ export class InputBuffer {
   end = 0;
   /** `bytes` was made here, with room behind `end`; it is not a received chunk. */
   private isOwn = false;
+  /** `bytes` has been held for longer than a turn. */
+  private isOld = false;
 
   get size(): number {
     return this.end - this.start;
@@ -28,8 +31,7 @@ export class InputBuffer {
    */
   add(chunk: Buffer, need: number, isTrusted: boolean): void {
     if (this.start === this.end) {
-      this.isOwn = false;
-      this.bytes = chunk;
+      this.replace(chunk, false);
       this.start = 0;
       this.end = chunk.length;
       return;
@@ -43,9 +45,8 @@ export class InputBuffer {
       // Where more is known to come than doubling gives, room for it is made at once only if it will surely come.
       const wanted = need <= atLeast ? doubled : isTrusted ? known : Math.min(known, doubled);
       const larger = Buffer.allocUnsafeSlow(Math.max(atLeast, wanted));
-      this.isOwn = true;
       this.bytes.copy(larger, 0, this.start, this.end);
-      this.bytes = larger;
+      this.replace(larger, true);
       this.start = 0;
       this.end = size;
     }
@@ -59,17 +60,24 @@ export class InputBuffer {
       this.clear();
     } else if (this.start > 0 || !this.isOwn) {
       // A buffer that was made for the message at hand keeps its room; what is mostly consumed or a chunk does not.
+      this.isOld = true;
       if (this.end - this.start >= this.bytes.length >> 1) return;
-      this.bytes = copyOf(this.bytes, this.start, this.end);
-      this.isOwn = true;
+      this.replace(copyOf(this.bytes, this.start, this.end), true);
       this.end -= this.start;
       this.start = 0;
     }
   }
 
   clear(): void {
-    this.bytes = NONE;
+    this.replace(NONE, false);
     this.start = 0;
     this.end = 0;
+  }
+
+  private replace(bytes: Buffer, isOwn: boolean): void {
+    if (this.isOld) noteGarbage(this.bytes.length);
+    this.bytes = bytes;
+    this.isOwn = isOwn;
+    this.isOld = isOwn;
   }
 }

@@ -61,6 +61,14 @@ export const UPSTREAM_PENDING_MAX: number = 256 * KIB;
 
 /** From this size on a byte range is queued by reference instead of copied. */
 export const KEEP_BY_REFERENCE_MIN_BYTES: number = 64 * KIB;
+/** With so much of released buffers not given back, a full collection is made … */
+export const GARBAGE_MANY_BYTES: number = 64 * MIB;
+/** … if the last was at least so long ago. */
+export const GARBAGE_MANY_MS: number = 4000;
+/** With so much, one is made … */
+export const GARBAGE_SOME_BYTES: number = 1 * MIB;
+/** … if the last was at least so long ago. */
+export const GARBAGE_SOME_MS: number = 14_000;
 /** How long a closed-after-error session goes on discarding input, so that its last reply is not lost to a reset. */
 export const LINGER_MS: number = 2000;
 /** Clients of one worker that were turned away and are still listened to; one more, and the oldest goes. */

@@ -6,9 +6,10 @@
  * A reply for the head goes straight to the out-queue, and takes along whatever behind it is ready. Any other is
  * kept until its turn: by reference while the event loop's turn lasts, because mostly the missing ones are in the next
  * socket's chunk; as a copy after that (`copyKept`), so that a few bytes do not pin what they came in.
- * A slot's number is the token of its request.
+ * An empty reply refers to nothing. A slot's number is the token of its request.
  */
 import type { ByteQueue } from "../base/byte-queue.ts";
+import { noteGarbage } from "../base/garbage.ts";
 import { PENDING_REPLIES_MAX, PENDING_REPLIES_START } from "../base/limits.ts";
 
 /** Slot numbers wrap here: they stay small integers, and any two in use differ. */
@@ -17,8 +18,8 @@ export const TOKEN_MASK = 0x3fffffff;
 const NONE: Buffer = Buffer.alloc(0);
 
 export class ReplyRing {
-  /** Bytes of early replies. */
-  keptBytes = 0;
+  /** Bytes of memory that early replies take: of borrowed ones their own, of kept ones what was allocated for them. */
+  held = 0;
   /** Slots in use. */
   pending = 0;
   /**
@@ -36,8 +37,10 @@ export class ReplyRing {
   private head = 0;
   /** 1: the slot's reply refers to bytes that are not the ring's own. */
   private borrowed: Uint8Array = new Uint8Array(PENDING_REPLIES_START);
-  /** Bytes of such replies, including some that have left the ring since. */
+  /** Bytes of such replies. */
   private borrowedBytes = 0;
+  /** Bytes that no slot refers to any more once this one is passed: those of a buffer of which it has the last reply. */
+  private lasts: Int32Array = new Int32Array(PENDING_REPLIES_START);
   /** 1: the slot is muted. */
   private muted: Uint8Array = new Uint8Array(PENDING_REPLIES_START);
   /** So many are; mostly none. */
@@ -79,10 +82,12 @@ export class ReplyRing {
       this.advance(count);
       return;
     }
-    this.borrowedBytes += end - start;
-    this.keptBytes += end - start;
-    this.keep(token, bytes, start, end, 1);
-    for (let i = 1; i < count; i++) this.keep(token + i, bytes, end, end, 1);
+    if (end > start) {
+      this.borrowedBytes += end - start;
+      this.held += end - start;
+      this.keep(token, bytes, start, end, 1);
+    } else this.keep(token, NONE, 0, 0, 0);
+    for (let i = 1; i < count; i++) this.keep(token + i, NONE, 0, 0, 0);
   }
 
   private settleMuted(token: number, count: number): void {
@@ -113,7 +118,7 @@ export class ReplyRing {
       const start = starts[at]!;
       const end = ends[at]!;
       if (end > start) {
-        this.keptBytes -= end - start;
+        this.letGo(at, end - start);
         out.appendKept(bytes, start, end);
       }
       head = (head + 1) & TOKEN_MASK;
@@ -123,15 +128,27 @@ export class ReplyRing {
     this.pending = pending;
   }
 
+  /** The reply in the place `at`, of `length` bytes, leaves the ring. */
+  private letGo(at: number, length: number): void {
+    if (this.borrowed[at] === 1) {
+      this.borrowedBytes -= length;
+      this.held -= length;
+      return;
+    }
+    const freed = this.lasts[at]!;
+    if (freed === 0) return;
+    this.lasts[at] = 0;
+    this.held -= freed;
+    noteGarbage(freed);
+  }
+
   /** Copies what is kept by reference, once. To be called at the end of a turn. */
   copyKept(): void {
     if (this.borrowedBytes === 0) return;
-    const size = Math.min(this.borrowedBytes, this.keptBytes);
-    this.borrowedBytes = 0;
-    if (size === 0) return;
     const { replies, starts, ends, borrowed, mask } = this;
-    const copy = Buffer.allocUnsafeSlow(size);
+    const copy = Buffer.allocUnsafeSlow(this.borrowedBytes);
     let length = 0;
+    let last = 0;
     for (let i = 0; i < this.pending; i++) {
       const at = (this.head + i) & mask;
       const bytes = replies[at]!;
@@ -139,7 +156,20 @@ export class ReplyRing {
       const start = length;
       length += bytes.copy(copy, length, starts[at], ends[at]);
       this.keep(at, copy, start, length, 0);
+      last = at;
     }
+    // As much is allocated as was borrowed: `held` stays.
+    this.borrowedBytes = 0;
+    this.lasts[last] = copy.length;
+  }
+
+  /** Forgets the replies: there is no client any more to get them. */
+  clear(): void {
+    noteGarbage(this.held);
+    this.replies.fill(null);
+    this.lasts.fill(0);
+    this.held = 0;
+    this.borrowedBytes = 0;
   }
 
   private keep(
@@ -158,17 +188,19 @@ export class ReplyRing {
 
   private grow(): void {
     const size = (this.mask + 1) * 4;
-    const { replies, starts, ends, borrowed, muted, mask } = this;
+    const { replies, starts, ends, borrowed, lasts, muted, mask } = this;
     this.replies = new Array(size).fill(null);
     this.starts = new Int32Array(size);
     this.ends = new Int32Array(size);
     this.borrowed = new Uint8Array(size);
+    this.lasts = new Int32Array(size);
     this.muted = new Uint8Array(size);
     this.mask = size - 1;
     for (let i = 0; i < this.pending; i++) {
       const token = this.head + i;
       const at = token & mask;
       this.keep(token, replies[at]!, starts[at]!, ends[at]!, borrowed[at]!);
+      this.lasts[token & this.mask] = lasts[at]!;
       this.muted[token & this.mask] = muted[at]!;
     }
   }

@@ -21,13 +21,13 @@ import {
   PUSHED_OUTPUT_MAX_BYTES,
   SESSION_OUTPUT_HIGH_BYTES,
   SESSION_OUTPUT_LOW_BYTES,
-  SESSION_OUTPUT_MAX_BYTES,
 } from "../base/limits.ts";
 import type { Flushable, Wakeable } from "../base/turn.ts";
 import type { Frontend } from "./frontend.ts";
 import { ReplyRing, TOKEN_MASK } from "./reply-ring.ts";
 import { ReplyWindow } from "./reply-window.ts";
 import type { SavedSession, SessionHost } from "./session-host.ts";
+import { Unread } from "./unread.ts";
 
 export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
   isMarked = false;
@@ -36,9 +36,10 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
   readonly lane: number;
   readonly ring: ReplyRing;
   readonly out: ByteQueue = new ByteQueue();
+  readonly unread: Unread;
+  readonly host: SessionHost;
   frontend!: Frontend;
 
-  private readonly host: SessionHost;
   private readonly stream: Stream;
   private readonly input: InputBuffer = new InputBuffer();
   private isClosed = false;
@@ -61,6 +62,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     this.stream = stream;
     this.lane = lane;
     this.ring = new ReplyRing(this.out);
+    this.unread = new Unread(this);
   }
 
   /** To be called once, before the first byte. */
@@ -120,8 +122,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
       return;
     }
     const mustStop = !this.mayTakeMore();
-    // What is only paused stays in the chunk that it came in: it is complete requests for the most part.
-    if (!mustStop) input.keepRest();
+    input.keepRest();
     this.setPaused(mustStop && !(this.isBlocked && !this.isUnwatchable));
     if (this.hasEnded && !mustStop) this.finish();
     else if (this.isDraining) this.finishIfIdle();
@@ -134,7 +135,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
       this.onSettledForMove === null &&
       this.ring.pending < this.window.size &&
       !this.ring.isFull &&
-      this.out.size < SESSION_OUTPUT_HIGH_BYTES
+      this.out.held < SESSION_OUTPUT_HIGH_BYTES
     );
   }
 
@@ -224,7 +225,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
   push(bytes: Buffer, start: number, end: number): void {
     if (this.isClosed || this.isFinishing) return;
     this.out.appendKept(bytes, start, end);
-    if (this.out.size > PUSHED_OUTPUT_MAX_BYTES) this.cut();
+    if (this.out.held > PUSHED_OUTPUT_MAX_BYTES) this.cut();
     else this.settled(0, end - start);
   }
 
@@ -235,13 +236,11 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
       this.host.turn.wake(this);
     }
     this.window.adapt(count, bytes);
-    // A single huge reply is allowed; more on top of what is unread is not.
-    if (this.out.size + this.ring.keptBytes - bytes > SESSION_OUTPUT_MAX_BYTES) this.cut();
-    else this.host.turn.mark(this);
+    if (this.unread.add()) this.host.turn.mark(this);
   }
 
   /** Closes because too much is unread. */
-  private cut(): void {
+  cut(): void {
     this.tally(POOL.client_output_cut, 1);
     this.close();
   }
@@ -307,6 +306,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     if (this.isClosed) return;
     this.ring.copyKept();
     const result = this.out.writeTo(this.stream);
+    this.unread.wrote();
     // The close event follows or came; `isClosed` may have changed inside the call.
     if (result === GONE || this.isClosed) return;
     if (this.isFinishing) {
@@ -390,7 +390,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
 
   private release(): void {
     this.isClosed = true;
-    this.out.clear();
+    this.unread.clear();
     this.input.clear();
     this.frontend.close();
     this.host.onSessionClosed(this);

@@ -80,7 +80,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   }
 
   get isFull(): boolean {
-    return this.out.size >= UPSTREAM_QUEUE_HIGH_BYTES || this.pending.size >= UPSTREAM_PENDING_MAX;
+    return this.out.held >= UPSTREAM_QUEUE_HIGH_BYTES || this.pending.size >= UPSTREAM_PENDING_MAX;
   }
 
   send(

@@ -12,6 +12,8 @@
 import type { ReplySink } from "../api/upstream.ts";
 
 const CAPACITY_START = 64;
+/** A ring of more entries than this is given back when it is empty. */
+const CAPACITY_KEPT_MAX = 4096;
 
 export class PendingFifo {
   /** Requests, all runs together. */
@@ -68,6 +70,8 @@ export class PendingFifo {
     this.head = (head + 1) & this.mask;
     this.runs--;
     if (this.expired > 0) this.expired--;
+    // A crowd of clients has left a large ring behind.
+    if (this.runs === 0 && this.mask >= CAPACITY_KEPT_MAX) this.reset();
   }
 
   /** When the oldest request that nobody was told of yet was queued; Infinity: there is none. */

@@ -30,6 +30,7 @@ import { type Candidate, HandOver } from "./hand-over.ts";
 import { adoptHub, HubMove } from "./hub-move.ts";
 import { receiveSession } from "./parcel.ts";
 import { PoolPlane } from "./pool-plane.ts";
+import { RECLAIM_STEP_MS, Reclaimer } from "./reclaim.ts";
 import type {
   AdoptionCounts,
   DataPlane,
@@ -59,6 +60,7 @@ class WorkerDataPlane implements DataPlane {
   private readonly pools: Map<string, PoolPlane> = new Map();
   private readonly acceptors: Acceptor[] = [];
   private readonly deadlines: Timer;
+  private readonly reclaims: Timer;
   private readonly descriptors: DescriptorBudget;
   private readonly farewells = new Farewells({
     schedule,
@@ -92,6 +94,8 @@ class WorkerDataPlane implements DataPlane {
       () => this.clients + this.farewells.size,
     );
     for (const pool of options.config.pools) this.addPool(pool, turn);
+    const reclaimer = new Reclaimer(() => Bun.gc(true));
+    this.reclaims = setInterval(() => reclaimer.check(performance.now()), RECLAIM_STEP_MS);
     this.deadlines = setInterval(() => this.checkDeadlines(), DEADLINE_STEP_MS);
   }
 
@@ -268,6 +272,7 @@ class WorkerDataPlane implements DataPlane {
 
   close(): void {
     clearInterval(this.deadlines);
+    clearInterval(this.reclaims);
     for (const acceptor of this.acceptors) acceptor.stop();
     for (const pool of this.pools.values()) pool.close();
   }

@@ -1,8 +1,9 @@
 /** Collects one answer to each of several requests. For rare commands: nothing is reused. */
 import type { Failure, ReplySink } from "../../api/upstream.ts";
+import { keptRange } from "../../base/copy-of.ts";
 import { RedisReplyScanner } from "../../protocol/redis/reply-scanner.ts";
 
-/** What became of a request: its reply, or why there is none. A reply is kept by reference; it never changes. */
+/** What became of a request: its reply, or why there is none. A reply never changes. */
 export type Answer = Buffer | Failure;
 
 export class Collector implements ReplySink {
@@ -25,7 +26,7 @@ export class Collector implements ReplySink {
     for (let i = 0; i < count; i++) {
       // Neighbours on one connection may be answered in one range.
       const next = i === count - 1 ? end : scanner.scan(bytes, at, end);
-      this.answered(token + i, bytes.subarray(at, next));
+      this.answered(token + i, keptRange(bytes, at, next));
       at = next;
     }
   }

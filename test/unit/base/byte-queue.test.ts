@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { outstandingBlockBytes } from "../../../src/base/block-pool.ts";
 import { BLOCKED, ByteQueue, GONE, WRITTEN } from "../../../src/base/byte-queue.ts";
 
 type Step =
@@ -73,6 +74,17 @@ function writer(takes: readonly number[]): {
 
 const ALL = { write: (_bytes: Buffer, _start: number, length: number): number => length };
 
+/** Bytes of the buffers that the queue refers to without having copied from them. */
+function keptBy(queue: ByteQueue): number {
+  interface Block {
+    readonly bytes: Buffer;
+    readonly isPooled: boolean;
+  }
+  const { later, ...front } = queue as unknown as Block & { readonly later: readonly Block[] };
+  const kept = [front, ...later].filter(({ isPooled }) => !isPooled);
+  return kept.reduce((sum, { bytes }) => sum + bytes.length, 0);
+}
+
 describe("ByteQueue", () => {
   test("gives out what was put in, whatever the sizes, the ways and the writes", () => {
     fc.assert(
@@ -80,6 +92,7 @@ describe("ByteQueue", () => {
         const queue = new ByteQueue();
         let model = Buffer.alloc(0);
         let appended = 0;
+        const blocksBefore = outstandingBlockBytes();
         const kept: { readonly bytes: Buffer; readonly was: Buffer }[] = [];
         for (const each of steps) {
           if (each.kind === "append" || each.kind === "appendKept") {
@@ -113,14 +126,55 @@ describe("ByteQueue", () => {
             model = Buffer.alloc(0);
           }
           expect(queue.size).toBe(model.length);
+          const inBlocks = outstandingBlockBytes() - blocksBefore;
+          expect(queue.held).toBe(inBlocks + keptBy(queue));
           expect(queue.appended).toBe(appended);
         }
         expect(queue.toBuffer().equals(model)).toBe(true);
         // What was given by reference stays the giver's.
+        queue.clear();
+        expect(queue.held).toBe(0);
+        expect(outstandingBlockBytes()).toBe(blocksBefore);
         expect(kept.every(({ bytes, was }) => bytes.equals(was))).toBe(true);
       }),
       { numRuns: 300 },
     );
+  });
+
+  test("holds not much more than what waits, whatever is mixed", () => {
+    fc.assert(
+      fc.property(fc.array(size, { minLength: 1, maxLength: 40, size: "max" }), (sizes) => {
+        const queue = new ByteQueue();
+        for (const each of sizes) queue.appendKept(Buffer.allocUnsafe(each), 0, each);
+        expect(queue.held).toBeLessThanOrEqual(1.5 * queue.size + 64 * 1024);
+        queue.clear();
+      }),
+    );
+  });
+
+  test("a few bytes behind each of many ranges that are kept by reference take little", () => {
+    const queue = new ByteQueue();
+    for (let i = 0; i < 500; i++) {
+      queue.appendKept(Buffer.allocUnsafe(64 * 1024), 0, 64 * 1024);
+      queue.append(Buffer.allocUnsafe(5), 0, 5);
+    }
+    expect(queue.held).toBeLessThan(queue.size * 1.02);
+    queue.clear();
+  });
+
+  test("what the kernel has left of a large block moves to a small one", () => {
+    for (const length of [200_000, 10_000_000]) {
+      const queue = new ByteQueue();
+      const bytes = fill(Buffer.alloc(length));
+      queue.appendKept(bytes, 0, length);
+      queue.append(bytes, 0, 5);
+      queue.writeTo(writer([length - 7]));
+      expect(queue.held).toBeLessThanOrEqual(2048);
+      expect(queue.toBuffer()).toEqual(
+        Buffer.concat([bytes.subarray(length - 7), bytes.subarray(0, 5)]),
+      );
+      queue.clear();
+    }
   });
 
   test("two queues never share a block", () => {

@@ -72,14 +72,51 @@ function replayInAnyOrder(
       // Nothing may refer to it any more, unless it is in the out-queue by reference.
       if (bytes.length < 1000) bytes.fill(0x21);
     }
+    if (load.copies[step % 60]!) expect(heldBy(ring)).toBe(ring.held);
     step++;
   }
   expect(outputOf(out)).toBe(expected);
   expect(ring.pending).toBe(0);
-  expect(ring.keptBytes).toBe(0);
+  expect(ring.held).toBe(0);
+}
+
+/** Bytes of all buffers that the ring refers to. */
+function heldBy(ring: ReplyRing): number {
+  const { replies } = ring as unknown as { readonly replies: (Buffer | null)[] };
+  const buffers = new Set(replies.filter((bytes) => bytes !== null));
+  return [...buffers].reduce((sum, { length }) => sum + length, 0);
 }
 
 describe("ReplyRing", () => {
+  test("an empty reply does not hold the chunk that it came in", () => {
+    const ring = new ReplyRing(new ByteQueue());
+    const first = ring.open();
+    for (let i = 0; i < 100; i++) {
+      const chunk = Buffer.alloc(60_000);
+      ring.settle(ring.open(), 1, chunk, chunk.length, chunk.length);
+      ring.copyKept();
+    }
+    expect(heldBy(ring)).toBe(0);
+    expect(ring.held).toBe(0);
+    settleText(ring, first);
+    expect(ring.pending).toBe(0);
+  });
+
+  test("what was copied for several replies counts until the last of them has left", () => {
+    const ring = new ReplyRing(new ByteQueue());
+    const tokens = Array.from({ length: 6 }, () => ring.open());
+    const reply = Buffer.alloc(10_000);
+    for (const at of [1, 2, 4]) ring.settle(tokens[at]!, 1, reply, 0, at === 4 ? 5 : reply.length);
+    ring.copyKept();
+    expect(ring.held).toBe(20_005);
+    settleText(ring, tokens[0]!);
+    expect(ring.held).toBe(20_005);
+    expect(heldBy(ring)).toBe(20_005);
+    settleText(ring, tokens[3]!);
+    expect(ring.held).toBe(0);
+    expect(heldBy(ring)).toBe(0);
+  });
+
   test("gives replies out in the order of the requests, whatever order they come in", () => {
     fc.assert(
       fc.property(workload, (load) => replayInAnyOrder(0, load)),

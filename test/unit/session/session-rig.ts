@@ -105,6 +105,8 @@ export type AnswerOf = (args: readonly string[], server: number) => string | nul
 export class FakeConnection implements UpstreamConnection {
   refusal: Failure | null = null;
   isFull = false;
+  /** Bytes for other clients that come in one chunk with each answer, before it. */
+  otherBytes = 0;
   readonly waiting: Waiting[] = [];
   readonly waiters: Wakeable[] = [];
   /** Requests that ever came, as text. */
@@ -172,8 +174,10 @@ export class FakeConnection implements UpstreamConnection {
   answer(most: number = Number.POSITIVE_INFINITY): void {
     const answered = this.waiting.splice(0, most);
     const texts = answered.map(({ args }) => this.answerOf(args, this.server));
-    const bytes = Buffer.from(texts.map((text) => text ?? "").join(""), "latin1");
-    let at = 0;
+    const text = texts.map((each) => each ?? "").join("");
+    let at = this.otherBytes;
+    const bytes = Buffer.allocUnsafeSlow(at + text.length);
+    bytes.write(text, at, "latin1");
     for (let i = 0; i < answered.length; ) {
       const { sink, token } = answered[i]!;
       this.checkUnchanged(answered[i]!);

@@ -4,16 +4,21 @@
  */
 import type { Failure, ReplySink } from "../../../api/upstream.ts";
 import { copyOf } from "../../../base/copy-of.ts";
+import { noteGarbage } from "../../../base/garbage.ts";
+import type { Flushable } from "../../../base/turn.ts";
 import { END, MISMATCH } from "../../../protocol/memcache/text/replies.ts";
 import { TextReplyScanner } from "../../../protocol/memcache/text/reply-scanner.ts";
 import type { TextRequest } from "../../../protocol/memcache/text/text-request.ts";
 import { blockEndOf } from "../../../protocol/memcache/text/value-block.ts";
 import type { Session } from "../../session.ts";
+import type { ReplyHolder } from "../../unread.ts";
 
 const NONE: Buffer = Buffer.alloc(0);
 const FREE_MAX = 256;
 const KEYS_START = 128;
-const KEYS_KEPT_MAX = 4096;
+const KEYS_KEPT_MAX = 512;
+const KEY_BYTES_START = 512;
+const KEY_BYTES_KEPT_MAX = 4096;
 const LF = 10;
 
 const free: GetGather[] = [];
@@ -32,7 +37,8 @@ export function takeGetGather(session: Session, token: number, deadIsMiss: boole
   return gather;
 }
 
-export class GetGather implements ReplySink {
+export class GetGather implements ReplySink, ReplyHolder, Flushable {
+  isMarked = false;
   private session: Session | null = null;
   private token = 0;
   private deadIsMiss = false;
@@ -41,7 +47,7 @@ export class GetGather implements ReplySink {
   /** The reply when something went wrong: that of the lowest part, so that it does not depend on who was first. */
   private fault: Buffer | null = null;
   private faultPart = 0;
-  // The request's keys, and the part that each went to.
+  // The request's keys, copied, and the part that each went to.
   private keyBytes: Buffer = NONE;
   private keys = 0;
   private keyStart: Int32Array = new Int32Array(KEYS_START);
@@ -51,12 +57,17 @@ export class GetGather implements ReplySink {
   private readonly bytes: Buffer[] = [];
   private readonly from: number[] = [];
   private readonly to: number[] = [];
+  /** By part: its bytes are not the gather's own. */
+  private readonly borrowed: boolean[] = [];
+  /** Bytes of the copies of keys and parts, which the session knows of. */
+  private held = 0;
 
   start(session: Session, token: number, deadIsMiss: boolean): void {
     this.session = session;
     this.token = token;
     this.deadIsMiss = deadIsMiss;
     this.fault = null;
+    this.held = 0;
   }
 
   /** The keys are `request`'s from token `firstKey` on; `partOfKey` (borrowed) has the part of each. */
@@ -72,11 +83,53 @@ export class GetGather implements ReplySink {
       this.keyEnd[key] = request.tokenEnd[firstKey + key]!;
       this.partOfKey[key] = partOfKey[key]!;
     }
-    this.keyBytes = request.bytes;
     this.keys = keys;
     this.parts = parts;
     this.partsLeft = parts;
-    for (let part = 0; part < parts; part++) this.keepPart(part, NONE, 0, 0);
+    for (let part = 0; part < parts; part++) this.putPart(part, NONE, 0, 0, false);
+    this.copyKeys(request.bytes);
+  }
+
+  /** Into a buffer that is used again and again: the keys themselves would pin the chunk that they came in. */
+  private copyKeys(bytes: Buffer): void {
+    const { keys, keyStart, keyEnd } = this;
+    if (keys === 0) return;
+    const first = keyStart[0]!;
+    const size = keyEnd[keys - 1]! - first;
+    if (this.keyBytes.length < size) {
+      this.keyBytes = Buffer.allocUnsafeSlow(Math.max(size, KEY_BYTES_START));
+    }
+    bytes.copy(this.keyBytes, 0, first, first + size);
+    for (let key = 0; key < keys; key++) {
+      keyStart[key]! -= first;
+      keyEnd[key]! -= first;
+    }
+    if (this.keyBytes.length > KEY_BYTES_KEPT_MAX) this.hold(this.keyBytes.length);
+  }
+
+  private hold(bytes: number): void {
+    this.held += bytes;
+    this.session!.unread.hold(this, bytes);
+  }
+
+  /** The turn ends, maybe after this gather was released and taken again: what is still borrowed is copied. */
+  flush(): void {
+    const { session } = this;
+    if (session === null || !session.isOpen) return;
+    let copied = 0;
+    for (let part = 0; part < this.parts; part++) {
+      if (!this.borrowed[part]) continue;
+      const copy = copyOf(this.bytes[part]!, this.from[part]!, this.to[part]!);
+      this.putPart(part, copy, 0, copy.length, false);
+      copied += copy.length;
+    }
+    if (copied > 0) this.hold(copied);
+  }
+
+  drop(): void {
+    noteGarbage(this.held);
+    this.held = 0;
+    this.forget();
   }
 
   onReplies(part: number, count: number, bytes: Buffer, start: number, end: number): void {
@@ -100,16 +153,31 @@ export class GetGather implements ReplySink {
   private onPart(part: number, bytes: Buffer, start: number, end: number): void {
     const lastLine = end - END.length;
     if (lastLine >= start && isEnd(bytes, lastLine, start))
-      this.keepPart(part, bytes, start, lastLine);
+      this.borrowPart(part, bytes, start, lastLine);
     // An error, maybe after some values.
     else this.fail(part, copyOf(bytes, Math.max(start, bytes.lastIndexOf(LF, end - 2) + 1), end));
     this.partDone();
   }
 
-  private keepPart(part: number, bytes: Buffer, start: number, end: number): void {
+  private borrowPart(part: number, bytes: Buffer, start: number, end: number): void {
+    const session = this.session!;
+    if (!session.isOpen || start === end) return;
+    const isMoreToCome = this.partsLeft > 1;
+    this.putPart(part, bytes, start, end, isMoreToCome);
+    if (isMoreToCome) session.host.turn.mark(this);
+  }
+
+  private putPart(
+    part: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    isBorrowed: boolean,
+  ): void {
     this.bytes[part] = bytes;
     this.from[part] = start;
     this.to[part] = end;
+    this.borrowed[part] = isBorrowed;
   }
 
   private fail(part: number, reply: Buffer): void {
@@ -184,14 +252,22 @@ export class GetGather implements ReplySink {
   }
 
   private release(): void {
+    if (this.held > 0) {
+      noteGarbage(this.held);
+      this.session!.unread.letGo(this, this.held);
+    }
     this.session = null;
     this.fault = null;
-    this.keyBytes = NONE;
-    for (let part = 0; part < this.parts; part++) this.bytes[part] = NONE;
+    this.forget();
     if (pieces <= KEYS_START) pieceBytes.fill(NONE, 0, pieces);
     else pieceBytes = [];
     if (this.keyStart.length > KEYS_KEPT_MAX) return;
     if (free.length < FREE_MAX) free.push(this);
+  }
+
+  private forget(): void {
+    if (this.keyBytes.length > KEY_BYTES_KEPT_MAX) this.keyBytes = NONE;
+    for (let part = 0; part < this.parts; part++) this.putPart(part, NONE, 0, 0, false);
   }
 }
 

@@ -6,6 +6,8 @@
  */
 import type { Failure, ReplySink } from "../../../api/upstream.ts";
 import { copyOf } from "../../../base/copy-of.ts";
+import { noteGarbage } from "../../../base/garbage.ts";
+import type { Flushable } from "../../../base/turn.ts";
 import type { Merge } from "../../../protocol/redis/command.ts";
 import { arrayHeader, encodeInteger } from "../../../protocol/redis/encode.ts";
 import {
@@ -14,6 +16,7 @@ import {
   RedisReplyScanner,
 } from "../../../protocol/redis/reply-scanner.ts";
 import type { Session } from "../../session.ts";
+import type { ReplyHolder } from "../../unread.ts";
 import { MISMATCH } from "../refusals.ts";
 
 const MINUS = 0x2d;
@@ -34,7 +37,8 @@ export function takeGather(session: Session, token: number, merge: Merge, parts:
   return gather;
 }
 
-class Gather implements ReplySink {
+class Gather implements ReplySink, ReplyHolder, Flushable {
+  isMarked = false;
   private session: Session | null = null;
   private token = 0;
   private merge: Merge = "all_ok";
@@ -53,6 +57,10 @@ class Gather implements ReplySink {
   private bytes: Buffer[] = [];
   private from: number[] = [];
   private to: number[] = [];
+  /** By part: its bytes are not the gather's own. */
+  private borrowed: boolean[] = [];
+  /** Bytes of the copies of parts, which the session knows of. */
+  private held = 0;
 
   start(session: Session, token: number, merge: Merge, parts: number): void {
     this.session = session;
@@ -63,6 +71,7 @@ class Gather implements ReplySink {
     this.sum = 0;
     this.fault = null;
     this.isPerElement = false;
+    this.held = 0;
   }
 
   /**
@@ -79,7 +88,10 @@ class Gather implements ReplySink {
     if (this.partOfKey.length < keys) this.partOfKey = new Uint16Array(keys);
     for (let key = 0; key < keys; key++) this.partOfKey[key] = partOfKey[key]!;
     this.keys = keys;
-    for (let part = 0; part < this.parts; part++) this.keysOfPart[part] = keysOfPart[part]!;
+    for (let part = 0; part < this.parts; part++) {
+      this.keysOfPart[part] = keysOfPart[part]!;
+      this.borrowed[part] = false;
+    }
   }
 
   onReplies(part: number, _count: number, bytes: Buffer, start: number, end: number): void {
@@ -98,7 +110,7 @@ class Gather implements ReplySink {
   private fail(part: number, reply: Buffer): void {
     if (this.isPerElement) {
       const elements = Buffer.concat(new Array<Buffer>(this.keysOfPart[part]!).fill(reply));
-      this.keepElements(part, elements, 0, elements.length);
+      this.borrowElements(part, elements, 0, elements.length);
       return;
     }
     if (this.fault !== null && this.faultPart < part) return;
@@ -106,18 +118,48 @@ class Gather implements ReplySink {
     this.faultPart = part;
   }
 
-  /** The reply is referred to, not copied: its bytes never change. */
+  /** The reply is referred to, and copied only if parts are missing at the end of the turn. Its bytes never change. */
   private keepArray(part: number, bytes: Buffer, start: number, end: number): void {
     const lineEnd = bytes.indexOf(13, start);
     const count = bytes[start] === ASTERISK ? parseLength(bytes, start + 1, lineEnd) : -1;
     if (count !== this.keysOfPart[part]) this.fail(part, MISMATCH);
-    else this.keepElements(part, bytes, lineEnd + 2, end);
+    else this.borrowElements(part, bytes, lineEnd + 2, end);
   }
 
-  private keepElements(part: number, bytes: Buffer, from: number, to: number): void {
+  private borrowElements(part: number, bytes: Buffer, from: number, to: number): void {
+    const session = this.session!;
+    if (!session.isOpen) return;
     this.bytes[part] = bytes;
     this.from[part] = from;
     this.to[part] = to;
+    if (this.partsLeft === 1) return;
+    this.borrowed[part] = true;
+    session.host.turn.mark(this);
+  }
+
+  /** The turn ends, maybe after this gather was released and taken again. */
+  flush(): void {
+    const { session } = this;
+    if (session === null || !session.isOpen || this.merge !== "array") return;
+    let copied = 0;
+    for (let part = 0; part < this.parts; part++) {
+      if (!this.borrowed[part]) continue;
+      this.borrowed[part] = false;
+      const copy = copyOf(this.bytes[part]!, this.from[part]!, this.to[part]!);
+      this.bytes[part] = copy;
+      this.from[part] = 0;
+      this.to[part] = copy.length;
+      copied += copy.length;
+    }
+    if (copied === 0) return;
+    this.held += copied;
+    session.unread.hold(this, copied);
+  }
+
+  drop(): void {
+    noteGarbage(this.held);
+    this.held = 0;
+    this.forgetParts();
   }
 
   private addInteger(part: number, bytes: Buffer, start: number, end: number): void {
@@ -177,10 +219,21 @@ class Gather implements ReplySink {
   }
 
   private release(): void {
+    if (this.held > 0) {
+      noteGarbage(this.held);
+      this.session!.unread.letGo(this, this.held);
+    }
     this.session = null;
     this.fault = null;
-    for (let part = 0; part < this.parts; part++) this.bytes[part] = NONE;
+    this.forgetParts();
     if (this.partOfKey.length > 4096) this.partOfKey = new Uint16Array(128);
     if (free.length < FREE_MAX) free.push(this);
+  }
+
+  private forgetParts(): void {
+    for (let part = 0; part < this.parts; part++) {
+      this.bytes[part] = NONE;
+      this.borrowed[part] = false;
+    }
   }
 }

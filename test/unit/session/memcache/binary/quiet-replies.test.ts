@@ -55,7 +55,7 @@ test("what is expected is left out, the rest keeps its order and gets its opcode
         quietReplies.onReplies(token, count, chunk, 7, 7 + bytes.length);
       }
       expect(ring.pending).toBe(0);
-      expect(ring.keptBytes).toBe(0);
+      expect(ring.held).toBe(0);
       expect(out.toBuffer()).toEqual(Buffer.concat(wanted));
     }),
   );

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Failure } from "../../../../../src/api/upstream.ts";
 import { ByteQueue } from "../../../../../src/base/byte-queue.ts";
+import { Turn } from "../../../../../src/base/turn.ts";
 import { TextRequestScanner } from "../../../../../src/protocol/memcache/text/request-scanner.ts";
 import { TextRequest } from "../../../../../src/protocol/memcache/text/text-request.ts";
 import {
@@ -9,6 +10,8 @@ import {
 } from "../../../../../src/session/memcache/text/get-gather.ts";
 import { ReplyRing } from "../../../../../src/session/reply-ring.ts";
 import type { Session } from "../../../../../src/session/session.ts";
+import { Unread } from "../../../../../src/session/unread.ts";
+import { reachableBytes } from "../../../../support/reachable-bytes.ts";
 
 const failure: Failure = { kind: "closed", wasSent: true, text: "gone" };
 
@@ -22,6 +25,8 @@ function rig(isHead: boolean): { session: Session; token: number; output: () => 
     ring,
     out,
     isOpen: true,
+    host: { turn: new Turn() },
+    unread: new Unread({ out, ring, cut() {} }),
     settled() {},
     frontend: {
       failureReply: ({ text }: Failure) => Buffer.from(`SERVER_ERROR ${text}\r\n`),
@@ -65,10 +70,30 @@ describe.each([true, false])("a gather whose slot is at the head: %p", (isHead) 
     const gather = gatherFor("get a b c d a e", [0, 1, 0, 1, 0, 2], session, token);
     answer(gather, 1, `${value("d", "VALUE b 0 1\r\nx\r\nEND\r\n")}END\r\n`);
     answer(gather, 2, "END\r\n");
+    // The turn ends before the last part is there.
+    gather.flush();
     answer(gather, 0, `${value("a")}${value("c")}${value("a")}END\r\n`);
+    gather.flush();
     expect(output()).toBe(
       `${value("a")}${value("c")}${value("d", "VALUE b 0 1\r\nx\r\nEND\r\n")}${value("a")}END\r\n`,
     );
+  });
+
+  test("holds no more than keys and parts while others are missing, and nothing when the client is gone", () => {
+    const { session, token } = rig(isHead);
+    const line = `${"get a b c".padEnd(200)}\r\n${" ".repeat(500_000)}`;
+    const gather = gatherFor(line, [0, 1, 2], session, token);
+    const chunk = `${"x".repeat(300_000)}${value("a")}END\r\n`;
+    gather.onReplies(0, 1, Buffer.from(chunk), 300_000, chunk.length);
+    gather.flush();
+    const ofSession = new Set<object>([session]);
+    expect(session.unread.bytes).toBe(value("a").length);
+    expect(reachableBytes([gather], ofSession)).toBeLessThan(16 * 1024);
+    session.unread.clear();
+    expect(session.unread.bytes).toBe(0);
+    (session as { isOpen: boolean }).isOpen = false;
+    answer(gather, 1, "END\r\n");
+    answer(gather, 2, "END\r\n");
   });
 
   test("takes two parts of one connection as one range", () => {

@@ -1,0 +1,124 @@
+/**
+ * What a session holds is what it accounts for, whatever comes in whatever pieces, and nothing is left when the client is gone.
+ *
+ * The bytes that really are held are found by walking over everything that can be reached from the session and from the
+ * sinks that servers have for it.
+ */
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { outstandingBlockBytes } from "../../../src/base/block-pool.ts";
+import type { InputBuffer } from "../../../src/base/input-buffer.ts";
+import { reachableBytes } from "../../support/reachable-bytes.ts";
+import { createRig, multibulk, type Rig } from "./session-rig.ts";
+
+const SERVERS = 3;
+/** What a session takes for its own bookkeeping, and every gather for its. */
+const CONSTANT_BYTES = 64 * 1024;
+const GATHER_BYTES = 2048;
+
+/** Answers of every size at which something changes: by key, so that a request says what it wants. */
+const SIZES = [0, 5, 300, 5000, 20_000, 64 * 1024, 70_000, 300_000];
+
+const LARGE = "l".repeat(200_000);
+
+function answerOf(args: readonly string[]): string {
+  if (args[0] === "SET") return "+OK\r\n";
+  const values = args.slice(1).map((key) => {
+    const size = SIZES[Number(key.at(-2))]!;
+    return `$${size}\r\n${"v".repeat(size)}\r\n`;
+  });
+  return args[0] === "MGET" ? `*${values.length}\r\n${values.join("")}` : values[0]!;
+}
+
+const key = fc
+  .tuple(fc.nat({ max: SIZES.length - 1 }), fc.nat({ max: SERVERS - 1 }))
+  .map(([size, server]) => `k${size}${server}`);
+const command = fc.oneof(
+  { weight: 5, arbitrary: key.map((each) => ["GET", each]) },
+  {
+    weight: 2,
+    arbitrary: fc.array(key, { minLength: 2, maxLength: 6 }).map((keys) => ["MGET", ...keys]),
+  },
+);
+
+const event = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.record({ commands: fc.array(command, { minLength: 1, maxLength: 10 }) }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      server: fc.nat({ max: SERVERS - 1 }),
+      count: fc.integer({ min: 1, max: 4 }),
+      otherBytes: fc.constantFrom(0, 1000, 500_000),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ room: fc.constantFrom(1, 1000, 100_000, 1_000_000) }) },
+);
+
+type Event = typeof event extends fc.Arbitrary<infer T> ? T : never;
+
+function play(rig: Rig, each: Event, input: string[]): void {
+  if ("commands" in each) {
+    input.push(...each.commands.map((args) => multibulk(args)));
+  } else if ("server" in each) {
+    const connection = rig.connections[each.server]!;
+    connection.otherBytes = each.otherBytes;
+    connection.answer(each.count);
+  } else if (!rig.session.isOpen) {
+    return;
+  } else {
+    rig.stream.room = each.room;
+    rig.session.onDrain();
+  }
+  if (rig.stream.isPaused || input.length === 0) return;
+  // As they may come: behind a large value, which a server gets at once.
+  const text = `${multibulk(["SET", "k00", LARGE])}${input.splice(0).join("")}`;
+  rig.session.onBytes(Buffer.from(text, "latin1"));
+}
+
+/** What the session and the sinks of its requests refer to. */
+function reachable(rig: Rig): { readonly bytes: number; readonly gathers: number } {
+  const { session, stream, connections } = rig;
+  const sinks = connections.flatMap((connection) => connection.waiting.map(({ sink }) => sink));
+  const gathers = new Set(sinks.filter((sink) => sink !== session)).size;
+  const beyond = new Set<object>([stream, session.host, rig.pool, ...connections]);
+  return { bytes: reachableBytes([session, ...sinks], beyond), gathers };
+}
+
+test("a session holds what it accounts for, and nothing when its client is gone", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(event, { minLength: 1, maxLength: 60, size: "max" }),
+      async (events) => {
+        const before = outstandingBlockBytes();
+        const rig = createRig({ servers: SERVERS, answerOf });
+        rig.stream.keepsOutput = false;
+        rig.stream.room = 0;
+        const input: string[] = [];
+        for (const each of events) {
+          play(rig, each, input);
+          await rig.turn();
+          const { bytes, gathers } = reachable(rig);
+          const { input: received } = rig.session as unknown as { input: InputBuffer };
+          const accounted = rig.session.unread.bytes + received.size * 1.4;
+          const constant = CONSTANT_BYTES + gathers * GATHER_BYTES;
+          expect(bytes).toBeLessThanOrEqual(accounted * 1.5 + constant);
+          // A block that is partly written apart, what is accounted for is not much more than what is unread.
+          expect(rig.session.out.held).toBeLessThanOrEqual(rig.session.out.size * 2 + 600_000);
+        }
+        rig.session.close();
+        const left = reachable(rig);
+        expect(left.bytes).toBeLessThanOrEqual(CONSTANT_BYTES + left.gathers * GATHER_BYTES);
+        expect(outstandingBlockBytes()).toBe(before);
+        // Its servers answer all the same.
+        for (const connection of rig.connections) connection.answer();
+        await rig.turn();
+        expect(reachable(rig).bytes).toBeLessThanOrEqual(CONSTANT_BYTES);
+        expect(outstandingBlockBytes()).toBe(before);
+      },
+    ),
+    { numRuns: 100 },
+  );
+}, 120_000);
