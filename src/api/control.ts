@@ -23,7 +23,9 @@ export const ADMIN_LISTEN_FD = 5;
 /** Longest packet on a hand-over socket. Longer parcels carry their bytes in a memory file. */
 export const PARCEL_BYTES_MAX: number = 64 * 1024;
 /** Formats of SessionParcel that this program can read, the best one last. */
-export const PARCEL_FORMATS: readonly number[] = [1, 2];
+export const PARCEL_FORMATS: readonly number[] = [1, 2, 3];
+/** From this format of parcels on, names that clients are subscribed to have parcels of their own. */
+export const NAMES_FORMAT = 3;
 /** Programs that read this format of parcel also know what colleagues say to each other. */
 export const COLLEAGUES_SINCE_PARCEL_FORMAT = 2;
 
@@ -239,6 +241,16 @@ export interface SessionParcel {
   readonly link?: { readonly server: string; readonly address: string };
   /** No client, and no descriptor. */
   readonly isLast?: boolean;
+  /**
+   * Since format 3. No client, and no descriptor. Its output is a JSON list of names, one character per byte: some of those
+   * that the client of this id, whose parcel came before, is subscribed to, or that are subscribed on the connections to
+   * these servers.
+   */
+  readonly names?: {
+    readonly kind: string;
+    readonly client?: number;
+    readonly servers?: readonly { readonly server: string; readonly address: string }[];
+  };
 }
 
 /** The admin process serves statistics and nothing else. */

@@ -102,8 +102,26 @@ export const PUSHED_OUTPUT_MAX_BYTES: number = 32 * MIB;
 export const PUBSUB_SILENCE_MS = 15_000;
 /** A subscriber connection without subscriptions is closed after this. */
 export const PUBSUB_IDLE_MS = 30_000;
-/** Names in one request when everything is subscribed again on a fresh connection. */
+/** Names in one request to a server, and what of a client's longer one is done in one turn of the event loop. */
 export const SUBSCRIBE_NAMES_MAX = 1000;
+/** And bytes of these names, but for a name that is longer. */
+export const SUBSCRIBE_NAMES_BYTES_MAX: number = 64 * KIB;
+/** Bytes of names in one packet to another worker: so that as JSON they fit in one. */
+export const SUBSCRIBE_NAMES_SENT_BYTES_MAX: number = 24 * KIB;
+/** Requests of that size that are on their way to one server when everything is subscribed again on a fresh connection. */
+export const RENEWALS_AT_ONCE = 4;
+/** What one client may be subscribed to: channels, patterns and shard channels together. */
+export const SUBSCRIPTIONS_PER_CLIENT_MAX: number = 256 * KIB;
+/** Their names together, in bytes. */
+export const SUBSCRIBED_BYTES_PER_CLIENT_MAX: number = 16 * MIB;
+/** Patterns among them. Each message is compared with every pattern: by each server, and again to count who gets it. */
+export const PATTERNS_PER_CLIENT_MAX: number = 8 * KIB;
+/** Subscriptions of all clients of one pool in one worker. */
+export const SUBSCRIPTIONS_MAX: number = 1024 * KIB;
+/** Names that these clients are subscribed to, in bytes; one name counts once, however many are subscribed to it. */
+export const SUBSCRIBED_BYTES_MAX: number = 64 * MIB;
+/** Patterns among them. */
+export const PATTERNS_MAX: number = 32 * KIB;
 /** Names of channels in one question to the other workers. */
 export const CENSUS_BYTES_MAX: number = 256 * KIB;
 /** A worker that got subscriber connections waits so long for the next of the clients that belong to them. */

@@ -201,14 +201,18 @@ class WorkerDataPlane implements DataPlane {
       },
     };
     const isWhole = sessions === null && options.format >= GROUP_FORMAT;
-    this.outgoing = new HandOver(candidates, options, isWhole ? this.hubMoves(pools) : []);
+    this.outgoing = new HandOver(
+      candidates,
+      options,
+      isWhole ? this.hubMoves(pools, options.format) : [],
+    );
   }
 
   /** Subscribed clients move together. */
-  private hubMoves(pools: readonly string[]): HubMove[] {
+  private hubMoves(pools: readonly string[], format: number): HubMove[] {
     return pools.flatMap((pool) => {
       const hubs = this.pools.get(pool)?.hubs.all ?? [];
-      return hubs.map((hub) => new HubMove(pool, hub));
+      return hubs.map((hub) => new HubMove(pool, hub, format));
     });
   }
 
@@ -246,7 +250,7 @@ class WorkerDataPlane implements DataPlane {
       count("failed");
       return;
     }
-    if (parcel.link !== undefined || parcel.isLast === true) {
+    if (parcel.link !== undefined || parcel.names !== undefined || parcel.isLast === true) {
       adoptHub(plane, received);
       count("others");
       return;

@@ -120,7 +120,7 @@ export class HandOver {
     if (members.size === 0 || !move.isReady) return;
     // From now on whoever is not sent with the others goes alone.
     for (const session of members) this.moves.delete(session);
-    this.settled.push(...move.begin(), ...members, move.last);
+    for (const next of move.begin()) this.settled.push(next);
     members.clear();
     if (!this.isRetrying) this.sendSettled();
   }
@@ -145,6 +145,7 @@ export class HandOver {
       const next = this.settled[0]!;
       if ("send" in next) {
         if (!this.trySend((socket, format) => next.send(socket, format))) return;
+        if (next.hasMore === true) continue;
       } else {
         const pool = this.waiting.get(next);
         if (pool !== undefined && this.mayGo(next) && !this.trySendSession(next, pool)) return;

@@ -13,7 +13,10 @@ const LF = 10;
 const CLIENT_INLINE_BYTES_MAX = PARCEL_BYTES_MAX / 2;
 
 /** What of a parcel's head its sender knows. The format is at least what the session's frontend says that it needs. */
-export type ParcelMarks = Pick<SessionParcel, "format" | "pool" | "group" | "link" | "isLast">;
+export type ParcelMarks = Pick<
+  SessionParcel,
+  "format" | "pool" | "group" | "link" | "isLast" | "names"
+>;
 
 /**
  * Sends `saved` with the client's connection, or the one that `marks` tell of. What is too long for a packet goes in a memory
@@ -78,14 +81,15 @@ export function receiveSession(socket: number): ReceivedSession | null {
   const parcel = isHeadWhole
     ? (JSON.parse(packet.toString("utf8", 0, lineEnd)) as SessionParcel)
     : null;
-  const { descriptors = 0, isInline = true, isLast = false } = parcel ?? {};
-  const needed = (isLast ? 0 : 1) + descriptors + (isInline ? 0 : 1);
+  const { descriptors = 0, isInline = true, isLast = false, names } = parcel ?? {};
+  const needed = (isLast || names !== undefined ? 0 : 1) + descriptors + (isInline ? 0 : 1);
   // Fewer come when this process is out of them.
   if (parcel === null || received.fds.length < needed) {
     for (const fd of received.fds) closeFd(fd);
     return null;
   }
-  const [connection = -1, ...others] = received.fds;
+  const others = [...received.fds];
+  const connection = isLast || names !== undefined ? -1 : others.shift()!;
   const own = others.splice(0, descriptors);
   const [memory] = others;
   const { inputBytes, outputBytes, clientBytes = 0 } = parcel;

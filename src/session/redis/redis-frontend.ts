@@ -189,7 +189,8 @@ export class RedisFrontend implements Frontend {
 
   get isReadyToMove(): boolean {
     const isOwedMovably = this.block?.isMovable ?? this.session.isSettled;
-    return isOwedMovably && ownConnections(this).every(({ isMovable }) => isMovable);
+    const isComplete = this.subscriber?.isComplete ?? true;
+    return isComplete && isOwedMovably && ownConnections(this).every(({ isMovable }) => isMovable);
   }
 
   get needsFormat(): number {

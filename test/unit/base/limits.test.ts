@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { COLLEAGUE_BYTES_MAX, NOTICES_BYTES_MAX } from "../../../src/api/colleagues.ts";
+import { PARCEL_BYTES_MAX } from "../../../src/api/control.ts";
 import * as limits from "../../../src/base/limits.ts";
 
 test("the bounds relate as the code needs them to", () => {
@@ -22,6 +23,17 @@ test("the bounds relate as the code needs them to", () => {
   // So are those in a reply, and its buffer may be half as large again.
   expect(limits.REPLY_BYTES_MAX * 1.5).toBeLessThan(2 ** 31);
   expect(limits.BULK_BYTES_MAX).toBeLessThan(limits.REPLY_BYTES_MAX);
+  // Confirmations of all that one client may subscribe to at once do not cut it.
+  const confirmed =
+    limits.SUBSCRIPTIONS_PER_CLIENT_MAX *
+    "*3\r\n$10\r\npsubscribe\r\n$20\r\n\r\n:262144\r\n".length;
+  expect(confirmed + limits.SUBSCRIBED_BYTES_PER_CLIENT_MAX).toBeLessThan(
+    limits.PUSHED_OUTPUT_MAX_BYTES,
+  );
+  // Names sent to another worker fit in one packet, though some become longer as JSON.
+  expect(limits.SUBSCRIBE_NAMES_SENT_BYTES_MAX * 2 + limits.SUBSCRIBE_NAMES_MAX * 3).toBeLessThan(
+    PARCEL_BYTES_MAX,
+  );
   // A remembered script fits in a message to the other workers, as base64, and all of a pool's fit where they are kept.
   expect(limits.SCRIPT_BYTES_MAX * 1.5).toBeLessThan(COLLEAGUE_BYTES_MAX);
   expect(limits.SCRIPTS_BYTES_MAX * 1.5 + limits.FUNCTIONS_BYTES_MAX).toBeLessThan(

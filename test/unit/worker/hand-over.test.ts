@@ -222,16 +222,17 @@ describe("HandOver", () => {
       ...{ isUp: true, fd: client.theirs, unread: Buffer.from("half") },
       leave: () => log.push("leave"),
     };
-    const topics = [["channel", "news"]];
-    const links = {
-      areQuiet: false,
-      pause: () => {
+    const topics = { all: () => [{ kind: "channel", name: "news" }] };
+    const upstream = { name: "s0", address: "a:1" };
+    const link = { connection, upstream, wants: () => true, hasOn: () => true };
+    const subscribers = new Set([one!, two!].map(({ session }) => ({ client: { session } })));
+    const hub = {
+      ...{ id: "7", subscribers, topics, isQuiet: false },
+      beginToLeave: () => {
         log.push("pause");
-        return [{ connection, upstream: { name: "s0", address: "a:1" }, topics }];
+        return [link];
       },
     };
-    const subscribers = new Set([one!, two!].map(({ session }) => ({ client: { session } })));
-    const hub = { id: "7", subscribers, links } as unknown as Hub;
     const candidates = [one!, two!, alone!].map(({ session }) => ({ pool: "p", session }));
     let moved = -1;
     const options = {
@@ -240,7 +241,7 @@ describe("HandOver", () => {
         moved = count;
       },
     };
-    new HandOver(candidates, options, [new HubMove("p", hub)]);
+    new HandOver(candidates, options, [new HubMove("p", hub as unknown as Hub, 2)]);
     const arrived: unknown[] = [];
     const receive = (): unknown[] => {
       for (let next = receiveSession(pair.theirs); next !== null; ) {
@@ -259,7 +260,7 @@ describe("HandOver", () => {
     alone!.settle();
     expect(receive()).toEqual([["client", undefined, ""]]);
     // What is under way with a server has ended: that is found out.
-    links.areQuiet = true;
+    hub.isQuiet = true;
     while (moved < 0) await Bun.sleep(1);
     expect(receive()).toEqual([
       ["a:1", "7", 'half[["channel","news"]]'],

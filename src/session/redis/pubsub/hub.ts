@@ -4,17 +4,26 @@
  *
  * Whatever a client changes is confirmed to it only when the servers concerned have answered. So it gets no message from
  * before its subscription, misses none from after it, and gets all from before it unsubscribed.
+ *
+ * A client may name hundreds of thousands of channels at once, or leave as many behind. All that is done for each of them is
+ * done in slices, with the event loop free in between.
  */
-import type { Failure } from "../../../api/upstream.ts";
+import type { Upstream } from "../../../api/upstream.ts";
+import { SUBSCRIBE_NAMES_MAX } from "../../../base/limits.ts";
+import type { SliceQueue } from "../../../base/slice-queue.ts";
 import { encodeError } from "../../../protocol/redis/encode.ts";
-import { matchesGlob } from "../../../protocol/redis/glob.ts";
 import { NO_SERVER } from "../refusals.ts";
-import type { Reach } from "./census.ts";
+import type { Allowance } from "./allowance.ts";
+import { Changes, type Fault } from "./changes.ts";
 import { KINDS, type Kind } from "./kinds.ts";
-import type { LinkEvents, Outcome } from "./link.ts";
+import type { Link, LinkEvents } from "./link.ts";
 import { type LeftLink, Links, type LinksOptions } from "./links.ts";
-import type { SavedSubscriptions, ServerUser, Subscriber } from "./subscriber.ts";
-import { byLink, type Home, Topic } from "./topic.ts";
+import type { NameCursor } from "./names.ts";
+import { linksWith } from "./reach.ts";
+import { moveShards } from "./shard-moves.ts";
+import type { ServerUser, Subscriber } from "./subscriber.ts";
+import { Topic } from "./topic.ts";
+import { TopicTable } from "./topic-table.ts";
 
 export interface HubOptions extends LinksOptions {
   /** No other hub of any process has the same. */
@@ -23,29 +32,26 @@ export interface HubOptions extends LinksOptions {
   readonly as: ServerUser;
   /** How long servers may take to confirm; null: as long as they like. */
   readonly timeoutMs: number | null;
+  /** Shared by all hubs of the pool. */
+  readonly slices: SliceQueue;
+  readonly allowance: Allowance;
   /** Told of each subscription beyond a topic's first, and of its end (-1). */
   countShared(by: number): void;
 }
 
-/** Why a client's wish came to nothing: a server's error or the proxy's, or a failure; null: it did not. */
-export type Fault = Buffer | Failure | null;
-
-/** A client's wish that is under way. */
-interface Change {
-  readonly topics: readonly Topic[];
+/** What a client wishes to be subscribed to, or no longer. */
+export interface Wish {
   readonly subscriber: Subscriber;
-  readonly isLeaving: boolean;
-  readonly onDone: (fault: Fault) => void;
-  /** Requests to servers that are not answered. */
-  pending: number;
-  isDone: boolean;
-  /** -1: not known yet. */
-  startedMs: number;
-  /** The first that went wrong. */
-  fault: Fault;
+  readonly kind: Kind;
+  /** In the order of the request, with its repetitions. */
+  readonly names: NameCursor;
+  /** The subscription to `name`, the next one of `names`, has begun or ended. */
+  onName(name: string): void;
+  /** Some of `names` are done. */
+  onSlice(): void;
+  /** The end. With a fault nothing has changed, and `onName` was not called. */
+  onDone(fault: Fault): void;
 }
-
-type Topics = Readonly<Record<Kind, Map<string, Topic>>>;
 
 const MOVED: Buffer = encodeError("ERR The servers of the pool changed meanwhile; try again");
 const nothing = (): void => {};
@@ -54,20 +60,22 @@ export class Hub implements LinkEvents {
   readonly options: HubOptions;
   readonly links: Links;
   readonly subscribers: Set<Subscriber> = new Set();
+  readonly topics: TopicTable = new TopicTable();
 
-  private readonly topics: Topics = {
-    channel: new Map(),
-    pattern: new Map(),
-    shard: new Map(),
-  };
-  private readonly changes: Set<Change> = new Set();
+  private readonly changes: Changes;
+  /** Long work that is not done yet. */
+  private jobs = 0;
   /** What another process has left, while its clients are still to come; null: the hub runs. */
   private arrivals: readonly LeftLink[] | null;
+  /** It is about to go to another process, with all topics that it has on servers now. */
+  private isLeaving = false;
+  namesFollow = false;
 
   /** @param arrivals for a hub that other process had: it waits for `start` */
   constructor(options: HubOptions, arrivals: readonly LeftLink[] | null) {
     this.options = options;
     this.arrivals = arrivals;
+    this.changes = new Changes(options.timeoutMs);
     this.links = new Links(options, this, arrivals === null);
   }
 
@@ -77,74 +85,183 @@ export class Hub implements LinkEvents {
 
   // What clients want
 
-  /** Calls back once: with null when `subscriber` gets the messages of all `names`, else with why of none. Maybe at once. */
-  subscribe(
-    subscriber: Subscriber,
-    kind: Kind,
-    names: Iterable<string>,
-    onDone: (fault: Fault) => void,
-  ): void {
+  /** `wish.onDone` may be called at once. */
+  subscribe(wish: Wish): void {
+    const { subscriber, kind, names } = wish;
     this.subscribers.add(subscriber);
-    const topics = [...new Set(names)].map((name) => this.join(kind, name));
-    const change = this.begin({ topics, subscriber, isLeaving: false, onDone });
-    for (const [link, homes] of byLink(homesOf(topics))) {
-      change.pending++;
-      link.subscribe(kind, homes, (outcome) => this.answered(change, outcome));
-    }
-    this.answered(change, null);
+    const joined: Topic[] = [];
+    const next = (fault: Fault): void => {
+      if (fault !== null || subscriber.isGone) {
+        this.run(this.part(joined, 0));
+        this.dismissIfDone(subscriber);
+        wish.onDone(fault);
+        return;
+      }
+      if (names.isDone) this.run(this.give(joined, wish));
+      else this.joinSome(kind, names.take(), joined, next);
+    };
+    next(null);
   }
 
-  /** Calls back once, when `subscriber` gets no more messages of all `names`, which it was subscribed to. Maybe at once. */
-  unsubscribe(
+  /** Counts one member more of each, and calls back when the servers have answered. */
+  private joinSome(
+    kind: Kind,
+    names: readonly string[],
+    joined: Topic[],
+    onDone: (fault: Fault) => void,
+  ): void {
+    const refusal = this.options.allowance.refusalFor(this.topics, kind, names);
+    if (refusal !== null) {
+      onDone(refusal);
+      return;
+    }
+    const topics = new Set<Topic>();
+    for (const name of names) {
+      const topic = this.join(kind, name);
+      topics.add(topic);
+      joined.push(topic);
+    }
+    const change = this.changes.begin([...topics], (fault) => {
+      // One server that is there is enough; the others follow when they are back.
+      const links = this.links.all;
+      const missing = change.topics.find((topic) => linksWith(topic, links).length === 0);
+      const reason = fault ?? (missing?.place === "nowhere" ? NO_SERVER : MOVED);
+      onDone(Buffer.isBuffer(fault) || missing !== undefined ? reason : null);
+    });
+    for (const [link, ofLink] of this.links.share(change.topics)) {
+      change.pending++;
+      link.subscribe(kind, ofLink, (outcome) => this.changes.answered(change, outcome));
+    }
+    this.changes.answered(change, null);
+  }
+
+  /** Servers have confirmed all of `joined`. */
+  private *give(joined: readonly Topic[], wish: Wish): Generator<void, void> {
+    const { subscriber } = wish;
+    for (let at = 0; at < joined.length; at++) {
+      if (at > 0 && at % SUBSCRIBE_NAMES_MAX === 0) {
+        wish.onSlice();
+        yield;
+        if (subscriber.isGone) {
+          yield* this.part(joined, at);
+          break;
+        }
+      }
+      const topic = joined[at]!;
+      if (topic.has(subscriber)) this.countMember(topic, -1);
+      else this.add(topic, subscriber);
+      wish.onName(topic.name);
+    }
+    this.dismissIfDone(subscriber);
+    wish.onSlice();
+    wish.onDone(null);
+  }
+
+  /** Ends the memberships of `joined`, from number `from` on. */
+  private *part(joined: readonly Topic[], from: number): Generator<void, void> {
+    let topics: Topic[] = [];
+    for (let at = from; at < joined.length; at++) {
+      topics.push(joined[at]!);
+      this.countMember(joined[at]!, -1);
+      if (topics.length < SUBSCRIBE_NAMES_MAX) continue;
+      this.forget(topics);
+      topics = [];
+      yield;
+    }
+    this.forget(topics);
+  }
+
+  /** Has no fault. `wish.onDone` may be called at once. */
+  unsubscribe(wish: Wish): void {
+    const { subscriber, kind } = wish;
+    const next = (): void => {
+      if (subscriber.isGone || wish.names.isDone) {
+        wish.onDone(null);
+        return;
+      }
+      const names = wish.names.take();
+      this.leaveSome(subscriber, kind, names, () => {
+        for (const name of names) {
+          const topic = this.topics.find(kind, name);
+          if (topic !== undefined && subscriber.leaving.delete(topic)) {
+            this.remove(topic, subscriber);
+            this.forgetIfUnused(topic);
+          }
+          wish.onName(name);
+        }
+        this.dismissIfDone(subscriber);
+        wish.onSlice();
+        if (wish.names.isDone) next();
+        else this.run(later(next));
+      });
+    };
+    next();
+  }
+
+  /** Calls back when `subscriber` gets no more messages of all those `names` that it is subscribed to. */
+  private leaveSome(
     subscriber: Subscriber,
     kind: Kind,
-    names: Iterable<string>,
+    names: readonly string[],
     onDone: () => void,
   ): void {
-    const topics = [...new Set(names)].map((name) => subscriber.topics[kind].get(name)!);
-    for (const topic of topics) {
-      topic.members--;
+    const topics: Topic[] = [];
+    for (const name of names) {
+      const topic = this.topics.find(kind, name);
+      if (topic === undefined || !topic.has(subscriber) || subscriber.leaving.has(topic)) continue;
+      this.countMember(topic, -1);
       subscriber.leaving.add(topic);
+      topics.push(topic);
     }
-    const change = this.begin({ topics, subscriber, isLeaving: true, onDone });
-    const onAnswer = (): void => this.answered(change, null);
-    for (const [link, homes] of byLink(homesOf(topics))) {
-      const unwanted = homes.filter(({ topic }) => topic.members === 0);
+    const change = this.changes.begin(topics, onDone);
+    const onAnswer = (): void => this.changes.answered(change, null);
+    for (const [link, ofLink] of this.links.share(topics)) {
+      const unwanted = ofLink.filter(({ members }) => members === 0);
       change.pending++;
       if (unwanted.length > 0) link.unsubscribe(kind, unwanted, onAnswer);
       else link.barrier(onAnswer);
     }
-    this.answered(change, null);
+    this.changes.answered(change, null);
   }
 
   /** The client is gone. */
   drop(subscriber: Subscriber): void {
     subscriber.isGone = true;
     this.subscribers.delete(subscriber);
-    const left: Topic[] = [];
+    if (subscriber.total > 0) this.run(this.takeAll(subscriber));
+  }
+
+  private *takeAll(subscriber: Subscriber): Generator<void, void> {
     for (const kind of KINDS) {
-      for (const topic of subscriber.topics[kind].values()) {
+      let left: Topic[] = [];
+      for (const topic of subscriber.topics[kind]) {
         this.take(topic, subscriber);
-        if (subscriber.leaving.has(topic)) continue;
-        topic.members--;
         left.push(topic);
+        // Those that it is leaving are no members any more.
+        if (!subscriber.leaving.has(topic)) this.countMember(topic, -1);
+        if (left.length < SUBSCRIBE_NAMES_MAX) continue;
+        this.forget(left);
+        left = [];
+        yield;
       }
-    }
-    this.forget(left);
-  }
-
-  /** Goes on with a client of another process, which was subscribed to that. */
-  restore(subscriber: Subscriber, { channels, patterns, shards }: SavedSubscriptions): void {
-    this.subscribers.add(subscriber);
-    const names = { channel: channels, pattern: patterns, shard: shards };
-    for (const kind of KINDS) {
-      const topics = names[kind].map((name) => this.join(kind, name));
-      for (const topic of topics) this.give(topic, subscriber);
-      for (const [link, homes] of byLink(homesOf(topics))) link.want(kind, homes);
+      this.forget(left);
     }
   }
 
-  /** All of its clients have come from the other process. */
+  /** Goes on with a client of another process, which was subscribed to `names`, among others. */
+  restore(subscriber: Subscriber, kind: Kind, names: readonly string[]): void {
+    const topics = names.map((name) => this.join(kind, name));
+    for (const topic of topics) this.add(topic, subscriber);
+    for (const [link, ofLink] of this.links.share(topics)) link.want(kind, ofLink);
+  }
+
+  /** `names` are subscribed on the connection to `upstream` that another process has left. To be called before `start`. */
+  setOn(upstream: Upstream, kind: Kind, names: readonly string[]): void {
+    const link = this.links.need(upstream);
+    for (const name of names) link.setOn(this.topics.find(kind, name) ?? new Topic(kind, name, -1));
+  }
+
+  /** All of its clients have come from the other process, and `setOn` was called for all that is on servers. */
   start(): void {
     const { arrivals } = this;
     this.arrivals = null;
@@ -155,178 +272,124 @@ export class Hub implements LinkEvents {
     return this.arrivals === null;
   }
 
-  /** Nobody needs it, and it has no connection. */
+  /** No client needs it, and it has no connection. */
   get isUnused(): boolean {
-    return this.subscribers.size === 0 && this.links.all.length === 0;
+    return this.subscribers.size === 0 && this.links.all.length === 0 && this.jobs === 0;
+  }
+
+  /** Nothing is under way. */
+  get isQuiet(): boolean {
+    return this.isRunning && this.jobs === 0 && this.links.areQuiet;
+  }
+
+  /**
+   * Reads nothing from now on, and keeps `topics` as they are on servers. While `isQuiet`.
+   * @param namesFollow what its clients are subscribed to is not saved with them, but by itself
+   * @returns lines that another process can go on with
+   */
+  beginToLeave(namesFollow: boolean): Link[] {
+    this.isLeaving = true;
+    this.namesFollow = namesFollow;
+    return this.links.pause();
   }
 
   /** Counts one member more. */
   private join(kind: Kind, name: string): Topic {
-    let topic = this.topics[kind].get(name);
+    let topic = this.topics.find(kind, name);
     if (topic === undefined) {
-      topic = new Topic(kind, name);
-      topic.settleOn(this.links.of(kind, name));
-      this.topics[kind].set(name, topic);
+      topic = this.topics.create(kind, name);
+      topic.place = this.links.placeOf(kind, name);
+      this.options.allowance.onCreated(topic);
     }
-    topic.members++;
+    this.countMember(topic, 1);
     return topic;
   }
 
-  private begin(wish: Pick<Change, "topics" | "subscriber" | "isLeaving" | "onDone">): Change {
-    const change: Change = { ...wish, pending: 1, isDone: false, startedMs: -1, fault: null };
-    this.changes.add(change);
-    return change;
+  private countMember(topic: Topic, by: number): void {
+    topic.members += by;
+    this.options.allowance.subscriptions += by;
   }
 
-  private answered(change: Change, outcome: Outcome): void {
-    change.fault ??= outcome;
-    if (--change.pending === 0) this.end(change);
+  private add(topic: Topic, subscriber: Subscriber): void {
+    subscriber.add(topic);
+    topic.add(subscriber);
+    if (topic.subscriberCount > 1) this.options.countShared(1);
   }
 
-  private end(change: Change): void {
-    if (change.isDone) return;
-    change.isDone = true;
-    this.changes.delete(change);
-    if (change.isLeaving) this.endLeaving(change);
-    else this.endJoining(change);
-  }
-
-  private endJoining({ topics, subscriber, fault, onDone }: Change): void {
-    // One server that is there is enough; the others follow when they are back.
-    const missing = topics.find((topic) => !topic.isOn);
-    const hasFailed = Buffer.isBuffer(fault) || missing !== undefined;
-    if (hasFailed || subscriber.isGone) {
-      for (const topic of topics) topic.members--;
-      this.forget(topics);
-    } else {
-      for (const topic of topics) {
-        if (topic.subscribers.has(subscriber)) topic.members--;
-        else this.give(topic, subscriber);
-      }
-    }
-    if (subscriber.total === 0) this.subscribers.delete(subscriber);
-    const reason = fault ?? (missing?.homes.length === 0 ? NO_SERVER : MOVED);
-    onDone(hasFailed ? reason : null);
-  }
-
-  private endLeaving({ topics, subscriber, onDone }: Change): void {
-    for (const topic of topics) {
-      subscriber.leaving.delete(topic);
-      this.take(topic, subscriber);
-      subscriber.topics[topic.kind].delete(topic.name);
-      this.forgetIfUnused(topic);
-    }
-    if (subscriber.total === 0) this.subscribers.delete(subscriber);
-    onDone(null);
-  }
-
-  private give(topic: Topic, subscriber: Subscriber): void {
-    subscriber.topics[topic.kind].set(topic.name, topic);
-    topic.subscribers.add(subscriber);
-    if (topic.subscribers.size > 1) this.options.countShared(1);
+  private remove(topic: Topic, subscriber: Subscriber): void {
+    subscriber.remove(topic);
+    this.take(topic, subscriber);
   }
 
   private take(topic: Topic, subscriber: Subscriber): void {
-    if (topic.subscribers.delete(subscriber) && topic.subscribers.size > 0) {
-      this.options.countShared(-1);
-    }
+    if (!topic.has(subscriber)) return;
+    topic.remove(subscriber);
+    if (topic.subscriberCount > 0) this.options.countShared(-1);
   }
 
-  /** Takes those that nobody wants any more from the servers. */
+  private dismissIfDone(subscriber: Subscriber): void {
+    if (subscriber.total === 0) this.subscribers.delete(subscriber);
+  }
+
+  /** Takes those that have no members from the servers. */
   private forget(topics: readonly Topic[]): void {
+    // The process that gets the hub compares what is on servers with what its clients want.
+    if (this.isLeaving) return;
     const unwanted = topics.filter(({ members }) => members === 0);
+    if (unwanted.length === 0) return;
     for (const kind of KINDS) {
-      const homes = homesOf(unwanted.filter((topic) => topic.kind === kind));
-      for (const [link, ofLink] of byLink(homes)) link.unsubscribe(kind, ofLink, nothing);
+      const ofKind = unwanted.filter((topic) => topic.kind === kind && topic.number >= 0);
+      for (const [link, ofLink] of this.links.share([...new Set(ofKind)])) {
+        link.unsubscribe(kind, ofLink, nothing);
+      }
     }
     for (const topic of unwanted) this.forgetIfUnused(topic);
   }
 
-  private forgetIfUnused({ kind, name, members, subscribers }: Topic): void {
-    if (members === 0 && subscribers.size === 0) this.topics[kind].delete(name);
+  private forgetIfUnused(topic: Topic): void {
+    const isUsed = topic.members > 0 || topic.subscriberCount > 0;
+    if (isUsed || topic.number < 0 || this.isLeaving) return;
+    for (const link of this.links.all) link.forget(topic);
+    this.topics.forget(topic);
+    this.options.allowance.onForgotten(topic);
+  }
+
+  private run(job: Generator<void, void>): void {
+    this.jobs++;
+    this.options.slices.run(this.counted(job));
+  }
+
+  private *counted(job: Generator<void, void>): Generator<void, void> {
+    yield* job;
+    this.jobs--;
   }
 
   // What servers say
 
   onMessage(kind: Kind, name: string, bytes: Buffer, start: number, end: number): void {
-    const topic = this.topics[kind].get(name);
+    const topic = this.topics.find(kind, name);
     if (topic === undefined) return;
     for (const subscriber of topic.subscribers) subscriber.deliver(bytes, start, end);
   }
 
   /** As Redis does with those whose permission was taken away. */
-  onBarred({ topic }: Home): void {
+  onBarred(topic: Topic): void {
     for (const { client } of [...topic.subscribers]) client.session.close();
   }
 
   /** Servers were ejected or came back: shard channels move as keys do. */
   onRouteChange(): void {
-    for (const kind of KINDS) {
-      const left: Home[] = [];
-      const found: Home[] = [];
-      for (const topic of this.topics[kind].values()) {
-        const links = this.links.of(kind, topic.name);
-        // Without any server left it stays where it is.
-        if (links.length !== 1 || topic.homes[0]?.link === links[0]) continue;
-        left.push(...topic.homes);
-        topic.settleOn(links);
-        if (topic.members > 0) found.push(...topic.homes);
-      }
-      for (const [link, homes] of byLink(found)) link.want(kind, homes);
-      for (const [link, homes] of byLink(left)) link.unsubscribe(kind, homes, nothing);
-    }
+    this.run(moveShards(this.topics, this.links));
   }
 
   checkDeadlines(nowMs: number): void {
-    const { timeoutMs } = this.options;
-    for (const change of this.changes) {
-      if (change.startedMs < 0) change.startedMs = nowMs;
-      if (timeoutMs === null || nowMs - change.startedMs <= timeoutMs) continue;
-      const text = `Connection timed out (no confirmation from the servers within ${timeoutMs} ms)`;
-      change.fault ??= { kind: "timeout", wasSent: true, text };
-      this.end(change);
-    }
+    this.changes.checkDeadlines(nowMs);
     this.links.checkDeadlines(nowMs);
-  }
-
-  // Who gets what
-
-  /** What a message for `name` that is published on the server called `server` comes to. */
-  reach(kind: Kind, name: string, server: string): Reach {
-    let copies = 0;
-    let clients = 0;
-    for (const { homes, subscribers } of this.topicsOf(kind, name)) {
-      if (!homes.some(({ isOn, link }) => isOn && link.upstream.name === server)) continue;
-      copies++;
-      clients += subscribers.size;
-    }
-    return { copies, clients };
-  }
-
-  /** Everything that a message for `name` belongs to. */
-  private *topicsOf(kind: Kind, name: string): Generator<Topic> {
-    const topic = this.topics[kind].get(name);
-    if (topic !== undefined) yield topic;
-    if (kind !== "channel") return;
-    for (const pattern of this.topics.pattern.values()) {
-      if (matchesGlob(pattern.name, name)) yield pattern;
-    }
-  }
-
-  /** Subscriptions to exactly `name`: those that this hub has with servers, and those that clients have with it. */
-  subscribersOf(kind: Kind, name: string): Reach {
-    const topic = this.topics[kind].get(name);
-    const copies = topic?.homes.filter(({ isOn }) => isOn).length ?? 0;
-    return { copies, clients: topic?.subscribers.size ?? 0 };
-  }
-
-  /** False: no message for `name` comes to clients of this hub. */
-  mayReach(kind: Kind, name: string): boolean {
-    const { channel, shard, pattern } = this.topics;
-    return kind === "shard" ? shard.has(name) : channel.has(name) || pattern.size > 0;
   }
 }
 
-function* homesOf(topics: Iterable<Topic>): Generator<Home> {
-  for (const topic of topics) yield* topic.homes;
+/** In the next turn of the event loop. */
+function* later(action: () => void): Generator<void, void> {
+  yield;
+  action();
 }

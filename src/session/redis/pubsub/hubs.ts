@@ -1,15 +1,17 @@
 /** The hubs of one pool in one worker: one for each user that clients are, and those that came from other processes. */
 import type { Colleagues } from "../../../api/colleagues.ts";
 import type { Route } from "../../../api/upstream.ts";
-import { PUBSUB_ARRIVAL_MS } from "../../../base/limits.ts";
+import { SliceQueue } from "../../../base/slice-queue.ts";
 import type { Turn } from "../../../base/turn.ts";
-import { closeFd } from "../../../os/fd.ts";
 import type { VariantTable } from "../identity/variant-table.ts";
 import type { RedisFrontend } from "../redis-frontend.ts";
+import { Allowance } from "./allowance.ts";
+import { Arrivals } from "./arrivals.ts";
 import { Census, type Question, type Reach } from "./census.ts";
 import { Hub } from "./hub.ts";
 import type { Kind } from "./kinds.ts";
 import type { LeftLink } from "./links.ts";
+import { reachOf, subscribersOf } from "./reach.ts";
 import { type SavedSubscriptions, type ServerUser, Subscriber } from "./subscriber.ts";
 
 export interface HubsOptions {
@@ -27,21 +29,19 @@ export interface HubsOptions {
   nextId(): number;
 }
 
-interface Arrival {
-  readonly links: LeftLink[];
-  /** Since when nothing has come; -1: not known yet. */
-  sinceMs: number;
-}
-
 export class Hubs {
   private readonly options: HubsOptions;
   private readonly census: Census;
   private readonly hubs: Map<string, Hub> = new Map();
-  /** What came for hubs whose clients are still to come. */
-  private readonly arrivals: Map<string, Arrival> = new Map();
+  readonly slices: SliceQueue;
+  /** What other processes have left. */
+  readonly arrivals: Arrivals;
+  private readonly allowance: Allowance = new Allowance();
 
   constructor(options: HubsOptions) {
     this.options = options;
+    this.slices = new SliceQueue(options.turn);
+    this.arrivals = new Arrivals(this.slices, (id) => this.hubs.get(id));
     this.census = new Census(options.turn, options.colleagues, (question) => this.count(question));
   }
 
@@ -63,40 +63,21 @@ export class Hubs {
   /** The client as another process left it; null: too many kinds of connections are in use. */
   restoreSubscriber(client: RedisFrontend, saved: SavedSubscriptions): Subscriber | null {
     const { hub: id, as } = saved;
-    const arrival = this.arrivals.get(id);
-    // More may be coming.
-    if (arrival !== undefined) arrival.sinceMs = -1;
-    const hub = this.hubs.get(id) ?? this.createHub(id, as, arrival?.links ?? null);
+    const hub = this.hubs.get(id) ?? this.createHub(id, as, this.arrivals.linksOf(id));
     if (hub === null) return null;
     const subscriber = new Subscriber(client, hub);
-    hub.restore(subscriber, saved);
+    this.arrivals.restore(subscriber, saved);
     return subscriber;
   }
 
   /** All users speak RESP2 here, and the database does not matter. */
-  private createHub(id: string, as: ServerUser, arrivals: LeftLink[] | null): Hub | null {
+  private createHub(id: string, as: ServerUser, arrivals: readonly LeftLink[] | null): Hub | null {
     const variant = this.options.variants.hold({ version: 2, database: 0, ...as });
     if (variant < 0) return null;
-    const hub = new Hub({ ...this.options, id, as, variant }, arrivals);
+    const { slices, allowance } = this;
+    const hub = new Hub({ ...this.options, slices, allowance, id, as, variant }, arrivals);
     this.hubs.set(id, hub);
     return hub;
-  }
-
-  /** A line to a server that another process has left; the clients of hub `id` follow, and then `start`. */
-  arrive(id: string, link: LeftLink): void {
-    const arrival = this.arrivals.get(id) ?? { links: [], sinceMs: -1 };
-    this.arrivals.set(id, arrival);
-    arrival.links.push(link);
-  }
-
-  /** All clients of hub `id` have come from the other process. */
-  start(id: string): void {
-    const arrival = this.arrivals.get(id);
-    if (arrival === undefined) return;
-    this.arrivals.delete(id);
-    const hub = this.hubs.get(id);
-    if (hub !== undefined && !hub.isRunning) hub.start();
-    else for (const { left } of arrival.links) closeFd(left.fd);
   }
 
   onRouteChange(): void {
@@ -104,11 +85,7 @@ export class Hubs {
   }
 
   checkDeadlines(nowMs: number): void {
-    for (const [id, arrival] of this.arrivals) {
-      if (arrival.sinceMs < 0) arrival.sinceMs = nowMs;
-      // Whoever sent it has died on the way.
-      if (nowMs - arrival.sinceMs > PUBSUB_ARRIVAL_MS) this.start(id);
-    }
+    this.arrivals.checkDeadlines(nowMs);
     for (const [id, hub] of this.hubs) {
       hub.checkDeadlines(nowMs);
       if (!hub.isUnused) continue;
@@ -139,7 +116,11 @@ export class Hubs {
     let copies = 0;
     let clients = 0;
     for (const hub of this.hubs.values()) {
-      const reach = server === null ? hub.subscribersOf(kind, name) : hub.reach(kind, name, server);
+      const links = hub.links.all;
+      const reach =
+        server === null
+          ? subscribersOf(hub.topics.find(kind, name), links)
+          : reachOf(hub.topics, links, [kind, name, server]);
       copies += reach.copies;
       clients += reach.clients;
     }
@@ -149,7 +130,7 @@ export class Hubs {
   /** A server counts somebody as one client who is more than one, for a message for `name`. False is sure. */
   mayMiscount(kind: Kind, name: string): boolean {
     if (this.options.sharedElsewhere() > 0) return true;
-    for (const hub of this.hubs.values()) if (hub.mayReach(kind, name)) return true;
+    for (const hub of this.hubs.values()) if (hub.topics.mayReach(kind, name)) return true;
     return false;
   }
 

@@ -12,15 +12,15 @@ import type {
   SubscriberEvents,
   Upstream,
 } from "../../../api/upstream.ts";
+import { Bits } from "../../../base/bits.ts";
 import { copyOf } from "../../../base/copy-of.ts";
-import { PUBSUB_IDLE_MS, PUBSUB_SILENCE_MS, SUBSCRIBE_NAMES_MAX } from "../../../base/limits.ts";
+import { PUBSUB_IDLE_MS, PUBSUB_SILENCE_MS } from "../../../base/limits.ts";
 import { encodeRequest } from "../../../protocol/redis/encode.ts";
 import { Frame } from "./frame.ts";
-import { KINDS, type Kind, SUBSCRIBE, UNSUBSCRIBE } from "./kinds.ts";
-import { type Home, Topic } from "./topic.ts";
-
-/** A topic that is subscribed on a connection. Plain JSON data. */
-export type SavedTopic = readonly [kind: Kind, name: string];
+import { type Kind, SUBSCRIBE, UNSUBSCRIBE } from "./kinds.ts";
+import { Renewal } from "./renewal.ts";
+import type { Topic } from "./topic.ts";
+import type { TopicTable } from "./topic-table.ts";
 
 /** How a request ended: null: well; bytes: the server's error; else: the server was not to be reached. */
 export type Outcome = Buffer | Failure | null;
@@ -29,18 +29,20 @@ type Done = (outcome: Outcome) => void;
 interface Operation {
   readonly verb: "subscribe" | "unsubscribe" | "barrier";
   readonly kind: Kind;
-  readonly homes: readonly Home[];
-  /** So many of `homes` are confirmed. */
+  readonly topics: readonly Topic[];
+  /** So many of `topics` are confirmed. */
   confirmed: number;
   readonly onDone: Done;
 }
 
 /** What a link tells the hub it belongs to. */
 export interface LinkEvents {
+  /** What its clients are subscribed to. */
+  readonly topics: TopicTable;
   /** A message for the subscribers of `name` is bytes[start, end). */
   onMessage(kind: Kind, name: string, bytes: Buffer, start: number, end: number): void;
   /** A server does not let those subscribe again who were subscribed when the connection was lost. */
-  onBarred(home: Home): void;
+  onBarred(topic: Topic): void;
 }
 
 const PING: Buffer = encodeRequest("PING");
@@ -49,16 +51,19 @@ const frame: Frame = new Frame();
 export class Link implements SubscriberEvents {
   readonly upstream: Upstream;
   readonly connection: SubscriberConnection;
-  /** What shall be subscribed here. */
-  readonly homes: Set<Home> = new Set();
 
   private readonly events: LinkEvents;
+  /** Numbers of the topics that shall be subscribed here. */
+  private readonly wanted: Bits = new Bits();
+  /** Numbers of those that the server has confirmed, on the connection that stands now. */
+  private readonly on: Bits = new Bits();
   /** Sent, not answered; the oldest first. */
   private operations: Operation[] = [];
   /** To be sent once the connection stands. */
   private waiting: Operation[] = [];
-  /** Subscribed on a connection that was adopted, although nobody here wants it. */
-  private strays: Home[] = [];
+  /** Subscribed on a connection that was adopted, although no client here is. */
+  private strays: Topic[] = [];
+  private renewal: Renewal | null = null;
   private hasHeard = true;
   private heardMs = 0;
   /** Since when nothing is subscribed here; -1: something is. */
@@ -70,33 +75,48 @@ export class Link implements SubscriberEvents {
     this.connection = upstream.subscriber(variant, this);
   }
 
-  /** Nothing is asked that is not answered. */
+  /** Nothing is asked that is not answered, or still to be asked. */
   get isQuiet(): boolean {
-    return this.operations.length === 0 && this.waiting.length === 0;
+    return this.operations.length === 0 && this.waiting.length === 0 && this.renewal === null;
   }
 
-  /** `homes` are of one kind. `onDone` may be called at once. */
-  subscribe(kind: Kind, homes: readonly Home[], onDone: Done): void {
-    for (const home of homes) this.homes.add(home);
-    this.begin({ verb: "subscribe", kind, homes, confirmed: 0, onDone });
+  wants(topic: Topic): boolean {
+    return this.wanted.has(topic.number);
+  }
+
+  /** The server has confirmed it, on the connection that stands now. */
+  hasOn(topic: Topic): boolean {
+    return this.on.has(topic.number);
+  }
+
+  /** `topics` are of one kind. `onDone` may be called at once. */
+  subscribe(kind: Kind, topics: readonly Topic[], onDone: Done): void {
+    for (const topic of topics) this.wanted.add(topic.number);
+    this.begin({ verb: "subscribe", kind, topics, confirmed: 0, onDone });
   }
 
   /** Like `subscribe`, but if the server is not to be reached now, it is done later. */
-  want(kind: Kind, homes: readonly Home[]): void {
-    for (const home of homes) this.homes.add(home);
-    if (this.connection.isUp) this.subscribeAgain(kind, homes);
+  want(kind: Kind, topics: readonly Topic[]): void {
+    for (const topic of topics) this.wanted.add(topic.number);
+    if (this.connection.isUp) this.subscribeAgain(kind, topics, () => {});
   }
 
-  unsubscribe(kind: Kind, homes: readonly Home[], onDone: Done): void {
-    for (const home of homes) this.homes.delete(home);
+  unsubscribe(kind: Kind, topics: readonly Topic[], onDone: Done): void {
+    for (const topic of topics) this.wanted.delete(topic.number);
     if (!this.connection.isUp) onDone(null);
-    else this.begin({ verb: "unsubscribe", kind, homes, confirmed: 0, onDone });
+    else this.begin({ verb: "unsubscribe", kind, topics, confirmed: 0, onDone });
+  }
+
+  /** Another topic may get its number. */
+  forget({ number }: Topic): void {
+    this.wanted.delete(number);
+    this.on.delete(number);
   }
 
   /** Calls back when everything that the server has sent so far has come. */
   barrier(onDone: Done): void {
     if (!this.connection.isUp) onDone(null);
-    else this.begin({ verb: "barrier", kind: "channel", homes: [], confirmed: 0, onDone });
+    else this.begin({ verb: "barrier", kind: "channel", topics: [], confirmed: 0, onDone });
   }
 
   private begin(operation: Operation): void {
@@ -107,8 +127,8 @@ export class Link implements SubscriberEvents {
   }
 
   private send(operation: Operation): void {
-    const { verb, kind, homes } = operation;
-    if (verb !== "barrier" && homes.length === 0) {
+    const { verb, kind, topics } = operation;
+    if (verb !== "barrier" && topics.length === 0) {
       operation.onDone(null);
       return;
     }
@@ -118,72 +138,69 @@ export class Link implements SubscriberEvents {
       return;
     }
     const word = verb === "subscribe" ? SUBSCRIBE[kind] : UNSUBSCRIBE[kind];
-    this.connection.ask(requestOf(word, homes));
+    this.connection.ask(requestOf(word, topics));
   }
 
   // The connection
 
-  /** What is subscribed on the connection. While `isQuiet`. */
-  get topics(): SavedTopic[] {
-    return [...this.homes]
-      .filter(({ isOn }) => isOn)
-      .map(({ topic: { kind, name } }) => [kind, name]);
+  /** Goes on with a connection that another process has left; `setOn` has told what is subscribed on it. */
+  adopt(left: LeftSubscriber): void {
+    this.connection.adopt(left);
   }
 
-  /** Goes on with a connection that another process has left, on which `topics` are subscribed. */
-  adopt(left: LeftSubscriber, topics: readonly SavedTopic[]): void {
-    const wanted = new Map([...this.homes].map((home) => [keyOf(home.topic), home]));
-    for (const [kind, name] of topics) {
-      const topic = new Topic(kind, name);
-      const home = wanted.get(keyOf(topic));
-      if (home !== undefined) home.isOn = true;
-      else this.strays.push({ topic, link: this, isOn: true });
-    }
-    this.connection.adopt(left);
+  /** To be called before `adopt`. A topic without a number is one that no client here is subscribed to. */
+  setOn(topic: Topic): void {
+    if (this.wants(topic)) this.on.add(topic.number);
+    else this.strays.push(topic);
   }
 
   onUp(): void {
     this.hasHeard = true;
-    for (const kind of KINDS) {
-      const strays = this.strays.filter(({ topic }) => topic.kind === kind);
-      if (strays.length > 0) this.unsubscribe(kind, strays, () => {});
-    }
-    this.strays = [];
-    const { waiting } = this;
+    const { waiting, strays } = this;
     this.waiting = [];
-    const awaited = new Set(waiting.flatMap(({ homes }) => homes));
-    const again = [...this.homes].filter((home) => !home.isOn && !awaited.has(home));
-    for (const kind of KINDS) {
-      const homes = again.filter(({ topic }) => topic.kind === kind);
-      while (homes.length > 0) this.subscribeAgain(kind, homes.splice(0, SUBSCRIBE_NAMES_MAX));
-    }
+    this.strays = [];
+    this.renewal = new Renewal(this, {
+      ...{ topics: this.events.topics, strays },
+      awaited: new Set(waiting.flatMap(({ topics }) => topics)),
+      onDone: () => {
+        this.renewal = null;
+      },
+    });
+    this.renewal.start();
     for (const operation of waiting) {
-      // Nobody may want some of them any more.
-      const homes = operation.homes.filter((home) => this.homes.has(home));
-      this.send({ ...operation, homes });
+      // Some of them may not be wanted any more.
+      const topics = operation.topics.filter((topic) => this.wants(topic));
+      this.send({ ...operation, topics });
     }
   }
 
-  private subscribeAgain(kind: Kind, homes: readonly Home[]): void {
-    const onDone = (outcome: Outcome): void => {
-      if (!Buffer.isBuffer(outcome)) return;
-      // Which of them it was is not said.
-      if (homes.length === 1) this.events.onBarred(homes[0]!);
-      else for (const home of homes) if (this.homes.has(home)) this.subscribeAgain(kind, [home]);
-    };
-    this.subscribe(kind, homes, onDone);
+  /** Calls back when the server has answered, or is lost. */
+  subscribeAgain(kind: Kind, topics: readonly Topic[], onDone: () => void): void {
+    this.subscribe(kind, topics, (outcome) => {
+      if (Buffer.isBuffer(outcome)) this.onDenied(kind, topics);
+      onDone();
+    });
+  }
+
+  /** Which of `topics` the server does not allow is not said. */
+  private onDenied(kind: Kind, topics: readonly Topic[]): void {
+    const [first] = topics;
+    if (topics.length === 1) {
+      this.events.onBarred(first!);
+      return;
+    }
+    for (const topic of topics) if (this.wants(topic)) this.subscribeAgain(kind, [topic], () => {});
   }
 
   onDown(failure: Failure): void {
     this.strays = [];
-    for (const home of this.homes) home.isOn = false;
+    this.on.clear();
+    this.renewal?.stop();
+    this.renewal = null;
     const lost = [...this.operations, ...this.waiting];
     this.operations = [];
     this.waiting = [];
-    for (const { homes, onDone } of lost) {
-      for (const home of homes) home.isOn = false;
-      onDone(failure);
-    }
+    for (const { onDone } of lost) onDone(failure);
   }
 
   /** Closes the connection for good: whoever waits for something from it hears that nothing came. */
@@ -212,11 +229,11 @@ export class Link implements SubscriberEvents {
   }
 
   /** What was read answers `operation`. */
-  private isFor({ verb, kind, homes, confirmed }: Operation, bytes: Buffer): boolean {
+  private isFor({ verb, kind, topics, confirmed }: Operation, bytes: Buffer): boolean {
     if (frame.type === "error") return confirmed === 0;
     if (frame.type === "pong") return verb === "barrier";
     const type = verb === "subscribe" ? "subscribed" : "unsubscribed";
-    const name = homes[confirmed]?.topic.name;
+    const name = topics[confirmed]?.name;
     return (
       frame.type === type &&
       frame.kind === kind &&
@@ -225,8 +242,12 @@ export class Link implements SubscriberEvents {
   }
 
   private confirm(operation: Operation): void {
-    operation.homes[operation.confirmed++]!.isOn = operation.verb === "subscribe";
-    if (operation.confirmed === operation.homes.length) this.end(operation, null);
+    const { number } = operation.topics[operation.confirmed++]!;
+    if (number >= 0) {
+      if (operation.verb === "subscribe") this.on.add(number);
+      else this.on.delete(number);
+    }
+    if (operation.confirmed === operation.topics.length) this.end(operation, null);
   }
 
   private end(operation: Operation, outcome: Outcome): void {
@@ -248,19 +269,15 @@ export class Link implements SubscriberEvents {
 
   /** Nothing has been subscribed here for a while. */
   hasIdled(nowMs: number): boolean {
-    if (this.homes.size > 0 || !this.isQuiet) this.idleSinceMs = -1;
+    if (this.wanted.size > 0 || !this.isQuiet) this.idleSinceMs = -1;
     else if (this.idleSinceMs < 0) this.idleSinceMs = nowMs;
     return this.idleSinceMs >= 0 && nowMs - this.idleSinceMs > PUBSUB_IDLE_MS;
   }
 }
 
-function keyOf({ kind, name }: Topic): string {
-  return `${kind} ${name}`;
-}
-
 /** Names are texts of one character per byte. */
-function requestOf(word: string, homes: readonly Home[]): Buffer {
-  const bulks = homes.map(({ topic: { name } }) => `$${name.length}\r\n${name}\r\n`);
-  const head = `*${homes.length + 1}\r\n$${word.length}\r\n${word}\r\n`;
+function requestOf(word: string, topics: readonly Topic[]): Buffer {
+  const bulks = topics.map(({ name }) => `$${name.length}\r\n${name}\r\n`);
+  const head = `*${topics.length + 1}\r\n$${word.length}\r\n${word}\r\n`;
   return Buffer.from(head + bulks.join(""), "latin1");
 }

@@ -1,7 +1,8 @@
 /** A hub's lines to the servers of its pool, and which of them a topic is subscribed on. */
 import type { LeftSubscriber, Route, Upstream } from "../../../api/upstream.ts";
 import type { Kind } from "./kinds.ts";
-import { Link, type LinkEvents, type SavedTopic } from "./link.ts";
+import { Link, type LinkEvents } from "./link.ts";
+import type { Place, Topic } from "./topic.ts";
 
 export interface LinksOptions {
   /** The kind of server connection that subscriptions go over. */
@@ -13,8 +14,6 @@ export interface LinksOptions {
 export interface LeftLink {
   readonly upstream: Upstream;
   readonly left: LeftSubscriber;
-  /** What is subscribed on it. */
-  readonly topics: readonly SavedTopic[];
 }
 
 export class Links {
@@ -37,10 +36,10 @@ export class Links {
   open(arrivals: readonly LeftLink[]): void {
     this.isOpen = true;
     const adopted = new Set<Link>();
-    for (const { upstream, left, topics } of arrivals) {
+    for (const { upstream, left } of arrivals) {
       const link = this.make(upstream);
       adopted.add(link);
-      link.adopt(left, topics);
+      link.adopt(left);
     }
     for (const link of this.all) if (!adopted.has(link)) link.connection.open();
   }
@@ -66,16 +65,29 @@ export class Links {
    * belongs to, as a key is. All else is on all servers, because scripts, transactions and servers themselves (keyspace
    * notifications) publish wherever their keys are.
    */
-  of(kind: Kind, name: string): readonly Link[] {
+  placeOf(kind: Kind, name: string): Place {
     const { route } = this.options;
-    if (kind !== "shard" || !route.isStable)
-      return route.upstreams.map((upstream) => this.need(upstream));
+    if (kind !== "shard" || !route.isStable) return "everywhere";
     const bytes = Buffer.from(name, "latin1");
     const upstream = route.pick(bytes, 0, bytes.length);
-    return upstream === null ? [] : [this.need(upstream)];
+    return upstream === null ? "nowhere" : this.need(upstream);
   }
 
-  private need(upstream: Upstream): Link {
+  /** Lines to all servers. */
+  get everywhere(): Link[] {
+    return this.options.route.upstreams.map((upstream) => this.need(upstream));
+  }
+
+  /** Those of `topics` that are on a line, for each line. */
+  share(topics: readonly Topic[]): [link: Link, topics: readonly Topic[]][] {
+    const isEverywhere = topics.some(({ place }) => place === "everywhere");
+    const links = isEverywhere ? this.everywhere : this.all;
+    return links
+      .map((link): [Link, Topic[]] => [link, topics.filter((topic) => topic.isAt(link))])
+      .filter(([, ofLink]) => ofLink.length > 0);
+  }
+
+  need(upstream: Upstream): Link {
     const link = this.links[upstream.index];
     if (link !== undefined) return link;
     const made = this.make(upstream);

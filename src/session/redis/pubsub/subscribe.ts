@@ -1,10 +1,13 @@
 /** SUBSCRIBE, UNSUBSCRIBE and their variants for patterns and shard channels. */
-import { encodeError, type RespVersion } from "../../../protocol/redis/encode.ts";
+import { encodeError } from "../../../protocol/redis/encode.ts";
 import type { RequestView } from "../../../protocol/redis/request-view.ts";
 import type { RedisFrontend } from "../redis-frontend.ts";
-import type { Fault } from "./hub.ts";
+import { refusalFor } from "./allowance.ts";
+import type { Fault } from "./changes.ts";
 import { isFor } from "./hubs.ts";
 import { KINDS, type Kind, SUBSCRIBE, UNSUBSCRIBE } from "./kinds.ts";
+import { NameCursor, namesOf } from "./names.ts";
+import { holdRequests } from "./restored-mode.ts";
 import { updateMode } from "./subscribed-mode.ts";
 import type { SavedSubscriptions, Subscriber } from "./subscriber.ts";
 
@@ -28,24 +31,25 @@ export function subscribe(client: RedisFrontend, kind: Kind, view: RequestView):
     return true;
   }
   if (!hasRoom(subscriber)) return false;
-  client.subscriber = subscriber;
   const names = namesOf(view);
+  const refusal = refusalFor(subscriber, kind, names);
+  if (refusal !== null) {
+    client.refuse(refusal);
+    return true;
+  }
+  client.subscriber = subscriber;
   const { session } = client;
   const token = session.ring.open();
   session.waitBlocked();
-  let count = subscriber.count(kind);
-  const known = new Set(subscriber.topics[kind].keys());
-  subscriber.hub.subscribe(subscriber, kind, names, (fault) => {
-    if (fault !== null) {
-      fail(client, token, fault);
-      return;
-    }
-    const confirmations = names.map((name) => {
-      if (!known.has(name)) count++;
-      known.add(name);
-      return confirmation(SUBSCRIBE[kind], name, count, client.state.version);
-    });
-    succeed(client, token, confirmations);
+  const confirmations = new Confirmations(client, SUBSCRIBE[kind]);
+  subscriber.hub.subscribe({
+    ...{ subscriber, kind, names: new NameCursor(names) },
+    onName: (name) => confirmations.add(name, subscriber.count(kind)),
+    onSlice: () => confirmations.push(),
+    onDone: (fault) => {
+      if (fault !== null) fail(client, token, fault);
+      else succeed(client, token);
+    },
   });
   return true;
 }
@@ -55,34 +59,49 @@ export function unsubscribe(client: RedisFrontend, kind: Kind, view: RequestView
   const { subscriber, session } = client;
   if (subscriber !== null && !hasRoom(subscriber)) return false;
   const token = session.ring.open();
-  const own = subscriber?.topics[kind];
-  const names = view.count > 1 ? namesOf(view) : [...(own?.keys() ?? [])];
-  const known = new Set(names.filter((name) => own?.has(name)));
-  let count = subscriber?.count(kind) ?? 0;
-  const confirm = (): void => {
-    const confirmations = names.map((name) => {
-      if (known.delete(name)) count--;
-      return confirmation(UNSUBSCRIBE[kind], name, count, client.state.version);
-    });
-    if (names.length === 0) {
-      confirmations.push(confirmation(UNSUBSCRIBE[kind], null, count, client.state.version));
-    }
-    succeed(client, token, confirmations);
-  };
-  if (subscriber === null || known.size === 0) {
-    confirm();
+  const names = view.count > 1 ? namesOf(view) : (subscriber?.names(kind) ?? []);
+  const cursor = new NameCursor(names);
+  if (subscriber === null || cursor.isDone) {
+    session.waitBlocked();
+    client.pool.hubs.slices.run(confirmNone(client, kind, cursor, token));
     return true;
   }
   session.waitBlocked();
-  subscriber.hub.unsubscribe(subscriber, kind, [...known], confirm);
+  const confirmations = new Confirmations(client, UNSUBSCRIBE[kind]);
+  subscriber.hub.unsubscribe({
+    ...{ subscriber, kind, names: cursor },
+    onName: (name) => confirmations.add(name, subscriber.count(kind)),
+    onSlice: () => confirmations.push(),
+    onDone: () => succeed(client, token),
+  });
   return true;
+}
+
+/** A client that is subscribed to nothing is told so, of each name that it has given. */
+function* confirmNone(
+  client: RedisFrontend,
+  kind: Kind,
+  names: NameCursor,
+  token: number,
+): Generator<void, void> {
+  const confirmations = new Confirmations(client, UNSUBSCRIBE[kind]);
+  const count = client.subscriber?.count(kind) ?? 0;
+  if (names.isDone) confirmations.add(null, count);
+  while (!names.isDone) {
+    for (const name of names.take()) confirmations.add(name, count);
+    confirmations.push();
+    if (!names.isDone) yield;
+  }
+  confirmations.push();
+  succeed(client, token);
 }
 
 /** Goes on with what another process saved. */
 export function restoreSubscriptions(client: RedisFrontend, saved: SavedSubscriptions): void {
   client.subscriber = client.pool.hubs.restoreSubscriber(client, saved);
   if (client.subscriber === null) client.session.finish();
-  updateMode(client);
+  else if (client.subscriber.isComplete) updateMode(client);
+  else holdRequests(client);
 }
 
 /**
@@ -93,12 +112,24 @@ export function leaveAll(client: RedisFrontend): boolean {
   const { subscriber, session, pool } = client;
   if (subscriber === null) return true;
   session.waitForWake();
-  if (subscriber.leaving.size > 0) return false;
+  if (subscriber.isLeavingAll) return false;
+  subscriber.isLeavingAll = true;
+  let pending = KINDS.length;
+  const onDone = (): void => {
+    if (--pending > 0 || client.subscriber === null) return;
+    client.subscriber = null;
+    pool.turn.wake(session);
+  };
   for (const kind of KINDS) {
-    subscriber.hub.unsubscribe(subscriber, kind, [...subscriber.topics[kind].keys()], () => {
-      if (subscriber.total > 0 || client.subscriber === null) return;
-      client.subscriber = null;
-      pool.turn.wake(session);
+    const names = new NameCursor(subscriber.names(kind));
+    const noWord = (): void => {};
+    subscriber.hub.unsubscribe({
+      subscriber,
+      kind,
+      names,
+      onName: noWord,
+      onSlice: noWord,
+      onDone,
     });
   }
   return false;
@@ -121,13 +152,11 @@ function hasRoom({ client, hub }: Subscriber): boolean {
   return false;
 }
 
-/** Confirmations are no replies: a client that switched replies off gets them all the same. */
-function succeed(client: RedisFrontend, token: number, confirmations: readonly Buffer[]): void {
+/** What a client was subscribed to is confirmed. */
+function succeed(client: RedisFrontend, token: number): void {
   const { session, subscriber } = client;
   if (subscriber?.total === 0) client.subscriber = null;
   updateMode(client);
-  const bytes = Buffer.concat(confirmations);
-  session.push(bytes, 0, bytes.length);
   session.reply(token, NONE);
 }
 
@@ -138,21 +167,28 @@ function fail(client: RedisFrontend, token: number, fault: NonNullable<Fault>): 
   else session.onFailure(token, 1, fault);
 }
 
-function namesOf(view: RequestView): string[] {
-  return Array.from({ length: view.count - 1 }, (_, i) => view.text(i + 1));
-}
+/** Confirmations are no replies: a client that switched replies off gets them all the same. */
+class Confirmations {
+  private readonly client: RedisFrontend;
+  private readonly word: string;
+  private texts: string[] = [];
 
-/** @param name null: there was nothing to unsubscribe from */
-function confirmation(
-  word: string,
-  name: string | null,
-  count: number,
-  version: RespVersion,
-): Buffer {
-  const [push, none] = version === 3 ? [">", "_"] : ["*", "$-1"];
-  const bulk = name === null ? none : `$${name.length}\r\n${name}`;
-  return Buffer.from(
-    `${push}3\r\n$${word.length}\r\n${word}\r\n${bulk}\r\n:${count}\r\n`,
-    "latin1",
-  );
+  constructor(client: RedisFrontend, word: string) {
+    this.client = client;
+    this.word = word;
+  }
+
+  /** @param name null: there was nothing to unsubscribe from */
+  add(name: string | null, count: number): void {
+    const { word, client } = this;
+    const [push, none] = client.state.version === 3 ? [">", "_"] : ["*", "$-1"];
+    const bulk = name === null ? none : `$${name.length}\r\n${name}`;
+    this.texts.push(`${push}3\r\n$${word.length}\r\n${word}\r\n${bulk}\r\n:${count}\r\n`);
+  }
+
+  push(): void {
+    const bytes = Buffer.from(this.texts.join(""), "latin1");
+    this.texts = [];
+    this.client.session.push(bytes, 0, bytes.length);
+  }
 }

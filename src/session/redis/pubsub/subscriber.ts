@@ -18,6 +18,8 @@ export interface SavedSubscriptions {
   readonly channels: readonly string[];
   readonly patterns: readonly string[];
   readonly shards: readonly string[];
+  /** So many more names follow, in packets of their own. */
+  readonly toCome?: number;
 }
 
 /** RESP3 clients get the same bytes as RESP2 clients, but for the first one. */
@@ -26,20 +28,46 @@ const PUSH: Buffer = Buffer.from(">");
 export class Subscriber {
   readonly client: RedisFrontend;
   readonly hub: Hub;
-  /** What it is subscribed to, by name, in the order in which it was. */
-  readonly topics: Readonly<Record<Kind, Map<string, Topic>>> = {
-    channel: new Map(),
-    pattern: new Map(),
-    shard: new Map(),
+  /** What it is subscribed to, in the order in which it was. */
+  readonly topics: Readonly<Record<Kind, Set<Topic>>> = {
+    channel: new Set(),
+    pattern: new Set(),
+    shard: new Set(),
   };
+  /** Their names together. */
+  bytes = 0;
   /** What it is about to unsubscribe from. */
   readonly leaving: Set<Topic> = new Set();
+  /** All that another process has saved of it has come. */
+  isComplete = true;
+  /** All its subscriptions are about to end. */
+  isLeavingAll = false;
   /** The client has closed. */
   isGone = false;
 
   constructor(client: RedisFrontend, hub: Hub) {
     this.client = client;
     this.hub = hub;
+  }
+
+  add(topic: Topic): void {
+    this.topics[topic.kind].add(topic);
+    this.bytes += topic.name.length;
+  }
+
+  remove(topic: Topic): void {
+    if (this.topics[topic.kind].delete(topic)) this.bytes -= topic.name.length;
+  }
+
+  /** It is subscribed to that. */
+  knows(kind: Kind, name: string): boolean {
+    const topic = this.hub.topics.find(kind, name);
+    return topic !== undefined && this.topics[kind].has(topic);
+  }
+
+  /** What it is subscribed to; what begins or ends meanwhile may be met or not. */
+  *names(kind: Kind): Generator<string, void> {
+    for (const { name } of this.topics[kind]) yield name;
   }
 
   get total(): number {
@@ -65,12 +93,14 @@ export class Subscriber {
   }
 
   save(): SavedSubscriptions {
-    const { channel, pattern, shard } = this.topics;
+    const { hub, total } = this;
+    const saved = { hub: hub.id, as: hub.options.as };
+    if (hub.namesFollow) return { ...saved, channels: [], patterns: [], shards: [], toCome: total };
     return {
-      ...{ hub: this.hub.id, as: this.hub.options.as },
-      channels: [...channel.keys()],
-      patterns: [...pattern.keys()],
-      shards: [...shard.keys()],
+      ...saved,
+      channels: [...this.names("channel")],
+      patterns: [...this.names("pattern")],
+      shards: [...this.names("shard")],
     };
   }
 }

@@ -1,52 +1,61 @@
 /**
- * What clients of one hub are subscribed to: a channel, a pattern or a shard channel, and the servers it is subscribed on.
+ * What clients of one hub are subscribed to: a channel, a pattern or a shard channel.
  *
- *   Subscriber ◀─▶ Topic ◀─▶ Home ─▶ Link ─▶ server
+ *   Subscriber ◀─▶ Topic ─▶ place: one Link or all ─▶ servers
  *
- * Channels and patterns have a home on every server, a shard channel on one (see Links).
+ * There is one object for each name, and there may be hundreds of thousands: what links know of topics they keep as bits,
+ * by the topics' numbers.
  */
+import { add, has, membersOf, remove, type SmallSet, sizeOf } from "../../../base/small-set.ts";
 import type { Kind } from "./kinds.ts";
 import type { Link } from "./link.ts";
 import type { Subscriber } from "./subscriber.ts";
 
-/** One topic on one server. */
-export interface Home {
-  readonly topic: Topic;
-  readonly link: Link;
-  /** The server has confirmed it, on the connection that stands now. */
-  isOn: boolean;
-}
+/** Where a topic is subscribed: on every server, on one (see Links), or, when all servers are ejected, on none. */
+export type Place = Link | "everywhere" | "nowhere";
 
 export class Topic {
   readonly kind: Kind;
   /** One character per byte. */
   readonly name: string;
-  readonly subscribers: Set<Subscriber> = new Set();
-  /** Subscribers, without those that are leaving, and with those whose confirmation is still to come. None: nobody wants it. */
+  /** No other topic of the hub has it. -1: the hub has forgotten this topic. */
+  number: number;
+  place: Place = "nowhere";
+  /**
+   * Subscriptions, without those that are about to end, and with those whose confirmation is still to come. None: the
+   * topic is not to be subscribed on servers.
+   */
   members = 0;
-  homes: readonly Home[] = [];
 
-  constructor(kind: Kind, name: string) {
+  private who: SmallSet<Subscriber> = null;
+
+  constructor(kind: Kind, name: string, number: number) {
     this.kind = kind;
     this.name = name;
+    this.number = number;
   }
 
-  /** On one server at the least. */
-  get isOn(): boolean {
-    return this.homes.some((home) => home.isOn);
+  get subscribers(): Iterable<Subscriber> {
+    return membersOf(this.who);
   }
 
-  settleOn(links: readonly Link[]): void {
-    this.homes = links.map((link) => ({ topic: this, link, isOn: false }));
+  get subscriberCount(): number {
+    return sizeOf(this.who);
   }
-}
 
-export function byLink(homes: Iterable<Home>): Map<Link, Home[]> {
-  const found = new Map<Link, Home[]>();
-  for (const home of homes) {
-    const others = found.get(home.link);
-    if (others === undefined) found.set(home.link, [home]);
-    else others.push(home);
+  has(subscriber: Subscriber): boolean {
+    return has(this.who, subscriber);
   }
-  return found;
+
+  add(subscriber: Subscriber): void {
+    this.who = add(this.who, subscriber);
+  }
+
+  remove(subscriber: Subscriber): void {
+    this.who = remove(this.who, subscriber);
+  }
+
+  isAt(link: Link): boolean {
+    return this.place === link || this.place === "everywhere";
+  }
 }

@@ -191,7 +191,11 @@ describe("in another process", () => {
     const rig = new PubSubRig(1);
     const { pool, upstreams } = rig.rig;
     const left = { fd: 11, unread: Buffer.from("half") };
-    pool.hubs.arrive("7", { upstream: upstreams[0]!, left, topics });
+    const { arrivals } = pool.hubs;
+    arrivals.addLink("7", { upstream: upstreams[0]!, left });
+    for (const [kind, name] of topics) {
+      arrivals.addList("7", { kind, names: [name], upstreams: [upstreams[0]!] });
+    }
     const client = rig.connect();
     const as = { user: null, password: null };
     const subscriptions = { hub: "7", as, channels: ["a", "b"], patterns: ["c*"], shards: [] };
@@ -199,7 +203,8 @@ describe("in another process", () => {
     client.session.attach(new RedisFrontend(pool, client.session, state));
     expect(rig.lines[0]).toHaveLength(1);
     expect(rig.line(0).adopted).toBeNull();
-    pool.hubs.start("7");
+    arrivals.start("7");
+    await rig.rig.settle();
     expect(rig.line(0).adopted).toEqual(left);
     return { rig, client };
   }
@@ -252,7 +257,7 @@ describe("in another process", () => {
     const rig = new PubSubRig(1);
     const { pool, upstreams } = rig.rig;
     const left = { fd: 11, unread: Buffer.alloc(0) };
-    pool.hubs.arrive("7", { upstream: upstreams[0]!, left, topics: [["channel", "a"]] });
+    pool.hubs.arrivals.addLink("7", { upstream: upstreams[0]!, left });
     const client = rig.connect();
     const as = { user: null, password: null };
     const subscriptions = { hub: "7", as, channels: ["a"], patterns: [], shards: [] };

@@ -1,0 +1,34 @@
+/** A client that has come from another process, and whose subscriptions are still to come: its requests wait for them. */
+import type { Mode, RedisFrontend } from "../redis-frontend.ts";
+import { updateMode } from "./subscribed-mode.ts";
+
+class RestoredMode implements Mode {
+  /** What it goes on with. */
+  readonly next: Mode | null;
+  private readonly client: RedisFrontend;
+
+  constructor(client: RedisFrontend) {
+    this.client = client;
+    this.next = client.mode;
+  }
+
+  handle(): boolean {
+    this.client.session.waitForWake();
+    return false;
+  }
+
+  onRefused(): void {}
+}
+
+/** Lets its requests wait. */
+export function holdRequests(client: RedisFrontend): void {
+  client.mode = new RestoredMode(client);
+}
+
+/** Its subscriptions are all there. */
+export function releaseRequests(client: RedisFrontend): void {
+  const { mode } = client;
+  if (mode instanceof RestoredMode) client.mode = mode.next;
+  updateMode(client);
+  client.pool.turn.wake(client.session);
+}
