@@ -122,6 +122,10 @@ export const SUBSCRIPTIONS_MAX: number = 1024 * KIB;
 export const SUBSCRIBED_BYTES_MAX: number = 64 * MIB;
 /** Patterns among them. */
 export const PATTERNS_MAX: number = 32 * KIB;
+/** Clients that one worker is asked for at a time, for CLIENT LIST. */
+export const CLIENTS_LISTED_AT_ONCE = 1000;
+/** Clients that CLIENT KILL closes in one turn of the event loop. */
+export const CLIENTS_CLOSED_AT_ONCE = 250;
 /** Names of channels in one question to the other workers. */
 export const CENSUS_BYTES_MAX: number = 256 * KIB;
 /** A worker that got subscriber connections waits so long for the next of the clients that belong to them. */

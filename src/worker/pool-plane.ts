@@ -123,7 +123,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
         this.counters[this.countersBase + POOL.shared_subscriptions]!,
       nextId: options.nextClientId,
     });
-    this.directory = new ClientDirectory(this.colleagues);
+    this.directory = new ClientDirectory(this.colleagues, this.turn);
     this.unixPath = pool.listen.kind === "unix" ? pool.listen.path : null;
     this.protocol = createPoolProtocol(pool, this);
     this.ejections = pool.autoEjectHosts

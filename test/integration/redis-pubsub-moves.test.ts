@@ -9,7 +9,7 @@ import { RespClient } from "../support/resp-client.ts";
 import { mustRun } from "../support/run-command.ts";
 import type { Endpoint } from "../support/server-process.ts";
 import { SteadyNews } from "../support/steady-news.ts";
-import { start, stopAll, stops, type UpgradeResult } from "../support/upgrade-rig.ts";
+import { clientOf, start, stopAll, stops, type UpgradeResult } from "../support/upgrade-rig.ts";
 
 setDefaultTimeout(120_000);
 afterEach(stopAll);
@@ -36,6 +36,47 @@ test("twenty upgrades and reloads: nothing is lost, doubled or out of order", as
   await news.stop();
   expect(news.errors).toEqual([]);
 }, 240_000);
+
+test("a client with very many channels keeps them all, and others that share some do, too", async () => {
+  const rig = await start();
+  const names = Array.from({ length: 20_000 }, (_, i) => `channel:${i}`);
+  const [many, few] = [await clientOf(rig), await clientOf(rig)];
+  await few.ask("HELLO", "3");
+  many.command(["SUBSCRIBE", ...names]);
+  for (const [i, name] of names.entries()) {
+    expect(`${await many.reply()}`).toEndWith(`${name}\r\n:${i + 1}\r\n`);
+  }
+  for (const name of [names[0]!, names.at(-1)!]) await few.ask("SUBSCRIBE", name);
+  const servers = [
+    await RespClient.connect(rig.servers[0]!),
+    await RespClient.connect(rig.servers[1]!),
+  ];
+  for (const server of servers) stops.push(async () => server.close());
+  for (let round = 1; round <= 2; round++) {
+    const { crew } = await mustRun<UpgradeResult>(rig.proxy, "upgrade");
+    expect(crew).toMatchObject({ crew: round + 1, lost: 0, left: 0 });
+    for (const server of servers) {
+      const counts = `${await server.ask("PUBSUB", "NUMSUB", ...names)}`;
+      expect(counts.match(/^:[1-9]/gm)).toHaveLength(names.length);
+    }
+    for (const [i, server] of servers.entries()) {
+      for (const name of [names[0]!, names[12_345]!, names.at(-1)!]) {
+        await server.ask("PUBLISH", name, `text ${i}`);
+        expect(`${await many.reply()}`).toContain(`${name}\r\n$6\r\ntext ${i}`);
+        if (name !== names[12_345]) expect(`${await few.reply()}`).toContain(`text ${i}`);
+      }
+    }
+  }
+  many.command(["UNSUBSCRIBE"]);
+  for (const name of names) expect(`${await many.reply()}`).toContain(`${name}\r\n`);
+  few.close();
+  for (const server of servers) {
+    // Its own names are gone when that is confirmed; those of the other follow its connection.
+    let left = "";
+    do left = `${await server.ask("PUBSUB", "CHANNELS")}`;
+    while (left !== "*0\r\n");
+  }
+});
 
 test("a server that does not answer, and a client that waits for it, keep no other subscriber from moving", async () => {
   const servers = [await startRedis(), await startRedis()];

@@ -37,7 +37,7 @@ export function createPool(route: Route, turn: Turn, options: PoolOptions): Redi
       ...{ route, timeoutMs, variants, turn, colleagues, nextId: nextClientId },
       ...{ countShared() {}, sharedElsewhere: () => 0 },
     }),
-    directory: new ClientDirectory(colleagues),
+    directory: new ClientDirectory(colleagues, turn),
     unixPath: null,
     random: () => 0.5,
     nextClientId,

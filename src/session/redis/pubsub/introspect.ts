@@ -1,109 +1,134 @@
-/** PUBSUB CHANNELS, NUMSUB and so on: all servers are asked, and hubs are counted as the clients that they stand for. */
+/**
+ * PUBSUB CHANNELS, NUMSUB and so on: all servers are asked, and hubs are counted as the clients that they stand for.
+ *
+ * There may be hundreds of thousands of names in a reply: they are gone through in slices, where they stand.
+ */
+import { SUBSCRIBE_NAMES_MAX } from "../../../base/limits.ts";
 import type { Command } from "../../../protocol/redis/command.ts";
-import { type Decoded, decodeReply } from "../../../protocol/redis/decode.ts";
-import { encodeInteger, encodeValue } from "../../../protocol/redis/encode.ts";
+import { ElementReader } from "../../../protocol/redis/element-reader.ts";
+import { arrayHeader, encodeInteger } from "../../../protocol/redis/encode.ts";
 import { isError } from "../../../protocol/redis/merge-replies.ts";
 import type { RequestView } from "../../../protocol/redis/request-view.ts";
 import { forwardToAny } from "../any-server.ts";
 import { collectAll } from "../ask.ts";
-import type { Answer } from "../collector.ts";
 import type { RedisFrontend } from "../redis-frontend.ts";
-import { MISMATCH } from "../refusals.ts";
+import type { Hubs } from "./hubs.ts";
 import type { Kind } from "./kinds.ts";
 
-/** A server's reply, of strings and numbers. */
-type Values = readonly Decoded[];
-type Merge = (
-  client: RedisFrontend,
-  replies: readonly Values[],
-  done: (reply: Buffer) => void,
-) => void;
-/** Whether a server's reply is of the kind that can be merged. */
-type Fits = (values: Values) => boolean;
+/** `replies` are all servers' that gave one; at least one. */
+type Merge = (hubs: Hubs, replies: readonly Buffer[], done: (reply: Buffer) => void) => void;
 
-const isText = (value: Decoded): boolean => Buffer.isBuffer(value);
-const isCount = (value: Decoded): boolean => typeof value === "number";
-const areNames: Fits = (values) => values.every(isText);
-const isOneCount: Fits = (values) => values.length === 1 && values.every(isCount);
-const areNamesAndCounts: Fits = (values) =>
-  values.length % 2 === 0 && values.every((value, at) => (at % 2 === 0 ? isText : isCount)(value));
-
-const MERGES: Readonly<Record<string, readonly [Fits, Merge]>> = {
-  "PUBSUB|CHANNELS": [areNames, channels],
-  "PUBSUB|SHARDCHANNELS": [areNames, channels],
-  "PUBSUB|NUMPAT": [isOneCount, patterns],
-  "PUBSUB|NUMSUB": [areNamesAndCounts, (...given) => subscribers("channel", ...given)],
-  "PUBSUB|SHARDNUMSUB": [areNamesAndCounts, (...given) => subscribers("shard", ...given)],
+const MERGES: Readonly<Record<string, Merge>> = {
+  "PUBSUB|CHANNELS": channels,
+  "PUBSUB|SHARDCHANNELS": channels,
+  "PUBSUB|NUMPAT": patterns,
+  "PUBSUB|NUMSUB": (...given) => subscribers("channel", ...given),
+  "PUBSUB|SHARDNUMSUB": (...given) => subscribers("shard", ...given),
 };
 
 export function introspect(client: RedisFrontend, command: Command, view: RequestView): boolean {
-  const found = MERGES[command.name];
-  if (found === undefined) return forwardToAny(client, command, view);
-  const [fits, merge] = found;
-  const { session } = client;
+  const merge = MERGES[command.name];
+  if (merge === undefined) return forwardToAny(client, command, view);
+  const { session, pool } = client;
   // A server that is not there has no subscribers.
   return collectAll(client, { requests: [view], reach: "available" }, (answers, token) => {
     const replies = answers.filter((answer) => Buffer.isBuffer(answer));
     const fault = replies.find(isError) ?? (replies.length === 0 ? answers[0] : undefined);
     if (Buffer.isBuffer(fault)) session.reply(token, fault);
     else if (fault !== undefined) session.onFailure(token, 1, fault);
-    else {
-      const values = replies.map(valuesOf);
-      if (values.every(fits)) merge(client, values, (reply) => session.reply(token, reply));
-      else session.reply(token, MISMATCH);
-    }
+    else merge(pool.hubs, replies, (reply) => session.reply(token, reply));
   });
 }
 
-function valuesOf(reply: Answer & Buffer): Values {
-  const value = decodeReply(reply, 0);
-  return Array.isArray(value) ? value : [value];
+/** Each name once. */
+function channels(hubs: Hubs, replies: readonly Buffer[], done: (reply: Buffer) => void): void {
+  const [only, ...others] = replies;
+  if (others.length === 0) done(only!);
+  else hubs.slices.run(distinct(replies, done));
 }
 
-function channels(
-  { state }: RedisFrontend,
-  replies: readonly Values[],
+function* distinct(
+  replies: readonly Buffer[],
   done: (reply: Buffer) => void,
-): void {
-  const names = new Set(replies.flat().map((name) => (name as Buffer).toString("latin1")));
-  done(
-    encodeValue(
-      [...names].map((name) => Buffer.from(name, "latin1")),
-      state.version,
-    ),
-  );
+): Generator<void, void> {
+  const known = new Set<string>();
+  const parts: Buffer[] = [];
+  let looked = 0;
+  for (const reply of replies) {
+    const names = new ElementReader(reply);
+    let from = names.position;
+    while (names.next()) {
+      const name = names.text;
+      if (known.has(name)) {
+        // What is new goes in pieces as long as possible.
+        if (from < names.start) parts.push(reply.subarray(from, names.start));
+        from = names.position;
+      }
+      known.add(name);
+      if (++looked % SUBSCRIBE_NAMES_MAX === 0) yield;
+    }
+    if (from < names.position) parts.push(reply.subarray(from, names.position));
+  }
+  done(Buffer.concat([arrayHeader(known.size), ...parts]));
 }
 
 /** Every server has the patterns of all hubs. */
-function patterns(
-  _client: RedisFrontend,
-  replies: readonly Values[],
-  done: (reply: Buffer) => void,
-): void {
-  done(encodeInteger(Math.max(...replies.map(([count]) => Number(count)))));
+function patterns(_hubs: Hubs, replies: readonly Buffer[], done: (reply: Buffer) => void): void {
+  const counts = replies.map((reply) => new ElementReader(reply).single);
+  done(encodeInteger(Math.max(...counts)));
 }
 
 /** Alternating names and counts, the same names from all servers. */
 function subscribers(
   kind: Kind,
-  { pool, state }: RedisFrontend,
-  replies: readonly Values[],
+  hubs: Hubs,
+  replies: readonly Buffer[],
   done: (reply: Buffer) => void,
 ): void {
-  const { hubs } = pool;
-  const names = (replies[0] ?? []).filter((_, at) => at % 2 === 0) as Buffer[];
-  const counts: number[] = names.map(() => 0);
-  let pending = names.length;
-  const finish = (): void => {
-    const pairs = names.flatMap((name, index) => [name, counts[index]!]);
-    done(encodeValue(pairs, state.version));
+  const readers = replies.map((reply) => new ElementReader(reply));
+  const { count } = readers[0]!;
+  const parts: Buffer[] = [arrayHeader(count)];
+  /** Some of the names, and so on when clients have been counted that are subscribed to them. */
+  const next = (): void => {
+    const pairs = takePairs(readers);
+    if (pairs.length === 0) {
+      done(Buffer.concat(parts));
+      return;
+    }
+    let pending = pairs.length;
+    const counts: number[] = [];
+    for (const [index, [name, counted]] of pairs.entries()) {
+      hubs.countClients([kind, name, null], counted, (clients) => {
+        counts[index] = clients;
+        if (--pending > 0) return;
+        const texts = pairs.map(([text], i) => `$${text.length}\r\n${text}\r\n:${counts[i]}\r\n`);
+        parts.push(Buffer.from(texts.join(""), "latin1"));
+        hubs.slices.run(later(next));
+      });
+    }
   };
-  for (const [index, name] of names.entries()) {
-    const counted = replies.reduce((sum, reply) => sum + Number(reply[2 * index + 1] ?? 0), 0);
-    hubs.countClients([kind, name.toString("latin1"), null], counted, (count) => {
-      counts[index] = count;
-      if (--pending === 0) finish();
-    });
+  next();
+}
+
+/** The next names, with the sum of what the servers count. */
+function takePairs(readers: readonly ElementReader[]): [name: string, counted: number][] {
+  const pairs: [string, number][] = [];
+  while (pairs.length < SUBSCRIBE_NAMES_MAX) {
+    let name: string | null = null;
+    let counted = 0;
+    for (const reader of readers) {
+      if (!reader.next()) continue;
+      name ??= reader.text;
+      if (reader.next()) counted += reader.integer;
+    }
+    if (name === null) break;
+    pairs.push([name, counted]);
   }
-  if (names.length === 0) finish();
+  return pairs;
+}
+
+/** In the next turn of the event loop. */
+function* later(action: () => void): Generator<void, void> {
+  yield;
+  action();
 }

@@ -1,8 +1,13 @@
 /** Clients with more channels than is good for anybody: bounds, and work in slices. */
+
+import { heapStats } from "bun:jsc";
 import { describe, expect, test } from "bun:test";
 import * as limits from "../../../../../src/base/limits.ts";
 import type { Reach } from "../../../../../src/session/redis/pubsub/census.ts";
+import type { Hub } from "../../../../../src/session/redis/pubsub/hub.ts";
 import { subscribersOf } from "../../../../../src/session/redis/pubsub/reach.ts";
+import { Subscriber } from "../../../../../src/session/redis/pubsub/subscriber.ts";
+import { TopicTable } from "../../../../../src/session/redis/pubsub/topic-table.ts";
 import { RedisFrontend } from "../../../../../src/session/redis/redis-frontend.ts";
 import { type FakeClient, PubSubRig } from "./rig.ts";
 
@@ -251,3 +256,27 @@ describe("a client that comes from another process in parts", () => {
     expect(reach).toEqual({ copies: 1, clients: 1 });
   });
 });
+
+test("a subscription costs about as much memory as in Redis", () => {
+  const count = 50_000;
+  const keep: unknown[] = [];
+  const before = heapSize();
+  const topics = new TopicTable();
+  const hub = { topics } as unknown as Hub;
+  const subscriber = new Subscriber(null as unknown as RedisFrontend, hub);
+  for (let i = 0; i < count; i++) {
+    const topic = topics.create("channel", Buffer.from(`user:${i}:news`).toString("latin1"));
+    topic.add(subscriber);
+    subscriber.add(topic);
+  }
+  keep.push(topics, subscriber);
+  // A Set for each would be 200 bytes more.
+  expect((heapSize() - before) / count).toBeLessThan(250);
+  expect(keep).toHaveLength(2);
+});
+
+function heapSize(): number {
+  Bun.gc(true);
+  const { heapSize, extraMemorySize } = heapStats();
+  return heapSize + extraMemorySize;
+}
