@@ -15,6 +15,8 @@ type Start = Extract<ToAdmin, { readonly type: "start" }>;
 
 export class Admin {
   #source: StatsSource | null = null;
+  /** What was shown last, and when it was made, by a monotonic clock. */
+  #shown: { readonly line: string; readonly madeMs: number } | null = null;
   #statsPort: { readonly fd: number; readonly port: StatsPort } | null = null;
   #log: Logger | null = null;
   readonly #exit: (code: number) => void;
@@ -43,6 +45,7 @@ export class Admin {
     this.#log ??= createLogger({ ...start.config.log, process: "admin" });
     this.#log.setLevel(start.config.log.level);
     try {
+      this.#shown = null;
       this.#source = {
         config: start.config,
         layout: start.stats,
@@ -77,6 +80,11 @@ export class Admin {
 
   #render(): string {
     if (this.#source === null) throw new Error("not started");
-    return renderNutcrackerStats(this.#source, Date.now());
+    const { intervalMs } = this.#source.config.stats;
+    const nowMs = performance.now();
+    if (this.#shown !== null && nowMs - this.#shown.madeMs < intervalMs) return this.#shown.line;
+    const line = renderNutcrackerStats(this.#source, Date.now());
+    this.#shown = { line, madeMs: nowMs };
+    return line;
   }
 }

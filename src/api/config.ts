@@ -125,7 +125,7 @@ export interface Config {
   readonly control: string | null;
   /** Evens out long-lived client connections between the workers. */
   readonly rebalance: boolean;
-  /** twemproxy's text statistics port; null: off. */
+  /** twemproxy's text statistics port; null: off. Its figures may be `intervalMs` old; 0: they are taken for each reader. */
   readonly stats: { readonly listen: Address | null; readonly intervalMs: number };
   /** Milliseconds a drain may take before what is left is closed. */
   readonly drainTimeoutMs: number;

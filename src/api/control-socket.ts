@@ -3,6 +3,8 @@
  * a line. A connection carries one request, any number of progress lines, and one result.
  */
 
+import type { PoolFigures } from "./stats.ts";
+
 /** Longest request, in bytes. */
 export const REQUEST_BYTES_MAX: number = 64 * 1024;
 
@@ -81,6 +83,8 @@ export interface Status {
   /** What happened to the last reload or upgrade, or null. */
   readonly lastChange: LastChange | null;
   readonly processes: readonly ProcessStatus[];
+  /** What was counted since the proxy was started. Absent: the proxy is older than this. */
+  readonly pools?: readonly PoolFigures[];
 }
 
 export interface LastChange {

@@ -49,6 +49,16 @@ export const POOL: Readonly<Record<PoolCounter, number>> = offsets(POOL_COUNTERS
 /** Offset of each counter from its server's base. */
 export const SERVER: Readonly<Record<ServerCounter, number>> = offsets(SERVER_COUNTERS);
 
+/** All that is counted of one pool. */
+export interface PoolFigures {
+  readonly name: string;
+  readonly counters: Readonly<Record<PoolCounter, number>>;
+  readonly servers: readonly {
+    readonly name: string;
+    readonly counters: Readonly<Record<ServerCounter, number>>;
+  }[];
+}
+
 export interface StatsLayout {
   /** Float64 values per worker slot. */
   readonly stride: number;

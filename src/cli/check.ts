@@ -83,13 +83,14 @@ export function describeText(file: ConfigFile): string {
 function describeProcess(config: Config): string[] {
   const { log, stats } = config;
   const port = stats.listen === null ? "off" : formatAddress(stats.listen);
+  const age = stats.intervalMs === 0 ? "" : `, up to ${formatDuration(stats.intervalMs)} old`;
   return formatTable(
     [
       ["workers", `${config.workers}, accept ${config.accept}${describeAffinity(config)}`],
       ...describeIdentity(config),
       ["log", `${log.level} and worse, to ${log.file ?? "stderr"}`],
       ["pid file", config.pidFile ?? "none"],
-      ["statistics", `${port}, every ${formatDuration(stats.intervalMs)}`],
+      ["statistics", `${port}${age}`],
       ["drain", `at most ${formatDuration(config.drainTimeoutMs)}`],
     ],
     [],

@@ -5,6 +5,7 @@ import {
   SERVER_COUNTERS,
   type ServerCounter,
 } from "../api/stats.ts";
+import { NUTCRACKER_POOL_KEYS, NUTCRACKER_SERVER_KEYS } from "../metrics/nutcracker-stats.ts";
 
 const POOL_TEXTS: Readonly<Record<PoolCounter, string>> = {
   client_eof: "client connections that the client closed",
@@ -13,7 +14,7 @@ const POOL_TEXTS: Readonly<Record<PoolCounter, string>> = {
   client_connections_total: "client connections ever accepted",
   server_ejects: "times a server was taken out of the ring",
   forward_error: "requests that could not be forwarded",
-  fragments: "parts that requests for several keys were split into",
+  fragments: "always 0, as in nutcracker",
   requests: "requests received",
   local_requests: "requests answered by the proxy itself",
   protocol_errors: "requests that broke the protocol",
@@ -24,7 +25,7 @@ const POOL_TEXTS: Readonly<Record<PoolCounter, string>> = {
 const SERVER_TEXTS: Readonly<Record<ServerCounter, string>> = {
   server_eof: "server connections that the server closed",
   server_err: "server connections that ended in an error",
-  server_timedout: "server connections that ran into the time limit",
+  server_timedout: "requests that got no reply in time",
   server_connections: "server connections that are open now",
   server_connections_total: "server connections ever made",
   server_pushes: "messages of the server that answered no request, and went no further",
@@ -39,10 +40,20 @@ const SERVER_TEXTS: Readonly<Record<ServerCounter, string>> = {
   out_queue_bytes: "bytes of these requests",
 };
 
+const NOTE = "* not on the statistics port, whose readers would mistake it; in proxy status --json";
+
 export function describeStats(): string {
-  const pool = POOL_COUNTERS.map((name) => line(name, POOL_TEXTS[name]));
-  const server = SERVER_COUNTERS.map((name) => line(name, SERVER_TEXTS[name]));
-  return ["pool stats:", ...pool, "", "server stats:", ...server, ""].join("\n");
+  const pool = POOL_COUNTERS.map((name) =>
+    line(mark(name, NUTCRACKER_POOL_KEYS), POOL_TEXTS[name]),
+  );
+  const server = SERVER_COUNTERS.map((name) =>
+    line(mark(name, NUTCRACKER_SERVER_KEYS), SERVER_TEXTS[name]),
+  );
+  return ["pool stats:", ...pool, "", "server stats:", ...server, "", NOTE, ""].join("\n");
+}
+
+function mark(name: string, shown: readonly string[]): string {
+  return shown.includes(name) ? name : `${name} *`;
 }
 
 function line(name: string, text: string): string {

@@ -74,13 +74,15 @@ export const RUN_ARGS = {
     type: "string",
     alias: "i",
     valueHint: "MS",
-    description: "Milliseconds between two updates of the statistics",
+    description:
+      "Milliseconds that the statistics may be old (default: none, unlike nutcracker's 30000)",
   },
   "mbuf-size": {
     type: "string",
     alias: "m",
     valueHint: "N",
-    description: "Accepted for nutcracker's sake; memory here needs no such setting",
+    description:
+      "Accepted for nutcracker's sake, and has no effect: memory here needs no such setting",
   },
   "describe-stats": {
     type: "boolean",

@@ -59,8 +59,30 @@ function statusText(status: Status): string {
     process.ageMs === null ? "-" : formatAge(process.ageMs),
     deaths(process),
   ]);
-  const lines = [...formatTable(facts, []), "", ...formatTable([heading, ...rows], [1, 3, 5, 6])];
+  const lines = [
+    ...formatTable(facts, []),
+    "",
+    ...formatTable([heading, ...rows], [1, 3, 5, 6]),
+    ...poolLines(status),
+  ];
   return lines.map((line) => `${line}\n`).join("");
+}
+
+/** Of the pools' figures those that tell at a glance what is wrong; `--json` has them all. */
+function poolLines({ pools = [] }: Status): string[] {
+  const heading = ["pool", "clients", "requests", "answered here", "failed", "malformed", "cut"];
+  const rows = pools.map(({ name, counters }) => [
+    name,
+    ...[
+      counters.client_connections,
+      counters.requests,
+      counters.local_requests,
+      counters.forward_error,
+      counters.protocol_errors,
+      counters.client_output_cut,
+    ].map(String),
+  ]);
+  return rows.length === 0 ? [] : ["", ...formatTable([heading, ...rows], [1, 2, 3, 4, 5, 6])];
 }
 
 function changeText({ lastChange }: Status): string {

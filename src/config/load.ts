@@ -151,7 +151,10 @@ function build(
     pidFile: top.textOrNull("pid_file"),
     control: top.textOrNull("control"),
     rebalance: top.boolean("rebalance"),
-    stats: { listen: stats.addressOrNull("listen"), intervalMs: stats.number("interval") },
+    stats: {
+      listen: stats.addressOrNull("listen"),
+      intervalMs: stats.numberOrNull("interval") ?? 0,
+    },
     drainTimeoutMs: top.number("drain_timeout"),
     pools: rest.pools.map(({ name, pool }) => {
       assert(pool !== null, `pool ${name} has no errors`);

@@ -51,8 +51,6 @@ export interface Option {
   readonly required: boolean;
   /** The value that stands when the key is absent, written as in a file; null: none, nothing is set. */
   readonly default: Readonly<Record<Form, string | null>>;
-  /** What a change of it takes: nothing, a reload, or a new start. */
-  readonly applies: "live" | "generation" | "restart";
   /** One line. */
   readonly help: string;
   /** What to write instead in the form that does not know the key, or null. */
@@ -63,7 +61,7 @@ export interface Option {
 
 const BOTH: readonly Form[] = ["native", "twemproxy"];
 
-type Required = Pick<Option, "name" | "where" | "type" | "applies" | "help">;
+type Required = Pick<Option, "name" | "where" | "type" | "help">;
 type Optional = Partial<Omit<Option, keyof Required | "default">> & {
   readonly default?: string | null | Option["default"];
 };

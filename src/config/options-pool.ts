@@ -39,7 +39,6 @@ const PLACEMENT_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "listen", none: false },
     required: true,
-    applies: "generation",
     help: "Address for clients: `host:port` (`*:port` for all of IPv4), or `/path` with an optional octal mode: `/run/a.sock 0660`.",
   }),
   option({
@@ -48,7 +47,6 @@ const PLACEMENT_OPTIONS: readonly Option[] = [
     type: { kind: "choice", values: PROTOCOLS },
     forms: ["native"],
     default: "redis",
-    applies: "generation",
     help: "What the pool's clients and servers speak.",
     instead: '"redis: true" (or false for memcache)',
   }),
@@ -58,7 +56,6 @@ const PLACEMENT_OPTIONS: readonly Option[] = [
     type: { kind: "boolean" },
     forms: ["twemproxy"],
     default: "false",
-    applies: "generation",
     help: "True: the pool speaks the Redis protocol; false: Memcached's.",
     instead: '"protocol: redis" or "protocol: memcache"',
   }),
@@ -67,7 +64,6 @@ const PLACEMENT_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "choice", values: HASH_NAMES },
     default: "fnv1a_64",
-    applies: "generation",
     help: "Function that turns a key into a number. Changing it moves nearly every key.",
   }),
   option({
@@ -75,14 +71,12 @@ const PLACEMENT_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "choice", values: ["signed", "unsigned"] },
     default: "signed",
-    applies: "generation",
     help: "How twemproxy's hashes read bytes ≥ 0x80: `signed` as on x86, `unsigned` as on ARM Linux.",
   }),
   option({
     name: "hash_tag",
     where: "pool",
     type: { kind: "pair" },
-    applies: "generation",
     help: 'Two characters; only what stands between them in a key is hashed: `"{}"`. Quote them.',
   }),
   option({
@@ -90,7 +84,6 @@ const PLACEMENT_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "choice", values: DISTRIBUTIONS },
     default: "ketama",
-    applies: "generation",
     help: "How hashes are spread over servers: `ketama` (consistent ring), `modula` (remainder), `random`.",
   }),
   option({
@@ -98,7 +91,6 @@ const PLACEMENT_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "servers" },
     required: true,
-    applies: "generation",
     help: "List of `host:port:weight name` or `/path:weight name` (the name is optional), or in the native form of maps.",
   }),
 ];
@@ -109,7 +101,6 @@ const CLIENT_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "integer", min: 0, max: INTEGER_MAX },
     default: "512",
-    applies: "generation",
     help: "Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn.",
   }),
   option({
@@ -117,7 +108,6 @@ const CLIENT_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "integer", min: 0, max: INTEGER_MAX },
     default: "0",
-    applies: "generation",
     help: "Most clients at once, over all workers; 0: as many as file descriptors allow. (nutcracker ignores it.)",
   }),
   option({
@@ -125,7 +115,6 @@ const CLIENT_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "boolean" },
     forms: ["twemproxy"],
-    applies: "generation",
     help: "True: workers accept on a SO_REUSEPORT socket each; false: on one shared socket. Holds for all pools.",
     instead: '"accept: reuseport" at the top level',
   }),
@@ -134,7 +123,6 @@ const CLIENT_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "boolean" },
     default: "false",
-    applies: "generation",
     help: "SO_KEEPALIVE on the connections of clients and servers.",
   }),
   option({
@@ -142,7 +130,6 @@ const CLIENT_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "boolean" },
     default: "true",
-    applies: "generation",
     help: "TCP_NODELAY on the connections of clients and servers; false lets the kernel hold back small packets.",
   }),
   option({
@@ -150,7 +137,6 @@ const CLIENT_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "boolean" },
     default: "false",
-    applies: "generation",
     help: "TCP_QUICKACK on the connections of clients: what they send is acknowledged at once, for one system call and packet more.",
   }),
   option({
@@ -158,14 +144,12 @@ const CLIENT_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "duration", min: 0, max: 3_600_000, none: true },
     default: "none",
-    applies: "generation",
     help: "TCP_DEFER_ACCEPT: a client is accepted when its first bytes are there, or after this time (whole seconds).",
   }),
   option({
     name: "redis_auth",
     where: "pool",
     type: { kind: "text" },
-    applies: "generation",
     help: "Password that clients must AUTH with, and that is sent to every server. Without it the users and passwords of clients are for the servers to judge. Redis only.",
     secret: true,
   }),
@@ -177,21 +161,18 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "integer", min: 0, max: INTEGER_MAX },
     default: "0",
-    applies: "generation",
     help: "Database that all clients are in, and see as 0; they cannot SELECT another. With 0 each client chooses with SELECT. Redis only.",
   }),
   option({
     name: "allow_commands",
     where: "pool",
     type: { kind: "commands" },
-    applies: "generation",
     help: "Commands to pass on although they are refused by default because they could harm others, such as `[CONFIG SET, DEBUG]`; a name alone stands for all of its subcommands. Redis only.",
   }),
   option({
     name: "deny_commands",
     where: "pool",
     type: { kind: "commands" },
-    applies: "generation",
     help: "Commands to refuse, such as `[FLUSHALL, KEYS]`; a name alone stands for all of its subcommands. Redis only.",
   }),
   option({
@@ -199,7 +180,6 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "choice", values: MGET_ERRORS },
     default: "whole",
-    applies: "generation",
     help: "What an MGET gives when a server of one of its keys is not available: an error as its `whole` reply, or one in place of each `element` that is missing. Redis only.",
   }),
   option({
@@ -207,7 +187,6 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "duration", min: 0, max: INTEGER_MAX, none: true },
     default: { native: "5s", twemproxy: "none" },
-    applies: "generation",
     help: "How long a request may take from being queued for a server to its complete reply; `none` or 0: no limit.",
   }),
   option({
@@ -215,7 +194,6 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "duration", min: 1, max: INTEGER_MAX, none: false },
     default: { native: "1s", twemproxy: "5s" },
-    applies: "generation",
     help: "How long establishing one connection to a server may take.",
   }),
   option({
@@ -223,7 +201,6 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "choice", values: DEAD_SERVER },
     default: "error",
-    applies: "generation",
     help: "What reading a key gives whose server is not available: an `error`, or a `miss`. Memcached only.",
   }),
   option({
@@ -231,7 +208,6 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "boolean" },
     default: "false",
-    applies: "generation",
     help: "Connect to the servers at start instead of at the first request.",
   }),
   option({
@@ -239,7 +215,6 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "integer", min: 1, max: 65_535 },
     default: "1",
-    applies: "generation",
     help: "Connections to each server from each worker.",
   }),
   option({
@@ -247,7 +222,6 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "boolean" },
     default: "false",
-    applies: "generation",
     help: "Take a server that keeps failing out of the ring, and back in later.",
   }),
   option({
@@ -255,7 +229,6 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "duration", min: 0, max: INTEGER_MAX, none: false },
     default: "30s",
-    applies: "generation",
     help: "How long an ejected server stays out before it is tried again.",
   }),
   option({
@@ -263,7 +236,6 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "integer", min: 0, max: INTEGER_MAX },
     default: "2",
-    applies: "generation",
     help: "Failures in a row that eject a server; 0 acts as 1.",
   }),
   option({
@@ -271,7 +243,6 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "integer", min: 1, max: 100 },
     default: "50",
-    applies: "generation",
     help: "How many of the servers may be ejected at once, one at least: further ones that fail keep their keys, which get errors. 100: as in twemproxy, all keys go to the last server that works.",
   }),
 ];
@@ -290,7 +261,6 @@ export const SERVER_OPTIONS: readonly Option[] = [
     type: { kind: "server_address" },
     forms: ["native"],
     required: true,
-    applies: "generation",
     help: "`host:port`, `[ipv6]:port` or `/path`.",
   }),
   option({
@@ -299,7 +269,6 @@ export const SERVER_OPTIONS: readonly Option[] = [
     type: { kind: "integer", min: 1, max: INTEGER_MAX },
     forms: ["native"],
     default: "1",
-    applies: "generation",
     help: "The server's share of the keys, relative to the other servers of the pool.",
   }),
   option({
@@ -307,7 +276,6 @@ export const SERVER_OPTIONS: readonly Option[] = [
     where: "server",
     type: { kind: "text" },
     forms: ["native"],
-    applies: "generation",
     help: "What the ring hashes and the statistics show; absent: made from the address.",
   }),
 ];

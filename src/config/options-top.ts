@@ -14,7 +14,6 @@ export const TOP_OPTIONS: readonly Option[] = [
     type: { kind: "count", min: 1, max: 256 },
     forms: NATIVE,
     default: "auto",
-    applies: "generation",
     help: "Worker processes; `auto` is one per usable CPU core.",
   }),
   option({
@@ -23,7 +22,6 @@ export const TOP_OPTIONS: readonly Option[] = [
     type: { kind: "choice", values: ACCEPT_MODES },
     forms: NATIVE,
     default: "reuseport",
-    applies: "generation",
     help: "How workers come by clients: a SO_REUSEPORT socket each, one socket for all (`shared`; by turns: `mutex`), or a process that deals them out (`dispatch`). See accept-modes.md.",
     instead: '"reuseport: true" or "reuseport: false" in a pool',
   }),
@@ -33,7 +31,6 @@ export const TOP_OPTIONS: readonly Option[] = [
     type: { kind: "cores" },
     forms: NATIVE,
     default: "off",
-    applies: "generation",
     help: "CPU cores that workers are pinned to, in the order of their numbers; `auto`: the usable ones in turn.",
   }),
   option({
@@ -41,7 +38,6 @@ export const TOP_OPTIONS: readonly Option[] = [
     where: "top",
     type: { kind: "integer", min: 64, max: 1_073_741_816 },
     forms: NATIVE,
-    applies: "generation",
     help: "The limit of open files is raised to this; beyond the hard limit that takes root. Never lowered.",
   }),
   option({
@@ -49,7 +45,6 @@ export const TOP_OPTIONS: readonly Option[] = [
     where: "top",
     type: { kind: "text" },
     forms: NATIVE,
-    applies: "generation",
     help: "User that workers and the admin process become once the sockets are open. The supervisor must be root and stays it.",
   }),
   option({
@@ -57,7 +52,6 @@ export const TOP_OPTIONS: readonly Option[] = [
     where: "top",
     type: { kind: "text" },
     forms: NATIVE,
-    applies: "generation",
     help: "Group that they become members of; unset: the user's own groups.",
   }),
   option({
@@ -65,7 +59,6 @@ export const TOP_OPTIONS: readonly Option[] = [
     where: "top",
     type: { kind: "group" },
     forms: NATIVE,
-    applies: "generation",
     help: "Where log lines go, and which.",
   }),
   option({
@@ -74,7 +67,6 @@ export const TOP_OPTIONS: readonly Option[] = [
     type: { kind: "choice", values: ["error", "warn", "info", "debug"] },
     forms: NATIVE,
     default: "info",
-    applies: "generation",
     help: "The least severe lines that are written.",
   }),
   option({
@@ -82,7 +74,6 @@ export const TOP_OPTIONS: readonly Option[] = [
     where: "log",
     type: { kind: "text" },
     forms: NATIVE,
-    applies: "generation",
     help: "File that log lines are appended to; absent: stderr.",
   }),
   option({
@@ -90,7 +81,6 @@ export const TOP_OPTIONS: readonly Option[] = [
     where: "top",
     type: { kind: "text" },
     forms: NATIVE,
-    applies: "generation",
     help: "File that holds the supervisor's process id while it runs.",
   }),
   option({
@@ -98,7 +88,6 @@ export const TOP_OPTIONS: readonly Option[] = [
     where: "top",
     type: { kind: "text" },
     forms: NATIVE,
-    applies: "generation",
     help: "Path of the unix socket for `proxy status`, `reload`, `upgrade` and `stop`; absent: made from the file's own path.",
     instead: "--control PATH on the command line",
   }),
@@ -108,7 +97,6 @@ export const TOP_OPTIONS: readonly Option[] = [
     type: { kind: "boolean" },
     forms: NATIVE,
     default: "true",
-    applies: "generation",
     help: "Moves idle client connections from the fullest worker to the emptiest when they are unevenly spread.",
   }),
   option({
@@ -116,7 +104,6 @@ export const TOP_OPTIONS: readonly Option[] = [
     where: "top",
     type: { kind: "group" },
     forms: NATIVE,
-    applies: "generation",
     help: "The text statistics port (twemproxy's JSON).",
   }),
   option({
@@ -125,17 +112,15 @@ export const TOP_OPTIONS: readonly Option[] = [
     type: { kind: "listen", none: true },
     forms: NATIVE,
     default: { native: "none", twemproxy: "0.0.0.0:22222" },
-    applies: "generation",
     help: "Address of the statistics port; `none`: off. A twemproxy file has it at 0.0.0.0:22222, as nutcracker.",
   }),
   option({
     name: "interval",
     where: "stats",
-    type: { kind: "duration", min: 1, max: DURATION_MAX_MS, none: false },
+    type: { kind: "duration", min: 0, max: DURATION_MAX_MS, none: true },
     forms: NATIVE,
-    default: "30s",
-    applies: "generation",
-    help: "How often the figures behind the statistics port are taken anew.",
+    default: "none",
+    help: "The figures of the statistics port are taken anew when they are this old, for all who look meanwhile; `none`: for each who looks.",
   }),
   option({
     name: "drain_timeout",
@@ -143,7 +128,6 @@ export const TOP_OPTIONS: readonly Option[] = [
     type: { kind: "duration", min: 0, max: DURATION_MAX_MS, none: false },
     forms: NATIVE,
     default: "30s",
-    applies: "generation",
     help: "How long a drain may wait for clients before it closes what is left.",
   }),
   option({
@@ -152,7 +136,6 @@ export const TOP_OPTIONS: readonly Option[] = [
     type: { kind: "pools" },
     forms: NATIVE,
     required: true,
-    applies: "generation",
     help: "Pool name → its options. Its presence makes the file a native one.",
   }),
 ];

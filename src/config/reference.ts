@@ -37,31 +37,17 @@ const SECTIONS: readonly Section[] = [
 function section({ where, title, text }: Section): string {
   const options = optionsAt(where);
   const hasForms = options.some((option) => option.forms.length !== options[0]?.forms.length);
-  const heading = [
-    "Key",
-    "Value",
-    "Default",
-    ...(hasForms ? ["Form"] : []),
-    "A change needs",
-    "Meaning",
-  ];
+  const heading = ["Key", "Value", "Default", ...(hasForms ? ["Form"] : []), "Meaning"];
   const rows = options.map((option) => [
     `\`${option.name}\``,
     describeType(option.type),
     describeDefault(option),
     ...(hasForms ? [option.forms.length === 1 ? (option.forms[0] ?? "") : ""] : []),
-    APPLIES[option.applies],
     option.help.replaceAll("|", "\\|"),
   ]);
   const lines = [heading, heading.map(() => "---"), ...rows].map((row) => `| ${row.join(" | ")} |`);
   return [`## ${title}`, "", text, "", ...lines, ""].join("\n");
 }
-
-const APPLIES: Readonly<Record<Option["applies"], string>> = {
-  live: "nothing",
-  generation: "a reload",
-  restart: "a restart",
-};
 
 function describeType(type: OptionType): string {
   switch (type.kind) {
@@ -117,6 +103,10 @@ const INTRODUCTION = `# Configuration file
 One YAML file. Without \`-c FILE\` the first of these is read: ${DEFAULT_CONFIG_FILES.map((file) => `\`${file}\``).join(", ")}.
 \`proxy check -c FILE\` says everything that is wrong with a file, with line and column, or shows what it comes to.
 \`proxy route -c FILE POOL KEY…\` shows which server a key goes to, and why.
+
+A reload (\`proxy reload\`, or SIGHUP) or an upgrade puts a change of any option into effect, for clients that are connected, too; none
+is disconnected, but those of a pool that is gone. \`proxy reload --dry-run\` shows what would change. Flags of the command line stay
+what they were at the start, and go before the file.
 
 There are two forms.
 

@@ -10,7 +10,7 @@ import {
   type ServerCounter,
   type StatsLayout,
 } from "../api/stats.ts";
-import { POOL_GAUGES, SERVER_GAUGES } from "./layout.ts";
+import { type CountedMemory, poolValue, serverValue, total } from "./read-counters.ts";
 
 /** Keys of a pool in nutcracker's order; counters it does not know are left out, because parsers take any other key for a server. */
 export const NUTCRACKER_POOL_KEYS: readonly PoolCounter[] = [
@@ -40,11 +40,8 @@ export const NUTCRACKER_SERVER_KEYS: readonly ServerCounter[] = [
 ];
 
 /** What a snapshot is made from. */
-export interface StatsSource {
+export interface StatsSource extends CountedMemory {
   readonly config: Config;
-  readonly layout: StatsLayout;
-  /** Borrowed; of `statsByteLength(layout)` bytes. */
-  readonly memory: Float64Array;
   /** Name of this host. */
   readonly hostname: string;
   readonly version: string;
@@ -72,8 +69,7 @@ export function renderNutcrackerStats(source: StatsSource, nowMs: number): strin
 function renderPool(source: StatsSource, pool: PoolConfig): string {
   const bases = findPool(source.layout, pool.name);
   const pairs = NUTCRACKER_POOL_KEYS.map((key) => {
-    const isGauge = POOL_GAUGES.includes(POOL[key]);
-    return `"${key}":${total(source, bases.base + POOL[key], isGauge)}`;
+    return `"${key}":${poolValue(source, bases.base, POOL[key])}`;
   });
   const servers = pool.servers.map((server) => {
     const base = bases.servers.get(server.name);
@@ -85,12 +81,7 @@ function renderPool(source: StatsSource, pool: PoolConfig): string {
 
 function renderServer(source: StatsSource, base: number): string {
   const pairs = NUTCRACKER_SERVER_KEYS.map((key) => {
-    const index = base + SERVER[key];
-    const value =
-      key === "server_ejected_at"
-        ? latest(source, index)
-        : total(source, index, SERVER_GAUGES.includes(SERVER[key]));
-    return `"${key}":${value}`;
+    return `"${key}":${serverValue(source, base, SERVER[key])}`;
   });
   return pairs.join(", ");
 }
@@ -125,19 +116,4 @@ function findPool(
     base: pool.base,
     servers: new Map(pool.servers.map((server) => [server.name, server.base])),
   };
-}
-
-/** Sum over the slots. A gauge is not shown below zero: a worker's writes may be seen half done. */
-function total({ layout, memory }: StatsSource, index: number, isGauge: boolean): number {
-  let sum = 0;
-  for (let slot = 0; slot < layout.slots; slot++) sum += memory[slot * layout.stride + index]!;
-  return isGauge ? Math.max(0, sum) : sum;
-}
-
-function latest({ layout, memory }: StatsSource, index: number): number {
-  let value = 0;
-  for (let slot = 0; slot < layout.slots; slot++) {
-    value = Math.max(value, memory[slot * layout.stride + index]!);
-  }
-  return value;
 }

@@ -104,7 +104,7 @@ function processChanges(from: Config, to: Config): string[] {
     ["control", from.control ?? "from the file's path", to.control ?? "from the file's path"],
     ["rebalance", `${from.rebalance}`, `${to.rebalance}`],
     ["stats: listen", addressOrOff(from.stats.listen), addressOrOff(to.stats.listen)],
-    ["stats: interval", formatDuration(from.stats.intervalMs), formatDuration(to.stats.intervalMs)],
+    ["stats: interval", intervalOrNone(from.stats.intervalMs), intervalOrNone(to.stats.intervalMs)],
     ["drain_timeout", formatDuration(from.drainTimeoutMs), formatDuration(to.drainTimeoutMs)],
   ];
   return rows.flatMap(([option, old, now]) => (old === now ? [] : [`${option}: ${old} → ${now}`]));
@@ -149,6 +149,10 @@ function show(field: keyof PoolConfig, pool: PoolConfig): string {
   if (field === "hashSignedChar") return value === true ? "signed" : "unsigned";
   if (typeof value === "number" && field.endsWith("Ms")) return formatDuration(value);
   return value === null ? "none" : String(value);
+}
+
+function intervalOrNone(ms: number): string {
+  return ms === 0 ? "none" : formatDuration(ms);
 }
 
 function addressOrOff(address: Config["stats"]["listen"]): string {

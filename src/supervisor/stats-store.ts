@@ -6,7 +6,7 @@
  * a worker that still writes to the old one is taken into account when it leaves.
  */
 import type { Config } from "../api/config.ts";
-import type { StatsLayout } from "../api/stats.ts";
+import type { PoolFigures, StatsLayout } from "../api/stats.ts";
 import {
   copyCounters,
   createStatsLayout,
@@ -14,6 +14,7 @@ import {
   slotRegion,
   statsByteLength,
 } from "../metrics/layout.ts";
+import { readCounters } from "../metrics/read-counters.ts";
 import { mapStatsMemory } from "../metrics/stats-memory.ts";
 import { closeFd } from "../os/fd.ts";
 import { createSharedMemory, resizeSharedMemory } from "../os/shared-memory.ts";
@@ -67,6 +68,13 @@ export class StatsStore {
   get #memory(): MappedMemory {
     if (this.#current === null) throw new Error("there is no statistics memory yet");
     return this.#current;
+  }
+
+  /** What was counted of the pools of `config`. */
+  figures(config: Config): PoolFigures[] {
+    if (this.#current === null) return [];
+    const { layout, values } = this.#current;
+    return readCounters(config, { layout, memory: values });
   }
 
   takeSlot(): number {

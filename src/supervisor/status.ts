@@ -21,5 +21,6 @@ export function createStatus(supervisor: ChangeTarget, phase: string): Status {
     clients: processes.reduce((sum, { clients }) => sum + clients, 0),
     lastChange: changes.last,
     processes,
+    pools: belongings.stats.figures(config),
   };
 }

@@ -143,6 +143,27 @@ describe("the admin process", () => {
     }
   });
 
+  test("shows figures that are as old as the interval allows, and new ones after another start", async () => {
+    const { memory, port, send } = startAdmin(layout);
+    const requests = async (): Promise<number> => JSON.parse(await readLine(port)).one.x.requests;
+    const every = (intervalMs: number): Config => ({
+      ...config,
+      stats: { ...config.stats, intervalMs },
+    });
+    const region = slotRegion(memory, layout, 1);
+    send(startMessage(every(3_600_000), layout));
+    region[requestsOfX] = 7;
+    expect(await requests()).toBe(7);
+    region[requestsOfX] = 8;
+    expect(await requests()).toBe(7);
+    send(startMessage(every(50), layout));
+    // The message comes by another way than the connection.
+    while ((await requests()) === 7) await Bun.sleep(1);
+    region[requestsOfX] = 9;
+    while ((await requests()) === 8) await Bun.sleep(10);
+    expect(await requests()).toBe(9);
+  });
+
   test("shows another config after another start, on the same port", async () => {
     const { memory, port, send } = startAdmin(layout);
     send(startMessage(config, layout));

@@ -28,7 +28,7 @@ test("a twemproxy file gets nutcracker's defaults", () => {
     group: null,
     log: { level: "info", file: null },
     pidFile: null,
-    stats: { listen: { kind: "tcp", host: "0.0.0.0", port: 22222 }, intervalMs: 30_000 },
+    stats: { listen: { kind: "tcp", host: "0.0.0.0", port: 22222 }, intervalMs: 0 },
     drainTimeoutMs: 30_000,
     control: null,
     rebalance: true,

@@ -5,6 +5,7 @@ import type { Form, Option } from "../../../src/config/option.ts";
 import { OPTIONS, optionsKnown } from "../../../src/config/options.ts";
 import { formatProblem } from "../../../src/config/problem.ts";
 import { defaultValue, formatValue, parseText } from "../../../src/config/values.ts";
+import { describeChanges } from "../../../src/supervisor/describe-changes.ts";
 
 const FORMS: readonly Form[] = ["native", "twemproxy"];
 
@@ -109,6 +110,18 @@ for (const form of FORMS) {
     }
   });
 }
+
+test("a change of any option is seen by a reload, so each is read", () => {
+  for (const form of FORMS) {
+    for (const option of OPTIONS.filter((row) => row.forms.includes(form))) {
+      const { good } = samples(option);
+      if (good.length === 0) continue;
+      const configs = good.map((value) => loadConfig(fileWith(option, form, value), "F").config!);
+      const changes = configs.flatMap((config) => describeChanges(configs[0]!, config));
+      expect([option.name, changes.length > 0]).toEqual([option.name, true]);
+    }
+  }
+});
 
 test("each key stands once in its map, and its help is one line", () => {
   const names = OPTIONS.map((option) => `${option.where}.${option.name}`);

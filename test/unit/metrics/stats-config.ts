@@ -16,7 +16,7 @@ export function statsConfig(pools: PoolNames): Config {
     group: null,
     log: { level: "info", file: null },
     pidFile: null,
-    stats: { listen: { kind: "tcp", host: "127.0.0.1", port: 22222 }, intervalMs: 30_000 },
+    stats: { listen: { kind: "tcp", host: "127.0.0.1", port: 22222 }, intervalMs: 0 },
     drainTimeoutMs: 1_000,
     control: null,
     rebalance: true,
