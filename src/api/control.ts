@@ -123,6 +123,8 @@ export type ToWorker =
   | { readonly type: "stop" }
   | { readonly type: "reopen_log" }
   | { readonly type: "log_level"; readonly level: Config["log"]["level"] }
+  /** The answer to `want_client_ids`: another birth number, which no worker has. */
+  | { readonly type: "client_ids"; readonly birth: number }
   /**
    * Hand client connections over: put each, when no reply is owed to it, as a parcel on HANDOVER_FD and say so with
    * `parcels`; at the end say `handed_over`.
@@ -185,6 +187,8 @@ export type FromWorker =
       readonly failed: number;
       readonly others?: number;
     }
+  /** Its birth numbers are nearly used up, see src/worker/client-ids.ts. An older supervisor does not answer. */
+  | { readonly type: "want_client_ids" }
   | { readonly type: "drained"; readonly closed: number }
   | { readonly type: "pong"; readonly id: number; readonly clients: number }
   /**

@@ -215,6 +215,9 @@ export class CrewWorker {
     if (message.type === "ready") this.parcelFormats = message.parcelFormats;
     if (message.type === "pong") this.clients = message.clients;
     if (message.type === "handed_over") this.clients = message.left;
+    if (message.type === "want_client_ids") {
+      this.send({ type: "client_ids", birth: this.plan.nextBirth() });
+    }
     this.#events.onMessage(this, message);
   }
 

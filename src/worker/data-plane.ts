@@ -46,8 +46,6 @@ const DEADLINE_STEP_MS = 10;
 const RESERVED_FILES = 64;
 /** Formats of parcels from this on have groups. */
 const GROUP_FORMAT = 2;
-/** Client ids are sequence × this + the worker's birth number: so no two workers give the same. */
-const CLIENT_ID_STEP = 4096;
 
 /** Builds what serves the configuration in `options`. */
 export async function createDataPlane(options: DataPlaneOptions): Promise<DataPlane> {
@@ -68,7 +66,6 @@ class WorkerDataPlane implements DataPlane {
     onGone: () => this.checkGone(),
   });
   private readonly logLimit = new LogLimit();
-  private clientIds = 0;
   private onAllGone: (() => void) | null = null;
   private outgoing: HandOver | null = null;
   private mutex: AcceptMutex | null = null;
@@ -282,7 +279,7 @@ class WorkerDataPlane implements DataPlane {
   }
 
   private addPool(pool: PoolConfig, turn: Turn): void {
-    const { stats, counters, log, birth, colleagues } = this.options;
+    const { stats, counters, log, clientIds, colleagues } = this.options;
     const layout = stats.pools.find(({ name }) => name === pool.name);
     assert(layout !== undefined, `pool ${pool.name} has no place in the statistics`);
     this.pools.set(
@@ -300,7 +297,7 @@ class WorkerDataPlane implements DataPlane {
         leaseLimit: this.descriptors,
         makeRoom: () => this.descriptors.hasRoom || this.farewells.letGo(),
         refuse: (stream, words) => this.farewells.bid(stream, words),
-        nextClientId: () => ++this.clientIds * CLIENT_ID_STEP + (birth % CLIENT_ID_STEP),
+        nextClientId: () => clientIds.next(),
         onClientGone: (session) => this.onClientGone(session),
       }),
     );

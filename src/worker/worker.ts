@@ -24,6 +24,7 @@ import { resetGauges, slotRegion } from "../metrics/layout.ts";
 import { mapStatsMemory } from "../metrics/stats-memory.ts";
 import { assumeIdentity } from "../os/identity.ts";
 import { setProcessName } from "../os/process.ts";
+import { ClientIds } from "./client-ids.ts";
 import { WorkerColleagues } from "./colleagues.ts";
 import { pinWorker } from "./pin.ts";
 
@@ -65,8 +66,7 @@ export interface HandOverEvents {
 
 export interface DataPlaneOptions {
   readonly slot: number;
-  /** Counts all workers ever started. */
-  readonly birth: number;
+  readonly clientIds: ClientIds;
   /** Worker processes in all. */
   readonly workers: number;
   readonly config: Config;
@@ -98,6 +98,7 @@ class Worker {
   #channel: ControlChannel<FromWorker> | null = null;
   #dataPlane: DataPlane | null = null;
   #colleagues: WorkerColleagues | null = null;
+  #clientIds: ClientIds | null = null;
   #log: Logger | null = null;
   #drainTimeoutMs = 0;
   #isDraining = false;
@@ -138,6 +139,9 @@ class Worker {
       case "stop":
         this.#stop();
         break;
+      case "client_ids":
+        this.#clientIds?.add(message.birth);
+        break;
       case "reopen_log":
         this.#log?.reopen();
         break;
@@ -162,13 +166,15 @@ class Worker {
       this.#send(message),
     );
     this.#colleagues = colleagues;
+    const clientIds = new ClientIds(start.birth, () => this.#send({ type: "want_client_ids" }));
+    this.#clientIds = clientIds;
     const counters = slotRegion(mapStatsMemory(STATS_FD, start.stats), start.stats, start.slot);
     resetGauges(counters, start.stats);
     if (start.runAs !== undefined) assumeIdentity(start.runAs);
     pinWorker(start.config.affinity, start.index, log);
     const dataPlane = await this.#createDataPlane({
       slot: start.slot,
-      birth: start.birth,
+      clientIds,
       workers: start.workers,
       config: start.config,
       stats: start.stats,

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { birthOf } from "../support/birth-of.ts";
 import { childrenOf, cleanUp, makeDirectory, until } from "../support/echo-proxy.ts";
 import { freePort } from "../support/free-port.ts";
 import { type ProxyProcess, startProxy } from "../support/proxy-process.ts";
@@ -15,8 +16,6 @@ setDefaultTimeout(120_000);
 
 const MODES = ["reuseport", "shared", "mutex", "dispatch"] as const;
 const WORKERS = 3;
-/** A client's id is a multiple of this plus the number of the worker's birth. */
-const CLIENT_ID_STEP = 4096;
 
 let server: RedisServer;
 let proxy: ProxyProcess;
@@ -58,7 +57,7 @@ async function connect(endpoint: Endpoint): Promise<RespClient> {
 /** The number of its worker's birth. */
 async function workerOf(client: RespClient): Promise<number> {
   const reply = await client.ask("CLIENT", "ID");
-  return Number(reply.substring(1)) % CLIENT_ID_STEP;
+  return birthOf(Number(reply.substring(1)));
 }
 
 async function connectMany(endpoint: Endpoint, count: number): Promise<Map<number, number>> {

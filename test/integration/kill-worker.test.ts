@@ -1,5 +1,6 @@
 /** kill -9 of one of several workers under load: only its own clients notice. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { birthOf } from "../support/birth-of.ts";
 import { freePort } from "../support/free-port.ts";
 import { type ProxyProcess, redisPool, startProxy } from "../support/proxy-process.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
@@ -7,8 +8,6 @@ import { RespClient } from "../support/resp-client.ts";
 
 const WORKERS = 3;
 const CLIENTS = 30;
-/** A client's id is a multiple of this plus its worker's birth number. */
-const ID_STEP = 4096;
 
 let servers: RedisServer[] = [];
 let proxy: ProxyProcess;
@@ -55,7 +54,7 @@ async function startLoad(name: string, stop: { requested: boolean }): Promise<Lo
     client.close();
     return "unharmed";
   };
-  return { worker: id % ID_STEP, outcome: run() };
+  return { worker: birthOf(id), outcome: run() };
 }
 
 test("only its own clients break, nobody is refused, and a successor takes its place", async () => {

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
+import { birthOf } from "../support/birth-of.ts";
 import { freePort } from "../support/free-port.ts";
 import {
   keysByServer,
@@ -76,9 +77,8 @@ async function clientsOf(workers: number): Promise<RespClient[]> {
   const found = new Map<number, RespClient>();
   while (found.size < workers) {
     const client = await connect();
-    // Numbers are given in steps, from the worker's own on.
-    const id = Number((await client.ask("CLIENT", "ID")).substring(1));
-    if (!found.has(id % 4096)) found.set(id % 4096, client);
+    const birth = birthOf(Number((await client.ask("CLIENT", "ID")).substring(1)));
+    if (!found.has(birth)) found.set(birth, client);
   }
   return [...found.values()];
 }
