@@ -15,11 +15,12 @@ import {
   type ToAcceptor,
 } from "../api/control.ts";
 import { encodeJsonLine, JsonLineDecoder } from "../base/json-lines.ts";
-import { createLogger, type Logger } from "../base/log.ts";
+import type { Logger } from "../base/log.ts";
 import { SUPERVISOR_SIGNALS } from "../base/supervisor-signals.ts";
 import { VERSION } from "../base/version.ts";
 import { mapStatsMemory } from "../metrics/stats-memory.ts";
 import { assumeIdentity } from "../os/identity.ts";
+import { openProcessLog } from "../os/log-output.ts";
 import { ignoreSignal } from "../os/process.ts";
 import { Readiness } from "../os/readiness.ts";
 import { Acceptor } from "./acceptor.ts";
@@ -75,7 +76,11 @@ class Place {
   }
 
   #start(start: Extract<ToAcceptor, { readonly type: "start" }>): void {
-    const log = createLogger({ ...start.config.log, process: "acceptor" });
+    const log = openProcessLog({
+      ...start.config.log,
+      process: "acceptor",
+      owner: start.runAs ?? null,
+    });
     this.#log = log;
     const memory = mapStatsMemory(STATS_FD, start.stats);
     if (start.runAs !== undefined) assumeIdentity(start.runAs);

@@ -5,10 +5,11 @@
 import { hostname } from "node:os";
 import type { ToAdmin } from "../api/control.ts";
 import { STATS_FD } from "../api/control.ts";
-import { createLogger, type Logger } from "../base/log.ts";
+import type { Logger } from "../base/log.ts";
 import { renderNutcrackerStats, type StatsSource } from "../metrics/nutcracker-stats.ts";
 import { mapStatsMemory } from "../metrics/stats-memory.ts";
 import { assumeIdentity } from "../os/identity.ts";
+import { openProcessLog } from "../os/log-output.ts";
 import { createStatsPort, type StatsPort } from "./stats-port.ts";
 
 type Start = Extract<ToAdmin, { readonly type: "start" }>;
@@ -42,7 +43,11 @@ export class Admin {
   }
 
   #start(start: Start): void {
-    this.#log ??= createLogger({ ...start.config.log, process: "admin" });
+    this.#log ??= openProcessLog({
+      ...start.config.log,
+      process: "admin",
+      owner: start.runAs ?? null,
+    });
     this.#log.setLevel(start.config.log.level);
     try {
       this.#shown = null;

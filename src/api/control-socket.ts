@@ -11,8 +11,11 @@ export const REQUEST_BYTES_MAX: number = 64 * 1024;
 export type ControlRequest =
   | { readonly verb: "status" }
   | { readonly verb: "reload"; readonly isDryRun: boolean }
-  /** `path` null: the path that the proxy was started from. */
-  | { readonly verb: "upgrade"; readonly path: string | null }
+  /**
+   * `path` null: the path that the proxy was started from. `isTrusted`: also a file that users other than the proxy's own and
+   * root may change; absent: no.
+   */
+  | { readonly verb: "upgrade"; readonly path: string | null; readonly isTrusted?: boolean }
   /** The connection is closed when the proxy is gone. `timeoutMs` null: as configured. */
   | { readonly verb: "stop"; readonly isDrain: boolean; readonly timeoutMs: number | null };
 

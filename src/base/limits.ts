@@ -141,3 +141,8 @@ export const TRANSACTION_KEPT_BYTES_MAX: number = 1 * MIB;
 
 /** What clients make happen again and again is logged once in so long, with the number of times that were left out. */
 export const LOG_REPEAT_MS: number = 60_000;
+
+/** Longest configuration file. */
+export const CONFIG_FILE_BYTES_MAX: number = 4 * MIB;
+/** A configuration that comes through a pipe must have come by then. */
+export const CONFIG_READ_MS: number = 5_000;

@@ -7,7 +7,7 @@
  * (stderr is the journal) the time is left out, because the journal has its own, and `<N>` carries the level.
  * Writing never throws: a proxy must outlive whoever reads its log.
  */
-import { closeSync, fstatSync, openSync, writeSync } from "node:fs";
+import { fstatSync } from "node:fs";
 
 export type LogLevel = "error" | "warn" | "info" | "debug";
 export type LogFields = Record<string, string | number | boolean | null>;
@@ -27,18 +27,43 @@ export interface Logger {
   redirect(file: string | null): void;
 }
 
+/** The one that owns the file. */
+export interface ProcessLogger extends Logger {
+  /** The log file, and each that is opened later, becomes this owner's where that is safe; null: from now on none does. */
+  giveTo(owner: LogOwner | null): void;
+}
+
 export interface LogOptions {
   readonly level: LogLevel;
   /** Path of the file, or null for stderr. */
   readonly file: string | null;
   /** Which process speaks: "supervisor", "worker/2". */
   readonly process: string;
+  /** Default: null, which leaves files to the user that made them. */
+  readonly owner?: LogOwner | null;
+  readonly open: OpenLogOutput;
 }
+
+export interface LogOwner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** What lines are written to. */
+export interface LogOutput {
+  readonly fd: number;
+  /** Writes `bytes` from `from` on, without waiting. @returns how many were taken. @throws Error when none can be */
+  write(bytes: Buffer, from: number): number;
+  giveTo(owner: LogOwner): void;
+  close(): void;
+}
+
+/** @param file null: stderr. @throws Error in one line when it cannot be opened */
+export type OpenLogOutput = (file: string | null, owner: LogOwner | null) => LogOutput;
 
 /** From the gravest to the most talkative. */
 export const LOG_LEVELS: readonly LogLevel[] = ["error", "warn", "info", "debug"];
 
-const STDERR_FD = 2;
 /** syslog(3) priorities, which journald reads from a leading `<N>`. */
 const JOURNAL_PRIORITY: Readonly<Record<LogLevel, number>> = {
   error: 3,
@@ -48,7 +73,7 @@ const JOURNAL_PRIORITY: Readonly<Record<LogLevel, number>> = {
 };
 
 /** @throws Error when the file cannot be opened. */
-export function createLogger(options: LogOptions): Logger {
+export function createLogger(options: LogOptions): ProcessLogger {
   return new LineLogger(new Sink(options), "");
 }
 
@@ -64,15 +89,21 @@ class Sink {
   readonly #process: string;
   #file: string | null;
   #isJournal: boolean;
-  #fd: number;
+  #output: LogOutput;
+  #owner: LogOwner | null;
+  readonly #open: OpenLogOutput;
   #lost = 0;
+  /** The last line was taken in part. */
+  #isTorn = false;
 
   constructor(options: LogOptions) {
     this.level = options.level;
     this.#process = options.process;
     this.#file = options.file;
-    this.#fd = options.file === null ? STDERR_FD : openLog(options.file);
-    this.#isJournal = options.file === null && isJournal(STDERR_FD);
+    this.#owner = options.owner ?? null;
+    this.#open = options.open;
+    this.#output = this.#open(options.file, this.#owner);
+    this.#isJournal = options.file === null && isJournal(this.#output.fd);
   }
 
   wants(level: LogLevel): boolean {
@@ -94,9 +125,9 @@ class Sink {
   reopen(): void {
     if (this.#file === null) return;
     try {
-      const fd = openLog(this.#file);
-      closeSync(this.#fd);
-      this.#fd = fd;
+      const output = this.#open(this.#file, this.#owner);
+      this.#output.close();
+      this.#output = output;
     } catch (error) {
       this.write("warn", `${errorText(error)}; the old log file stays in use`);
     }
@@ -104,11 +135,16 @@ class Sink {
 
   redirect(file: string | null): void {
     if (file === this.#file) return;
-    const fd = file === null ? STDERR_FD : openLog(file);
-    if (this.#fd !== STDERR_FD) closeSync(this.#fd);
-    this.#fd = fd;
+    const output = this.#open(file, this.#owner);
+    this.#output.close();
+    this.#output = output;
     this.#file = file;
-    this.#isJournal = file === null && isJournal(STDERR_FD);
+    this.#isJournal = file === null && isJournal(output.fd);
+  }
+
+  giveTo(owner: LogOwner | null): void {
+    this.#owner = owner;
+    if (owner !== null) this.#output.giveTo(owner);
   }
 
   #line(level: LogLevel, message: string): string {
@@ -118,18 +154,20 @@ class Sink {
 
   /** False: the reader is gone, the pipe or the disk is full. */
   #put(line: string): boolean {
+    const bytes = Buffer.from(this.#isTorn ? `\n${line}` : line);
+    let done = 0;
     try {
-      const bytes = Buffer.from(line);
-      let done = 0;
-      while (done < bytes.length) done += writeSync(this.#fd, bytes, done, bytes.length - done);
+      while (done < bytes.length) done += this.#output.write(bytes, done);
+      this.#isTorn = false;
       return true;
     } catch {
+      this.#isTorn ||= done > 0;
       return false;
     }
   }
 }
 
-class LineLogger implements Logger {
+class LineLogger implements ProcessLogger {
   readonly #sink: Sink;
   readonly #suffix: string;
 
@@ -170,18 +208,14 @@ class LineLogger implements Logger {
     this.#sink.redirect(file);
   }
 
+  giveTo(owner: LogOwner | null): void {
+    this.#sink.giveTo(owner);
+  }
+
   #log(level: LogLevel, message: string, fields: LogFields | undefined): void {
     if (!this.#sink.wants(level)) return;
     const pairs = fields === undefined ? "" : formatFields(fields);
     this.#sink.write(level, escapeControls(message) + this.#suffix + pairs);
-  }
-}
-
-function openLog(file: string): number {
-  try {
-    return openSync(file, "a", 0o644);
-  } catch (error) {
-    throw new Error(`cannot open log file ${file}: ${errorText(error)}`);
   }
 }
 

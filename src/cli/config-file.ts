@@ -1,9 +1,10 @@
 /** Reads the configuration file that a command was given, or the default one, and words its problems for a terminal. */
-import { readFile } from "node:fs/promises";
 import type { Config } from "../api/config.ts";
+import { CONFIG_FILE_BYTES_MAX, CONFIG_READ_MS } from "../base/limits.ts";
 import { explainNoConfig, findConfig } from "../config/find-config.ts";
 import { loadConfig } from "../config/load.ts";
 import { formatProblem, type Problem } from "../config/problem.ts";
+import { readText } from "../os/read-text.ts";
 
 export interface ConfigFile {
   /** As the caller named it, or the default file that was found; null: there is none. */
@@ -28,7 +29,7 @@ export async function readConfigFile(
   if (file === null) return failed(null, explainNoConfig());
   let source: string;
   try {
-    source = await readFile(file, "utf8");
+    source = await readConfigText(file);
   } catch (error) {
     return failed(file, `${file}: cannot read the configuration file: ${reasonOf(error)}`);
   }
@@ -37,6 +38,11 @@ export async function readConfigFile(
   const { config, problems } = loadConfig(text, file);
   const lines = problems.map((problem) => formatProblem(problem, withSource ? text : null));
   return { path: file, config, problems, text: lines.map((line) => `${line}\n`).join("") };
+}
+
+/** Also of a pipe, such as /dev/stdin, but never for longer than a moment. @throws Error */
+export function readConfigText(file: string): Promise<string> {
+  return readText(file, { bytesMax: CONFIG_FILE_BYTES_MAX, timeoutMs: CONFIG_READ_MS });
 }
 
 /** The configuration; or its problems go to stderr and the process exits with 1. Warnings go to stderr too. */

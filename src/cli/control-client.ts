@@ -1,11 +1,13 @@
 /** The command's side of the control socket: finds the proxy that is meant, asks, and waits for the result. */
-import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { ControlReply, ControlRequest, ControlResult } from "../api/control-socket.ts";
 import { controlPaths } from "../config/control-path.ts";
 import { explainNoConfig, findConfig } from "../config/find-config.ts";
 import { loadConfig } from "../config/load.ts";
 import { type ControlChannel, connectControlChannel } from "../io/control-channel.ts";
+import { isRunning, markProcess, type ProcessMark } from "../os/process.ts";
+import { peerProcess } from "../os/socket-facts.ts";
+import { readConfigText } from "./config-file.ts";
 import { EXIT_FAILED, EXIT_OK, EXIT_UNREACHABLE } from "./exit-codes.ts";
 
 export const CONTROL_ARGS = {
@@ -33,7 +35,13 @@ export type Answer =
   /** `isGone`: the connection ended, so the proxy has. */
   | { readonly kind: "result"; readonly result: ControlResult }
   | { readonly kind: "gone" }
+  /** It has stopped serving, but its process has not ended. */
+  | { readonly kind: "stays"; readonly problem: string }
   | { readonly kind: "unreachable"; readonly problem: string };
+
+/** Once it has said that it stops, nothing keeps the process. */
+const END_TIMEOUT_MS = 10_000;
+const LOOK_MS = 10;
 
 interface Target {
   readonly paths: readonly string[];
@@ -54,7 +62,7 @@ export async function callProxy(
   request: ControlRequest,
   options: CallOptions,
 ): Promise<Answer> {
-  const target = findTarget(flags);
+  const target = await findTarget(flags);
   if ("problem" in target) return { kind: "unreachable", problem: target.problem };
   const failures: string[] = [];
   for (const path of target.paths) {
@@ -75,38 +83,55 @@ export function report(
     process.stdout.write(isJson ? `${JSON.stringify(answer.result)}\n` : printed(answer.result));
     return EXIT_OK;
   }
-  const problems =
-    answer.kind === "result" && !answer.result.ok
-      ? answer.result.problems
-      : [answer.kind === "unreachable" ? answer.problem : "the proxy ended before it answered"];
+  const problems = problemsOf(answer);
   if (isJson) process.stdout.write(`${JSON.stringify({ ok: false, problems })}\n`);
   else for (const problem of problems) process.stderr.write(`proxy: ${problem}\n`);
   return answer.kind === "unreachable" ? EXIT_UNREACHABLE : EXIT_FAILED;
 }
 
-function findTarget(flags: ControlFlags): Target | { readonly problem: string } {
+async function findTarget(flags: ControlFlags): Promise<Target | { readonly problem: string }> {
   if (flags.control !== undefined) return { paths: [resolve(flags.control)], file: null };
   const found = flags.config ?? findConfig();
   if (found === null) return { problem: explainNoConfig() };
   const file = resolve(found);
   const place = { uid: process.getuid?.() ?? 0, environment: process.env };
-  const named = namedControl(file);
+  const named = await namedControl(file);
   return {
     paths: [...(named === null ? [] : [resolve(named)]), ...controlPaths(file, place)],
     file,
   };
 }
 
-/** The file's own `control`, if there is one: also of a file that is in error, whose errors somebody wants to hear. */
-function namedControl(file: string): string | null {
+/** The file's own `control`, if there is one: also of a file that is in error, whose errors the caller wants to hear. */
+async function namedControl(file: string): Promise<string | null> {
   try {
-    const text = readFileSync(file, "utf8");
+    const text = await readConfigText(file);
     const { config } = loadConfig(text, file);
     if (config !== null) return config.control;
     return /^control:\s*["']?([^\s"'#]+)/m.exec(text)?.[1] ?? null;
   } catch {
     return null;
   }
+}
+
+/** Whether the process ends, soon after it has let go of all it had. */
+async function ends(proxy: ProcessMark): Promise<boolean> {
+  const giveUpAtMs = performance.now() + END_TIMEOUT_MS;
+  while (isRunning(proxy)) {
+    if (performance.now() > giveUpAtMs) return false;
+    await Bun.sleep(LOOK_MS);
+  }
+  return true;
+}
+
+function explainStaying({ pid }: ProcessMark): string {
+  return `the proxy serves no more, but its process ${pid} has not ended within ${END_TIMEOUT_MS} ms; end it with: kill -9 ${pid}`;
+}
+
+function problemsOf(answer: Answer): readonly string[] {
+  if (answer.kind === "unreachable" || answer.kind === "stays") return [answer.problem];
+  if (answer.kind === "result" && !answer.result.ok) return answer.result.problems;
+  return ["the proxy ended before it answered"];
 }
 
 function explainUnreachable({ file, paths }: Target, failures: readonly string[]): string {
@@ -117,7 +142,7 @@ function explainUnreachable({ file, paths }: Target, failures: readonly string[]
   return `no proxy is running with ${file} (no answer at ${paths.length === 1 ? paths[0] : failures.join(", ")}); ${hint}`;
 }
 
-/** @returns the answer, or the code of why nobody is there */
+/** @returns the answer, or the code of why no proxy is there */
 async function callAt(
   path: string,
   request: ControlRequest,
@@ -126,12 +151,16 @@ async function callAt(
 ): Promise<Answer | string> {
   const answered = Promise.withResolvers<Answer>();
   let result: ControlResult | null = null;
+  let lastProgress = "";
   let channel: ControlChannel<ControlRequest>;
   try {
     channel = await connectControlChannel<ControlReply, ControlRequest>(path, {
       onMessage(reply) {
         if ("progress" in reply) {
-          if (isTalkative) process.stderr.write(`… ${reply.progress}\n`);
+          if (isTalkative && reply.progress !== lastProgress) {
+            process.stderr.write(`… ${reply.progress}\n`);
+          }
+          lastProgress = reply.progress;
           return;
         }
         result = reply.result;
@@ -147,13 +176,17 @@ async function callAt(
     () =>
       answered.resolve({
         kind: "unreachable",
-        problem: `the proxy at ${path} did not answer within ${timeoutMs} ms`,
+        problem: `the proxy at ${path} did not answer within ${timeoutMs} ms${lastProgress === "" ? "" : `; the last it said: ${lastProgress}`}`,
       }),
     timeoutMs,
   );
+  const pid = peerProcess(channel.fd);
+  const proxy = pid === null ? null : markProcess(pid);
   channel.send(request);
   const answer = await answered.promise;
   clearTimeout(timer);
   channel.close();
-  return answer;
+  const isOver = answer.kind === "gone" || (answer.kind === "result" && answer.result.ok);
+  if (!untilGone || !isOver || proxy === null) return answer;
+  return (await ends(proxy)) ? answer : { kind: "stays", problem: explainStaying(proxy) };
 }

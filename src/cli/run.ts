@@ -37,6 +37,9 @@ export interface ProxyOptions {
   onReady(facts: ReadyFacts): void;
 }
 
+/** Time for last words on a pipe. */
+const END_GRACE_MS = 1_000;
+
 export const runCommand: CommandDef<typeof RUN_ARGS> = defineCommand({
   meta: { name: "run", description: "Run the proxy in the foreground (the default)" },
   args: RUN_ARGS,
@@ -44,9 +47,7 @@ export const runCommand: CommandDef<typeof RUN_ARGS> = defineCommand({
     const { launcher, stateFd, configFile, signals, runArguments } = data as RunData;
     if (configFile !== null) return printConfig(await readAnswer(configFile, args));
     if (stateFd !== null) {
-      return await resume(stateFd, signals ?? new SignalQueue(), (file) =>
-        sourceOf(file, args, runArguments),
-      );
+      return endSoon(await resume(stateFd, signals ?? new SignalQueue(), runArguments));
     }
     if (args.version) return print(versionText());
     if (args["describe-stats"]) return print(describeStats());
@@ -63,11 +64,12 @@ export const runCommand: CommandDef<typeof RUN_ARGS> = defineCommand({
     if (launcher !== null && applied.config.log.file === null) {
       process.stderr.write("proxy: in the background log lines are lost; name a file with -o\n");
     }
-    return runProxy(applied.config, {
-      source: sourceOf(applied.config.file, args, runArguments),
+    const code = await runProxy(applied.config, {
+      source: sourceOf(applied.config.file, runArguments),
       isDaemon: launcher !== null,
       onReady: () => launcher?.onReady(),
     });
+    return endSoon(code);
   },
 });
 
@@ -82,17 +84,23 @@ export async function runProxy(config: Config, options: ProxyOptions): Promise<n
   }
 }
 
+/** The process ends by itself when nothing is left to do; and without that soon after: whoever stopped it was told so. */
+function endSoon(code: number): number {
+  setTimeout(() => process.exit(code), END_GRACE_MS).unref();
+  return code;
+}
+
 /** Goes on in the place of another program, as the same process. */
 async function resume(
   stateFd: number,
   signals: SignalQueue,
-  source: (file: string | null) => ConfigSource | null,
+  runArguments: readonly string[],
 ): Promise<number> {
   const state = readState(stateFd);
   if (state === null) return complain(["nothing was left to go on with"], EXIT_FAILED);
   closeSync(stateFd);
   return await resumeSupervisor(state, {
-    source: source(state.config.file),
+    source: sourceOf(state.config.file, runArguments),
     isDaemon: state.isDaemon,
     signals,
     hasTerminal: hasTerminal(),
@@ -100,12 +108,8 @@ async function resume(
   });
 }
 
-function sourceOf(
-  file: string | null,
-  flags: RunFlags,
-  runArguments: readonly string[],
-): ConfigSource | null {
-  return file === null ? null : { read: () => readAnswer(file, flags), runArguments };
+function sourceOf(file: string | null, runArguments: readonly string[]): ConfigSource | null {
+  return file === null ? null : { runArguments };
 }
 
 /** The file as it is now, with the flags over it; all that is wrong, with its places. */

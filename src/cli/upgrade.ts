@@ -13,6 +13,11 @@ const UPGRADE_ARGS = {
     description: "The new executable (default: the path the proxy was started from)",
   },
   ...CONTROL_ARGS,
+  trust: {
+    type: "boolean",
+    default: false,
+    description: "Run it even if users other than root and the proxy's own could change it",
+  },
 } as const;
 
 const TIMEOUT_MS = 600_000;
@@ -27,7 +32,7 @@ const definition = defineCommand({
     const path = args.path === undefined ? null : resolve(args.path);
     const answer = await callProxy(
       args,
-      { verb: "upgrade", path },
+      { verb: "upgrade", path, isTrusted: args.trust },
       { timeoutMs: TIMEOUT_MS, untilGone: false },
     );
     const code = report(answer, args.json, (result) =>

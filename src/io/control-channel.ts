@@ -16,6 +16,8 @@ export interface ControlEvents<In> {
 }
 
 export interface ControlChannel<Out> {
+  /** The socket's number; -1 before it is connected and after its end. */
+  readonly fd: number;
   /** Queues what the kernel does not take at once. After the end of the channel it does nothing. */
   send(message: Out): void;
   /** Closes at once: what is still queued is lost. */
@@ -133,6 +135,11 @@ class SocketChannel<In, Out> implements ControlChannel<Out>, Receiver {
     this.queue(encodeJsonLine(message));
     this.flush();
     if (this.#queuedBytes > QUEUED_BYTES_MAX) this.close();
+  }
+
+  get fd(): number {
+    // bun-types 1.4.4 does not know the accessor.
+    return (this.#socket as unknown as { readonly fd: number } | null)?.fd ?? -1;
   }
 
   close(): void {

@@ -1,8 +1,36 @@
-/** What kind of program a file is, read from its first bytes: to say why it cannot run before trying. */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+/** What kind of program a file is, and who may change it: to say why it cannot or should not run before trying. */
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { userText } from "./accounts.ts";
+import { errorText } from "./os-error.ts";
+import {
+  findPlace,
+  O_CLOEXEC,
+  O_PATH,
+  type Place,
+  UnsafePathError,
+  weaknessOf,
+} from "./safe-path.ts";
 
 /** "elf": a program of this machine. "script": one that names its interpreter. */
 export type ExecutableKind = "elf" | "script";
+
+export interface ExecutableRules {
+  /** Run it also if other users may replace or change it. Default: false. */
+  readonly isTrusted?: boolean;
+  /** Default: this machine. */
+  readonly machine?: string;
+}
+
+export interface Executable {
+  readonly kind: ExecutableKind;
+  /** Open for reading: the very file that was looked at. The caller closes it. */
+  readonly fd: number;
+}
+
+/** Why a file is not run, as the end of a sentence that begins with its path. */
+export interface Refusal {
+  readonly problem: string;
+}
 
 /** e_machine of the ELF header. */
 const MACHINES: Readonly<Record<number, string>> = {
@@ -21,38 +49,68 @@ const OWN_MACHINE: Readonly<Record<string, number>> = { x64: 62, arm64: 183, ris
 const HEAD_BYTES = 20;
 const EXECUTE_BITS = 0o111;
 
-/** @returns the kind, or why the file cannot be run, as the end of a sentence that begins with its path. Never throws. */
-export function inspectExecutable(
-  path: string,
-  machine: string = process.arch,
-): { readonly kind: ExecutableKind } | { readonly problem: string } {
-  let fd: number;
+/**
+ * Opens the program at a path, through links as execve(2) does, if it can run here and only root and this process's
+ * user may change it: neither the file nor a folder on the way. Never throws, and never waits: what is no regular file is not
+ * opened.
+ */
+export function openExecutable(path: string, rules: ExecutableRules = {}): Executable | Refusal {
+  let place: Place;
   try {
-    fd = openSync(path, "r");
+    place = findPlace(path, { isStrict: true, followsAll: true });
   } catch (error) {
-    return { problem: openProblem((error as NodeJS.ErrnoException).code ?? "") };
+    return { problem: openProblem(error) };
   }
   try {
-    const status = fstatSync(fd);
+    return openAt(place, path, rules);
+  } catch (error) {
+    return { problem: openProblem(error) };
+  } finally {
+    place.close();
+  }
+}
+
+function openAt(place: Place, path: string, rules: ExecutableRules): Executable | Refusal {
+  // A descriptor of ours is no path that others could be given.
+  if (place.descriptor !== null) return { problem: "is not a regular file" };
+  const found = openSync(place.at, O_PATH | O_CLOEXEC | constants.O_NOFOLLOW);
+  try {
+    const status = fstatSync(found);
     if (!status.isFile()) {
       return { problem: status.isDirectory() ? "is a directory" : "is not a regular file" };
     }
     if ((status.mode & EXECUTE_BITS) === 0) {
       return { problem: `is not executable: chmod +x ${path}` };
     }
+    const weakness = place.weakness ?? weaknessOf(found, status, "file");
+    if (weakness !== null && rules.isTrusted !== true) return distrust(weakness);
+    const fd = openSync(`/proc/self/fd/${found}`, constants.O_RDONLY | O_CLOEXEC);
+    const kind = readKind(fd, rules.machine ?? process.arch);
+    if ("problem" in kind) closeSync(fd);
+    return "problem" in kind ? kind : { ...kind, fd };
+  } finally {
+    closeSync(found);
+  }
+}
+
+function distrust(weakness: string): Refusal {
+  const me = process.geteuid?.() ?? 0;
+  const who = me === 0 ? "root" : `root and ${userText(me)}`;
+  return {
+    problem: `is not run, because users other than ${who} could change it: ${weakness}. Change owner or mode (chown, chmod go-w), or pass --trust to run it all the same`,
+  };
+}
+
+function readKind(fd: number, machine: string): { readonly kind: ExecutableKind } | Refusal {
+  try {
     const head = Buffer.alloc(HEAD_BYTES);
     return inspectHead(head.subarray(0, readSync(fd, head, 0, HEAD_BYTES, 0)), machine);
   } catch (error) {
     return { problem: `cannot be read: ${(error as Error).message}` };
-  } finally {
-    closeSync(fd);
   }
 }
 
-function inspectHead(
-  head: Buffer,
-  machine: string,
-): { readonly kind: ExecutableKind } | { readonly problem: string } {
+function inspectHead(head: Buffer, machine: string): { readonly kind: ExecutableKind } | Refusal {
   if (head.length === 0) return { problem: "is empty" };
   if (head.toString("latin1", 0, 2) === "#!") return { kind: "script" };
   if (head.toString("latin1", 0, 4) !== "\x7fELF") {
@@ -69,8 +127,10 @@ function inspectHead(
   return { kind: "elf" };
 }
 
-function openProblem(code: string): string {
+function openProblem(error: unknown): string {
+  if (error instanceof UnsafePathError) return error.message;
+  const { code, message } = error as NodeJS.ErrnoException;
   if (code === "ENOENT") return "does not exist";
   if (code === "EACCES") return "cannot be read: permission denied";
-  return `cannot be opened (${code})`;
+  return `cannot be opened: ${typeof code === "string" ? errorText(code) : message}`;
 }

@@ -21,6 +21,7 @@ const library = dlopen("libc.so.6", {
   inet_pton: { args: [i32, ptr, ptr], returns: i32 },
   if_nametoindex: { args: [ptr], returns: u32 },
   sendmsg: { args: [i32, ptr, i32], returns: i32 },
+  send: { args: [i32, ptr, i64_fast, i32], returns: i64_fast },
   recvmsg: { args: [i32, ptr, i32], returns: i32 },
   epoll_create1: { args: [i32], returns: i32 },
   epoll_ctl: { args: [i32, i32, i32, ptr], returns: i32 },
@@ -43,6 +44,7 @@ const library = dlopen("libc.so.6", {
   setgroups: { args: [i64_fast, ptr], returns: i32 },
   setgid: { args: [u32], returns: i32 },
   setuid: { args: [u32], returns: i32 },
+  getxattr: { args: [ptr, ptr, ptr, i64_fast], returns: i64_fast },
   setsid: { args: [], returns: i32 },
   waitpid: { args: [i32, ptr, i32], returns: i32 },
   execve: { args: [ptr, ptr, ptr], returns: i32 },
@@ -69,6 +71,7 @@ export interface Libc {
   inet_pton(family: number, text: Memory, address: Memory): number;
   if_nametoindex(name: Memory): number;
   sendmsg(fd: number, message: Memory, flags: number): number;
+  send(fd: number, bytes: Memory, length: number, flags: number): number | bigint;
   recvmsg(fd: number, message: Memory, flags: number): number;
   epoll_create1(flags: number): number;
   epoll_ctl(epoll: number, operation: number, fd: number, event: Memory | null): number;
@@ -91,6 +94,7 @@ export interface Libc {
   setgroups(count: number, groups: Memory): number;
   setgid(gid: number): number;
   setuid(uid: number): number;
+  getxattr(path: Memory, name: Memory, value: Memory | null, length: number): number | bigint;
   setsid(): number;
   waitpid(pid: number, status: Memory, options: number): number;
   execve(path: Memory, argv: Memory, environment: Memory): number;

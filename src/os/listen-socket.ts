@@ -3,10 +3,12 @@
  *
  * Every error is one line that names the address and, where there is one, the way out.
  */
-import { chmodSync, lstatSync, type Stats, unlinkSync } from "node:fs";
+import { fchmodSync, lstatSync, type Stats, unlinkSync } from "node:fs";
 import { closeFd } from "./fd.ts";
 import { errno, libc } from "./libc.ts";
-import { errnoName, errorText } from "./os-error.ts";
+import { errnoName, errorText, reasonOf } from "./os-error.ts";
+import { type FileIdentity, removeFile } from "./safe-file.ts";
+import { findPlace, type Place } from "./safe-path.ts";
 import {
   AF_INET6,
   AF_UNIX,
@@ -38,13 +40,8 @@ export interface UnixListener {
   readonly file: SocketFile;
 }
 
-/** Which file a unix socket made, as plain data: a path alone may name another one by now. */
-export interface SocketFile {
-  readonly path: string;
-  readonly dev: number;
-  readonly ino: number;
-  readonly birthtimeMs: number;
-}
+/** Which file a unix socket made. */
+export type SocketFile = FileIdentity;
 
 /** Cannot listen; the message is one line that names the address. `code` is an errno name. */
 export class ListenError extends Error {
@@ -113,24 +110,70 @@ export function listenUnix(options: UnixListenOptions): UnixListener {
       "ENAMETOOLONG",
     );
   }
-  removeStale(path, address);
-  const fd = openSocket(address, path);
+  const place = openFolder(path);
+  let fd = -1;
+  try {
+    removeStale(path, address);
+    fd = openSocket(address, path);
+    bindWithMode(fd, address, options);
+    const file = identify(place, path);
+    if (file === null) {
+      throw new ListenError(
+        `unix socket ${path}: the file was replaced while it was made`,
+        "EPERM",
+      );
+    }
+    try {
+      listenOrThrow(fd, options.backlog, path);
+    } catch (error) {
+      unlinkSync(place.at);
+      throw error;
+    }
+    return { fd, file };
+  } catch (error) {
+    if (fd >= 0) closeFd(fd);
+    throw error;
+  } finally {
+    place.close();
+  }
+}
+
+/** Open during all of it: another user may make a link of a folder on the way, which could lead to any other. */
+function openFolder(path: string): Place {
+  try {
+    return findPlace(path);
+  } catch (error) {
+    const { code = "EPERM" } = error as NodeJS.ErrnoException;
+    throw new ListenError(`unix socket ${path} cannot be listened on: ${reasonOf(error)}`, code);
+  }
+}
+
+/** The file is made with its mode: one that is changed by its path afterwards may be another file by then. */
+function bindWithMode(fd: number, address: SocketAddress, options: UnixListenOptions): void {
+  const { path, mode } = options;
+  if (mode === null) {
+    bindOrThrow(fd, address, path);
+    return;
+  }
+  fchmodSync(fd, mode);
+  const umask = process.umask(0);
   try {
     bindOrThrow(fd, address, path);
-    // Before listen(2): until then a connection is refused, so nobody slips in with the umask's mode.
-    if (options.mode !== null) chmodSync(path, options.mode);
-    listenOrThrow(fd, options.backlog, path);
-  } catch (error) {
-    closeFd(fd);
-    throw error;
+  } finally {
+    process.umask(umask);
   }
-  const { dev, ino, birthtimeMs } = lstatSync(path);
-  return { fd, file: { path, dev, ino, birthtimeMs } };
+}
+
+/** The socket that was just made; null: something else is there. */
+function identify(place: Place, path: string): SocketFile | null {
+  const status = lstatSync(place.at, { throwIfNoEntry: false });
+  if (status === undefined || !status.isSocket() || status.uid !== process.geteuid?.()) return null;
+  return { path, ...identityOf(status) };
 }
 
 /** Removes the socket file, if it is still the same. Never throws. */
 export function unlinkSocket(file: SocketFile): void {
-  unlinkSame(file.path, file);
+  removeFile(file);
 }
 
 /** Changes the backlog of a socket that listens already. */
@@ -194,21 +237,13 @@ function removeStale(path: string, address: SocketAddress): void {
   const code = connected ? "" : errnoName(errno());
   closeFd(probe);
   // EAGAIN is a full accept queue: somebody lives there. Only a refusal proves that nobody does.
-  if (code === "ECONNREFUSED") unlinkSame(path, found);
+  if (code === "ECONNREFUSED") removeFile({ path, ...identityOf(found) });
   else if (connected || code === "EAGAIN") throw failure(path, AF_UNIX, "EADDRINUSE");
   else if (code !== "ENOENT") throw failure(path, AF_UNIX, code);
 }
 
-function unlinkSame(path: string, made: Omit<SocketFile, "path">): void {
-  const found = statOrNull(path);
-  if (found === null || found.ino !== made.ino || found.dev !== made.dev) return;
-  // File systems give the number of a removed file to the next one.
-  if (found.birthtimeMs !== made.birthtimeMs) return;
-  try {
-    unlinkSync(path);
-  } catch {
-    // Gone already, or the folder is no longer writable: the next start finds a stale file and replaces it.
-  }
+function identityOf({ dev, ino, birthtimeMs }: Stats): Omit<SocketFile, "path"> {
+  return { dev, ino, birthtimeMs };
 }
 
 function statOrNull(path: string): Stats | null {

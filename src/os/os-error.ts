@@ -23,6 +23,8 @@ const TEXTS: Readonly<Record<string, string>> = {
   ENAMETOOLONG: "name too long",
   ENOMEM: "out of memory",
   EROFS: "read-only file system",
+  ELOOP: "it is a symbolic link",
+  ENXIO: "it is a socket, or nothing is at its other end",
 };
 
 /** A system call that failed. `code` is the error's name, such as "EADDRINUSE". */
@@ -45,6 +47,12 @@ export function errnoName(number: number): string {
 export function errorText(code: string): string {
   const text = TEXTS[code];
   return text === undefined ? code : `${text} (${code})`;
+}
+
+/** Why a call on a file failed, for a message that names the file itself: Bun's texts name the path that was used. */
+export function reasonOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return typeof code === "string" && !(error instanceof OsError) ? errorText(code) : message;
 }
 
 /** Passes a result of libc on. @throws OsError when it is negative. */

@@ -1,6 +1,7 @@
 /** What a process can do to itself and to its children beyond what Bun offers. */
 
 import { ptr } from "bun:ffi";
+import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { cString, errno, libc } from "./libc.ts";
 import { check, errnoName, OsError } from "./os-error.ts";
@@ -38,6 +39,29 @@ export function processExists(pid: number): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EPERM";
   }
+}
+
+/** A process, and not another one that gets its number later. */
+export interface ProcessMark {
+  readonly pid: number;
+  /** In ticks since the machine was started. */
+  readonly startedAt: string;
+}
+
+/** Null: there is no such process, or it has ended and only waits to be reaped. */
+export function markProcess(pid: number): ProcessMark | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    // pid (name) state ppid …, where the name may hold blanks and parentheses.
+    const fields = stat.substring(stat.lastIndexOf(")") + 2).split(" ");
+    return fields[0] === "Z" || fields[0] === "X" ? null : { pid, startedAt: fields[19] ?? "" };
+  } catch {
+    return null;
+  }
+}
+
+export function isRunning({ pid, startedAt }: ProcessMark): boolean {
+  return markProcess(pid)?.startedAt === startedAt;
 }
 
 /**

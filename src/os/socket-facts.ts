@@ -4,6 +4,7 @@ import { addressText } from "./socket-address.ts";
 
 const SOL_SOCKET = 1;
 const SO_TYPE = 3;
+const SO_PEERCRED = 17;
 const SO_ACCEPTCONN = 30;
 const SOCK_STREAM = 1;
 const ADDRESS_BYTES = 128;
@@ -22,6 +23,15 @@ export function localAddress(fd: number): string | null {
     family: bytes.readUInt16LE(0),
     bytes: bytes.subarray(0, Math.min(length[0] ?? 0, ADDRESS_BYTES)),
   });
+}
+
+/** The process at the other end of a unix socket: the one that listens. Null: it is not to be seen from here. */
+export function peerProcess(fd: number): number | null {
+  const credentials = new Int32Array(new ArrayBuffer(12));
+  const length = Uint32Array.from([12]);
+  if (libc.getsockopt(fd, SOL_SOCKET, SO_PEERCRED, credentials, length) < 0) return null;
+  const [pid = 0] = credentials;
+  return pid > 0 ? pid : null;
 }
 
 function socketOption(fd: number, option: number): number {

@@ -23,9 +23,8 @@ export class AcceptorPlace {
         title: "proxy: acceptor",
         isSilent: crew.isSilent,
         answers: true,
-        version: program.about.version,
         crew: crew.number,
-        command: program.command,
+        program,
         fds: () => [memory.fd, ...intake().fds],
         startMessage: (): ToAcceptor => ({
           type: "start",

@@ -79,9 +79,8 @@ export class AdminPlace {
         title: "proxy: admin",
         isSilent,
         answers: false,
-        version,
         crew,
-        command: program.command,
+        program,
         fds: () => [memory.fd, listenFd],
         startMessage: (): ToAdmin => ({
           type: "start",

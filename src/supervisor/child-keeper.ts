@@ -11,6 +11,7 @@ import type { Death, ProcessStatus } from "../api/control-socket.ts";
 import type { Logger } from "../base/log.ts";
 import type { ChildExit } from "../os/process.ts";
 import { adoptChild, type ChildProcess, type ChildSnapshot, spawnChild } from "./child-process.ts";
+import type { Program } from "./program.ts";
 import { EARLY_DEATH_MS, respawnDelayMs } from "./respawn-delay.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -36,11 +37,8 @@ export interface ChildPlan<Out> {
   readonly isSilent: boolean;
   /** It says `ready` and answers `ping`; one that does not is replaced. */
   readonly answers: boolean;
-  /** Of the program that it runs. */
-  readonly version: string;
   readonly crew: number;
-  /** Starts the program. */
-  readonly command: readonly string[];
+  readonly program: Program;
   /** Asked before every start: what becomes fd 4, 5, … */
   fds(): readonly number[];
   /** Asked before every start: the first message. */
@@ -97,7 +95,7 @@ export class ChildKeeper<In extends { readonly type: string }, Out> {
   constructor(plan: ChildPlan<Out>, events: KeeperEvents<In>, log: Logger) {
     this.#plan = plan;
     this.#events = events;
-    this.#version = plan.version;
+    this.#version = plan.program.about.version;
     this.#log = log.child({ child: plan.name });
     this.#watchdog = new Watchdog(this.#log, {
       ping: (id) => this.#child?.send({ type: "ping", id }),
@@ -127,10 +125,11 @@ export class ChildKeeper<In extends { readonly type: string }, Out> {
     this.#state = "starting";
     this.#bornAtMs = Date.now();
     this.#failure = null;
-    this.#version = plan.version;
+    this.#version = plan.program.about.version;
     try {
+      plan.program.verify();
       const child = spawnChild<In, Out | ToChild>({
-        command: plan.command,
+        command: plan.program.command,
         role: `__${plan.role}`,
         title: plan.title,
         isSilent: plan.isSilent,

@@ -3,7 +3,7 @@
  *
  * Whoever may open the socket file may command: it is mode 0600. Callers are bounded in number, time and size.
  */
-import { mkdirSync, statSync } from "node:fs";
+import { lstatSync, mkdirSync } from "node:fs";
 import type { Config } from "../api/config.ts";
 import {
   type ControlReply,
@@ -20,6 +20,7 @@ import {
   type ControlListener,
 } from "../io/control-channel.ts";
 import { listenUnix, type SocketFile, unlinkSocket } from "../os/listen-socket.ts";
+import { readRequest } from "./control-request.ts";
 
 /** Who asked, and hears how it goes. */
 export interface Caller {
@@ -65,8 +66,10 @@ export function openControlSocket(config: Config): ControlSocket | null {
 /** In a folder for everybody's files, somebody else may have made ours before. */
 function makePrivate(folder: string): void {
   mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
-  const { uid, mode } = statSync(folder);
-  if (uid !== process.getuid?.() || (mode & 0o077) !== 0) {
+  // A link would lead to a folder of this user's that is meant for something else.
+  const status = lstatSync(folder);
+  const { uid, mode } = status;
+  if (!status.isDirectory() || uid !== process.getuid?.() || (mode & 0o077) !== 0) {
     throw new Error(`${folder} is not this user's alone; name another place with --control`);
   }
 }
@@ -84,7 +87,7 @@ export class ControlServer {
   constructor(socket: ControlSocket, handle: (request: ControlRequest, caller: Caller) => void) {
     this.socket = socket;
     this.#handle = handle;
-    this.#listener = acceptControlChannels<ControlRequest, ControlReply>(
+    this.#listener = acceptControlChannels<unknown, ControlReply>(
       socket.fd,
       REQUEST_BYTES_MAX,
       (channel) => this.#onCaller(channel),
@@ -103,7 +106,7 @@ export class ControlServer {
     for (const channel of [...this.#channels]) channel.close();
   }
 
-  #onCaller(channel: ControlChannel<ControlReply>): ControlEvents<ControlRequest> {
+  #onCaller(channel: ControlChannel<ControlReply>): ControlEvents<unknown> {
     let hasAsked = false;
     const timer = setTimeout(() => channel.close(), CALLER_TIMEOUT_MS);
     this.#channels.add(channel);
@@ -112,12 +115,15 @@ export class ControlServer {
       queueMicrotask(() => channel.close());
     }
     return {
-      onMessage: (request: ControlRequest) => {
+      onMessage: (message: unknown) => {
         // One request on each connection: what follows is not read.
         if (hasAsked) return;
         hasAsked = true;
         clearTimeout(timer);
-        this.#handle(request, callerOn(channel));
+        const caller = callerOn(channel);
+        const request = readRequest(message);
+        if (request === null) caller.result({ ok: false, problems: ["that is no request"] });
+        else this.#handle(request, caller);
       },
       onClose: () => {
         clearTimeout(timer);

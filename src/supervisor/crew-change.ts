@@ -58,7 +58,7 @@ export async function startCrew(
       listeners.widen(plan, size);
       await crew.assemble(size);
     }
-    giveSocketFiles(config.pools, crew.plan.runAs);
+    giveSocketFiles(listeners.files(plan), crew.plan.runAs);
     await crew.open();
     return crew;
   } catch (error) {

@@ -1,7 +1,7 @@
 /** What a pool wants of its listening sockets beyond the address. */
-import { chownSync } from "node:fs";
 import type { PoolConfig } from "../api/config.ts";
 import type { RunAs } from "../api/control.ts";
+import { changeFile, type FileIdentity } from "../os/safe-file.ts";
 import { setDeferAccept } from "../os/tcp-options.ts";
 
 export type ListenerTuning = Pick<PoolConfig, "tcpDeferAcceptMs">;
@@ -21,19 +21,12 @@ function deferSeconds({ tcpDeferAcceptMs }: ListenerTuning): number {
   return Math.ceil((tcpDeferAcceptMs ?? 0) / 1000);
 }
 
-/** Unix sockets belong to whom the workers run as, so that a mode such as 0660 means that user and group. */
-export function giveSocketFiles(pools: readonly PoolConfig[], runAs: RunAs | null): void {
+/**
+ * Unix sockets belong to whom the workers run as, so that a mode such as 0660 means that user and group. A file that was
+ * removed or replaced is left alone: the socket itself serves on.
+ */
+export function giveSocketFiles(files: readonly FileIdentity[], runAs: RunAs | null): void {
   if (runAs === null) return;
-  for (const { listen } of pools) {
-    if (listen.kind === "unix") give(listen.path, runAs);
-  }
-}
-
-function give(path: string, { uid, gid }: RunAs): void {
-  try {
-    chownSync(path, uid, gid);
-  } catch (error) {
-    // Somebody removed the file: the socket itself serves on.
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-  }
+  const owner = { uid: runAs.uid, gid: runAs.gid };
+  for (const file of files) changeFile(file, { owner });
 }

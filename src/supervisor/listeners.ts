@@ -12,10 +12,10 @@
  */
 
 import { lookup } from "node:dns/promises";
-import { chmodSync } from "node:fs";
 import { isIP } from "node:net";
 import type { Address, Config, PoolConfig } from "../api/config.ts";
 import { LISTEN_FD_FIRST, type ListenerGrant } from "../api/control.ts";
+import { within } from "../base/within.ts";
 import { closeFd } from "../os/fd.ts";
 import {
   allowReusePort,
@@ -26,6 +26,7 @@ import {
   setBacklog,
   unlinkSocket,
 } from "../os/listen-socket.ts";
+import { changeFile } from "../os/safe-file.ts";
 import { ActivatedSockets } from "./activation.ts";
 import { type ListenerTuning, retuneListeners, tuneListeners } from "./listener-options.ts";
 import { StartError } from "./start-error.ts";
@@ -65,6 +66,8 @@ export interface WorkerListeners {
   readonly grants: readonly ListenerGrant[];
 }
 
+/** A resolver that answers nothing may take minutes to say so. */
+const RESOLVE_TIMEOUT_MS = 10_000;
 /** The statistics port's sockets are apart from the pools': other processes serve them. */
 const STATS_PREFIX = "stats ";
 
@@ -171,6 +174,12 @@ export class Listeners {
     return { fds, grants };
   }
 
+  /** The socket files that we made for the pools of the plan. */
+  files(plan: ListenerPlan): SocketFile[] {
+    const files = plan.pools.map(({ address }) => this.#get(address).file);
+    return files.filter((file) => file !== null);
+  }
+
   statsFd(plan: ListenerPlan): number | null {
     return plan.stats === null ? null : this.#get(plan.stats).fds[0]!;
   }
@@ -190,7 +199,8 @@ export class Listeners {
       const tune = isGiven ? tuneListeners : retuneListeners;
       tune({ tcpDeferAcceptMs }, fds);
       if (!isGiven) for (const fd of fds) setBacklog(fd, backlog);
-      if (file !== null && mode !== null) changeMode(file.path, mode);
+      // A file that was removed or replaced is left alone: the socket itself serves on.
+      if (file !== null && mode !== null) changeFile(file, { mode });
     }
   }
 
@@ -231,8 +241,9 @@ export class Listeners {
   #close(key: string): void {
     const open = this.#get(key);
     this.#open.delete(key);
-    if (open.file !== null) unlinkSocket(open.file);
+    // In this order: where descriptors have run out, there are some to remove the file with.
     for (const fd of open.fds) closeFd(fd);
+    if (open.file !== null) unlinkSocket(open.file);
   }
 }
 
@@ -293,17 +304,9 @@ function openAddress(located: Located, options: OpenOptions): OpenAddress {
 async function resolveHost(host: string): Promise<string> {
   if (isIP(host) !== 0) return host;
   try {
-    return (await lookup(host)).address;
+    return (await within(lookup(host), RESOLVE_TIMEOUT_MS)).address;
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? "failed";
+    const code = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
     throw new Error(`cannot find the address of "${host}" (${code})`);
-  }
-}
-
-function changeMode(path: string, mode: number): void {
-  try {
-    chmodSync(path, mode);
-  } catch {
-    // Somebody removed the file: the socket itself serves on.
   }
 }

@@ -5,7 +5,6 @@
  * configuration. It is opened once, and everything is started from that open file: a file that is replaced meanwhile does not
  * lead to a crew of two versions.
  */
-import { closeSync, openSync } from "node:fs";
 import {
   ABOUT_ROLE,
   type About,
@@ -17,9 +16,10 @@ import {
   STATE_FORMATS,
 } from "../api/control.ts";
 import { COMMIT, VERSION } from "../base/version.ts";
-import { inspectExecutable } from "../os/executable-file.ts";
+import { type Executable, openExecutable } from "../os/executable-file.ts";
 import { closeFd, duplicateAbove } from "../os/fd.ts";
 import { selfCommand, selfPath, selfScript } from "../os/self-command.ts";
+import { runTrial, type TrialAnswer, TrialError } from "./trial-run.ts";
 
 export interface Program {
   /** Where it was found: what it is called, and where the next version of it is expected. */
@@ -29,6 +29,8 @@ export interface Program {
   readonly about: About;
   /** Held open for `command`; null: there is nothing to close. */
   readonly fd: number | null;
+  /** To be called before each use of `command`. @throws ProgramError: other users may change by now what it starts */
+  verify(): void;
 }
 
 /** Why a program cannot be used: one line each. */
@@ -46,7 +48,10 @@ export class ProgramError extends Error {
 const PROGRAM_FD_MIN = 768;
 /** An executable of 100 MB may have to be read from a slow disk first. */
 const ANSWER_TIMEOUT_MS = 10_000;
-const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
+/** What it says of itself, and of what went wrong. */
+const SHORT_BYTES_MAX = 64 * 1024;
+/** A resolved configuration: several times as long as a file of CONFIG_FILE_BYTES_MAX. */
+const CONFIG_ANSWER_BYTES_MAX = 32 * 1024 * 1024;
 
 export function aboutSelf(): About {
   return {
@@ -61,7 +66,7 @@ export function aboutSelf(): About {
 
 /** The program that runs. */
 export function runningProgram(path: string = selfPath()): Program {
-  return { path, command: selfCommand(), about: aboutSelf(), fd: null };
+  return { path, command: selfCommand(), about: aboutSelf(), fd: null, verify() {} };
 }
 
 /** "0.2.0 (commit 1a2b3c4)" */
@@ -69,23 +74,44 @@ export function versionOf({ version, commit }: About): string {
   return `${version} (commit ${commit})`;
 }
 
-/** Opens the program at `path` and lets it say what it is. The caller closes it. @throws ProgramError */
-export async function openProgram(path: string): Promise<Program> {
-  const found = inspectExecutable(path);
+/**
+ * Opens the program at `path` and lets it say what it is. The caller closes it.
+ * @param isTrusted the operator vouches for a file that other users may change. @throws ProgramError
+ */
+export async function openProgram(path: string, isTrusted: boolean): Promise<Program> {
+  const found = openExecutable(path, { isTrusted });
   if ("problem" in found) throw new ProgramError([`${path} ${found.problem}`]);
-  // A script is read by its interpreter, which is given the path.
-  const isElf = found.kind === "elf";
-  const fd = isElf ? openAbove(path) : null;
-  const program = fd === null ? path : `/proc/self/fd/${fd}`;
-  const script = isSameKind(path) ? selfScript() : [];
-  const command = [program, ...script];
+  const program = describeProgram(path, found, isTrusted);
   try {
-    const about = readAbout(path, await run(path, [...command, ABOUT_ROLE]));
-    return { path, command, about, fd };
+    const about = readAbout(
+      path,
+      await run(path, [...program.command, ABOUT_ROLE], SHORT_BYTES_MAX),
+    );
+    return { ...program, about };
   } catch (error) {
-    if (fd !== null) closeFd(fd);
+    if (program.fd !== null) closeFd(program.fd);
     throw error;
   }
+}
+
+function describeProgram(
+  path: string,
+  { kind, fd: found }: Executable,
+  isTrusted: boolean,
+): Omit<Program, "about"> {
+  const script = isSameKind(path) ? selfScript() : [];
+  if (kind === "elf") {
+    const fd = moveAbove(found, path);
+    return { path, command: [`/proc/self/fd/${fd}`, ...script], fd, verify() {} };
+  }
+  closeFd(found);
+  // A script is read by its interpreter, which is given the path.
+  const verify = (): void => {
+    const again = openExecutable(path, { isTrusted });
+    if ("problem" in again) throw new ProgramError([`${path} ${again.problem}`]);
+    closeFd(again.fd);
+  };
+  return { path, command: [path, ...script], fd: null, verify };
 }
 
 export function closeProgram(program: Program): void {
@@ -98,7 +124,9 @@ export async function askConfig(
   file: string,
   runArguments: readonly string[],
 ): Promise<ConfigAnswer> {
-  const answer = await run(program.path, [...program.command, CONFIG_ROLE, file, ...runArguments]);
+  program.verify();
+  const command = [...program.command, CONFIG_ROLE, file, ...runArguments];
+  const answer = await run(program.path, command, CONFIG_ANSWER_BYTES_MAX);
   const parsed = parseJson(answer.output);
   if (isConfigAnswer(parsed)) return parsed;
   throw new ProgramError([
@@ -109,11 +137,9 @@ export async function askConfig(
 /** Whether `program` could go on with the state behind `stateFd`; null: yes, otherwise why not. */
 export async function rehearse(program: Program, stateFd: number): Promise<string | null> {
   try {
-    const { output, errors } = await run(
-      program.path,
-      [...program.command, REHEARSE_ROLE],
-      stateFd,
-    );
+    program.verify();
+    const command = [...program.command, REHEARSE_ROLE];
+    const { output, errors } = await run(program.path, command, SHORT_BYTES_MAX, stateFd);
     return output === "ok\n" ? null : errors || "it cannot read what it would have to go on with";
   } catch (error) {
     return (error as Error).message;
@@ -125,53 +151,38 @@ function isSameKind(path: string): boolean {
   return selfScript().length > 0 && path === selfPath();
 }
 
-function openAbove(path: string): number {
-  const fd = openSync(path, "r");
+/** @returns another descriptor of the file; the one given is closed */
+function moveAbove(fd: number, path: string): number {
   try {
     return duplicateAbove(fd, PROGRAM_FD_MIN);
   } catch (error) {
     throw new ProgramError([`${path} cannot be opened: ${(error as Error).message}`]);
   } finally {
-    closeSync(fd);
+    closeFd(fd);
   }
-}
-
-interface Answer {
-  readonly output: string;
-  /** The last lines of stderr. */
-  readonly errors: string;
-  readonly code: number | null;
 }
 
 async function run(
   path: string,
-  command: string[],
+  command: readonly string[],
+  outputBytesMax: number,
   extraFd: number | null = null,
-): Promise<Answer> {
-  let child: Bun.Subprocess<"ignore", "pipe", "pipe">;
+): Promise<TrialAnswer> {
+  let answer: TrialAnswer;
   try {
-    const stdio = ["ignore", "pipe", "pipe", ...(extraFd === null ? [] : [extraFd])];
-    child = Bun.spawn(command, {
-      argv0: "proxy",
-      stdio: stdio as ["ignore", "pipe", "pipe"],
-      maxBuffer: OUTPUT_BYTES_MAX,
+    answer = await runTrial(command, extraFd, {
+      timeoutMs: ANSWER_TIMEOUT_MS,
+      outputBytesMax,
+      errorBytesMax: SHORT_BYTES_MAX,
     });
   } catch (error) {
+    if (error instanceof TrialError) throw new ProgramError([`${path} ${error.message}`]);
     throw new ProgramError([`${path} cannot be started: ${startProblem(error)}`]);
   }
-  let isLate = false;
-  const timer = setTimeout(() => {
-    isLate = true;
-    child.kill("SIGKILL");
-  }, ANSWER_TIMEOUT_MS);
-  const [output, errors] = await Promise.all([child.stdout.text(), child.stderr.text()]);
-  await child.exited;
-  clearTimeout(timer);
-  if (isLate) throw new ProgramError([`${path} did not answer within ${ANSWER_TIMEOUT_MS} ms`]);
-  if (child.signalCode !== null) {
-    throw new ProgramError([`${path} was ended by ${child.signalCode} when it was started`]);
+  if (answer.signal !== null) {
+    throw new ProgramError([`${path} was ended by ${answer.signal} when it was started`]);
   }
-  return { output, errors: errors.trim(), code: child.exitCode };
+  return { ...answer, errors: answer.errors.trim() };
 }
 
 function startProblem(error: unknown): string {
@@ -182,7 +193,7 @@ function startProblem(error: unknown): string {
   return message;
 }
 
-function readAbout(path: string, answer: Answer): About {
+function readAbout(path: string, answer: TrialAnswer): About {
   const about = parseJson(answer.output) as About | null;
   if (about === null || about.name !== "proxy" || !Array.isArray(about.stateFormats)) {
     const said = answer.errors === "" ? "" : `: ${answer.errors.split("\n").at(-1)}`;

@@ -6,6 +6,7 @@ import type { Progress } from "./crew-change.ts";
 import { describeChanges, ringChanges } from "./describe-changes.ts";
 import { raiseLimit } from "./open-file-limit.ts";
 import { claimPidFile, type PidFile } from "./pid-file.ts";
+import { askConfig } from "./program.ts";
 import { StartError } from "./start-error.ts";
 import type { ChangeTarget } from "./supervisor-options.ts";
 
@@ -17,7 +18,10 @@ export async function reload(
 ): Promise<ControlResult> {
   const { source } = supervisor.options;
   if (source === null) throw new StartError(["this proxy has no configuration file to read again"]);
-  const answer = await source.read();
+  const { file } = supervisor.config;
+  if (file === null) throw new StartError(["this proxy has no configuration file to read again"]);
+  // In a process of its own: the file may be long, or on a disk that does not answer.
+  const answer = await askConfig(supervisor.program, file, source.runArguments);
   if ("problems" in answer) throw new StartError(answer.problems);
   const { config, warnings } = answer;
   const lines = describeChanges(supervisor.config, config);

@@ -26,6 +26,7 @@ export function replaceProgram(
   state: SupervisorState,
   runArguments: readonly string[],
 ): never {
+  program.verify();
   const stateFd = writeState(state);
   const fds = [...descriptorsOf(state), stateFd];
   const [path = program.path, ...script] = program.command;

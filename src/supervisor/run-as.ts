@@ -2,7 +2,6 @@
  * `user` and `group`: the supervisor stays what it is, as nginx's master does, because it has to open sockets and log files;
  * its children become somebody else as soon as they have what they need.
  */
-import { chownSync } from "node:fs";
 import type { Config } from "../api/config.ts";
 import type { RunAs } from "../api/control.ts";
 import { findGroup, findUser, groupsOf } from "../os/identity.ts";
@@ -30,17 +29,4 @@ export function resolveRunAs({ user, group }: Config): RunAs | null {
   throw new StartError([
     `cannot become ${who.flat().join(", ")}: only root can; start the proxy as root, or remove the option`,
   ]);
-}
-
-/**
- * Makes the log file theirs: after a rotation they open it again by themselves. To be called whenever the supervisor has
- * opened (and so perhaps created) the file.
- */
-export function giveLogFile(file: string | null, runAs: RunAs | null): void {
-  if (file === null || runAs === null) return;
-  try {
-    chownSync(file, runAs.uid, runAs.gid);
-  } catch {
-    // No file of ours, such as /dev/stdout; whoever cannot open it again says so in the log.
-  }
 }

@@ -2,8 +2,9 @@
 import type { Config } from "../api/config.ts";
 import type { ControlReply } from "../api/control-socket.ts";
 import { exitOnFault } from "../base/fatal.ts";
-import { createLogger, type Logger } from "../base/log.ts";
+import type { Logger, ProcessLogger } from "../base/log.ts";
 import { resumeControlChannel } from "../io/control-channel.ts";
+import { openProcessLog } from "../os/log-output.ts";
 import { OsError } from "../os/os-error.ts";
 import { setProcessName } from "../os/process.ts";
 import { takeActivatedSockets } from "./activation.ts";
@@ -11,13 +12,14 @@ import { callerOn } from "./control-server.ts";
 import { Listeners } from "./listeners.ts";
 import { raiseLimit } from "./open-file-limit.ts";
 import { adoptPidFile, claimPidFile } from "./pid-file.ts";
-import { giveLogFile, resolveRunAs } from "./run-as.ts";
+import { resolveRunAs } from "./run-as.ts";
 import { createServiceManager } from "./service-manager.ts";
 import { StartError } from "./start-error.ts";
 import { StatsStore } from "./stats-store.ts";
 import { Supervisor } from "./supervisor.ts";
 import type { Belongings, SupervisorOptions } from "./supervisor-options.ts";
 import type { SupervisorState } from "./supervisor-state.ts";
+import { endTrials } from "./trial-run.ts";
 
 /**
  * Runs the proxy until a signal or a command ends it.
@@ -29,7 +31,7 @@ export async function runSupervisor(config: Config, options: SupervisorOptions):
   setProcessName("proxy");
   raiseLimit(config, log);
   const runAs = resolveRunAs(config);
-  giveLogFile(config.log.file, runAs);
+  log.giveTo(runAs);
   const pidFile = config.pidFile === null ? null : claimPidFile(config.pidFile);
   const belongings: Belongings = {
     listeners: new Listeners([], takeActivatedSockets(process.env)),
@@ -47,7 +49,8 @@ export async function runSupervisor(config: Config, options: SupervisorOptions):
     return await supervisor.run();
   } catch (error) {
     // A limit of the system, met before anything ran.
-    throw error instanceof OsError ? new StartError([error.message]) : error;
+    const isSystems = error instanceof OsError || (error instanceof Error && "syscall" in error);
+    throw isSystems ? new StartError([error.message]) : error;
   } finally {
     letGo(belongings);
   }
@@ -102,15 +105,16 @@ function openControl(supervisor: Supervisor, config: Config, log: Logger): Belon
 }
 
 function letGo(belongings: Belongings): void {
+  endTrials();
   belongings.manager.close();
   belongings.listeners.close();
   belongings.control?.shutDown();
   belongings.pidFile?.remove();
 }
 
-function openLog(config: Config): Logger {
+function openLog(config: Config): ProcessLogger {
   try {
-    return createLogger({ ...config.log, process: "supervisor" });
+    return openProcessLog({ ...config.log, process: "supervisor" });
   } catch (error) {
     throw new StartError([(error as Error).message]);
   }

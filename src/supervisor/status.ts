@@ -1,7 +1,17 @@
 /** What `proxy status` shows. */
-import type { Status } from "../api/control-socket.ts";
+import type { ProcessStatus, Status } from "../api/control-socket.ts";
 import { COMMIT, VERSION } from "../base/version.ts";
 import type { ChangeTarget } from "./supervisor-options.ts";
+
+/** "worker/0 (pid 12, 5 clients), admin (pid 14)", for whoever waits for their end. */
+export function waitedFor(processes: readonly ProcessStatus[]): string {
+  return processes
+    .map(({ name, pid, clients }) => {
+      const count = clients === 0 ? "" : `, ${clients} ${clients === 1 ? "client" : "clients"}`;
+      return `${name} (pid ${pid ?? "none yet"}${count})`;
+    })
+    .join(", ");
+}
 
 export function createStatus(supervisor: ChangeTarget, phase: string): Status {
   const { admin, belongings, changes, config, crews, startedAtMs } = supervisor;

@@ -1,6 +1,5 @@
 /** What a supervisor is told by whoever starts it, and what parts of it a reload or an upgrade works on. */
 import type { Config } from "../api/config.ts";
-import type { ConfigAnswer } from "../api/control.ts";
 import type { Logger } from "../base/log.ts";
 import type { AdminPlace } from "./admin-place.ts";
 import type { ChangeName, ChangeTurn } from "./change-turn.ts";
@@ -15,9 +14,7 @@ import type { StatsStore } from "./stats-store.ts";
 
 /** Where the configuration comes from, to read it again. */
 export interface ConfigSource {
-  /** The file as it is now, with the command line's flags over it. */
-  read(): Promise<ConfigAnswer>;
-  /** The command line without the program: the program that replaces this one is given it again. */
+  /** The command line without the program: its flags lie over the file, also for the program that replaces this one. */
   readonly runArguments: readonly string[];
 }
 

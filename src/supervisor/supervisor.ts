@@ -9,7 +9,7 @@
 import type { Config } from "../api/config.ts";
 import type { RunAs } from "../api/control.ts";
 import type { ControlRequest, ControlResult } from "../api/control-socket.ts";
-import { LOG_LEVELS, type Logger } from "../base/log.ts";
+import { LOG_LEVELS, type ProcessLogger } from "../base/log.ts";
 import { VERSION } from "../base/version.ts";
 import { usableCores } from "../os/usable-cores.ts";
 import { AdminPlace, type AdminPlan } from "./admin-place.ts";
@@ -24,19 +24,18 @@ import type { Progress } from "./crew-change.ts";
 import { Crews } from "./crews.ts";
 import { type Program, runningProgram } from "./program.ts";
 import { reload } from "./reload.ts";
-import { giveLogFile } from "./run-as.ts";
 import type { Intent } from "./signals.ts";
 import { StartError } from "./start-error.ts";
-import { createStatus } from "./status.ts";
+import { createStatus, waitedFor } from "./status.ts";
 import type { Belongings, ChangeTarget, SupervisorOptions } from "./supervisor-options.ts";
 import type { SupervisorState } from "./supervisor-state.ts";
-import { type UpgradeOutcome, upgrade } from "./upgrade.ts";
+import { type UpgradeOrder, type UpgradeOutcome, upgrade } from "./upgrade.ts";
 import { TICK_MS } from "./watchdog.ts";
 
 export interface SupervisorParts {
   readonly config: Config;
   readonly options: SupervisorOptions;
-  readonly log: Logger;
+  readonly log: ProcessLogger;
   readonly belongings: Belongings;
   /** Whom the first crew's processes become; null: nobody else, or there is a crew already. */
   readonly runAs: RunAs | null;
@@ -49,7 +48,7 @@ type Phase = "starting" | "serving" | "paused" | "draining" | "stopping";
 export class Supervisor implements ChangeTarget {
   config: Config;
   program: Program;
-  readonly log: Logger;
+  readonly log: ProcessLogger;
   readonly options: SupervisorOptions;
   readonly belongings: Belongings;
   readonly crews: Crews;
@@ -94,7 +93,7 @@ export class Supervisor implements ChangeTarget {
 
   /** @returns the exit code. @throws StartError when it cannot start; nothing is left running then */
   async run(): Promise<number> {
-    const ticker = setInterval(() => this.crews.tick(), TICK_MS);
+    const ticker = setInterval(() => this.#tick(), TICK_MS);
     if (this.#phase === "starting") void this.#start();
     else this.#runPostponed();
     try {
@@ -104,6 +103,13 @@ export class Supervisor implements ChangeTarget {
       this.log.info("stopped");
       for (const caller of this.#stopCallers) caller.result({ ok: true, verb: "stop" });
     }
+  }
+
+  #tick(): void {
+    this.crews.tick();
+    const processes = [...this.crews.statuses, ...this.admin.statuses];
+    if (processes.length === 0) return;
+    for (const caller of this.#stopCallers) caller.progress(`waiting for ${waitedFor(processes)}`);
   }
 
   openControl(config: Config): ControlServer | null {
@@ -120,7 +126,7 @@ export class Supervisor implements ChangeTarget {
     this.log.setLevel(config.log.level);
     try {
       this.log.redirect(config.log.file);
-      giveLogFile(config.log.file, this.#runAs);
+      this.log.giveTo(this.#runAs);
     } catch (error) {
       this.log.error((error as Error).message);
     }
@@ -185,6 +191,7 @@ export class Supervisor implements ChangeTarget {
   #resume(state: SupervisorState): void {
     this.#phase = "serving";
     this.crews.resume(state.crews, state.config, this.program);
+    this.log.giveTo(this.#runAs);
     const crew = this.crews.serving;
     const listenFd = crew === null ? null : this.belongings.listeners.statsFd(crew.listenerPlan);
     if (state.admin !== null && listenFd !== null) {
@@ -226,7 +233,11 @@ export class Supervisor implements ChangeTarget {
         void this.#reload(request.isDryRun, progress).then((result) => caller.result(result));
         break;
       case "upgrade":
-        void this.#upgrade(request.path, progress, caller);
+        void this.#upgrade(
+          { path: request.path, isTrusted: request.isTrusted === true },
+          progress,
+          caller,
+        );
         break;
       case "stop":
         this.#stopCallers.push(caller);
@@ -277,7 +288,7 @@ export class Supervisor implements ChangeTarget {
     }
     const progress: Progress = (text) => this.log.info(`${intent}: ${text}`);
     if (intent === "upgrade") {
-      void this.#upgrade(null, progress, null);
+      void this.#upgrade({ path: null, isTrusted: false }, progress, null);
       return;
     }
     this.#reopenLogs("SIGHUP");
@@ -303,12 +314,12 @@ export class Supervisor implements ChangeTarget {
     if (intent !== null) this.#changeBySignal(intent);
   }
 
-  async #upgrade(path: string | null, progress: Progress, caller: Caller | null): Promise<void> {
+  async #upgrade(order: UpgradeOrder, progress: Progress, caller: Caller | null): Promise<void> {
     const done: { outcome: UpgradeOutcome | null } = { outcome: null };
     const result = await this.#change(
       "upgrade",
       async () => {
-        done.outcome = await upgrade(this, path, progress);
+        done.outcome = await upgrade(this, order, progress);
         return done.outcome.result;
       },
       async (outcome) => (await done.outcome?.finish(caller)) ?? outcome,
@@ -371,7 +382,6 @@ export class Supervisor implements ChangeTarget {
 
   #reopenLogs(signal: string): void {
     this.log.reopen();
-    giveLogFile(this.config.log.file, this.#runAs);
     this.crews.send({ type: "reopen_log" });
     this.admin.send({ type: "reopen_log" });
     this.log.info("log files were opened again", { signal });

@@ -23,6 +23,13 @@ export interface UpgradeOutcome {
   finish(caller: Caller | null): Promise<ControlResult>;
 }
 
+export interface UpgradeOrder {
+  /** Null: the path that the proxy was started from, or last upgraded to. */
+  readonly path: string | null;
+  /** The operator vouches for the file. */
+  readonly isTrusted: boolean;
+}
+
 /** All must be quiet for the last step: nobody just dying, no client on its way. */
 const QUIET_TIMEOUT_MS = 10_000;
 const QUIET_STEP_MS = 10;
@@ -30,7 +37,7 @@ const QUIET_STEP_MS = 10;
 /** @throws StartError or ProgramError with every reason: then nothing has changed */
 export async function upgrade(
   supervisor: ChangeTarget,
-  path: string | null,
+  { path, isTrusted }: UpgradeOrder,
   progress: Progress,
 ): Promise<UpgradeOutcome> {
   const { source } = supervisor.options;
@@ -38,7 +45,8 @@ export async function upgrade(
   if (source === null || file === null) {
     throw new StartError(["this proxy was not started from a configuration file"]);
   }
-  const program = await openProgram(path === null ? supervisor.program.path : resolve(path));
+  const target = path === null ? supervisor.program.path : resolve(path);
+  const program = await openProgram(target, isTrusted);
   let crew: CrewResult;
   try {
     progress(`${program.path} is ${versionOf(program.about)}`);

@@ -16,13 +16,14 @@ import {
 } from "../api/control.ts";
 import type { StatsLayout } from "../api/stats.ts";
 import { exitOnFault } from "../base/fatal.ts";
-import { createLogger, type Logger } from "../base/log.ts";
+import type { Logger } from "../base/log.ts";
 import { SUPERVISOR_SIGNALS } from "../base/supervisor-signals.ts";
 import { VERSION } from "../base/version.ts";
 import { type ControlChannel, openControlChannel } from "../io/control-channel.ts";
 import { resetGauges, slotRegion } from "../metrics/layout.ts";
 import { mapStatsMemory } from "../metrics/stats-memory.ts";
 import { assumeIdentity } from "../os/identity.ts";
+import { openProcessLog } from "../os/log-output.ts";
 import { setProcessName } from "../os/process.ts";
 import { ClientIds } from "./client-ids.ts";
 import { WorkerColleagues } from "./colleagues.ts";
@@ -158,7 +159,11 @@ class Worker {
 
   async #start(start: Start): Promise<void> {
     setProcessName(`proxy worker ${start.slot}`);
-    const log = createLogger({ ...start.config.log, process: `worker/${start.slot}` });
+    const log = openProcessLog({
+      ...start.config.log,
+      process: `worker/${start.slot}`,
+      owner: start.runAs ?? null,
+    });
     exitOnFault(log);
     this.#log = log;
     this.#drainTimeoutMs = start.config.drainTimeoutMs;

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { closeSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createLogger, formatFields } from "../../../src/base/log.ts";
+import { formatFields } from "../../../src/base/log.ts";
+import { openProcessLog } from "../../../src/os/log-output.ts";
 
 let folder = "";
 let file = "";
@@ -19,7 +20,7 @@ function lines(): string[] {
 }
 
 test("a line has time, level, process, message and pairs", () => {
-  const log = createLogger({ level: "info", file, process: "worker/2" });
+  const log = openProcessLog({ level: "info", file, process: "worker/2" });
   log.info("listening", { address: "127.0.0.1:1", note: "two words", count: 3, none: null });
   expect(lines()[0]).toMatch(
     /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z info worker\/2 listening address=127.0.0.1:1 note="two words" count=3 none=null$/,
@@ -27,7 +28,7 @@ test("a line has time, level, process, message and pairs", () => {
 });
 
 test("lines below the level are left out, and a child shares the level", () => {
-  const log = createLogger({ level: "warn", file, process: "p" });
+  const log = openProcessLog({ level: "warn", file, process: "p" });
   const child = log.child({ pool: "a" });
   child.info("hidden");
   child.warn("first");
@@ -40,7 +41,7 @@ test("lines below the level are left out, and a child shares the level", () => {
 });
 
 test("a message cannot forge a line", () => {
-  createLogger({ level: "info", file, process: "p" }).info("evil\n2026 error p\x1b[2J");
+  openProcessLog({ level: "info", file, process: "p" }).info("evil\n2026 error p\x1b[2J");
   expect(lines()).toHaveLength(1);
   expect(lines()[0]).toContain("evil\\n2026 error p\\x1b[2J");
 });
@@ -52,7 +53,7 @@ test("values with blanks, quotes and controls are quoted", () => {
 });
 
 test("reopen follows a rotated file", () => {
-  const log = createLogger({ level: "info", file, process: "p" });
+  const log = openProcessLog({ level: "info", file, process: "p" });
   log.info("old");
   renameSync(file, `${file}.1`);
   log.info("still old");
@@ -63,7 +64,7 @@ test("reopen follows a rotated file", () => {
 });
 
 test("reopen that fails keeps the old file and says so", () => {
-  const log = createLogger({ level: "info", file, process: "p" });
+  const log = openProcessLog({ level: "info", file, process: "p" });
   const moved = `${folder}-moved`;
   renameSync(folder, moved);
   log.reopen();
@@ -74,13 +75,13 @@ test("reopen that fails keeps the old file and says so", () => {
 
 test("an unusable file is an error that names it", () => {
   const bad = join(folder, "missing", "x.log");
-  expect(() => createLogger({ level: "info", file: bad, process: "p" })).toThrow(bad);
+  expect(() => openProcessLog({ level: "info", file: bad, process: "p" })).toThrow(bad);
 });
 
 test("writing does not throw when the reader is gone", async () => {
   const script = `
-    import { createLogger } from ${JSON.stringify(join(import.meta.dir, "../../../src/base/log.ts"))};
-    const log = createLogger({ level: "info", file: null, process: "p" });
+    import { openProcessLog } from ${JSON.stringify(join(import.meta.dir, "../../../src/os/log-output.ts"))};
+    const log = openProcessLog({ level: "info", file: null, process: "p" });
     for (let i = 0; i < 1000; i++) log.info("x".repeat(1000));
     process.exit(7);`;
   const child = Bun.spawn([process.execPath, "-e", script], { stderr: "pipe", stdout: "ignore" });
@@ -90,13 +91,13 @@ test("writing does not throw when the reader is gone", async () => {
 
 test("under systemd a line has a priority and no time", async () => {
   const script = `
-    import { createLogger } from ${JSON.stringify(join(import.meta.dir, "../../../src/base/log.ts"))};
+    import { openProcessLog } from ${JSON.stringify(join(import.meta.dir, "../../../src/os/log-output.ts"))};
     import { fstatSync } from "node:fs";
     const s = fstatSync(2);
     process.env.JOURNAL_STREAM = s.dev + ":" + s.ino;
-    createLogger({ level: "info", file: null, process: "p" }).error("bad", { a: 1 });
+    openProcessLog({ level: "info", file: null, process: "p" }).error("bad", { a: 1 });
     process.env.JOURNAL_STREAM = "1:1";
-    createLogger({ level: "info", file: null, process: "p" }).error("bad");`;
+    openProcessLog({ level: "info", file: null, process: "p" }).error("bad");`;
   const fd = openSync(file, "w");
   await Bun.spawn([process.execPath, "-e", script], { stderr: fd }).exited;
   closeSync(fd);

@@ -1,12 +1,12 @@
 import { afterEach, expect, test } from "bun:test";
 import { closeSync, openSync, readdirSync } from "node:fs";
-import { createLogger } from "../../../src/base/log.ts";
 import { closeFd } from "../../../src/os/fd.ts";
 import { createParcelPair, receiveParcel, sendParcel } from "../../../src/os/fd-passing.ts";
+import { openProcessLog } from "../../../src/os/log-output.ts";
 import { ParcelRouter, type ParcelWorker } from "../../../src/supervisor/parcel-router.ts";
 
 const buffer = Buffer.alloc(70_000);
-const log = createLogger({ level: "error", file: null, process: "test" });
+const log = openProcessLog({ level: "error", file: null, process: "test" });
 
 /** A worker whose end of the hand-over socket is in the test's hands. */
 class FakeWorker implements ParcelWorker {

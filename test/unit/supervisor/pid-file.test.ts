@@ -45,3 +45,11 @@ test("a file that was replaced by somebody else's is not removed", () => {
   expect(existsSync(path)).toBe(true);
   second.remove();
 });
+
+test("a file that is no pid file is left alone", () => {
+  for (const content of ["root:x:0:0\n", "1".repeat(100)]) {
+    writeFileSync(path, content);
+    expect(() => claimPidFile(path)).toThrow(`pid file ${path} is no pid file`);
+    expect(readFileSync(path, "utf8")).toBe(content);
+  }
+});
