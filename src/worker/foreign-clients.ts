@@ -5,7 +5,7 @@ import type { LogLimit } from "../base/log-limit.ts";
 import type { Foreign } from "../protocol/foreign.ts";
 
 export interface ForeignClients {
-  readonly pool: PoolConfig;
+  readonly pool: Pick<PoolConfig, "name">;
   /** Of the configuration file: advice is given in its words. */
   readonly form: Config["form"];
   readonly limit: LogLimit;

@@ -358,3 +358,10 @@ test("the source line has a caret under the column, and a password's line is not
   );
   expect(shown.join("\n")).not.toContain("geheim");
 });
+
+test("a password is not shown, wherever an alias has it from", () => {
+  const text =
+    'x-secret: &p "hush\\x01"\na: {redis_auth: *p, redis: true, listen: h:2, servers: [h:1:1]}\n';
+  const shown = loadConfig(text, "F").problems.map((problem) => formatProblem(problem, text));
+  expect(shown).toEqual(['F:1:14: pool "a": redis_auth: control characters are not allowed']);
+});
