@@ -133,7 +133,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
       !this.isFinishing &&
       !this.isWaiting &&
       this.onSettledForMove === null &&
-      this.ring.pending < this.window.size &&
+      this.window.allows(this.ring.pending) &&
       !this.ring.isFull &&
       this.out.held < SESSION_OUTPUT_HIGH_BYTES
     );
@@ -235,7 +235,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
       this.wakesWhenSettled = false;
       this.host.turn.wake(this);
     }
-    this.window.adapt(count, bytes);
+    this.window.adapt(count, bytes, this.ring.pending);
     if (this.unread.add()) this.host.turn.mark(this);
   }
 
@@ -309,6 +309,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     this.unread.wrote();
     // The close event follows or came; `isClosed` may have changed inside the call.
     if (result === GONE || this.isClosed) return;
+    if (this.out.held >= SESSION_OUTPUT_HIGH_BYTES) this.window.shrink();
     if (this.isFinishing) {
       this.finishIfDone();
       return;

@@ -17,6 +17,7 @@ test("the bounds relate as the code needs them to", () => {
   );
   expect(limits.UPSTREAM_QUEUE_LOW_BYTES).toBeLessThan(limits.UPSTREAM_QUEUE_HIGH_BYTES);
   expect(limits.PENDING_REPLIES_MAX).toBeLessThan(limits.UPSTREAM_PENDING_MAX);
+  expect(limits.REPLY_WINDOW_MAX).toBeLessThanOrEqual(limits.PENDING_REPLIES_MAX);
   expect(limits.BULK_BYTES_MAX).toBeLessThan(limits.REQUEST_BYTES_MAX);
   // Positions in a request are 32-bit integers.
   expect(limits.REQUEST_BYTES_MAX).toBeLessThan(2 ** 31);

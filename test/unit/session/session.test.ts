@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { POOL } from "../../../src/api/stats.ts";
 import {
-  PENDING_REPLIES_START,
+  REPLY_WINDOW_MAX,
+  REPLY_WINDOW_START,
   SESSION_OUTPUT_HIGH_BYTES,
   SESSION_OUTPUT_LOW_BYTES,
 } from "../../../src/base/limits.ts";
@@ -46,11 +47,46 @@ describe("Session", () => {
   test("owes so many replies at most, and stops reading meanwhile", async () => {
     const rig = createRig({ servers: 1 });
     rig.input(multibulk(["GET", "v0"]).repeat(200));
-    expect(rig.connections[0]!.waiting.length).toBe(PENDING_REPLIES_START);
+    expect(rig.connections[0]!.waiting.length).toBe(REPLY_WINDOW_START);
     expect(rig.stream.isPaused).toBe(true);
     await rig.settle();
     expect(rig.connections[0]!.requests.length).toBe(200);
     expect(rig.stream.isPaused).toBe(false);
+  });
+
+  test("owes more to a client that uses it and reads, and little again to one that does not", async () => {
+    const rig = createRig({
+      servers: 1,
+      answerOf: ([, key]) => `+${"v".repeat(key === "large0" ? 20_000 : 3)}\r\n`,
+    });
+    const { waiting } = rig.connections[0]!;
+    rig.input(multibulk(["GET", "v0"]).repeat(4000));
+    await rig.settle();
+    rig.stream.room = 0;
+    rig.input(multibulk(["GET", "large0"]).repeat(1000));
+    expect(waiting.length).toBe(REPLY_WINDOW_MAX);
+    rig.connections[0]!.answer();
+    await rig.turn();
+    // Some has room, the most is unread.
+    rig.stream.room = rig.session.out.size - 1000;
+    rig.session.onDrain();
+    await rig.turn();
+    expect(waiting.length).toBe(REPLY_WINDOW_START);
+    rig.stream.room = Number.POSITIVE_INFINITY;
+    rig.session.onDrain();
+    await rig.settle();
+    expect(rig.connections[0]!.requests.length).toBe(5000);
+  });
+
+  test("a client that never has many requests on their way does not get a wider window by and by", async () => {
+    const rig = createRig({ servers: 1 });
+    for (let i = 0; i < 500; i++) {
+      rig.ask("GET", "v0");
+      await rig.settle();
+    }
+    rig.input(multibulk(["GET", "v0"]).repeat(100));
+    expect(rig.connections[0]!.waiting.length).toBe(REPLY_WINDOW_START);
+    await rig.settle();
   });
 
   test("takes no requests from a client that does not read, until it does", async () => {
@@ -80,9 +116,9 @@ describe("Session", () => {
     const rig = createRig({ servers: 1 });
     rig.stream.keepsOutput = false;
     rig.stream.room = 0;
-    rig.input(multibulk(["GET", "v0"]).repeat(PENDING_REPLIES_START));
+    rig.input(multibulk(["GET", "v0"]).repeat(REPLY_WINDOW_START));
     // The same bytes again and again: they are queued by reference.
-    const bytes = Buffer.alloc(64 * 1024 * 1024);
+    const bytes = Buffer.alloc(200 * 1024 * 1024);
     const { waiting } = rig.connections[0]!;
     let given = 0;
     while (!rig.closed()) {
@@ -91,7 +127,7 @@ describe("Session", () => {
       given++;
     }
     // 512 MB are allowed, and one reply on top.
-    expect(given).toBe(10);
+    expect(given).toBe(4);
     expect(rig.counters[POOL.client_output_cut]).toBe(1);
     for (const { sink, token } of waiting) sink.onReplies(token, 1, bytes, 0, bytes.length);
     await rig.turn();
