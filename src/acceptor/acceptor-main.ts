@@ -26,6 +26,8 @@ import { Readiness } from "../os/readiness.ts";
 import { Acceptor } from "./acceptor.ts";
 
 const CHUNK_BYTES = 64 * 1024;
+/** A worker that could not be woken is tried again after this. */
+const RING_AGAIN_MS = 5;
 
 /** Runs until the supervisor says `stop` or is gone; then ends the process. It may be killed at any time: it holds no state. */
 export function runAcceptor(): void {
@@ -35,8 +37,9 @@ export function runAcceptor(): void {
   const decoder = new JsonLineDecoder();
   const chunk = Buffer.alloc(CHUNK_BYTES);
   const place = new Place(readiness);
+  let areAllWoken = true;
   for (;;) {
-    for (const fd of readiness.wait(-1)) {
+    for (const fd of readiness.wait(areAllWoken ? -1 : RING_AGAIN_MS)) {
       if (fd >= ACCEPTOR_FD_FIRST) place.acceptor?.accept(fd);
       if (fd !== CONTROL_FD) continue;
       const length = readSync(CONTROL_FD, chunk);
@@ -44,7 +47,7 @@ export function runAcceptor(): void {
       const bytes = Buffer.from(chunk.subarray(0, length));
       for (const message of decoder.push(bytes)) place.handle(message as ToAcceptor);
     }
-    place.acceptor?.ring();
+    areAllWoken = place.acceptor?.ring() ?? true;
   }
 }
 

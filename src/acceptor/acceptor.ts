@@ -74,10 +74,13 @@ export class Acceptor {
     }
   }
 
-  /** Wakes the workers that were sent something: once each, however much it was. */
-  ring(): void {
-    for (const { bell } of this.#sent) sendByte(bell);
-    this.#sent.clear();
+  /**
+   * Wakes the workers that were sent something: once each, however much it was.
+   * @returns false: not all could be woken, for want of memory; to be called again soon
+   */
+  ring(): boolean {
+    for (const worker of this.#sent) if (sendByte(worker.bell)) this.#sent.delete(worker);
+    return this.#sent.size === 0;
   }
 
   /** The end: gives away what is kept, if that is possible within a moment. */
@@ -123,8 +126,8 @@ export class Acceptor {
       return sendParcel(worker.connections, packet, [fd]);
     } catch (error) {
       // Too many descriptors underway (ETOOMANYREFS) passes like a full socket does.
-      if (!(error instanceof OsError)) throw error;
-      return false;
+      if (error instanceof OsError && error.isPassing) return false;
+      throw error;
     }
   }
 }

@@ -150,3 +150,22 @@ export const LOG_REPEAT_MS: number = 60_000;
 export const CONFIG_FILE_BYTES_MAX: number = 4 * MIB;
 /** A configuration that comes through a pipe must have come by then. */
 export const CONFIG_READ_MS: number = 5_000;
+
+/** Work for many clients at once (a hand-over, a drain) gives the event loop back after this, to go on in its next turn. */
+export const SLICE_MS = 4;
+/** Client connections that a worker holds back at once because they are about to leave for another worker. */
+export const LEAVING_CLIENTS_MAX = 16;
+/** Clients that were asked to leave, and have replies to wait for: while there are so many new ones, no more are asked. */
+export const SETTLING_CLIENTS_MAX = 256;
+/** Parcels on their way from one worker to the supervisor, or from there to another worker, that were not taken yet. */
+export const PARCELS_UNDERWAY_MAX = 16;
+/** Of a process's open files: so many may be parcels on their way from all workers, and again so many to all workers. */
+export const PARCELS_UNDERWAY_SHARE: number = 1 / 8;
+/** Parcels in the supervisor's hands. */
+export const PARCELS_HELD_MAX = 64;
+/** Descriptors of one parcel: a client, two servers that it has for itself, a memory file. */
+export const PARCEL_DESCRIPTORS_MAX = 4;
+/** Beyond those of a parcel, so many must be free when one is taken: for connections to servers. */
+export const PARCEL_DESCRIPTORS_SPARE = 4;
+/** For so long a worker waits for a free descriptor or memory when it has a client to adopt. */
+export const ADOPT_WAIT_MS_MAX = 10_000;

@@ -65,8 +65,8 @@ export class BunStream implements Stream {
     const { fd } = this;
     this.socket = null;
     this.events = null;
-    detachConnection(fd);
-    socket.terminate();
+    // Undetached, it must not be closed by Bun, which would shut it down for its new owner, too: it ends with this process.
+    if (detachConnection(fd)) socket.terminate();
   }
 
   /** SO_KEEPALIVE, with the first probe after `idleMs`. */

@@ -2,27 +2,44 @@
 import { readdirSync, readlinkSync } from "node:fs";
 import { closeFd, redirectFd } from "./fd.ts";
 import { libc } from "./libc.ts";
+import { OsError } from "./os-error.ts";
 import { createSocketPair } from "./socket-pair.ts";
 
 const EPOLL_CTL_DEL = 2;
 
 let epollFds: readonly number[] | null = null;
+/** One end of a pair whose other end is closed. */
+let deadSocket = -1;
 
 /**
  * Takes the connection away from descriptor `fd` without closing or shutting it down, for a connection that another
- * process holds now. `fd` is then a socket whose other end is closed, and Bun may close it like any.
+ * process holds now. `fd` is then a socket whose other end is closed, and Bun may close it like any. This takes no descriptor, so
+ * it works also in a process that has no free one, after `prepareToDetach`.
  *
  * Without the first step the event loop would go on reporting the connection: epoll watches the open socket, not the
  * number, and that stays open elsewhere.
+ * @returns false: the system refused, and `fd` is still the connection, though the event loop reports it no more
  */
-export function detachConnection(fd: number): void {
-  epollFds ??= findEpollFds();
+export function detachConnection(fd: number): boolean {
+  prepareToDetach();
   // Fails on those that do not watch it, which is fine.
-  for (const epoll of epollFds) libc.epoll_ctl(epoll, EPOLL_CTL_DEL, fd, null);
+  for (const epoll of epollFds ?? []) libc.epoll_ctl(epoll, EPOLL_CTL_DEL, fd, null);
+  try {
+    redirectFd(deadSocket, fd);
+    return true;
+  } catch (error) {
+    if (!(error instanceof OsError)) throw error;
+    return false;
+  }
+}
+
+/** Takes the descriptors that `detachConnection` needs, once for all connections. @throws OsError */
+export function prepareToDetach(): void {
+  epollFds ??= findEpollFds();
+  if (deadSocket >= 0) return;
   const { ours, theirs } = createSocketPair();
-  redirectFd(ours, fd);
-  closeFd(ours);
   closeFd(theirs);
+  deadSocket = ours;
 }
 
 function findEpollFds(): number[] {

@@ -16,6 +16,8 @@ const SOCK_NONBLOCK = 0x800;
 const SOL_SOCKET = 1;
 const SO_SNDBUF = 7;
 const SCM_RIGHTS = 1;
+const SIOCOUTQ = 0x5411;
+const MSG_CTRUNC = 8;
 const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x40000000;
 const MESSAGE_HEADER_BYTES = 56;
@@ -44,20 +46,40 @@ let pinned: Buffer | null = null;
 
 /**
  * Sends `bytes` as one packet together with descriptors, which stay the caller's.
- * @returns false when the socket is full. @throws OsError when the other end is gone.
+ * @returns false when the socket is full. @throws OsError: when it is passing, nothing is wrong with socket and packet; when
+ * `isSocketLost`, nothing can be sent any more; else it concerns this packet
  */
 export function sendParcel(socket: number, bytes: Buffer, fds: readonly number[]): boolean {
   control.setBigUint64(0, BigInt(CONTROL_HEADER_BYTES + 4 * fds.length), true);
   control.setInt32(8, SOL_SOCKET, true);
   control.setInt32(12, SCM_RIGHTS, true);
   for (const [i, fd] of fds.entries()) control.setInt32(CONTROL_HEADER_BYTES + 4 * i, fd, true);
-  fillHeader(bytes, fds.length === 0 ? 0 : controlSpace(fds.length));
-  const sent = libc.sendmsg(socket, headerBytes, MSG_NOSIGNAL);
-  const code = sent < 0 ? errnoName(errno()) : "";
-  pinned = null;
-  if (sent >= 0) return true;
-  if (code === "EAGAIN") return false;
-  throw new OsError("sendmsg", code);
+  const controlLength = fds.length === 0 ? 0 : controlSpace(fds.length);
+  for (;;) {
+    fillHeader(bytes, controlLength);
+    const sent = libc.sendmsg(socket, headerBytes, MSG_NOSIGNAL);
+    const code = sent < 0 ? errnoName(errno()) : "";
+    pinned = null;
+    if (sent >= 0) return true;
+    if (code === "EAGAIN") return false;
+    if (code !== "EINTR") throw new OsError("sendmsg", code);
+  }
+}
+
+const LOST: ReadonlySet<string> = new Set([
+  ...["EPIPE", "ECONNRESET", "ENOTCONN", "ECONNREFUSED", "ENOTSOCK"],
+]);
+
+/** The other end is gone, or the descriptor is no such socket: what `sendParcel` or `receiveParcel` threw concerns all packets. */
+export function isSocketLost(error: OsError): boolean {
+  return LOST.has(error.code);
+}
+
+const unread: Int32Array = new Int32Array(new ArrayBuffer(4));
+
+/** Whether the other end has taken every packet that was sent over `socket`. Where the kernel does not say, it has. */
+export function isAllTaken(socket: number): boolean {
+  return libc.ioctl(socket, SIOCOUTQ, unread) < 0 || unread[0] === 0;
 }
 
 export interface ReceivedParcel {
@@ -65,20 +87,29 @@ export interface ReceivedParcel {
   readonly length: number;
   /** Close-on-exec; the caller owns them. */
   readonly fds: readonly number[];
+  /** Descriptors of the packet are lost: this process could not have so many. */
+  readonly isCut: boolean;
 }
 
 /**
- * Takes one packet into `buffer`, which must hold any packet.
+ * Takes one packet into `buffer`, which must hold any packet. Descriptors for which this process has no room are lost: see
+ * `canOpen`.
  * @returns null when there is none now. @throws OsError, also when the other end is gone (ECONNRESET).
  */
 export function receiveParcel(socket: number, buffer: Buffer): ReceivedParcel | null {
-  fillHeader(buffer, controlSpace(FDS_MAX));
-  const length = libc.recvmsg(socket, headerBytes, MSG_CMSG_CLOEXEC);
-  const code = length < 0 ? errnoName(errno()) : "";
-  pinned = null;
-  if (code === "EAGAIN") return null;
-  if (length <= 0) throw new OsError("recvmsg", code === "" ? "ECONNRESET" : code);
-  return { length, fds: receivedFds() };
+  for (;;) {
+    fillHeader(buffer, controlSpace(FDS_MAX));
+    const length = libc.recvmsg(socket, headerBytes, MSG_CMSG_CLOEXEC);
+    const code = length < 0 ? errnoName(errno()) : "";
+    pinned = null;
+    if (length > 0) return { length, fds: receivedFds(), isCut: isCut() };
+    if (code === "EAGAIN") return null;
+    if (code !== "EINTR") throw new OsError("recvmsg", code === "" ? "ECONNRESET" : code);
+  }
+}
+
+function isCut(): boolean {
+  return (header.getInt32(48, true) & MSG_CTRUNC) !== 0;
 }
 
 function receivedFds(): number[] {

@@ -1,6 +1,6 @@
 /** File descriptors: what can be done to any of them. All functions throw OsError on failure. */
-import { libc } from "./libc.ts";
-import { check } from "./os-error.ts";
+import { errno, libc } from "./libc.ts";
+import { check, errnoName, OsError } from "./os-error.ts";
 
 const F_SETFD = 2;
 const F_GETFL = 3;
@@ -24,12 +24,35 @@ export function setInheritable(fd: number, isInheritable: boolean): void {
 
 /** Makes `target` another name of the file that `fd` is open on; what `target` was before is closed. */
 export function redirectFd(fd: number, target: number): void {
-  check(libc.dup2(fd, target), "dup2");
+  // Both say that the number is being opened or the call was interrupted, and neither lasts.
+  while (libc.dup2(fd, target) < 0) {
+    const code = errnoName(errno());
+    if (code !== "EINTR" && code !== "EBUSY") throw new OsError("dup2", code);
+  }
 }
 
 /** Another descriptor of the same open file, close-on-exec. The caller owns it. */
 export function duplicateFd(fd: number): number {
   return check(libc.fcntl(fd, F_DUPFD_CLOEXEC, 0), "fcntl");
+}
+
+/**
+ * Whether this process can have `count` more descriptors now; that is found out by taking them for a moment.
+ * @param fd any that is open. @throws OsError when it is not
+ */
+export function canOpen(count: number, fd: number): boolean {
+  const taken: number[] = [];
+  let code = "";
+  while (code === "" && taken.length < count) {
+    const copy = libc.fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (copy >= 0) taken.push(copy);
+    else code = errnoName(errno());
+  }
+  for (const copy of taken) libc.close(copy);
+  if (code === "") return true;
+  const error = new OsError("fcntl", code);
+  if (error.isPassing) return false;
+  throw error;
 }
 
 /** Calls on this open file return at once instead of waiting; holds for everybody who has it. */

@@ -29,6 +29,9 @@ const library = dlopen("libc.so.6", {
   close: { args: [i32], returns: i32 },
   dup2: { args: [i32, i32], returns: i32 },
   fcntl: { args: [i32, i32, i64_fast], returns: i32 },
+  ioctl: { args: [i32, i64_fast, ptr], returns: i32 },
+  pread: { args: [i32, ptr, i64_fast, i64_fast], returns: i64_fast },
+  pwrite: { args: [i32, ptr, i64_fast, i64_fast], returns: i64_fast },
   flock: { args: [i32, i32], returns: i32 },
   ftruncate: { args: [i32, i64_fast], returns: i32 },
   memfd_create: { args: [ptr, u32], returns: i32 },
@@ -79,6 +82,10 @@ export interface Libc {
   close(fd: number): number;
   dup2(fd: number, target: number): number;
   fcntl(fd: number, command: number, argument: number): number;
+  ioctl(fd: number, request: number, argument: Memory): number;
+  /** The count is a 64-bit number: that of any buffer fits into a JavaScript number. */
+  pread(fd: number, bytes: Memory, length: number, position: number): number | bigint;
+  pwrite(fd: number, bytes: Memory, length: number, position: number): number | bigint;
   flock(fd: number, operation: number): number;
   ftruncate(fd: number, length: number): number;
   memfd_create(name: Memory, flags: number): number;

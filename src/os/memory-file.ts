@@ -1,13 +1,18 @@
 /** A text in memory that has a descriptor: how a process leaves a note to the program that replaces it. */
-import { fstatSync, readlinkSync, readSync, writeSync } from "node:fs";
-import { createSharedMemory } from "./shared-memory.ts";
+import { fstatSync, readlinkSync } from "node:fs";
+import { closeFd } from "./fd.ts";
+import { createSharedMemory, readSharedMemory, writeSharedMemory } from "./shared-memory.ts";
 
 /** @returns the descriptor; the caller owns it. @throws OsError */
 export function createMemoryFile(name: string, text: string): number {
   const bytes = Buffer.from(text);
   const fd = createSharedMemory(name, bytes.length);
-  let done = 0;
-  while (done < bytes.length) done += writeSync(fd, bytes, done, bytes.length - done, done);
+  try {
+    writeSharedMemory(fd, bytes, 0);
+  } catch (error) {
+    closeFd(fd);
+    throw error;
+  }
   return fd;
 }
 
@@ -16,12 +21,7 @@ export function readMemoryFile(name: string, fd: number): string | null {
   try {
     if (readlinkSync(`/proc/self/fd/${fd}`) !== `/memfd:${name} (deleted)`) return null;
     const bytes = Buffer.alloc(fstatSync(fd).size);
-    let done = 0;
-    while (done < bytes.length) {
-      const count = readSync(fd, bytes, done, bytes.length - done, done);
-      if (count === 0) return null;
-      done += count;
-    }
+    readSharedMemory(fd, bytes, 0);
     return bytes.toString();
   } catch {
     return null;

@@ -2,8 +2,15 @@
 import { constants } from "node:os";
 import { errno } from "./libc.ts";
 
+/** The numbers of all errors by name, on Linux. */
+export const ERRNO: Readonly<Record<string, number>> = {
+  ...constants.errno,
+  // Node's list lacks it.
+  ETOOMANYREFS: 109,
+};
+
 const NAMES: ReadonlyMap<number, string> = new Map(
-  Object.entries(constants.errno)
+  Object.entries(ERRNO)
     // Two names of one number: the manual's other one is kept.
     .filter(([name]) => name !== "EWOULDBLOCK" && name !== "EOPNOTSUPP")
     .map(([name, number]) => [number, name]),
@@ -21,20 +28,37 @@ const TEXTS: Readonly<Record<string, string>> = {
   ENOENT: "no such file or directory",
   ENOTDIR: "not a directory",
   ENAMETOOLONG: "name too long",
+  ENOBUFS: "out of socket buffers",
   ENOMEM: "out of memory",
   EROFS: "read-only file system",
   ELOOP: "it is a symbolic link",
   ENXIO: "it is a socket, or nothing is at its other end",
+  ETOOMANYREFS: "too many descriptors of this user underway between processes",
 };
+
+/**
+ * The system is short of something that others give back: descriptors, memory, room in a queue. The same call may well succeed
+ * a moment later. ETOOMANYREFS: descriptors underway in unix sockets, counted over all processes of a user (unix(7)).
+ */
+const PASSING: ReadonlySet<string> = new Set([
+  ...["EAGAIN", "EINTR", "ENOBUFS", "ENOMEM", "EMFILE", "ENFILE", "ENOSPC", "ETOOMANYREFS"],
+]);
 
 /** A system call that failed. `code` is the error's name, such as "EADDRINUSE". */
 export class OsError extends Error {
+  readonly call: string;
   readonly code: string;
 
   constructor(call: string, code: string) {
     super(`${call}: ${errorText(code)}`);
     this.name = "OsError";
+    this.call = call;
     this.code = code;
+  }
+
+  /** Waiting helps. Whoever meets such an error keeps what it was about and tries again. */
+  get isPassing(): boolean {
+    return PASSING.has(this.code);
   }
 }
 

@@ -14,6 +14,11 @@ export function isListening(fd: number): boolean {
   return socketOption(fd, SO_TYPE) === SOCK_STREAM && socketOption(fd, SO_ACCEPTCONN) === 1;
 }
 
+/** Whether it is a stream socket at all. */
+export function isStreamSocket(fd: number): boolean {
+  return socketOption(fd, SO_TYPE) === SOCK_STREAM;
+}
+
 /** See `addressText`. */
 export function localAddress(fd: number): string | null {
   const bytes = Buffer.from(new ArrayBuffer(ADDRESS_BYTES));

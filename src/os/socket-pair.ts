@@ -1,7 +1,7 @@
 /** Two connected unix sockets: a private line between this process and a child. */
 import { writeSync } from "node:fs";
 import { libc } from "./libc.ts";
-import { check } from "./os-error.ts";
+import { check, OsError } from "./os-error.ts";
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
@@ -20,11 +20,19 @@ export function createSocketPair(): SocketPair {
   return { ours: fds[0] ?? -1, theirs: fds[1] ?? -1 };
 }
 
-/** Writes one byte to a non-blocking socket. When it is full, the other end has bytes to read anyway. */
-export function sendByte(fd: number): void {
+/**
+ * Writes one byte to a non-blocking socket. When it is full, the other end has bytes to read anyway.
+ * @returns false: the system is short of memory, try again. @throws Error when there is no other end
+ */
+export function sendByte(fd: number): boolean {
   try {
     writeSync(fd, BYTE);
-  } catch {
-    // Full.
+    return true;
+  } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (code === "EAGAIN") return true;
+    const known = new OsError("write", code);
+    if (known.isPassing) return false;
+    throw known;
   }
 }

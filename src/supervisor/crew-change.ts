@@ -30,7 +30,7 @@ export interface ChangeHost {
   createCrew(config: Config, size: number, listenerPlan: ListenerPlan, saved?: CrewSnapshot): Crew;
 }
 
-/** For so long whoever asked is kept waiting for clients that are busy; they go on moving afterwards. */
+/** When no client has moved for so long, the asker is not kept waiting for those that are busy; they go on moving afterwards. */
 const SETTLE_MS = 5_000;
 
 /**
@@ -112,11 +112,16 @@ export class HandOver {
     if (this.#pending.delete(worker)) this.#checkSettled();
   }
 
-  /** Resolves when every client has moved that can, or after a moment; the rest goes on. */
+  /** Resolves when every client has moved that can, or none has for a moment; the rest goes on. */
   async settle(): Promise<CrewResult> {
-    const timer = setTimeout(() => this.#settled.resolve(), SETTLE_MS);
+    const { router } = this.#host;
+    let passed = router.passed;
+    const timer = setInterval(() => {
+      if (router.passed === passed) this.#settled.resolve();
+      passed = router.passed;
+    }, SETTLE_MS);
     await this.#settled.promise;
-    clearTimeout(timer);
+    clearInterval(timer);
     return {
       crew: this.#to.plan.number,
       workers: this.#to.workers.length,

@@ -13,7 +13,6 @@ import {
 } from "../api/control.ts";
 import type { ProcessStatus } from "../api/control-socket.ts";
 import type { Logger } from "../base/log.ts";
-import { closeFd } from "../os/fd.ts";
 import { createParcelPair } from "../os/fd-passing.ts";
 import type { SocketPair } from "../os/socket-pair.ts";
 import { ChildKeeper, type KeeperSnapshot } from "./child-keeper.ts";
@@ -51,7 +50,7 @@ export interface WorkerEvents {
   onReady(worker: CrewWorker): void;
   onMessage(worker: CrewWorker, message: FromWorker): void;
   onDeath(worker: CrewWorker, earlyDeaths: number, reason: string | null): void;
-  /** Its hand-over socket is about to be closed: what is on it must be taken off now. */
+  /** Its hand-over socket is not its any more, but the hearer's, who takes off what is on it and closes it. */
   onSocketEnd(worker: CrewWorker, socket: SocketPair): void;
   onGone(worker: CrewWorker): void;
 }
@@ -64,9 +63,6 @@ export interface WorkerSnapshot {
   readonly clients: number;
   readonly keeper: KeeperSnapshot;
 }
-
-/** No watchdog waits for the answer. */
-const NO_PING = 0;
 
 /** No ping of the watchdog's, which counts from 1. */
 const COUNT_PING = 0;
@@ -152,14 +148,12 @@ export class CrewWorker {
 
   /** Hands all its clients over and leaves. */
   handOver(pools: readonly string[], format: number | null, timeoutMs: number): void {
-    // What it said last is up to a second old, and some of them may stay.
-    this.send({ type: "ping", id: NO_PING });
+    // How many it has: what it said last is up to a second old. Asked before it moves any, which are counted when they come.
+    this.send({ type: "ping", id: COUNT_PING });
     this.#keeper.leave(
       { type: "hand_over", sessions: null, pools, format, timeoutMs },
       timeoutMs + this.plan.crew.config.drainTimeoutMs,
     );
-    // How many are left now: one that has just come is not in its last answer yet.
-    this.#keeper.send({ type: "ping", id: COUNT_PING });
   }
 
   drain(timeoutMs: number): void {
@@ -232,7 +226,5 @@ export class CrewWorker {
     if (socket === null) return;
     this.#handover = null;
     this.#events.onSocketEnd(this, socket);
-    closeFd(socket.ours);
-    closeFd(socket.theirs);
   }
 }

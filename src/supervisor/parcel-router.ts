@@ -7,9 +7,19 @@
  * what a worker had taken when it died.
  */
 import { type FromWorker, PARCEL_BYTES_MAX } from "../api/control.ts";
+import {
+  PARCEL_DESCRIPTORS_MAX,
+  PARCELS_HELD_MAX,
+  PARCELS_UNDERWAY_MAX,
+  PARCELS_UNDERWAY_SHARE,
+} from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
-import { closeFd } from "../os/fd.ts";
-import { receiveParcel, sendParcel } from "../os/fd-passing.ts";
+import { endOfSlice, isSliceOver } from "../base/slices.ts";
+import { canOpen, closeFd } from "../os/fd.ts";
+import { isSocketLost, type ReceivedParcel, receiveParcel, sendParcel } from "../os/fd-passing.ts";
+import { openFilesMax } from "../os/open-files.ts";
+import { OsError } from "../os/os-error.ts";
+import { ParcelGroups } from "./parcel-groups.ts";
 
 /** A worker, as far as parcels are concerned. */
 export interface ParcelWorker {
@@ -29,41 +39,63 @@ interface Parcel {
   readonly receivedAtMs: number;
 }
 
-/** Parcels in our hands at a time: each holds one or two descriptors. More stay on the senders' sockets. */
-const WAITING_MAX = 128;
-/** When all receivers are full, or none is there, try again after this. */
+/** When all receivers are full, or none is there, or the system is short of something, try again after this. */
 const RETRY_MS = 5;
-/** A parcel that nobody took for so long is given up. */
+/** A parcel that no worker took for so long is given up. */
 const WAIT_MS_MAX = 30_000;
 
 const GROUP_FIELD = '{"group":"';
+
+/** So many parcels may be underway to all workers from a process that may have `openFiles` files. */
+export function parcelsUnderwayToAll(openFiles: number): number {
+  return Math.max(1, Math.floor(openFiles * PARCELS_UNDERWAY_SHARE));
+}
+
+/** One end of the socket of a worker that is gone: parcels are on it that were not taken off. */
+interface LeftSocket {
+  readonly worker: ParcelWorker;
+  readonly fd: number;
+  /** The worker's own end: what is on it was underway to the worker. */
+  readonly isTheirs: boolean;
+  /** Parcels that the worker was given and has not answered for, less those that were taken back. */
+  owed: number;
+}
+
+type Receipt = "taken" | "empty" | "wait";
 
 export class ParcelRouter {
   readonly #log: Logger;
   /** Who may be given parcels, besides a `direct` one. */
   readonly #targets: () => readonly ParcelWorker[];
+  /** Parcels that may be underway to all workers. */
+  readonly #underwayMax: number;
   readonly #buffer: Buffer = Buffer.allocUnsafeSlow(PARCEL_BYTES_MAX + 4096);
   #waiting: Parcel[] = [];
   /** Sources with more on their sockets than was taken off. */
   readonly #sources = new Set<ParcelWorker>();
+  readonly #leftSockets = new Set<LeftSocket>();
   /** Rebalancing: what comes from here goes there. */
   readonly #direct = new Map<ParcelWorker, ParcelWorker>();
-  /** Where parcels of a group go, and where they come from. */
-  readonly #groups = new Map<
-    string,
-    { readonly target: ParcelWorker; readonly source: ParcelWorker }
-  >();
-  /** Groups of which nothing comes any more, though some of it may be in our hands. */
-  readonly #ending = new Set<string>();
+  readonly #groups = new ParcelGroups<ParcelWorker>();
   /** Parcels that a worker was given and has not answered for. */
   readonly #owed = new Map<ParcelWorker, number>();
+  #owedInAll = 0;
   #retry: Timer | undefined;
+  #isPumpDue = false;
   #idle: (() => void)[] = [];
   #lost = 0;
+  #passed = 0;
+  /** The last shortage that was told to the log. */
+  #shortage = "";
 
-  constructor(log: Logger, targets: () => readonly ParcelWorker[]) {
+  constructor(
+    log: Logger,
+    targets: () => readonly ParcelWorker[],
+    underwayMax: number = parcelsUnderwayToAll(openFilesMax()),
+  ) {
     this.#log = log;
     this.#targets = targets;
+    this.#underwayMax = underwayMax;
   }
 
   /** Client connections that were lost so far. */
@@ -71,9 +103,19 @@ export class ParcelRouter {
     return this.#lost;
   }
 
+  /** Parcels that were given to a worker so far. */
+  get passed(): number {
+    return this.#passed;
+  }
+
   /** Nothing is in our hands, and every parcel was answered for. */
   get isIdle(): boolean {
-    return this.#waiting.length === 0 && this.#sources.size === 0 && this.#owed.size === 0;
+    return (
+      this.#waiting.length === 0 &&
+      this.#sources.size === 0 &&
+      this.#leftSockets.size === 0 &&
+      this.#owed.size === 0
+    );
   }
 
   /** Resolves once `isIdle`. */
@@ -107,71 +149,124 @@ export class ParcelRouter {
     }
   }
 
-  /** The worker behind this socket is gone: what is on its way to it or from it is taken back. */
+  /**
+   * The worker behind this socket is gone: what is on its way to it or from it is taken back, and then both ends are closed. They
+   * are the router's from now on.
+   */
   onSocketEnd(worker: ParcelWorker, ours: number, theirs: number): void {
     this.#sources.delete(worker);
     this.#direct.delete(worker);
     for (const [source, target] of this.#direct) if (target === worker) this.#direct.delete(source);
-    while (this.#receive(worker, ours)) {}
-    for (const [group, { source }] of this.#groups) if (source === worker) this.#ending.add(group);
-    for (const { source, group } of this.#waiting) if (source === worker) this.#ending.add(group);
-    let untaken = 0;
-    while (this.#receive(worker, theirs)) untaken += 1;
-    const lost = (this.#owed.get(worker) ?? 0) - untaken;
-    this.#owed.delete(worker);
-    if (lost > 0) {
-      this.#lost += lost;
-      this.#log.warn("clients were lost with the worker that had just taken them", {
-        child: worker.name,
-        clients: lost,
-      });
-    }
+    const owed = this.#owed.get(worker) ?? 0;
+    this.#settle(worker, owed);
+    this.#leftSockets.add({ worker, fd: ours, isTheirs: false, owed: 0 });
+    this.#leftSockets.add({ worker, fd: theirs, isTheirs: true, owed });
     this.pump();
   }
 
-  /** Takes what is there and passes on what can be. */
+  /** Takes what is there and passes on what can be: a slice of it now, the rest in the next turns of the event loop. */
   pump(): void {
-    do {
-      this.#collect();
-    } while (this.#deliver() && this.#sources.size > 0);
-    this.#forgetGroups();
-    if (this.#waiting.length > 0) this.#retrySoon();
+    const endMs = endOfSlice();
+    let isMoving = true;
+    while (isMoving && !isSliceOver(endMs)) {
+      const isShort = this.#collect();
+      isMoving = this.#deliver() && !isShort && this.#sources.size + this.#leftSockets.size > 0;
+    }
+    this.#groups.forgetEnded();
+    if (isMoving) this.#pumpNextTurn();
+    else if (this.#waiting.length + this.#sources.size + this.#leftSockets.size > 0) {
+      this.#retrySoon();
+    }
     if (!this.isIdle) return;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
-  #forgetGroups(): void {
-    for (const group of this.#ending) {
-      if (this.#waiting.some((parcel) => parcel.group === group)) continue;
-      this.#groups.delete(group);
-      this.#ending.delete(group);
+  /** @returns whether the system is short of what taking more needs */
+  #collect(): boolean {
+    for (const left of this.#leftSockets) {
+      const receipt = this.#receiveAll(left.worker, left.fd, () => {
+        left.owed -= 1;
+      });
+      if (receipt === "wait") return true;
+      if (receipt === "empty") this.#forgetSocket(left);
     }
-  }
-
-  #collect(): void {
     for (const source of this.#sources) {
       const fd = source.handoverFd;
-      while (this.#waiting.length < WAITING_MAX) {
-        if (fd !== null && this.#receive(source, fd)) continue;
-        this.#sources.delete(source);
-        break;
-      }
+      const receipt = fd === null ? "empty" : this.#receiveAll(source, fd);
+      if (receipt === "wait") return true;
+      if (receipt === "empty") this.#sources.delete(source);
+    }
+    return false;
+  }
+
+  /** `taken`: there may be more, and our hands are full. */
+  #receiveAll(source: ParcelWorker, fd: number, onTaken: () => void = () => {}): Receipt {
+    while (this.#waiting.length < PARCELS_HELD_MAX) {
+      const receipt = this.#receive(source, fd);
+      if (receipt !== "taken") return receipt;
+      onTaken();
+    }
+    return "taken";
+  }
+
+  #receive(source: ParcelWorker, fd: number): Receipt {
+    try {
+      // The kernel drops descriptors for which this process has no room.
+      if (!canOpen(PARCEL_DESCRIPTORS_MAX, fd)) throw new OsError("fcntl", "EMFILE");
+      const parcel = receiveParcel(fd, this.#buffer);
+      this.#shortage = "";
+      if (parcel === null) return "empty";
+      this.#hold(source, Buffer.from(this.#buffer.subarray(0, parcel.length)), parcel);
+      return "taken";
+    } catch (error) {
+      return this.#onReceiveError(source, error);
     }
   }
 
-  /** False: nothing there, or the other end is gone. */
-  #receive(source: ParcelWorker, fd: number): boolean {
-    try {
-      const parcel = receiveParcel(fd, this.#buffer);
-      if (parcel === null) return false;
-      const bytes = Buffer.from(this.#buffer.subarray(0, parcel.length));
-      const group = groupOf(bytes);
-      const receivedAtMs = performance.now();
-      this.#waiting.push({ bytes, fds: parcel.fds, source, group, receivedAtMs });
-      return true;
-    } catch {
-      return false;
+  #onReceiveError(source: ParcelWorker, error: unknown): Receipt {
+    if (!(error instanceof OsError)) throw error;
+    if (error.isPassing) {
+      this.#tellShortage(error);
+      return "wait";
     }
+    // The other end is closed, with everything taken: a worker that has left.
+    if (!isSocketLost(error)) {
+      this.#log.error("clients cannot be taken from a worker", {
+        child: source.name,
+        reason: error.message,
+      });
+    }
+    return "empty";
+  }
+
+  #hold(source: ParcelWorker, bytes: Buffer, { fds, isCut }: ReceivedParcel): void {
+    const group = groupOf(bytes);
+    if (isCut) {
+      this.#lose({ source, fds }, "not all of its descriptors came");
+      return;
+    }
+    this.#groups.onHeld(group);
+    this.#waiting.push({ bytes, fds, source, group, receivedAtMs: performance.now() });
+  }
+
+  /** A left socket has given everything back: what its worker was given and is not here died with it. */
+  #forgetSocket(left: LeftSocket): void {
+    const { worker, fd, isTheirs, owed } = left;
+    this.#leftSockets.delete(left);
+    closeFd(fd);
+    if (!isTheirs) {
+      this.#groups.onSourceGone(worker);
+      for (const { source, group } of this.#waiting) {
+        if (source === worker) this.#groups.end(group);
+      }
+      return;
+    }
+    if (owed <= 0) return;
+    this.#lost += owed;
+    this.#log.warn("clients were lost with the worker that had just taken them", {
+      child: worker.name,
+      clients: owed,
+    });
   }
 
   /** @returns whether any was passed on */
@@ -179,38 +274,65 @@ export class ParcelRouter {
     const given = new Map<ParcelWorker, number>();
     const kept: Parcel[] = [];
     const full = new Set<ParcelWorker>();
+    const nowMs = performance.now();
     for (const parcel of this.#waiting) {
       const target = this.#give(parcel, full);
-      if (target !== null) {
-        given.set(target, (given.get(target) ?? 0) + 1);
-        this.#owed.set(target, (this.#owed.get(target) ?? 0) + 1);
-      } else if (performance.now() - parcel.receivedAtMs > WAIT_MS_MAX) this.#giveUp(parcel);
-      else kept.push(parcel);
+      if (target === null && nowMs - parcel.receivedAtMs <= WAIT_MS_MAX) {
+        kept.push(parcel);
+        continue;
+      }
+      this.#groups.onReleased(parcel.group);
+      if (target === "lost") continue;
+      if (target === null) this.#lose(parcel, "no worker could take it");
+      else given.set(target, (given.get(target) ?? 0) + 1);
     }
     this.#waiting = kept;
     for (const [target, parcels] of given) target.send({ type: "adopt", parcels });
     return given.size > 0;
   }
 
-  /** @returns who has it now; null: nobody can take it at the moment */
-  #give(parcel: Parcel, full: Set<ParcelWorker>): ParcelWorker | null {
-    while (true) {
+  /** @returns who has it now; null: it cannot be taken at the moment; lost: it cannot be sent at all */
+  #give(parcel: Parcel, full: Set<ParcelWorker>): ParcelWorker | null | "lost" {
+    while (this.#owedInAll < this.#underwayMax) {
       const target = this.#target(parcel, full);
       if (target === null || target.handoverFd === null) return null;
-      if (trySend(target.handoverFd, parcel)) {
+      const owed = this.#owed.get(target) ?? 0;
+      const result = owed < PARCELS_UNDERWAY_MAX ? this.#send(target, parcel) : "full";
+      if (result === "lost") return "lost";
+      if (result === "sent") {
         for (const fd of parcel.fds) closeFd(fd);
+        this.#owed.set(target, owed + 1);
+        this.#owedInAll += 1;
+        this.#passed += 1;
         return target;
       }
       full.add(target);
+    }
+    return null;
+  }
+
+  #send(target: ParcelWorker, parcel: Parcel): "sent" | "full" | "lost" {
+    try {
+      return sendParcel(target.handoverFd ?? -1, parcel.bytes, parcel.fds) ? "sent" : "full";
+    } catch (error) {
+      if (!(error instanceof OsError)) throw error;
+      if (error.isPassing) {
+        this.#tellShortage(error);
+        return "full";
+      }
+      // Its worker is dead, which is heard of in a moment; there are others.
+      if (isSocketLost(error)) return "full";
+      this.#lose(parcel, error.message);
+      return "lost";
     }
   }
 
   #target({ source, group }: Parcel, full: ReadonlySet<ParcelWorker>): ParcelWorker | null {
     if (group === "") return this.#pick(source, full);
-    const known = this.#groups.get(group)?.target;
+    const known = this.#groups.targetOf(group);
     if (known?.isServing && known.handoverFd !== null) return full.has(known) ? null : known;
     const target = this.#pick(source, full);
-    if (target !== null) this.#groups.set(group, { target, source });
+    if (target !== null) this.#groups.assign(group, target, source);
     return target;
   }
 
@@ -230,15 +352,36 @@ export class ParcelRouter {
   }
 
   #settle(worker: ParcelWorker, answered: number): void {
-    const owed = (this.#owed.get(worker) ?? 0) - answered;
+    const before = this.#owed.get(worker) ?? 0;
+    const owed = Math.max(before - answered, 0);
+    this.#owedInAll -= before - owed;
     if (owed > 0) this.#owed.set(worker, owed);
     else this.#owed.delete(worker);
   }
 
-  #giveUp(parcel: Parcel): void {
+  #lose({ source, fds }: Pick<Parcel, "source" | "fds">, reason: string): void {
     this.#lost += 1;
-    for (const fd of parcel.fds) closeFd(fd);
-    this.#log.warn("a client was lost: no worker could take it", { from: parcel.source.name });
+    for (const fd of fds) closeFd(fd);
+    this.#log.warn("a client was lost on its way to another worker", {
+      from: source.name,
+      reason,
+    });
+  }
+
+  /** Once for each time that it lasts. */
+  #tellShortage({ message }: OsError): void {
+    if (this.#shortage === message) return;
+    this.#shortage = message;
+    this.#log.info("clients wait on their way to another worker", { reason: message });
+  }
+
+  #pumpNextTurn(): void {
+    if (this.#isPumpDue) return;
+    this.#isPumpDue = true;
+    setImmediate(() => {
+      this.#isPumpDue = false;
+      this.pump();
+    });
   }
 
   #retrySoon(): void {
@@ -254,13 +397,4 @@ export class ParcelRouter {
 function groupOf(bytes: Buffer): string {
   if (bytes.toString("latin1", 0, GROUP_FIELD.length) !== GROUP_FIELD) return "";
   return bytes.toString("latin1", GROUP_FIELD.length, bytes.indexOf('"', GROUP_FIELD.length));
-}
-
-/** False: not now. Whatever is wrong, its receiver may be dead a moment later or better, and there are others. */
-function trySend(fd: number, parcel: Parcel): boolean {
-  try {
-    return sendParcel(fd, parcel.bytes, parcel.fds);
-  } catch {
-    return false;
-  }
 }

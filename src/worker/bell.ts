@@ -1,5 +1,5 @@
 /**
- * What wakes this worker's event loop: one end of a pair of unix sockets that a byte comes out of when somebody rings.
+ * What wakes this worker's event loop: one end of a pair of unix sockets that a byte comes out of when it is rung.
  *
  * The pair is the slot's, not the worker's: the next worker in the slot goes on with it.
  */
@@ -13,10 +13,14 @@ export interface Bell {
   stop(): void;
 }
 
-/** @param onRing somebody rang, once or several times */
-export function hearBell(fd: number, onRing: () => void): Bell {
+/**
+ * @param onRing it was rung, once or several times
+ * @param onDeaf it cannot be heard, as `reason` says
+ */
+export function hearBell(fd: number, onRing: () => void, onDeaf: (reason: string) => void): Bell {
   let stream: Stream | null = null;
   let isStopped = false;
+  // The other end closes when the supervisor is gone, and of that the worker hears over its own line.
   const events: StreamEvents = { onBytes: onRing, onDrain() {}, onEnd() {}, onClose() {} };
   adoptStream(
     fd,
@@ -27,7 +31,9 @@ export function hearBell(fd: number, onRing: () => void): Bell {
       if (isStopped) queueMicrotask(() => opened.detach());
       return events;
     },
-    () => {},
+    (reason) => {
+      if (!isStopped) onDeaf(reason);
+    },
   );
   return {
     stop() {

@@ -11,24 +11,28 @@ import {
 import { POOL } from "../api/stats.ts";
 import { assert } from "../base/assert.ts";
 import { DescriptorBudget } from "../base/descriptor-budget.ts";
+import { ADOPT_WAIT_MS_MAX } from "../base/limits.ts";
 import { LogLimit } from "../base/log-limit.ts";
 import { schedule } from "../base/schedule.ts";
 import { Turn } from "../base/turn.ts";
 import { initHashes } from "../hash/hash-function.ts";
 import { adoptStream } from "../io/adopt.ts";
 import { type Acceptor, acceptOn } from "../io/listen.ts";
+import { prepareToDetach } from "../os/event-loop.ts";
 import { closeFd, duplicateFd } from "../os/fd.ts";
 import { openFilesMax } from "../os/open-files.ts";
 import { sendByte } from "../os/socket-pair.ts";
 import { acceptQueueLength } from "../os/tcp-options.ts";
 import type { Session } from "../session/session.ts";
 import { AcceptMutex } from "./accept-mutex.ts";
+import { Adoption } from "./adoption.ts";
 import { hearBell } from "./bell.ts";
 import { receiveDispatched } from "./dispatched.ts";
 import { Farewells } from "./farewells.ts";
 import { type Candidate, HandOver } from "./hand-over.ts";
 import { adoptHub, HubMove } from "./hub-move.ts";
-import { receiveSession } from "./parcel.ts";
+import type { ReceivedSession } from "./parcel.ts";
+import { parcelsUnderway } from "./parcel-line.ts";
 import { PoolPlane } from "./pool-plane.ts";
 import { RECLAIM_STEP_MS, Reclaimer } from "./reclaim.ts";
 import type {
@@ -46,6 +50,11 @@ const DEADLINE_STEP_MS = 10;
 const RESERVED_FILES = 64;
 /** Formats of parcels from this on have groups. */
 const GROUP_FORMAT = 2;
+
+/** A worker that cannot be woken gets no clients: it ends, and another takes its place. */
+function onDeaf(reason: string): never {
+  throw new Error(`this worker cannot be woken when it has clients to take: ${reason}`);
+}
 
 /** Builds what serves the configuration in `options`. */
 export async function createDataPlane(options: DataPlaneOptions): Promise<DataPlane> {
@@ -68,6 +77,7 @@ class WorkerDataPlane implements DataPlane {
   private readonly logLimit = new LogLimit();
   private onAllGone: (() => void) | null = null;
   private outgoing: HandOver | null = null;
+  private readonly adoption: Adoption;
   private mutex: AcceptMutex | null = null;
   /** The statistics of all workers. */
   private readonly memory: Float64Array;
@@ -93,6 +103,14 @@ class WorkerDataPlane implements DataPlane {
     for (const pool of options.config.pools) this.addPool(pool, turn);
     const reclaimer = new Reclaimer(() => Bun.gc(true));
     this.reclaims = setInterval(() => reclaimer.check(performance.now()), RECLAIM_STEP_MS);
+    prepareToDetach();
+    this.adoption = new Adoption({
+      socket: HANDOVER_FD,
+      log: options.log,
+      schedule,
+      waitMsMax: ADOPT_WAIT_MS_MAX,
+      take: (received, settled) => this.adoptOne(received, settled),
+    });
     this.deadlines = setInterval(() => this.checkDeadlines(), DEADLINE_STEP_MS);
   }
 
@@ -104,8 +122,9 @@ class WorkerDataPlane implements DataPlane {
 
   listen(grants: readonly ListenerGrant[], { dispatch, turns }: ListenOptions): void {
     if (dispatch !== undefined) {
+      const { log } = this.options;
       const take = (pool: string, fd: number) => this.acceptDispatched(pool, fd);
-      this.acceptors.push(receiveDispatched(dispatch, take));
+      this.acceptors.push(receiveDispatched(dispatch, { log, schedule, take, onDeaf }));
     }
     if (this.options.config.accept === "mutex" && this.options.workers > 1) {
       this.mutex = new AcceptMutex({
@@ -120,7 +139,8 @@ class WorkerDataPlane implements DataPlane {
           grants.map((grant) => this.acceptOn(grant.pool, duplicateFd(grant.fd), onAccepted)),
       });
       this.acceptors.push(this.mutex);
-      if (turns !== undefined) this.acceptors.push(hearBell(turns.own, () => this.mutex?.tick()));
+      if (turns !== undefined)
+        this.acceptors.push(hearBell(turns.own, () => this.mutex?.tick(), onDeaf));
       return;
     }
     for (const { pool, fd } of grants) this.acceptors.push(this.acceptOn(pool, fd, () => {}));
@@ -136,6 +156,7 @@ class WorkerDataPlane implements DataPlane {
       fewest = clients;
       next = fd;
     }
+    // When there is no memory for the byte, the other one still looks by itself now and then.
     if (next >= 0) sendByte(next);
   }
 
@@ -159,13 +180,17 @@ class WorkerDataPlane implements DataPlane {
   /** A connection that the acceptor process gave us. */
   private acceptDispatched(pool: string, fd: number): void {
     const plane = this.pools.get(pool);
-    if (plane === undefined) closeFd(fd);
-    else
+    if (plane === undefined) {
+      closeFd(fd);
+      this.options.log.warn("a client is lost: the acceptor gave it for an unknown pool", { pool });
+    } else
       adoptStream(
         fd,
         plane.tuning,
         (stream) => plane.accept(stream),
-        () => {},
+        (reason) => {
+          this.options.log.warn("a client that the acceptor gave is lost", { pool, reason });
+        },
       );
   }
 
@@ -191,6 +216,8 @@ class WorkerDataPlane implements DataPlane {
       socket: HANDOVER_FD,
       format: format ?? 0,
       timeoutMs,
+      underwayMax: parcelsUnderway(openFilesMax(), this.options.workers),
+      log: this.options.log,
       onParcels: events.onParcels,
       onDone: (moved: number) => {
         this.outgoing = null;
@@ -213,55 +240,62 @@ class WorkerDataPlane implements DataPlane {
     });
   }
 
-  /** Sessions that may go, at most `most` of them, idle ones first. */
-  private candidates(pools: readonly string[], most: number | null): Candidate[] {
-    const all = pools.flatMap((pool) =>
-      [...(this.pools.get(pool)?.sessions ?? [])].map((session) => ({ pool, session })),
-    );
-    const movable = all.filter(({ session }) => session.canMove);
-    if (most === null) return movable;
-    const willing = movable.filter(({ session }) => !session.frontend.prefersToStay);
-    willing.sort((a, b) => Number(b.session.isIdle) - Number(a.session.isIdle));
-    return willing.filter((_, index) => index < most);
+  /** Sessions that may go, at most `most` of them, idle ones first. All are looked at only when they are asked for. */
+  private candidates(pools: readonly string[], most: number | null): Iterable<Candidate> {
+    const all = this.sessionsOf(pools);
+    if (most === null) return all;
+    const idle: Candidate[] = [];
+    const busy: Candidate[] = [];
+    for (const candidate of all) {
+      const { session } = candidate;
+      if (!session.canMove || session.frontend.prefersToStay) continue;
+      if (session.isIdle) idle.push(candidate);
+      else if (busy.length < most) busy.push(candidate);
+      if (idle.length >= most) break;
+    }
+    return [...idle, ...busy].filter((_, index) => index < most);
+  }
+
+  private *sessionsOf(pools: readonly string[]): Generator<Candidate, void> {
+    for (const pool of pools) {
+      for (const session of this.pools.get(pool)?.sessions ?? []) yield { pool, session };
+    }
   }
 
   adopt(parcels: number, done: (counts: AdoptionCounts) => void): void {
-    const counts = { adopted: 0, failed: 0, others: 0 };
-    const count = (result: keyof AdoptionCounts): void => {
-      counts[result]++;
-      if (counts.adopted + counts.failed + counts.others === parcels) done(counts);
-    };
-    for (let i = 0; i < parcels; i++) this.adoptOne(count);
+    this.adoption.adopt(parcels, done);
   }
 
-  private adoptOne(count: (result: keyof AdoptionCounts) => void): void {
-    const received = receiveSession(HANDOVER_FD);
-    if (received === null) {
-      count("failed");
-      return;
-    }
+  private adoptOne(
+    received: ReceivedSession,
+    settled: (result: keyof AdoptionCounts) => void,
+  ): void {
+    const { log } = this.options;
     const { parcel, connection, descriptors, input, output } = received;
     const plane = this.pools.get(parcel.pool);
     if (plane === undefined || !PARCEL_FORMATS.includes(parcel.format)) {
       for (const fd of [connection, ...descriptors]) if (fd >= 0) closeFd(fd);
-      count("failed");
+      const { pool, format } = parcel;
+      log.warn("a client is lost: its pool or its format is not known here", { pool, format });
+      settled("failed");
       return;
     }
     if (parcel.link !== undefined || parcel.names !== undefined || parcel.isLast === true) {
       adoptHub(plane, received);
-      count("others");
+      settled("others");
       return;
     }
     adoptStream(
       connection,
       plane.tuning,
       (stream) => {
-        count("adopted");
+        settled("adopted");
         return plane.adopt(stream, { client: parcel.client, input, output, descriptors });
       },
-      () => {
+      (reason) => {
         for (const fd of descriptors) closeFd(fd);
-        count("failed");
+        log.warn("a client that another worker handed over is lost", { reason });
+        settled("failed");
       },
     );
   }

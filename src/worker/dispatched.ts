@@ -1,29 +1,57 @@
 /** Connections that the acceptor process took for this worker. See DispatchGrant. */
 import type { DispatchGrant } from "../api/control.ts";
+import type { Logger } from "../base/log.ts";
+import type { Schedule } from "../base/schedule.ts";
 import type { Acceptor } from "../io/listen.ts";
-import { closeFd } from "../os/fd.ts";
-import { receiveParcel } from "../os/fd-passing.ts";
+import { canOpen, closeFd } from "../os/fd.ts";
+import { type ReceivedParcel, receiveParcel } from "../os/fd-passing.ts";
+import { OsError } from "../os/os-error.ts";
 import { hearBell } from "./bell.ts";
 
-/** A packet is a pool's name. */
+/** A packet is a pool's name, and comes with one connection. */
 const PACKET_BYTES_MAX = 64 * 1024;
+/** What the system is short of comes back: look again after this. */
+const RETRY_MS = 5;
 
-/** @param take gets the pool and the connection, which it owns from then on */
-export function receiveDispatched(
-  grant: DispatchGrant,
-  take: (pool: string, fd: number) => void,
-): Acceptor {
+export interface DispatchedOptions {
+  readonly log: Logger;
+  readonly schedule: Schedule;
+  /** Gets the pool and the connection, which it owns from then on. */
+  take(pool: string, fd: number): void;
+  /** The bell cannot be heard. */
+  onDeaf(reason: string): void;
+}
+
+/** @throws OsError when the socket is none */
+export function receiveDispatched(grant: DispatchGrant, options: DispatchedOptions): Acceptor {
+  const { log, schedule, take } = options;
   const packet = Buffer.allocUnsafeSlow(PACKET_BYTES_MAX);
   let isStopped = false;
+  let cancelRetry: (() => void) | null = null;
+
+  /** Null: none waits, or it must wait until there is room for it. */
+  const receive = (): ReceivedParcel | null => {
+    try {
+      // The kernel drops descriptors for which this process has no room.
+      if (canOpen(1, grant.connections)) return receiveParcel(grant.connections, packet);
+    } catch (error) {
+      if (!(error instanceof OsError) || !error.isPassing) throw error;
+    }
+    cancelRetry ??= schedule(RETRY_MS, () => {
+      cancelRetry = null;
+      if (!isStopped) takeAll();
+    });
+    return null;
+  };
   const takeAll = (): void => {
-    for (;;) {
-      const received = receiveParcel(grant.connections, packet);
-      if (received === null) return;
+    for (let received = receive(); received !== null; received = receive()) {
       const pool = packet.toString("utf8", 0, received.length);
+      if (received.fds.length === 0) log.warn("a client is lost: it came without its connection");
       for (const fd of received.fds) take(pool, fd);
     }
   };
-  const bell = hearBell(grant.bell, takeAll);
+
+  const bell = hearBell(grant.bell, takeAll, options.onDeaf);
   // What a predecessor in this slot left behind when it died.
   takeAll();
   return {
@@ -32,6 +60,7 @@ export function receiveDispatched(
       isStopped = true;
       bell.stop();
       takeAll();
+      cancelRetry?.();
       closeFd(grant.connections);
     },
   };

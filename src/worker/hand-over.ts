@@ -1,14 +1,26 @@
 /**
  * Gives client connections to another worker, through the supervisor.
  *
+ *   candidates ─begin─▶ unsettled ─no reply is owed─▶ outbox ─parcel─▶ supervisor
+ *
  * A session is asked to take no more requests; when no reply is owed to its client it is packed up and sent, and from
  * then on belongs to its receiver. What the client sends meanwhile waits in the kernel, with the connection. So does what
  * the server sends on a connection that the session has of its own and takes along.
+ *
+ * Clients are held back only for the moment in which they move: a few are asked at a time, and only so many parcels are sent as
+ * the supervisor takes. A system that is short of something for a moment delays the move; what cannot be sent stays, and is told
+ * to the log.
  */
+import { PARCEL_FORMATS } from "../api/control.ts";
+import { LEAVING_CLIENTS_MAX, SETTLING_CLIENTS_MAX } from "../base/limits.ts";
 import { schedule } from "../base/schedule.ts";
+import { endOfSlice, inSlices, isSliceOver } from "../base/slices.ts";
 import type { Session } from "../session/session.ts";
+import { GroupMoves } from "./group-moves.ts";
 import type { HubMove, Packet } from "./hub-move.ts";
+import { Outbox } from "./outbox.ts";
 import { sendSession } from "./parcel.ts";
+import { ParcelLine, type ParcelLineOptions, type SendResult } from "./parcel-line.ts";
 
 /** A session and the pool it belongs to. */
 export interface Candidate {
@@ -16,13 +28,8 @@ export interface Candidate {
   readonly session: Session;
 }
 
-export interface HandOverOptions {
-  /** The SEQPACKET socket to the supervisor. */
-  readonly socket: number;
-  readonly format: number;
+export interface HandOverOptions extends Omit<ParcelLineOptions, "onAnnounced" | "onLost"> {
   readonly timeoutMs: number;
-  /** So many more parcels are on the socket. */
-  onParcels(count: number): void;
   /** The end: `moved` sessions are gone. */
   onDone(moved: number): void;
 }
@@ -32,52 +39,74 @@ const LOOK_MS = 20;
 /** Who moves in a group is not kept for longer, as parts of the time-out: by a server, by another client. */
 const SERVERS_PART = 1 / 4;
 const CLIENTS_PART = 1 / 2;
-/** The supervisor takes parcels off the socket quickly; when it is full, try again after this. */
-const RETRY_MS = 2;
+/** The supervisor takes parcels off the socket quickly, and what the system is short of comes back: try again after this. */
+const RETRY_MS = 1;
+/** So often it is tried to make a memory file for a parcel that others of its group wait for. */
+const TRIES_MAX = 2_000;
+const FORMAT_BEST = Math.max(...PARCEL_FORMATS);
 
 export class HandOver {
   private readonly options: HandOverOptions;
-  /** Asked to settle, or settled and waiting for room on the socket. */
+  /** Not asked yet. */
+  private readonly candidates: Iterator<Candidate>;
+  private areAllAsked = false;
+  /** Asked to settle, and not sent yet. */
   private readonly waiting: Map<Session, string> = new Map();
+  /** Of those: who was not ready when it was looked at last. */
+  private readonly unsettled: Set<Session> = new Set();
+  /** Of the unsettled: so many were asked since the last look at them. */
+  private fresh = 0;
   /** What is sent next, in this order. */
-  private readonly settled: (Session | Packet)[] = [];
-  /** Of those that are waiting: what they move with, all at once. */
-  private readonly moves: Map<Session, HubMove> = new Map();
-  /** The groups that sessions belong to, for their parcels. */
-  private readonly groups: Map<Session, string> = new Map();
+  private readonly outbox: Outbox<Session | Packet> = new Outbox();
+  private readonly groups: GroupMoves;
+  private readonly line: ParcelLine;
   private moved = 0;
-  private announced = 0;
-  private isRetrying = false;
+  private isPumping = false;
+  private isPaused = false;
   private isDone = false;
   private readonly timeouts: (() => void)[] = [];
   private cancelLook: () => void = () => {};
 
   constructor(
-    candidates: readonly Candidate[],
+    candidates: Iterable<Candidate>,
     options: HandOverOptions,
     moves: readonly HubMove[] = [],
   ) {
     this.options = options;
-    for (const move of moves) {
-      for (const session of move.members) {
-        this.moves.set(session, move);
-        this.groups.set(session, move.id);
-      }
-    }
+    this.line = new ParcelLine({
+      ...options,
+      onAnnounced: () => this.finishIfEmpty(),
+      onLost: () => this.finish(),
+    });
+    this.groups = new GroupMoves(moves);
+    this.candidates = this.inOrder(moves, candidates);
     this.after(1, () => this.finish());
     this.after(SERVERS_PART, () => {
-      for (const move of new Set(this.moves.values())) {
+      for (const move of this.groups.left) {
         move.forsakeServers();
         this.beginIfReady(move);
       }
+      this.pump();
     });
     this.after(CLIENTS_PART, () => {
-      for (const move of new Set(this.moves.values())) this.leaveBehind(move);
+      for (const move of this.groups.left) this.leaveBehind(move);
+      this.pump();
     });
-    for (const { pool, session } of candidates) this.waiting.set(session, pool);
-    for (const { session } of candidates) session.beginMove(() => this.onSettled(session));
     this.lookSoon();
-    this.finishIfEmpty();
+    this.pump();
+  }
+
+  /** Who moves in a group first: they wait for each other, and shall not wait for the others, too. */
+  private *inOrder(
+    moves: readonly HubMove[],
+    candidates: Iterable<Candidate>,
+  ): Generator<Candidate, void> {
+    for (const { pool, members } of moves) {
+      for (const session of members) yield { pool, session };
+    }
+    for (const candidate of candidates) {
+      if (this.groups.nameOf(candidate.session) === undefined) yield candidate;
+    }
   }
 
   private after(part: number, action: () => void): void {
@@ -87,132 +116,209 @@ export class HandOver {
   private lookSoon(): void {
     if (this.isDone) return;
     this.cancelLook = schedule(LOOK_MS, () => {
-      for (const session of [...this.waiting.keys()]) {
-        if (session.isReadyToMove) this.onSettled(session);
-      }
-      this.lookSoon();
+      this.fresh = 0;
+      inSlices(
+        this.unsettled,
+        (session) => {
+          if (!this.isDone && session.isReadyToMove) this.queue(session);
+        },
+        () => {
+          for (const move of this.groups.left) this.beginIfReady(move);
+          this.pump();
+          this.lookSoon();
+        },
+      );
     });
   }
 
   /** A client has left by itself. */
   forget(session: Session): void {
-    if (!this.waiting.delete(session)) return;
-    const move = this.moves.get(session);
-    this.moves.delete(session);
-    move?.members.delete(session);
+    const move = this.groups.moveOf(session);
+    if (this.waiting.delete(session)) this.settle(session);
+    else if (move === undefined) return;
+    else this.groups.onReady(session);
+    this.groups.remove(session);
     if (move !== undefined) this.beginIfReady(move);
-    this.finishIfEmpty();
+    this.pump();
   }
 
   private onSettled(session: Session): void {
-    if (!this.waiting.has(session) || this.settled.includes(session)) return;
-    const move = this.moves.get(session);
-    if (move !== undefined) {
-      this.beginIfReady(move);
-      return;
-    }
-    this.settled.push(session);
-    if (!this.isRetrying) this.sendSettled();
+    if (!this.waiting.has(session) || !this.unsettled.has(session)) return;
+    this.queue(session);
+    this.pump();
+  }
+
+  private queue(session: Session): void {
+    this.settle(session);
+    const move = this.groups.moveOf(session);
+    if (move === undefined) this.outbox.push(session);
+    else this.beginIfReady(move);
+  }
+
+  /** It does not count as unsettled any more. */
+  private settle(session: Session): void {
+    if (!this.unsettled.delete(session)) return;
+    this.fresh = Math.max(this.fresh - 1, 0);
+    this.groups.onReady(session);
   }
 
   private beginIfReady(move: HubMove): void {
-    const { members } = move;
-    if (members.size === 0 || !move.isReady) return;
-    // From now on whoever is not sent with the others goes alone.
-    for (const session of members) this.moves.delete(session);
-    for (const next of move.begin()) this.settled.push(next);
-    members.clear();
-    if (!this.isRetrying) this.sendSettled();
+    if (!this.groups.tryBegin(move)) return;
+    for (const next of move.begin()) this.outbox.push(next);
+    move.members.clear();
   }
 
   /** Those that are not ready get their replies here, and are closed: they would miss messages. */
   private leaveBehind(move: HubMove): void {
-    const late = move.leaveBehind();
+    for (const session of move.members) this.ask(session, move.pool);
+    const late = this.groups.leaveBehind(move);
     for (const session of late) {
-      this.moves.delete(session);
+      this.unsettled.delete(session);
       this.waiting.delete(session);
     }
     this.beginIfReady(move);
-    for (const session of late) {
+    inSlices(late, (session) => {
       if (session.canMove) session.cancelMove();
       session.drain();
-    }
+    });
     this.finishIfEmpty();
   }
 
-  private sendSettled(): void {
-    while (this.settled.length > 0 && !this.isDone) {
-      const next = this.settled[0]!;
-      if ("send" in next) {
-        if (!this.trySend((socket, format) => next.send(socket, format))) return;
-        if (next.hasMore === true) continue;
-      } else {
-        const pool = this.waiting.get(next);
-        if (pool !== undefined && this.mayGo(next) && !this.trySendSession(next, pool)) return;
+  /** Sends what is ready, and asks more when there is little of that. */
+  private pump(): void {
+    if (this.isPumping || this.isPaused || this.isDone) return;
+    this.isPumping = true;
+    const endMs = endOfSlice();
+    while (!this.isDone) {
+      const next = this.outbox.first;
+      if (next === undefined) {
+        // Who was asked is heard of at the end of the turn.
+        if (this.askSome()) this.pumpAfter(0);
+        break;
       }
-      this.settled.shift();
+      if (isSliceOver(endMs)) {
+        this.pumpAfter(0);
+        break;
+      }
+      if (!this.line.hasRoom || !this.sendFirst(next)) {
+        this.pumpAfter(RETRY_MS);
+        break;
+      }
     }
+    this.isPumping = false;
     this.finishIfEmpty();
+  }
+
+  private pumpAfter(delayMs: number): void {
+    this.isPaused = true;
+    const pump = (): void => {
+      this.isPaused = false;
+      this.pump();
+    };
+    if (delayMs > 0) schedule(delayMs, pump);
+    else setImmediate(pump);
+  }
+
+  /** @returns whether any was asked */
+  private askSome(): boolean {
+    let asked = 0;
+    while (asked < LEAVING_CLIENTS_MAX && this.fresh < SETTLING_CLIENTS_MAX && !this.areAllAsked) {
+      const next = this.candidates.next();
+      if (next.done === true) {
+        this.areAllAsked = true;
+        break;
+      }
+      const { pool, session } = next.value;
+      if (this.ask(session, pool)) asked++;
+    }
+    return asked > 0;
+  }
+
+  /** False: it was asked before, or is about to end and stays. */
+  private ask(session: Session, pool: string): boolean {
+    if (this.waiting.has(session)) return false;
+    if (!session.canMove) {
+      this.groups.onReady(session);
+      this.groups.remove(session);
+      return false;
+    }
+    this.waiting.set(session, pool);
+    this.unsettled.add(session);
+    this.fresh++;
+    session.beginMove(() => this.onSettled(session));
+    return true;
+  }
+
+  /** False: nothing can be sent now. */
+  private sendFirst(next: Session | Packet): boolean {
+    const { outbox } = this;
+    if ("send" in next) {
+      const result = this.send((socket, format) => next.send(socket, format));
+      if (result === "wait" || (result === "short" && outbox.tries < TRIES_MAX)) return false;
+      if (result === "sent" && next.hasMore === true) outbox.tries = 0;
+      else outbox.shift();
+      return true;
+    }
+    const pool = this.waiting.get(next);
+    if (pool === undefined || !this.mayGo(next)) {
+      outbox.shift();
+      return true;
+    }
+    const result = this.sendSession(next, pool);
+    if (result === "wait") return false;
+    if (result === "short") {
+      // Others may well be sent, when it is only this one that takes more than there is.
+      if (this.groups.nameOf(next) === undefined) this.unsettled.add(next);
+      else if (outbox.tries < TRIES_MAX) return false;
+      else this.stay(next);
+    }
+    outbox.shift();
+    return true;
   }
 
   /** It may have changed since it settled: its client left, or half of what is owed to it came. */
   private mayGo(session: Session): boolean {
-    if (session.canMove && session.frontend.needsFormat <= this.options.format)
-      return session.isReadyToMove;
-    this.waiting.delete(session);
-    if (session.canMove) session.cancelMove();
+    const { format } = this.options;
+    const isKnown = format >= FORMAT_BEST || session.frontend.needsFormat <= format;
+    if (!session.canMove || !isKnown) {
+      this.stay(session);
+      return false;
+    }
+    if (session.isReadyToMove) return true;
+    this.unsettled.add(session);
     return false;
   }
 
-  /** False: not now. */
-  private trySendSession(session: Session, pool: string): boolean {
-    const group = this.groups.get(session);
-    const isSent = this.trySend((socket, format) => {
+  private stay(session: Session): void {
+    this.waiting.delete(session);
+    if (session.canMove) session.cancelMove();
+  }
+
+  private sendSession(session: Session, pool: string): SendResult {
+    const group = this.groups.nameOf(session);
+    const { format } = this.options;
+    const result = this.send((socket) => {
       const marks = group === undefined ? { format, pool } : { format, pool, group };
       return sendSession(socket, marks, session.fd, session.save());
     });
-    if (!isSent) return false;
+    if (result === "stays") this.stay(session);
+    if (result !== "sent") return result;
     // Before `leave`: that tells the owner, which may ask how things stand.
     this.waiting.delete(session);
     session.leave();
     this.moved++;
-    return true;
+    return result;
   }
 
-  private trySend(send: Packet["send"]): boolean {
-    const { socket, format } = this.options;
-    let isSent: boolean;
-    try {
-      isSent = send(socket, format);
-    } catch {
-      // The supervisor is gone: everybody stays.
-      this.finish();
-      return false;
-    }
-    if (isSent) {
-      this.announceSoon();
-      return true;
-    }
-    this.isRetrying = true;
-    schedule(RETRY_MS, () => {
-      this.isRetrying = false;
-      if (!this.isDone) this.sendSettled();
-    });
-    return false;
-  }
-
-  private announceSoon(): void {
-    if (this.announced++ > 0) return;
-    setImmediate(() => {
-      if (this.announced > 0) this.options.onParcels(this.announced);
-      this.announced = 0;
-      this.finishIfEmpty();
-    });
+  private send(send: Packet["send"]): SendResult {
+    const result = this.line.send(send);
+    if (result === "short") this.outbox.tries++;
+    return result;
   }
 
   private finishIfEmpty(): void {
-    const isEmpty = this.waiting.size === 0 && this.settled.length === 0;
-    if (isEmpty && this.announced === 0) this.finish();
+    const isEmpty = this.areAllAsked && this.waiting.size === 0 && this.outbox.isEmpty;
+    if (isEmpty && this.line.isAnnounced) this.finish();
   }
 
   private finish(): void {
@@ -220,9 +326,11 @@ export class HandOver {
     this.isDone = true;
     for (const cancel of this.timeouts) cancel();
     this.cancelLook();
-    for (const session of this.waiting.keys()) session.cancelMove();
-    if (this.announced > 0) this.options.onParcels(this.announced);
-    this.announced = 0;
-    this.options.onDone(this.moved);
+    this.line.close(this.waiting.size > 0);
+    inSlices(
+      this.waiting.keys(),
+      (session) => session.cancelMove(),
+      () => this.options.onDone(this.moved),
+    );
   }
 }

@@ -28,7 +28,7 @@ const NONE: Buffer = Buffer.alloc(0);
 
 /** What is on its way to another worker and is no client. */
 export interface Packet {
-  /** @returns false: the socket is full. @throws OsError: the supervisor is gone */
+  /** @returns false: the socket is full. @throws OsError of `sendSession` */
   send(socket: number, format: number): boolean;
   /** There is more of it: `send` is to be called again. */
   readonly hasMore?: boolean;
@@ -55,10 +55,11 @@ export class HubMove {
   }
 
   get isReady(): boolean {
+    if (!this.hub.isQuiet) return false;
     for (const session of this.members) {
       if (session.canMove && !session.isReadyToMove) return false;
     }
-    return this.hub.isQuiet;
+    return true;
   }
 
   /** Servers have had the time to answer. Those that have not shall keep nobody. */

@@ -1,13 +1,13 @@
 /** The packets in which sessions travel; see SessionParcel in src/api/control.ts. */
-import { readSync, writeSync } from "node:fs";
 import { PARCEL_BYTES_MAX, type SessionParcel } from "../api/control.ts";
 import { copyOf } from "../base/copy-of.ts";
 import { closeFd } from "../os/fd.ts";
 import { receiveParcel, sendParcel } from "../os/fd-passing.ts";
-import { createSharedMemory } from "../os/shared-memory.ts";
+import { createSharedMemory, readSharedMemory, writeSharedMemory } from "../os/shared-memory.ts";
 import type { SavedSession } from "../session/session-host.ts";
 
 const LF = 10;
+const NONE: Buffer = Buffer.alloc(0);
 
 /** A longer state of a client is put where there is room for it. */
 const CLIENT_INLINE_BYTES_MAX = PARCEL_BYTES_MAX / 2;
@@ -21,7 +21,7 @@ export type ParcelMarks = Pick<
 /**
  * Sends `saved` with the client's connection, or the one that `marks` tell of. What is too long for a packet goes in a memory
  * file.
- * @returns false when the socket is full. @throws OsError when the other end is gone.
+ * @returns false when the socket is full. @throws OsError of `sendParcel`, or of making the memory file
  */
 export function sendSession(
   socket: number,
@@ -29,32 +29,37 @@ export function sendSession(
   connection: number | null,
   saved: SavedSession,
 ): boolean {
-  const { client, input, output, descriptors } = saved;
-  const state = Buffer.from(JSON.stringify(client));
-  const isLong = marks.format >= 2 && state.length > CLIENT_INLINE_BYTES_MAX;
-  const body = isLong ? [input, output, state] : [input, output];
-  const packet = (isInline: boolean): Buffer => {
-    const head: SessionParcel = {
+  const { input, output, descriptors } = saved;
+  const state = JSON.stringify(saved.client);
+  const stateBytes = Buffer.byteLength(state);
+  const isLong = marks.format >= 2 && stateBytes > CLIENT_INLINE_BYTES_MAX;
+  const body = isLong ? [input, output, Buffer.from(state)] : [input, output];
+  const bodyBytes = body.reduce((sum, { length }) => sum + length, 0);
+  const line = (isInline: boolean): string => {
+    const head: Omit<SessionParcel, "client"> = {
       ...(group === undefined ? {} : { group }),
-      ...{ ...marks, client: isLong ? null : client, isInline },
-      ...{ inputBytes: input.length, outputBytes: output.length },
-      ...{ clientBytes: isLong ? state.length : 0, descriptors: descriptors.length },
+      ...{ ...marks, isInline, inputBytes: input.length, outputBytes: output.length },
+      ...{ clientBytes: isLong ? stateBytes : 0, descriptors: descriptors.length },
     };
-    const line = Buffer.from(`${JSON.stringify(head)}\n`);
-    return isInline ? Buffer.concat([line, ...body]) : line;
+    // What is known of the client is JSON already.
+    const fields = JSON.stringify(head);
+    return `${fields.substring(0, fields.length - 1)},"client":${isLong ? null : state}}\n`;
   };
   const fds = connection === null ? descriptors : [connection, ...descriptors];
-  const bodyBytes = body.reduce((sum, { length }) => sum + length, 0);
-  const whole = bodyBytes < PARCEL_BYTES_MAX ? packet(true) : null;
-  if (whole !== null && whole.length <= PARCEL_BYTES_MAX) return sendParcel(socket, whole, fds);
+  if (bodyBytes < PARCEL_BYTES_MAX) {
+    const whole = Buffer.from(line(true));
+    if (whole.length + bodyBytes <= PARCEL_BYTES_MAX) {
+      return sendParcel(socket, bodyBytes === 0 ? whole : Buffer.concat([whole, ...body]), fds);
+    }
+  }
   const memory = createSharedMemory("proxy-parcel", bodyBytes);
   try {
     let position = 0;
     for (const part of body) {
-      writeAll(memory, part, position);
+      writeSharedMemory(memory, part, position);
       position += part.length;
     }
-    return sendParcel(socket, packet(false), [...fds, memory]);
+    return sendParcel(socket, Buffer.from(line(false)), [...fds, memory]);
   } finally {
     closeFd(memory);
   }
@@ -70,50 +75,63 @@ export interface ReceivedSession {
   readonly descriptors: readonly number[];
 }
 
-const packet: Buffer = Buffer.allocUnsafeSlow(PARCEL_BYTES_MAX);
+/** What was taken off the socket and not looked at yet: its bytes are kept until the next one is taken. */
+export interface Packet {
+  readonly length: number;
+  /** The caller owns them. */
+  readonly fds: readonly number[];
+  readonly isCut: boolean;
+}
 
-/** Takes one session; null: none waits, or what came was none (its descriptors are closed). @throws OsError */
-export function receiveSession(socket: number): ReceivedSession | null {
-  const received = receiveParcel(socket, packet);
-  if (received === null) return null;
-  const lineEnd = packet.indexOf(LF);
-  const isHeadWhole = lineEnd >= 0 && lineEnd < received.length;
-  const parcel = isHeadWhole
-    ? (JSON.parse(packet.toString("utf8", 0, lineEnd)) as SessionParcel)
-    : null;
-  const { descriptors = 0, isInline = true, isLast = false, names } = parcel ?? {};
-  const needed = (isLast || names !== undefined ? 0 : 1) + descriptors + (isInline ? 0 : 1);
-  // Fewer come when this process is out of them.
-  if (parcel === null || received.fds.length < needed) {
-    for (const fd of received.fds) closeFd(fd);
-    return null;
+const packetBytes: Buffer = Buffer.allocUnsafeSlow(PARCEL_BYTES_MAX);
+
+/** Takes one packet; null: none waits. @throws OsError */
+export function takePacket(socket: number): Packet | null {
+  return receiveParcel(socket, packetBytes);
+}
+
+/** A packet in which no session is, or not all of one. */
+export class ParcelError extends Error {}
+
+/**
+ * Reads what `takePacket` took last. The packet's descriptors are then the session's.
+ * @throws ParcelError, or OsError when its memory file cannot be read: the descriptors stay the packet's, and it may be read again
+ */
+export function readPacket({ length, fds, isCut }: Packet): ReceivedSession {
+  const lineEnd = packetBytes.indexOf(LF);
+  if (lineEnd < 0 || lineEnd >= length) throw new ParcelError("the packet has no head");
+  const parcel = parse(packetBytes.toString("utf8", 0, lineEnd)) as SessionParcel;
+  const { descriptors = 0, isInline, isLast = false, names } = parcel;
+  const connections = isLast || names !== undefined ? 0 : 1;
+  const needed = connections + descriptors + (isInline ? 0 : 1);
+  if (isCut || fds.length < needed) {
+    throw new ParcelError(`of its ${needed} descriptors, ${fds.length} came`);
   }
-  const others = [...received.fds];
-  const connection = isLast || names !== undefined ? -1 : others.shift()!;
+  const others = [...fds];
+  const [connection = -1] = others.splice(0, connections);
   const own = others.splice(0, descriptors);
-  const [memory] = others;
   const { inputBytes, outputBytes, clientBytes = 0 } = parcel;
-  const body = Buffer.allocUnsafeSlow(inputBytes + outputBytes + clientBytes);
-  if (memory === undefined) packet.copy(body, 0, lineEnd + 1);
-  else {
-    readAll(memory, body, 0);
-    closeFd(memory);
+  const bodyBytes = inputBytes + outputBytes + clientBytes;
+  const [memory] = others;
+  let body = NONE;
+  if (memory !== undefined) {
+    body = Buffer.allocUnsafeSlow(bodyBytes);
+    readSharedMemory(memory, body, 0);
+  } else if (bodyBytes > 0) {
+    body = packetBytes.subarray(lineEnd + 1, lineEnd + 1 + bodyBytes);
   }
-  const input = copyOf(body, 0, inputBytes);
-  const output = copyOf(body, inputBytes, inputBytes + outputBytes);
+  const input = inputBytes === 0 ? NONE : copyOf(body, 0, inputBytes);
+  const output = outputBytes === 0 ? NONE : copyOf(body, inputBytes, inputBytes + outputBytes);
   const state = body.toString("utf8", inputBytes + outputBytes);
-  const client: unknown = clientBytes === 0 ? parcel.client : JSON.parse(state);
+  const client = clientBytes === 0 ? parcel.client : parse(state);
+  if (memory !== undefined) closeFd(memory);
   return { parcel: { ...parcel, client }, connection, descriptors: own, input, output };
 }
 
-function writeAll(fd: number, bytes: Buffer, position: number): void {
-  for (let done = 0; done < bytes.length; ) {
-    done += writeSync(fd, bytes, done, bytes.length - done, position + done);
-  }
-}
-
-function readAll(fd: number, bytes: Buffer, position: number): void {
-  for (let done = 0; done < bytes.length; ) {
-    done += readSync(fd, bytes, done, bytes.length - done, position + done);
+function parse(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    throw new ParcelError("what it says of the client is no JSON");
   }
 }

@@ -6,6 +6,7 @@ import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { Logger } from "../base/log.ts";
 import type { LogLimit } from "../base/log-limit.ts";
 import { schedule } from "../base/schedule.ts";
+import { inSlices } from "../base/slices.ts";
 import type { Turn } from "../base/turn.ts";
 import { createHash } from "../hash/hash-function.ts";
 import { KeyHasher } from "../hash/key-hasher.ts";
@@ -238,7 +239,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
 
   /** Idle clients leave at once, the others after their last reply. */
   drain(): void {
-    for (const session of [...this.sessions]) session.drain();
+    inSlices(this.sessions, (session) => session.drain());
   }
 
   close(): void {

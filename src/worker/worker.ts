@@ -40,7 +40,7 @@ export interface DataPlane {
   drain(timeoutMs: number, done: (closed: number) => void): void;
   /** Gives client connections away. One order at a time. */
   handOver(order: HandOverOrder, events: HandOverEvents): void;
-  /** Takes so many client connections off HANDOVER_FD. */
+  /** Takes so many client connections off HANDOVER_FD; `done` gets what became of them, in one or several parts. */
   adopt(parcels: number, done: (counts: AdoptionCounts) => void): void;
   readonly clients: number;
   close(): void;

@@ -3,12 +3,19 @@ import { readSync } from "node:fs";
 import { PARCEL_BYTES_MAX } from "../../../src/api/control.ts";
 import { closeFd } from "../../../src/os/fd.ts";
 import { createParcelPair, sendParcel } from "../../../src/os/fd-passing.ts";
+import { openProcessLog } from "../../../src/os/log-output.ts";
 import { createSocketPair } from "../../../src/os/socket-pair.ts";
 import type { Hub } from "../../../src/session/redis/pubsub/hub.ts";
 import type { Session } from "../../../src/session/session.ts";
 import { HandOver } from "../../../src/worker/hand-over.ts";
 import { HubMove } from "../../../src/worker/hub-move.ts";
-import { receiveSession, sendSession } from "../../../src/worker/parcel.ts";
+import {
+  ParcelError,
+  type ReceivedSession,
+  readPacket,
+  sendSession,
+  takePacket,
+} from "../../../src/worker/parcel.ts";
 
 const open: number[] = [];
 
@@ -20,6 +27,14 @@ function owned<Pair extends { readonly ours: number; readonly theirs: number }>(
 afterEach(() => {
   for (const fd of open.splice(0)) closeFd(fd);
 });
+
+function receiveSession(socket: number): ReceivedSession | null {
+  const packet = takePacket(socket);
+  return packet === null ? null : readPacket(packet);
+}
+
+const log = openProcessLog({ level: "error", file: null, process: "test" });
+const line = { underwayMax: 16, log };
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -70,14 +85,16 @@ describe("parcels", () => {
     },
   );
 
-  test("without all of its descriptors it is none, and those that came are closed", () => {
+  test("without all of its descriptors it is none, and those that came stay the packet's", () => {
     const pair = owned(createParcelPair());
     const { ours, theirs } = createSocketPair();
     const head = { ...{ format: 2, pool: "p", client: {}, isInline: true, descriptors: 1 } };
     const bytes = Buffer.from(`${JSON.stringify({ ...head, inputBytes: 0, outputBytes: 0 })}\n`);
     expect(sendParcel(pair.ours, bytes, [ours])).toBe(true);
     closeFd(ours);
-    expect(receiveSession(pair.theirs)).toBeNull();
+    const packet = takePacket(pair.theirs)!;
+    expect(() => readPacket(packet)).toThrow(ParcelError);
+    for (const fd of packet.fds) closeFd(fd);
     // Nobody holds the other end any more.
     expect(readSync(theirs, Buffer.alloc(1))).toBe(0);
     closeFd(theirs);
@@ -123,6 +140,7 @@ describe("HandOver", () => {
     const handOver = new HandOver(
       sessions.map(({ session }) => ({ pool: "p", session })),
       {
+        ...line,
         socket: pair.ours,
         format: 1,
         timeoutMs: 60_000,
@@ -132,6 +150,7 @@ describe("HandOver", () => {
         },
       },
     );
+    await nextTurn();
     sessions[0]!.settle();
     sessions[0]!.settle();
     sessions[1]!.settle();
@@ -160,6 +179,7 @@ describe("HandOver", () => {
     new HandOver(
       sessions.map(({ session }) => ({ pool: "p", session })),
       {
+        ...line,
         socket: pair.ours,
         format: 1,
         timeoutMs: 60_000,
@@ -167,6 +187,7 @@ describe("HandOver", () => {
         onDone: (count) => done.push(count),
       },
     );
+    await nextTurn();
     sessions[0]!.settle();
     closeFd(pair.theirs);
     open.splice(open.indexOf(pair.theirs), 1);
@@ -184,13 +205,14 @@ describe("HandOver", () => {
     (modern!.session.frontend as { needsFormat: number }).needsFormat = 2;
     const candidates = [modern!, ready!, simple!].map(({ session }) => ({ pool: "p", session }));
     let moved = -1;
-    const options = { socket: pair.ours, format: 1, timeoutMs: 60_000, onParcels() {} };
+    const options = { ...line, socket: pair.ours, format: 1, timeoutMs: 60_000, onParcels() {} };
     const handOver = new HandOver(candidates, {
       ...options,
       onDone: (count) => {
         moved = count;
       },
     });
+    await nextTurn();
     modern!.settle();
     expect(modern!.log).toEqual(["begin", "cancel"]);
     ready!.settle();
@@ -209,7 +231,8 @@ describe("HandOver", () => {
     const onDone = (count: number): void => {
       moved = count;
     };
-    new HandOver([], { socket: pair.ours, format: 1, timeoutMs: 60_000, onParcels() {}, onDone });
+    const options = { ...line, socket: pair.ours, format: 1, timeoutMs: 60_000, onParcels() {} };
+    new HandOver([], { ...options, onDone });
     expect(moved).toBe(0);
   });
 
@@ -236,12 +259,13 @@ describe("HandOver", () => {
     const candidates = [one!, two!, alone!].map(({ session }) => ({ pool: "p", session }));
     let moved = -1;
     const options = {
-      ...{ socket: pair.ours, format: 2, timeoutMs: 60_000, onParcels() {} },
+      ...{ ...line, socket: pair.ours, format: 2, timeoutMs: 60_000, onParcels() {} },
       onDone: (count: number) => {
         moved = count;
       },
     };
     new HandOver(candidates, options, [new HubMove("p", hub as unknown as Hub, 2)]);
+    await nextTurn();
     const arrived: unknown[] = [];
     const receive = (): unknown[] => {
       for (let next = receiveSession(pair.theirs); next !== null; ) {

@@ -1,0 +1,50 @@
+/** Which worker the parcels of a group go to: all to one. A group is forgotten when nothing of it can come any more. */
+
+interface Group<Worker> {
+  readonly target: Worker;
+  readonly source: Worker;
+}
+
+/** A group's name is "" for parcels that belong to none. */
+export class ParcelGroups<Worker> {
+  readonly #groups = new Map<string, Group<Worker>>();
+  /** Parcels of each group in the router's hands. */
+  readonly #held = new Map<string, number>();
+  /** Groups of which nothing comes any more, though the router may hold some of it. */
+  readonly #ending = new Set<string>();
+
+  targetOf(group: string): Worker | undefined {
+    return this.#groups.get(group)?.target;
+  }
+
+  assign(group: string, target: Worker, source: Worker): void {
+    this.#groups.set(group, { target, source });
+  }
+
+  onHeld(group: string): void {
+    if (group !== "") this.#held.set(group, (this.#held.get(group) ?? 0) + 1);
+  }
+
+  /** A parcel of it was passed on or lost. */
+  onReleased(group: string): void {
+    const held = (this.#held.get(group) ?? 0) - 1;
+    if (held > 0) this.#held.set(group, held);
+    else this.#held.delete(group);
+  }
+
+  onSourceGone(worker: Worker): void {
+    for (const [group, { source }] of this.#groups) if (source === worker) this.#ending.add(group);
+  }
+
+  end(group: string): void {
+    if (group !== "") this.#ending.add(group);
+  }
+
+  forgetEnded(): void {
+    for (const group of this.#ending) {
+      if (this.#held.has(group)) continue;
+      this.#groups.delete(group);
+      this.#ending.delete(group);
+    }
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * The way of parcels from a worker to the supervisor: so many underway at a time, each announced, and what goes wrong by its kind.
+ */
+import { PARCELS_UNDERWAY_MAX, PARCELS_UNDERWAY_SHARE } from "../base/limits.ts";
+import type { Logger } from "../base/log.ts";
+import { isAllTaken, isSocketLost } from "../os/fd-passing.ts";
+import { OsError } from "../os/os-error.ts";
+
+export interface ParcelLineOptions {
+  /** The SEQPACKET socket to the supervisor. */
+  readonly socket: number;
+  readonly format: number;
+  /** Parcels on the socket at a time; see `parcelsUnderway`. */
+  readonly underwayMax: number;
+  readonly log: Logger;
+  /** So many more parcels are on the socket. */
+  onParcels(count: number): void;
+  /** All that were sent are announced. */
+  onAnnounced(): void;
+  /** The supervisor takes none any more. */
+  onLost(): void;
+}
+
+/** `wait`: nothing can be sent now. `short`: this parcel cannot, for want of memory or descriptors. `stays`: it never can. */
+export type SendResult = "sent" | "wait" | "short" | "stays";
+
+/** So many parcels may be underway from each of `workers`, in processes that may have `openFiles` files. */
+export function parcelsUnderway(openFiles: number, workers: number): number {
+  const share = Math.floor((openFiles * PARCELS_UNDERWAY_SHARE) / workers);
+  return Math.max(1, Math.min(share, PARCELS_UNDERWAY_MAX));
+}
+
+export class ParcelLine {
+  private readonly options: ParcelLineOptions;
+  /** On the socket, unless the supervisor has taken them since. */
+  private underway = 0;
+  private unannounced = 0;
+  /** Why something could not be sent when that happened last. */
+  private shortage = "";
+  /** Parcels that could not be sent for a reason of their own, and the last reason. */
+  private refused = 0;
+  private refusal = "";
+
+  constructor(options: ParcelLineOptions) {
+    this.options = options;
+  }
+
+  get isAnnounced(): boolean {
+    return this.unannounced === 0;
+  }
+
+  /** Whether one more may be underway. */
+  get hasRoom(): boolean {
+    const { socket, underwayMax } = this.options;
+    if (this.underway < underwayMax) return true;
+    if (!isAllTaken(socket)) return false;
+    this.underway = 0;
+    return true;
+  }
+
+  /** @param send false: the socket is full. Its OsError is sorted by kind, others pass */
+  send(send: (socket: number, format: number) => boolean): SendResult {
+    const { socket, format, log, onLost } = this.options;
+    try {
+      if (!send(socket, format)) return "wait";
+    } catch (error) {
+      if (!(error instanceof OsError)) throw error;
+      if (error.isPassing) {
+        this.shortage = error.message;
+        return error.call === "sendmsg" ? "wait" : "short";
+      }
+      if (isSocketLost(error)) {
+        log.error("clients stay: the supervisor takes none any more", { reason: error.message });
+        onLost();
+        return "wait";
+      }
+      this.refused++;
+      this.refusal = error.message;
+      return "stays";
+    }
+    this.underway++;
+    this.announceSoon();
+    return "sent";
+  }
+
+  /** Nothing more is sent. @param isLate some clients stay because the time is over */
+  close(isLate: boolean): void {
+    this.announce();
+    const { log } = this.options;
+    if (this.refused > 0) {
+      log.warn("clients stay: they cannot be sent", {
+        clients: this.refused,
+        reason: this.refusal,
+      });
+    }
+    if (isLate && this.shortage !== "") {
+      log.warn("clients stay: not all could be sent in time", { reason: this.shortage });
+    }
+  }
+
+  private announceSoon(): void {
+    if (this.unannounced++ > 0) return;
+    setImmediate(() => {
+      this.announce();
+      this.options.onAnnounced();
+    });
+  }
+
+  private announce(): void {
+    const count = this.unannounced;
+    this.unannounced = 0;
+    if (count > 0) this.options.onParcels(count);
+  }
+}
