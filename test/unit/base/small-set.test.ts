@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { Bits } from "../../../src/base/bits.ts";
+import { SegmentedSet } from "../../../src/base/segmented-set.ts";
 import { add, has, membersOf, remove, type SmallSet, sizeOf } from "../../../src/base/small-set.ts";
 
 const MEMBERS = Array.from({ length: 24 }, (_, number) => ({ number }));
@@ -65,4 +66,24 @@ test("bits have what a Set of numbers has", () => {
 
 test("no bits has a number that is none", () => {
   expect(new Bits().has(-1)).toBe(false);
+});
+
+test("a segmented set has what a Set has, beyond its first segment, too", () => {
+  const set = new SegmentedSet<number>();
+  const model = new Set<number>();
+  const numbers = Array.from({ length: 30_000 }, (_, i) => i);
+  for (const number of numbers) {
+    set.add(number);
+    model.add(number);
+  }
+  expect([...set]).toEqual(numbers);
+  for (let number = 0; number < 30_000; number += 1 + (number % 7)) {
+    expect(set.delete(number)).toBe(model.delete(number));
+    expect(set.delete(number)).toBe(false);
+  }
+  expect([...set]).toEqual([...model]);
+  expect([set.size, set.has(1), set.has(-1)]).toEqual([model.size, model.has(1), false]);
+  // All of them can be removed while they are gone through.
+  for (const number of set) set.delete(number);
+  expect([set.size, [...set]]).toEqual([0, []]);
 });

@@ -12,7 +12,7 @@ import type { Topic } from "./topic.ts";
 import type { TopicTable } from "./topic-table.ts";
 
 /** Topics that are looked at in one piece. */
-const LOOKED_AT_ONCE = 20_000;
+const LOOKED_AT_ONCE = 4000;
 
 export interface RenewalOptions {
   readonly topics: TopicTable;

@@ -1,4 +1,5 @@
 /** A client that is, or is about to be, subscribed to something. */
+import { SegmentedSet } from "../../../base/segmented-set.ts";
 import type { RedisFrontend } from "../redis-frontend.ts";
 import type { Hub } from "./hub.ts";
 import type { Kind } from "./kinds.ts";
@@ -29,10 +30,10 @@ export class Subscriber {
   readonly client: RedisFrontend;
   readonly hub: Hub;
   /** What it is subscribed to, in the order in which it was. */
-  readonly topics: Readonly<Record<Kind, Set<Topic>>> = {
-    channel: new Set(),
-    pattern: new Set(),
-    shard: new Set(),
+  readonly topics: Readonly<Record<Kind, SegmentedSet<Topic>>> = {
+    channel: new SegmentedSet(),
+    pattern: new SegmentedSet(),
+    shard: new SegmentedSet(),
   };
   /** Their names together. */
   bytes = 0;
@@ -50,6 +51,7 @@ export class Subscriber {
     this.hub = hub;
   }
 
+  /** @param topic it is not subscribed to that */
   add(topic: Topic): void {
     this.topics[topic.kind].add(topic);
     this.bytes += topic.name.length;
@@ -62,7 +64,7 @@ export class Subscriber {
   /** It is subscribed to that. */
   knows(kind: Kind, name: string): boolean {
     const topic = this.hub.topics.find(kind, name);
-    return topic !== undefined && this.topics[kind].has(topic);
+    return topic?.has(this) ?? false;
   }
 
   /** What it is subscribed to; what begins or ends meanwhile may be met or not. */
