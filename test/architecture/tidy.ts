@@ -44,7 +44,7 @@ const BANS: readonly Ban[] = [
     pattern: /\b(setTimeout|setInterval|Bun\.sleep)\b/,
     folders: DATA_PATH,
     inComments: false,
-    instead: "the deadline wheel of src/base",
+    instead: "Deadlines or Schedule of src/base, as an argument",
   },
   {
     pattern: /\b(async|await)\b/,
