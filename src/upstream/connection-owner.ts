@@ -1,4 +1,5 @@
 import type { StreamEvents } from "../api/stream.ts";
+import type { Deadlines } from "../base/deadlines.ts";
 import type { Turn } from "../base/turn.ts";
 import type { ConnectAttempt, ConnectEvents } from "../io/connect.ts";
 
@@ -6,6 +7,8 @@ import type { ConnectAttempt, ConnectEvents } from "../io/connect.ts";
 export interface ConnectionOwner {
   readonly name: string;
   readonly turn: Turn;
+  /** On the clock of `turn`. */
+  readonly deadlines: Deadlines;
   readonly timeoutMs: number | null;
   readonly connectTimeoutMs: number;
   /** Connect again as soon as a connection is lost, instead of at the next request. */

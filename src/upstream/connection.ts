@@ -16,6 +16,7 @@ import type { ReplyScanner, UpstreamProtocol } from "../api/protocol.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { Failure, ReplySink, UpstreamConnection } from "../api/upstream.ts";
 import { ByteQueue } from "../base/byte-queue.ts";
+import type { Deadline } from "../base/deadlines.ts";
 import { InputBuffer } from "../base/input-buffer.ts";
 import {
   REPLY_BYTES_MAX,
@@ -71,12 +72,18 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   /** Since when a reply has been owed without any byte from the server. */
   protected quietSinceMs = 0;
   private lastTroubleMs = 0;
+  /** No later than `dueMs`, as long as that is not Infinity. */
+  private readonly deadline: Deadline;
 
   constructor(owner: ConnectionOwner, protocol: UpstreamProtocol) {
     this.owner = owner;
     this.protocol = protocol;
     this.scanner = protocol.createReplyScanner();
     this.statistics = new ConnectionStatistics(owner.counters, owner.countersBase);
+    this.deadline = owner.deadlines.create((nowMs) => {
+      this.checkDeadlines(nowMs);
+      this.watch();
+    });
   }
 
   get isFull(): boolean {
@@ -110,7 +117,10 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     const { owner, pending } = this;
     const { nowMs } = owner.turn;
     if (pending.size === 0) this.quietSinceMs = nowMs;
+    const isFirst = !pending.isAwaited;
     pending.push(sink, token, count, nowMs, this.out.appended);
+    // The others are due later.
+    if (isFirst) this.watch();
     this.statistics.requests(count);
   }
 
@@ -126,6 +136,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     this.cancelRetry();
     this.state = "connecting";
     this.connectStartedMs = this.owner.turn.nowMs;
+    this.watch();
     this.attempt = this.owner.connect(
       {
         onOpen: (stream) => this.onOpen(stream),
@@ -150,6 +161,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     this.refusal = unsent;
     this.lose(sent, unsent);
     this.cancelRetry();
+    this.deadline.cancel();
   }
 
   /** Requests that wait for a reply. */
@@ -181,6 +193,7 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     this.refusal = null;
     this.quietSinceMs = this.owner.turn.nowMs;
     this.owner.turn.mark(this);
+    this.watch();
     if (this.isShared) this.owner.onUp();
   }
 
@@ -358,18 +371,34 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
 
   // Deadlines
 
-  /** Fails what has waited too long. To be called every few milliseconds. */
-  checkDeadlines(nowMs: number): void {
+  /** When something here will be late; Infinity: nothing is awaited. */
+  protected get dueMs(): number {
+    const { timeoutMs } = this;
+    const replyMs =
+      timeoutMs === null ? Number.POSITIVE_INFINITY : this.pending.oldestMs + timeoutMs;
+    return this.state === "connecting" ? Math.min(replyMs, this.connectDueMs) : replyMs;
+  }
+
+  private get connectDueMs(): number {
+    return this.connectStartedMs + this.owner.connectTimeoutMs;
+  }
+
+  /** To be called when `dueMs` may have become earlier. */
+  protected watch(): void {
+    if (this.state !== "closed") this.deadline.setNoLater(this.dueMs);
+  }
+
+  /** Fails what has waited too long. */
+  protected checkDeadlines(nowMs: number): void {
     const { owner } = this;
-    const isLate = nowMs - this.connectStartedMs > owner.connectTimeoutMs;
-    if (this.state === "connecting" && isLate) {
+    if (this.state === "connecting" && nowMs >= this.connectDueMs) {
       this.onConnectFailed(cannotConnect(owner.name, "ETIMEDOUT"));
       return;
     }
     const { timeoutMs } = this;
-    if (timeoutMs === null || this.pending.oldestMs > nowMs - timeoutMs) return;
+    if (timeoutMs === null || this.pending.oldestMs + timeoutMs > nowMs) return;
     const failure = timedOut(owner.name, timeoutMs);
-    const expired = this.pending.expire(nowMs - timeoutMs, (sink, token, count) => {
+    const expired = this.pending.expire(nowMs, timeoutMs, (sink, token, count) => {
       sink.onFailure(token, count, failure);
     });
     this.statistics.count("server_timedout", expired);

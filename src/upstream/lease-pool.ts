@@ -1,6 +1,7 @@
 /** The connections that one server lends to sessions: the free ones are kept a while for the next. */
 import type { UpstreamProtocol } from "../api/protocol.ts";
 import type { Failure, Lease, Upstream } from "../api/upstream.ts";
+import type { Deadline } from "../base/deadlines.ts";
 import { LEASE_IDLE_MS, LEASES_FREE_MAX, LEASES_MAX } from "../base/limits.ts";
 import { LeasedConnection, type LeaseOwner } from "./leased-connection.ts";
 
@@ -20,6 +21,8 @@ export class LeasePool {
   private readonly all: Set<LeasedConnection> = new Set();
   /** Longest free first. */
   private readonly free: LeasedConnection[] = [];
+  /** When to look whether one has been free for too long. Set while there are any. */
+  private readonly idling: Deadline;
 
   /** @param variants may grow */
   constructor(
@@ -32,6 +35,7 @@ export class LeasePool {
     this.upstream = upstream;
     this.owner = owner;
     this.variants = variants;
+    this.idling = owner.deadlines.create((nowMs) => this.closeIdle(nowMs));
   }
 
   lease(variant: number): Lease | null {
@@ -69,6 +73,7 @@ export class LeasePool {
     const isCurrent = this.variants[connection.variant] === connection.protocol;
     if (isFree && isCurrent && this.free.length < LEASES_FREE_MAX) {
       this.free.push(connection);
+      this.idling.setNoLater(connection.returnedMs + LEASE_IDLE_MS);
       return;
     }
     if (isFree) {
@@ -82,11 +87,11 @@ export class LeasePool {
     if (at >= 0) this.free.splice(at, 1);
   }
 
-  checkDeadlines(nowMs: number): void {
-    for (const connection of this.all) connection.checkDeadlines(nowMs);
-    while (this.free.length > 0 && this.free[0]!.returnedMs < nowMs - LEASE_IDLE_MS) {
+  private closeIdle(nowMs: number): void {
+    while (this.free.length > 0 && this.free[0]!.returnedMs + LEASE_IDLE_MS <= nowMs) {
       this.free[0]!.discard();
     }
+    if (this.free.length > 0) this.idling.set(this.free[0]!.returnedMs + LEASE_IDLE_MS);
   }
 
   /** Takes every connection from whoever has it. */

@@ -32,12 +32,12 @@ const SENT_ELSEWHERE = -1;
 export class LeasedConnection extends Connection implements Lease {
   readonly upstream: Upstream;
   readonly variant: number;
-  mayBlock = false;
   whenLost: (failure: Failure) => void = NOBODY;
   /** When it was given back last; a clock of milliseconds. */
   returnedMs = 0;
 
   private readonly lender: LeaseOwner;
+  private isBlocking = false;
   private isAdopted = false;
   private isGone = false;
   private onReady: ((failure: Failure | null) => void) | null = null;
@@ -47,6 +47,16 @@ export class LeasedConnection extends Connection implements Lease {
     this.lender = lender;
     this.upstream = upstream;
     this.variant = variant;
+  }
+
+  get mayBlock(): boolean {
+    return this.isBlocking;
+  }
+
+  set mayBlock(mayBlock: boolean) {
+    this.isBlocking = mayBlock;
+    // What was asked meanwhile has a limit again.
+    this.watch();
   }
 
   get fd(): number {
@@ -102,6 +112,7 @@ export class LeasedConnection extends Connection implements Lease {
   expect(sink: ReplySink, token: number): void {
     // Counted as a request where it was sent.
     this.pending.push(sink, token, 1, this.owner.turn.nowMs, SENT_ELSEWHERE);
+    this.watch();
   }
 
   /** Goes on with a connection that stands already. */
@@ -109,6 +120,7 @@ export class LeasedConnection extends Connection implements Lease {
     this.isAdopted = true;
     this.state = "connecting";
     this.connectStartedMs = this.owner.turn.nowMs;
+    this.watch();
     this.lender.adoptSocket(
       fd,
       (stream) => {

@@ -74,22 +74,29 @@ export class PendingFifo {
     if (this.runs === 0 && this.mask >= CAPACITY_KEPT_MAX) this.reset();
   }
 
-  /** When the oldest request that nobody was told of yet was queued; Infinity: there is none. */
+  /** Some request waits for its reply, and its sink was not told of a timeout. */
+  get isAwaited(): boolean {
+    return this.expired < this.runs;
+  }
+
+  /** When the oldest of those requests was queued; Infinity: there is none. */
   get oldestMs(): number {
-    if (this.expired === this.runs) return Number.POSITIVE_INFINITY;
+    if (!this.isAwaited) return Number.POSITIVE_INFINITY;
     return this.queuedAtMs[(this.head + this.expired) & this.mask]!;
   }
 
   /**
-   * Gives every run queued at or before `limitMs` to `tell` once; its replies will be swallowed.
+   * Gives every run that was queued `timeoutMs` before `nowMs`, or earlier, to `tell` once; its replies will be swallowed.
    * @returns how many requests that were
    */
   expire(
-    limitMs: number,
+    nowMs: number,
+    timeoutMs: number,
     tell: (sink: ReplySink, token: number, count: number, offset: number) => void,
   ): number {
     let told = 0;
-    while (this.oldestMs <= limitMs) {
+    // Added up as a deadline is: a rounding error must not make it come before its time.
+    while (this.oldestMs + timeoutMs <= nowMs) {
       const at = (this.head + this.expired) & this.mask;
       const sink = this.sinks[at]!;
       this.sinks[at] = null;

@@ -9,6 +9,7 @@ import type { UpstreamProtocol } from "../api/protocol.ts";
 import { POOL, SERVER } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { Lease, SubscriberConnection, SubscriberEvents, Upstream } from "../api/upstream.ts";
+import type { Deadlines } from "../base/deadlines.ts";
 import type { Logger } from "../base/log.ts";
 import type { Schedule } from "../base/schedule.ts";
 import type { Turn } from "../base/turn.ts";
@@ -31,6 +32,8 @@ export interface ServerOptions {
   /** By variant: how connections of that kind are opened and read. May grow. */
   readonly variants: readonly UpstreamProtocol[];
   readonly turn: Turn;
+  /** On the clock of `turn`. */
+  readonly deadlines: Deadlines;
   readonly schedule: Schedule;
   /** Milliseconds since the epoch. */
   readonly epochMs: () => number;
@@ -60,6 +63,7 @@ export class Server implements Upstream, LeaseOwner, SubscribedOwner, Ejectable 
   incarnation = 1;
 
   readonly turn: Turn;
+  readonly deadlines: Deadlines;
   readonly timeoutMs: number | null;
   readonly connectTimeoutMs: number;
   readonly isEager: boolean;
@@ -85,6 +89,7 @@ export class Server implements Upstream, LeaseOwner, SubscribedOwner, Ejectable 
     this.address = formatAddress(server.address);
     this.index = options.index;
     this.turn = options.turn;
+    this.deadlines = options.deadlines;
     this.timeoutMs = pool.timeoutMs;
     this.connectTimeoutMs = pool.connectTimeoutMs;
     this.isEager = pool.preconnect;
@@ -264,12 +269,6 @@ export class Server implements Upstream, LeaseOwner, SubscribedOwner, Ejectable 
     const doublings = Math.min(Math.max(failedAttempts - 1, 0), RETRY_DOUBLINGS_MAX);
     const delayMs = Math.min(RETRY_FIRST_MS * 2 ** doublings, RETRY_MAX_MS);
     return delayMs * (1 + RETRY_JITTER * (2 * this.options.random() - 1));
-  }
-
-  checkDeadlines(nowMs: number): void {
-    for (const connection of this.connections) connection.checkDeadlines(nowMs);
-    this.leases.checkDeadlines(nowMs);
-    for (const connection of this.subscribers) connection.checkDeadlines(nowMs);
   }
 
   /** Requests that wait for a reply. */

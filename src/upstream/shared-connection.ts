@@ -3,15 +3,30 @@ import { Connection } from "./connection.ts";
 import { stopping } from "./failures.ts";
 
 export class SharedConnection extends Connection {
-  override checkDeadlines(nowMs: number): void {
+  /** Since when it may have been idle. */
+  private idleSinceMs = 0;
+
+  protected override get dueMs(): number {
+    const { idleMs } = this.protocol;
+    if (idleMs === undefined || this.state !== "ready") return super.dueMs;
+    return Math.min(super.dueMs, this.idleSinceMs + idleMs);
+  }
+
+  protected override ready(): void {
+    this.idleSinceMs = this.owner.turn.nowMs;
+    super.ready();
+  }
+
+  protected override checkDeadlines(nowMs: number): void {
     super.checkDeadlines(nowMs);
     const { idleMs } = this.protocol;
-    if (idleMs !== undefined && nowMs - this.quietSinceMs > idleMs) this.closeIfUnused();
+    if (idleMs === undefined || this.state !== "ready") return;
+    this.idleSinceMs = this.pending.size > 0 ? nowMs : this.quietSinceMs;
+    if (this.idleSinceMs + idleMs <= nowMs) this.closeUnused();
   }
 
   /** Until the next request, which opens it again. */
-  private closeIfUnused(): void {
-    if (this.state !== "ready" || this.pending.size > 0) return;
+  private closeUnused(): void {
     this.state = "idle";
     const nobody = stopping(this.owner.name, false);
     this.lose(nobody, nobody);

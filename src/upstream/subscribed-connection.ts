@@ -36,6 +36,8 @@ export class SubscribedConnection extends Connection implements SubscriberConnec
 
   adopt({ fd, unread }: LeftSubscriber): void {
     this.state = "connecting";
+    this.connectStartedMs = this.owner.turn.nowMs;
+    this.watch();
     this.input.add(unread, 0, true);
     this.host.adoptSocket(
       fd,

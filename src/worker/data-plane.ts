@@ -10,6 +10,7 @@ import {
 } from "../api/control.ts";
 import { POOL } from "../api/stats.ts";
 import { assert } from "../base/assert.ts";
+import { Deadlines } from "../base/deadlines.ts";
 import { DescriptorBudget } from "../base/descriptor-budget.ts";
 import { ADOPT_WAIT_MS_MAX } from "../base/limits.ts";
 import { LogLimit } from "../base/log-limit.ts";
@@ -44,8 +45,8 @@ import type {
   ListenOptions,
 } from "./worker.ts";
 
-/** How often deadlines are looked at: what a timeout may be late by. */
-const DEADLINE_STEP_MS = 10;
+/** How often a worker looks whether the lock of `accept: mutex` is free. */
+const MUTEX_STEP_MS = 10;
 /** Descriptors kept free for what is neither client nor server: logs, listeners, timers, a new generation. */
 const RESERVED_FILES = 64;
 /** Formats of parcels from this on have groups. */
@@ -66,7 +67,7 @@ class WorkerDataPlane implements DataPlane {
   private readonly options: DataPlaneOptions;
   private readonly pools: Map<string, PoolPlane> = new Map();
   private readonly acceptors: Acceptor[] = [];
-  private readonly deadlines: Timer;
+  private readonly deadlines: Deadlines = new Deadlines(() => performance.now(), schedule);
   private readonly reclaims: Timer;
   private readonly descriptors: DescriptorBudget;
   private readonly farewells = new Farewells({
@@ -111,7 +112,6 @@ class WorkerDataPlane implements DataPlane {
       waitMsMax: ADOPT_WAIT_MS_MAX,
       take: (received, settled) => this.adoptOne(received, settled),
     });
-    this.deadlines = setInterval(() => this.checkDeadlines(), DEADLINE_STEP_MS);
   }
 
   get clients(): number {
@@ -139,6 +139,8 @@ class WorkerDataPlane implements DataPlane {
           grants.map((grant) => this.acceptOn(grant.pool, duplicateFd(grant.fd), onAccepted)),
       });
       this.acceptors.push(this.mutex);
+      const ticking = setInterval(() => this.mutex?.tick(), MUTEX_STEP_MS);
+      this.acceptors.push({ stop: () => clearInterval(ticking) });
       if (turns !== undefined)
         this.acceptors.push(hearBell(turns.own, () => this.mutex?.tick(), onDeaf));
       return;
@@ -306,10 +308,10 @@ class WorkerDataPlane implements DataPlane {
   }
 
   close(): void {
-    clearInterval(this.deadlines);
     clearInterval(this.reclaims);
     for (const acceptor of this.acceptors) acceptor.stop();
     for (const pool of this.pools.values()) pool.close();
+    this.deadlines.close();
   }
 
   private addPool(pool: PoolConfig, turn: Turn): void {
@@ -323,6 +325,7 @@ class WorkerDataPlane implements DataPlane {
         form: this.options.config.form,
         layout,
         turn,
+        deadlines: this.deadlines,
         log,
         logLimit: this.logLimit,
         counters,
@@ -351,12 +354,6 @@ class WorkerDataPlane implements DataPlane {
     let sum = 0;
     for (let i = 0; i < stats.slots; i++) sum += memory[i * stats.stride + gauge]!;
     return sum;
-  }
-
-  private checkDeadlines(): void {
-    this.mutex?.tick();
-    const nowMs = performance.now();
-    for (const pool of this.pools.values()) pool.checkDeadlines(nowMs);
   }
 
   private checkGone(): void {

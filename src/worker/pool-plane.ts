@@ -3,6 +3,7 @@ import type { Colleagues } from "../api/colleagues.ts";
 import type { Config, DeadServer, MgetErrors, PoolConfig } from "../api/config.ts";
 import { POOL, type StatsLayout } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
+import type { Deadline, Deadlines } from "../base/deadlines.ts";
 import type { Logger } from "../base/log.ts";
 import type { LogLimit } from "../base/log-limit.ts";
 import { schedule } from "../base/schedule.ts";
@@ -35,6 +36,8 @@ export interface PoolPlaneOptions {
   readonly form: Config["form"];
   readonly layout: StatsLayout["pools"][number];
   readonly turn: Turn;
+  /** On the clock of `turn`. */
+  readonly deadlines: Deadlines;
   readonly log: Logger;
   /** Shared by all pools. */
   readonly logLimit: LogLimit;
@@ -54,6 +57,8 @@ export interface PoolPlaneOptions {
   readonly onClientGone: (session: Session) => void;
 }
 
+/** So long after a client has left its kind of connection it is looked whether kinds are unused: for many clients at once. */
+const SWEEP_MS = 100;
 const NONE: Buffer = Buffer.alloc(0);
 
 export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
@@ -82,6 +87,8 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
   private readonly protocol: PoolProtocol;
   private readonly servers: readonly Server[];
   private readonly ejections: Ejections | null;
+  /** When to look for kinds of connections that are unused. */
+  private readonly sweeping: Deadline;
   private lanes = 0;
 
   constructor(options: PoolPlaneOptions) {
@@ -110,11 +117,13 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
       random: Math.random,
     });
     this.variants = new VariantTable(pool.redisAuth, pool.redisDb);
+    this.sweeping = this.sweep(options.deadlines);
     this.hubs = new Hubs({
       route: this.route,
       variants: this.variants,
       timeoutMs: pool.timeoutMs,
       turn: options.turn,
+      deadlines: options.deadlines,
       colleagues: options.colleagues,
       countShared: (by) => {
         this.counters[this.countersBase + POOL.shared_subscriptions]! += by;
@@ -145,6 +154,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
           index,
           variants: this.protocol.variants,
           turn: options.turn,
+          deadlines: options.deadlines,
           schedule,
           epochMs: Date.now,
           random: Math.random,
@@ -225,10 +235,14 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
     warnOfForeign({ pool, form, limit: logLimit, warn }, foreign, peer, this.turn.nowMs);
   }
 
-  checkDeadlines(nowMs: number): void {
-    for (const server of this.servers) server.checkDeadlines(nowMs);
-    this.hubs.checkDeadlines(nowMs);
-    this.variants.sweep(nowMs, this.forgetVariant);
+  /** Has kinds of connections that are unused forgotten, when they are. */
+  private sweep(deadlines: Deadlines): Deadline {
+    const { variants, turn } = this;
+    const sweeping = deadlines.create((nowMs) => {
+      sweeping.setNoLater(variants.sweep(nowMs, this.forgetVariant));
+    });
+    variants.onUnused = () => sweeping.setNoLater(turn.nowMs + SWEEP_MS);
+    return sweeping;
   }
 
   private readonly forgetVariant = (number: number): boolean => {
@@ -245,6 +259,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
   close(): void {
     for (const session of [...this.sessions]) session.close();
     this.hubs.close();
+    this.sweeping.cancel();
     this.ejections?.close();
     for (const server of this.servers) server.close();
   }

@@ -2,6 +2,7 @@
 import type { Colleagues } from "../../../src/api/colleagues.ts";
 import type { MgetErrors } from "../../../src/api/config.ts";
 import type { Route } from "../../../src/api/upstream.ts";
+import type { Deadlines } from "../../../src/base/deadlines.ts";
 import type { Turn } from "../../../src/base/turn.ts";
 import { CommandTable } from "../../../src/protocol/redis/command-table.ts";
 import { VariantTable } from "../../../src/session/redis/identity/variant-table.ts";
@@ -21,7 +22,12 @@ export interface PoolOptions {
   readonly timeoutMs?: number;
 }
 
-export function createPool(route: Route, turn: Turn, options: PoolOptions): RedisPool {
+export function createPool(
+  route: Route,
+  turn: Turn,
+  deadlines: Deadlines,
+  options: PoolOptions,
+): RedisPool {
   const { password = null, mgetErrors = "whole", needsPassword = false } = options;
   const { colleagues = noColleagues(), timeoutMs = null } = options;
   const commands = new CommandTable();
@@ -34,7 +40,7 @@ export function createPool(route: Route, turn: Turn, options: PoolOptions): Redi
     learner: new CommandLearner(commands, turn),
     scripts: new ScriptMemory(colleagues, turn),
     hubs: new Hubs({
-      ...{ route, timeoutMs, variants, turn, colleagues, nextId: nextClientId },
+      ...{ route, timeoutMs, variants, turn, deadlines, colleagues, nextId: nextClientId },
       ...{ countShared() {}, sharedElsewhere: () => 0 },
     }),
     directory: new ClientDirectory(colleagues, turn),

@@ -17,13 +17,14 @@ import type {
 } from "../../../src/api/upstream.ts";
 import { ByteQueue } from "../../../src/base/byte-queue.ts";
 import { copyOf } from "../../../src/base/copy-of.ts";
-import { Turn, type Wakeable } from "../../../src/base/turn.ts";
+import type { Turn, Wakeable } from "../../../src/base/turn.ts";
 import { RequestScanner } from "../../../src/protocol/redis/request-scanner.ts";
 import { RequestView } from "../../../src/protocol/redis/request-view.ts";
 import type { SavedRedisClient } from "../../../src/session/redis/client-state.ts";
 import { RedisFrontend } from "../../../src/session/redis/redis-frontend.ts";
 import type { RedisPool } from "../../../src/session/redis/redis-pool.ts";
 import { Session } from "../../../src/session/session.ts";
+import { ManualDeadlines, ManualTurn } from "../../support/manual-deadlines.ts";
 import { createPool, type PoolOptions } from "./fake-pool.ts";
 
 export class FakeStream implements Stream {
@@ -238,6 +239,7 @@ export type FakeUpstream = Upstream & { incarnation: number };
 export interface Rig {
   readonly upstreams: readonly FakeUpstream[];
   readonly pool: RedisPool;
+  readonly deadlines: ManualDeadlines;
   readonly session: Session;
   readonly stream: FakeStream;
   readonly connections: readonly FakeConnection[];
@@ -277,7 +279,8 @@ export function createRig(
   } = {},
 ): Rig {
   const { servers = 3, state, answerOf, lend = () => null } = options;
-  const turn = new Turn();
+  const turn = new ManualTurn();
+  const deadlines = new ManualDeadlines(turn);
   const timers: (() => void)[] = [];
   const counters = new Float64Array(64);
   let isClosed = false;
@@ -330,12 +333,13 @@ export function createRig(
     0,
   );
   stream.onClose = () => session.onClose("");
-  const pool = createPool(route, turn, options);
+  const pool = createPool(route, turn, deadlines, options);
   session.inherit(options.output ?? Buffer.alloc(0));
   session.attach(new RedisFrontend(pool, session, state, options.descriptors));
   const rig: Rig = {
     upstreams,
     pool,
+    deadlines,
     session,
     stream,
     connections,

@@ -97,7 +97,7 @@ test("every request gets its own reply or one failure, whatever happens on the w
         } else if (each.kind === "clock") {
           clockMs += each.ms;
           rig.turn.atMs = clockMs;
-          rig.connection.checkDeadlines(clockMs);
+          rig.deadlines.reach(clockMs);
           if (rig.connection.refusal !== null) {
             rig.timers.at(-1)!.callback();
             await open();

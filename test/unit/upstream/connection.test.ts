@@ -85,9 +85,9 @@ describe("opening a connection", () => {
     rig.get(0);
     const socket = await rig.opened();
     expect(socket.received).toBe("*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n");
-    rig.connection.checkDeadlines(1050);
+    rig.deadlines.reach(1049);
     expect(rig.sink.settled.size).toBe(0);
-    rig.connection.checkDeadlines(1051);
+    rig.deadlines.reach(1050);
     expect(rig.sink.settled.get(0)).toBe("refused");
     expect(socket.isClosed).toBe(true);
   });
@@ -95,7 +95,7 @@ describe("opening a connection", () => {
   test("an attempt that takes too long is abandoned", () => {
     const rig = createConnectionRig();
     rig.get(0);
-    rig.connection.checkDeadlines(1051);
+    rig.deadlines.reach(1050);
     expect(rig.attempts[0]!.isAbandoned).toBe(true);
     expect(rig.sink.failures.get(0)!.text).toStartWith("Connection timed out");
   });
@@ -261,7 +261,7 @@ describe("deadlines", () => {
     await rig.endTurn();
     socket.says("+a\r\n");
     rig.turn.atMs = 1100;
-    rig.connection.checkDeadlines(1100);
+    rig.deadlines.reach(1100);
     expect([...rig.sink.settled]).toEqual([
       [0, "+a\r\n"],
       [1, "timeout sent"],
@@ -279,7 +279,7 @@ describe("deadlines", () => {
     const socket = await rig.opened();
     for (let round = 1; round <= 3; round++) {
       rig.turn.atMs += 120;
-      rig.connection.checkDeadlines(rig.turn.atMs);
+      rig.deadlines.reach(rig.turn.atMs);
       socket.says("+late\r\n");
       rig.get(round);
       await rig.endTurn();
@@ -294,7 +294,7 @@ describe("deadlines", () => {
     rig.get(0);
     rig.get(1);
     rig.turn.atMs = 1020;
-    rig.connection.checkDeadlines(1020);
+    rig.deadlines.reach(1020);
     expect(rig.sink.settled.size).toBe(2);
     const socket = await rig.opened();
     expect(socket.received).toBe("");
@@ -311,7 +311,7 @@ describe("deadlines", () => {
     for (let ms = 1000; ms <= 2100; ms += 50) {
       rig.turn.atMs = ms;
       if (rig.connection.refusal === null && ms > 1000) rig.get(ms);
-      rig.connection.checkDeadlines(ms);
+      rig.deadlines.reach(ms);
     }
     expect(socket.isClosed).toBe(true);
     expect(rig.connection.refusal?.kind).toBe("timeout");
@@ -325,7 +325,7 @@ describe("deadlines", () => {
     const rig = createConnectionRig({ timeoutMs: null });
     rig.get(0);
     await rig.opened();
-    rig.connection.checkDeadlines(1e9);
+    rig.deadlines.reach(1e9);
     expect(rig.sink.settled.size).toBe(0);
   });
 });
@@ -363,7 +363,7 @@ describe("waiting for room", () => {
       const waiter = new CountingWaiter();
       rig.connection.waitForRoom(waiter);
       if (rig === lost) rig.attempts[0]!.events.onError("ECONNREFUSED");
-      else rig.connection.checkDeadlines(1020);
+      else rig.deadlines.reach(1020);
       await rig.endTurn();
       expect(waiter.wakes).toBe(1);
     }

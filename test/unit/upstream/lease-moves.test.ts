@@ -44,7 +44,7 @@ describe("a lease that moves", () => {
     const socket = rig.adoptions[0]!.opens()!;
     expect(lease.isMovable).toBe(true);
     rig.turn.atMs += 1e6;
-    rig.pool.checkDeadlines(rig.turn.atMs);
+    rig.deadlines.reach(rig.turn.atMs);
     socket.says(answer(5));
     expect(sink.settled.get(5)).toBe(answer(5));
     lease.mayBlock = false;
@@ -70,7 +70,7 @@ describe("a lease that moves", () => {
   const deaths: [string, (rig: LeaseRig) => void][] = [
     ["is no connection any more", ({ adoptions }) => adoptions[0]!.fails()],
     ["was lost on the way", ({ adoptions }) => adoptions[0]!.opens()!.hangsUp()],
-    ["does not come about", ({ pool, turn }) => pool.checkDeadlines(turn.atMs + 60)],
+    ["does not come about", ({ deadlines, turn }) => deadlines.reach(turn.atMs + 60)],
   ];
   test.each(deaths)("when it %s, what is owed may or may not have happened", async (_, die) => {
     const rig = createLeaseRig();

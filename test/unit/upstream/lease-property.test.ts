@@ -139,7 +139,7 @@ test("every holder gets its own replies or one failure each, and nothing that wa
           await connect(each.kind === "open");
         } else if (each.kind === "clock") {
           rig.turn.atMs += each.ms;
-          rig.pool.checkDeadlines(rig.turn.atMs);
+          rig.deadlines.reach(rig.turn.atMs);
         } else if (each.kind === "takeDown") {
           rig.pool.takeDown(stop, stop);
         } else await rig.endTurn();

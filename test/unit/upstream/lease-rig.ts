@@ -6,6 +6,7 @@ import type { Lease, Upstream } from "../../../src/api/upstream.ts";
 import { createRedisUpstream } from "../../../src/protocol/redis/upstream-protocol.ts";
 import { LeasePool } from "../../../src/upstream/lease-pool.ts";
 import type { LeasedConnection, LeaseOwner } from "../../../src/upstream/leased-connection.ts";
+import { ManualDeadlines } from "../../support/manual-deadlines.ts";
 import {
   type Attempt,
   attemptRecorder,
@@ -27,6 +28,7 @@ export interface Adoption {
 export interface LeaseRig {
   readonly pool: LeasePool;
   readonly turn: ManualTurn;
+  readonly deadlines: ManualDeadlines;
   readonly attempts: Attempt[];
   readonly adoptions: Adoption[];
   readonly timers: Timer[];
@@ -48,6 +50,7 @@ export function createLeaseRig(
 ): LeaseRig {
   const { timeoutMs = 100, upstream = { name: "s" } as Upstream } = options;
   const turn = new ManualTurn();
+  const deadlines = new ManualDeadlines(turn);
   const attempts: Attempt[] = [];
   const adoptions: Adoption[] = [];
   const timers: Timer[] = [];
@@ -57,6 +60,7 @@ export function createLeaseRig(
   const owner: LeaseOwner = {
     name: upstream.name,
     turn,
+    deadlines,
     timeoutMs,
     connectTimeoutMs: 50,
     // A shared connection would be kept up; a lease is not.
@@ -93,7 +97,19 @@ export function createLeaseRig(
     return socket;
   };
   return {
-    ...{ pool, turn, attempts, adoptions, timers, counters, heard, limit, endTurn, opened },
+    ...{
+      pool,
+      turn,
+      deadlines,
+      attempts,
+      adoptions,
+      timers,
+      counters,
+      heard,
+      limit,
+      endTurn,
+      opened,
+    },
     async lend(variant = 0) {
       const lease = pool.lease(variant)!;
       lease.whenReady(() => {});

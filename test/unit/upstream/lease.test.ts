@@ -69,7 +69,7 @@ describe("a lease that is given back", () => {
         ask(lease, new RecordingSink(), 1);
         await rig.endTurn();
         rig.turn.atMs += 150;
-        rig.pool.checkDeadlines(rig.turn.atMs);
+        rig.deadlines.reach(rig.turn.atMs);
       },
     ],
   ];
@@ -139,16 +139,16 @@ describe("a lease that is given back", () => {
     expect(lent.filter(({ socket }) => socket.isClosed)).toHaveLength(3);
     expect(rig.limit.lent).toBe(LEASES_FREE_MAX);
     rig.turn.atMs += LEASE_IDLE_MS - 10;
-    rig.pool.checkDeadlines(rig.turn.atMs);
+    rig.deadlines.reach(rig.turn.atMs);
     // The one that was used last is used again, so that the others can go.
     const used = rig.pool.lease(0)!;
     expect(used).toBe(lent[LEASES_FREE_MAX - 1]!.lease);
     used.release(true);
     rig.turn.atMs += 20;
-    rig.pool.checkDeadlines(rig.turn.atMs);
+    rig.deadlines.reach(rig.turn.atMs);
     expect(rig.limit.lent).toBe(1);
     rig.turn.atMs += LEASE_IDLE_MS;
-    rig.pool.checkDeadlines(rig.turn.atMs);
+    rig.deadlines.reach(rig.turn.atMs);
     expectNothingLeft(rig);
   });
 });
@@ -288,9 +288,9 @@ describe("deadlines", () => {
     const sink = new RecordingSink();
     lease.mayBlock = true;
     ask(lease, sink, 1);
-    rig.pool.checkDeadlines(rig.turn.atMs + 40);
+    rig.deadlines.reach(rig.turn.atMs + 40);
     expect(sink.settled.size).toBe(0);
-    rig.pool.checkDeadlines(rig.turn.atMs + 60);
+    rig.deadlines.reach(rig.turn.atMs + 60);
     expect(sink.settled.get(1)).toBe("refused");
     expectNothingLeft(rig);
   });
@@ -303,14 +303,14 @@ describe("deadlines", () => {
     ask(lease, sink, 1);
     await rig.endTurn();
     rig.turn.atMs += 1e6;
-    rig.pool.checkDeadlines(rig.turn.atMs);
+    rig.deadlines.reach(rig.turn.atMs);
     expect(sink.settled.size).toBe(0);
     socket.says(answer(1));
     lease.mayBlock = false;
     ask(lease, sink, 2);
     await rig.endTurn();
     rig.turn.atMs += 101;
-    rig.pool.checkDeadlines(rig.turn.atMs);
+    rig.deadlines.reach(rig.turn.atMs);
     expect([...sink.settled.values()]).toEqual([answer(1), "timeout sent"]);
   });
 
@@ -322,7 +322,7 @@ describe("deadlines", () => {
     ask(lease, sink, 1);
     await rig.endTurn();
     rig.turn.atMs += 1500;
-    rig.pool.checkDeadlines(rig.turn.atMs);
+    rig.deadlines.reach(rig.turn.atMs);
     expect(sink.settled.get(1)).toBe("timeout sent");
     expect(log).toEqual(["lost: timeout"]);
     expect(socket.isClosed).toBe(true);

@@ -78,7 +78,7 @@ test("PendingFifo is a list of requests", () => {
             fifo.drain(tell);
             model = [];
           } else {
-            expect(fifo.expire(limitMs, tell)).toBe(due.length);
+            expect(fifo.expire(nowMs, nowMs - limitMs, tell)).toBe(due.length);
           }
           expect(told).toEqual(expected);
         }

@@ -52,8 +52,7 @@ describe.each(SIZES)("in pieces of %d bytes", (size) => {
     rig.get(0);
     rig.get(1);
     await rig.endTurn();
-    rig.turn.atMs += 101;
-    rig.connection.checkDeadlines(rig.turn.atMs);
+    rig.deadlines.reach(rig.turn.atMs + 101);
     rig.get(2);
     await rig.endTurn();
     say(socket, `${PUSH}+late\r\n${PUSH}+late\r\n+c\r\n`, size);

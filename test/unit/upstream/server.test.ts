@@ -10,6 +10,7 @@ import { createRedisUpstream } from "../../../src/protocol/redis/upstream-protoc
 import { VariantTable } from "../../../src/session/redis/identity/variant-table.ts";
 import { Ejections } from "../../../src/upstream/ejections.ts";
 import { Server } from "../../../src/upstream/server.ts";
+import { ManualDeadlines } from "../../support/manual-deadlines.ts";
 import {
   type Attempt,
   attemptRecorder,
@@ -50,11 +51,13 @@ function createServer(
   { variants = OWN, turn = new ManualTurn() } = {},
 ): {
   server: TestServer;
+  deadlines: ManualDeadlines;
   timers: Timer[];
   counters: Float64Array;
   changes: () => number;
 } {
   const timers: Timer[] = [];
+  const deadlines = new ManualDeadlines(turn);
   const counters = new Float64Array(64);
   let changes = 0;
   const ejections = new Ejections({
@@ -79,6 +82,7 @@ function createServer(
     index: 0,
     variants: variants.protocols,
     turn,
+    deadlines,
     schedule: timerRecorder(timers),
     epochMs: () => 12_345,
     random: () => 0.5,
@@ -89,7 +93,7 @@ function createServer(
     leaseLimit: { lent: 0, hasRoom: true },
     ejections: pool.autoEjectHosts === false ? null : ejections,
   });
-  return { server, timers, counters, changes: () => changes };
+  return { server, deadlines, timers, counters, changes: () => changes };
 }
 
 function request(server: TestServer, lane: number, sink: RecordingSink, token: number): void {
@@ -195,13 +199,14 @@ describe("Server", () => {
     });
 
     test("a connection is closed when nobody has used it for a while, and opened again when needed", async () => {
-      const { server, turn, socket, send } = connected();
+      const { server, turn, deadlines, socket, send } = connected();
       socket.says("+OK\r\n");
       await turnEnds();
       socket.says("+a\r\n");
-      server.checkDeadlines(turn.atMs + VARIANT_IDLE_MS - 1);
+      const usedMs = turn.atMs;
+      deadlines.reach(usedMs + VARIANT_IDLE_MS - 1);
       expect(socket.isClosed).toBe(false);
-      server.checkDeadlines(turn.atMs + VARIANT_IDLE_MS + 1);
+      deadlines.reach(usedMs + VARIANT_IDLE_MS);
       expect(socket.isClosed).toBe(true);
       expect(server.isEjected).toBe(false);
       send(1);
@@ -209,10 +214,10 @@ describe("Server", () => {
     });
 
     test("a connection with a request on it is not forgotten", async () => {
-      const { server, socket, sink } = connected({ timeoutMs: null });
+      const { server, deadlines, socket, sink } = connected({ timeoutMs: null });
       socket.says("+OK\r\n");
       await turnEnds();
-      server.checkDeadlines(10 * VARIANT_IDLE_MS);
+      deadlines.reach(10 * VARIANT_IDLE_MS);
       expect(server.forgetVariant(chosen)).toBe(false);
       socket.says("+a\r\n");
       expect(sink.settled.get(0)).toBe("+a\r\n");

@@ -4,6 +4,7 @@ import type { Stream, StreamEvents } from "../../../src/api/stream.ts";
 import type { SubscriberEvents } from "../../../src/api/upstream.ts";
 import { createRedisUpstream } from "../../../src/protocol/redis/upstream-protocol.ts";
 import { SubscribedConnection } from "../../../src/upstream/subscribed-connection.ts";
+import { ManualDeadlines } from "../../support/manual-deadlines.ts";
 import {
   type Attempt,
   attemptRecorder,
@@ -42,8 +43,10 @@ function create(options: { password?: Buffer; isChoice?: boolean; onMessage?: ()
     },
     onDown: ({ kind }) => heard.push(`down: ${kind}`),
   };
+  const turn = new ManualTurn();
+  const deadlines = new ManualDeadlines(turn);
   const host = {
-    ...{ name: "s", turn: new ManualTurn(), timeoutMs: 100, connectTimeoutMs: 50, isEager: false },
+    ...{ name: "s", turn, deadlines, timeoutMs: 100, connectTimeoutMs: 50, isEager: false },
     ...{ counters, countersBase: 0, connect: attemptRecorder(attempts) },
     ...{ onUp() {}, onLost() {}, onTrouble() {}, onReply() {} },
     retryDelayMs: (failedAttempts: number) => 10 * failedAttempts,

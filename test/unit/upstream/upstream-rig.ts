@@ -3,20 +3,14 @@ import type { UpstreamProtocol } from "../../../src/api/protocol.ts";
 import type { Stream, StreamEvents } from "../../../src/api/stream.ts";
 import type { Failure, ReplySink } from "../../../src/api/upstream.ts";
 import { copyOf } from "../../../src/base/copy-of.ts";
-import { Turn, type Wakeable } from "../../../src/base/turn.ts";
+import type { Wakeable } from "../../../src/base/turn.ts";
 import type { ConnectAttempt, ConnectEvents } from "../../../src/io/connect.ts";
 import { createRedisUpstream } from "../../../src/protocol/redis/upstream-protocol.ts";
 import { Connection } from "../../../src/upstream/connection.ts";
 import type { ConnectionOwner } from "../../../src/upstream/connection-owner.ts";
+import { ManualDeadlines, ManualTurn } from "../../support/manual-deadlines.ts";
 
-/** A turn on the test's clock. */
-export class ManualTurn extends Turn {
-  atMs = 1000;
-
-  override get nowMs(): number {
-    return this.atMs;
-  }
-}
+export { ManualTurn };
 
 export class FakeSocket implements Stream {
   readonly fd = 9;
@@ -160,6 +154,7 @@ export interface ConnectionRig {
   readonly connection: Connection;
   readonly sink: RecordingSink;
   readonly turn: ManualTurn;
+  readonly deadlines: ManualDeadlines;
   readonly attempts: Attempt[];
   readonly timers: Timer[];
   readonly counters: Float64Array;
@@ -180,6 +175,7 @@ export function createConnectionRig(
 ): ConnectionRig {
   const { timeoutMs = 100, password = null, isEager = false } = options;
   const turn = new ManualTurn();
+  const deadlines = new ManualDeadlines(turn);
   const attempts: Attempt[] = [];
   const timers: Timer[] = [];
   const counters = new Float64Array(64);
@@ -188,6 +184,7 @@ export function createConnectionRig(
     {
       name: "s",
       turn,
+      deadlines,
       timeoutMs,
       connectTimeoutMs: 50,
       isEager,
@@ -213,6 +210,7 @@ export function createConnectionRig(
     connection,
     sink,
     turn,
+    deadlines,
     attempts,
     timers,
     counters,

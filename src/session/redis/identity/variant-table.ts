@@ -25,6 +25,8 @@ export interface Variant {
 /** Its connections are used for AUTH of clients and nothing else: who is logged in on them does not matter. */
 export const VARIANT_FOR_AUTH = 2;
 const ANYBODY = { version: 2, database: 0, user: null, password: null } as const;
+/** When a number is to be freed whose connections are busy, it is tried again after this. */
+const VARIANT_BUSY_MS = 1000;
 /** The first number that stands for what a client chose. */
 const FIRST_CHOSEN = 3;
 
@@ -48,6 +50,8 @@ export class VariantTable {
   readonly proofs: Map<number, ((failure: Failure | null) => void)[]> = new Map();
   /** Of who gives no password. */
   readonly access: ServerAccess = new ServerAccess();
+  /** Told when some number is not held any more: `sweep` may be due. */
+  onUnused: () => void = () => {};
 
   /** The pool's; null: none. */
   private readonly password: Buffer | null;
@@ -84,6 +88,7 @@ export class VariantTable {
     if (--entry.holders > 0 || number < FIRST_CHOSEN) return;
     entry.unusedSinceMs = -1;
     this.unused.add(entry);
+    this.onUnused();
   }
 
   /** A server has agreed to that lately. */
@@ -96,18 +101,25 @@ export class VariantTable {
   }
 
   /**
-   * Frees numbers that nobody has held for a while. To be called every so often.
+   * Frees numbers that nobody has held for a while.
    * @param forget closes the connections of that number everywhere; false: they are busy
+   * @returns when to call it next; Infinity: after `onUnused`
    */
-  sweep(nowMs: number, forget: (number: number) => boolean): void {
+  sweep(nowMs: number, forget: (number: number) => boolean): number {
+    let nextMs = Number.POSITIVE_INFINITY;
     for (const entry of this.unused) {
       if (entry.unusedSinceMs < 0) entry.unusedSinceMs = nowMs;
-      const mayStay = entry.isProven && nowMs - entry.unusedSinceMs < VARIANT_IDLE_MS;
-      if (mayStay || this.proofs.has(entry.number) || !forget(entry.number)) continue;
+      const dueMs = entry.isProven ? entry.unusedSinceMs + VARIANT_IDLE_MS : nowMs;
+      const mustStay = dueMs > nowMs || this.proofs.has(entry.number) || !forget(entry.number);
+      if (mustStay) {
+        nextMs = Math.min(nextMs, Math.max(dueMs, nowMs + VARIANT_BUSY_MS));
+        continue;
+      }
       this.unused.delete(entry);
       this.byKey.delete(entry.key);
       this.free.push(entry.number);
     }
+    return nextMs;
   }
 
   private addOwn(version: RespVersion): void {

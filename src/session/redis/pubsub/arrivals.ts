@@ -5,6 +5,7 @@ import type { SliceQueue } from "../../../base/slice-queue.ts";
 import { closeFd } from "../../../os/fd.ts";
 import type { Hub } from "./hub.ts";
 import { KINDS, type Kind } from "./kinds.ts";
+import type { LinkOptions } from "./link.ts";
 import type { LeftLink } from "./links.ts";
 import { NameCursor } from "./names.ts";
 import { releaseRequests } from "./restored-mode.ts";
@@ -22,11 +23,12 @@ interface Arrival {
   readonly lists: NamesOnServers[];
   /** By the client's id: names of clients whose connection is still being adopted. */
   readonly early: Map<number, (readonly [Kind, readonly string[]])[]>;
-  /** Since when nothing has come; -1: not known yet. */
+  /** When something came last. */
   sinceMs: number;
 }
 
 export class Arrivals {
+  private readonly options: Pick<LinkOptions, "turn" | "lookBy">;
   private readonly slices: SliceQueue;
   private readonly find: (id: string) => Hub | undefined;
   /** By the hub's id: what came for hubs whose clients are still to come. */
@@ -35,7 +37,12 @@ export class Arrivals {
   private readonly incomplete: Map<number, { readonly subscriber: Subscriber; toCome: number }> =
     new Map();
 
-  constructor(slices: SliceQueue, find: (id: string) => Hub | undefined) {
+  constructor(
+    options: Pick<LinkOptions, "turn" | "lookBy">,
+    slices: SliceQueue,
+    find: (id: string) => Hub | undefined,
+  ) {
+    this.options = options;
     this.slices = slices;
     this.find = find;
   }
@@ -60,7 +67,7 @@ export class Arrivals {
       links: [],
       lists: [],
       early: new Map(),
-      sinceMs: -1,
+      sinceMs: 0,
     };
     this.arrivals.set(id, arrival);
     this.touch(id);
@@ -70,7 +77,10 @@ export class Arrivals {
   /** More may be coming. */
   private touch(id: string): void {
     const arrival = this.arrivals.get(id);
-    if (arrival !== undefined) arrival.sinceMs = -1;
+    if (arrival === undefined) return;
+    const { turn, lookBy } = this.options;
+    arrival.sinceMs = turn.nowMs;
+    lookBy(turn.nowMs + PUBSUB_ARRIVAL_MS);
   }
 
   /** Subscribes a client that has come to what it was subscribed to. Until that is done, its requests wait. */
@@ -165,11 +175,15 @@ export class Arrivals {
     else for (const { left } of links) closeFd(left.fd);
   }
 
-  checkDeadlines(nowMs: number): void {
-    for (const [id, arrival] of this.arrivals) {
-      if (arrival.sinceMs < 0) arrival.sinceMs = nowMs;
+  /** Goes on without what is late by now. @returns when to look next; Infinity: nothing can be late */
+  look(nowMs: number): number {
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const [id, { sinceMs }] of this.arrivals) {
+      const dueMs = sinceMs + PUBSUB_ARRIVAL_MS;
       // Its sender has died on the way.
-      if (nowMs - arrival.sinceMs > PUBSUB_ARRIVAL_MS) this.start(id);
+      if (dueMs <= nowMs) this.start(id);
+      else nextMs = Math.min(nextMs, dueMs);
     }
+    return nextMs;
   }
 }

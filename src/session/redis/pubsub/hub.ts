@@ -9,7 +9,7 @@
  * done in slices, with the event loop free in between.
  */
 import type { Upstream } from "../../../api/upstream.ts";
-import { SUBSCRIBE_NAMES_MAX } from "../../../base/limits.ts";
+import { PUBSUB_IDLE_MS, SUBSCRIBE_NAMES_MAX } from "../../../base/limits.ts";
 import type { SliceQueue } from "../../../base/slice-queue.ts";
 import { encodeError } from "../../../protocol/redis/encode.ts";
 import { NO_SERVER } from "../refusals.ts";
@@ -75,8 +75,9 @@ export class Hub implements LinkEvents {
   constructor(options: HubOptions, arrivals: readonly LeftLink[] | null) {
     this.options = options;
     this.arrivals = arrivals;
-    this.changes = new Changes(options.timeoutMs);
+    this.changes = new Changes(options);
     this.links = new Links(options, this, arrivals === null);
+    this.lookIfDeserted();
   }
 
   get id(): string {
@@ -227,7 +228,7 @@ export class Hub implements LinkEvents {
   /** The client is gone. */
   drop(subscriber: Subscriber): void {
     subscriber.isGone = true;
-    this.subscribers.delete(subscriber);
+    this.desert(subscriber);
     if (subscriber.total > 0) this.run(this.takeAll(subscriber));
   }
 
@@ -305,6 +306,17 @@ export class Hub implements LinkEvents {
     return topic;
   }
 
+  private desert(subscriber: Subscriber): void {
+    this.subscribers.delete(subscriber);
+    this.lookIfDeserted();
+  }
+
+  /** Whether it is unused by then. */
+  private lookIfDeserted(): void {
+    const { turn, lookBy } = this.options;
+    if (this.subscribers.size === 0) lookBy(turn.nowMs + PUBSUB_IDLE_MS);
+  }
+
   private countMember(topic: Topic, by: number): void {
     topic.members += by;
     this.options.allowance.subscriptions += by;
@@ -328,7 +340,7 @@ export class Hub implements LinkEvents {
   }
 
   private dismissIfDone(subscriber: Subscriber): void {
-    if (subscriber.total === 0) this.subscribers.delete(subscriber);
+    if (subscriber.total === 0) this.desert(subscriber);
   }
 
   /** Takes those that have no members from the servers. */
@@ -382,9 +394,9 @@ export class Hub implements LinkEvents {
     this.run(moveShards(this.topics, this.links));
   }
 
-  checkDeadlines(nowMs: number): void {
-    this.changes.checkDeadlines(nowMs);
-    this.links.checkDeadlines(nowMs);
+  /** Deals with what is late by now. @returns when to look next; Infinity: nothing can be late */
+  look(nowMs: number): number {
+    return Math.min(this.changes.look(nowMs), this.links.look(nowMs));
   }
 }
 

@@ -1,6 +1,8 @@
 /** The hubs of one pool in one worker: one for each user that clients are, and those that came from other processes. */
 import type { Colleagues } from "../../../api/colleagues.ts";
 import type { Route } from "../../../api/upstream.ts";
+import type { Deadline, Deadlines } from "../../../base/deadlines.ts";
+import { PUBSUB_IDLE_MS } from "../../../base/limits.ts";
 import { SliceQueue } from "../../../base/slice-queue.ts";
 import type { Turn } from "../../../base/turn.ts";
 import type { VariantTable } from "../identity/variant-table.ts";
@@ -19,6 +21,8 @@ export interface HubsOptions {
   readonly timeoutMs: number | null;
   readonly variants: VariantTable;
   readonly turn: Turn;
+  /** On the clock of `turn`. */
+  readonly deadlines: Deadlines;
   /** The same pool in other workers. */
   readonly colleagues: Colleagues;
   /** Counts subscriptions beyond the first to the same topic in one hub: these are what servers do not see. */
@@ -36,12 +40,18 @@ export class Hubs {
   readonly slices: SliceQueue;
   /** What other processes have left. */
   readonly arrivals: Arrivals;
+  /** When to look at what may be late. */
+  private readonly looking: Deadline;
+  private readonly lookBy = (atMs: number): void => this.looking.setNoLater(atMs);
   private readonly allowance: Allowance = new Allowance();
 
   constructor(options: HubsOptions) {
     this.options = options;
     this.slices = new SliceQueue(options.turn);
-    this.arrivals = new Arrivals(this.slices, (id) => this.hubs.get(id));
+    this.looking = options.deadlines.create((nowMs) => this.look(nowMs));
+    const { turn } = options;
+    const { lookBy } = this;
+    this.arrivals = new Arrivals({ turn, lookBy }, this.slices, (id) => this.hubs.get(id));
     this.census = new Census(options.turn, options.colleagues, (question) => this.count(question));
   }
 
@@ -74,8 +84,8 @@ export class Hubs {
   private createHub(id: string, as: ServerUser, arrivals: readonly LeftLink[] | null): Hub | null {
     const variant = this.options.variants.hold({ version: 2, database: 0, ...as });
     if (variant < 0) return null;
-    const { slices, allowance } = this;
-    const hub = new Hub({ ...this.options, slices, allowance, id, as, variant }, arrivals);
+    const { slices, allowance, lookBy } = this;
+    const hub = new Hub({ ...this.options, slices, allowance, lookBy, id, as, variant }, arrivals);
     this.hubs.set(id, hub);
     return hub;
   }
@@ -84,14 +94,17 @@ export class Hubs {
     for (const hub of this.hubs.values()) hub.onRouteChange();
   }
 
-  checkDeadlines(nowMs: number): void {
-    this.arrivals.checkDeadlines(nowMs);
+  /** Deals with what is late by now. */
+  private look(nowMs: number): void {
+    let nextMs = this.arrivals.look(nowMs);
     for (const [id, hub] of this.hubs) {
-      hub.checkDeadlines(nowMs);
-      if (!hub.isUnused) continue;
-      this.hubs.delete(id);
-      this.options.variants.release(hub.options.variant);
+      nextMs = Math.min(nextMs, hub.look(nowMs));
+      if (hub.isUnused) {
+        this.hubs.delete(id);
+        this.options.variants.release(hub.options.variant);
+      } else if (hub.subscribers.size === 0) nextMs = Math.min(nextMs, nowMs + PUBSUB_IDLE_MS);
     }
+    this.looking.setNoLater(nextMs);
   }
 
   /**
@@ -137,6 +150,7 @@ export class Hubs {
   close(): void {
     for (const hub of this.hubs.values()) hub.links.closeAll();
     this.hubs.clear();
+    this.looking.cancel();
   }
 }
 

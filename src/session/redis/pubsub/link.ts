@@ -15,6 +15,7 @@ import type {
 import { Bits } from "../../../base/bits.ts";
 import { copyOf } from "../../../base/copy-of.ts";
 import { PUBSUB_IDLE_MS, PUBSUB_SILENCE_MS } from "../../../base/limits.ts";
+import type { Turn } from "../../../base/turn.ts";
 import { encodeRequest } from "../../../protocol/redis/encode.ts";
 import { Frame } from "./frame.ts";
 import { type Kind, SUBSCRIBE, UNSUBSCRIBE } from "./kinds.ts";
@@ -35,6 +36,14 @@ interface Operation {
   readonly onDone: Done;
 }
 
+export interface LinkOptions {
+  /** The kind of connection that it goes over. */
+  readonly variant: number;
+  readonly turn: Turn;
+  /** Asks for a look at what may be late, at `atMs` by the clock of `turn` or before. */
+  lookBy(atMs: number): void;
+}
+
 /** What a link tells the hub it belongs to. */
 export interface LinkEvents {
   /** What its clients are subscribed to. */
@@ -52,6 +61,7 @@ export class Link implements SubscriberEvents {
   readonly upstream: Upstream;
   readonly connection: SubscriberConnection;
 
+  private readonly options: LinkOptions;
   private readonly events: LinkEvents;
   /** Numbers of the topics that shall be subscribed here. */
   private readonly wanted: Bits = new Bits();
@@ -64,15 +74,20 @@ export class Link implements SubscriberEvents {
   /** Subscribed on a connection that was adopted, although no client here is. */
   private strays: Topic[] = [];
   private renewal: Renewal | null = null;
-  private hasHeard = true;
-  private heardMs = 0;
-  /** Since when nothing is subscribed here; -1: something is. */
-  private idleSinceMs = -1;
+  /** When the server said something last. */
+  private heardMs: number;
+  /** When `wanted` became empty last. */
+  private unusedSinceMs: number;
 
-  constructor(upstream: Upstream, variant: number, events: LinkEvents) {
+  constructor(upstream: Upstream, options: LinkOptions, events: LinkEvents) {
     this.upstream = upstream;
+    this.options = options;
     this.events = events;
-    this.connection = upstream.subscriber(variant, this);
+    const { nowMs } = options.turn;
+    this.heardMs = nowMs;
+    this.unusedSinceMs = nowMs;
+    this.connection = upstream.subscriber(options.variant, this);
+    options.lookBy(this.idleDueMs);
   }
 
   /** Nothing is asked that is not answered, or still to be asked. */
@@ -102,15 +117,23 @@ export class Link implements SubscriberEvents {
   }
 
   unsubscribe(kind: Kind, topics: readonly Topic[], onDone: Done): void {
-    for (const topic of topics) this.wanted.delete(topic.number);
+    for (const topic of topics) this.unwant(topic.number);
     if (!this.connection.isUp) onDone(null);
     else this.begin({ verb: "unsubscribe", kind, topics, confirmed: 0, onDone });
   }
 
   /** Another topic may get its number. */
   forget({ number }: Topic): void {
-    this.wanted.delete(number);
+    this.unwant(number);
     this.on.delete(number);
+  }
+
+  private unwant(number: number): void {
+    if (!this.wanted.has(number)) return;
+    this.wanted.delete(number);
+    if (this.wanted.size > 0) return;
+    this.unusedSinceMs = this.options.turn.nowMs;
+    this.options.lookBy(this.unusedSinceMs + PUBSUB_IDLE_MS);
   }
 
   /** Calls back when everything that the server has sent so far has come. */
@@ -155,7 +178,9 @@ export class Link implements SubscriberEvents {
   }
 
   onUp(): void {
-    this.hasHeard = true;
+    this.heardMs = this.options.turn.nowMs;
+    // What is asked now may be answered by then.
+    this.options.lookBy(this.heardMs + PUBSUB_SILENCE_MS);
     const { waiting, strays } = this;
     this.waiting = [];
     this.strays = [];
@@ -211,7 +236,7 @@ export class Link implements SubscriberEvents {
   }
 
   onMessage(bytes: Buffer, start: number, end: number): void {
-    this.hasHeard = true;
+    this.heardMs = this.options.turn.nowMs;
     frame.read(bytes, start, end);
     if (frame.type === "message") {
       const name = bytes.toString("latin1", frame.nameStart, frame.nameEnd);
@@ -255,23 +280,34 @@ export class Link implements SubscriberEvents {
     operation.onDone(outcome);
   }
 
-  /** A connection that is silent although it was asked is given up. To be called every few milliseconds. */
-  checkDeadlines(nowMs: number): void {
-    if (this.hasHeard || !this.connection.isUp) {
-      this.hasHeard = false;
-      this.heardMs = nowMs;
-      return;
-    }
-    const silentMs = nowMs - this.heardMs;
-    if (silentMs > 2 * PUBSUB_SILENCE_MS) this.connection.giveUp(silentMs);
-    else if (silentMs > PUBSUB_SILENCE_MS && this.isQuiet) this.barrier(() => {});
+  /** When to look next; Infinity: nothing here can be late. */
+  get dueMs(): number {
+    return Math.min(this.silenceDueMs, this.idleDueMs);
+  }
+
+  private get silenceDueMs(): number {
+    if (!this.connection.isUp) return Number.POSITIVE_INFINITY;
+    return this.heardMs + (this.isQuiet ? PUBSUB_SILENCE_MS : 2 * PUBSUB_SILENCE_MS);
+  }
+
+  /** Nothing has been subscribed here for long enough then. */
+  private get idleDueMs(): number {
+    if (this.wanted.size > 0) return Number.POSITIVE_INFINITY;
+    // What is asked is waited for, or the connection is given up.
+    if (!this.isQuiet && this.connection.isUp) return Number.POSITIVE_INFINITY;
+    return this.unusedSinceMs + PUBSUB_IDLE_MS;
+  }
+
+  /** Asks a server that is silent for a sign of life, and gives the connection up if it was asked. */
+  checkSilence(nowMs: number): void {
+    if (nowMs < this.silenceDueMs) return;
+    if (this.isQuiet) this.barrier(() => {});
+    else this.connection.giveUp(nowMs - this.heardMs);
   }
 
   /** Nothing has been subscribed here for a while. */
   hasIdled(nowMs: number): boolean {
-    if (this.wanted.size > 0 || !this.isQuiet) this.idleSinceMs = -1;
-    else if (this.idleSinceMs < 0) this.idleSinceMs = nowMs;
-    return this.idleSinceMs >= 0 && nowMs - this.idleSinceMs > PUBSUB_IDLE_MS;
+    return nowMs >= this.idleDueMs;
   }
 }
 

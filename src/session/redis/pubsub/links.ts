@@ -1,12 +1,10 @@
 /** A hub's lines to the servers of its pool, and which of them a topic is subscribed on. */
 import type { LeftSubscriber, Route, Upstream } from "../../../api/upstream.ts";
 import type { Kind } from "./kinds.ts";
-import { Link, type LinkEvents } from "./link.ts";
+import { Link, type LinkEvents, type LinkOptions } from "./link.ts";
 import type { Place, Topic } from "./topic.ts";
 
-export interface LinksOptions {
-  /** The kind of server connection that subscriptions go over. */
-  readonly variant: number;
+export interface LinksOptions extends LinkOptions {
   readonly route: Route;
 }
 
@@ -96,8 +94,7 @@ export class Links {
   }
 
   private make(upstream: Upstream): Link {
-    const link =
-      this.links[upstream.index] ?? new Link(upstream, this.options.variant, this.events);
+    const link = this.links[upstream.index] ?? new Link(upstream, this.options, this.events);
     this.links[upstream.index] = link;
     return link;
   }
@@ -125,12 +122,16 @@ export class Links {
     return standing;
   }
 
-  checkDeadlines(nowMs: number): void {
-    if (this.arePaused) return;
+  /** Deals with what is late by now. @returns when to look next; Infinity: nothing can be late */
+  look(nowMs: number): number {
+    let nextMs = Number.POSITIVE_INFINITY;
+    if (this.arePaused) return nextMs;
     for (const link of this.all) {
-      link.checkDeadlines(nowMs);
+      link.checkSilence(nowMs);
       if (link.hasIdled(nowMs)) this.close(link);
+      else nextMs = Math.min(nextMs, link.dueMs);
     }
+    return nextMs;
   }
 
   private close(link: Link): void {

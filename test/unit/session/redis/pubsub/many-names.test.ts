@@ -237,8 +237,7 @@ describe("a client that comes from another process in parts", () => {
     const client = arrived(rig, 2);
     const { hubs } = rig.rig.pool;
     hubs.arrivals.addNames("7", client.frontend.state.id, "channel", ["a"]);
-    hubs.checkDeadlines(1000);
-    hubs.checkDeadlines(1001 + limits.PUBSUB_ARRIVAL_MS);
+    rig.rig.deadlines.reach(1000 + limits.PUBSUB_ARRIVAL_MS);
     await rig.settle();
     expect(client.isClosed).toBe(true);
     expect([...hubs.all]).toEqual([]);

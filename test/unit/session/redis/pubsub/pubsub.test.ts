@@ -52,14 +52,13 @@ describe("a subscription", () => {
 
   test("that is not confirmed in time is an error, and is taken back when it is", async () => {
     const rig = await connected(1, { timeoutMs: 100 });
-    const { hubs } = rig.rig.pool;
+    const { deadlines } = rig.rig;
     const client = rig.connect();
     client.ask("SUBSCRIBE", "a");
-    hubs.checkDeadlines(1000);
-    hubs.checkDeadlines(1100);
+    deadlines.reach(1099);
     await rig.rig.turn();
     expect(client.take()).toEqual([]);
-    hubs.checkDeadlines(1101);
+    deadlines.reach(1100);
     await rig.rig.turn();
     expect(client.take()).toEqual([
       "-ERR Connection timed out (no confirmation from the servers within 100 ms)",
@@ -255,7 +254,7 @@ describe("in another process", () => {
 
   test("the rest of a group that never comes is not waited for", async () => {
     const rig = new PubSubRig(1);
-    const { pool, upstreams } = rig.rig;
+    const { deadlines, pool, upstreams } = rig.rig;
     const left = { fd: 11, unread: Buffer.alloc(0) };
     pool.hubs.arrivals.addLink("7", { upstream: upstreams[0]!, left });
     const client = rig.connect();
@@ -263,28 +262,25 @@ describe("in another process", () => {
     const subscriptions = { hub: "7", as, channels: ["a"], patterns: [], shards: [] };
     const state = { ...client.frontend.saveState(), subscriptions };
     client.session.attach(new RedisFrontend(pool, client.session, state));
-    pool.hubs.checkDeadlines(1000);
-    pool.hubs.checkDeadlines(6000);
+    deadlines.reach(5999);
     expect(rig.line(0).adopted).toBeNull();
-    pool.hubs.checkDeadlines(6001);
+    deadlines.reach(6000);
     expect(rig.line(0).adopted).toEqual(left);
   });
 });
 
 test("a line that stays silent is asked for a sign of life, and then given up", async () => {
   const rig = await connected(1);
-  const { hubs } = rig.rig.pool;
+  const { deadlines } = rig.rig;
   const line: FakeLine = rig.line(0);
-  hubs.checkDeadlines(1000);
-  hubs.checkDeadlines(1010);
-  hubs.checkDeadlines(16_011);
+  deadlines.reach(15_999);
+  expect(line.requests).toEqual([]);
+  deadlines.reach(16_000);
   expect(line.requests).toEqual([["PING"]]);
   await rig.settle();
-  hubs.checkDeadlines(17_000);
-  hubs.checkDeadlines(17_010);
-  hubs.checkDeadlines(33_000);
-  hubs.checkDeadlines(47_000);
+  deadlines.reach(31_000);
+  deadlines.reach(45_999);
   expect(line.isUp).toBe(true);
-  hubs.checkDeadlines(47_001);
+  deadlines.reach(46_000);
   expect(line.isUp).toBe(false);
 });
