@@ -1,22 +1,12 @@
 /**
- * One connection to one server: requests out, replies in, in order.
- *
- *              send                        open, handshake answered
- *   idle ──────────────▶ connecting ───────────────────────────────▶ ready
- *    ▲                     │   ▲                                       │
- *    │               fails │   │ retry, with a probe                   │ lost
- *    │                     ▼   │                                       │
- *    │                    down (`refusal` is set: requests fail)       │
- *    └─────────────────────────────────────────────────────────────────┘
+ * One connection to one server: requests out, replies in, in order. How it is made is in `Reconnecting`.
  *
  * Requests that come while connecting wait in the out-queue. On a loss every waiting request is failed, with word
  * on whether it was sent. A timeout fails single requests; their replies are swallowed when they come.
  */
 import type { ReplyScanner, UpstreamProtocol } from "../api/protocol.ts";
-import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { Failure, ReplySink, UpstreamConnection } from "../api/upstream.ts";
 import { ByteQueue } from "../base/byte-queue.ts";
-import type { Deadline } from "../base/deadlines.ts";
 import { InputBuffer } from "../base/input-buffer.ts";
 import {
   REPLY_BYTES_MAX,
@@ -25,44 +15,26 @@ import {
   UPSTREAM_QUEUE_LOW_BYTES,
 } from "../base/limits.ts";
 import type { Flushable, Wakeable } from "../base/turn.ts";
-import type { ConnectAttempt } from "../io/connect.ts";
 import type { ConnectionOwner } from "./connection-owner.ts";
-import { ConnectionStatistics } from "./connection-statistics.ts";
 import { deliverReplies, GARBAGE } from "./deliver-replies.ts";
 import {
   cannotConnect,
-  connectionLost,
   garbageReceived,
   handshakeRefused,
   replyTooLong,
   timedOut,
 } from "./failures.ts";
-import { Handshake } from "./handshake.ts";
+import type { Handshake } from "./handshake.ts";
 import { PendingFifo } from "./pending-fifo.ts";
-
-type State = "idle" | "connecting" | "ready" | "down" | "closed";
+import { Reconnecting } from "./reconnecting.ts";
 
 /** A connection with requests on it that is silent for so many timeouts is given up, but not before … */
 const SILENCE_TIMEOUTS = 3;
 /** … this long. */
 const SILENCE_MIN_MS = 1000;
 
-export class Connection implements UpstreamConnection, StreamEvents, Flushable {
-  refusal: Failure | null = null;
+export class Connection extends Reconnecting implements UpstreamConnection, Flushable {
   isMarked = false;
-
-  protected readonly owner: ConnectionOwner;
-  readonly protocol: UpstreamProtocol;
-  protected readonly statistics: ConnectionStatistics;
-  protected state: State = "idle";
-  protected stream: Stream | null = null;
-  private attempt: ConnectAttempt | null = null;
-  private cancelRetry: () => void = () => {};
-  private failedAttempts = 0;
-  /** Connections lost since the last reply. */
-  private losses = 0;
-  protected connectStartedMs = 0;
-  protected handshake: Handshake | null = null;
 
   protected readonly out: ByteQueue = new ByteQueue();
   protected readonly input: InputBuffer = new InputBuffer();
@@ -72,18 +44,10 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
   /** Since when a reply has been owed without any byte from the server. */
   protected quietSinceMs = 0;
   private lastTroubleMs = 0;
-  /** No later than `dueMs`, as long as that is not Infinity. */
-  private readonly deadline: Deadline;
 
   constructor(owner: ConnectionOwner, protocol: UpstreamProtocol) {
-    this.owner = owner;
-    this.protocol = protocol;
+    super(owner, protocol);
     this.scanner = protocol.createReplyScanner();
-    this.statistics = new ConnectionStatistics(owner.counters, owner.countersBase);
-    this.deadline = owner.deadlines.create((nowMs) => {
-      this.checkDeadlines(nowMs);
-      this.watch();
-    });
   }
 
   get isFull(): boolean {
@@ -130,107 +94,14 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     else if (this.state === "idle") this.open();
   }
 
-  /** Starts connecting, unless that is under way or done. */
-  open(): void {
-    if (this.state !== "idle" && this.state !== "down") return;
-    this.cancelRetry();
-    this.state = "connecting";
-    this.connectStartedMs = this.owner.turn.nowMs;
-    this.watch();
-    this.attempt = this.owner.connect(
-      {
-        onOpen: (stream) => this.onOpen(stream),
-        onError: (cause) => this.onConnectFailed(cannotConnect(this.owner.name, cause)),
-      },
-      this,
-      !this.isShared,
-    );
-  }
-
-  /** Gives the connection up. `sent` and `unsent` are told to waiting requests; it stays `down` with `unsent` as refusal. */
-  takeDown(sent: Failure, unsent: Failure): void {
-    this.refusal = unsent;
-    this.owner.onLost();
-    this.lose(sent, unsent);
-    this.stayDown(unsent);
-  }
-
-  /** Gives the connection up for good. */
-  close(sent: Failure, unsent: Failure): void {
-    this.state = "closed";
-    this.refusal = unsent;
-    this.lose(sent, unsent);
-    this.cancelRetry();
-    this.deadline.cancel();
-  }
-
   /** Requests that wait for a reply. */
   get pendingCount(): number {
     return this.pending.size;
   }
 
-  // Opening
-
-  private onOpen(stream: Stream): void {
-    this.attempt = null;
-    this.stream = stream;
-    this.statistics.count("server_connections", 1);
-    this.statistics.count("server_connections_total", 1);
-    const mustProve = this.failedAttempts > 0 || this.refusal !== null;
-    this.handshake = new Handshake(this.protocol, mustProve);
-    const { bytes, isDone } = this.handshake;
-    // A fresh socket takes these few bytes, or is no good.
-    if (isDone) this.ready();
-    else if (stream.write(bytes, 0, bytes.length) !== bytes.length) {
-      this.onConnectFailed(cannotConnect(this.owner.name, "ECONNRESET"));
-    }
-  }
-
-  protected ready(): void {
-    this.state = "ready";
-    this.handshake = null;
-    this.failedAttempts = 0;
-    this.refusal = null;
-    this.quietSinceMs = this.owner.turn.nowMs;
-    this.owner.turn.mark(this);
-    this.watch();
-    if (this.isShared) this.owner.onUp();
-  }
-
-  protected onConnectFailed(failure: Failure): void {
-    this.statistics.count("server_err", 1);
-    this.refusal = failure;
-    this.lose(failure, failure);
-    if (failure.reply !== undefined) {
-      this.state = "idle";
-      this.refusal = null;
-    } else {
-      this.failedAttempts++;
-      this.stayDown(failure);
-      this.owner.onLost();
-      this.owner.onTrouble();
-    }
-    this.onGone(failure);
-  }
-
-  /** The connection could not be made, or was lost with `failure`. */
-  protected onGone(_failure: Failure): void {}
-
-  /** All clients' requests use it: how it fares tells about the server, and it is kept up. */
-  protected get isShared(): boolean {
-    return true;
-  }
-
   /** Milliseconds that a reply may take; null: as long as it likes. */
   protected get timeoutMs(): number | null {
     return this.owner.timeoutMs;
-  }
-
-  private stayDown(refusal: Failure): void {
-    if (this.state === "closed") return;
-    this.state = "down";
-    this.refusal = refusal;
-    this.openLater(this.failedAttempts);
   }
 
   // Sending
@@ -307,55 +178,20 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
     return fault === null && handshake.isDone;
   }
 
+  protected override ready(): void {
+    this.quietSinceMs = this.owner.turn.nowMs;
+    this.owner.turn.mark(this);
+    super.ready();
+  }
+
   // Losing
 
-  onEnd(): void {
-    this.onLost("");
+  protected override get isBusy(): boolean {
+    return this.pending.size > 0;
   }
 
-  onClose(cause: string): void {
-    this.onLost(cause);
-  }
-
-  private onLost(cause: string): void {
-    const { name } = this.owner;
-    if (this.stream === null) return;
-    if (this.state === "connecting") {
-      this.onConnectFailed(cannotConnect(name, cause === "" ? "ECONNRESET" : cause));
-      return;
-    }
-    this.statistics.count(cause === "" ? "server_eof" : "server_err", 1);
-    this.lost(connectionLost(name, true), connectionLost(name, false));
-  }
-
-  /** A standing connection is gone. An idle one may go in peace; with requests on it that tells against the server. */
-  protected lost(sent: Failure, unsent: Failure): void {
-    const wasBusy = this.pending.size > 0;
-    this.state = "idle";
-    this.refusal = null;
-    this.owner.onLost();
-    this.lose(sent, unsent);
-    if (wasBusy && this.isShared) this.owner.onTrouble();
-    if (this.state === "idle" && this.isShared && this.owner.isEager) this.openLater();
-    this.onGone(sent);
-  }
-
-  /** Not at once: a server that accepts and hangs up would be called without end. */
-  protected openLater(failedAttempts: number = ++this.losses): void {
-    this.cancelRetry();
-    const delayMs = this.owner.retryDelayMs(failedAttempts);
-    this.cancelRetry = this.owner.schedule(delayMs, () => this.open());
-  }
-
-  protected lose(sent: Failure, unsent: Failure): void {
-    this.attempt?.abandon();
-    this.attempt = null;
-    const { stream } = this;
-    this.stream = null;
-    if (stream !== null) {
-      this.statistics.count("server_connections", -1);
-      stream.close();
-    }
+  protected override lose(sent: Failure, unsent: Failure): void {
+    this.hangUp();
     this.input.clear();
     this.scanner.reset();
     const written = this.out.appended - this.out.size;
@@ -371,27 +207,16 @@ export class Connection implements UpstreamConnection, StreamEvents, Flushable {
 
   // Deadlines
 
-  /** When something here will be late; Infinity: nothing is awaited. */
-  protected get dueMs(): number {
+  protected override get dueMs(): number {
     const { timeoutMs } = this;
-    const replyMs =
-      timeoutMs === null ? Number.POSITIVE_INFINITY : this.pending.oldestMs + timeoutMs;
-    return this.state === "connecting" ? Math.min(replyMs, this.connectDueMs) : replyMs;
-  }
-
-  private get connectDueMs(): number {
-    return this.connectStartedMs + this.owner.connectTimeoutMs;
-  }
-
-  /** To be called when `dueMs` may have become earlier. */
-  protected watch(): void {
-    if (this.state !== "closed") this.deadline.setNoLater(this.dueMs);
+    if (timeoutMs === null) return this.connectDueMs;
+    return Math.min(this.pending.oldestMs + timeoutMs, this.connectDueMs);
   }
 
   /** Fails what has waited too long. */
-  protected checkDeadlines(nowMs: number): void {
+  protected override checkDeadlines(nowMs: number): void {
     const { owner } = this;
-    if (this.state === "connecting" && nowMs >= this.connectDueMs) {
+    if (nowMs >= this.connectDueMs) {
       this.onConnectFailed(cannotConnect(owner.name, "ETIMEDOUT"));
       return;
     }
