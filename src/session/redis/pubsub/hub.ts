@@ -9,7 +9,7 @@
  * done in slices, with the event loop free in between.
  */
 import type { Upstream } from "../../../api/upstream.ts";
-import { PUBSUB_IDLE_MS, SUBSCRIBE_NAMES_MAX } from "../../../base/limits.ts";
+import { SUBSCRIBE_NAMES_MAX } from "../../../base/limits.ts";
 import type { SliceQueue } from "../../../base/slice-queue.ts";
 import { encodeError } from "../../../protocol/redis/encode.ts";
 import { NO_SERVER } from "../refusals.ts";
@@ -77,7 +77,6 @@ export class Hub implements LinkEvents {
     this.arrivals = arrivals;
     this.changes = new Changes(options);
     this.links = new Links(options, this, arrivals === null);
-    this.lookIfDeserted();
   }
 
   get id(): string {
@@ -228,7 +227,7 @@ export class Hub implements LinkEvents {
   /** The client is gone. */
   drop(subscriber: Subscriber): void {
     subscriber.isGone = true;
-    this.desert(subscriber);
+    this.subscribers.delete(subscriber);
     if (subscriber.total > 0) this.run(this.takeAll(subscriber));
   }
 
@@ -306,17 +305,6 @@ export class Hub implements LinkEvents {
     return topic;
   }
 
-  private desert(subscriber: Subscriber): void {
-    this.subscribers.delete(subscriber);
-    this.lookIfDeserted();
-  }
-
-  /** Whether it is unused by then. */
-  private lookIfDeserted(): void {
-    const { turn, lookBy } = this.options;
-    if (this.subscribers.size === 0) lookBy(turn.nowMs + PUBSUB_IDLE_MS);
-  }
-
   private countMember(topic: Topic, by: number): void {
     topic.members += by;
     this.options.allowance.subscriptions += by;
@@ -340,7 +328,7 @@ export class Hub implements LinkEvents {
   }
 
   private dismissIfDone(subscriber: Subscriber): void {
-    if (subscriber.total === 0) this.desert(subscriber);
+    if (subscriber.total === 0) this.subscribers.delete(subscriber);
   }
 
   /** Takes those that have no members from the servers. */

@@ -87,6 +87,8 @@ export class Hubs {
     const { slices, allowance, lookBy } = this;
     const hub = new Hub({ ...this.options, slices, allowance, lookBy, id, as, variant }, arrivals);
     this.hubs.set(id, hub);
+    // Its client may leave before it has a link.
+    lookBy(this.options.turn.nowMs + PUBSUB_IDLE_MS);
     return hub;
   }
 
@@ -102,7 +104,9 @@ export class Hubs {
       if (hub.isUnused) {
         this.hubs.delete(id);
         this.options.variants.release(hub.options.variant);
-      } else if (hub.subscribers.size === 0) nextMs = Math.min(nextMs, nowMs + PUBSUB_IDLE_MS);
+      } else if (hub.subscribers.size === 0 || hub.links.all.length === 0) {
+        nextMs = Math.min(nextMs, nowMs + PUBSUB_IDLE_MS);
+      }
     }
     this.looking.setNoLater(nextMs);
   }
