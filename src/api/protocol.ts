@@ -22,6 +22,10 @@ export interface ReplyScanner {
    * reply. NO_PUSH: all messages are replies.
    */
   readonly pushType: number;
+  /** A reply tells what it answers: sinks are asked whether they accept it. */
+  readonly isTelling: boolean;
+  /** Of the reply that was found last: values in it, where a reply may have several; else 0. */
+  readonly parts: number;
   /** Forgets a half-scanned reply (its connection is gone). */
   reset(): void;
 }

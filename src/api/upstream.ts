@@ -34,6 +34,13 @@ export interface ReplySink {
    * For count > 1 the boundaries in between are unknown.
    */
   onReplies(token: number, count: number, bytes: Buffer, start: number, end: number): void;
+  /**
+   * Whether the whole reply in bytes[start, end) can be the one to request `token`. Asked of each reply before `onReplies`, where
+   * the protocol's scanner `isTelling`; absent: it can. False ends the connection, and the request fails with it. The sink may
+   * change the bytes in place, because they were not seen by any other part yet.
+   * @param parts see ReplyScanner
+   */
+  accepts?(token: number, bytes: Buffer, start: number, end: number, parts: number): boolean;
   /** No reply will come for `count` consecutive requests. Each token gets exactly one of onReplies and onFailure. */
   onFailure(token: number, count: number, failure: Failure): void;
 }

@@ -36,6 +36,8 @@ export const MEMCACHE_GET_LINE_BYTES_MAX: number = 64 * MIB;
 export const MEMCACHE_VALUE_BYTES_MAX: number = 1024 * MIB;
 /** Longest line of a server's reply; a meta get gives back at most a key, an opaque and a few numbers. */
 export const MEMCACHE_REPLY_LINE_BYTES_MAX: number = 16 * KIB;
+/** Longest list of statistics of one server: the longest ones have a few lines for each of 63 slab classes. */
+export const MEMCACHE_STATISTICS_BYTES_MAX: number = 4 * MIB;
 
 /** Requests of one session that wait for a reply; more stay unread. A power of two. */
 export const PENDING_REPLIES_MAX: number = 1024;

@@ -91,5 +91,10 @@ function scanReply(
 ): number {
   // Even the beginning of a reply that nobody asked for: its rest would answer the next request.
   const isAsked = pending.size > 0 && pending.offset < written;
-  return isAsked ? scanner.scan(bytes, position, end) : GARBAGE;
+  const next = isAsked ? scanner.scan(bytes, position, end) : GARBAGE;
+  if (next <= 0 || !scanner.isTelling) return next;
+  const { sink } = pending;
+  // One that is out of step would be the reply to another client.
+  const isAccepted = sink?.accepts?.(pending.token, bytes, position, next, scanner.parts) ?? true;
+  return isAccepted ? next : GARBAGE;
 }

@@ -1,4 +1,4 @@
-/** Big-endian numbers of a header. Plain reads: they compile to less than Buffer's, which check their arguments. */
+/** Big-endian numbers of a header. Plain reads and writes: they compile to less than Buffer's, which check their arguments. */
 
 /** The 32-bit number at `at`, unsigned. */
 export function readUint32(bytes: Buffer, at: number): number {
@@ -9,4 +9,12 @@ export function readUint32(bytes: Buffer, at: number): number {
 /** The 16-bit number at `at`. */
 export function readUint16(bytes: Buffer, at: number): number {
   return (bytes[at]! << 8) | bytes[at + 1]!;
+}
+
+/** Writes the unsigned 32-bit `value` at `at`. */
+export function writeUint32(bytes: Buffer, at: number, value: number): void {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
 }

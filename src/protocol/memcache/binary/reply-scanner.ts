@@ -3,7 +3,11 @@
  * that ends the list of statistics.
  */
 import { INCOMPLETE, NO_PUSH, type ReplyScanner } from "../../../api/protocol.ts";
-import { MEMCACHE_KEY_BYTES_MAX, MEMCACHE_VALUE_BYTES_MAX } from "../../../base/limits.ts";
+import {
+  MEMCACHE_KEY_BYTES_MAX,
+  MEMCACHE_STATISTICS_BYTES_MAX,
+  MEMCACHE_VALUE_BYTES_MAX,
+} from "../../../base/limits.ts";
 import {
   AT_BODY_LENGTH,
   AT_EXTRAS_LENGTH,
@@ -23,6 +27,8 @@ const BODY_BYTES_MAX = MEMCACHE_VALUE_BYTES_MAX + MEMCACHE_KEY_BYTES_MAX + 255;
 export class BinaryReplyScanner implements ReplyScanner {
   need = 0;
   readonly pushType: number = NO_PUSH;
+  readonly isTelling = true;
+  readonly parts = 0;
   /** Where the next of several replies to one STAT begins, relative to the start of the first. */
   private offset = 0;
 
@@ -49,6 +55,7 @@ export class BinaryReplyScanner implements ReplyScanner {
         this.offset = 0;
         return next;
       }
+      if (next - start > MEMCACHE_STATISTICS_BYTES_MAX) return GARBAGE;
       at = next;
     }
   }

@@ -9,7 +9,11 @@
  * An error line may stand in for the END, when the server ran into trouble halfway.
  */
 import { INCOMPLETE, NO_PUSH, type ReplyScanner } from "../../../api/protocol.ts";
-import { MEMCACHE_REPLY_LINE_BYTES_MAX, MEMCACHE_VALUE_BYTES_MAX } from "../../../base/limits.ts";
+import {
+  MEMCACHE_REPLY_LINE_BYTES_MAX,
+  MEMCACHE_STATISTICS_BYTES_MAX,
+  MEMCACHE_VALUE_BYTES_MAX,
+} from "../../../base/limits.ts";
 import { endOfBlock } from "./value-block.ts";
 
 const CR = 13;
@@ -21,6 +25,11 @@ const GARBAGE = -1;
 export class TextReplyScanner implements ReplyScanner {
   need = 0;
   readonly pushType: number = NO_PUSH;
+  readonly isTelling = true;
+  /** VALUE blocks. */
+  parts = 0;
+  /** STAT and ITEM lines. */
+  private statistics = 0;
   /** Complete parts of the reply, relative to its start. */
   private offset = 0;
   /** Of a line that is not complete: so much was searched for its end, relative to the reply's start. */
@@ -28,10 +37,15 @@ export class TextReplyScanner implements ReplyScanner {
 
   scan(bytes: Buffer, start: number, end: number): number {
     let position = start + this.offset;
+    if (this.offset === 0) {
+      this.parts = 0;
+      this.statistics = 0;
+    }
     for (;;) {
       const blockEnd = endOfBlock(bytes, position, end);
       if (blockEnd > 0) {
         position = blockEnd;
+        this.parts++;
         this.searched = 0;
         continue;
       }
@@ -44,7 +58,7 @@ export class TextReplyScanner implements ReplyScanner {
       position = next;
       if (this.hasMore) continue;
       this.offset = 0;
-      return position;
+      return this.parts > 0 && this.statistics > 0 ? GARBAGE : position;
     }
   }
 
@@ -67,9 +81,14 @@ export class TextReplyScanner implements ReplyScanner {
       this.need = end + 1 - start;
       return INCOMPLETE;
     }
+    if (lineEnd - position > MEMCACHE_REPLY_LINE_BYTES_MAX) return GARBAGE;
     const kind = kindOf(bytes, position, lineEnd);
     this.hasMore = kind === BLOCK || kind === LINE_OF_MANY;
-    if (kind !== BLOCK && kind !== META_BLOCK) return lineEnd;
+    if (kind === LINE_OF_MANY) {
+      this.statistics++;
+      return lineEnd - start > MEMCACHE_STATISTICS_BYTES_MAX ? GARBAGE : lineEnd;
+    }
+    if (kind === LAST_LINE) return lineEnd;
     const size = sizeOf(bytes, position, lineEnd, kind === BLOCK ? 3 : 1);
     if (size < 0) return GARBAGE;
     const next = lineEnd + size + 2;
@@ -78,6 +97,7 @@ export class TextReplyScanner implements ReplyScanner {
       this.need = next - start;
       return INCOMPLETE;
     }
+    if (kind === BLOCK) this.parts++;
     return bytes[next - 2] === CR && bytes[next - 1] === LF ? next : GARBAGE;
   }
 }

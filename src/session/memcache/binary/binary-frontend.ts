@@ -3,10 +3,12 @@
  *
  * Quiet requests go to the servers as loud ones, so that each gets a reply and connections can be shared;
  * `QuietReplies` leaves out what memcached would not have sent. For that the opcode is changed in the received
- * bytes themselves, in the moment they are passed on: nobody reads them for a second time.
+ * bytes themselves, in the moment they are passed on, because they are not read for a second time; and so is the opaque, by
+ * which a reply is told from any other (RequestNotes).
  */
-import type { Failure, UpstreamConnection } from "../../../api/upstream.ts";
+import type { Failure, ReplySink, UpstreamConnection } from "../../../api/upstream.ts";
 import { MEMCACHE_KEY_BYTES_MAX, MEMCACHE_VALUE_BYTES_MAX } from "../../../base/limits.ts";
+import { claimReply } from "../../../protocol/memcache/binary/claim-reply.ts";
 import { encodeReply, turnIntoReply } from "../../../protocol/memcache/binary/encode.ts";
 import {
   AT_BODY_LENGTH,
@@ -22,7 +24,11 @@ import {
   OPCODE,
   REQUEST_MAGIC,
 } from "../../../protocol/memcache/binary/opcode.ts";
-import { readUint16, readUint32 } from "../../../protocol/memcache/binary/read-number.ts";
+import {
+  readUint16,
+  readUint32,
+  writeUint32,
+} from "../../../protocol/memcache/binary/read-number.ts";
 import { NOT_FOUND_TEXT, STATUS } from "../../../protocol/memcache/binary/status.ts";
 import { MERGED_STATISTICS } from "../../../protocol/memcache/merge-statistics.ts";
 import { MEMCACHE_VERSION } from "../../../protocol/memcache/version.ts";
@@ -42,7 +48,7 @@ const NO_SERVER: Failure = {
   text: "Connection refused (all servers of the pool are ejected)",
 };
 
-export class BinaryFrontend implements RequestTaker {
+export class BinaryFrontend implements RequestTaker, ReplySink {
   need = 0;
 
   private readonly pool: MemcachePool;
@@ -60,7 +66,7 @@ export class BinaryFrontend implements RequestTaker {
     this.pool = pool;
     this.session = session;
     this.toSkip = toSkip;
-    this.quietReplies = new QuietReplies(session);
+    this.quietReplies = new QuietReplies(this);
   }
 
   consume(bytes: Buffer, start: number, end: number): number {
@@ -95,6 +101,22 @@ export class BinaryFrontend implements RequestTaker {
       return encodeReply(opcode, STATUS.notFound, opaque, NOT_FOUND_TEXT);
     }
     return encodeReply(opcode, STATUS.temporaryFailure, opaque, failure.text);
+  }
+
+  // What servers say
+
+  onReplies(token: number, count: number, bytes: Buffer, start: number, end: number): void {
+    this.session.onReplies(token, count, bytes, start, end);
+  }
+
+  onFailure(token: number, count: number, failure: Failure): void {
+    this.session.onFailure(token, count, failure);
+  }
+
+  accepts(token: number, bytes: Buffer, start: number, end: number): boolean {
+    const { notes } = this;
+    const opcode = LOUD[notes.opcode(token)]!;
+    return claimReply(bytes, start, end, opcode, notes.mark(token), notes.opaque(token));
   }
 
   /** Nothing is agreed with a client that had to move with it; half-received requests stay in the session's input. */
@@ -153,7 +175,8 @@ export class BinaryFrontend implements RequestTaker {
     const opcode = bytes[at + AT_OPCODE]!;
     const loud = LOUD[opcode]!;
     bytes[at + AT_OPCODE] = loud;
-    const sink = loud === opcode ? session : this.quietReplies;
+    writeUint32(bytes, at + AT_OPAQUE, this.notes.mark(token));
+    const sink = loud === opcode ? this : this.quietReplies;
     this.run.add(connection, sink, token, bytes, at, next);
     return next;
   }
@@ -223,7 +246,7 @@ export class BinaryFrontend implements RequestTaker {
 
   /** Sends the request to all servers that are there; those that are not make it fail. */
   private sendEverywhere(
-    request: BroadcastRequest,
+    request: Omit<BroadcastRequest, "mark">,
     bytes: Buffer,
     at: number,
     next: number,
@@ -243,8 +266,10 @@ export class BinaryFrontend implements RequestTaker {
     // What came before must reach its connections before this does.
     this.run.flush();
     const token = this.open(bytes, at);
+    const mark = this.notes.mark(token);
     bytes[at + AT_OPCODE] = LOUD[request.opcode]!;
-    const sink = takeBroadcast(session, token, request, connections.length);
+    writeUint32(bytes, at + AT_OPAQUE, mark);
+    const sink = takeBroadcast(session, token, { ...request, mark }, connections.length);
     for (const [part, connection] of connections.entries()) {
       if (connection.refusal !== null) sink.onFailure(part, 1, connection.refusal);
       else connection.send(bytes, at, next, sink, part, 1);

@@ -3,6 +3,7 @@
  * Broadcasts are reused.
  */
 import type { Failure, ReplySink } from "../../../api/upstream.ts";
+import { claimReply } from "../../../protocol/memcache/binary/claim-reply.ts";
 import { encodeReply, encodeStatistics } from "../../../protocol/memcache/binary/encode.ts";
 import {
   AT_BODY_LENGTH,
@@ -10,6 +11,7 @@ import {
   AT_STATUS,
   HEADER_BYTES,
   isQuiet,
+  LOUD,
 } from "../../../protocol/memcache/binary/opcode.ts";
 import { readUint16, readUint32 } from "../../../protocol/memcache/binary/read-number.ts";
 import { STATUS } from "../../../protocol/memcache/binary/status.ts";
@@ -21,6 +23,8 @@ export interface BroadcastRequest {
   /** As the client sent it, maybe a quiet one. */
   readonly opcode: number;
   readonly opaque: number;
+  /** See RequestNotes. */
+  readonly mark: number;
   /** "all": successful when all servers were. "settings", "counters": their statistics become one set. */
   readonly merge: "all" | "settings" | "counters";
 }
@@ -73,6 +77,11 @@ class Broadcast implements ReplySink {
       if (this.request?.merge !== "all") this.statistics[part] = readStatistics(bytes, start, end);
     }
     this.partDone();
+  }
+
+  accepts(_part: number, bytes: Buffer, start: number, end: number): boolean {
+    const { opcode, mark, opaque } = this.request!;
+    return claimReply(bytes, start, end, LOUD[opcode]!, mark, opaque);
   }
 
   onFailure(part: number, _count: number, failure: Failure): void {

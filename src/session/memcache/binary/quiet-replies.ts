@@ -16,18 +16,18 @@ import {
 } from "../../../protocol/memcache/binary/opcode.ts";
 import { readUint16, readUint32 } from "../../../protocol/memcache/binary/read-number.ts";
 import { STATUS } from "../../../protocol/memcache/binary/status.ts";
-import type { Session } from "../../session.ts";
 
 export class QuietReplies implements ReplySink {
-  private readonly session: Session;
+  private readonly client: Required<ReplySink>;
 
-  constructor(session: Session) {
-    this.session = session;
+  /** @param client takes what is left, and knows which reply is the right one */
+  constructor(client: Required<ReplySink>) {
+    this.client = client;
   }
 
   /** One range for all slots, as long as what is shown lies in one piece. */
   onReplies(token: number, count: number, bytes: Buffer, start: number, end: number): void {
-    const { session } = this;
+    const { client } = this;
     let slots = 0;
     let settled = 0;
     let from = start;
@@ -37,7 +37,7 @@ export class QuietReplies implements ReplySink {
       if (!isExpected(bytes, at)) {
         makeQuiet(bytes, at);
         if (to > from && to < at) {
-          session.onReplies(token + settled, slots - settled, bytes, from, to);
+          client.onReplies(token + settled, slots - settled, bytes, from, to);
           settled = slots;
           from = at;
         } else if (to === from) {
@@ -47,11 +47,15 @@ export class QuietReplies implements ReplySink {
       }
       at = next;
     }
-    session.onReplies(token + settled, count - settled, bytes, from, to);
+    client.onReplies(token + settled, count - settled, bytes, from, to);
+  }
+
+  accepts(token: number, bytes: Buffer, start: number, end: number, parts: number): boolean {
+    return this.client.accepts(token, bytes, start, end, parts);
   }
 
   onFailure(token: number, count: number, failure: Failure): void {
-    this.session.onFailure(token, count, failure);
+    this.client.onFailure(token, count, failure);
   }
 }
 

@@ -6,7 +6,8 @@ import type { Failure, ReplySink } from "../../../api/upstream.ts";
 import { copyOf } from "../../../base/copy-of.ts";
 import { noteGarbage } from "../../../base/garbage.ts";
 import type { Flushable } from "../../../base/turn.ts";
-import { END, MISMATCH } from "../../../protocol/memcache/text/replies.ts";
+import { END } from "../../../protocol/memcache/text/replies.ts";
+import { endOfValues } from "../../../protocol/memcache/text/reply-fits.ts";
 import { TextReplyScanner } from "../../../protocol/memcache/text/reply-scanner.ts";
 import type { TextRequest } from "../../../protocol/memcache/text/text-request.ts";
 import { blockEndOf } from "../../../protocol/memcache/text/value-block.ts";
@@ -19,7 +20,8 @@ const KEYS_START = 128;
 const KEYS_KEPT_MAX = 512;
 const KEY_BYTES_START = 512;
 const KEY_BYTES_KEPT_MAX = 4096;
-const LF = 10;
+const E = 0x45;
+const N = 0x4e;
 
 const free: GetGather[] = [];
 const scanner: TextReplyScanner = new TextReplyScanner();
@@ -53,7 +55,9 @@ export class GetGather implements ReplySink, ReplyHolder, Flushable {
   private keyStart: Int32Array = new Int32Array(KEYS_START);
   private keyEnd: Int32Array = new Int32Array(KEYS_START);
   private partOfKey: Int32Array = new Int32Array(KEYS_START);
-  // By part: its reply without END, and how far it is merged.
+  /** By key: bytes of its value with its line, once its part is answered; 0: there is none. */
+  private valueBytes: Int32Array = new Int32Array(KEYS_START);
+  // By part: its reply, and how far it is merged.
   private readonly bytes: Buffer[] = [];
   private readonly from: number[] = [];
   private readonly to: number[] = [];
@@ -77,11 +81,13 @@ export class GetGather implements ReplySink, ReplyHolder, Flushable {
       this.keyStart = new Int32Array(keys);
       this.keyEnd = new Int32Array(keys);
       this.partOfKey = new Int32Array(keys);
+      this.valueBytes = new Int32Array(keys);
     }
     for (let key = 0; key < keys; key++) {
       this.keyStart[key] = request.tokenStart[firstKey + key]!;
       this.keyEnd[key] = request.tokenEnd[firstKey + key]!;
       this.partOfKey[key] = partOfKey[key]!;
+      this.valueBytes[key] = 0;
     }
     this.keys = keys;
     this.parts = parts;
@@ -132,6 +138,25 @@ export class GetGather implements ReplySink, ReplyHolder, Flushable {
     this.forget();
   }
 
+  /** Finds each key's value in the reply to `part`: there may be no others, and they come in the order of the keys. */
+  accepts(part: number, bytes: Buffer, start: number, end: number, parts: number): boolean {
+    const { keys, keyBytes, keyStart, keyEnd, partOfKey, valueBytes } = this;
+    const stop = endOfValues(bytes, start, end);
+    // The client has left, and its keys are forgotten.
+    if (!this.session!.isOpen) return stop >= 0;
+    let left = parts;
+    let at = start;
+    for (let key = 0; key < keys && left > 0; key++) {
+      if (partOfKey[key] !== part) continue;
+      const next = blockEndOf(bytes, at, stop, keyBytes, keyStart[key]!, keyEnd[key]!);
+      if (next === 0) continue;
+      valueBytes[key] = next - at;
+      at = next;
+      left--;
+    }
+    return at === stop;
+  }
+
   onReplies(part: number, count: number, bytes: Buffer, start: number, end: number): void {
     let from = start;
     for (let i = 0; i < count; i++) {
@@ -151,11 +176,10 @@ export class GetGather implements ReplySink, ReplyHolder, Flushable {
   }
 
   private onPart(part: number, bytes: Buffer, start: number, end: number): void {
-    const lastLine = end - END.length;
-    if (lastLine >= start && isEnd(bytes, lastLine, start))
-      this.borrowPart(part, bytes, start, lastLine);
+    const stop = endOfValues(bytes, start, end);
+    if (bytes[stop] === E && bytes[stop + 1] === N) this.borrowPart(part, bytes, start, stop);
     // An error, maybe after some values.
-    else this.fail(part, copyOf(bytes, Math.max(start, bytes.lastIndexOf(LF, end - 2) + 1), end));
+    else this.fail(part, copyOf(bytes, stop, end));
     this.partDone();
   }
 
@@ -190,16 +214,15 @@ export class GetGather implements ReplySink, ReplyHolder, Flushable {
     if (--this.partsLeft > 0) return;
     const session = this.session!;
     if (session.isOpen) {
-      if (this.fault === null && !this.findPieces()) this.fault = MISMATCH;
       if (this.fault !== null) session.reply(this.token, this.fault);
       else this.deliver(session);
     }
     this.release();
   }
 
-  /** Orders the values as the client did. @returns false: some do not belong to any key */
-  private findPieces(): boolean {
-    const { keys, keyBytes, keyStart, keyEnd, partOfKey } = this;
+  /** Orders the values as the client did. */
+  private findPieces(): void {
+    const { keys, partOfKey, valueBytes } = this;
     if (pieceFrom.length < keys) {
       pieceFrom = new Int32Array(keys);
       pieceTo = new Int32Array(keys);
@@ -207,29 +230,24 @@ export class GetGather implements ReplySink, ReplyHolder, Flushable {
     pieces = 0;
     let lastPart = -1;
     for (let key = 0; key < keys; key++) {
+      if (valueBytes[key] === 0) continue;
       const part = partOfKey[key]!;
-      if (part < 0) continue;
-      const bytes = this.bytes[part]!;
       const from = this.from[part]!;
-      const end = blockEndOf(bytes, from, this.to[part]!, keyBytes, keyStart[key]!, keyEnd[key]!);
-      if (end === 0) continue;
+      const end = from + valueBytes[key]!;
       this.from[part] = end;
       if (part === lastPart) {
         pieceTo[pieces - 1] = end;
         continue;
       }
       lastPart = part;
-      pieceBytes[pieces] = bytes;
+      pieceBytes[pieces] = this.bytes[part]!;
       pieceFrom[pieces] = from;
       pieceTo[pieces++] = end;
     }
-    for (let part = 0; part < this.parts; part++) {
-      if (this.from[part] !== this.to[part]) return false;
-    }
-    return true;
   }
 
   private deliver(session: Session): void {
+    this.findPieces();
     let size = END.length;
     for (let i = 0; i < pieces; i++) size += pieceTo[i]! - pieceFrom[i]!;
     if (session.ring.isHead(this.token)) {
@@ -277,11 +295,4 @@ function copyPieces(target: Buffer, offset: number): void {
     at += pieceBytes[i]!.copy(target, at, pieceFrom[i], pieceTo[i]);
   }
   END.copy(target, at);
-}
-
-/** Whether bytes[at …] is the END line of the reply that begins at `start`. */
-function isEnd(bytes: Buffer, at: number, start: number): boolean {
-  if (at > start && bytes[at - 1] !== LF) return false;
-  for (let i = 0; i < END.length; i++) if (bytes[at + i] !== END[i]) return false;
-  return true;
 }

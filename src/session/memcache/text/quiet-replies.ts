@@ -4,7 +4,6 @@
  */
 import type { Failure, ReplySink } from "../../../api/upstream.ts";
 import { TextReplyScanner } from "../../../protocol/memcache/text/reply-scanner.ts";
-import type { Session } from "../../session.ts";
 
 /** What is left out: everything (classic `noreply`), or replies with these codes (meta commands' `q`). */
 export type QuietRule = "all" | readonly string[];
@@ -12,29 +11,34 @@ export type QuietRule = "all" | readonly string[];
 const scanner: TextReplyScanner = new TextReplyScanner();
 
 export class QuietReplies implements ReplySink {
-  private readonly session: Session;
+  private readonly client: Required<ReplySink>;
   private readonly hidden: readonly Buffer[] | null;
 
-  constructor(session: Session, rule: QuietRule) {
-    this.session = session;
+  /** @param client takes what is left, and knows which reply is the right one */
+  constructor(client: Required<ReplySink>, rule: QuietRule) {
+    this.client = client;
     this.hidden = rule === "all" ? null : rule.map((code) => Buffer.from(code));
   }
 
   onReplies(token: number, count: number, bytes: Buffer, start: number, end: number): void {
     if (this.hidden === null) {
-      this.session.onReplies(token, count, bytes, end, end);
+      this.client.onReplies(token, count, bytes, end, end);
       return;
     }
     let from = start;
     for (let i = 0; i < count; i++) {
       const to = count === 1 ? end : scanner.scan(bytes, from, end);
-      this.session.onReplies(token + i, 1, bytes, this.isHidden(bytes, from) ? to : from, to);
+      this.client.onReplies(token + i, 1, bytes, this.isHidden(bytes, from) ? to : from, to);
       from = to;
     }
   }
 
+  accepts(token: number, bytes: Buffer, start: number, end: number, parts: number): boolean {
+    return this.client.accepts(token, bytes, start, end, parts);
+  }
+
   onFailure(token: number, count: number, failure: Failure): void {
-    this.session.onFailure(token, count, failure);
+    this.client.onFailure(token, count, failure);
   }
 
   private isHidden(bytes: Buffer, at: number): boolean {

@@ -6,6 +6,7 @@ import type { Failure, ReplySink } from "../../../api/upstream.ts";
 import { copyOf } from "../../../base/copy-of.ts";
 import { mergeStatistics, type Statistic } from "../../../protocol/memcache/merge-statistics.ts";
 import { MISMATCH, SILENT } from "../../../protocol/memcache/text/replies.ts";
+import { replyFits } from "../../../protocol/memcache/text/reply-fits.ts";
 import type { Session } from "../../session.ts";
 
 /** "same": all servers must say the same. "settings", "counters": their statistics become one set. */
@@ -14,6 +15,8 @@ export type BroadcastMerge = "same" | "settings" | "counters";
 export interface BroadcastRequest {
   readonly merge: BroadcastMerge;
   readonly parts: number;
+  /** See SHAPE. */
+  readonly shape: number;
   /** The client wants no reply. */
   readonly isQuiet: boolean;
 }
@@ -38,6 +41,10 @@ export class TextBroadcast implements ReplySink {
   onReplies(part: number, _count: number, bytes: Buffer, start: number, end: number): void {
     this.replies[part] = copyOf(bytes, start, end);
     this.partDone();
+  }
+
+  accepts(_part: number, bytes: Buffer, start: number, end: number, parts: number): boolean {
+    return parts === 0 && replyFits(this.request.shape, bytes, start, end);
   }
 
   onFailure(_part: number, _count: number, failure: Failure): void {

@@ -4,7 +4,7 @@
  * Neighbouring requests for one connection form a run: they go as one range, and cost one copy. Servers are never told
  * to be quiet, so that each request has its reply; see QuietReplies.
  */
-import type { Failure, ReplySink, UpstreamConnection } from "../../../api/upstream.ts";
+import type { Failure, ReplySink } from "../../../api/upstream.ts";
 import { type Foreign, isTls } from "../../../protocol/foreign.ts";
 import { MERGED_STATISTICS } from "../../../protocol/memcache/merge-statistics.ts";
 import { MISS } from "../../../protocol/memcache/meta/replies.ts";
@@ -18,12 +18,14 @@ import {
   NOT_TLS,
   SILENT,
 } from "../../../protocol/memcache/text/replies.ts";
+import { shapeOf } from "../../../protocol/memcache/text/reply-fits.ts";
 import { TextRequestScanner } from "../../../protocol/memcache/text/request-scanner.ts";
 import { TextRequest } from "../../../protocol/memcache/text/text-request.ts";
 import type { RequestTaker } from "../../frontend.ts";
 import type { Session } from "../../session.ts";
 import { Run } from "../binary/run.ts";
 import { type MemcachePool, VARIANT_TEXT } from "../memcache-pool.ts";
+import { ExpectedReplies } from "./expected-replies.ts";
 import { FailureNotes } from "./failure-notes.ts";
 import { metaMiss } from "./meta-miss.ts";
 import { MultiGet, NO_SERVER } from "./multi-get.ts";
@@ -39,13 +41,14 @@ const EJECTED: Failure = {
 /** Replies to failures, by failure: they are few objects for many requests. */
 const failureReplies = new WeakMap<Failure, Buffer>();
 
-export class TextFrontend implements RequestTaker {
+export class TextFrontend implements RequestTaker, ReplySink {
   private readonly pool: MemcachePool;
   private readonly session: Session;
   private readonly deadIsMiss: boolean;
   private readonly scanner: TextRequestScanner = new TextRequestScanner();
   private readonly request: TextRequest = new TextRequest();
   private readonly notes: FailureNotes = new FailureNotes();
+  private readonly expected: ExpectedReplies = new ExpectedReplies();
   private readonly run: Run = new Run();
   private readonly multiGet: MultiGet;
   private readonly quietSinks: Map<string, QuietReplies> = new Map();
@@ -109,6 +112,20 @@ export class TextFrontend implements RequestTaker {
     return reply;
   }
 
+  // What servers say
+
+  onReplies(token: number, count: number, bytes: Buffer, start: number, end: number): void {
+    this.session.onReplies(token, count, bytes, start, end);
+  }
+
+  onFailure(token: number, count: number, failure: Failure): void {
+    this.session.onFailure(token, count, failure);
+  }
+
+  accepts(token: number, bytes: Buffer, start: number, end: number, parts: number): boolean {
+    return this.expected.accepts(token, bytes, start, end, parts);
+  }
+
   /** Nothing is agreed with a client that had to move with it; half-received requests stay in the session's input. */
   saveState(): { readonly toSkip: number } {
     return { toSkip: this.toSkip };
@@ -167,17 +184,14 @@ export class TextFrontend implements RequestTaker {
 
   /** Sends the request to the server of its only key, token `key`. */
   private forward(request: TextRequest, key: number): boolean {
-    const { bytes, decodedKey } = request;
+    const { bytes, start, end, lineEnd, cutFrom, cutTo, decodedKey } = request;
     const { route } = this.pool;
     const upstream =
       decodedKey === null
         ? route.pick(bytes, request.tokenStart[key]!, request.tokenEnd[key]!)
         : route.pick(decodedKey, 0, decodedKey.length);
     if (upstream === null) return this.fail(request, EJECTED);
-    return this.forwardTo(upstream.connection(this.session.lane, VARIANT_TEXT), request);
-  }
-
-  private forwardTo(connection: UpstreamConnection, request: TextRequest): boolean {
+    const connection = upstream.connection(this.session.lane, VARIANT_TEXT);
     const { session, run } = this;
     if (connection.refusal !== null) return this.fail(request, connection.refusal);
     if (connection.isFull) {
@@ -185,8 +199,8 @@ export class TextFrontend implements RequestTaker {
       return false;
     }
     const token = this.open(request);
-    const sink = request.isQuiet ? this.quietSink(request) : session;
-    const { bytes, start, end, lineEnd, cutFrom, cutTo } = request;
+    this.expected.put(token, session.ring.pending, request, key);
+    const sink = request.isQuiet ? this.quietSink(request) : this;
     if (request.line === null && cutTo === 0) {
       run.add(connection, sink, token, bytes, start, end);
       return true;
@@ -231,7 +245,7 @@ export class TextFrontend implements RequestTaker {
     const name = rule === "all" ? "" : command.kind;
     let sink = this.quietSinks.get(name);
     if (sink === undefined) {
-      sink = new QuietReplies(this.session, rule);
+      sink = new QuietReplies(this, rule);
       this.quietSinks.set(name, sink);
     }
     return sink;
@@ -245,9 +259,6 @@ export class TextFrontend implements RequestTaker {
       this.answer(END);
       return true;
     }
-    const isWhole = request.line !== null || request.isPlain;
-    if (parts === 1 && isWhole && firstKey === 1)
-      return this.forwardTo(multiGet.connection(0), request);
     for (let part = 0; part < parts; part++) {
       const connection = multiGet.connection(part);
       if (connection.refusal !== null) {
@@ -296,7 +307,8 @@ export class TextFrontend implements RequestTaker {
     this.run.flush();
     const { isQuiet } = request;
     const parts = connections.length;
-    const sink = new TextBroadcast(session, this.open(request), { merge, parts, isQuiet });
+    const shape = shapeOf(request.command.kind);
+    const sink = new TextBroadcast(session, this.open(request), { merge, parts, isQuiet, shape });
     for (const [part, connection] of connections.entries()) {
       if (connection.refusal !== null) sink.onFailure(part, 1, connection.refusal);
       else connection.send(text, 0, text.length, sink, part, 1);

@@ -1,17 +1,18 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import type { ReplySink } from "../../../../../src/api/upstream.ts";
 import { ByteQueue } from "../../../../../src/base/byte-queue.ts";
 import { encodeReply } from "../../../../../src/protocol/memcache/binary/encode.ts";
 import { QuietReplies } from "../../../../../src/session/memcache/binary/quiet-replies.ts";
 import { ReplyRing } from "../../../../../src/session/reply-ring.ts";
-import type { Session } from "../../../../../src/session/session.ts";
 
-/** Only what QuietReplies asks of a session. */
-function sinkOf(ring: ReplyRing): Session {
-  const session: Pick<Session, "onReplies"> = {
+/** A client whose replies come into `ring`. */
+function sinkOf(ring: ReplyRing): Required<ReplySink> {
+  return {
     onReplies: (token, count, bytes, start, end) => ring.settle(token, count, bytes, start, end),
+    onFailure() {},
+    accepts: () => true,
   };
-  return session as Session;
 }
 
 const LOUD_OF_QUIET = [
