@@ -72,10 +72,10 @@ export function isMetaShape(shape: number): boolean {
   return shape === SHAPE.metaGet || shape === SHAPE.metaChange;
 }
 
-/** Whether the reply in bytes[start, end) fits `shape`; of values and flags no more than that there may be some. */
+/** Whether the reply in bytes[start, end), which has no values in it, fits `shape`. Of flags no more than that there may be some. */
 export function replyFits(shape: number, bytes: Buffer, start: number, end: number): boolean {
   if (isError(bytes, start, end)) return true;
-  if (shape === SHAPE.values) return endOfValues(bytes, start, end) >= 0;
+  if (shape === SHAPE.values) return isLine(bytes, start, end, END);
   if (shape === SHAPE.number) {
     return isNumber(bytes, start, end) || isLine(bytes, start, end, NOT_FOUND);
   }
