@@ -8,6 +8,9 @@ import { copyOf } from "./copy-of.ts";
 import { noteGarbage } from "./garbage.ts";
 import { KEEP_BY_REFERENCE_MIN_BYTES } from "./limits.ts";
 
+/** Room is made at once for so many times of what doubling would give, for a message whose size is known. */
+const TRUSTED_GROWTH = 4;
+
 const NONE: Buffer = Buffer.alloc(0);
 
 export class InputBuffer {
@@ -26,8 +29,8 @@ export class InputBuffer {
 
   /**
    * Adds a received chunk, which becomes the buffer's own.
-   * @param need size of the message at `start` as far as it is known; room is made for so much at once when `isTrusted`
-   *   (a server announced it), and by doubling otherwise (a client may announce what it never sends).
+   * @param need size of the message at `start` as far as it is known; room is made for so much, but for no more than a few times what
+   *   has arrived when `isTrusted` (a server announced it), and twice otherwise: it may never come.
    */
   add(chunk: Buffer, need: number, isTrusted: boolean): void {
     if (this.start === this.end) {
@@ -42,8 +45,9 @@ export class InputBuffer {
       const doubled = Math.max(2 * size, KEEP_BY_REFERENCE_MIN_BYTES);
       // Half as much again at the least: a long message whose parts become known one by one is not copied for each.
       const known = Math.max(need, size + (size >> 1));
-      // Where more is known to come than doubling gives, room for it is made at once only if it will surely come.
-      const wanted = need <= atLeast ? doubled : isTrusted ? known : Math.min(known, doubled);
+      // Where more is known to come than doubling gives, room for more is made at once if it will most likely come.
+      const most = isTrusted ? TRUSTED_GROWTH * doubled : doubled;
+      const wanted = need <= atLeast ? doubled : Math.min(known, most);
       const larger = Buffer.allocUnsafeSlow(Math.max(atLeast, wanted));
       this.bytes.copy(larger, 0, this.start, this.end);
       this.replace(larger, true);
