@@ -155,16 +155,18 @@ export const CONFIG_READ_MS: number = 5_000;
 
 /** Work for many clients at once (a hand-over, a drain) gives the event loop back after this, to go on in its next turn. */
 export const SLICE_MS = 4;
-/** Client connections that a worker holds back at once because they are about to leave for another worker. */
-export const LEAVING_CLIENTS_MAX = 16;
 /** Clients that were asked to leave, and have replies to wait for: while there are so many new ones, no more are asked. */
 export const SETTLING_CLIENTS_MAX = 256;
 /** Parcels on their way from one worker to the supervisor, or from there to another worker, that were not taken yet. */
-export const PARCELS_UNDERWAY_MAX = 16;
+export const PARCELS_UNDERWAY_MAX = 64;
+/** So few are underway from a worker while the supervisor takes them at once: each client is held back for a moment only. */
+export const PARCELS_UNDERWAY_START = 16;
+/** When it takes them slower than that, because the machine is busy, more go at a time. */
+export const PARCELS_TAKEN_MS = 8;
 /** Of a process's open files: so many may be parcels on their way from all workers, and again so many to all workers. */
-export const PARCELS_UNDERWAY_SHARE: number = 1 / 8;
+export const PARCELS_UNDERWAY_SHARE: number = 1 / 4;
 /** Parcels in the supervisor's hands. */
-export const PARCELS_HELD_MAX = 64;
+export const PARCELS_HELD_MAX = 128;
 /** Descriptors of one parcel: a client, two servers that it has for itself, a memory file. */
 export const PARCEL_DESCRIPTORS_MAX = 4;
 /** Beyond those of a parcel, so many must be free when one is taken: for connections to servers. */

@@ -12,7 +12,7 @@
  * to the log.
  */
 import { PARCEL_FORMATS } from "../api/control.ts";
-import { LEAVING_CLIENTS_MAX, SETTLING_CLIENTS_MAX } from "../base/limits.ts";
+import { SETTLING_CLIENTS_MAX } from "../base/limits.ts";
 import { schedule } from "../base/schedule.ts";
 import { endOfSlice, inSlices, isSliceOver } from "../base/slices.ts";
 import type { Session } from "../session/session.ts";
@@ -222,7 +222,7 @@ export class HandOver {
   /** @returns whether any was asked */
   private askSome(): boolean {
     let asked = 0;
-    while (asked < LEAVING_CLIENTS_MAX && this.fresh < SETTLING_CLIENTS_MAX && !this.areAllAsked) {
+    while (asked < this.line.batch && this.fresh < SETTLING_CLIENTS_MAX && !this.areAllAsked) {
       const next = this.candidates.next();
       if (next.done === true) {
         this.areAllAsked = true;

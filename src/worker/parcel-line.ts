@@ -1,7 +1,12 @@
 /**
  * The way of parcels from a worker to the supervisor: so many underway at a time, each announced, and what goes wrong by its kind.
  */
-import { PARCELS_UNDERWAY_MAX, PARCELS_UNDERWAY_SHARE } from "../base/limits.ts";
+import {
+  PARCELS_TAKEN_MS,
+  PARCELS_UNDERWAY_MAX,
+  PARCELS_UNDERWAY_SHARE,
+  PARCELS_UNDERWAY_START,
+} from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
 import { isAllTaken, isSocketLost } from "../os/fd-passing.ts";
 import { OsError } from "../os/os-error.ts";
@@ -34,6 +39,9 @@ export class ParcelLine {
   private readonly options: ParcelLineOptions;
   /** On the socket, unless the supervisor has taken them since. */
   private underway = 0;
+  private window: number;
+  /** When the first of those underway was sent. */
+  private sentAtMs = 0;
   private unannounced = 0;
   /** Why something could not be sent when that happened last. */
   private shortage = "";
@@ -43,6 +51,12 @@ export class ParcelLine {
 
   constructor(options: ParcelLineOptions) {
     this.options = options;
+    this.window = Math.min(PARCELS_UNDERWAY_START, options.underwayMax);
+  }
+
+  /** So many parcels go at a time. */
+  get batch(): number {
+    return this.window;
   }
 
   get isAnnounced(): boolean {
@@ -52,9 +66,12 @@ export class ParcelLine {
   /** Whether one more may be underway. */
   get hasRoom(): boolean {
     const { socket, underwayMax } = this.options;
-    if (this.underway < underwayMax) return true;
+    if (this.underway < this.window) return true;
     if (!isAllTaken(socket)) return false;
     this.underway = 0;
+    const isSlow = performance.now() - this.sentAtMs > PARCELS_TAKEN_MS;
+    const wanted = isSlow ? this.window * 2 : Math.max(this.window / 2, PARCELS_UNDERWAY_START);
+    this.window = Math.min(wanted, underwayMax);
     return true;
   }
 
@@ -78,7 +95,7 @@ export class ParcelLine {
       this.refusal = error.message;
       return "stays";
     }
-    this.underway++;
+    if (this.underway++ === 0) this.sentAtMs = performance.now();
     this.announceSoon();
     return "sent";
   }

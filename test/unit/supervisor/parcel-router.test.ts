@@ -144,7 +144,7 @@ test("the work for a parcel does not grow with their number", async () => {
     await settle(router, a, b);
     return count / parcels;
   };
-  expect(await looks(2_000)).toBeLessThan(2 * (await looks(200)));
+  expect(await looks(4_000)).toBeLessThan(2 * (await looks(1_000)));
 });
 
 test("what a dead worker had not taken goes to another; what it had taken is lost", () => {
