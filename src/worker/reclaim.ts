@@ -1,7 +1,7 @@
 /**
  * Gives memory back that clients have left behind.
  *
- * A full collection takes a millisecond or two in a worker with few clients and about ten with 20,000, so it is asked for only
+ * A full collection stops the worker for some milliseconds (docs/architecture.md has figures), so it is asked for only
  * when it frees much, and never twice within seconds. Traffic whose buffers live no longer than a turn never asks for one.
  */
 import { trimBlocks } from "../base/block-pool.ts";
