@@ -24,7 +24,12 @@ export interface Stream {
   detach(): void;
   /** Address of the other end, for humans: "10.0.0.1:51234", or "unix". */
   readonly peer: string;
-  /** The same of this end. */
+  /**
+   * What the connections of one client have in common, for shares of what is bounded: "10.0.0.1", of IPv6 the network
+   * "2001:db8:1:2::/64", on a unix socket the user "uid 1000". "closed" once it is closed.
+   */
+  readonly origin: string;
+  /** The same as `peer`, of this end. */
   readonly localAddress: string;
 }
 

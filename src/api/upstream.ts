@@ -160,10 +160,15 @@ export interface Upstream {
    * order is kept. A variant is what must not be mixed on a connection (protocol, database, user); the pool numbers them.
    */
   connection(lane: number, variant: number): UpstreamConnection;
-  /** A connection of kind `variant` for one session alone; null: as many are lent as may be. */
-  lease(variant: number): Lease | null;
+  /**
+   * A connection of kind `variant` for one session alone; null: as many are lent as may be, to all or to `origin`.
+   * @param origin of the session's client, see `Stream.origin`
+   */
+  lease(variant: number, origin: string): Lease | null;
+  /** After `lease` gave null: why, for the client; the log is told, too. */
+  whyNoLease(origin: string): string;
   /** Goes on with a leased connection that another process has left; `fd` belongs to the lease. */
-  adopt(fd: number, variant: number): Lease;
+  adopt(fd: number, variant: number, origin: string): Lease;
   /** A connection of kind `variant` (RESP2) for subscriptions. */
   subscriber(variant: number, events: SubscriberEvents): SubscriberConnection;
 }

@@ -83,7 +83,10 @@ export const LINGERING_CLIENTS_MAX: number = 256;
 /** Ejected servers that answer again within this time of each other are put back into the ring by one change. */
 export const RETURN_TOGETHER_MS: number = 1000;
 
-/** Connections that one server lends to single sessions (transactions, blocking commands), free ones included. */
+/**
+ * Connections that one server lends to single sessions (transactions, blocking commands) in one worker, free ones included. Clients at
+ * one address get their share of them: see `FairShares`.
+ */
 export const LEASES_MAX: number = 4096;
 /** Lent connections that were given back and are kept for the next session. */
 export const LEASES_FREE_MAX: number = 32;

@@ -1,8 +1,11 @@
 /** `proxy check`: is the configuration file right, and what does it come to? Also nutcracker's `-t`. */
 import { type CommandDef, defineCommand } from "citty";
 import type { Config, PoolConfig } from "../api/config.ts";
+import { type DescriptorPlan, planDescriptors, shortageOf } from "../base/descriptor-budget.ts";
 import { formatAddress } from "../config/address.ts";
 import { formatDuration } from "../config/duration.ts";
+import { openFilesMax } from "../os/open-files.ts";
+import { needsOf } from "../upstream/descriptor-needs.ts";
 import { ejectedMax } from "../upstream/ejections.ts";
 import { type ConfigFile, readConfigFile } from "./config-file.ts";
 import { ringShares } from "./ring-share.ts";
@@ -60,7 +63,9 @@ export function describeJson(file: ConfigFile): unknown {
     const servers = pool.servers.map((server, index) => ({ ...server, share: shares[index] ?? 0 }));
     return { ...pool, redisAuth: pool.redisAuth === null ? null : "(set)", servers };
   });
-  return { ok: true, file: path, error: null, problems, config: { ...config, pools } };
+  const plan = planOf(config);
+  const descriptors = { ...plan, shortage: shortageOf(plan) };
+  return { ok: true, file: path, error: null, problems, config: { ...config, pools }, descriptors };
 }
 
 /** What `check` prints on stdout, without the problems. */
@@ -76,6 +81,7 @@ export function describeText(file: ConfigFile): string {
     `${path}: ok, ${config.form} form`,
     "",
     ...describeProcess(config),
+    ...describeShortage(config),
     ...config.pools.flatMap((pool) => ["", ...describePool(pool)]),
   ].join("\n");
 }
@@ -92,9 +98,31 @@ function describeProcess(config: Config): string[] {
       ["pid file", config.pidFile ?? "none"],
       ["statistics", `${port}${age}`],
       ["drain", `at most ${formatDuration(config.drainTimeoutMs)}`],
+      ["open files", describeDescriptors(planOf(config))],
     ],
     [],
   );
+}
+
+/** For each worker, if it is started with the limit of this process, or with what the file raises it to. */
+function planOf({ openFiles, pools }: Config): DescriptorPlan {
+  return planDescriptors(Math.max(openFilesMax(), openFiles ?? 0), needsOf(pools));
+}
+
+function describeDescriptors(plan: DescriptorPlan): string {
+  const { openFiles, reserved, servers, lent, clients } = plan;
+  const parts = [
+    `${reserved} of its own`,
+    `${servers} server connections (at most as many again for each further database, user or protocol that clients use)`,
+    `${lent} for transactions, blocked clients and subscriptions`,
+    `${clients} clients`,
+  ];
+  return `${openFiles} in each worker: ${parts.join(" + ")}`;
+}
+
+function describeShortage(config: Config): string[] {
+  const shortage = shortageOf(planOf(config));
+  return shortage === null ? [] : ["", `warning: ${shortage}`];
 }
 
 function describeAffinity({ affinity }: Config): string {

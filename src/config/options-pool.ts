@@ -215,7 +215,7 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "integer", min: 1, max: 65_535 },
     default: "1",
-    help: "Connections to each server from each worker.",
+    help: "Connections to each server from each worker; fewer if the limit of open files is too low (`proxy check` tells).",
   }),
   option({
     name: "auto_eject_hosts",

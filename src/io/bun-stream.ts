@@ -7,7 +7,10 @@
 import type { Socket, SocketHandler } from "bun";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import { detachConnection } from "../os/event-loop.ts";
+import { peerUser } from "../os/socket-facts.ts";
 import { setQuickAck } from "../os/tcp-options.ts";
+
+import { originOf } from "./origin.ts";
 
 export class BunStream implements Stream {
   /** Null before the socket is open and after it is closed. */
@@ -27,6 +30,13 @@ export class BunStream implements Stream {
     return socket.remoteAddress === undefined
       ? "unix"
       : `${socket.remoteAddress}:${socket.remotePort}`;
+  }
+
+  get origin(): string {
+    const socket = this.socket;
+    if (socket === null) return "closed";
+    const { remoteAddress } = socket;
+    return remoteAddress === undefined ? `uid ${peerUser(this.fd)}` : originOf(remoteAddress);
   }
 
   get localAddress(): string {

@@ -32,11 +32,21 @@ export function localAddress(fd: number): string | null {
 
 /** The process at the other end of a unix socket: the one that listens. Null: it is not to be seen from here. */
 export function peerProcess(fd: number): number | null {
-  const credentials = new Int32Array(new ArrayBuffer(12));
-  const length = Uint32Array.from([12]);
-  if (libc.getsockopt(fd, SOL_SOCKET, SO_PEERCRED, credentials, length) < 0) return null;
-  const [pid = 0] = credentials;
+  const [pid = 0] = credentialsOf(fd) ?? [];
   return pid > 0 ? pid : null;
+}
+
+/** The user at the other end of a unix socket; -1: it is none, or gone. */
+export function peerUser(fd: number): number {
+  return credentialsOf(fd)?.[1] ?? -1;
+}
+
+/** struct ucred of the other end of a unix socket: process, user, group. Null: it is no unix socket, or gone. */
+function credentialsOf(fd: number): Int32Array | null {
+  const credentials = Int32Array.from([0, -1, -1]);
+  const length = Uint32Array.from([credentials.byteLength]);
+  const result = libc.getsockopt(fd, SOL_SOCKET, SO_PEERCRED, credentials, length);
+  return result < 0 ? null : credentials;
 }
 
 function socketOption(fd: number, option: number): number {

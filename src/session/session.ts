@@ -34,15 +34,17 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
   isWoken = false;
   /** Chooses among the connections to a server; stays the same for the session's life. */
   readonly lane: number;
+  /** See `Stream.origin`. */
+  readonly origin: string;
   readonly ring: ReplyRing;
   readonly out: ByteQueue = new ByteQueue();
   readonly unread: Unread;
   readonly host: SessionHost;
   frontend!: Frontend;
-
   private readonly stream: Stream;
   private readonly input: InputBuffer = new InputBuffer();
   private isClosed = false;
+  private hasEnded = false;
   private isPaused = false;
   /** No requests are taken any more: the client ended, or its last request was the last one. */
   private isFinishing = false;
@@ -61,6 +63,7 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
     this.host = host;
     this.stream = stream;
     this.lane = lane;
+    this.origin = stream.origin;
     this.ring = new ReplyRing(this.out);
     this.unread = new Unread(this);
   }
@@ -328,8 +331,6 @@ export class Session implements StreamEvents, ReplySink, Flushable, Wakeable {
   }
 
   // Ending
-
-  private hasEnded = false;
 
   onEnd(): void {
     if (this.isLingering) {

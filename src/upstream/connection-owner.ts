@@ -18,6 +18,8 @@ export interface ConnectionOwner {
   readonly countersBase: number;
   /** @param isWatched ask now and then whether the other end is still there: silence says nothing */
   connect(events: ConnectEvents, streamEvents: StreamEvents, isWatched: boolean): ConnectAttempt;
+  /** A shared connection takes a file descriptor (1), or has given it back (-1). */
+  onDescriptor(by: 1 | -1): void;
   /** The connection stands and has answered its handshake. */
   onUp(): void;
   /** A connection that stood is gone, or one could not be made: it may be another process when it is heard of again. */

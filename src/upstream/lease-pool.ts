@@ -2,6 +2,7 @@
 import type { UpstreamProtocol } from "../api/protocol.ts";
 import type { Failure, Lease, Upstream } from "../api/upstream.ts";
 import type { Deadline } from "../base/deadlines.ts";
+import { FairShares } from "../base/fair-shares.ts";
 import { LEASE_IDLE_MS, LEASES_FREE_MAX, LEASES_MAX } from "../base/limits.ts";
 import { LeasedConnection, type LeaseOwner } from "./leased-connection.ts";
 
@@ -9,7 +10,12 @@ import { LeasedConnection, type LeaseOwner } from "./leased-connection.ts";
 export interface LeaseLimit {
   /** Connections that are lent, or free: kept up to date here. */
   lent: number;
-  readonly hasRoom: boolean;
+  /** So many more may be made. */
+  readonly free: number;
+  /** Who has how many of all. */
+  readonly shares: FairShares;
+  /** The limit of open files, which it follows from. */
+  readonly openFiles: number;
 }
 
 export class LeasePool {
@@ -17,6 +23,8 @@ export class LeasePool {
   private readonly variants: readonly UpstreamProtocol[];
   private readonly owner: LeaseOwner;
   private readonly limit: LeaseLimit;
+  /** Who has how many of this server's. */
+  private readonly shares: FairShares = new FairShares();
   /** Lent and free ones. */
   private readonly all: Set<LeasedConnection> = new Set();
   /** Longest free first. */
@@ -38,23 +46,53 @@ export class LeasePool {
     this.idling = owner.deadlines.create((nowMs) => this.closeIdle(nowMs));
   }
 
-  lease(variant: number): Lease | null {
+  /** See `Upstream.lease`. */
+  lease(variant: number, origin: string): Lease | null {
+    if (!this.hasPlace(origin) || !this.hasDescriptor(origin)) return null;
     for (let i = this.free.length - 1; i >= 0; i--) {
       const connection = this.free[i]!;
       if (connection.protocol !== this.variants[variant]) continue;
       this.free.splice(i, 1);
-      return connection;
+      return this.lend(connection, origin);
     }
     if (this.isFull) this.free[0]?.discard();
-    return this.isFull ? null : this.add(variant);
+    return this.isFull ? null : this.lend(this.add(variant), origin);
+  }
+
+  /** See `Upstream.whyNoLease`. */
+  whyNoLease(origin: string): string {
+    const { limit, upstream } = this;
+    const why = `(transactions, blocking commands) of clients at ${origin}`;
+    if (!this.hasPlace(origin)) {
+      const held = this.shares.heldBy(origin);
+      return `${held} of the ${LEASES_MAX} connections that server ${upstream.name} may lend in this worker are in use ${why}, and the rest is kept for clients elsewhere; end some of them, or run more workers`;
+    }
+    const held = limit.shares.heldBy(origin);
+    return `${held} connections to servers are in use ${why}, and the worker's limit of open files, ${limit.openFiles}, leaves no more; raise it, or end some of them`;
+  }
+
+  private hasPlace(origin: string): boolean {
+    return this.shares.mayTake(origin, LEASES_MAX - this.all.size + this.free.length);
+  }
+
+  private hasDescriptor(origin: string): boolean {
+    return this.limit.shares.mayTake(origin, this.limit.free + this.free.length);
   }
 
   private get isFull(): boolean {
-    return this.all.size >= LEASES_MAX || !this.limit.hasRoom;
+    return this.all.size >= LEASES_MAX || this.limit.free <= 0;
   }
 
-  adopt(fd: number, variant: number): Lease {
-    const connection = this.add(variant);
+  private lend(connection: LeasedConnection, origin: string): LeasedConnection {
+    connection.origin = origin;
+    this.shares.take(origin);
+    this.limit.shares.take(origin);
+    return connection;
+  }
+
+  /** See `Upstream.adopt`. What a client has already it keeps, whatever its share is here. */
+  adopt(fd: number, variant: number, origin: string): Lease {
+    const connection = this.lend(this.add(variant), origin);
     connection.adopt(fd);
     return connection;
   }
@@ -69,6 +107,12 @@ export class LeasePool {
 
   /** A connection was given back (it is free) or is gone. */
   onReturned(connection: LeasedConnection, isFree: boolean): void {
+    const { origin } = connection;
+    if (origin !== null) {
+      connection.origin = null;
+      this.shares.giveBack(origin);
+      this.limit.shares.giveBack(origin);
+    }
     // Its variant's number may stand for something else by now.
     const isCurrent = this.variants[connection.variant] === connection.protocol;
     if (isFree && isCurrent && this.free.length < LEASES_FREE_MAX) {

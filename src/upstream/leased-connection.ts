@@ -33,6 +33,8 @@ export class LeasedConnection extends Connection implements Lease {
   readonly upstream: Upstream;
   readonly variant: number;
   whenLost: (failure: Failure) => void = NOBODY;
+  /** Whose client it is lent to, see `Stream.origin`; null: it is free. */
+  origin: string | null = null;
   /** When it was given back last; a clock of milliseconds. */
   returnedMs = 0;
 

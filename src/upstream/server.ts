@@ -10,7 +10,9 @@ import { POOL, SERVER } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { Lease, SubscriberConnection, SubscriberEvents, Upstream } from "../api/upstream.ts";
 import type { Deadlines } from "../base/deadlines.ts";
+import type { DescriptorBudget } from "../base/descriptor-budget.ts";
 import type { Logger } from "../base/log.ts";
+import type { LogLimit } from "../base/log-limit.ts";
 import type { Schedule } from "../base/schedule.ts";
 import type { Turn } from "../base/turn.ts";
 import { formatAddress } from "../config/address.ts";
@@ -18,9 +20,10 @@ import { adoptStream } from "../io/adopt.ts";
 import { type ConnectAttempt, type ConnectEvents, connectTo } from "../io/connect.ts";
 import { type SocketTuning, serverTuning } from "../io/socket-tuning.ts";
 import type { Connection } from "./connection.ts";
+import type { ConnectionPlan } from "./connection-plan.ts";
 import type { Ejectable, Ejections } from "./ejections.ts";
 import { failedTooOften, stopping } from "./failures.ts";
-import { type LeaseLimit, LeasePool } from "./lease-pool.ts";
+import { LeasePool } from "./lease-pool.ts";
 import type { LeasedConnection, LeaseOwner } from "./leased-connection.ts";
 import { SharedConnection } from "./shared-connection.ts";
 import { SubscribedConnection, type SubscribedOwner } from "./subscribed-connection.ts";
@@ -43,8 +46,11 @@ export interface ServerOptions {
   readonly poolBase: number;
   readonly serverBase: number;
   readonly log: Logger;
-  /** How many connections may be lent in all. */
-  readonly leaseLimit: LeaseLimit;
+  /** Shared by all servers of all pools. */
+  readonly logLimit: LogLimit;
+  readonly descriptors: DescriptorBudget;
+  /** Of the server's pool. */
+  readonly plan: ConnectionPlan;
   /** Of the server's pool; null: its servers stay in the ring whatever happens. */
   readonly ejections: Ejections | null;
 }
@@ -96,7 +102,7 @@ export class Server implements Upstream, LeaseOwner, SubscribedOwner, Ejectable 
     this.counters = options.counters;
     this.countersBase = options.serverBase;
     this.schedule = options.schedule;
-    this.leases = new LeasePool(this, this, options.variants, options.leaseLimit);
+    this.leases = new LeasePool(this, this, options.variants, options.descriptors);
     if (pool.preconnect) for (const connection of this.addVariant(0)) connection.open();
   }
 
@@ -105,12 +111,28 @@ export class Server implements Upstream, LeaseOwner, SubscribedOwner, Ejectable 
     return connections.length === 1 ? connections[0]! : connections[lane % connections.length]!;
   }
 
-  lease(variant: number): Lease | null {
-    return this.leases.lease(variant);
+  lease(variant: number, origin: string): Lease | null {
+    return this.leases.lease(variant, origin);
   }
 
-  adopt(fd: number, variant: number): Lease {
-    return this.leases.adopt(fd, variant);
+  whyNoLease(origin: string): string {
+    const { log, logLimit } = this.options;
+    const reason = this.leases.whyNoLease(origin);
+    const leftOut = logLimit.admit(
+      `no lease ${this.options.pool.name} ${this.name}`,
+      this.turn.nowMs,
+    );
+    if (leftOut !== null) {
+      log.warn(`a client gets no connection of its own: ${reason}`, {
+        server: this.name,
+        ...(leftOut > 0 ? { left_out: leftOut } : {}),
+      });
+    }
+    return reason;
+  }
+
+  adopt(fd: number, variant: number, origin: string): Lease {
+    return this.leases.adopt(fd, variant, origin);
   }
 
   adoptSocket(
@@ -128,17 +150,18 @@ export class Server implements Upstream, LeaseOwner, SubscribedOwner, Ejectable 
   subscriber(variant: number, events: SubscriberEvents): SubscriberConnection {
     const connection = new SubscribedConnection(this, this.options.variants[variant]!, events);
     this.subscribers.add(connection);
+    this.options.descriptors.lent++;
     return connection;
   }
 
   onSubscriberGone(connection: SubscribedConnection): void {
-    this.subscribers.delete(connection);
+    if (this.subscribers.delete(connection)) this.options.descriptors.lent--;
   }
 
   private addVariant(variant: number): Connection[] {
     const protocol = this.options.variants[variant]!;
     const connections: Connection[] = [];
-    for (let i = 0; i < this.options.pool.serverConnections; i++) {
+    for (let left = this.options.plan.connectionsOf(variant); left > 0; left--) {
       connections.push(new SharedConnection(this, protocol));
     }
     this.byVariant[variant] = connections;
@@ -164,6 +187,10 @@ export class Server implements Upstream, LeaseOwner, SubscribedOwner, Ejectable 
 
   connect(events: ConnectEvents, streamEvents: StreamEvents, isWatched: boolean): ConnectAttempt {
     return connectTo(this.options.server.address, this.tuning(isWatched), events, streamEvents);
+  }
+
+  onDescriptor(by: 1 | -1): void {
+    this.options.descriptors.shared += by;
   }
 
   private tuning(isWatched: boolean): SocketTuning {

@@ -1,10 +1,29 @@
 /** A connection for the requests of all clients that need its kind. */
+import type { Failure } from "../api/upstream.ts";
 import { Connection } from "./connection.ts";
 import { stopping } from "./failures.ts";
 
 export class SharedConnection extends Connection {
   /** Since when it may have been idle. */
   private idleSinceMs = 0;
+  private holdsDescriptor = false;
+
+  override open(): void {
+    if (this.state === "idle" || this.state === "down") this.holdDescriptor(true);
+    super.open();
+  }
+
+  protected override lose(sent: Failure, unsent: Failure): void {
+    // Told are those that wait for a reply, and they may open it again.
+    this.holdDescriptor(false);
+    super.lose(sent, unsent);
+  }
+
+  private holdDescriptor(holds: boolean): void {
+    if (holds === this.holdsDescriptor) return;
+    this.holdsDescriptor = holds;
+    this.owner.onDescriptor(holds ? 1 : -1);
+  }
 
   protected override get dueMs(): number {
     const { idleMs } = this.protocol;

@@ -11,7 +11,11 @@ import {
 import { POOL } from "../api/stats.ts";
 import { assert } from "../base/assert.ts";
 import { Deadlines } from "../base/deadlines.ts";
-import { DescriptorBudget } from "../base/descriptor-budget.ts";
+import {
+  DescriptorBudget,
+  type DescriptorPlan,
+  planDescriptors,
+} from "../base/descriptor-budget.ts";
 import { ADOPT_WAIT_MS_MAX } from "../base/limits.ts";
 import { LogLimit } from "../base/log-limit.ts";
 import { schedule } from "../base/schedule.ts";
@@ -25,6 +29,7 @@ import { openFilesMax } from "../os/open-files.ts";
 import { sendByte } from "../os/socket-pair.ts";
 import { acceptQueueLength } from "../os/tcp-options.ts";
 import type { Session } from "../session/session.ts";
+import { needsOf } from "../upstream/descriptor-needs.ts";
 import { AcceptMutex } from "./accept-mutex.ts";
 import { Adoption } from "./adoption.ts";
 import { hearBell } from "./bell.ts";
@@ -47,8 +52,6 @@ import type {
 
 /** How often a worker looks whether the lock of `accept: mutex` is free. */
 const MUTEX_STEP_MS = 10;
-/** Descriptors kept free for what is neither client nor server: logs, listeners, timers, a new generation. */
-const RESERVED_FILES = 64;
 /** Formats of parcels from this on have groups. */
 const GROUP_FORMAT = 2;
 
@@ -69,10 +72,11 @@ class WorkerDataPlane implements DataPlane {
   private readonly acceptors: Acceptor[] = [];
   private readonly deadlines: Deadlines = new Deadlines(() => performance.now(), schedule);
   private readonly reclaims: Timer;
+  private readonly plan: DescriptorPlan;
   private readonly descriptors: DescriptorBudget;
   private readonly farewells = new Farewells({
     schedule,
-    hasRoom: () => this.descriptors.hasRoom,
+    hasRoom: () => this.descriptors.hasRoomToLinger,
     onGone: () => this.checkGone(),
   });
   private readonly logLimit = new LogLimit();
@@ -92,16 +96,12 @@ class WorkerDataPlane implements DataPlane {
       stats.slots * stats.stride,
     );
     const turn = new Turn();
-    const servers = options.config.pools.reduce(
-      (sum, pool) => sum + pool.servers.length * pool.serverConnections,
-      0,
-    );
-    const descriptorsMax = Math.max(openFilesMax() - servers - RESERVED_FILES, 1);
-    this.descriptors = new DescriptorBudget(
-      descriptorsMax,
-      () => this.clients + this.farewells.size,
-    );
-    for (const pool of options.config.pools) this.addPool(pool, turn);
+    const { pools } = options.config;
+    this.plan = planDescriptors(openFilesMax(), needsOf(pools));
+    this.descriptors = new DescriptorBudget(this.plan, () => this.clients + this.farewells.size);
+    pools.forEach((pool, index) => {
+      this.addPool(pool, this.plan.perServer[index]!, turn);
+    });
     const reclaimer = new Reclaimer(() => Bun.gc(true));
     this.reclaims = setInterval(() => reclaimer.check(performance.now()), RECLAIM_STEP_MS);
     prepareToDetach();
@@ -130,7 +130,7 @@ class WorkerDataPlane implements DataPlane {
       this.mutex = new AcceptMutex({
         lockFile: `/proc/self/fd/${STATS_FD}`,
         workers: this.options.workers,
-        clientsMax: this.descriptors.max,
+        clientsMax: this.plan.clients,
         clientsHere: () => this.clients,
         clientsEverywhere: () => this.allClientsEverywhere(),
         wakeNext: () => this.wakeLeastLoaded(turns?.bells ?? []),
@@ -314,7 +314,7 @@ class WorkerDataPlane implements DataPlane {
     this.deadlines.close();
   }
 
-  private addPool(pool: PoolConfig, turn: Turn): void {
+  private addPool(pool: PoolConfig, perServer: number, turn: Turn): void {
     const { stats, counters, log, clientIds, colleagues } = this.options;
     const layout = stats.pools.find(({ name }) => name === pool.name);
     assert(layout !== undefined, `pool ${pool.name} has no place in the statistics`);
@@ -331,13 +331,19 @@ class WorkerDataPlane implements DataPlane {
         counters,
         colleagues: colleaguesInPool(colleagues, pool.name),
         everywhere: (gauge) => this.everywhere(layout.base + gauge),
-        leaseLimit: this.descriptors,
-        makeRoom: () => this.descriptors.hasRoom || this.farewells.letGo(),
+        descriptors: this.descriptors,
+        perServer,
+        makeRoom: () => this.makeRoom(),
         refuse: (stream, words) => this.farewells.bid(stream, words),
         nextClientId: () => clientIds.next(),
         onClientGone: (session) => this.onClientGone(session),
       }),
     );
+  }
+
+  private makeRoom(): boolean {
+    const { descriptors } = this;
+    return descriptors.hasRoomForClient || (this.farewells.letGo() && descriptors.hasRoomForClient);
   }
 
   private allClientsEverywhere(): number {

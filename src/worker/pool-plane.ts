@@ -4,6 +4,7 @@ import type { Config, DeadServer, MgetErrors, PoolConfig } from "../api/config.t
 import { POOL, type StatsLayout } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { Deadline, Deadlines } from "../base/deadlines.ts";
+import type { DescriptorBudget } from "../base/descriptor-budget.ts";
 import type { Logger } from "../base/log.ts";
 import type { LogLimit } from "../base/log-limit.ts";
 import { schedule } from "../base/schedule.ts";
@@ -24,8 +25,8 @@ import type { RedisPool } from "../session/redis/redis-pool.ts";
 import { ScriptMemory } from "../session/redis/scripts/memory.ts";
 import { Session } from "../session/session.ts";
 import type { SavedSession, SessionHost } from "../session/session-host.ts";
+import { ConnectionPlan } from "../upstream/connection-plan.ts";
 import { Ejections, ejectedMax } from "../upstream/ejections.ts";
-import type { LeaseLimit } from "../upstream/lease-pool.ts";
 import { Server } from "../upstream/server.ts";
 import { warnOfForeign } from "./foreign-clients.ts";
 import { createPoolProtocol, type PoolProtocol } from "./pool-protocol.ts";
@@ -50,8 +51,10 @@ export interface PoolPlaneOptions {
   readonly makeRoom: () => boolean;
   /** Says `words` to a client that may not stay; the result is what `accept` returns. */
   readonly refuse: (stream: Stream, words: Buffer) => StreamEvents | null;
-  /** What servers may lend to sessions. */
-  readonly leaseLimit: LeaseLimit;
+  /** Of this process. */
+  readonly descriptors: DescriptorBudget;
+  /** Connections of each kind to each server, as far as there are descriptors. */
+  readonly perServer: number;
   /** A number that no other client of any worker has. */
   readonly nextClientId: () => number;
   readonly onClientGone: (session: Session) => void;
@@ -89,6 +92,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
   private readonly ejections: Ejections | null;
   /** When to look for kinds of connections that are unused. */
   private readonly sweeping: Deadline;
+  private readonly plan: ConnectionPlan;
   private lanes = 0;
 
   constructor(options: PoolPlaneOptions) {
@@ -116,7 +120,11 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
       servers: pool.servers,
       random: Math.random,
     });
-    this.variants = new VariantTable(pool.redisAuth, pool.redisDb);
+    this.variants = new VariantTable(
+      pool.redisAuth,
+      pool.redisDb,
+      () => options.descriptors.free >= pool.servers.length,
+    );
     this.sweeping = this.sweep(options.deadlines);
     this.hubs = new Hubs({
       route: this.route,
@@ -135,7 +143,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
     });
     this.directory = new ClientDirectory(this.colleagues, this.turn);
     this.unixPath = pool.listen.kind === "unix" ? pool.listen.path : null;
-    this.protocol = createPoolProtocol(pool, this);
+    this.protocol = createPoolProtocol(pool, this, options.descriptors.openFiles);
     this.ejections = pool.autoEjectHosts
       ? new Ejections({
           total: pool.servers.length,
@@ -145,8 +153,18 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
           onChange: () => this.onEjectionChange(),
         })
       : null;
+    this.plan = new ConnectionPlan(options.descriptors, pool.servers.length, options.perServer);
+    // The servers shall be within reach, however many clients come before the first request.
+    this.plan.connectionsOf(0);
+    this.servers = this.createServers();
+    this.route.attach(this.servers);
+  }
+
+  private createServers(): Server[] {
+    const { options } = this;
+    const { pool, layout } = options;
     const serverBases = new Map(layout.servers.map(({ name, base }) => [name, base]));
-    this.servers = pool.servers.map(
+    return pool.servers.map(
       (server, index) =>
         new Server({
           pool,
@@ -162,11 +180,12 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
           poolBase: layout.base,
           serverBase: serverBases.get(server.name)!,
           log: options.log.child({ pool: pool.name }),
-          leaseLimit: options.leaseLimit,
+          logLimit: options.logLimit,
+          descriptors: options.descriptors,
+          plan: this.plan,
           ejections: this.ejections,
         }),
     );
-    this.route.attach(this.servers);
   }
 
   /** A client has connected. Null: it may not stay, was told why, and is to be closed. */
@@ -175,9 +194,28 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
     const isFull =
       pool.clientConnectionsMax > 0 &&
       everywhere(POOL.client_connections) >= pool.clientConnectionsMax;
-    if (isFull || !makeRoom()) return refuse(stream, this.protocol.tooManyClients);
+    if (isFull || !makeRoom()) {
+      this.warnOfRefused(isFull);
+      const { tooManyClients, noDescriptors } = this.protocol;
+      return refuse(stream, isFull ? tooManyClients : noDescriptors);
+    }
     this.counters[this.countersBase + POOL.client_connections_total]! += 1;
     return this.addSession(stream, undefined, NONE, []);
+  }
+
+  private warnOfRefused(isFull: boolean): void {
+    const { pool, log, logLimit, descriptors } = this.options;
+    const reason = isFull
+      ? `client_connections of the pool is reached (${pool.clientConnectionsMax}, over all workers)`
+      : `the limit of open files is reached (${descriptors.openFiles} in each worker); raise it (LimitNOFILE=, ulimit -n)`;
+    const leftOut = logLimit.admit(`${pool.name} refused ${isFull}`, this.turn.nowMs);
+    if (leftOut === null) return;
+    log.warn(`a client is turned away: ${reason}`, {
+      pool: pool.name,
+      clients: this.sessions.size,
+      server_connections: descriptors.shared + descriptors.lent,
+      ...(leftOut > 0 ? { left_out: leftOut } : {}),
+    });
   }
 
   /** A client's connection that another worker had, with what it saved of the session. */
@@ -248,6 +286,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
   private readonly forgetVariant = (number: number): boolean => {
     let areForgotten = true;
     for (const server of this.servers) areForgotten = server.forgetVariant(number) && areForgotten;
+    if (areForgotten) this.plan.giveUp(number);
     return areForgotten;
   };
 

@@ -23,22 +23,30 @@ import type { Session } from "../session/session.ts";
 export interface PoolProtocol {
   /** The kinds of connection to a server, by the numbers that the frontends call them. */
   readonly variants: readonly UpstreamProtocol[];
-  /** Told to a client that may not stay. */
+  /** Told to a client that may not stay, because the pool has as many as configured. */
   readonly tooManyClients: Buffer;
+  /** The same when this process has no more file descriptors. */
+  readonly noDescriptors: Buffer;
   /** @param saved what such a frontend's `saveState` gave in another process; undefined for a new client
    * @param descriptors those that came along: the frontend owns them */
   createFrontend(session: Session, saved: unknown, descriptors: readonly number[]): Frontend;
 }
 
-/** @param shared what the pool's sessions share, whatever they speak */
+/**
+ * @param shared what the pool's sessions share, whatever they speak
+ * @param openFiles the limit of open files
+ */
 export function createPoolProtocol(
   config: PoolConfig,
   shared: RedisPool & MemcachePool,
+  openFiles: number,
 ): PoolProtocol {
+  const reason = `the proxy's limit of open files, ${openFiles}, is reached`;
   if (config.protocol === "redis") {
     return {
       variants: shared.variants.protocols,
       tooManyClients: encodeError("ERR max number of clients reached"),
+      noDescriptors: encodeError(`ERR max number of clients reached (${reason})`),
       createFrontend: (session, saved, descriptors) =>
         new RedisFrontend(shared, session, saved as SavedRedisClient | undefined, descriptors),
     };
@@ -50,6 +58,7 @@ export function createPoolProtocol(
     variants,
     // memcached's own words, whatever the client was going to speak.
     tooManyClients: Buffer.from("ERROR Too many open connections\r\n"),
+    noDescriptors: Buffer.from(`ERROR Too many open connections (${reason})\r\n`),
     createFrontend: (session, saved, descriptors) => {
       // None, unless the pool's protocol was another.
       for (const fd of descriptors) closeFd(fd);

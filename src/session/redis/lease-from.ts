@@ -8,8 +8,9 @@ export function leaseFrom(upstream: Upstream, client: RedisFrontend): Lease | Bu
   // A server that is known to be down is not called by every client anew.
   const { refusal } = upstream.connection(session.lane, variant);
   if (refusal !== null) return client.failureReply(refusal);
+  const { origin } = session;
   return (
-    upstream.lease(variant) ??
-    encodeError(`ERR too many transactions and blocked clients (server ${upstream.name})`)
+    upstream.lease(variant, origin) ??
+    encodeError(`ERR no connection for a transaction: ${upstream.whyNoLease(origin)}`)
   );
 }

@@ -93,7 +93,7 @@ function adopt(client: RedisFrontend, place: SavedPlace, fd: number | undefined)
     closeFd(fd);
     return null;
   }
-  const lease = upstream.adopt(fd, client.variant);
+  const lease = upstream.adopt(fd, client.variant, client.session.origin);
   return lease.refusal === null ? lease : null;
 }
 

@@ -118,10 +118,10 @@ export class RedisFrontend implements Frontend {
     this.session = session;
     const start = startState(state?.id ?? pool.nextClientId(), false);
     this.state = state === undefined ? start : { ...start, ...lastingState(state) };
-    this.variant = pool.variants.hold(this.state);
+    this.variant = pool.variants.keep(this.state, session.origin);
     if (this.variant < 0) {
       // Too many kinds are in use to take in one more, from another process. No request may go as somebody else.
-      this.variant = pool.variants.hold(start);
+      this.variant = pool.variants.keep(start, session.origin);
       session.finish();
     }
     this.scanner.isAuthenticated = this.mayBeAuthenticated;
@@ -311,7 +311,7 @@ export class RedisFrontend implements Frontend {
    */
   switchTo(change: Partial<Variant>): boolean {
     const { variants } = this.pool;
-    const number = variants.hold({ ...this.state, ...change });
+    const number = variants.hold({ ...this.state, ...change }, this.session.origin);
     if (number < 0) return false;
     variants.release(this.variant);
     this.variant = number;

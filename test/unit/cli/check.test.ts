@@ -39,11 +39,11 @@ interface Run {
 }
 
 /** Runs `code`, with the module's exports as `verb` and citty's `runCommand` in scope, in the directory. */
-function run(code: string): Run {
+function run(code: string, wrapper: readonly string[] = []): Run {
   const check = new URL("../../../src/cli/check.ts", import.meta.url).pathname;
   const citty = Bun.resolveSync("citty", import.meta.dir);
   const script = `import * as verb from ${JSON.stringify(check)}; import { runCommand } from ${JSON.stringify(citty)}; ${code}`;
-  const result = Bun.spawnSync([process.execPath, "-e", script], {
+  const result = Bun.spawnSync([...wrapper, process.execPath, "-e", script], {
     cwd: directory,
     stdout: "pipe",
     stderr: "pipe",
@@ -53,6 +53,12 @@ function run(code: string): Run {
 
 function check(...rawArgs: string[]): Run {
   return run(`await runCommand(verb.checkCommand, { rawArgs: ${JSON.stringify(rawArgs)} });`);
+}
+
+/** With at most 1024 open files. */
+function limited(...rawArgs: string[]): Run {
+  const code = `await runCommand(verb.checkCommand, { rawArgs: ${JSON.stringify(rawArgs)} });`;
+  return run(code, ["prlimit", "--nofile=1024:1024"]);
 }
 
 test("a right file: what it comes to, exit code 0", () => {
@@ -115,6 +121,26 @@ test("--json", () => {
     path: "pools.alpha.hashtag",
     severity: "error",
   });
+});
+
+test("file descriptors: the arithmetic, and a warning when there are too few", () => {
+  const many = "check-many.yaml";
+  writeFileSync(
+    join(directory, many),
+    "pools:\n  a:\n    listen: h:9\n    server_connections: 65535\n    servers: ['h:1:1', 'h:2:1']\n",
+  );
+  const { code, out } = limited("-c", many);
+  expect(code).toBe(0);
+  expect(out).toMatch(
+    /open files +\d+ in each worker: 64 of its own \+ \d+ server connections .* \+ \d+ clients\n/,
+  );
+  expect(out).toContain("or lower server_connections");
+  const { descriptors } = JSON.parse(limited("-c", many, "--json").out);
+  const { openFiles, reserved, servers, lent, clients, shortage, serversWanted } = descriptors;
+  expect(reserved + servers + lent + clients).toBe(openFiles);
+  expect(serversWanted).toBe(131_070);
+  expect(shortage).toContain("raise it to 262204 or more (LimitNOFILE=, ulimit -n)");
+  expect(JSON.parse(check("-c", "good.yaml", "--json").out).descriptors.shortage).toBe(null);
 });
 
 test("a file that is not there, and none at all", () => {

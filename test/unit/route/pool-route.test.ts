@@ -21,6 +21,7 @@ test.each(["ketama", "modula"] as const)(
         throw new Error("picking does no I/O");
       },
       lease: () => null,
+      whyNoLease: () => "",
       adopt: (): never => {
         throw new Error("picking does no I/O");
       },

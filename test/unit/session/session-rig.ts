@@ -31,6 +31,7 @@ export class FakeStream implements Stream {
   fd = 7;
   readonly peer = "10.0.0.1:1234";
   readonly localAddress = "10.0.0.2:22121";
+  readonly origin = "10.0.0.1";
   /** Bytes that the kernel takes before it is full. */
   room: number = Number.POSITIVE_INFINITY;
   taken = 0;
@@ -298,6 +299,7 @@ export function createRig(
     lease(this: Upstream, variant: number) {
       return lend(this, variant, turn);
     },
+    whyNoLease: (origin) => `no lease for ${origin}`,
     adopt(this: Upstream, fd: number, variant: number) {
       return options.adopt!(this, fd, variant);
     },

@@ -36,7 +36,7 @@ describe("a lease that moves", () => {
 
   test("its receiver gets the reply that is owed, and goes on; nobody else gets the connection", async () => {
     const rig = createLeaseRig();
-    const lease = rig.pool.adopt(41, 0);
+    const lease = rig.pool.adopt(41, 0, "10.0.0.1");
     const sink = new RecordingSink();
     lease.mayBlock = true;
     lease.expect(sink, 5);
@@ -62,7 +62,7 @@ describe("a lease that moves", () => {
 
   test("says nothing about the health of the server", () => {
     const rig = createLeaseRig();
-    rig.pool.adopt(41, 0);
+    rig.pool.adopt(41, 0, "10.0.0.1");
     rig.adoptions[0]!.opens();
     expect(rig.heard.up).toBe(0);
   });
@@ -74,7 +74,7 @@ describe("a lease that moves", () => {
   ];
   test.each(deaths)("when it %s, what is owed may or may not have happened", async (_, die) => {
     const rig = createLeaseRig();
-    const lease = rig.pool.adopt(41, 0);
+    const lease = rig.pool.adopt(41, 0, "10.0.0.1");
     const sink = new RecordingSink();
     const log = listen(lease);
     lease.mayBlock = true;
@@ -88,7 +88,7 @@ describe("a lease that moves", () => {
 
   test("when its client leaves before it stands again, it is closed as soon as it does", () => {
     const rig = createLeaseRig();
-    const lease = rig.pool.adopt(41, 0);
+    const lease = rig.pool.adopt(41, 0, "10.0.0.1");
     lease.expect(new RecordingSink(), 5);
     lease.release(false);
     expect(rig.adoptions[0]!.opens()).toBe(null);

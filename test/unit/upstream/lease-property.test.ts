@@ -119,10 +119,10 @@ test("every holder gets its own replies or one failure each, and nothing that wa
       };
       const act = async (each: Event): Promise<void> => {
         if (each.kind === "lease") {
-          const lease = rig.pool.lease(each.variant);
+          const lease = rig.pool.lease(each.variant, "10.0.0.1");
           if (lease !== null) hold(lease).lease.whenReady(() => {});
         } else if (each.kind === "adopt") {
-          const holder = hold(rig.pool.adopt(41, 0));
+          const holder = hold(rig.pool.adopt(41, 0, "10.0.0.1"));
           holder.asked.push(++tokens);
           holder.lease.mayBlock = true;
           holder.lease.expect(holder.sink, tokens);

@@ -3,6 +3,7 @@ import { expect } from "bun:test";
 import { SERVER } from "../../../src/api/stats.ts";
 import type { Stream, StreamEvents } from "../../../src/api/stream.ts";
 import type { Lease, Upstream } from "../../../src/api/upstream.ts";
+import { FairShares } from "../../../src/base/fair-shares.ts";
 import { createRedisUpstream } from "../../../src/protocol/redis/upstream-protocol.ts";
 import { LeasePool } from "../../../src/upstream/lease-pool.ts";
 import type { LeasedConnection, LeaseOwner } from "../../../src/upstream/leased-connection.ts";
@@ -34,7 +35,13 @@ export interface LeaseRig {
   readonly timers: Timer[];
   readonly counters: Float64Array;
   readonly heard: { up: number; trouble: number; reply: number };
-  readonly limit: { lent: number; hasRoom: boolean };
+  /** Descriptors for 100,000 connections, unless a test changes it. */
+  readonly limit: {
+    lent: number;
+    free: number;
+    readonly shares: FairShares;
+    readonly openFiles: number;
+  };
   endTurn(): Promise<void>;
   /** Connection attempt number i, by default the last, succeeds, and the turn ends. */
   opened(i?: number): Promise<FakeSocket>;
@@ -56,7 +63,7 @@ export function createLeaseRig(
   const timers: Timer[] = [];
   const counters = new Float64Array(64);
   const heard = { up: 0, trouble: 0, reply: 0 };
-  const limit = { lent: 0, hasRoom: true };
+  const limit = { lent: 0, free: 100_000, shares: new FairShares(), openFiles: 100_064 };
   const owner: LeaseOwner = {
     name: upstream.name,
     turn,
@@ -71,6 +78,7 @@ export function createLeaseRig(
     adoptSocket: (fd, onStream, onError) => {
       adoptions.push({ fd, opens: () => openAdopted(onStream), fails: onError });
     },
+    onDescriptor: () => {},
     onUp: () => heard.up++,
     onTrouble: () => heard.trouble++,
     onReply: () => heard.reply++,
@@ -111,7 +119,7 @@ export function createLeaseRig(
       opened,
     },
     async lend(variant = 0) {
-      const lease = pool.lease(variant)!;
+      const lease = pool.lease(variant, "10.0.0.1")!;
       lease.whenReady(() => {});
       return { lease, socket: await opened() };
     },

@@ -11,6 +11,7 @@ import {
 } from "./lease-rig.ts";
 import { type FakeSocket, RecordingSink } from "./upstream-rig.ts";
 
+const ORIGIN = "10.0.0.1";
 const STOP: Failure = { kind: "stopping", wasSent: false, text: "stop" };
 const STOP_SENT: Failure = { kind: "stopping", wasSent: true, text: "stop" };
 
@@ -25,8 +26,8 @@ describe("a lease that is given back", () => {
     lease.mayBlock = true;
     lease.release(true);
     expect(socket.isClosed).toBe(false);
-    expect(rig.pool.lease(1)).not.toBe(lease);
-    const again = rig.pool.lease(0)!;
+    expect(rig.pool.lease(1, ORIGIN)).not.toBe(lease);
+    const again = rig.pool.lease(0, ORIGIN)!;
     expect(again).toBe(lease);
     expect(again.mayBlock).toBe(false);
     let ready: unknown = "no";
@@ -51,7 +52,7 @@ describe("a lease that is given back", () => {
     socket.says(answer(7));
     expect(sink.settled.get(7)).toBe(answer(7));
     expect(socket.isClosed).toBe(false);
-    expect(rig.pool.lease(0)).toBe(lease);
+    expect(rig.pool.lease(0, ORIGIN)).toBe(lease);
   });
 
   const dirty: [string, (lease: Lease, socket: FakeSocket, rig: LeaseRig) => Promise<void>][] = [
@@ -82,7 +83,7 @@ describe("a lease that is given back", () => {
     await rig.endTurn();
     expect(socket.isClosed).toBe(true);
     expect(log).toEqual([]);
-    expect(rig.pool.lease(0)).not.toBe(lease);
+    expect(rig.pool.lease(0, ORIGIN)).not.toBe(lease);
     rig.pool.takeDown(STOP_SENT, STOP);
     expectNothingLeft(rig);
   });
@@ -124,7 +125,7 @@ describe("a lease that is given back", () => {
 
   test("before it stands: the attempt is abandoned", async () => {
     const rig = createLeaseRig();
-    const lease = rig.pool.lease(0)!;
+    const lease = rig.pool.lease(0, ORIGIN)!;
     ask(lease, new RecordingSink(), 1);
     lease.release(true);
     expect(rig.attempts[0]!.isAbandoned).toBe(true);
@@ -141,7 +142,7 @@ describe("a lease that is given back", () => {
     rig.turn.atMs += LEASE_IDLE_MS - 10;
     rig.deadlines.reach(rig.turn.atMs);
     // The one that was used last is used again, so that the others can go.
-    const used = rig.pool.lease(0)!;
+    const used = rig.pool.lease(0, ORIGIN)!;
     expect(used).toBe(lent[LEASES_FREE_MAX - 1]!.lease);
     used.release(true);
     rig.turn.atMs += 20;
@@ -154,29 +155,83 @@ describe("a lease that is given back", () => {
 });
 
 describe("limits", () => {
+  /** Takes as many as it gets, for clients at `origin`. */
+  function takeAll({ pool }: LeaseRig, origin: string): Lease[] {
+    const taken: Lease[] = [];
+    for (let lease = pool.lease(0, origin); lease !== null; lease = pool.lease(0, origin)) {
+      taken.push(lease);
+    }
+    return taken;
+  }
+
   test("so many per server; a free one of another kind makes room", () => {
     const rig = createLeaseRig();
-    const all = Array.from({ length: LEASES_MAX }, () => rig.pool.lease(0)!);
-    expect(all.every((lease) => lease !== null)).toBe(true);
-    expect(rig.pool.lease(0)).toBe(null);
+    const all: Lease[] = [];
+    for (let host = 1; all.length < LEASES_MAX; host++) all.push(...takeAll(rig, `10.0.0.${host}`));
+    expect(all.length).toBe(LEASES_MAX);
+    expect(rig.pool.lease(0, "10.1.0.0")).toBe(null);
     all[0]!.whenReady(() => {});
     rig.attempts[0]!.opens();
     all[0]!.release(true);
-    expect(rig.pool.lease(1)).not.toBe(null);
-    expect(rig.pool.lease(1)).toBe(null);
+    expect(rig.pool.lease(1, "10.1.0.0")).not.toBe(null);
+    expect(rig.pool.lease(1, "10.1.0.0")).toBe(null);
     all[1]!.release(false);
-    expect(rig.pool.lease(1)).not.toBe(null);
+    expect(rig.pool.lease(1, "10.1.0.0")).not.toBe(null);
     rig.pool.takeDown(STOP_SENT, STOP);
     expectNothingLeft(rig);
+  });
+
+  test("one address alone gets three quarters, and others are served nevertheless", () => {
+    const rig = createLeaseRig();
+    const greedy = takeAll(rig, ORIGIN);
+    expect(greedy.length).toBe((LEASES_MAX * 3) / 4);
+    expect(rig.pool.whyNoLease(ORIGIN)).toBe(
+      "3072 of the 4096 connections that server s may lend in this worker are in use (transactions, blocking commands) of clients at 10.0.0.1, and the rest is kept for clients elsewhere; end some of them, or run more workers",
+    );
+    // Another, as greedy, and still there is something for a third, and a fourth.
+    expect(takeAll(rig, "10.0.0.2").length).toBe(768);
+    expect(takeAll(rig, "10.0.0.3").length).toBe(192);
+    const modest = rig.pool.lease(0, "10.0.0.4");
+    expect(modest).not.toBe(null);
+    // What is given back is everybody's again, by the same rule.
+    modest!.release(false);
+    for (const lease of greedy) lease.release(false);
+    expect(takeAll(rig, "10.0.0.4").length).toBeGreaterThan(2000);
+    rig.pool.takeDown(STOP_SENT, STOP);
+    expectNothingLeft(rig);
+  });
+
+  test("many addresses that take what they can get nearly the same each, and nearly all", () => {
+    const rig = createLeaseRig();
+    const held = Array.from({ length: 100 }, () => 0);
+    for (let hasTaken = true; hasTaken; ) {
+      hasTaken = false;
+      for (const host of held.keys()) {
+        if (rig.pool.lease(0, `10.0.0.${host}`) === null) continue;
+        held[host]!++;
+        hasTaken = true;
+      }
+    }
+    expect(Math.max(...held) - Math.min(...held)).toBeLessThan(3);
+    expect(held.reduce((sum, each) => sum + each, 0)).toBeGreaterThan(0.98 * LEASES_MAX);
+  });
+
+  test("of few descriptors one address gets no more than three quarters, over all servers", () => {
+    const rig = createLeaseRig();
+    rig.limit.free = 0;
+    Object.defineProperty(rig.limit, "free", { get: () => 100 - rig.limit.lent });
+    expect(takeAll(rig, ORIGIN).length).toBe(75);
+    expect(rig.pool.whyNoLease(ORIGIN)).toContain("limit of open files, 100064, leaves no more");
+    expect(takeAll(rig, "10.0.0.2").length).toBeGreaterThan(10);
   });
 
   test("so many as the process has descriptors for; a free one is lent nevertheless", async () => {
     const rig = createLeaseRig();
     const { lease } = await rig.lend();
     lease.release(true);
-    rig.limit.hasRoom = false;
-    expect(rig.pool.lease(0)).toBe(lease);
-    expect(rig.pool.lease(0)).toBe(null);
+    rig.limit.free = 0;
+    expect(rig.pool.lease(0, ORIGIN)).toBe(lease);
+    expect(rig.pool.lease(0, ORIGIN)).toBe(null);
   });
 });
 
@@ -224,7 +279,7 @@ describe("a lease that is lost", () => {
     socket.hangsUp();
     expect(log).toEqual([]);
     expectNothingLeft(rig);
-    expect(rig.pool.lease(0)).not.toBe(lease);
+    expect(rig.pool.lease(0, ORIGIN)).not.toBe(lease);
   });
 
   test("while it is free, by words that nobody asked for", async () => {
@@ -238,7 +293,7 @@ describe("a lease that is lost", () => {
 
   test("because nobody answers: its request, whoever waits for it, and the server hear of it", () => {
     const rig = createLeaseRig();
-    const lease = rig.pool.lease(0)!;
+    const lease = rig.pool.lease(0, ORIGIN)!;
     const sink = new RecordingSink();
     const log = listen(lease);
     lease.whenReady((failure) => log.push(`ready: ${failure?.kind}`));
@@ -254,7 +309,7 @@ describe("a lease that is lost", () => {
 
   test("because its handshake is refused", async () => {
     const rig = createLeaseRig();
-    const lease = rig.pool.lease(2)!;
+    const lease = rig.pool.lease(2, ORIGIN)!;
     const sink = new RecordingSink();
     ask(lease, sink, 1);
     const socket = await rig.opened();
@@ -284,7 +339,7 @@ describe("a lease that is lost", () => {
 describe("deadlines", () => {
   test("a connection must come about in time, whatever is asked over it", () => {
     const rig = createLeaseRig();
-    const lease = rig.pool.lease(0)!;
+    const lease = rig.pool.lease(0, ORIGIN)!;
     const sink = new RecordingSink();
     lease.mayBlock = true;
     ask(lease, sink, 1);

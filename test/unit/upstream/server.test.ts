@@ -3,11 +3,14 @@ import type { PoolConfig } from "../../../src/api/config.ts";
 import type { UpstreamProtocol } from "../../../src/api/protocol.ts";
 import { POOL, SERVER } from "../../../src/api/stats.ts";
 import type { StreamEvents } from "../../../src/api/stream.ts";
+import { DescriptorBudget, planDescriptors } from "../../../src/base/descriptor-budget.ts";
 import { VARIANT_IDLE_MS } from "../../../src/base/limits.ts";
 import type { Logger } from "../../../src/base/log.ts";
+import { LogLimit } from "../../../src/base/log-limit.ts";
 import type { ConnectAttempt, ConnectEvents } from "../../../src/io/connect.ts";
 import { createRedisUpstream } from "../../../src/protocol/redis/upstream-protocol.ts";
 import { VariantTable } from "../../../src/session/redis/identity/variant-table.ts";
+import { ConnectionPlan } from "../../../src/upstream/connection-plan.ts";
 import { Ejections } from "../../../src/upstream/ejections.ts";
 import { Server } from "../../../src/upstream/server.ts";
 import { ManualDeadlines } from "../../support/manual-deadlines.ts";
@@ -55,11 +58,14 @@ function createServer(
   timers: Timer[];
   counters: Float64Array;
   changes: () => number;
+  descriptors: DescriptorBudget;
 } {
   const timers: Timer[] = [];
   const deadlines = new ManualDeadlines(turn);
   const counters = new Float64Array(64);
   let changes = 0;
+  const needs = planDescriptors(1024, []);
+  const descriptors = new DescriptorBudget(needs, () => 0);
   const ejections = new Ejections({
     total: 2,
     outMax: 1,
@@ -90,10 +96,12 @@ function createServer(
     poolBase: 0,
     serverBase: 20,
     log: SILENT,
-    leaseLimit: { lent: 0, hasRoom: true },
+    logLimit: new LogLimit(),
+    descriptors,
+    plan: new ConnectionPlan(descriptors, 1, pool.serverConnections ?? 2),
     ejections: pool.autoEjectHosts === false ? null : ejections,
   });
-  return { server, deadlines, timers, counters, changes: () => changes };
+  return { server, deadlines, timers, counters, descriptors, changes: () => changes };
 }
 
 function request(server: TestServer, lane: number, sink: RecordingSink, token: number): void {
@@ -139,6 +147,25 @@ describe("Server", () => {
     expect([0, 1].map((lane) => server.connection(lane, 0).refusal)).toEqual([null, null]);
   });
 
+  test("its connections count as descriptors while they stand or are being made", () => {
+    const { server, descriptors, timers } = createServer({ serverConnections: 2 });
+    const { free } = descriptors;
+    request(server, 0, new RecordingSink(), 0);
+    // Two are planned now, and one of them is being made.
+    expect([descriptors.shared, free - descriptors.free]).toEqual([1, 2]);
+    const socket = server.attempts[0]!.opens();
+    expect(descriptors.shared).toBe(1);
+    socket.hangsUp();
+    expect(descriptors.shared).toBe(0);
+    request(server, 1, new RecordingSink(), 0);
+    server.attempts.at(-1)!.events.onError("ECONNREFUSED");
+    expect(descriptors.shared).toBe(0);
+    timers.at(-1)!.callback();
+    expect(descriptors.shared).toBe(1);
+    server.close();
+    expect(descriptors.shared).toBe(0);
+  });
+
   test("a reply in between starts the count anew", async () => {
     const { server } = createServer({ serverConnections: 1 });
     const sink = new RecordingSink();
@@ -170,7 +197,10 @@ describe("Server", () => {
 
   describe("of what clients chose", () => {
     const variants = new VariantTable(null, 0);
-    const chosen = variants.hold({ version: 2, database: 3, user: null, password: null });
+    const chosen = variants.hold(
+      { version: 2, database: 3, user: null, password: null },
+      "10.0.0.1",
+    );
 
     function turnEnds(): Promise<void> {
       return new Promise((resolve) => setImmediate(resolve));
@@ -227,19 +257,24 @@ describe("Server", () => {
 
     test("a free lease does not outlive what its number stands for", () => {
       const table = new VariantTable(null, 0);
-      const number = table.hold({ version: 2, database: 3, user: null, password: null });
+      const number = table.hold(
+        { version: 2, database: 3, user: null, password: null },
+        "10.0.0.1",
+      );
       const { server } = createServer({}, { variants: table });
-      const lease = server.lease(number)!;
+      const lease = server.lease(number, "10.0.0.1")!;
       lease.whenReady(() => {});
       const socket = server.attempts.at(-1)!.opens();
       socket.says("+OK\r\n");
       lease.release(true);
-      expect(server.lease(number)).toBe(lease);
+      expect(server.lease(number, "10.0.0.1")).toBe(lease);
       lease.release(true);
       table.release(number);
       table.sweep(0, (each) => server.forgetVariant(each));
-      expect(table.hold({ version: 2, database: 4, user: null, password: null })).toBe(number);
-      expect(server.lease(number)).not.toBe(lease);
+      expect(table.hold({ version: 2, database: 4, user: null, password: null }, "10.0.0.1")).toBe(
+        number,
+      );
+      expect(server.lease(number, "10.0.0.1")).not.toBe(lease);
     });
   });
 });

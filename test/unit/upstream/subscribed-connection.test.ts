@@ -46,6 +46,7 @@ function create(options: { password?: Buffer; isChoice?: boolean; onMessage?: ()
   const turn = new ManualTurn();
   const deadlines = new ManualDeadlines(turn);
   const host = {
+    onDescriptor: () => {},
     ...{ name: "s", turn, deadlines, timeoutMs: 100, connectTimeoutMs: 50, isEager: false },
     ...{ counters, countersBase: 0, connect: attemptRecorder(attempts) },
     ...{ onUp() {}, onLost() {}, onTrouble() {}, onReply() {} },

@@ -16,6 +16,7 @@ export class FakeSocket implements Stream {
   readonly fd = 9;
   readonly peer = "test";
   readonly localAddress = "test";
+  readonly origin = "test";
   room: number = Number.POSITIVE_INFINITY;
   isClosed = false;
   isDetached = false;
@@ -191,6 +192,7 @@ export function createConnectionRig(
       counters,
       countersBase: 0,
       connect: attemptRecorder(attempts),
+      onDescriptor: () => {},
       onUp: () => heard.up++,
       onLost: () => heard.lost++,
       onTrouble: () => heard.trouble++,

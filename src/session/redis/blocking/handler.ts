@@ -29,7 +29,7 @@ export function handleBlocking(
   }
   const block = begin(client, upstream, keysOf(command, view));
   if (block === null) {
-    const reason = `too many connections of clients that block or are in a transaction (server ${upstream.name})`;
+    const reason = upstream.whyNoLease(session.origin);
     client.refuse(
       encodeError(`ERR '${command.name}' cannot have a connection of its own: ${reason}`),
     );
@@ -43,7 +43,7 @@ export function handleBlocking(
 function begin(client: RedisFrontend, upstream: Upstream, keys: readonly string[]): Block | null {
   const { pin } = client;
   if (pin !== null && pin.upstream === upstream) return new Block(client, pin, true, keys);
-  const lease = upstream.lease(client.variant);
+  const lease = upstream.lease(client.variant, client.session.origin);
   return lease === null ? null : new Block(client, lease, false, keys);
 }
 

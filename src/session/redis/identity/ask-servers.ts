@@ -3,6 +3,7 @@ import type { Failure, ReplySink, Upstream } from "../../../api/upstream.ts";
 import { copyOf } from "../../../base/copy-of.ts";
 import { UNAUTHENTICATED_BULK_BYTES_MAX } from "../../../base/limits.ts";
 import { encodeError, encodeRequest } from "../../../protocol/redis/encode.ts";
+import type { Session } from "../../session.ts";
 import { anyServer, serversFor } from "../any-server.ts";
 import type { RedisFrontend } from "../redis-frontend.ts";
 import { VARIANT_FOR_AUTH } from "./variant-table.ts";
@@ -39,18 +40,20 @@ export function prove(
   }
   const all = [done];
   proofs.set(variant, all);
-  const { lane } = client.session;
-  proveWithOne(serversFor(client), lane, variant, NOBODY, (failure) => {
+  proveWithOne(serversFor(client), client.session, variant, NOBODY, (failure) => {
     proofs.delete(variant);
     if (failure === null) variants.prove(variant);
     for (const each of all) each(failure);
   });
 }
 
+/** For which client a server is asked. */
+type Asker = Pick<Session, "lane" | "origin">;
+
 /** Tries `servers`, first to last, until one can be reached. */
 function proveWithOne(
   [upstream, ...others]: readonly Upstream[],
-  lane: number,
+  { lane, origin }: Asker,
   variant: number,
   last: Failure,
   done: (failure: Failure | null) => void,
@@ -61,15 +64,15 @@ function proveWithOne(
   }
   // A server that is known to be down is not called by every client anew.
   const { refusal } = upstream.connection(lane, 0);
-  const lease = refusal === null ? upstream.lease(variant) : null;
+  const lease = refusal === null ? upstream.lease(variant, origin) : null;
   if (lease === null) {
-    proveWithOne(others, lane, variant, refusal ?? last, done);
+    proveWithOne(others, { lane, origin }, variant, refusal ?? last, done);
     return;
   }
   lease.whenReady((failure) => {
     if (failure === null) lease.release(true);
     if (failure === null || failure.kind === "handshake") done(failure);
-    else proveWithOne(others, lane, variant, failure, done);
+    else proveWithOne(others, { lane, origin }, variant, failure, done);
   });
 }
 

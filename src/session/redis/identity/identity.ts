@@ -8,7 +8,7 @@ import type { Variant } from "./variant-table.ts";
 
 const MINUS = 0x2d;
 const TOO_MANY: Buffer = encodeError(
-  "ERR too many different users and databases are in use behind this proxy",
+  "ERR too many different users and databases are in use behind this proxy, by all clients or by those at this address; use fewer, or raise the limit of open files",
 );
 
 /** Gets null when it is done, else what to tell the client; it is as it was then. */
@@ -20,7 +20,7 @@ export type Done = (fault: Buffer | null) => void;
  */
 export function become(client: RedisFrontend, change: Partial<Variant>, done: Done): void {
   const { variants } = client.pool;
-  const variant = variants.hold({ ...client.state, ...change });
+  const variant = variants.hold({ ...client.state, ...change }, client.session.origin);
   if (variant < 0) {
     done(TOO_MANY);
     return;

@@ -36,7 +36,7 @@ export class ServerAccess {
     this.askedMs = nowMs;
     // That was learned just now.
     if (isFirst) return;
-    const lease = anyServer(client)?.lease(OWN_VARIANT) ?? null;
+    const lease = anyServer(client)?.lease(OWN_VARIANT, client.session.origin) ?? null;
     lease?.whenReady(() => lease.release(false));
   }
 }

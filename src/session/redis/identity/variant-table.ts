@@ -7,6 +7,7 @@
 
 import type { UpstreamProtocol } from "../../../api/protocol.ts";
 import type { Failure } from "../../../api/upstream.ts";
+import { FairShares } from "../../../base/fair-shares.ts";
 import { VARIANT_IDLE_MS, VARIANTS_MAX } from "../../../base/limits.ts";
 import type { RespVersion } from "../../../protocol/redis/encode.ts";
 import { createRedisUpstream } from "../../../protocol/redis/upstream-protocol.ts";
@@ -38,6 +39,8 @@ interface Entry {
   isProven: boolean;
   /** Since when nobody holds it; -1: not known yet. */
   unusedSinceMs: number;
+  /** Of the client that chose it first, see `Stream.origin`: it counts as that one's until it is freed. */
+  readonly origin: string;
 }
 
 export class VariantTable {
@@ -60,9 +63,15 @@ export class VariantTable {
   /** Those that nobody holds. */
   private readonly unused: Set<Entry> = new Set();
   private readonly free: number[] = [];
+  private readonly shares: FairShares = new FairShares();
+  private readonly hasRoom: () => boolean;
 
-  /** @param password sent on every connection unless a client chose another; null: none */
-  constructor(password: string | null, fixedDatabase: number) {
+  /**
+   * @param password sent on every connection unless a client chose another; null: none
+   * @param hasRoom whether there are descriptors for one more kind of connections
+   */
+  constructor(password: string | null, fixedDatabase: number, hasRoom: () => boolean = () => true) {
+    this.hasRoom = hasRoom;
     this.password = password === null ? null : Buffer.from(password);
     this.fixedDatabase = fixedDatabase;
     this.addOwn(2);
@@ -73,10 +82,21 @@ export class VariantTable {
     };
   }
 
-  /** The number of `variant`, held until `release`; -1: there are too many already. */
-  hold(variant: Variant): number {
+  /**
+   * The number of `variant`, held until `release`; -1: there are too many already, or too many of `origin`.
+   * @param origin of the client that chooses it, see `Stream.origin`
+   */
+  hold(variant: Variant, origin: string): number {
     const key = keyOf(variant);
-    const entry = this.byKey.get(key) ?? this.add(key, variant);
+    const free = VARIANTS_MAX - this.byKey.size;
+    const mayAdd = this.byKey.has(key) || (this.shares.mayTake(origin, free) && this.hasRoom());
+    return mayAdd ? this.keep(variant, origin) : -1;
+  }
+
+  /** As `hold`, for a client that is of this kind already: in another process, or as every client is at first. */
+  keep(variant: Variant, origin: string): number {
+    const key = keyOf(variant);
+    const entry = this.byKey.get(key) ?? this.add(key, variant, origin);
     if (entry === null) return -1;
     entry.holders++;
     this.unused.delete(entry);
@@ -118,6 +138,7 @@ export class VariantTable {
       this.unused.delete(entry);
       this.byKey.delete(entry.key);
       this.free.push(entry.number);
+      this.shares.giveBack(entry.origin);
     }
     return nextMs;
   }
@@ -132,17 +153,25 @@ export class VariantTable {
     const protocol = this.createUpstream(variant, isRisk, onGreeted);
     const number = this.protocols.push(protocol) - 1;
     const isProven = !protocol.isClientsChoice;
-    const entry = { key: keyOf(variant), number, holders: 0, isProven, unusedSinceMs: -1 };
+    const entry = {
+      key: keyOf(variant),
+      number,
+      holders: 0,
+      isProven,
+      unusedSinceMs: -1,
+      origin: "",
+    };
     this.entries[number] = entry;
     this.byKey.set(entry.key, entry);
   }
 
-  private add(key: string, variant: Variant): Entry | null {
+  private add(key: string, variant: Variant, origin: string): Entry | null {
     const number = this.free.pop() ?? this.protocols.length;
     if (number >= VARIANTS_MAX) return null;
     const protocol = this.createUpstream(variant, true);
     this.protocols[number] = { ...protocol, idleMs: VARIANT_IDLE_MS };
-    const entry = { key, number, holders: 0, isProven: false, unusedSinceMs: -1 };
+    const entry = { key, number, holders: 0, isProven: false, unusedSinceMs: -1, origin };
+    this.shares.take(origin);
     this.entries[number] = entry;
     this.byKey.set(key, entry);
     return entry;

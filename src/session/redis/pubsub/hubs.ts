@@ -5,7 +5,7 @@ import type { Deadline, Deadlines } from "../../../base/deadlines.ts";
 import { PUBSUB_IDLE_MS } from "../../../base/limits.ts";
 import { SliceQueue } from "../../../base/slice-queue.ts";
 import type { Turn } from "../../../base/turn.ts";
-import type { VariantTable } from "../identity/variant-table.ts";
+import type { Variant, VariantTable } from "../identity/variant-table.ts";
 import type { RedisFrontend } from "../redis-frontend.ts";
 import { Allowance } from "./allowance.ts";
 import { Arrivals } from "./arrivals.ts";
@@ -66,24 +66,34 @@ export class Hubs {
       if (hub.isRunning && isFor(hub, client)) return new Subscriber(client, hub);
     }
     const { user, password } = client.state;
-    const hub = this.createHub(String(this.options.nextId()), { user, password }, null);
+    const as = { user, password };
+    const { variants } = this.options;
+    const variant = variants.hold(kindOf(as), client.session.origin);
+    const hub =
+      variant < 0 ? null : this.createHub(String(this.options.nextId()), as, variant, null);
     return hub === null ? null : new Subscriber(client, hub);
   }
 
   /** The client as another process left it; null: too many kinds of connections are in use. */
   restoreSubscriber(client: RedisFrontend, saved: SavedSubscriptions): Subscriber | null {
     const { hub: id, as } = saved;
-    const hub = this.hubs.get(id) ?? this.createHub(id, as, this.arrivals.linksOf(id));
-    if (hub === null) return null;
+    let hub = this.hubs.get(id);
+    if (hub === undefined) {
+      const variant = this.options.variants.keep(kindOf(as), client.session.origin);
+      if (variant < 0) return null;
+      hub = this.createHub(id, as, variant, this.arrivals.linksOf(id));
+    }
     const subscriber = new Subscriber(client, hub);
     this.arrivals.restore(subscriber, saved);
     return subscriber;
   }
 
-  /** All users speak RESP2 here, and the database does not matter. */
-  private createHub(id: string, as: ServerUser, arrivals: readonly LeftLink[] | null): Hub | null {
-    const variant = this.options.variants.hold({ version: 2, database: 0, ...as });
-    if (variant < 0) return null;
+  private createHub(
+    id: string,
+    as: ServerUser,
+    variant: number,
+    arrivals: readonly LeftLink[] | null,
+  ): Hub {
     const { slices, allowance, lookBy } = this;
     const hub = new Hub({ ...this.options, slices, allowance, lookBy, id, as, variant }, arrivals);
     this.hubs.set(id, hub);
@@ -161,4 +171,9 @@ export class Hubs {
 /** Whoever gives another password than others before is not taken for the same user. */
 export function isFor({ options: { as } }: Hub, { state }: RedisFrontend): boolean {
   return as.user === state.user && as.password === state.password;
+}
+
+/** All users speak RESP2 here, and the database does not matter. */
+function kindOf(as: ServerUser): Variant {
+  return { version: 2, database: 0, ...as };
 }

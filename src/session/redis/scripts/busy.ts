@@ -21,7 +21,7 @@ export function askBesides(client: RedisFrontend, command: Command, view: Reques
   // One at a time: a client shall not borrow a connection for each of a thousand.
   if (!client.settleFirst()) return false;
   // SELECT is not answered while a script runs, and does not matter here.
-  const held = pool.variants.hold({ ...state, database: 0 });
+  const held = pool.variants.hold({ ...state, database: 0 }, session.origin);
   const variant = held < 0 ? client.variant : held;
   const token = session.ring.open();
   const collector = new Collector(upstreams.length, (answers) => {
@@ -29,7 +29,7 @@ export function askBesides(client: RedisFrontend, command: Command, view: Reques
     session.reply(token, choose(client, command, answers));
   });
   for (const [part, upstream] of upstreams.entries()) {
-    const lease = upstream.lease(variant);
+    const lease = upstream.lease(variant, session.origin);
     const refusal = lease === null ? (refusalOf(client, upstream) ?? NO_LEASE) : null;
     if (lease === null) {
       collector.onFailure(part, 1, refusal ?? NO_LEASE);

@@ -29,8 +29,8 @@ function createBlockingRig(options: Options = {}): BlockingRig {
   };
   const rig = createRig({
     servers: 2,
-    lend: (upstream, variant) => poolOf(upstream).lease(variant),
-    adopt: (upstream, fd, variant) => poolOf(upstream).adopt(fd, variant),
+    lend: (upstream, variant) => poolOf(upstream).lease(variant, "10.0.0.1"),
+    adopt: (upstream, fd, variant) => poolOf(upstream).adopt(fd, variant, "10.0.0.1"),
     ...options,
   });
   return { ...rig, leases, frontend: rig.session.frontend as RedisFrontend };

@@ -160,11 +160,11 @@ describe("SELECT", () => {
     rig.session.close();
     // Not before the server has said something may the number stand for anything else.
     variants.sweep(1, () => true);
-    expect(variants.hold({ ...OWN, database: 2 })).not.toBe(variant);
+    expect(variants.hold({ ...OWN, database: 2 }, "10.0.0.1")).not.toBe(variant);
     rig.leases[0]!.fate = "lost";
     rig.leases[0]!.isReady(REFUSED);
     variants.sweep(2, () => true);
-    expect(variants.hold({ ...OWN, database: 3 })).toBe(variant);
+    expect(variants.hold({ ...OWN, database: 3 }, "10.0.0.1")).toBe(variant);
   });
 
   test("however many want the same, one server at a time is asked", async () => {

@@ -159,9 +159,9 @@ describe("a transaction", () => {
     const rig = createTransactionRig();
     rig.mayLend = false;
     expect(await rig.talk("MULTI", "GET k1", "EXEC")).toBe(
-      `+OK -ERR too many transactions and blocked clients (server s1) ${EXECABORT}`,
+      `+OK -ERR no connection for a transaction: no lease for 10.0.0.1 ${EXECABORT}`,
     );
-    expect(await rig.talk("WATCH k1")).toStartWith("-ERR too many transactions");
+    expect(await rig.talk("WATCH k1")).toStartWith("-ERR no connection for a transaction");
     rig.mayLend = true;
     rig.connections[1]!.refusal = { kind: "refused", wasSent: false, text: "it is down" };
     expect(await rig.talk("MULTI", "GET k1", "EXEC")).toBe(`+OK -ERR it is down ${EXECABORT}`);

@@ -30,9 +30,9 @@ describe("a client that is a user of the servers' own", () => {
     const rig = createTransactionRig({ state });
     const { variants } = rig.pool;
     const kind = { version: 2, database: 0, user: "u", password: "p" } as const;
-    const held = variants.hold(kind);
-    variants.hold({ ...kind, database: 2 });
-    for (let database = 10; variants.hold({ ...kind, database }) >= 0; database++);
+    const held = variants.hold(kind, "10.0.0.1");
+    variants.hold({ ...kind, database: 2 }, "10.0.0.1");
+    for (let database = 10; variants.hold({ ...kind, database }, "10.0.0.1") >= 0; database++);
     await rig.talk("MULTI", "SELECT 1", "SELECT 2", "SET k1 v", "EXEC");
     expect(rig.closed()).toBe(true);
     const forgotten: number[] = [];

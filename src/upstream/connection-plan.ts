@@ -1,0 +1,34 @@
+/** How many shared connections each server of a pool has, by kind: as many as configured, if there are descriptors for them. */
+import type { DescriptorBudget } from "../base/descriptor-budget.ts";
+
+export class ConnectionPlan {
+  private readonly descriptors: DescriptorBudget;
+  private readonly servers: number;
+  private readonly wanted: number;
+  /** By variant: connections to each server. */
+  private readonly planned: (number | undefined)[] = [];
+
+  /** @param wanted connections of each kind to each of the pool's `servers` servers */
+  constructor(descriptors: DescriptorBudget, servers: number, wanted: number) {
+    this.descriptors = descriptors;
+    this.servers = servers;
+    this.wanted = wanted;
+  }
+
+  /** The same for every server, until `giveUp`: a client's requests must keep to one connection. */
+  connectionsOf(variant: number): number {
+    const known = this.planned[variant];
+    if (known !== undefined) return known;
+    const each = this.descriptors.plan(this.servers, this.wanted);
+    this.planned[variant] = each;
+    return each;
+  }
+
+  /** No server has connections of that kind any more. */
+  giveUp(variant: number): void {
+    const each = this.planned[variant];
+    if (each === undefined) return;
+    this.descriptors.giveUp(this.servers, each);
+    this.planned[variant] = undefined;
+  }
+}
