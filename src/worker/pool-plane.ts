@@ -66,6 +66,7 @@ const NONE: Buffer = Buffer.alloc(0);
 
 export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
   readonly turn: Turn;
+  readonly deadlines: Deadlines;
   readonly schedule: typeof schedule = schedule;
   readonly counters: Float64Array;
   readonly countersBase: number;
@@ -99,6 +100,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
     const { pool, layout } = options;
     this.options = options;
     this.turn = options.turn;
+    this.deadlines = options.deadlines;
     this.counters = options.counters;
     this.countersBase = layout.base;
     this.commands = new CommandTable({

@@ -1,6 +1,7 @@
 import type { Colleagues } from "../../api/colleagues.ts";
 import type { MgetErrors } from "../../api/config.ts";
 import type { Route } from "../../api/upstream.ts";
+import type { Deadlines } from "../../base/deadlines.ts";
 import type { Turn } from "../../base/turn.ts";
 import type { Foreign } from "../../protocol/foreign.ts";
 import type { CommandTable } from "../../protocol/redis/command-table.ts";
@@ -30,6 +31,8 @@ export interface RedisPool {
   /** Where its clients connect, if that is a unix socket. */
   readonly unixPath: string | null;
   readonly turn: Turn;
+  /** On the clock of `turn`. */
+  readonly deadlines: Deadlines;
   /** Between 0 and 1. */
   random(): number;
   nextClientId(): number;

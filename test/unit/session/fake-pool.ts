@@ -36,7 +36,17 @@ export function createPool(
   let ids = 0;
   const nextClientId = (): number => ++ids;
   return {
-    ...{ route, commands, password, hashTag: null, mgetErrors, colleagues, variants, turn },
+    ...{
+      route,
+      commands,
+      password,
+      hashTag: null,
+      mgetErrors,
+      colleagues,
+      variants,
+      turn,
+      deadlines,
+    },
     learner: new CommandLearner(commands, turn),
     scripts: new ScriptMemory(colleagues, turn),
     hubs: new Hubs({

@@ -6,6 +6,7 @@ import { encodeError, encodeRequest } from "../../../protocol/redis/encode.ts";
 import type { Session } from "../../session.ts";
 import { anyServer, serversFor } from "../any-server.ts";
 import type { RedisFrontend } from "../redis-frontend.ts";
+import { askInTurn } from "./ask-in-turn.ts";
 import { VARIANT_FOR_AUTH } from "./variant-table.ts";
 
 const NOBODY: Failure = {
@@ -24,7 +25,7 @@ const WRONG_PASSWORD: Buffer = encodeError(
 
 /**
  * Whether a server agrees to connections of kind `variant`: null, or why not; "handshake" when it refused. However many want
- * to know, one server at a time is asked. `done` may be called after the client has gone.
+ * to know, it is asked once. `done` may be called after the client has gone.
  */
 export function prove(
   client: RedisFrontend,
@@ -40,39 +41,36 @@ export function prove(
   }
   const all = [done];
   proofs.set(variant, all);
-  proveWithOne(serversFor(client), client.session, variant, NOBODY, (failure) => {
+  const ended = (failure: Failure | null): void => {
     proofs.delete(variant);
     if (failure === null) variants.prove(variant);
     for (const each of all) each(failure);
-  });
+  };
+  askInTurn<Failure | null>(
+    client.pool.deadlines,
+    serversFor(client),
+    NOBODY,
+    (upstream, answered) => proveWith(upstream, client.session, variant, answered),
+    ended,
+  );
 }
 
-/** For which client a server is asked. */
-type Asker = Pick<Session, "lane" | "origin">;
-
-/** Tries `servers`, first to last, until one can be reached. */
-function proveWithOne(
-  [upstream, ...others]: readonly Upstream[],
-  { lane, origin }: Asker,
+function proveWith(
+  upstream: Upstream,
+  { lane, origin }: Pick<Session, "lane" | "origin">,
   variant: number,
-  last: Failure,
-  done: (failure: Failure | null) => void,
+  answered: (failure: Failure | null, isFinal: boolean) => void,
 ): void {
-  if (upstream === undefined) {
-    done(last);
-    return;
-  }
   // A server that is known to be down is not called by every client anew.
   const { refusal } = upstream.connection(lane, 0);
   const lease = refusal === null ? upstream.lease(variant, origin) : null;
   if (lease === null) {
-    proveWithOne(others, { lane, origin }, variant, refusal ?? last, done);
+    answered(refusal ?? NOBODY, false);
     return;
   }
   lease.whenReady((failure) => {
     if (failure === null) lease.release(true);
-    if (failure === null || failure.kind === "handshake") done(failure);
-    else proveWithOne(others, { lane, origin }, variant, failure, done);
+    answered(failure, failure === null || failure.kind === "handshake");
   });
 }
 
@@ -89,33 +87,28 @@ export function askPassword(
 ): void {
   const words = user === null ? [password] : [user, password];
   // A server closes the connection on those who come with more than this before they are known; nobody's password is so long.
-  if (words.some(({ length }) => length > UNAUTHENTICATED_BULK_BYTES_MAX)) done(WRONG_PASSWORD);
-  else
-    askOne(serversFor(client), client.session.lane, encodeRequest("AUTH", ...words), NOBODY, done);
-}
-
-function askOne(
-  [upstream, ...others]: readonly Upstream[],
-  lane: number,
-  request: Buffer,
-  last: Failure,
-  done: (answer: Buffer | Failure) => void,
-): void {
-  if (upstream === undefined) {
-    done(last);
+  if (words.some(({ length }) => length > UNAUTHENTICATED_BULK_BYTES_MAX)) {
+    done(WRONG_PASSWORD);
     return;
   }
-  const connection = upstream.connection(lane, VARIANT_FOR_AUTH);
-  const { refusal } = connection;
-  if (refusal !== null || connection.isFull) {
-    askOne(others, lane, request, refusal ?? BUSY, done);
-    return;
-  }
-  const sink = new SingleReply((answer) => {
-    if (Buffer.isBuffer(answer) || answer.wasSent) done(answer);
-    else askOne(others, lane, request, answer, done);
-  });
-  connection.send(request, 0, request.length, sink, 0, 1);
+  const request = encodeRequest("AUTH", ...words);
+  const { lane } = client.session;
+  askInTurn<Buffer | Failure>(
+    client.pool.deadlines,
+    serversFor(client),
+    NOBODY,
+    (upstream, answered) => {
+      const connection = upstream.connection(lane, VARIANT_FOR_AUTH);
+      const { refusal } = connection;
+      if (refusal !== null || connection.isFull) {
+        answered(refusal ?? BUSY, false);
+        return;
+      }
+      const sink = new SingleReply((answer) => answered(answer, Buffer.isBuffer(answer)));
+      connection.send(request, 0, request.length, sink, 0, 1);
+    },
+    done,
+  );
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Whether the servers of a pool want a password of clients that gave none, as far as is known. */
-import { anyServer } from "../any-server.ts";
+import { anyServer, serversFor } from "../any-server.ts";
 import type { RedisFrontend } from "../redis-frontend.ts";
 
 /** So old may knowledge be before somebody new makes the proxy ask again. */
@@ -50,11 +50,12 @@ export function isAccessKnown(client: RedisFrontend): boolean {
   const { access } = pool.variants;
   if (pool.password !== null) return true;
   if (access.needsPassword === null) {
-    const connection = anyServer(client)?.connection(session.lane, OWN_VARIANT) ?? null;
-    if (connection !== null && connection.refusal === null) {
-      session.waitFor(connection);
-      return false;
-    }
+    // Whichever answers first: one that hangs keeps no client of the others waiting.
+    const connections = serversFor(client)
+      .map((upstream) => upstream.connection(session.lane, OWN_VARIANT))
+      .filter(({ refusal }) => refusal === null);
+    for (const connection of connections) session.waitFor(connection);
+    if (connections.length > 0) return false;
     // Nobody can be asked. Whatever the client is going to want of the servers, they will tell it themselves.
   }
   access.refresh(client);

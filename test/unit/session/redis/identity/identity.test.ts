@@ -201,8 +201,9 @@ describe("AUTH", () => {
     rig.connections[0]!.answer();
     rig.ask("GET", "v0");
     await rig.settle();
-    expect(rig.stream.output).toBe("-ERR lost 0\r\n-NOAUTH Authentication required.\r\n");
-    expect(rig.connections.flatMap(({ requests }) => requests)).toEqual([["AUTH", "pw"]]);
+    expect(rig.stream.output).toBe("-ERR lost 1\r\n-NOAUTH Authentication required.\r\n");
+    const asked = rig.connections.map(({ requests }) => requests);
+    expect(asked).toEqual([[["AUTH", "pw"]], [["AUTH", "pw"]]]);
   });
 
   test("what is longer than a server reads from a stranger is nobody's password", async () => {
@@ -211,6 +212,43 @@ describe("AUTH", () => {
     await rig.settle();
     expect(rig.stream.output).toStartWith("-WRONGPASS ");
     expect(rig.connections[0]!.requests).toEqual([]);
+  });
+});
+
+describe("a server that hangs", () => {
+  test("is not waited for when another one can say whether a database may be had", async () => {
+    const rig = createIdentityRig();
+    rig.ask("SELECT", "1");
+    rig.deadlines.reach(1049);
+    expect(rig.leases.length).toBe(1);
+    rig.deadlines.reach(1050);
+    expect(rig.leases.map(({ upstream }) => upstream.index)).toEqual([0, 1]);
+    rig.leases[1]!.isReady(null);
+    expect(await rig.heard()).toBe("+OK\r\n");
+    // The first one comes to itself: what was lent is given back, and the client hears nothing more.
+    rig.leases[0]!.isReady(null);
+    expect(rig.leases.map(({ fate }) => fate)).toEqual(["clean", "clean"]);
+    expect(await rig.heard()).toBe("+OK\r\n");
+  });
+
+  test("is not waited for when another one knows the password", async () => {
+    const rig = createIdentityRig({ answerOf: () => "+OK\r\n" });
+    rig.ask("AUTH", "bob", "pw");
+    await rig.turn();
+    rig.deadlines.reach(1050);
+    rig.connections[1]!.answer();
+    expect(await rig.heard()).toBe("+OK\r\n");
+    rig.connections[0]!.answer();
+    expect(await rig.heard()).toBe("+OK\r\n");
+  });
+
+  test("is not waited for when another one says that it wants no password", async () => {
+    const rig = createIdentityRig({ needsPassword: null });
+    rig.ask("PING");
+    expect(await rig.heard()).toBe("");
+    rig.pool.variants.access.learn(false);
+    rig.connections[1]!.makeRoom();
+    expect(await rig.heard()).toBe("+PONG\r\n");
   });
 });
 
