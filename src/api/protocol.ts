@@ -30,6 +30,13 @@ export interface ReplyScanner {
   reset(): void;
 }
 
+/** A harmless request whose answer no reply to a client's request is like. */
+export interface StepQuestion {
+  readonly request: Buffer;
+  /** Whether the complete reply bytes[start, end) is its answer. */
+  isAnswer(bytes: Buffer, start: number, end: number): boolean;
+}
+
 /** What an upstream connection has to know of its protocol. */
 export interface UpstreamProtocol {
   /**
@@ -46,6 +53,8 @@ export interface UpstreamProtocol {
   readonly handshakeReplies: number;
   /** A harmless request with one reply: a server that was lost must answer it before it gets requests of clients again. */
   readonly probe: Buffer;
+  /** Asked behind a request whose reply is late, to find out whether that reply was lost; absent: there is none. */
+  readonly stepQuestion?: StepQuestion;
   /**
    * What is wrong with handshake reply number `index` (from 0; the one after the last is the probe's), for humans, or null
    * when it is fine.

@@ -187,14 +187,14 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "duration", min: 0, max: INTEGER_MAX, none: true },
     default: { native: "5s", twemproxy: "none" },
-    help: "How long a request may take from being queued for a server to its complete reply; `none` or 0: no limit.",
+    help: "How long a request may take from being queued for a server to its complete reply; `none` or 0: no limit, and a reply that gets lost on the way is never missed.",
   }),
   option({
     name: "connect_timeout",
     where: "pool",
     type: { kind: "duration", min: 1, max: INTEGER_MAX, none: false },
     default: { native: "1s", twemproxy: "5s" },
-    help: "How long establishing one connection to a server may take.",
+    help: "How long establishing one connection to a server may take; what must be answered on it first has `timeout`, too.",
   }),
   option({
     name: "dead_server",

@@ -2,7 +2,8 @@
  * One connection to one server: requests out, replies in, in order. How it is made is in `Reconnecting`.
  *
  * Requests that come while connecting wait in the out-queue. On a loss every waiting request is failed, with word
- * on whether it was sent. A timeout fails single requests; their replies are swallowed when they come.
+ * on whether it was sent. A timeout fails single requests; their replies are swallowed when they come, and `StepCheck`
+ * finds out whether they came.
  */
 import type { ReplyScanner, UpstreamProtocol } from "../api/protocol.ts";
 import type { Failure, ReplySink, UpstreamConnection } from "../api/upstream.ts";
@@ -16,17 +17,19 @@ import {
 } from "../base/limits.ts";
 import type { Flushable, Wakeable } from "../base/turn.ts";
 import type { ConnectionOwner } from "./connection-owner.ts";
-import { deliverReplies, GARBAGE } from "./deliver-replies.ts";
+import { deliverReplies, GARBAGE, OUT_OF_STEP } from "./deliver-replies.ts";
 import {
   cannotConnect,
   garbageReceived,
   handshakeRefused,
+  replyMissing,
   replyTooLong,
   timedOut,
 } from "./failures.ts";
 import type { Handshake } from "./handshake.ts";
 import { PendingFifo } from "./pending-fifo.ts";
 import { Reconnecting } from "./reconnecting.ts";
+import { StepCheck } from "./step-check.ts";
 
 /** A connection with requests on it that is silent for so many timeouts is given up, but not before … */
 const SILENCE_TIMEOUTS = 3;
@@ -40,14 +43,20 @@ export class Connection extends Reconnecting implements UpstreamConnection, Flus
   protected readonly input: InputBuffer = new InputBuffer();
   protected readonly pending: PendingFifo = new PendingFifo();
   protected readonly scanner: ReplyScanner;
+  private readonly step: StepCheck | null;
   private waiters: Wakeable[] = [];
   /** Since when a reply has been owed without any byte from the server. */
   protected quietSinceMs = 0;
   private lastTroubleMs = 0;
+  /** When a request timed out first since one was answered in time; -1: none has. */
+  private lateSinceMs = -1;
 
   constructor(owner: ConnectionOwner, protocol: UpstreamProtocol) {
     super(owner, protocol);
     this.scanner = protocol.createReplyScanner();
+    const { stepQuestion } = protocol;
+    // In a transaction a question would become part of it.
+    this.step = stepQuestion === undefined || !this.isShared ? null : new StepCheck(stepQuestion);
   }
 
   get isFull(): boolean {
@@ -145,6 +154,11 @@ export class Connection extends Reconnecting implements UpstreamConnection, Flus
     const replies = this.takeReplies();
     // A sink may have had the connection closed.
     if (this.stream !== stream) return;
+    if (replies === OUT_OF_STEP) {
+      // The trouble was counted when the reply did not come.
+      this.lost(replyMissing(owner.name, true), replyMissing(owner.name, false), false);
+      return;
+    }
     if (replies === GARBAGE) {
       this.lost(garbageReceived(owner.name, true), garbageReceived(owner.name, false));
       return;
@@ -156,9 +170,11 @@ export class Connection extends Reconnecting implements UpstreamConnection, Flus
     }
     if (replies > 0) {
       this.losses = 0;
+      this.lateSinceMs = -1;
       this.statistics.responses(replies);
       owner.onReply();
     }
+    if (this.step?.isWanted === true) this.checkStep(this.step);
     this.gauge();
     this.admitWaiters();
   }
@@ -166,7 +182,14 @@ export class Connection extends Reconnecting implements UpstreamConnection, Flus
   /** Consumes the complete replies at hand. @returns how many, or GARBAGE */
   protected takeReplies(): number {
     const written = this.out.appended - this.out.size;
-    return deliverReplies(this.input, this.scanner, this.pending, written, this.statistics);
+    return deliverReplies(
+      this.input,
+      this.scanner,
+      this.pending,
+      written,
+      this.statistics,
+      this.step,
+    );
   }
 
   /** True: the handshake is over, and what follows are replies to requests. */
@@ -192,6 +215,8 @@ export class Connection extends Reconnecting implements UpstreamConnection, Flus
 
   protected override lose(sent: Failure, unsent: Failure): void {
     this.hangUp();
+    this.step?.reset();
+    this.lateSinceMs = -1;
     this.input.clear();
     this.scanner.reset();
     const written = this.out.appended - this.out.size;
@@ -227,8 +252,12 @@ export class Connection extends Reconnecting implements UpstreamConnection, Flus
       sink.onFailure(token, count, failure);
     });
     this.statistics.count("server_timedout", expired);
-    if (this.state === "ready") this.checkSilence(nowMs, timeoutMs);
-    else if (this.pending.oldestMs === Number.POSITIVE_INFINITY) this.forgetUnsent();
+    if (this.state === "ready") {
+      // The answer to a question is late, or the request's sink has seen to the connection's end.
+      if (expired === 0 || this.stream === null) return;
+      if (this.step !== null) this.checkStep(this.step);
+      this.checkSilence(nowMs, timeoutMs);
+    } else if (this.pending.oldestMs === Number.POSITIVE_INFINITY) this.forgetUnsent();
   }
 
   /** Nothing was sent yet and nobody waits any more: then nothing needs to be sent. */
@@ -239,9 +268,31 @@ export class Connection extends Reconnecting implements UpstreamConnection, Flus
     this.admitWaiters();
   }
 
-  private checkSilence(nowMs: number, timeoutMs: number): void {
+  /** Has the server show that it answers in step, behind all that was asked so far. */
+  private checkStep(step: StepCheck): void {
+    step.isWanted = step.isAsked;
+    if (step.isAsked) return;
+    step.isAsked = true;
+    const { request } = step.question;
+    this.pending.pushQuestion(this.owner.turn.nowMs, this.out.appended);
+    this.out.append(request, 0, request.length);
+    this.commit();
+  }
+
+  /** Whether nothing has come for so long, or nothing in time, that the connection is of no use. */
+  private isUseless(nowMs: number, timeoutMs: number): boolean {
     const silentMs = nowMs - this.quietSinceMs;
-    if (silentMs > Math.max(SILENCE_TIMEOUTS * timeoutMs, SILENCE_MIN_MS)) {
+    if (silentMs > Math.max(SILENCE_TIMEOUTS * timeoutMs, SILENCE_MIN_MS)) return true;
+    if (this.lateSinceMs < 0) this.lateSinceMs = nowMs;
+    // What cannot be checked may be out of step.
+    const lateMs = nowMs - this.lateSinceMs;
+    return (
+      this.step === null && lateMs >= Math.max((SILENCE_TIMEOUTS - 1) * timeoutMs, SILENCE_MIN_MS)
+    );
+  }
+
+  private checkSilence(nowMs: number, timeoutMs: number): void {
+    if (this.isUseless(nowMs, timeoutMs)) {
       const failure = timedOut(this.owner.name, timeoutMs);
       this.failedAttempts++;
       this.takeDown(failure, failure);

@@ -4,16 +4,20 @@ import type { ReplySink } from "../api/upstream.ts";
 import type { InputBuffer } from "../base/input-buffer.ts";
 import type { ConnectionStatistics } from "./connection-statistics.ts";
 import type { PendingFifo } from "./pending-fifo.ts";
+import type { StepCheck } from "./step-check.ts";
 
 /** Returned for bytes that are no replies, or replies that nobody asked for: what follows cannot be trusted. */
 export const GARBAGE: number = -1;
+/** Returned when a StepCheck has found that a reply is missing. */
+export const OUT_OF_STEP: number = -2;
 
 /**
  * Gives every complete reply in `input` to the request that is its turn, neighbours of one sink as one range, and
  * consumes it. Pushes are consumed, whenever they come, and no sink gets them.
  * @param written where the out-queue's `appended` stood when the last byte that was sent was appended: what was queued
  *   from there on cannot have been answered
- * @returns how many were waited for, or GARBAGE
+ * @param step judges what comes while its question is not answered; null: nothing is asked
+ * @returns how many were waited for, GARBAGE or OUT_OF_STEP
  */
 export function deliverReplies(
   input: InputBuffer,
@@ -21,11 +25,12 @@ export function deliverReplies(
   pending: PendingFifo,
   written: number,
   statistics: ConnectionStatistics,
+  step: StepCheck | null,
 ): number {
   let replies = 0;
   for (;;) {
-    const delivered = deliverUpToPush(input, scanner, pending, written);
-    if (delivered === GARBAGE) return GARBAGE;
+    const delivered = deliverUpToPush(input, scanner, pending, written, step);
+    if (delivered < 0) return delivered;
     replies += delivered;
     if (input.size === 0 || input.bytes[input.start] !== scanner.pushType) return replies;
     const next = scanner.scan(input.bytes, input.start, input.end);
@@ -41,6 +46,7 @@ function deliverUpToPush(
   scanner: ReplyScanner,
   pending: PendingFifo,
   written: number,
+  step: StepCheck | null,
 ): number {
   const { bytes, end } = input;
   const { pushType } = scanner;
@@ -53,7 +59,7 @@ function deliverUpToPush(
   let count = 0;
   let from = position;
   while (position < end && bytes[position] !== pushType) {
-    next = scanReply(bytes, position, end, scanner, pending, written);
+    next = scanReply(input, position, scanner, pending, written, step);
     if (next <= 0) break;
     const nextSink = pending.sink;
     if (nextSink === sink && pending.token === token + count) {
@@ -77,22 +83,28 @@ function deliverUpToPush(
   // Before the sink is told: it may look at the connection, to give it back.
   input.start = position;
   if (sink !== null) sink.onReplies(token, count, bytes, from, position);
-  return next < 0 ? GARBAGE : replies;
+  return next < 0 ? next : replies;
 }
 
-/** Where the reply to the oldest request, which begins at `position`, ends; INCOMPLETE; or GARBAGE. */
+/** Where the reply to the oldest request, which begins at `position`, ends; INCOMPLETE; GARBAGE or OUT_OF_STEP. */
 function scanReply(
-  bytes: Buffer,
+  { bytes, end }: InputBuffer,
   position: number,
-  end: number,
   scanner: ReplyScanner,
   pending: PendingFifo,
   written: number,
+  step: StepCheck | null,
 ): number {
   // Even the beginning of a reply that nobody asked for: its rest would answer the next request.
   const isAsked = pending.size > 0 && pending.offset < written;
-  const next = isAsked ? scanner.scan(bytes, position, end) : GARBAGE;
-  if (next <= 0 || !scanner.isTelling) return next;
+  if (!isAsked) return GARBAGE;
+  const next = scanner.scan(bytes, position, end);
+  if (next < 0) return GARBAGE;
+  if (next === INCOMPLETE) return next;
+  if (step?.isAsked === true && !step.fits(pending.isQuestion, bytes, position, next)) {
+    return OUT_OF_STEP;
+  }
+  if (!scanner.isTelling) return next;
   const { sink } = pending;
   // One that is out of step would be the reply to another client.
   const isAccepted = sink?.accepts?.(pending.token, bytes, position, next, scanner.parts) ?? true;

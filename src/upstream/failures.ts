@@ -57,6 +57,16 @@ export function replyTooLong(server: string, wasSent: boolean): Failure {
   };
 }
 
+/** Some reply has got lost on the way: what comes now may answer another request. */
+export function replyMissing(server: string, wasSent: boolean): Failure {
+  const outcome = wasSent ? UNCERTAIN : "the command was not sent";
+  return {
+    kind: "timeout",
+    wasSent,
+    text: `Connection timed out (a reply from server ${server} got lost, so its connection was closed; ${outcome})`,
+  };
+}
+
 /** No reply in time. Always uncertain: the request may still be on its way. */
 export function timedOut(server: string, timeoutMs: number): Failure {
   return {

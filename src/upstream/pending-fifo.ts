@@ -12,6 +12,8 @@
 import type { ReplySink } from "../api/upstream.ts";
 
 const CAPACITY_START = 64;
+/** Token of a StepCheck's question, which has no sink. Others are not negative. */
+const QUESTION = -1;
 /** A ring of more entries than this is given back when it is empty. */
 const CAPACITY_KEPT_MAX = 4096;
 
@@ -31,7 +33,7 @@ export class PendingFifo {
   /** Runs at the head whose sink was told of a timeout already. */
   private expired = 0;
 
-  push(sink: ReplySink, token: number, count: number, nowMs: number, offset: number): void {
+  push(sink: ReplySink | null, token: number, count: number, nowMs: number, offset: number): void {
     if (this.runs > this.mask) this.grow();
     const at = (this.head + this.runs) & this.mask;
     this.sinks[at] = sink;
@@ -41,6 +43,21 @@ export class PendingFifo {
     this.offsets[at] = offset;
     this.runs++;
     this.size += count;
+  }
+
+  /** The question of a StepCheck. */
+  pushQuestion(nowMs: number, offset: number): void {
+    this.push(null, QUESTION, 1, nowMs, offset);
+  }
+
+  /** The oldest entry is such a question. */
+  get isQuestion(): boolean {
+    return this.tokens[this.head] === QUESTION;
+  }
+
+  /** Replies that are late are still to come. */
+  get hasLate(): boolean {
+    return this.expired > 0;
   }
 
   /** Sink of the oldest request, or null when its reply is to be swallowed. Only while size > 0. */
@@ -101,8 +118,9 @@ export class PendingFifo {
       const sink = this.sinks[at]!;
       this.sinks[at] = null;
       this.expired++;
+      if (sink === null) continue;
       told += this.counts[at]!;
-      if (sink !== null) tell(sink, this.tokens[at]!, this.counts[at]!, this.offsets[at]!);
+      tell(sink, this.tokens[at]!, this.counts[at]!, this.offsets[at]!);
     }
     return told;
   }

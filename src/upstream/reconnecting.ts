@@ -35,6 +35,8 @@ export abstract class Reconnecting implements StreamEvents {
   /** Connections lost since the last reply. */
   protected losses = 0;
   protected connectStartedMs = 0;
+  /** When the handshake was sent. */
+  private greetedMs = 0;
   protected handshake: Handshake | null = null;
   /** No later than `dueMs`, as long as that is not Infinity. */
   private readonly deadline: Deadline;
@@ -103,6 +105,8 @@ export abstract class Reconnecting implements StreamEvents {
     this.statistics.count("server_connections_total", 1);
     const mustProve = this.failedAttempts > 0 || this.refusal !== null;
     this.handshake = new Handshake(this.protocol, mustProve);
+    this.greetedMs = this.owner.turn.nowMs;
+    this.watch();
     const { bytes, isDone } = this.handshake;
     // A fresh socket takes these few bytes, or is no good.
     if (isDone) this.ready();
@@ -172,14 +176,16 @@ export abstract class Reconnecting implements StreamEvents {
     this.lost(connectionLost(name, true), connectionLost(name, false));
   }
 
-  /** A standing connection is gone. An idle one may go in peace; with requests on it that tells against the server. */
-  protected lost(sent: Failure, unsent: Failure): void {
-    const wasBusy = this.isBusy;
+  /**
+   * A standing connection is gone. An idle one may go in peace; with requests on it that tells against the server, unless
+   * that was counted already.
+   */
+  protected lost(sent: Failure, unsent: Failure, isTrouble: boolean = this.isBusy): void {
     this.state = "idle";
     this.refusal = null;
     this.owner.onLost();
     this.lose(sent, unsent);
-    if (wasBusy && this.isShared) this.owner.onTrouble();
+    if (isTrouble && this.isShared) this.owner.onTrouble();
     if (this.state === "idle" && this.isShared && this.owner.isEager) this.openLater();
     this.onGone(sent);
   }
@@ -212,6 +218,10 @@ export abstract class Reconnecting implements StreamEvents {
   /** When an attempt to connect takes too long; Infinity: none is under way. */
   protected get connectDueMs(): number {
     if (this.state !== "connecting") return Number.POSITIVE_INFINITY;
-    return this.connectStartedMs + this.owner.connectTimeoutMs;
+    const { connectTimeoutMs, timeoutMs } = this.owner;
+    const dueMs = this.connectStartedMs + connectTimeoutMs;
+    // A handshake is a request: a server that accepts and says nothing is found out as soon as one that stops answering.
+    if (this.stream === null || timeoutMs === null) return dueMs;
+    return Math.min(dueMs, this.greetedMs + timeoutMs);
   }
 }

@@ -21,7 +21,7 @@ export type FakeScript = (args: readonly string[], connection: FakeConnection) =
 export interface FakeServer {
   readonly host: string;
   readonly port: number;
-  /** Every request that came, except PING. */
+  /** Every request that came, except PING and ECHO. */
   readonly requests: readonly (readonly string[])[];
   /** Connections accepted so far. */
   readonly connections: number;
@@ -35,7 +35,7 @@ interface State {
   unread: Buffer;
 }
 
-/** Listens on a free loopback port, or on the given one. PING is answered as Redis does, without asking the script. */
+/** Listens on a free loopback port, or on the given one. PING and ECHO are answered as Redis does, without asking the script. */
 export function startFakeServer(script: FakeScript, port = 0): FakeServer {
   const host = "127.0.0.1";
   const requests: (readonly string[])[] = [];
@@ -45,6 +45,11 @@ export function startFakeServer(script: FakeScript, port = 0): FakeServer {
   const onRequest = (state: State, args: readonly string[]): void => {
     if (args[0]?.toUpperCase() === "PING") {
       state.connection.send("+PONG\r\n");
+      return;
+    }
+    if (args[0]?.toUpperCase() === "ECHO") {
+      const [, word = ""] = args;
+      state.connection.send(`$${word.length}\r\n${word}\r\n`);
       return;
     }
     requests.push(args);

@@ -1,5 +1,6 @@
 /** Redis on the server side: how a connection is opened, and how its replies are found. */
-import type { UpstreamProtocol } from "../../api/protocol.ts";
+import { randomBytes } from "node:crypto";
+import type { StepQuestion, UpstreamProtocol } from "../../api/protocol.ts";
 import { encodeRequest, type RespVersion } from "./encode.ts";
 import { RedisReplyScanner } from "./reply-scanner.ts";
 
@@ -10,6 +11,15 @@ const FULL = /^ERR max number of clients/;
 /** With what a server that does not know AUTH repeats the password. */
 const REPEATED = /, with args beginning with:.*/s;
 const UNAVAILABLE = /^(LOADING|ERR max number of clients)/;
+
+const STEP_WORD: string = randomBytes(16).toString("hex");
+const STEP_ANSWER: Buffer = Buffer.from(`$${STEP_WORD.length}\r\n${STEP_WORD}\r\n`);
+/** No client knows the word, so no client's value is the same. */
+const STEP_QUESTION: StepQuestion = {
+  request: encodeRequest("ECHO", STEP_WORD),
+  isAnswer: (bytes, start, end) =>
+    end - start === STEP_ANSWER.length && STEP_ANSWER.compare(bytes, start, end) === 0,
+};
 
 /** What is agreed with a server at the beginning of a connection, and must not be mixed on one. */
 export interface ServerIdentity {
@@ -60,6 +70,7 @@ export function createRedisUpstream(
     handshakeReplies: requests.length,
     isClientsChoice,
     probe,
+    stepQuestion: STEP_QUESTION,
     handshakeFault(index, bytes, start, end) {
       const { what, type } = requests[index] ?? ping;
       const isError = bytes[start] === MINUS;

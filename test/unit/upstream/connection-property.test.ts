@@ -59,8 +59,8 @@ test("every request gets its own reply or one failure, whatever happens on the w
       let clockMs = 1000;
       // What this server will have said once it has answered everything that it received.
       const answers = (): string =>
-        [...(socket?.received ?? "").matchAll(/PING\r\n|GET\r\n\$6\r\n(\d{6})\r\n/g)]
-          .map(([, id]) => (id === undefined ? "+PONG\r\n" : `$6\r\n${id}\r\n`))
+        [...(socket?.received ?? "").matchAll(/PING\r\n|(?:GET|ECHO)\r\n(\$\d+\r\n\w+\r\n)/g)]
+          .map(([, value]) => value ?? "+PONG\r\n")
           .join("");
       const open = async (): Promise<void> => {
         if (rig.attempts.length === opened) return;

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { SERVER } from "../../../src/api/stats.ts";
 import type { Failure } from "../../../src/api/upstream.ts";
 import { REPLY_BYTES_MAX, UPSTREAM_QUEUE_HIGH_BYTES } from "../../../src/base/limits.ts";
-import { CountingWaiter, createConnectionRig, GET, PING } from "./upstream-rig.ts";
+import { CountingWaiter, createConnectionRig, GET, PING, stepAnswer } from "./upstream-rig.ts";
 
 const stopped = [true, false].map((wasSent) => ({ kind: "stopping", wasSent, text: "" })) as [
   Failure,
@@ -266,7 +266,8 @@ describe("deadlines", () => {
       [0, "+a\r\n"],
       [1, "timeout sent"],
     ]);
-    socket.says("+late\r\n+c\r\n");
+    await rig.endTurn();
+    socket.says(`+late\r\n+c\r\n${stepAnswer(socket)}`);
     expect(rig.sink.settled.get(2)).toBe("+c\r\n");
     expect(rig.counters[SERVER.server_timedout]).toBe(1);
     expect(socket.isClosed).toBe(false);
@@ -280,7 +281,8 @@ describe("deadlines", () => {
     for (let round = 1; round <= 3; round++) {
       rig.turn.atMs += 120;
       rig.deadlines.reach(rig.turn.atMs);
-      socket.says("+late\r\n");
+      await rig.endTurn();
+      socket.says(`+late\r\n${stepAnswer(socket)}`);
       rig.get(round);
       await rig.endTurn();
     }

@@ -3,7 +3,12 @@ import { describe, expect, test } from "bun:test";
 import { SERVER } from "../../../src/api/stats.ts";
 import { HANDSHAKE_REPLY_BYTES_MAX } from "../../../src/base/limits.ts";
 import { createRedisUpstream } from "../../../src/protocol/redis/upstream-protocol.ts";
-import { type ConnectionRig, createConnectionRig, type FakeSocket } from "./upstream-rig.ts";
+import {
+  type ConnectionRig,
+  createConnectionRig,
+  type FakeSocket,
+  stepAnswer,
+} from "./upstream-rig.ts";
 
 const NOBODY = { database: 0, user: null, password: null };
 const HELLO = "%1\r\n+proto\r\n:3\r\n";
@@ -55,7 +60,8 @@ describe.each(SIZES)("in pieces of %d bytes", (size) => {
     rig.deadlines.reach(rig.turn.atMs + 101);
     rig.get(2);
     await rig.endTurn();
-    say(socket, `${PUSH}+late\r\n${PUSH}+late\r\n+c\r\n`, size);
+    const late = `${PUSH}+late\r\n`;
+    say(socket, `${late}${late}${PUSH}${stepAnswer(socket)}+c\r\n`, size);
     expect(rig.sink.settled.get(2)).toBe("+c\r\n");
   });
 

@@ -148,6 +148,13 @@ export class CountingWaiter implements Wakeable {
   }
 }
 
+/** What the server answers to the question behind a late request. */
+export function stepAnswer(socket: FakeSocket): string {
+  const [, answer] = /ECHO\r\n(\$\d+\r\n\w+\r\n)/.exec(socket.received) ?? [];
+  if (answer === undefined) throw new Error("it was not asked");
+  return answer;
+}
+
 export const PING: Buffer = Buffer.from("*1\r\n$4\r\nPING\r\n");
 export const GET: Buffer = Buffer.from("*2\r\n$3\r\nGET\r\n$1\r\na\r\n");
 

@@ -3,6 +3,7 @@ import type { UpstreamProtocol } from "../../../api/protocol.ts";
 import { TextReplyScanner } from "./reply-scanner.ts";
 
 const VERSION = "VERSION ";
+const PROBE: Buffer = Buffer.from("version\r\n");
 
 export function createMemcacheTextUpstream(): UpstreamProtocol {
   return {
@@ -10,10 +11,17 @@ export function createMemcacheTextUpstream(): UpstreamProtocol {
     handshake: Buffer.alloc(0),
     handshakeReplies: 0,
     isClientsChoice: false,
-    probe: Buffer.from("version\r\n"),
+    probe: PROBE,
+    // Clients' own questions for the version go to no server.
+    stepQuestion: {
+      request: PROBE,
+      isAnswer: isVersion,
+    },
     handshakeFault: (_index, bytes, start, end) =>
-      bytes.toString("latin1", start, Math.min(start + VERSION.length, end)) === VERSION
-        ? null
-        : "version: its reply is not what it should be",
+      isVersion(bytes, start, end) ? null : "version: its reply is not what it should be",
   };
+}
+
+function isVersion(bytes: Buffer, start: number, end: number): boolean {
+  return bytes.toString("latin1", start, Math.min(start + VERSION.length, end)) === VERSION;
 }

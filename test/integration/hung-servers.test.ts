@@ -1,0 +1,150 @@
+/** Servers that hang or lose replies, seen by clients of a proxy that has just started. */
+import { expect, test } from "bun:test";
+import { startFakeServer } from "../support/fake-server.ts";
+import { freePort } from "../support/free-port.ts";
+import { keysByServer, memcachePool, redisPool, startProxy } from "../support/proxy-process.ts";
+import { startRedis } from "../support/redis-server.ts";
+import { RespClient } from "../support/resp-client.ts";
+
+/** Far below the connect_timeout of these pools, far above what an answer takes on a busy machine. */
+const HANGS_MS = 20_000;
+const CONNECT_TIMEOUT = "connect_timeout: 60000";
+
+async function start(servers: readonly { host: string; port: number }[], lines: string[]) {
+  const endpoint = { host: "127.0.0.1", port: freePort() };
+  const config = redisPool({ listen: `127.0.0.1:${endpoint.port}`, servers, lines });
+  const proxy = await startProxy({ config, args: ["--workers", "1"] });
+  return { endpoint, proxy };
+}
+
+async function timeOf(action: () => Promise<unknown>): Promise<number> {
+  const startMs = performance.now();
+  await action();
+  return performance.now() - startMs;
+}
+
+test("a server that hangs when a worker starts keeps no client of another one waiting", async () => {
+  const [hung, well] = await Promise.all([startRedis({}), startRedis({})]);
+  process.kill(hung!.pid, "SIGSTOP");
+  const { endpoint, proxy } = await start([hung!, well!], [CONNECT_TIMEOUT]);
+  try {
+    const [, [key]] = keysByServer(2, 1) as [string[], [string]];
+    const client = await RespClient.connect(endpoint);
+    const requests = [
+      [`SET ${key} 1`, "+OK\r\n"],
+      ["SELECT 1", "+OK\r\n"],
+      [`GET ${key}`, "$-1\r\n"],
+      ["AUTH default whatever", "+OK\r\n"],
+    ] as const;
+    for (const [request, reply] of requests) {
+      const tookMs = await timeOf(async () => {
+        client.send(`${request}\r\n`);
+        expect((await client.reply()).toString()).toBe(reply);
+      });
+      expect(tookMs).toBeLessThan(HANGS_MS);
+    }
+    client.close();
+  } finally {
+    process.kill(hung!.pid, "SIGCONT");
+    await proxy.stop();
+    await Promise.all([hung!.stop(), well!.stop()]);
+  }
+}, 120_000);
+
+test("a server that accepts and says nothing costs a client the timeout, not the time to connect", async () => {
+  const silent = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  const servers = [{ host: "127.0.0.1", port: silent.port }];
+  const { endpoint, proxy } = await start(servers, ["timeout: 400", CONNECT_TIMEOUT]);
+  try {
+    for (let i = 0; i < 3; i++) {
+      const client = await RespClient.connect(endpoint);
+      const tookMs = await timeOf(async () => {
+        client.send("GET a\r\n");
+        expect((await client.reply()).toString()).toStartWith("-ERR Connection timed out");
+      });
+      expect(tookMs).toBeLessThan(HANGS_MS);
+      client.close();
+    }
+  } finally {
+    await proxy.stop();
+    silent.stop(true);
+  }
+}, 120_000);
+
+test("a server that loses one reply and is well again answers all later requests", async () => {
+  let asked = 0;
+  const server = startFakeServer(([, key = ""]) => {
+    asked++;
+    return asked === 3 ? null : `$${key.length}\r\n${key}\r\n`;
+  });
+  const { endpoint, proxy } = await start([server], ["timeout: 300"]);
+  try {
+    const client = await RespClient.connect(endpoint);
+    const replies: string[] = [];
+    for (let i = 0; i < 20; i++) {
+      client.send(`GET key${i}\r\n`);
+      replies.push((await client.reply()).toString());
+    }
+    const expected = replies.map((_, i) => (i < 10 ? `$4\r\nkey${i}\r\n` : `$5\r\nkey${i}\r\n`));
+    expect(replies[2]).toStartWith("-ERR Connection timed out");
+    // The next one may have been on the connection when it was found out.
+    const right = replies.filter((reply, i) => reply === expected[i]);
+    expect(right.length).toBeGreaterThanOrEqual(18);
+    client.close();
+  } finally {
+    await proxy.stop();
+    server.stop();
+  }
+}, 120_000);
+
+test("a memcached server that loses one reply and is well again answers all later requests", async () => {
+  let asked = 0;
+  const server = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: {
+      data(socket, chunk) {
+        for (const line of chunk.toString("latin1").split("\r\n")) {
+          const [verb = "", key = ""] = line.split(" ");
+          if (verb === "version") socket.write("VERSION 1.6.18\r\n");
+          if (verb !== "get" || ++asked === 3) continue;
+          socket.write(`VALUE ${key} 0 ${key.length}\r\n${key}\r\nEND\r\n`);
+        }
+      },
+    },
+  });
+  const endpoint = { host: "127.0.0.1", port: freePort() };
+  const servers = [{ host: "127.0.0.1", port: server.port }];
+  const listen = `127.0.0.1:${endpoint.port}`;
+  const config = memcachePool({ listen, servers, lines: ["timeout: 300"] });
+  const proxy = await startProxy({ config, args: ["--workers", "1"] });
+  const right: number[] = [];
+  try {
+    for (let i = 10; i < 30; i++) if (await getsItsOwn(endpoint, `key${i}`)) right.push(i);
+    expect(right.length).toBeGreaterThanOrEqual(18);
+  } finally {
+    await proxy.stop();
+    server.stop(true);
+  }
+}, 120_000);
+
+/** A client that asks for one key. */
+function getsItsOwn(endpoint: { host: string; port: number }, key: string): Promise<boolean> {
+  const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+  let text = "";
+  void Bun.connect({
+    hostname: endpoint.host,
+    port: endpoint.port,
+    socket: {
+      open: (socket) => void socket.write(`get ${key}\r\n`),
+      data(socket, chunk) {
+        text += chunk.toString("latin1");
+        if (!/^(END|SERVER_ERROR.*)\r\n/m.test(text)) return;
+        resolve(text === `VALUE ${key} 0 ${key.length}\r\n${key}\r\nEND\r\n`);
+        socket.end();
+      },
+      error: (_socket, error) => reject(error),
+    },
+  });
+  return promise;
+}
