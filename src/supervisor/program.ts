@@ -18,6 +18,7 @@ import {
 import { COMMIT, VERSION } from "../base/version.ts";
 import { type Executable, openExecutable } from "../os/executable-file.ts";
 import { closeFd, duplicateAbove } from "../os/fd.ts";
+import { openFilesMax } from "../os/open-files.ts";
 import { selfCommand, selfPath, selfScript } from "../os/self-command.ts";
 import { runTrial, type TrialAnswer, TrialError } from "./trial-run.ts";
 
@@ -46,6 +47,8 @@ export class ProgramError extends Error {
 
 /** Above every descriptor that a child is given: starting it must not put another file under this number. */
 const PROGRAM_FD_MIN = 768;
+/** Where the limit of open files leaves no such number: in the last part of those that there are. */
+const PROGRAM_FD_SHARE = 3 / 4;
 /** An executable of 100 MB may have to be read from a slow disk first. */
 const ANSWER_TIMEOUT_MS = 10_000;
 /** What it says of itself, and of what went wrong. */
@@ -154,7 +157,8 @@ function isSameKind(path: string): boolean {
 /** @returns another descriptor of the file; the one given is closed */
 function moveAbove(fd: number, path: string): number {
   try {
-    return duplicateAbove(fd, PROGRAM_FD_MIN);
+    const atLeast = Math.min(PROGRAM_FD_MIN, Math.floor(openFilesMax() * PROGRAM_FD_SHARE));
+    return duplicateAbove(fd, atLeast);
   } catch (error) {
     throw new ProgramError([`${path} cannot be opened: ${(error as Error).message}`]);
   } finally {

@@ -126,6 +126,26 @@ test("another executable, and back again", async () => {
   expect(await client.ask("CLIENT", "GETNAME")).toBe("$2\r\nme\r\n");
 });
 
+test("a small limit of open files does not keep the program from being replaced", async () => {
+  const server = await startRedis();
+  stops.push(() => server.stop());
+  const listen = { host: "127.0.0.1", port: freePort() };
+  const proxy = await startProxy({
+    config: redisPool({ listen: `${listen.host}:${listen.port}`, servers: [server] }),
+    args: ["--workers", "2"],
+    wrapper: ["prlimit", "--nofile=256:256"],
+  });
+  stops.push(() => proxy.stop());
+  const client = await RespClient.connect(listen);
+  stops.push(async () => client.close());
+  // Each opens the program anew, beside the one that runs.
+  for (let round = 0; round < 3; round++) {
+    const { crew, warning } = await mustRun<UpgradeResult>(proxy, "upgrade");
+    expect([crew.moved, crew.lost, warning]).toEqual([1, 0, null]);
+    expect(await client.ask("SET", "k", String(round))).toBe("+OK\r\n");
+  }
+});
+
 test("a worker that is replaced after the file was changed is still of the same program", async () => {
   const { proxy, directory } = await start();
   const other = variant(directory, "proxy-2");
