@@ -139,10 +139,11 @@ export class Crews {
     for (const crew of [...this.#all]) crew.drain(timeoutMs);
   }
 
-  /** Null: somebody is just ending, or parcels are on their way; ask again in a moment. */
+  /** Null: a process is just ending, clients are moving to even out, or parcels are on their way; ask again in a moment. */
   snapshot(): CrewsSnapshot | null {
     const serving = this.#serving;
-    if (serving === null || this.isRouting) return null;
+    // A worker takes one order at a time, and the program that follows would give it another while this one lasts.
+    if (serving === null || this.#mover !== null || this.isRouting) return null;
     const saved = serving.snapshot();
     const leaving = [...this.#all].flatMap((crew) => (crew === serving ? [] : [crew.snapshot()]));
     const whole = leaving.filter((snapshot) => snapshot !== null);
