@@ -36,7 +36,9 @@ export interface HandOverOptions extends Omit<ParcelLineOptions, "onAnnounced" |
 
 /** A session may become ready to move because of its own connection to a server, of which it hears nothing: look so often. */
 const LOOK_MS = 20;
-/** Who moves in a group is not kept for longer, as parts of the time-out: by a server, by another client. */
+/** As parts of the time-out: groups wait so long for all others to be asked first. */
+const OTHERS_PART = 1 / 8;
+/** Who moves in a group is not kept for longer: by a server, by another client. */
 const SERVERS_PART = 1 / 4;
 const CLIENTS_PART = 1 / 2;
 /** The supervisor takes parcels off the socket quickly, and what the system is short of comes back: try again after this. */
@@ -56,8 +58,10 @@ export class HandOver {
   private readonly unsettled: Set<Session> = new Set();
   /** Of the unsettled: so many were asked since the last look at them. */
   private fresh = 0;
-  /** What is sent next, in this order. */
-  private readonly outbox: Outbox<Session | Packet> = new Outbox();
+  /** Clients that are sent next, in this order. */
+  private readonly clients: Outbox<Session | Packet> = new Outbox();
+  /** What is sent when no client waits: groups, each with all of its names. */
+  private readonly parts: Outbox<Session | Packet> = new Outbox();
   private readonly groups: GroupMoves;
   private readonly line: ParcelLine;
   private moved = 0;
@@ -81,6 +85,9 @@ export class HandOver {
     this.groups = new GroupMoves(moves);
     this.candidates = this.inOrder(moves, candidates);
     this.after(1, () => this.finish());
+    this.after(OTHERS_PART, () => {
+      inSlices(this.membersOf(this.groups.left), ({ session, pool }) => this.ask(session, pool));
+    });
     this.after(SERVERS_PART, () => {
       for (const move of this.groups.left) {
         move.forsakeServers();
@@ -96,16 +103,23 @@ export class HandOver {
     this.pump();
   }
 
-  /** Who moves in a group first: they wait for each other, and shall not wait for the others, too. */
+  /**
+   * Who moves in a group last: a hub may have hundreds of thousands of names, and a client that moved behind these would wait
+   * until they are all there.
+   */
   private *inOrder(
     moves: readonly HubMove[],
     candidates: Iterable<Candidate>,
   ): Generator<Candidate, void> {
-    for (const { pool, members } of moves) {
-      for (const session of members) yield { pool, session };
-    }
     for (const candidate of candidates) {
       if (this.groups.nameOf(candidate.session) === undefined) yield candidate;
+    }
+    yield* this.membersOf(moves);
+  }
+
+  private *membersOf(moves: readonly HubMove[]): Generator<Candidate, void> {
+    for (const { pool, members } of moves) {
+      for (const session of members) yield { pool, session };
     }
   }
 
@@ -151,7 +165,7 @@ export class HandOver {
   private queue(session: Session): void {
     this.settle(session);
     const move = this.groups.moveOf(session);
-    if (move === undefined) this.outbox.push(session);
+    if (move === undefined) this.clients.push(session);
     else this.beginIfReady(move);
   }
 
@@ -164,7 +178,7 @@ export class HandOver {
 
   private beginIfReady(move: HubMove): void {
     if (!this.groups.tryBegin(move)) return;
-    for (const next of move.begin()) this.outbox.push(next);
+    for (const next of move.begin()) this.parts.push(next);
     move.members.clear();
   }
 
@@ -190,7 +204,8 @@ export class HandOver {
     this.isPumping = true;
     const endMs = endOfSlice();
     while (!this.isDone) {
-      const next = this.outbox.first;
+      const outbox = this.clients.isEmpty ? this.parts : this.clients;
+      const next = outbox.first;
       if (next === undefined) {
         // Who was asked is heard of at the end of the turn.
         if (this.askSome()) this.pumpAfter(0);
@@ -200,7 +215,7 @@ export class HandOver {
         this.pumpAfter(0);
         break;
       }
-      if (!this.line.hasRoom || !this.sendFirst(next)) {
+      if (!this.line.hasRoom || !this.sendFirst(outbox, next)) {
         this.pumpAfter(RETRY_MS);
         break;
       }
@@ -250,10 +265,9 @@ export class HandOver {
   }
 
   /** False: nothing can be sent now. */
-  private sendFirst(next: Session | Packet): boolean {
-    const { outbox } = this;
+  private sendFirst(outbox: Outbox<Session | Packet>, next: Session | Packet): boolean {
     if ("send" in next) {
-      const result = this.send((socket, format) => next.send(socket, format));
+      const result = this.send(outbox, (socket, format) => next.send(socket, format));
       if (result === "wait" || (result === "short" && outbox.tries < TRIES_MAX)) return false;
       if (result === "sent" && next.hasMore === true) outbox.tries = 0;
       else outbox.shift();
@@ -264,7 +278,7 @@ export class HandOver {
       outbox.shift();
       return true;
     }
-    const result = this.sendSession(next, pool);
+    const result = this.sendSession(outbox, next, pool);
     if (result === "wait") return false;
     if (result === "short") {
       // Others may well be sent, when it is only this one that takes more than there is.
@@ -294,10 +308,14 @@ export class HandOver {
     if (session.canMove) session.cancelMove();
   }
 
-  private sendSession(session: Session, pool: string): SendResult {
+  private sendSession(
+    outbox: Outbox<Session | Packet>,
+    session: Session,
+    pool: string,
+  ): SendResult {
     const group = this.groups.nameOf(session);
     const { format } = this.options;
-    const result = this.send((socket) => {
+    const result = this.send(outbox, (socket) => {
       const marks = group === undefined ? { format, pool } : { format, pool, group };
       return sendSession(socket, marks, session.fd, session.save());
     });
@@ -310,15 +328,16 @@ export class HandOver {
     return result;
   }
 
-  private send(send: Packet["send"]): SendResult {
+  private send(outbox: Outbox<Session | Packet>, send: Packet["send"]): SendResult {
     const result = this.line.send(send);
-    if (result === "short") this.outbox.tries++;
+    if (result === "short") outbox.tries++;
     return result;
   }
 
   private finishIfEmpty(): void {
-    const isEmpty = this.areAllAsked && this.waiting.size === 0 && this.outbox.isEmpty;
-    if (isEmpty && this.line.isAnnounced) this.finish();
+    const isEmpty = this.clients.isEmpty && this.parts.isEmpty;
+    const areAllSent = isEmpty && this.areAllAsked && this.waiting.size === 0;
+    if (areAllSent && this.line.isAnnounced) this.finish();
   }
 
   private finish(): void {

@@ -294,4 +294,59 @@ describe("HandOver", () => {
     ]);
     expect([moved, log]).toEqual([3, ["pause", "leave"]]);
   });
+
+  test("who is alone goes before a hub and all its names, also when it is ready only later", async () => {
+    const pair = owned(createParcelPair());
+    const client = owned(createSocketPair());
+    const [member, early, late] = [0, 1, 2].map(() => fakeSession(client.ours));
+    const connection = { isUp: true, fd: client.theirs, unread: Buffer.alloc(0), leave() {} };
+    const links = Array.from({ length: 100 }, () => ({
+      ...{ connection, upstream: { name: "s0", address: "a:1" } },
+      ...{ wants: () => true, hasOn: () => true },
+    }));
+    const hub = {
+      ...{ id: "7", isQuiet: true, topics: { all: () => [] }, beginToLeave: () => links },
+      subscribers: new Set([{ client: { session: member!.session } }]),
+    };
+    const candidates = [member!, early!, late!].map(({ session }) => ({ pool: "p", session }));
+    const done = Promise.withResolvers<number>();
+    const options = {
+      ...{ ...line, underwayMax: 4, socket: pair.ours, format: 2, timeoutMs: 60_000 },
+      ...{ onParcels() {}, onDone: done.resolve },
+    };
+    new HandOver(candidates, options, [new HubMove("p", hub as unknown as Hub, 2)]);
+    const arrived: string[] = [];
+    const receive = async (count: number): Promise<void> => {
+      while (arrived.length < count) {
+        const next = receiveSession(pair.theirs);
+        if (next === null) {
+          await Bun.sleep(1);
+          continue;
+        }
+        if (next.connection >= 0) open.push(next.connection);
+        const { group, isLast, link } = next.parcel;
+        arrived.push(
+          isLast === true
+            ? "last"
+            : link !== undefined
+              ? "link"
+              : group === undefined
+                ? "alone"
+                : "member",
+        );
+      }
+    };
+    member!.settle();
+    early!.settle();
+    await receive(1);
+    expect(arrived).toEqual(["alone"]);
+    await receive(20);
+    expect(arrived).toEqual(["alone", ...new Array(19).fill("link")]);
+    late!.settle();
+    await receive(104);
+    // Those before it were underway by then.
+    expect(arrived.lastIndexOf("alone")).toBeLessThan(30);
+    expect(arrived.slice(-2)).toEqual(["member", "last"]);
+    expect(await done.promise).toBe(3);
+  });
 });
