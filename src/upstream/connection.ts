@@ -41,7 +41,7 @@ export class Connection extends Reconnecting implements UpstreamConnection, Flus
 
   protected readonly out: ByteQueue = new ByteQueue();
   protected readonly input: InputBuffer = new InputBuffer();
-  protected readonly pending: PendingFifo = new PendingFifo();
+  protected readonly pending: PendingFifo = new PendingFifo(() => this.watch());
   protected readonly scanner: ReplyScanner;
   private readonly step: StepCheck | null;
   private waiters: Wakeable[] = [];
@@ -90,10 +90,7 @@ export class Connection extends Reconnecting implements UpstreamConnection, Flus
     const { owner, pending } = this;
     const { nowMs } = owner.turn;
     if (pending.size === 0) this.quietSinceMs = nowMs;
-    const isFirst = !pending.isAwaited;
     pending.push(sink, token, count, nowMs, this.out.appended);
-    // The others are due later.
-    if (isFirst) this.watch();
     this.statistics.requests(count);
   }
 

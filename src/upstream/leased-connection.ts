@@ -114,7 +114,6 @@ export class LeasedConnection extends Connection implements Lease {
   expect(sink: ReplySink, token: number): void {
     // Counted as a request where it was sent.
     this.pending.push(sink, token, 1, this.owner.turn.nowMs, SENT_ELSEWHERE);
-    this.watch();
   }
 
   /** Goes on with a connection that stands already. */

@@ -32,9 +32,16 @@ export class PendingFifo {
   private runs = 0;
   /** Runs at the head whose sink was told of a timeout already. */
   private expired = 0;
+  /** Called when a request is added and none is awaited: its deadline is to be set. Those behind it are due later. */
+  private readonly onAwaited: () => void;
+
+  constructor(onAwaited: () => void) {
+    this.onAwaited = onAwaited;
+  }
 
   push(sink: ReplySink | null, token: number, count: number, nowMs: number, offset: number): void {
     if (this.runs > this.mask) this.grow();
+    const isFirst = !this.isAwaited;
     const at = (this.head + this.runs) & this.mask;
     this.sinks[at] = sink;
     this.tokens[at] = token;
@@ -43,6 +50,7 @@ export class PendingFifo {
     this.offsets[at] = offset;
     this.runs++;
     this.size += count;
+    if (isFirst) this.onAwaited();
   }
 
   /** The question of a StepCheck. */

@@ -43,7 +43,11 @@ const step = fc.oneof(
 test("PendingFifo is a list of requests", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 400, size: "max" }), (steps) => {
-      const fifo = new PendingFifo();
+      // Owned by the fifo's user: set when the fifo says so, looked at when due.
+      let deadlineOfMs = Number.POSITIVE_INFINITY;
+      const fifo = new PendingFifo(() => {
+        deadlineOfMs = Math.min(deadlineOfMs, fifo.oldestMs);
+      });
       let model: Waiting[] = [];
       let nowMs = 0;
       let tokens = 0;
@@ -79,12 +83,14 @@ test("PendingFifo is a list of requests", () => {
             model = [];
           } else {
             expect(fifo.expire(nowMs, nowMs - limitMs, tell)).toBe(due.length);
+            deadlineOfMs = fifo.oldestMs;
           }
           expect(told).toEqual(expected);
         }
         expect(fifo.size).toBe(model.length);
         const oldest = model.find(({ sink }) => sink !== null);
         expect(fifo.oldestMs).toBe(oldest?.queuedAtMs ?? Number.POSITIVE_INFINITY);
+        expect(deadlineOfMs).toBeLessThanOrEqual(fifo.oldestMs);
       }
     }),
     { numRuns: 150 },
