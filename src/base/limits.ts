@@ -46,7 +46,7 @@ export const PENDING_REPLIES_START: number = 16;
 /** Replies that may be owed to a session whose replies were large, that did not read, or that is new. */
 export const REPLY_WINDOW_START: number = 16;
 /** Replies that may be owed to one that reads and whose replies are small. */
-export const REPLY_WINDOW_MAX: number = 256;
+export const REPLY_WINDOW_MAX: number = 64;
 /** With this much unread by the client, none of its requests is read. */
 export const SESSION_OUTPUT_HIGH_BYTES: number = 1 * MIB;
 /** Reading resumes below this. */
