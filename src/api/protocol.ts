@@ -35,6 +35,8 @@ export interface StepQuestion {
   readonly request: Buffer;
   /** Whether the complete reply bytes[start, end) is its answer. */
   isAnswer(bytes: Buffer, start: number, end: number): boolean;
+  /** Whether it is an error: maybe the server will not answer the question, maybe it is the reply to another request. */
+  isError(bytes: Buffer, start: number, end: number): boolean;
 }
 
 /** What an upstream connection has to know of its protocol. */

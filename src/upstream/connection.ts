@@ -284,7 +284,8 @@ export class Connection extends Reconnecting implements UpstreamConnection, Flus
     // What cannot be checked may be out of step.
     const lateMs = nowMs - this.lateSinceMs;
     return (
-      this.step === null && lateMs >= Math.max((SILENCE_TIMEOUTS - 1) * timeoutMs, SILENCE_MIN_MS)
+      this.step?.isInDoubt !== false &&
+      lateMs >= Math.max((SILENCE_TIMEOUTS - 1) * timeoutMs, SILENCE_MIN_MS)
     );
   }
 

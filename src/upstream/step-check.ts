@@ -6,7 +6,8 @@
  *   late request, question, more requests ──▶ late reply, answer, more replies     in step
  *                                         ──▶ answer, more replies                 a reply is missing
  *
- * What follows the question is delivered only when its answer came in its place.
+ * What follows the question is delivered only when its answer came in its place. An error in its place may mean that this
+ * server does not answer such questions: then the connection is in doubt, but no request fails for it.
  */
 import type { StepQuestion } from "../api/protocol.ts";
 
@@ -15,6 +16,8 @@ export class StepCheck {
   isAsked = false;
   /** Since it was asked another reply was late: it has to be asked again. */
   isWanted = false;
+  /** In the place of the last answer came an error, which tells nothing. */
+  isInDoubt = false;
 
   readonly question: StepQuestion;
 
@@ -26,6 +29,7 @@ export class StepCheck {
   reset(): void {
     this.isAsked = false;
     this.isWanted = false;
+    this.isInDoubt = false;
   }
 
   /**
@@ -33,8 +37,11 @@ export class StepCheck {
    * @returns false: it does not belong there
    */
   fits(isPlaceOfAnswer: boolean, bytes: Buffer, start: number, end: number): boolean {
-    if (this.question.isAnswer(bytes, start, end) !== isPlaceOfAnswer) return false;
-    if (isPlaceOfAnswer) this.isAsked = false;
+    const isAnswer = this.question.isAnswer(bytes, start, end);
+    if (!isPlaceOfAnswer) return !isAnswer;
+    if (!isAnswer && !this.question.isError(bytes, start, end)) return false;
+    this.isAsked = false;
+    this.isInDoubt = !isAnswer;
     return true;
   }
 }

@@ -97,6 +97,41 @@ test("a server that loses one reply and is well again answers all later requests
   }
 }, 120_000);
 
+test("a late reply costs no other request its own, whatever the server lets its user do", async () => {
+  const server = await startRedis({ args: ["--rename-command", "ECHO", ""] });
+  const straight = await RespClient.connect(server);
+  await straight.ask("ACL", "SETUSER", "few", "on", ">pw", "~*", "+get", "+set");
+  const { endpoint, proxy } = await start([server], ["timeout: 500"]);
+  try {
+    const [one, other] = await Promise.all([
+      RespClient.connect(endpoint),
+      RespClient.connect(endpoint),
+    ]);
+    for (const client of [one!, other!])
+      expect(await client.ask("AUTH", "few", "pw")).toBe("+OK\r\n");
+    expect(await one!.ask("SET", "a", "1")).toBe("+OK\r\n");
+    const listed = await straight.ask("CLIENT", "LIST");
+    const [, firstId = "none"] = /id=(\d+) .*user=few/.exec(listed) ?? [];
+    for (let round = 0; round < 3; round++) {
+      process.kill(server.pid, "SIGSTOP");
+      const late = await one!.ask("GET", "a");
+      process.kill(server.pid, "SIGCONT");
+      expect(late).toStartWith("-ERR Connection timed out");
+      // Behind the late reply and the question.
+      expect(await other!.ask("GET", "a")).toBe("$1\r\n1\r\n");
+    }
+    const connections = await straight.ask("CLIENT", "LIST");
+    const [, id = ""] = /id=(\d+) .*user=few/.exec(connections) ?? [];
+    expect(id).toBe(firstId);
+    for (const client of [one!, other!]) client.close();
+  } finally {
+    process.kill(server.pid, "SIGCONT");
+    straight.close();
+    await proxy.stop();
+    await server.stop();
+  }
+}, 120_000);
+
 test("a memcached server that loses one reply and is well again answers all later requests", async () => {
   let asked = 0;
   const server = Bun.listen({

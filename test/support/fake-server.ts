@@ -21,7 +21,7 @@ export type FakeScript = (args: readonly string[], connection: FakeConnection) =
 export interface FakeServer {
   readonly host: string;
   readonly port: number;
-  /** Every request that came, except PING and ECHO. */
+  /** Every request that came, except PING and the proxy's own question for a command that does not exist. */
   readonly requests: readonly (readonly string[])[];
   /** Connections accepted so far. */
   readonly connections: number;
@@ -35,7 +35,7 @@ interface State {
   unread: Buffer;
 }
 
-/** Listens on a free loopback port, or on the given one. PING and ECHO are answered as Redis does, without asking the script. */
+/** Listens on a free loopback port, or on the given one. Those exceptions are answered as Redis does, without asking the script. */
 export function startFakeServer(script: FakeScript, port = 0): FakeServer {
   const host = "127.0.0.1";
   const requests: (readonly string[])[] = [];
@@ -47,9 +47,8 @@ export function startFakeServer(script: FakeScript, port = 0): FakeServer {
       state.connection.send("+PONG\r\n");
       return;
     }
-    if (args[0]?.toUpperCase() === "ECHO") {
-      const [, word = ""] = args;
-      state.connection.send(`$${word.length}\r\n${word}\r\n`);
+    if (args[0]?.startsWith("STEP-CHECK-") === true) {
+      state.connection.send(`-ERR unknown command '${args[0]}', with args beginning with: \r\n`);
       return;
     }
     requests.push(args);

@@ -12,13 +12,21 @@ const FULL = /^ERR max number of clients/;
 const REPEATED = /, with args beginning with:.*/s;
 const UNAVAILABLE = /^(LOADING|ERR max number of clients)/;
 
-const STEP_WORD: string = randomBytes(16).toString("hex");
-const STEP_ANSWER: Buffer = Buffer.from(`$${STEP_WORD.length}\r\n${STEP_WORD}\r\n`);
-/** No client knows the word, so no client's value is the same. */
+/** Digits, because some servers write the name of a command in other letters than they got it. */
+const STEP_NUMBER: Buffer = Buffer.from(randomBytes(16).join(""));
+const STEP_ANSWER_BYTES_MAX = 512;
+/**
+ * The command does not exist. A server says so before it looks at anything else: whether it is busy with a script, loads
+ * a data set, has lost its master, wants a password first, or what the user may do. The error repeats the name, which no
+ * client knows.
+ */
 const STEP_QUESTION: StepQuestion = {
-  request: encodeRequest("ECHO", STEP_WORD),
+  request: encodeRequest(`STEP-CHECK-${STEP_NUMBER}`),
   isAnswer: (bytes, start, end) =>
-    end - start === STEP_ANSWER.length && STEP_ANSWER.compare(bytes, start, end) === 0,
+    bytes[start] === MINUS &&
+    end - start <= STEP_ANSWER_BYTES_MAX &&
+    bytes.subarray(start, end).includes(STEP_NUMBER),
+  isError: (bytes, start) => bytes[start] === MINUS,
 };
 
 /** What is agreed with a server at the beginning of a connection, and must not be mixed on one. */

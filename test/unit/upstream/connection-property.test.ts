@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { SERVER } from "../../../src/api/stats.ts";
-import { createConnectionRig, type FakeSocket, RecordingSink } from "./upstream-rig.ts";
+import { answersTo, createConnectionRig, type FakeSocket, RecordingSink } from "./upstream-rig.ts";
 
 type Event =
   | { readonly kind: "get"; readonly count: number; readonly sink: number }
@@ -58,10 +58,7 @@ test("every request gets its own reply or one failure, whatever happens on the w
       let said = 0;
       let clockMs = 1000;
       // What this server will have said once it has answered everything that it received.
-      const answers = (): string =>
-        [...(socket?.received ?? "").matchAll(/PING\r\n|(?:GET|ECHO)\r\n(\$\d+\r\n\w+\r\n)/g)]
-          .map(([, value]) => value ?? "+PONG\r\n")
-          .join("");
+      const answers = (): string => answersTo(socket?.received ?? "", (_, key) => key).join("");
       const open = async (): Promise<void> => {
         if (rig.attempts.length === opened) return;
         opened = rig.attempts.length;

@@ -3,7 +3,14 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Lease } from "../../../src/api/upstream.ts";
 import { createLeaseRig, type LeaseRig } from "./lease-rig.ts";
-import { createConnectionRig, type FakeSocket, GET, RecordingSink } from "./upstream-rig.ts";
+import {
+  answersTo,
+  createConnectionRig,
+  type FakeSocket,
+  GET,
+  questionsIn,
+  RecordingSink,
+} from "./upstream-rig.ts";
 
 const TIMEOUT_MS = 100;
 
@@ -56,12 +63,10 @@ class Waiting {
 
 /** The server answers `count` more of what it has received, of which it has answered `answered`. */
 function answer(socket: FakeSocket, answered: number, count: number): number {
-  const requests = [...socket.received.matchAll(REQUEST)].slice(answered, answered + count);
-  const answers = requests.map(([, value]) => value ?? "+PONG\r\n").join("");
-  if (answers !== "" && !socket.isClosed) socket.says(answers);
-  return answered + requests.length;
+  const answers = answersTo(socket.received, () => "+x\r\n").slice(answered, answered + count);
+  if (answers.length > 0 && !socket.isClosed) socket.says(answers.join(""));
+  return answered + answers.length;
 }
-const REQUEST = /PING\r\n|GET\r\n|ECHO\r\n(\$\d+\r\n\w+\r\n)/g;
 
 test("a request on a shared connection has a deadline no later than its timeout", async () => {
   let questions = 0;
@@ -85,7 +90,7 @@ test("a request on a shared connection has a deadline no later than its timeout"
         if (connection.refusal !== null) rig.timers.at(-1)!.callback();
         if (rig.attempts.length === opened) continue;
         opened = rig.attempts.length;
-        questions += (socket?.received.split("ECHO").length ?? 1) - 1;
+        questions += questionsIn(socket?.received ?? "");
         socket = await rig.opened();
         answered = 0;
       }

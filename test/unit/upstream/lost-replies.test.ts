@@ -3,9 +3,11 @@ import { describe, expect, test } from "bun:test";
 import { createMemcacheTextUpstream } from "../../../src/protocol/memcache/text/upstream-protocol.ts";
 import { createLeaseRig } from "./lease-rig.ts";
 import {
+  answersTo,
   type ConnectionRig,
   createConnectionRig,
   type FakeSocket,
+  questionsIn,
   RecordingSink,
   stepAnswer,
 } from "./upstream-rig.ts";
@@ -74,7 +76,7 @@ describe("a lost reply", () => {
     rig.deadlines.reach(1200);
     socket.says(`+late\r\n${stepAnswer(socket)}`);
     await rig.endTurn();
-    expect(socket.received.split("ECHO").length - 1).toBe(2);
+    expect(questionsIn(socket.received)).toBe(2);
     socket.says(stepAnswer(socket));
     expect(socket.isClosed).toBe(true);
   });
@@ -85,6 +87,54 @@ describe("a lost reply", () => {
     for (const piece of ["VERS", "ION 1.6", ".18\r", "\n"]) socket.says(piece);
     expect(socket.isClosed).toBe(true);
     expect(rig.connection.pendingCount).toBe(0);
+  });
+
+  for (const error of ["-NOPERM no permissions", "-ERR unknown command", "-BUSY", "-LOADING"]) {
+    test(`is not supposed when the question is answered with ${error}`, async () => {
+      const { rig, socket } = await timedOut();
+      rig.get(1);
+      await rig.endTurn();
+      socket.says(`+late\r\n${error}\r\n+b\r\n`);
+      expect([rig.sink.settled.get(1), socket.isClosed]).toEqual(["+b\r\n", false]);
+    });
+  }
+
+  test("is not supposed when a memcached server does not know the question", async () => {
+    for (const error of ["ERROR", "SERVER_ERROR busy"]) {
+      const { rig, socket } = await timedOut({ protocol: createMemcacheTextUpstream() });
+      rig.get(1);
+      await rig.endTurn();
+      socket.says(`END\r\n${error}\r\nEND\r\n`);
+      expect([rig.sink.settled.get(1), socket.isClosed]).toEqual(["END\r\n", false]);
+    }
+  });
+
+  test("of a server that does not answer questions ends the connection after a few timeouts", async () => {
+    const rig = createConnectionRig({ timeoutMs: 400 });
+    rig.get(0);
+    const socket = await rig.opened();
+    for (let token = 1; token < 5 && !socket.isClosed; token++) {
+      rig.deadlines.reach(rig.turn.atMs + 400);
+      await rig.endTurn();
+      if (socket.isClosed) break;
+      // Each question is refused, and each reply late.
+      socket.says("+late\r\n-ERR no\r\n");
+      rig.get(token);
+      await rig.endTurn();
+    }
+    expect(socket.isClosed).toBe(true);
+    expect(rig.connection.refusal?.kind).toBe("timeout");
+  });
+
+  test("is found out when the answer to a question comes too early, whatever the server refused before", async () => {
+    const { rig, socket } = await timedOut();
+    socket.says("+late\r\n-LOADING\r\n");
+    rig.get(1);
+    await rig.endTurn();
+    rig.deadlines.reach(1300);
+    await rig.endTurn();
+    socket.says(stepAnswer(socket));
+    expect(socket.isClosed).toBe(true);
   });
 
   test("on a connection where no question can be asked ends it after a few timeouts", async () => {
@@ -115,10 +165,8 @@ test("a server that was only slow keeps its connection, and its replies their re
     await rig.endTurn();
   }
   // After two seconds all that was asked is answered, in order.
-  const requests = socket.received.matchAll(/GET\r\n|ECHO\r\n(\$\d+\r\n\w+\r\n)/g);
-  for (const [index, [, echo]] of [...requests].entries()) {
-    socket.says(echo ?? `+${String(index).padStart(2, "0")}\r\n`);
-  }
+  const valueAt = (index: number): string => `+${String(index).padStart(2, "0")}\r\n`;
+  for (const answer of answersTo(socket.received, valueAt)) socket.says(answer);
   expect(socket.isClosed).toBe(false);
   const inTime = [...rig.sink.settled.values()].filter((what) => what.startsWith("+"));
   expect(inTime.length).toBeGreaterThan(5);

@@ -150,9 +150,33 @@ export class CountingWaiter implements Wakeable {
 
 /** What the server answers to the question behind a late request. */
 export function stepAnswer(socket: FakeSocket): string {
-  const [, answer] = /ECHO\r\n(\$\d+\r\n\w+\r\n)/.exec(socket.received) ?? [];
-  if (answer === undefined) throw new Error("it was not asked");
-  return answer;
+  const [name] = STEP_COMMAND.exec(socket.received) ?? [];
+  if (name === undefined) throw new Error("it was not asked");
+  return noSuchCommand(name);
+}
+
+/** The name of the command that no server knows. */
+const STEP_COMMAND = /STEP-CHECK-\d+/;
+
+function noSuchCommand(name: string): string {
+  return `-ERR unknown command '${name}', with args beginning with: \r\n`;
+}
+
+/** How often the question was asked. */
+export function questionsIn(received: string): number {
+  return received.split("STEP-CHECK-").length - 1;
+}
+
+/** What the server answers to all that it has received, in order; `valueAt` says what to a GET. */
+export function answersTo(
+  received: string,
+  valueAt: (index: number, key: string) => string,
+): string[] {
+  const requests = received.matchAll(/PING\r\n|STEP-CHECK-\d+|GET\r\n(\$\d+\r\n\w+\r\n)/g);
+  return [...requests].map(([request, key], index) => {
+    if (request === "PING\r\n") return "+PONG\r\n";
+    return key === undefined ? noSuchCommand(request) : valueAt(index, key);
+  });
 }
 
 export const PING: Buffer = Buffer.from("*1\r\n$4\r\nPING\r\n");

@@ -16,10 +16,18 @@ export function createMemcacheTextUpstream(): UpstreamProtocol {
     stepQuestion: {
       request: PROBE,
       isAnswer: isVersion,
+      isError,
     },
     handshakeFault: (_index, bytes, start, end) =>
       isVersion(bytes, start, end) ? null : "version: its reply is not what it should be",
   };
+}
+
+const ERROR = /^(CLIENT_|SERVER_)?ERROR\b/;
+const ERROR_WORD_BYTES_MAX = "SERVER_ERROR ".length;
+
+function isError(bytes: Buffer, start: number, end: number): boolean {
+  return ERROR.test(bytes.toString("latin1", start, Math.min(start + ERROR_WORD_BYTES_MAX, end)));
 }
 
 function isVersion(bytes: Buffer, start: number, end: number): boolean {
