@@ -20,6 +20,7 @@ import { isSocketLost, type ReceivedParcel, receiveParcel, sendParcel } from "..
 import { openFilesMax } from "../os/open-files.ts";
 import { OsError } from "../os/os-error.ts";
 import { ParcelGroups } from "./parcel-groups.ts";
+import { ParcelTargets } from "./parcel-targets.ts";
 
 /** A worker, as far as parcels are concerned. */
 export interface ParcelWorker {
@@ -65,8 +66,7 @@ type Receipt = "taken" | "empty" | "wait";
 
 export class ParcelRouter {
   readonly #log: Logger;
-  /** Who may be given parcels, besides a `direct` one. */
-  readonly #targets: () => readonly ParcelWorker[];
+  readonly #targets: ParcelTargets<ParcelWorker>;
   /** Parcels that may be underway to all workers. */
   readonly #underwayMax: number;
   readonly #buffer: Buffer = Buffer.allocUnsafeSlow(PARCEL_BYTES_MAX + 4096);
@@ -74,12 +74,7 @@ export class ParcelRouter {
   /** Sources with more on their sockets than was taken off. */
   readonly #sources = new Set<ParcelWorker>();
   readonly #leftSockets = new Set<LeftSocket>();
-  /** Rebalancing: what comes from here goes there. */
-  readonly #direct = new Map<ParcelWorker, ParcelWorker>();
   readonly #groups = new ParcelGroups<ParcelWorker>();
-  /** Parcels that a worker was given and has not answered for. */
-  readonly #owed = new Map<ParcelWorker, number>();
-  #owedInAll = 0;
   #retry: Timer | undefined;
   #isPumpDue = false;
   #idle: (() => void)[] = [];
@@ -94,7 +89,7 @@ export class ParcelRouter {
     underwayMax: number = parcelsUnderwayToAll(openFilesMax()),
   ) {
     this.#log = log;
-    this.#targets = targets;
+    this.#targets = new ParcelTargets(targets);
     this.#underwayMax = underwayMax;
   }
 
@@ -114,7 +109,7 @@ export class ParcelRouter {
       this.#waiting.length === 0 &&
       this.#sources.size === 0 &&
       this.#leftSockets.size === 0 &&
-      this.#owed.size === 0
+      this.#targets.owedInAll === 0
     );
   }
 
@@ -126,8 +121,7 @@ export class ParcelRouter {
 
   /** From now on parcels of `source` go to `target`; null: to anybody. */
   direct(source: ParcelWorker, target: ParcelWorker | null): void {
-    if (target === null) this.#direct.delete(source);
-    else this.#direct.set(source, target);
+    this.#targets.direct(source, target);
   }
 
   onMessage(worker: ParcelWorker, message: FromWorker): void {
@@ -136,7 +130,7 @@ export class ParcelRouter {
       this.#sources.add(worker);
       this.pump();
     } else if (message.type === "adopted") {
-      this.#settle(worker, message.adopted + message.failed + (message.others ?? 0));
+      this.#targets.settle(worker, message.adopted + message.failed + (message.others ?? 0));
       worker.clients += message.adopted;
       if (message.failed > 0) {
         this.#lost += message.failed;
@@ -155,10 +149,7 @@ export class ParcelRouter {
    */
   onSocketEnd(worker: ParcelWorker, ours: number, theirs: number): void {
     this.#sources.delete(worker);
-    this.#direct.delete(worker);
-    for (const [source, target] of this.#direct) if (target === worker) this.#direct.delete(source);
-    const owed = this.#owed.get(worker) ?? 0;
-    this.#settle(worker, owed);
+    const owed = this.#targets.forget(worker);
     this.#leftSockets.add({ worker, fd: ours, isTheirs: false, owed: 0 });
     this.#leftSockets.add({ worker, fd: theirs, isTheirs: true, owed });
     this.pump();
@@ -293,16 +284,15 @@ export class ParcelRouter {
 
   /** @returns who has it now; null: it cannot be taken at the moment; lost: it cannot be sent at all */
   #give(parcel: Parcel, full: Set<ParcelWorker>): ParcelWorker | null | "lost" {
-    while (this.#owedInAll < this.#underwayMax) {
+    while (this.#targets.owedInAll < this.#underwayMax) {
       const target = this.#target(parcel, full);
       if (target === null || target.handoverFd === null) return null;
-      const owed = this.#owed.get(target) ?? 0;
+      const owed = this.#targets.owedBy(target);
       const result = owed < PARCELS_UNDERWAY_MAX ? this.#send(target, parcel) : "full";
       if (result === "lost") return "lost";
       if (result === "sent") {
         for (const fd of parcel.fds) closeFd(fd);
-        this.#owed.set(target, owed + 1);
-        this.#owedInAll += 1;
+        this.#targets.give(target);
         this.#passed += 1;
         return target;
       }
@@ -327,36 +317,16 @@ export class ParcelRouter {
     }
   }
 
-  #target({ source, group }: Parcel, full: ReadonlySet<ParcelWorker>): ParcelWorker | null {
-    if (group === "") return this.#pick(source, full);
+  #target(
+    { source, group, receivedAtMs }: Parcel,
+    full: ReadonlySet<ParcelWorker>,
+  ): ParcelWorker | null {
+    if (group === "") return this.#targets.pick(source, receivedAtMs, full);
     const known = this.#groups.targetOf(group);
     if (known?.isServing && known.handoverFd !== null) return full.has(known) ? null : known;
-    const target = this.#pick(source, full);
+    const target = this.#targets.pick(source, receivedAtMs, full);
     if (target !== null) this.#groups.assign(group, target, source);
     return target;
-  }
-
-  #pick(source: ParcelWorker, full: ReadonlySet<ParcelWorker>): ParcelWorker | null {
-    const direct = this.#direct.get(source);
-    if (direct?.isServing && direct.handoverFd !== null && !full.has(direct)) return direct;
-    let best: ParcelWorker | null = null;
-    for (const target of this.#targets()) {
-      if (!target.isServing || target.handoverFd === null || full.has(target)) continue;
-      if (best === null || this.#load(target) < this.#load(best)) best = target;
-    }
-    return best;
-  }
-
-  #load(worker: ParcelWorker): number {
-    return worker.clients + (this.#owed.get(worker) ?? 0);
-  }
-
-  #settle(worker: ParcelWorker, answered: number): void {
-    const before = this.#owed.get(worker) ?? 0;
-    const owed = Math.max(before - answered, 0);
-    this.#owedInAll -= before - owed;
-    if (owed > 0) this.#owed.set(worker, owed);
-    else this.#owed.delete(worker);
   }
 
   #lose({ source, fds }: Pick<Parcel, "source" | "fds">, reason: string): void {
