@@ -184,10 +184,16 @@ export class Listeners {
     return plan.stats === null ? null : this.#get(plan.stats).fds[0]!;
   }
 
-  /** "alpha=127.0.0.1:22121", for the log. */
+  /** "alpha=127.0.0.1:22121", for the log and for status: those that are open. A proxy that drains has none. */
   addresses(plan: ListenerPlan): string[] {
-    const pools = plan.pools.map(({ pool, address }) => `${pool}=${this.#get(address).name}`);
-    return plan.stats === null ? pools : [...pools, `stats=${this.#get(plan.stats).name}`];
+    const named = (name: string, address: string | null): string[] => {
+      const open = address === null ? undefined : this.#open.get(address);
+      return open === undefined ? [] : [`${name}=${open.name}`];
+    };
+    return [
+      ...plan.pools.flatMap(({ pool, address }) => named(pool, address)),
+      ...named("stats", plan.stats),
+    ];
   }
 
   /** Only this plan counts from now on: closes all other addresses, and sets what can be changed on those that stay. */

@@ -269,6 +269,22 @@ test("stop ends it, also while clients are there, and says so when nobody is", a
   expect((await commandOf(proxy, "stop", "--timeout", "5s")).code).toBe(2);
 });
 
+test("status answers while the proxy drains, and names no socket that is closed", async () => {
+  const server = await redis();
+  const port = freePort();
+  const proxy = await proxyOf(native([`127.0.0.1:${port}`], [server], "workers: 1"));
+  const waiting = await client(at(port));
+  const answer = waiting.ask("BLPOP", "nokey", "60");
+  const other = await client(at(server.port));
+  while (!(await other.ask("INFO", "clients")).includes("blocked_clients:1")) await Bun.sleep(5);
+  process.kill(proxy.pid, "SIGQUIT");
+  while ((await statusOf(proxy)).phase !== "draining") await Bun.sleep(5);
+  expect((await statusOf(proxy)).listen).toEqual([]);
+  await other.ask("RPUSH", "nokey", "x");
+  expect(await answer).toContain("nokey");
+  expect(await proxy.exited).toBe(0);
+});
+
 test("a proxy whose supervisor was killed is restarted at once, on the same sockets", async () => {
   const server = await redis();
   const port = freePort();
