@@ -23,7 +23,7 @@ export interface ReplyScanner {
    */
   readonly pushType: number;
   /** A reply tells what it answers: sinks are asked whether they accept it. */
-  readonly isTelling: boolean;
+  readonly identifiesRequests: boolean;
   /** Of the reply that was found last: values in it, where a reply may have several; else 0. */
   readonly parts: number;
   /** Forgets a half-scanned reply (its connection is gone). */

@@ -36,7 +36,7 @@ export interface ReplySink {
   onReplies(token: number, count: number, bytes: Buffer, start: number, end: number): void;
   /**
    * Whether the whole reply in bytes[start, end) can be the one to request `token`. Asked of each reply before `onReplies`, where
-   * the protocol's scanner `isTelling`; absent: it can. False ends the connection, and the request fails with it. The sink may
+   * the protocol's scanner `identifiesRequests`; absent: it can. False ends the connection, and the request fails with it. The sink may
    * change the bytes in place, because they were not seen by any other part yet.
    * @param parts see ReplyScanner
    */

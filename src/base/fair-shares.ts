@@ -9,7 +9,7 @@ export class FairShares {
   /** By user. */
   private readonly held: Map<string, number> = new Map();
 
-  /** @param free places that nobody holds */
+  /** @param free places that are not held */
   mayTake(user: string, free: number): boolean {
     return this.heldBy(user) < TIMES_FREE * free;
   }

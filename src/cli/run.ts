@@ -84,7 +84,7 @@ export async function runProxy(config: Config, options: ProxyOptions): Promise<n
   }
 }
 
-/** The process ends by itself when nothing is left to do; and without that soon after: whoever stopped it was told so. */
+/** The process ends by itself when nothing is left to do; and without that soon after: the one who stopped it was told so. */
 function endSoon(code: number): number {
   setTimeout(() => process.exit(code), END_GRACE_MS).unref();
   return code;

@@ -3,7 +3,7 @@ import type { ProcessStatus, Status } from "../api/control-socket.ts";
 import { COMMIT, VERSION } from "../base/version.ts";
 import type { ChangeTarget } from "./supervisor-options.ts";
 
-/** "worker/0 (pid 12, 5 clients), admin (pid 14)", for whoever waits for their end. */
+/** "worker/0 (pid 12, 5 clients), admin (pid 14)", for a user who waits for their end. */
 export function waitedFor(processes: readonly ProcessStatus[]): string {
   return processes
     .map(({ name, pid, clients }) => {

@@ -95,7 +95,7 @@ function scanReply(
   written: number,
   step: StepCheck | null,
 ): number {
-  // Even the beginning of a reply that nobody asked for: its rest would answer the next request.
+  // Even the beginning of a reply that was not asked for: its rest would answer the next request.
   const isAsked = pending.size > 0 && pending.offset < written;
   if (!isAsked) return GARBAGE;
   const next = scanner.scan(bytes, position, end);
@@ -104,7 +104,7 @@ function scanReply(
   if (step?.isAsked === true && !step.fits(pending.isQuestion, bytes, position, next)) {
     return OUT_OF_STEP;
   }
-  if (!scanner.isTelling) return next;
+  if (!scanner.identifiesRequests) return next;
   const { sink } = pending;
   // One that is out of step would be the reply to another client.
   const isAccepted = sink?.accepts?.(pending.token, bytes, position, next, scanner.parts) ?? true;

@@ -37,7 +37,7 @@ const NO_LENGTH = -2;
 export class RedisReplyScanner implements ReplyScanner {
   need = 0;
   readonly pushType: number;
-  readonly isTelling = false;
+  readonly identifiesRequests = false;
   readonly parts = 0;
   private remaining = 1;
   /** Scanned so far, relative to the reply's start. */

@@ -27,7 +27,7 @@ const BODY_BYTES_MAX = MEMCACHE_VALUE_BYTES_MAX + MEMCACHE_KEY_BYTES_MAX + 255;
 export class BinaryReplyScanner implements ReplyScanner {
   need = 0;
   readonly pushType: number = NO_PUSH;
-  readonly isTelling = true;
+  readonly identifiesRequests = true;
   readonly parts = 0;
   /** Where the next of several replies to one STAT begins, relative to the start of the first. */
   private offset = 0;

@@ -25,7 +25,7 @@ const GARBAGE = -1;
 export class TextReplyScanner implements ReplyScanner {
   need = 0;
   readonly pushType: number = NO_PUSH;
-  readonly isTelling = true;
+  readonly identifiesRequests = true;
   /** VALUE blocks. */
   parts = 0;
   /** STAT and ITEM lines. */

@@ -121,7 +121,7 @@ export class VariantTable {
   }
 
   /**
-   * Frees numbers that nobody has held for a while.
+   * Frees numbers that have not been held for a while.
    * @param forget closes the connections of that number everywhere; false: they are busy
    * @returns when to call it next; Infinity: after `onUnused`
    */
