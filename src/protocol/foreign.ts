@@ -3,8 +3,8 @@
 /** What such a client speaks. */
 export type Foreign = "redis" | "memcache" | "tls" | "http";
 
-const TLS_HANDSHAKE = 0x16;
-const TLS_MAJOR_VERSION = 3;
+export const TLS_HANDSHAKE = 0x16;
+export const TLS_MAJOR_VERSION = 3;
 
 /** Whether bytes[start, end) begin as a TLS ClientHello does. */
 export function isTls(bytes: Buffer, start: number, end: number): boolean {

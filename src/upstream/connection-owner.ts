@@ -1,4 +1,5 @@
 import type { StreamEvents } from "../api/stream.ts";
+import type { Failure } from "../api/upstream.ts";
 import type { Deadlines } from "../base/deadlines.ts";
 import type { Turn } from "../base/turn.ts";
 import type { ConnectAttempt, ConnectEvents } from "../io/connect.ts";
@@ -24,8 +25,8 @@ export interface ConnectionOwner {
   onUp(): void;
   /** A connection that stood is gone, or one could not be made: it may be another process when it is heard of again. */
   onLost(): void;
-  /** Something happened that tells against the server. */
-  onTrouble(): void;
+  /** Something happened that tells against the server: `failure` says what. */
+  onTrouble(failure: Failure): void;
   /** Replies came. */
   onReply(): void;
   /** Milliseconds until a connection that is down shall try again, after so many failed attempts in a row. */

@@ -22,6 +22,7 @@ import {
   cannotConnect,
   garbageReceived,
   handshakeRefused,
+  otherLanguage,
   replyMissing,
   replyTooLong,
   timedOut,
@@ -157,7 +158,8 @@ export class Connection extends Reconnecting implements UpstreamConnection, Flus
       return;
     }
     if (replies === GARBAGE) {
-      this.lost(garbageReceived(owner.name, true), garbageReceived(owner.name, false));
+      const hint = otherLanguage(input, this.protocol.language);
+      this.lost(garbageReceived(owner.name, true, hint), garbageReceived(owner.name, false, hint));
       return;
     }
     input.keepRest();
@@ -294,10 +296,10 @@ export class Connection extends Reconnecting implements UpstreamConnection, Flus
       const failure = timedOut(this.owner.name, timeoutMs);
       this.failedAttempts++;
       this.takeDown(failure, failure);
-      this.owner.onTrouble();
+      this.owner.onTrouble(failure);
     } else if (nowMs - this.lastTroubleMs >= timeoutMs) {
       this.lastTroubleMs = nowMs;
-      this.owner.onTrouble();
+      this.owner.onTrouble(timedOut(this.owner.name, timeoutMs));
     }
   }
 }

@@ -1,6 +1,10 @@
 /** The words for what can go wrong with a server. They begin as twemproxy's, because people search logs for those. */
+import type { ProtocolName } from "../api/config.ts";
 import type { Failure } from "../api/upstream.ts";
+import type { InputBuffer } from "../base/input-buffer.ts";
 import { REPLY_BYTES_MAX } from "../base/limits.ts";
+import type { Foreign } from "../protocol/foreign.ts";
+import { foreignServer } from "../protocol/foreign-server.ts";
 
 const UNCERTAIN = "the command may or may not have been executed";
 
@@ -37,13 +41,33 @@ export function connectionLost(server: string, wasSent: boolean): Failure {
   };
 }
 
-/** The server sent what its protocol does not allow. */
-export function garbageReceived(server: string, wasSent: boolean): Failure {
+/**
+ * What goes behind the words that `received` is no reply in the `spoken` protocol: what the server seems to speak, and what to change
+ * then; "" when that cannot be told.
+ */
+export function otherLanguage({ bytes, start, end }: InputBuffer, spoken: ProtocolName): string {
+  const found = foreignServer(bytes, start, end);
+  return found === null || found === spoken ? "" : `; ${OTHER_LANGUAGE[found]}`;
+}
+
+const OTHER_LANGUAGE: Readonly<Record<Foreign, string>> = {
+  redis: 'it looks like Redis: is "redis: true" (or "protocol: redis") missing in the pool?',
+  memcache:
+    'it looks like Memcached: should the pool have "redis: false" (or "protocol: memcache")?',
+  tls: "it speaks TLS, and the proxy speaks to servers without",
+  http: "it speaks HTTP: are its address and port right?",
+};
+
+/**
+ * The server sent what its protocol does not allow.
+ * @param hint see otherLanguage
+ */
+export function garbageReceived(server: string, wasSent: boolean, hint = ""): Failure {
   const outcome = wasSent ? UNCERTAIN : "the command was not sent";
   return {
     kind: "garbage",
     wasSent,
-    text: `Invalid argument (server ${server} sent a malformed reply; ${outcome})`,
+    text: `Invalid argument (server ${server} sent a malformed reply${hint}; ${outcome})`,
   };
 }
 

@@ -3,6 +3,7 @@ import { INCOMPLETE, type ReplyScanner, type UpstreamProtocol } from "../api/pro
 import { copyOf } from "../base/copy-of.ts";
 import type { InputBuffer } from "../base/input-buffer.ts";
 import { HANDSHAKE_REPLY_BYTES_MAX } from "../base/limits.ts";
+import { otherLanguage } from "./failures.ts";
 
 const MINUS = 0x2d;
 const NOT_THE_PROTOCOL = "to speak the expected protocol";
@@ -61,7 +62,7 @@ export class Handshake {
         next < 0
           ? NOT_THE_PROTOCOL
           : this.protocol.handshakeFault(index, input.bytes, input.start, next);
-      if (fault !== null) return fault;
+      if (fault !== null) return fault + otherLanguage(input, this.protocol.language);
       input.start = next;
     }
     return null;

@@ -135,7 +135,7 @@ export abstract class Reconnecting implements StreamEvents {
       this.failedAttempts++;
       this.stayDown(failure);
       this.owner.onLost();
-      this.owner.onTrouble();
+      this.owner.onTrouble(failure);
     }
     this.onGone(failure);
   }
@@ -185,7 +185,7 @@ export abstract class Reconnecting implements StreamEvents {
     this.refusal = null;
     this.owner.onLost();
     this.lose(sent, unsent);
-    if (isTrouble && this.isShared) this.owner.onTrouble();
+    if (isTrouble && this.isShared) this.owner.onTrouble(sent);
     if (this.state === "idle" && this.isShared && this.owner.isEager) this.openLater();
     this.onGone(sent);
   }

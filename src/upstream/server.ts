@@ -8,7 +8,13 @@ import type { PoolConfig, ServerConfig } from "../api/config.ts";
 import type { UpstreamProtocol } from "../api/protocol.ts";
 import { POOL, SERVER } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
-import type { Lease, SubscriberConnection, SubscriberEvents, Upstream } from "../api/upstream.ts";
+import type {
+  Failure,
+  Lease,
+  SubscriberConnection,
+  SubscriberEvents,
+  Upstream,
+} from "../api/upstream.ts";
 import type { Deadlines } from "../base/deadlines.ts";
 import type { DescriptorBudget } from "../base/descriptor-budget.ts";
 import type { Logger } from "../base/log.ts";
@@ -231,14 +237,10 @@ export class Server implements Upstream, LeaseOwner, SubscribedOwner, Ejectable 
     this.incarnation++;
   }
 
-  onTrouble(): void {
+  onTrouble(failure: Failure): void {
     const { pool, log, ejections } = this.options;
     if (this.isAvailable) {
-      const reason = this.connections.find((connection) => connection.refusal !== null)?.refusal;
-      log.warn("server is in trouble", {
-        server: this.name,
-        reason: reason?.text ?? "connection lost or no reply in time",
-      });
+      log.warn("server is in trouble", { server: this.name, reason: failure.text });
     }
     this.isAvailable = false;
     this.troubles++;

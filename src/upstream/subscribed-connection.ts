@@ -70,7 +70,7 @@ export class SubscribedConnection extends Connection implements SubscriberConnec
     const failure = timedOut(this.owner.name, Math.round(silentMs));
     // Refused until it has answered something.
     this.takeDown(failure, failure);
-    this.owner.onTrouble();
+    this.owner.onTrouble(failure);
   }
 
   override takeDown(sent: Failure, unsent: Failure): void {

@@ -135,3 +135,37 @@ test("the log says once for each kind of client what is to be changed", () => {
   expect(inMemcache).toHaveLength(3);
   for (const line of [...inRedis, ...inMemcache]) expect(line).toMatch(/ peer=127\.0\.0\.1:\d+/);
 });
+
+test.each([
+  ["a Redis server behind a Memcached pool", 'is "redis: true"', "SERVER_ERROR", "get a\r\n"],
+  ["one that does not know the command", 'is "redis: true"', "SERVER_ERROR", "mg a v\r\n"],
+  [
+    "a Memcached server behind a Redis pool",
+    '"redis: false"',
+    "-ERR",
+    "*2\r\n$3\r\nGET\r\n$1\r\na\r\n",
+  ],
+])("%s is told to clients and in the log", async (_what, advice, error, request) => {
+  const isRedis = request.startsWith("*");
+  const port = freePort();
+  const other = await startProxy({
+    config: `crossed:
+  listen: 127.0.0.1:${port}
+  redis: ${isRedis}
+  servers: ["127.0.0.1:${isRedis ? memcached.port : redis.port}:1 server-1"]
+`,
+    args: ["--workers", "1"],
+  });
+  let reply: string;
+  try {
+    const client = await TextClient.connect({ host: "127.0.0.1", port });
+    reply = await client.ask(request);
+    client.close();
+  } finally {
+    await other.stop();
+  }
+  expect(reply).toStartWith(error);
+  expect(reply).toContain(advice);
+  const trouble = other.stderr().match(/ warn .*server is in trouble .*/)?.[0] ?? "";
+  expect(trouble.replaceAll("\\", "")).toContain(advice);
+});

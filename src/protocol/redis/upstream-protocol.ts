@@ -73,6 +73,7 @@ export function createRedisUpstream(
     requests.push({ what: `SELECT ${database}`, bytes, type: PLUS });
   }
   return {
+    language: "redis",
     createReplyScanner: () => new RedisReplyScanner(version),
     handshake: Buffer.concat(requests.map((request) => request.bytes)),
     handshakeReplies: requests.length,

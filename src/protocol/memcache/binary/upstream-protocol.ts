@@ -8,6 +8,7 @@ export function createMemcacheBinaryUpstream(): UpstreamProtocol {
   noop[0] = REQUEST_MAGIC;
   noop[AT_OPCODE] = OPCODE.noop;
   return {
+    language: "memcache",
     createReplyScanner: () => new BinaryReplyScanner(),
     handshake: Buffer.alloc(0),
     handshakeReplies: 0,

@@ -7,6 +7,7 @@ const PROBE: Buffer = Buffer.from("version\r\n");
 
 export function createMemcacheTextUpstream(): UpstreamProtocol {
   return {
+    language: "memcache",
     createReplyScanner: () => new TextReplyScanner(),
     handshake: Buffer.alloc(0),
     handshakeReplies: 0,
