@@ -57,7 +57,8 @@ function failed(path: string | null, text: string): ConfigFile {
   return { path, config: null, problems: [], text: `${text}\n` };
 }
 
-function reasonOf(error: unknown): string {
+/** Why a file could not be read, in words that follow a colon. */
+export function reasonOf(error: unknown): string {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   if (code === "ENOENT") return "there is no such file";
   if (code === "EACCES") return "permission denied";

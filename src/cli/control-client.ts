@@ -1,14 +1,16 @@
 /** The command's side of the control socket: finds the proxy that is meant, asks, and waits for the result. */
-import { resolve } from "node:path";
+import { statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import type { ControlReply, ControlRequest, ControlResult } from "../api/control-socket.ts";
 import { controlPaths } from "../config/control-path.ts";
 import { explainNoConfig, findConfig } from "../config/find-config.ts";
 import { loadConfig } from "../config/load.ts";
 import { type ControlChannel, connectControlChannel } from "../io/control-channel.ts";
+import { userText } from "../os/accounts.ts";
 import { isRunning, markProcess, type ProcessMark } from "../os/process.ts";
 import { peerProcess } from "../os/socket-facts.ts";
-import { readConfigText } from "./config-file.ts";
-import { EXIT_FAILED, EXIT_OK, EXIT_UNREACHABLE } from "./exit-codes.ts";
+import { readConfigText, reasonOf } from "./config-file.ts";
+import { EXIT_DENIED, EXIT_FAILED, EXIT_OK, EXIT_UNREACHABLE } from "./exit-codes.ts";
 
 export const CONTROL_ARGS = {
   config: {
@@ -37,7 +39,9 @@ export type Answer =
   | { readonly kind: "gone" }
   /** It has stopped serving, but its process has not ended. */
   | { readonly kind: "stays"; readonly problem: string }
-  | { readonly kind: "unreachable"; readonly problem: string };
+  | { readonly kind: "unreachable"; readonly problem: string }
+  /** There is a control socket, which this user may not open. */
+  | { readonly kind: "denied"; readonly problem: string };
 
 /** Once it has said that it stops, nothing keeps the process. */
 const END_TIMEOUT_MS = 10_000;
@@ -47,6 +51,14 @@ interface Target {
   readonly paths: readonly string[];
   /** The configuration file, for messages; null: the socket was named. */
   readonly file: string | null;
+  /** Why the file could not be read, with the blank before it; "" if it could. */
+  readonly unread: string;
+}
+
+interface CallFailure {
+  readonly path: string;
+  /** Why no proxy was there: the name of an errno. */
+  readonly code: string;
 }
 
 export interface CallOptions {
@@ -64,12 +76,14 @@ export async function callProxy(
 ): Promise<Answer> {
   const target = await findTarget(flags);
   if ("problem" in target) return { kind: "unreachable", problem: target.problem };
-  const failures: string[] = [];
+  const failures: CallFailure[] = [];
   for (const path of target.paths) {
     const answer = await callAt(path, request, options, !flags.json && process.stderr.isTTY);
     if (typeof answer !== "string") return answer;
-    failures.push(`${path} (${answer})`);
+    failures.push({ path, code: answer });
   }
+  const denied = failures.find(({ code }) => code === "EACCES" || code === "EPERM");
+  if (denied !== undefined) return { kind: "denied", problem: explainDenied(denied.path) };
   return { kind: "unreachable", problem: explainUnreachable(target, failures) };
 }
 
@@ -86,32 +100,37 @@ export function report(
   const problems = problemsOf(answer);
   if (isJson) process.stdout.write(`${JSON.stringify({ ok: false, problems })}\n`);
   else for (const problem of problems) process.stderr.write(`proxy: ${problem}\n`);
+  if (answer.kind === "denied") return EXIT_DENIED;
   return answer.kind === "unreachable" ? EXIT_UNREACHABLE : EXIT_FAILED;
 }
 
 async function findTarget(flags: ControlFlags): Promise<Target | { readonly problem: string }> {
-  if (flags.control !== undefined) return { paths: [resolve(flags.control)], file: null };
+  if (flags.control !== undefined)
+    return { paths: [resolve(flags.control)], file: null, unread: "" };
   const found = flags.config ?? findConfig();
   if (found === null) return { problem: explainNoConfig() };
   const file = resolve(found);
   const place = { uid: process.getuid?.() ?? 0, environment: process.env };
-  const named = await namedControl(file);
+  const { named, unread } = await namedControl(file);
   return {
     paths: [...(named === null ? [] : [resolve(named)]), ...controlPaths(file, place)],
     file,
+    unread,
   };
 }
 
 /** The file's own `control`, if there is one: also of a file that is in error, whose errors the caller wants to hear. */
-async function namedControl(file: string): Promise<string | null> {
+async function namedControl(file: string): Promise<{ named: string | null; unread: string }> {
+  let text: string;
   try {
-    const text = await readConfigText(file);
-    const { config } = loadConfig(text, file);
-    if (config !== null) return config.control;
-    return /^control:\s*["']?([^\s"'#]+)/m.exec(text)?.[1] ?? null;
-  } catch {
-    return null;
+    text = await readConfigText(file);
+  } catch (error) {
+    return { named: null, unread: `, which cannot be read: ${reasonOf(error)}` };
   }
+  const { config } = loadConfig(text, file);
+  const named =
+    config === null ? (/^control:\s*["']?([^\s"'#]+)/m.exec(text)?.[1] ?? null) : config.control;
+  return { named, unread: "" };
 }
 
 /** Whether the process ends, soon after it has let go of all it had. */
@@ -129,17 +148,41 @@ function explainStaying({ pid }: ProcessMark): string {
 }
 
 function problemsOf(answer: Answer): readonly string[] {
-  if (answer.kind === "unreachable" || answer.kind === "stays") return [answer.problem];
+  if ("problem" in answer) return [answer.problem];
   if (answer.kind === "result" && !answer.result.ok) return answer.result.problems;
   return ["the proxy ended before it answered"];
 }
 
-function explainUnreachable({ file, paths }: Target, failures: readonly string[]): string {
-  if (file === null) return `no proxy answers at ${failures.join(", ")}`;
-  const start = `start it with: proxy run -c ${file}`;
-  const denied = failures.some((failure) => failure.includes("EACCES"));
-  const hint = denied ? "run this as the user the proxy runs as" : start;
-  return `no proxy is running with ${file} (no answer at ${paths.length === 1 ? paths[0] : failures.join(", ")}); ${hint}`;
+function explainUnreachable(
+  { file, paths, unread }: Target,
+  failures: readonly CallFailure[],
+): string {
+  const places = failures.map(({ path, code }) => `${path} (${code})`).join(", ");
+  if (file === null) return `no proxy answers at ${places}`;
+  const hint = unread === "" ? `start it with: proxy run -c ${file}` : "is the path right?";
+  return `no proxy is running with ${file}${unread} (no answer at ${paths.length === 1 ? paths[0] : places}); ${hint}`;
+}
+
+function explainDenied(path: string): string {
+  const uid = ownerOf(path);
+  const owner = uid === null ? "another user" : userText(uid);
+  const [users, way] =
+    uid === 0
+      ? ["root", "root, for instance with sudo"]
+      : [`${owner} and root`, uid === null ? "the user that the proxy runs as" : owner];
+  return `a proxy may be running at ${path}, but that control socket is open to ${users} only; run this as ${way}`;
+}
+
+/** Whose the socket is, or the folder that hides it; null: that cannot be seen. */
+function ownerOf(path: string): number | null {
+  for (const place of [path, dirname(path)]) {
+    try {
+      return statSync(place).uid;
+    } catch {
+      // The folder may not be entered either.
+    }
+  }
+  return null;
 }
 
 /** @returns the answer, or the code of why no proxy is there */
