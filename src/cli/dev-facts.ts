@@ -8,6 +8,8 @@ import { DEV_HOST } from "./dev-port.ts";
 
 export const DEV_POOL = "dev";
 export const DEV_MEMCACHE_POOL = "dev-memcache";
+/** The keys of the examples: with the usual number of shards, 4, each is on another one. */
+export const DEV_KEYS: readonly string[] = ["bread", "milk", "apple", "tea"];
 
 /** The Redis pool's port, and the Memcached pool's. */
 export interface DevPorts {
@@ -111,14 +113,16 @@ export function devFacts(
 export function welcomeText(facts: DevFacts, program: string = programName()): string {
   const { port, config, shards, workers, memcache } = facts;
   const memory = `${mebibytes(facts.shardMemoryBytesMax)} and ${mebibytes(memcache.shardMemoryBytesMax)}`;
+  const keys = DEV_KEYS.join(" ");
+  const pairs = DEV_KEYS.map((key, index) => `${key} ${index + 1}`).join(" ");
   const rows: [string, string][] = [
-    [`redis-cli -p ${port} set a 1`, "write a key through the proxy"],
-    [`redis-cli -p ${port} mget a b c`, "one command, answered by several servers"],
+    [`redis-cli -p ${port} mset ${pairs}`, "one command, several servers: each gets its keys"],
+    [`redis-cli -p ${port} mget ${keys}`, "their replies, put together"],
     [`redis-benchmark -p ${port} -q -t set,get -r 100000 -P 16`, "put it under load"],
-    [`${program} route -c ${config} ${DEV_POOL} a b c`, "which server has a key, and why"],
+    [`${program} route -c ${config} ${DEV_POOL} ${keys}`, "which server has a key, and why"],
     [`redis-cli -s ${shards[0]?.address} keys '*'`, "ask one server directly"],
     [
-      `printf 'set a 0 0 1\\r\\n1\\r\\nget a b c\\r\\nquit\\r\\n' | nc ${facts.host} ${memcache.port}`,
+      `printf 'set tea 0 0 1\\r\\n4\\r\\nget ${keys}\\r\\nquit\\r\\n' | nc ${facts.host} ${memcache.port}`,
       "the same with Memcached: text, meta and binary commands on one port",
     ],
   ];

@@ -33,7 +33,6 @@ afterEach(stopAll);
 const IS_ROOT = process.geteuid?.() === 0;
 const NOBODY = findUser("nobody")!;
 const IDENTITY = JSON.stringify(join(import.meta.dir, "../../src/os/identity.ts"));
-const CONTROL_CLIENT = JSON.stringify(join(import.meta.dir, "../../src/cli/control-client.ts"));
 const FD = JSON.stringify(join(import.meta.dir, "../../src/os/fd.ts"));
 
 interface Ground {
@@ -289,26 +288,6 @@ describe.if(IS_ROOT)("before a proxy that is root", () => {
     expect(readdirSync(place.directory)).toContain("ran");
   });
 
-  test("another user is told whose the control socket is, not that no proxy runs", async () => {
-    const place = ground();
-    const control = join(place.directory, "control");
-    const proxy = startPlain(place.directory, [`control: ${control}`]);
-    expect(await proxy.serves()).toBe(true);
-    const { configFile } = proxy;
-    const answer = await statusAs(NOBODY, { control });
-    expect(answer.errors).toContain(`at ${control}, but that control socket is open to root only`);
-    expect(answer.errors).toContain("run this as root");
-    expect(answer.code).toBe(4);
-    expect(await statusAs(NOBODY, { config: configFile })).toEqual(answer);
-    chmodSync(configFile, 0o600);
-    const unread = await statusAs(NOBODY, { config: configFile });
-    expect(unread.errors).toContain(`${configFile}, which cannot be read: permission denied`);
-    expect(unread.code).toBe(3);
-    const missing = await statusAs(NOBODY, { config: join(place.directory, "typo.yaml") });
-    expect(missing.errors).toContain("there is no such file");
-    expect(missing.code).toBe(3);
-  });
-
   test("root's file in a sticky folder is run", async () => {
     const place = ground();
     const folder = join(place.directory, "sticky");
@@ -361,23 +340,6 @@ function program(folder: string, mode: number, trace = folder, name = "program")
   writeFileSync(path, `#!/bin/sh\ntouch '${join(root, "ran")}'\n`);
   chmodSync(path, mode);
   return path;
-}
-
-/** `proxy status` with the arguments, as that user. */
-async function statusAs(
-  user: { uid: number; gid: number },
-  flags: { config?: string; control?: string },
-): Promise<{ code: number; errors: string }> {
-  const script = `
-    import { assumeIdentity } from ${IDENTITY};
-    import { callProxy, report } from ${CONTROL_CLIENT};
-    assumeIdentity({ ...${JSON.stringify(user)}, groups: [] });
-    const flags = { ...${JSON.stringify(flags)}, json: false };
-    const call = { timeoutMs: 30_000, untilGone: false };
-    process.exit(report(await callProxy(flags, { verb: "status" }, call), false, () => "answered"));`;
-  const child = Bun.spawn([process.execPath, "-e", script], { stdio: ["ignore", "pipe", "pipe"] });
-  const errors = await child.stderr.text();
-  return { code: await child.exited, errors };
 }
 
 /** @returns the number of a process of that user which holds the lock, until the end of the test */
