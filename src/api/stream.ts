@@ -8,7 +8,8 @@ export interface Stream {
   readonly fd: number;
   /**
    * Offers bytes[start, start + length) to the kernel. The bytes are borrowed for the call only.
-   * @returns how many were taken (0: full, `onDrain` follows), or -1: the connection is gone, `onClose` follows or came.
+   * @returns how many were taken (0: full, `onDrain` follows), or -1: the connection is gone, `onClose` follows or came. A paused
+   *   stream is resumed then, and what was received before the end is still heard.
    */
   write(bytes: Buffer, start: number, length: number): number;
   /** Stops reading. While paused the peer's FIN goes unnoticed: bound every pause. */

@@ -16,6 +16,11 @@ export class BunStream implements Stream {
   /** Null before the socket is open and after it is closed. */
   private socket: Socket<BunStream> | null = null;
   private events: StreamEvents | null = null;
+  /**
+   * A write found that the connection is gone. Such a write takes the error away from the socket, and of a paused socket without
+   * an error Bun never says that it is closed. It is resumed for good, therefore: what had come is heard, and then its end.
+   */
+  private isGone = false;
 
   /** What comes is acknowledged at once, not with the next bytes that go: one system call and one packet more. */
   isQuicklyAcked = false;
@@ -48,12 +53,18 @@ export class BunStream implements Stream {
   }
 
   write(bytes: Buffer, start: number, length: number): number {
-    const socket = this.socket;
-    return socket === null ? -1 : socket.write(bytes, start, length);
+    const { socket } = this;
+    if (socket === null) return -1;
+    const taken = socket.write(bytes, start, length);
+    if (taken < 0 && !this.isGone) {
+      this.isGone = true;
+      socket.resume();
+    }
+    return taken;
   }
 
   pause(): void {
-    this.socket?.pause();
+    if (!this.isGone) this.socket?.pause();
   }
 
   resume(): void {

@@ -151,3 +151,23 @@ test("an attempt fails with its code, or after being abandoned is silent", async
   await promise;
   expect(heard).toEqual(["tried ENOENT"]);
 });
+
+test.each([
+  ["paused before", true, false],
+  ["paused after", false, true],
+  ["not paused", false, false],
+])("of a connection that a write finds gone the end is heard: %s", async (_, before, after) => {
+  const accepted = Promise.withResolvers<Bun.Socket<undefined>>();
+  const path = listen(accepted.resolve, () => {});
+  const ear = new Ear();
+  const stream = await connect(path, ear);
+  const peer = await accepted.promise;
+  if (before) stream.pause();
+  peer.write("last");
+  peer.terminate();
+  expect(stream.write(Buffer.from("x"), 0, 1)).toBe(-1);
+  if (after) stream.pause();
+  await ear.closed;
+  // Of what had been received before, nothing is lost.
+  expect(ear.heard.filter((what) => what !== "drain")).toEqual(["bytes 4", "end", "close"]);
+});
