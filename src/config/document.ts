@@ -6,6 +6,7 @@
  */
 import { isAlias, isMap, isScalar, isSeq, parseDocument, type Node as YamlNode } from "yaml";
 import { type ProblemList, quote } from "./problem.ts";
+import { yamlProblems } from "./yaml-problem.ts";
 
 /** `offset` is where the part begins in the file's text. */
 export type Node =
@@ -64,26 +65,15 @@ function read(text: string, problems: ProblemList): Node | null {
     uniqueKeys: false,
     logLevel: "error",
   });
-  for (const error of document.errors) {
-    problems.error(error.pos[0], "", yamlMessage(error.code, error.message, text, error.pos[0]));
-  }
+  const errors = document.errors.map(({ code, message, pos }) => ({
+    code,
+    message,
+    offset: pos[0],
+  }));
+  for (const { offset, message } of yamlProblems(errors, text)) problems.error(offset, "", message);
   if (problems.hasErrors) return null;
   const root = new TreeReader(problems).read(document.contents, 0, 0);
   return problems.hasErrors ? null : root;
-}
-
-/** The library's message, or a better one where people are known to stumble. */
-function yamlMessage(code: string, message: string, text: string, offset: number): string {
-  if (code === "MULTIPLE_DOCS") return "the file must hold one YAML document, not several";
-  if (text[offset] === "\t" || code === "TAB_AS_INDENT") {
-    return "a tab cannot indent YAML; use spaces";
-  }
-  const lineStart = text.lastIndexOf("\n", offset - 1) + 1;
-  const begins = /^\s*(?:-\s+)?(?:[^\s:]+:\s+)?([[{*&!%@`])/.exec(
-    text.substring(lineStart, lineStart + 200).split("\n")[0] ?? "",
-  )?.[1];
-  const hint = begins === undefined ? "" : `; a value that begins with ${begins} needs quotes`;
-  return `YAML: ${message.split("\n")[0] ?? message}${hint}`;
 }
 
 /** Reads in the order of the text: what has an anchor is read before what stands for it, and only once. */

@@ -186,6 +186,13 @@ function isSingleValue(option: Option): boolean {
   return kind !== "group" && kind !== "pools" && kind !== "servers";
 }
 
+/** What to add where a map was expected, and is text because a blank is missing; or "". */
+function blankMissing(node: Node): string {
+  if (node.kind !== "scalar") return "";
+  const name = /^([A-Za-z_][\w-]*):\S/.exec(node.text)?.[1];
+  return name === undefined ? "" : `; a blank is missing behind "${name}:"`;
+}
+
 /** The node as a map, or an error that says what was expected. */
 export function expectMap(
   scope: Scope,
@@ -194,7 +201,7 @@ export function expectMap(
   expected: string,
 ): MapNode | null {
   if (node.kind === "map") return node;
-  const message = `${scope.label}${name}: expected ${expected}, found ${describe(node)}`;
+  const message = `${scope.label}${name}: expected ${expected}, found ${describe(node)}${blankMissing(node)}`;
   scope.problems.error(node.offset, scope.path + name, message);
   return null;
 }

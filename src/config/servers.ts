@@ -20,7 +20,9 @@ export function readServers(scope: Scope, node: Node | undefined): ServerConfig[
   const path = `${scope.path}servers`;
   if (node.kind !== "list" || node.items.length === 0) {
     const found = node.kind === "list" ? "an empty list" : describe(node);
-    const message = `${scope.label}servers: expected a list, each entry as host:port:weight name, found ${found}`;
+    const isDashed = node.kind === "scalar" && node.text.startsWith("-");
+    const hint = isDashed ? '; a blank is missing behind "-"' : "";
+    const message = `${scope.label}servers: expected a list, each entry as host:port:weight name, found ${found}${hint}`;
     problems.error(node.offset, path, message);
     return [];
   }

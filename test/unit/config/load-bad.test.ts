@@ -278,7 +278,9 @@ const CASES: readonly Case[] = [
   [
     "YAML: bracket",
     "a:\n  servers:\n  - [::1]:6379:1\n",
-    ["F:3:10: YAML: Unexpected scalar at node end; a value that begins with [ needs quotes"],
+    [
+      "F:3:10: the value ends before this; put all of it in quotes; a value that begins with [ needs quotes",
+    ],
   ],
   ["YAML: tab", "a:\n\tlisten: h:2\n", ["F:2:1: a tab cannot indent YAML; use spaces"]],
   [
