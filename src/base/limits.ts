@@ -3,6 +3,8 @@
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
+/** Worker processes. */
+export const WORKERS_MAX = 256;
 /** Longest value of one argument or reply element: Redis's proto-max-bulk-len. */
 export const BULK_BYTES_MAX: number = 512 * MIB;
 /** Most arguments of one request. */

@@ -16,7 +16,8 @@ const checkArgs = {
     type: "string",
     alias: ["c", "conf-file"] as string[],
     valueHint: "FILE",
-    description: "Configuration file (default: ./proxy.yaml, then /etc/proxy/proxy.yaml)",
+    description:
+      "Configuration file (default: ./proxy.yaml, /etc/proxy/proxy.yaml, conf/nutcracker.yml)",
   },
   json: { type: "boolean", default: false, description: "Print one JSON object instead of text" },
 } as const;

@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type CommandDef, defineCommand } from "citty";
 import type { Config } from "../api/config.ts";
+import { WORKERS_MAX } from "../base/limits.ts";
 import { loadConfig } from "../config/load.ts";
 import { type DevBackend, startDevBackend } from "../dev/backend-process.ts";
 import { type DevPorts, devConfigText, devFacts, welcomeText } from "./dev-facts.ts";
@@ -10,7 +11,6 @@ import { DEV_HOST, DEV_PORT, findFreePort, isPortFree, noFreePort } from "./dev-
 import { EXIT_FAILED, EXIT_USAGE } from "./exit-codes.ts";
 import { runProxy } from "./run.ts";
 
-const WORKERS_MAX = 256;
 const SHARDS_MAX = 64;
 const PORT_MAX = 65_535;
 
@@ -92,7 +92,8 @@ function readSettings(
 function readCount(flag: string, text: string, max: number): number {
   const value = /^[0-9]{1,6}$/.test(text) ? Number(text) : 0;
   if (value >= 1 && value <= max) return value;
-  throw new UsageError(`--${flag}: expected a number from 1 to ${max}, found "${text}"`);
+  const other = flag === "workers" ? "auto, or " : "";
+  throw new UsageError(`--${flag}: expected ${other}a number from 1 to ${max}, found "${text}"`);
 }
 
 /** @returns the exit code */

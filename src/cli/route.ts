@@ -30,7 +30,8 @@ const routeArgs = {
     type: "string",
     alias: ["c", "conf-file"] as string[],
     valueHint: "FILE",
-    description: "Configuration file (default: ./proxy.yaml, then /etc/proxy/proxy.yaml)",
+    description:
+      "Configuration file (default: ./proxy.yaml, /etc/proxy/proxy.yaml, conf/nutcracker.yml)",
   },
   escape: {
     type: "boolean",

@@ -1,5 +1,6 @@
 /** The flags of `proxy run`: nutcracker's and ours, and what they change in a configuration. */
 import type { AcceptMode, Address, Config, LogLevel } from "../api/config.ts";
+import { WORKERS_MAX } from "../base/limits.ts";
 import { didYouMean } from "../config/nearest.ts";
 import { ACCEPT_MODES } from "../config/options-top.ts";
 
@@ -8,7 +9,8 @@ export const RUN_ARGS = {
     type: "string",
     alias: ["c", "conf-file"] as string[],
     valueHint: "FILE",
-    description: "Configuration file (default: ./proxy.yaml, then /etc/proxy/proxy.yaml)",
+    description:
+      "Configuration file (default: ./proxy.yaml, /etc/proxy/proxy.yaml, conf/nutcracker.yml)",
   },
   workers: {
     type: "string",
@@ -107,7 +109,6 @@ export interface RunFlags {
   readonly "mbuf-size"?: string | undefined;
 }
 
-export const WORKERS_MAX = 1024;
 const STATS_PORT_DEFAULT = 22222;
 const STATS_HOST_DEFAULT = "0.0.0.0";
 
@@ -122,7 +123,8 @@ export function applyFlags(
     if (written === undefined) return null;
     const value = typeof written === "string" && /^\d+$/.test(written) ? Number(written) : -1;
     if (value >= min && value <= max) return value;
-    problems.push(`--${name}: expected a whole number from ${min} to ${max}, found "${written}"`);
+    const expected = `${name === "workers" ? "auto, or " : ""}a whole number from ${min} to ${max}`;
+    problems.push(`--${name}: expected ${expected}, found "${written}"`);
     return null;
   };
   const workers = flags.workers === "auto" ? "auto" : number("workers", 1, WORKERS_MAX);

@@ -1,5 +1,6 @@
 /** Options outside the pools. Only the native form has them; twemproxy takes them from the command line. */
 import type { AcceptMode } from "../api/config.ts";
+import { WORKERS_MAX } from "../base/limits.ts";
 import { type Form, type Option, option } from "./option.ts";
 
 export const ACCEPT_MODES: readonly AcceptMode[] = ["reuseport", "shared", "mutex", "dispatch"];
@@ -11,7 +12,7 @@ export const TOP_OPTIONS: readonly Option[] = [
   option({
     name: "workers",
     where: "top",
-    type: { kind: "count", min: 1, max: 256 },
+    type: { kind: "count", min: 1, max: WORKERS_MAX },
     forms: NATIVE,
     default: "auto",
     help: "Worker processes; `auto` is one per usable CPU core.",

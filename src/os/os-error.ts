@@ -27,6 +27,7 @@ const TEXTS: Readonly<Record<string, string>> = {
   ENFILE: "too many open files on this machine",
   ENOENT: "no such file or directory",
   ENOTDIR: "not a directory",
+  EISDIR: "it is a directory",
   ENAMETOOLONG: "name too long",
   ENOBUFS: "out of socket buffers",
   ENOMEM: "out of memory",

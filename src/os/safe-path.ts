@@ -18,6 +18,7 @@ import {
 import { resolve } from "node:path";
 import { groupText, hasOtherMembers, userText } from "./accounts.ts";
 import { cString, libc } from "./libc.ts";
+import { errorText, OsError } from "./os-error.ts";
 
 /** Only a place in the file system: nothing is read, and opening has no effect on a device or FIFO. */
 export const O_PATH = 0o10000000;
@@ -31,6 +32,20 @@ const STICKY = 0o1000;
 
 /** A link that is not followed, or a file that is not touched, because another user may have put it there. */
 export class UnsafePathError extends Error {}
+
+/** A folder on the way is missing, or cannot be entered. The message names it, and says what to do. */
+export class FolderError extends OsError {
+  constructor(folder: string, code: string) {
+    super("open", code);
+    this.message = folderProblem(folder, code);
+  }
+}
+
+function folderProblem(folder: string, code: string): string {
+  if (code === "ENOENT") return `folder ${folder} does not exist; make it, or name another path`;
+  if (code === "ENOTDIR") return `${folder} is not a folder; name another path`;
+  return `folder ${folder} cannot be entered: ${errorText(code)}`;
+}
 
 export interface Place {
   /** The file in its open folder, for calls that take a path. Its last component is not looked up yet. */
@@ -101,7 +116,7 @@ class Walk {
       } else if (isLast) {
         return this.#place(name, at, null);
       } else {
-        const next = openSync(at, FOLDER_FLAGS);
+        const next = this.#open(at, name);
         closeSync(this.#folder);
         this.#folder = next;
         this.#judge();
@@ -111,6 +126,15 @@ class Walk {
 
   close(): void {
     closeSync(this.#folder);
+  }
+
+  #open(at: string, name: string): number {
+    try {
+      return openSync(at, FOLDER_FLAGS);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      throw code === undefined ? error : new FolderError(joined(pathOf(this.#folder), name), code);
+    }
   }
 
   #place(name: string, at: string, descriptor: number | null): Place {

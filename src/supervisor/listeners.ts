@@ -31,6 +31,10 @@ import { ActivatedSockets } from "./activation.ts";
 import { type ListenerTuning, retuneListeners, tuneListeners } from "./listener-options.ts";
 import { StartError } from "./start-error.ts";
 
+const STATS_OWNER = "statistics";
+/** The port is open by default, so a second proxy on a machine may not know that it has one. */
+const STATS_HINT =
+  '; choose another port with "-s N" and address with "-a IP", or with "stats: { listen: IP:N }" in a native file';
 /** twemproxy's statistics port has few readers. */
 const STATS_BACKLOG = 16;
 
@@ -107,7 +111,8 @@ export class Listeners {
         }
         return key;
       } catch (error) {
-        problems.push(`${owner}: ${(error as Error).message}`);
+        const hint = owner === STATS_OWNER ? STATS_HINT : "";
+        problems.push(`${owner}: ${(error as Error).message}${hint}`);
         return "";
       }
     };
@@ -122,7 +127,7 @@ export class Listeners {
     }
     const { listen } = config.stats;
     const stats =
-      listen === null ? null : await open("statistics", listen, STATS_PREFIX, STATS_OPTIONS);
+      listen === null ? null : await open(STATS_OWNER, listen, STATS_PREFIX, STATS_OPTIONS);
     problems.push(...this.#activated.leftovers());
     if (problems.length === 0) return { accept, pools, stats };
     this.restore(before);

@@ -53,6 +53,35 @@ test.each(["--reuseport", "--no-reuseport"])(
   },
 );
 
+test("a statistics port in use names the flags for another one", async () => {
+  const busy = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  const file = writeConfig(makeDirectory(), [`127.0.0.1:${freePort()}`]);
+  const proxy = launch(["-c", file, "-a", "127.0.0.1", "-s", `${busy.port}`]);
+  expect(await proxy.exited).toBe(1);
+  expect(proxy.log()).toContain(`statistics: address 127.0.0.1:${busy.port} is already in use`);
+  expect(proxy.log()).toContain('another port with "-s N" and address with "-a IP"');
+  busy.stop();
+});
+
+test.each([
+  ["log file", "-o"],
+  ["pid file", "-p"],
+  ["unix socket", "--control"],
+])("a %s in a folder that is missing, or none, names it", async (what, flag) => {
+  const directory = makeDirectory();
+  const file = writeConfig(directory, [`127.0.0.1:${freePort()}`]);
+  const missing = join(directory, "missing");
+  for (const [path, problem] of [
+    [join(missing, "more", "it"), `folder ${missing} does not exist; make it`],
+    [join(file, "it"), `${file} is not a folder; name another path`],
+  ] as const) {
+    const proxy = launch(["-c", file, flag, path]);
+    expect(await proxy.exited).toBe(1);
+    expect(proxy.log()).toContain(`${what} ${path}`);
+    expect(proxy.log()).toContain(problem);
+  }
+});
+
 test("a host name is resolved, an unknown one is named", async () => {
   const port = freePort();
   const file = writeConfig(makeDirectory(), [`localhost:${port}`]);

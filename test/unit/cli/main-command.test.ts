@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { POOL_COUNTERS, SERVER_COUNTERS } from "../../../src/api/stats.ts";
 import { EXIT_CODE_TEXTS } from "../../../src/cli/exit-codes.ts";
+import { DEFAULT_CONFIG_FILES } from "../../../src/config/find-config.ts";
 import { cleanUp, echoCommand, makeDirectory, writeConfig } from "../../support/echo-proxy.ts";
 
 afterEach(cleanUp);
@@ -32,6 +33,7 @@ test("help names every command, flag of run, signal and exit code, and no intern
   ]) {
     expect(out).toContain(word);
   }
+  for (const file of DEFAULT_CONFIG_FILES) expect(out).toContain(file);
   for (const [number, text] of EXIT_CODE_TEXTS) expect(out).toContain(`  ${number}  ${text}`);
   expect(out).not.toContain("__");
   expect((await run("-h")).out).toBe(out);
@@ -84,7 +86,9 @@ test.each<[string[], string]>([
 test("a flag's value that makes no sense is wrong usage, too", async () => {
   const file = writeConfig(makeDirectory(), ["127.0.0.1:2"]);
   const { errors, code } = await run("-c", file, "--workers", "many");
-  expect(errors).toContain('--workers: expected a whole number from 1 to 1024, found "many"');
+  expect(errors).toContain(
+    '--workers: expected auto, or a whole number from 1 to 256, found "many"',
+  );
   expect(code).toBe(2);
 });
 

@@ -87,7 +87,7 @@ test("all values that make no sense are named at once", () => {
   });
   expect(result).toEqual({
     problems: [
-      '--workers: expected a whole number from 1 to 1024, found "0"',
+      '--workers: expected auto, or a whole number from 1 to 256, found "0"',
       '--verbose: expected a whole number from 0 to 11, found "12"',
       '--stats-port: expected a whole number from 1 to 65535, found "65536"',
       '--stats-interval: expected a whole number from 1 to 2147483647, found "-1"',

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { closeFd } from "../../../src/os/fd.ts";
 import {
   boundPort,
@@ -137,7 +137,7 @@ test("another file in the place of a unix socket is left alone", () => {
 test("a path that cannot be used is named", () => {
   const missing = join(folder, "no", "s");
   expect(errorOf(() => listenUnix({ path: missing, mode: null, backlog: 1 })).message).toBe(
-    `unix socket ${missing} cannot be listened on: no such file or directory (ENOENT)`,
+    `unix socket ${missing} cannot be listened on: folder ${dirname(missing)} does not exist; make it, or name another path`,
   );
   const long = join(folder, "x".repeat(100));
   expect(errorOf(() => listenUnix({ path: long, mode: null, backlog: 1 })).code).toBe(
