@@ -79,9 +79,9 @@ function openAt(place: Place, path: string, rules: ExecutableRules): Executable 
     if (!status.isFile()) {
       return { problem: status.isDirectory() ? "is a directory" : "is not a regular file" };
     }
-    if ((status.mode & EXECUTE_BITS) === 0) {
-      return { problem: `is not executable: chmod +x ${path}` };
-    }
+    const mayRun = (status.mode & EXECUTE_BITS) !== 0;
+    // Only of what is a program by its content is it worth saying how to make it run.
+    if (!mayRun) return { problem: whyNotRun(found, path, rules.machine ?? process.arch) };
     const weakness = place.weakness ?? weaknessOf(found, status, "file");
     if (weakness !== null && rules.isTrusted !== true) return distrust(weakness);
     const fd = openSync(`/proc/self/fd/${found}`, constants.O_RDONLY | O_CLOEXEC);
@@ -90,6 +90,17 @@ function openAt(place: Place, path: string, rules: ExecutableRules): Executable 
     return "problem" in kind ? kind : { ...kind, fd };
   } finally {
     closeSync(found);
+  }
+}
+
+/** What to say of a file without the right to be executed. */
+function whyNotRun(found: number, path: string, machine: string): string {
+  const fd = openSync(`/proc/self/fd/${found}`, constants.O_RDONLY | O_CLOEXEC);
+  try {
+    const kind = readKind(fd, machine);
+    return "problem" in kind ? kind.problem : `is not executable: chmod +x ${path}`;
+  } finally {
+    closeSync(fd);
   }
 }
 
@@ -114,7 +125,9 @@ function inspectHead(head: Buffer, machine: string): { readonly kind: Executable
   if (head.length === 0) return { problem: "is empty" };
   if (head.toString("latin1", 0, 2) === "#!") return { kind: "script" };
   if (head.toString("latin1", 0, 4) !== "\x7fELF") {
-    return { problem: "is not an executable of this machine: it is no ELF program" };
+    return {
+      problem: "is not an executable of this machine: it is neither an ELF program nor a script",
+    };
   }
   if (head.length < HEAD_BYTES) return { problem: "is cut short: its ELF header is not whole" };
   const found = head.readUInt16LE(18);

@@ -16,6 +16,7 @@ import {
   STATE_FORMATS,
 } from "../api/control.ts";
 import { COMMIT, VERSION } from "../base/version.ts";
+import { quote } from "../config/problem.ts";
 import { type Executable, openExecutable } from "../os/executable-file.ts";
 import { closeFd, duplicateAbove } from "../os/fd.ts";
 import { openFilesMax } from "../os/open-files.ts";
@@ -133,7 +134,7 @@ export async function askConfig(
   const parsed = parseJson(answer.output);
   if (isConfigAnswer(parsed)) return parsed;
   throw new ProgramError([
-    `${program.path} cannot read the configuration: ${answer.errors || `it ended with exit code ${answer.code}`}`,
+    `${program.path} cannot read the configuration: it ended with exit code ${answer.code}${printed(answer)}`,
   ]);
 }
 
@@ -200,10 +201,9 @@ function startProblem(error: unknown): string {
 function readAbout(path: string, answer: TrialAnswer): About {
   const about = parseJson(answer.output) as About | null;
   if (about === null || about.name !== "proxy" || !Array.isArray(about.stateFormats)) {
-    const said = answer.errors === "" ? "" : `: ${answer.errors.split("\n").at(-1)}`;
     throw new ProgramError([
       answer.output === "" && about === null
-        ? `${path} exits at once with exit code ${answer.code}, without saying that it is proxy${said}`
+        ? `${path} exits at once with exit code ${answer.code}, without saying that it is proxy${printed(answer)}`
         : `${path} is not proxy: it does not say what it is`,
     ]);
   }
@@ -219,6 +219,11 @@ function readAbout(path: string, answer: TrialAnswer): About {
     ]);
   }
   return about;
+}
+
+/** What goes behind a message about a program: its own last words, which are not ours. */
+function printed({ errors }: TrialAnswer): string {
+  return errors === "" ? "" : `; it printed: ${quote(errors.split("\n").at(-1) ?? "")}`;
 }
 
 function isConfigAnswer(value: unknown): value is ConfigAnswer {

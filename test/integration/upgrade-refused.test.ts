@@ -1,6 +1,6 @@
 /** `proxy upgrade` to what is no better proxy: nothing changes, and the reason is told. */
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { until } from "../support/echo-proxy.ts";
 import { commandOf, mustRun, statusOf } from "../support/run-command.ts";
@@ -43,12 +43,20 @@ test("what is no better proxy is refused with the reason, and traffic notices no
     stateFormats: [1],
   });
   const problems = `{"problems":["proxy.yaml:1:1: no longer known"]}`;
+  const asleep = file("asleep", "#!/bin/sh\n");
+  chmodSync(asleep, 0o644);
   const cases: (readonly [path: string, reason: string])[] = [
     [file("text", "hello\n"), "is not an executable of this machine"],
     [file("foreign", foreignProgram()), "it is for "],
     [file("short", "\x7fELF"), "is cut short"],
     [join(directory, "missing"), "does not exist"],
     [directory, "is a directory"],
+    ["/etc/passwd", "/etc/passwd is not an executable of this machine"],
+    [asleep, `is not executable: chmod +x ${asleep}`],
+    [
+      variant(directory, "speaks", { __about: "echo 'proxy: unknown command' >&2; exit 2" }),
+      'without saying that it is proxy; it printed: "proxy: unknown command"',
+    ],
     ["/bin/true", "exits at once with exit code 0"],
     ["/bin/echo", "is not proxy"],
     [variant(directory, "exits", { __about: "exit 7" }), "exits at once with exit code 7"],
@@ -57,7 +65,10 @@ test("what is no better proxy is refused with the reason, and traffic notices no
       "speak another protocol (99",
     ],
     [variant(directory, "picky", { __config: `echo '${problems}'; exit` }), "no longer known"],
-    [variant(directory, "mute", { __config: "exit 1" }), "cannot read the configuration"],
+    [
+      variant(directory, "mute", { __config: "exit 1" }),
+      "cannot read the configuration: it ended with exit code 1",
+    ],
     [
       // Late enough to have been a worker for a while, had it ever been ready.
       variant(directory, "crashes", { __worker: "sleep 1.1; exit 3" }),

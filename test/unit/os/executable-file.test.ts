@@ -33,7 +33,7 @@ test("everything else is refused with its reason", () => {
   });
   const cases: [string, string][] = [
     [file(""), "is empty"],
-    [file("hello"), "it is no ELF program"],
+    [file("hello"), "it is neither an ELF program nor a script"],
     [file("\x7fELF\x02"), "is cut short"],
     [file("#!/bin/sh\n", 0o644), "is not executable: chmod +x "],
     [directory, "is a directory"],
