@@ -21,7 +21,7 @@ const ERRORS_MAX = 100;
 
 /** The first one, and each line with the same. Whatever else the library stumbles over behind it may be a consequence. */
 export function yamlProblems(errors: readonly YamlError[], text: string): YamlProblem[] {
-  const all = errors.slice(0, ERRORS_MAX).map((error) => explain(error, text));
+  const all = errors.filter((_, index) => index < ERRORS_MAX).map((error) => explain(error, text));
   const lines = new Set<number>();
   return all.filter(({ offset, message }) => {
     const line = lineStart(text, offset);
