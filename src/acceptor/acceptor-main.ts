@@ -21,10 +21,11 @@ import { VERSION } from "../base/version.ts";
 import { mapStatsMemory } from "../metrics/stats-memory.ts";
 import { assumeIdentity } from "../os/identity.ts";
 import { openProcessLog } from "../os/log-output.ts";
-import { ignoreSignal } from "../os/process.ts";
+import { hearParentDeath, ignoreSignal } from "../os/process.ts";
 import { Readiness } from "../os/readiness.ts";
 import { Acceptor } from "./acceptor.ts";
 
+const SUPERVISOR_PID = process.ppid;
 const CHUNK_BYTES = 64 * 1024;
 /** A worker that could not be woken is tried again after this. */
 const RING_AGAIN_MS = 5;
@@ -87,6 +88,8 @@ class Place {
     this.#log = log;
     const memory = mapStatsMemory(STATS_FD, start.stats);
     if (start.runAs !== undefined) assumeIdentity(start.runAs);
+    // SIGTERM ends it at once.
+    if (!hearParentDeath("SIGTERM", SUPERVISOR_PID)) process.exit(0);
     this.acceptor = new Acceptor({ start, memory, log });
     for (const { fd } of start.listeners) this.#readiness.add(fd);
     say({ type: "ready", pid: process.pid, version: VERSION, parcelFormats: [] });

@@ -10,6 +10,7 @@ import { renderNutcrackerStats, type StatsSource } from "../metrics/nutcracker-s
 import { mapStatsMemory } from "../metrics/stats-memory.ts";
 import { assumeIdentity } from "../os/identity.ts";
 import { openProcessLog } from "../os/log-output.ts";
+import { hearParentDeath } from "../os/process.ts";
 import { createStatsPort, type StatsPort } from "./stats-port.ts";
 
 type Start = Extract<ToAdmin, { readonly type: "start" }>;
@@ -20,6 +21,7 @@ export class Admin {
   #shown: { readonly line: string; readonly madeMs: number } | null = null;
   #statsPort: { readonly fd: number; readonly port: StatsPort } | null = null;
   #log: Logger | null = null;
+  readonly #supervisorPid = process.ppid;
   readonly #exit: (code: number) => void;
 
   /** `exit` ends the process; it is called at most with 0 (told to stop) or 1 (cannot serve, the reason is logged). */
@@ -63,6 +65,7 @@ export class Admin {
       if (start.runAs !== undefined && process.getuid?.() !== start.runAs.uid) {
         assumeIdentity(start.runAs);
       }
+      if (!hearParentDeath("SIGTERM", this.#supervisorPid)) this.#exit(0);
       this.#serve(start.statsListenFd);
     } catch (error) {
       this.#log.error(`cannot serve statistics: ${(error as Error).message}`);

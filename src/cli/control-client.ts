@@ -46,6 +46,8 @@ export type Answer =
 /** Once it has said that it stops, nothing keeps the process. */
 const END_TIMEOUT_MS = 10_000;
 const LOOK_MS = 10;
+/** How often to look whether the proxy that is asked still runs. */
+const LOOK_FOR_END_MS = 500;
 
 interface Target {
   readonly paths: readonly string[];
@@ -225,8 +227,13 @@ async function callAt(
   );
   const pid = peerProcess(channel.fd);
   const proxy = pid === null ? null : markProcess(pid);
+  // Another process may hold the proxy's end of the connection, which then outlives it.
+  const looking = setInterval(() => {
+    if (proxy !== null && !isRunning(proxy)) channel.finish();
+  }, LOOK_FOR_END_MS);
   channel.send(request);
   const answer = await answered.promise;
+  clearInterval(looking);
   clearTimeout(timer);
   channel.close();
   const isOver = answer.kind === "gone" || (answer.kind === "result" && answer.result.ok);

@@ -37,10 +37,11 @@ export async function launchDaemon(args: readonly string[]): Promise<number> {
   });
   closeFd(pair.theirs);
   const ready = await new Promise<ReadyMessage | null>((resolve) => {
-    openControlChannel<ReadyMessage, never>(pair.ours, {
+    const channel = openControlChannel<ReadyMessage, never>(pair.ours, {
       onMessage: resolve,
       onClose: () => resolve(null),
     });
+    void daemon.exited.then(() => channel.finish());
   });
   if (ready !== null) {
     daemon.unref();

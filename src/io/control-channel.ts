@@ -2,11 +2,12 @@
  * One end of a control channel: JSON lines over a unix stream socket, between the supervisor and a child, or between
  * the supervisor and a command.
  *
- * Messages of one end arrive whole and in order. The other end's death closes the channel, and that is how
- * either side learns of it.
+ * Messages of one end arrive whole and in order. The other end's death closes the channel, unless a further process has got
+ * hold of that end: the supervisor knows by other means that a child has exited, and closes the channel by `finish`.
  */
 import type { FdSocketOptions, Socket, SocketHandler, UnixSocketOptions } from "bun";
 import { encodeJsonLine, JSON_LINE_BYTES_MAX, JsonLineDecoder } from "../base/json-lines.ts";
+import { endInput } from "../os/socket-pair.ts";
 
 export interface ControlEvents<In> {
   /** Not called any more after `close`. */
@@ -22,6 +23,8 @@ export interface ControlChannel<Out> {
   send(message: Out): void;
   /** Closes at once: what is still queued is lost. */
   close(): void;
+  /** The process at the other end has exited. What it said is still read, then the channel closes, whatever else holds that end. */
+  finish(): void;
   /**
    * What a program that replaces this one in place needs to go on with the channel, as plain data; null: it is closed.
    * Valid only until something arrives or is sent.
@@ -146,6 +149,11 @@ class SocketChannel<In, Out> implements ControlChannel<Out>, Receiver {
     // `end` calls `onClose` through the close event, or there is no socket yet.
     if (this.#socket === null) this.onClose();
     else this.#socket.end();
+  }
+
+  finish(): void {
+    const fd = this.#socket === null ? this.#fd : this.fd;
+    if (!this.#isClosed && fd >= 0) endInput(fd);
   }
 
   snapshot(): ChannelSnapshot | null {

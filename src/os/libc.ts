@@ -17,6 +17,7 @@ const library = dlopen("libc.so.6", {
   getsockopt: { args: [i32, i32, i32, ptr, ptr], returns: i32 },
   getsockname: { args: [i32, ptr, ptr], returns: i32 },
   accept4: { args: [i32, ptr, ptr, i32], returns: i32 },
+  shutdown: { args: [i32, i32], returns: i32 },
   inet_ntop: { args: [i32, ptr, ptr, u32], returns: ptr },
   inet_pton: { args: [i32, ptr, ptr], returns: i32 },
   if_nametoindex: { args: [ptr], returns: u32 },
@@ -70,6 +71,7 @@ export interface Libc {
   getsockopt(fd: number, level: number, option: number, value: Memory, length: Memory): number;
   getsockname(fd: number, address: Memory, length: Memory): number;
   accept4(fd: number, address: Memory | null, length: Memory | null, flags: number): number;
+  shutdown(fd: number, how: number): number;
   inet_ntop(family: number, address: Memory, text: Memory, length: number): unknown;
   inet_pton(family: number, text: Memory, address: Memory): number;
   if_nametoindex(name: Memory): number;

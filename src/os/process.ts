@@ -27,6 +27,36 @@ export function setParentDeathSignal(signal: number): void {
   check(libc.prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0), "prctl");
 }
 
+/**
+ * Has the kernel send `signal` when the parent dies. The parent may still be there for a moment then: its first thread died.
+ * To be called after `assumeIdentity`, which undoes it.
+ * @returns false: the parent, which had the number `parent`, is dead already
+ */
+export function hearParentDeath(signal: NodeJS.Signals, parent: number): boolean {
+  setParentDeathSignal(constants.signals[signal]);
+  return process.ppid === parent;
+}
+
+/** Numbers of the processes that this process has started, or its program before `executeInPlace`, and not reaped yet. */
+export function childPids(): number[] {
+  try {
+    const text = readFileSync("/proc/thread-self/children", "latin1");
+    return text.split(" ").filter(Boolean).map(Number);
+  } catch {
+    // A kernel that was built without this list.
+    return [];
+  }
+}
+
+/** The short name of a process; empty when it is gone. */
+export function processName(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
+  } catch {
+    return "";
+  }
+}
+
 /** Leaves the terminal and the process group of whoever started us. @throws OsError in a group leader. */
 export function becomeSessionLeader(): void {
   check(libc.setsid(), "setsid");

@@ -6,6 +6,7 @@ import { check, OsError } from "./os-error.ts";
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
 const SOCK_CLOEXEC = 0x80000;
+const SHUT_RD = 0;
 const BYTE: Uint8Array = Uint8Array.of(1);
 
 export interface SocketPair {
@@ -18,6 +19,14 @@ export function createSocketPair(): SocketPair {
   const fds = new Int32Array(new ArrayBuffer(8));
   check(libc.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), "socketpair");
   return { ours: fds[0] ?? -1, theirs: fds[1] ?? -1 };
+}
+
+/**
+ * After what is in the socket already, its reader finds the end, and the other end cannot write any more, in whatever process it
+ * is open. A socket that has no other end any more is left as it is.
+ */
+export function endInput(fd: number): void {
+  libc.shutdown(fd, SHUT_RD);
 }
 
 /**

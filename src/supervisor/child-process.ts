@@ -6,13 +6,13 @@
 import {
   type ChannelSnapshot,
   type ControlChannel,
-  type ControlEvents,
   openControlChannel,
   resumeControlChannel,
 } from "../io/control-channel.ts";
 import { closeFd } from "../os/fd.ts";
-import { type ChildExit, reapChild, signalName } from "../os/process.ts";
+import { type ChildExit, signalName } from "../os/process.ts";
 import { createSocketPair } from "../os/socket-pair.ts";
+import { awaitExit } from "./adopted-exits.ts";
 
 export interface ChildEvents<In> {
   onMessage(message: In): void;
@@ -48,15 +48,13 @@ export interface ChildProcess<Out> {
   snapshot(): ChildSnapshot | null;
 }
 
-/** How often to look whether an adopted child that closed its channel has exited: only its parent's program knew it. */
-const REAP_STEP_MS = 10;
-/** A process that closed its channel has nothing left to do. */
-const REAP_STEPS_MAX = 200;
+/** A process that closed its channel has nothing left to do: it has so long to exit. */
+const CLOSED_GRACE_MS = 2_000;
 
 /** @throws Error when no process can be started (limits, memory). */
 export function spawnChild<In, Out>(options: ChildOptions<In>): ChildProcess<Out> {
   const pair = createSocketPair();
-  const end = createEnd(options.onExit);
+  const end = new ChildEnd(options.onExit);
   const output = options.isSilent ? "ignore" : "inherit";
   let child: Bun.Subprocess;
   try {
@@ -79,11 +77,12 @@ export function spawnChild<In, Out>(options: ChildOptions<In>): ChildProcess<Out
     onMessage: (message) => options.onMessage(message),
     onClose: () => end.onChannelClose(),
   });
+  end.watch(channel, () => child.kill("SIGKILL"));
   return {
     pid: child.pid,
     send: (message) => channel.send(message),
     kill: (signal) => child.kill(signal),
-    snapshot: () => snapshotOf(child.pid, channel),
+    snapshot: () => (end.hasExited ? null : snapshotOf(child.pid, channel)),
   };
 }
 
@@ -92,54 +91,27 @@ export function adoptChild<In, Out>(
   { pid, channel: saved }: ChildSnapshot,
   events: ChildEvents<In>,
 ): ChildProcess<Out> {
-  let isGone = false;
-  const finish = (exit: ChildExit): void => {
-    isGone = true;
-    events.onExit(exit);
+  const end = new ChildEnd(events.onExit);
+  const kill = (signal: NodeJS.Signals): void => {
+    if (!end.hasExited) tryKill(pid, signal);
   };
-  const channelEvents: ControlEvents<In> = {
+  const channel: ControlChannel<Out> = resumeControlChannel<In, Out>(saved, {
     onMessage: (message) => events.onMessage(message),
-    onClose: () => awaitExit(pid, finish),
-  };
-  const channel: ControlChannel<Out> = resumeControlChannel<In, Out>(saved, channelEvents);
+    onClose: () => end.onChannelClose(),
+  });
+  end.watch(channel, () => kill("SIGKILL"));
+  awaitExit(pid, (exit) => end.onExit(exit));
   return {
     pid,
     send: (message) => channel.send(message),
-    kill(signal) {
-      if (!isGone) tryKill(pid, signal);
-    },
-    snapshot: () => (isGone ? null : snapshotOf(pid, channel)),
+    kill,
+    snapshot: () => (end.hasExited ? null : snapshotOf(pid, channel)),
   };
 }
 
 function snapshotOf<Out>(pid: number, channel: ControlChannel<Out>): ChildSnapshot | null {
   const saved = channel.snapshot();
   return saved === null ? null : { pid, channel: saved };
-}
-
-/** The channel is closed; the process follows, or is made to. */
-function awaitExit(pid: number, onExit: (exit: ChildExit) => void): void {
-  let steps = 0;
-  const look = (): void => {
-    const exit = tryReap(pid);
-    if (exit !== null) {
-      onExit(exit);
-      return;
-    }
-    steps += 1;
-    if (steps === REAP_STEPS_MAX) tryKill(pid, "SIGKILL");
-    setTimeout(look, REAP_STEP_MS);
-  };
-  look();
-}
-
-function tryReap(pid: number): ChildExit | null {
-  try {
-    return reapChild(pid);
-  } catch {
-    // No child of ours any more: how it ended nobody will know.
-    return { exitCode: null, signal: null };
-  }
 }
 
 function tryKill(pid: number, signal: NodeJS.Signals): void {
@@ -150,21 +122,44 @@ function tryKill(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** A child has ended when it exited *and* all that it said was read: its last message may say why. */
-function createEnd(report: (exit: ChildExit) => void): {
-  onExit(exit: ChildExit): void;
-  onChannelClose(): void;
-} {
-  let seen: ChildExit | null = null;
-  let isChannelClosed = false;
-  return {
-    onExit(exit) {
-      seen = exit;
-      if (isChannelClosed) report(exit);
-    },
-    onChannelClose() {
-      isChannelClosed = true;
-      if (seen !== null) report(seen);
-    },
-  };
+/**
+ * A child has ended when it exited *and* all that it said was read: its last message may say why.
+ *
+ * That it exited is known from the kernel alone. The end of its channel may never come by itself: a child that starts further
+ * processes, such as a script does before it becomes the proxy, leaves its end of the channel to them.
+ */
+class ChildEnd {
+  readonly #report: (exit: ChildExit) => void;
+  #exit: ChildExit | null = null;
+  #isChannelClosed = false;
+  #channel: Pick<ControlChannel<unknown>, "finish"> | null = null;
+  #kill: () => void = () => {};
+  #timer: Timer | undefined;
+
+  constructor(report: (exit: ChildExit) => void) {
+    this.#report = report;
+  }
+
+  get hasExited(): boolean {
+    return this.#exit !== null;
+  }
+
+  /** To be called once, before the event loop turns. */
+  watch(channel: Pick<ControlChannel<unknown>, "finish">, kill: () => void): void {
+    this.#channel = channel;
+    this.#kill = kill;
+  }
+
+  onExit(exit: ChildExit): void {
+    clearTimeout(this.#timer);
+    this.#exit = exit;
+    if (this.#isChannelClosed) this.#report(exit);
+    else this.#channel?.finish();
+  }
+
+  onChannelClose(): void {
+    this.#isChannelClosed = true;
+    if (this.#exit !== null) this.#report(this.#exit);
+    else this.#timer = setTimeout(() => this.#kill(), CLOSED_GRACE_MS);
+  }
 }

@@ -9,6 +9,7 @@ import { OsError } from "../os/os-error.ts";
 import { setProcessName } from "../os/process.ts";
 import { takeActivatedSockets } from "./activation.ts";
 import { callerOn } from "./control-server.ts";
+import { reportLeftBehind } from "./left-behind.ts";
 import { Listeners } from "./listeners.ts";
 import { raiseLimit } from "./open-file-limit.ts";
 import { adoptPidFile, claimPidFile } from "./pid-file.ts";
@@ -73,6 +74,7 @@ export async function resumeSupervisor(
     control: null,
   };
   try {
+    reportLeftBehind(state, log);
     const supervisor = new Supervisor({ config, options, log, belongings, runAs: null, state });
     if (state.control !== null) belongings.control = supervisor.serveControl(state.control);
     answerCaller(state);

@@ -22,11 +22,12 @@ import {
 } from "./control-server.ts";
 import type { Progress } from "./crew-change.ts";
 import { Crews } from "./crews.ts";
+import { Ending } from "./ending.ts";
 import { type Program, runningProgram } from "./program.ts";
 import { reload } from "./reload.ts";
 import type { Intent } from "./signals.ts";
 import { StartError } from "./start-error.ts";
-import { createStatus, waitedFor } from "./status.ts";
+import { createStatus } from "./status.ts";
 import type { Belongings, ChangeTarget, SupervisorOptions } from "./supervisor-options.ts";
 import type { SupervisorState } from "./supervisor-state.ts";
 import { type UpgradeOrder, type UpgradeOutcome, upgrade } from "./upgrade.ts";
@@ -58,11 +59,7 @@ export class Supervisor implements ChangeTarget {
   readonly #firstRunAs: RunAs | null;
   #phase: Phase = "starting";
   postponed: ChangeName | null;
-  /** Callers of `stop`, told when all is gone. */
-  readonly #stopCallers: Caller[] = [];
-  readonly #done = Promise.withResolvers<number>();
-  /** Why it could not start; rejects `run` once all children are gone. */
-  #startError: StartError | null = null;
+  readonly #ending: Ending;
 
   constructor(parts: SupervisorParts) {
     const { config, options, log, belongings, state } = parts;
@@ -76,6 +73,7 @@ export class Supervisor implements ChangeTarget {
     this.changes = new ChangeTurn(log, state?.lastChange ?? null);
     this.postponed = state?.postponed ?? null;
     this.admin = new AdminPlace(log, () => this.#onChildrenGone());
+    this.#ending = new Ending(log, () => [...this.crews.statuses, ...this.admin.statuses]);
     this.crews = new Crews({
       listeners: belongings.listeners,
       stats: belongings.stats,
@@ -97,19 +95,17 @@ export class Supervisor implements ChangeTarget {
     if (this.#phase === "starting") void this.#start();
     else this.#runPostponed();
     try {
-      return await this.#done.promise;
+      return await this.#ending.code;
     } finally {
       clearInterval(ticker);
       this.log.info("stopped");
-      for (const caller of this.#stopCallers) caller.result({ ok: true, verb: "stop" });
+      this.#ending.tellCallers();
     }
   }
 
   #tick(): void {
     this.crews.tick();
-    const processes = [...this.crews.statuses, ...this.admin.statuses];
-    if (processes.length === 0) return;
-    for (const caller of this.#stopCallers) caller.progress(`waiting for ${waitedFor(processes)}`);
+    this.#ending.tick();
   }
 
   openControl(config: Config): ControlServer | null {
@@ -166,7 +162,8 @@ export class Supervisor implements ChangeTarget {
     } catch (error) {
       // Stopped before it was ready: nobody's fault.
       if (this.#phase === "starting") {
-        this.#startError = error instanceof StartError ? error : new StartError([`${error}`]);
+        this.#ending.startError =
+          error instanceof StartError ? error : new StartError([`${error}`]);
         this.#stop();
       }
       this.#onChildrenGone();
@@ -240,7 +237,7 @@ export class Supervisor implements ChangeTarget {
         );
         break;
       case "stop":
-        this.#stopCallers.push(caller);
+        this.#ending.addCaller(caller);
         progress(request.isDrain ? "finishing what is in flight" : "stopping");
         this.log.info("stopping", { asked: "proxy stop" });
         if (request.isDrain) this.#drain(request.timeoutMs ?? this.config.drainTimeoutMs);
@@ -343,6 +340,7 @@ export class Supervisor implements ChangeTarget {
   #stop(): void {
     if (this.#phase === "stopping") return;
     this.#phase = "stopping";
+    this.#ending.comeWithin(0);
     this.belongings.manager.stopping("Stopping");
     this.crews.close();
     this.belongings.listeners.close();
@@ -354,6 +352,7 @@ export class Supervisor implements ChangeTarget {
   #drain(timeoutMs: number): void {
     if (this.#phase === "draining" || this.#phase === "stopping") return;
     this.#phase = "draining";
+    this.#ending.comeWithin(timeoutMs);
     this.belongings.manager.stopping("Draining: clients finish what they have begun");
     this.crews.close();
     // With our sockets closed, too, new clients are refused instead of waiting for nobody.
@@ -375,9 +374,7 @@ export class Supervisor implements ChangeTarget {
 
   #onChildrenGone(): void {
     if (this.#phase !== "draining" && this.#phase !== "stopping") return;
-    if (!this.crews.isEmpty || !this.admin.isEmpty) return;
-    if (this.#startError === null) this.#done.resolve(0);
-    else this.#done.reject(this.#startError);
+    if (this.crews.isEmpty && this.admin.isEmpty) this.#ending.come();
   }
 
   #reopenLogs(signal: string): void {

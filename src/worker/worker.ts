@@ -24,7 +24,7 @@ import { resetGauges, slotRegion } from "../metrics/layout.ts";
 import { mapStatsMemory } from "../metrics/stats-memory.ts";
 import { assumeIdentity } from "../os/identity.ts";
 import { openProcessLog } from "../os/log-output.ts";
-import { setProcessName } from "../os/process.ts";
+import { hearParentDeath, setProcessName } from "../os/process.ts";
 import { ClientIds } from "./client-ids.ts";
 import { WorkerColleagues } from "./colleagues.ts";
 import { pinWorker } from "./pin.ts";
@@ -82,6 +82,8 @@ export type CreateDataPlane = (options: DataPlaneOptions) => Promise<DataPlane>;
 
 type Start = Extract<ToWorker, { readonly type: "start" }>;
 
+/** From the kernel, when the supervisor dies. No other sender has a use for it. */
+const ORPHAN_SIGNAL = "SIGURG";
 /** After its own time-out a drain has this long to report before the process ends anyway. */
 const DRAIN_GRACE_MS = 1_000;
 
@@ -90,6 +92,7 @@ export function startWorker(createDataPlane: CreateDataPlane): void {
   const worker = new Worker(createDataPlane);
   for (const signal of SUPERVISOR_SIGNALS) process.on(signal, () => {});
   process.on("SIGTERM", () => worker.onTerminate());
+  process.on(ORPHAN_SIGNAL, () => worker.onOrphaned());
   worker.connect();
 }
 
@@ -103,6 +106,7 @@ class Worker {
   #log: Logger | null = null;
   #drainTimeoutMs = 0;
   #isDraining = false;
+  #isOrphaned = false;
 
   constructor(createDataPlane: CreateDataPlane) {
     this.#createDataPlane = createDataPlane;
@@ -111,13 +115,13 @@ class Worker {
   connect(): void {
     this.#channel = openControlChannel<ToWorker, FromWorker>(CONTROL_FD, {
       onMessage: (message) => this.#onMessage(message),
-      onClose: () => this.#onOrphaned(),
+      onClose: () => this.onOrphaned(),
     });
   }
 
   /** Somebody wants this very worker away: the supervisor replaces it at once. */
   onTerminate(): void {
-    if (process.ppid !== this.#supervisorPid) this.#onOrphaned();
+    if (process.ppid !== this.#supervisorPid) this.onOrphaned();
     else this.#stop();
   }
 
@@ -176,6 +180,7 @@ class Worker {
     const counters = slotRegion(mapStatsMemory(STATS_FD, start.stats), start.stats, start.slot);
     resetGauges(counters, start.stats);
     if (start.runAs !== undefined) assumeIdentity(start.runAs);
+    if (!hearParentDeath(ORPHAN_SIGNAL, this.#supervisorPid)) this.onOrphaned();
     pinWorker(start.config.affinity, start.index, log);
     const dataPlane = await this.#createDataPlane({
       slot: start.slot,
@@ -205,7 +210,10 @@ class Worker {
     process.exit(1);
   }
 
-  #onOrphaned(): void {
+  /** Told by the end of its channel, and by a signal. */
+  onOrphaned(): void {
+    if (this.#isOrphaned) return;
+    this.#isOrphaned = true;
     this.#log?.warn("the supervisor is gone: draining", { timeoutMs: this.#drainTimeoutMs });
     this.#drain(this.#drainTimeoutMs);
   }

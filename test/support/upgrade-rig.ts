@@ -47,11 +47,15 @@ export async function clientOf({ port }: Rig): Promise<RespClient> {
   return client;
 }
 
-/** An executable that is this very proxy, unless its first argument is one of `cases`: then it runs that shell text. */
+/**
+ * An executable that is this very proxy, unless its first argument is one of `cases`: then it runs that shell text.
+ * @param before lines of shell that it runs first in any case
+ */
 export function variant(
   directory: string,
   name: string,
   cases: Record<string, string> = {},
+  before: readonly string[] = [],
 ): string {
   const path = join(directory, name);
   const branches = Object.entries(cases).map(([role, script]) => `${role}) ${script} ;;`);
@@ -60,6 +64,7 @@ export function variant(
     .join(" ");
   const lines = [
     "#!/bin/bash",
+    ...before,
     'case "$1" in',
     ...branches,
     "esac",

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { writeSync } from "node:fs";
 import type { FdSocketOptions, UnixSocketOptions } from "bun";
 import { type ControlChannel, openControlChannel } from "../../../src/io/control-channel.ts";
 import { closeFd } from "../../../src/os/fd.ts";
@@ -84,4 +85,16 @@ test("a last message sent before the process ends arrives", async () => {
   await ours.closed;
   expect(ours.received).toEqual([{ echo: "hello" }]);
   expect(await child.exited).toBe(0);
+});
+
+test("the end of its process closes the channel, with all that it said, though another process holds its end", async () => {
+  const pair = createSocketPair();
+  const ours = openEnd(pair.ours);
+  const said = Array.from({ length: 100 }, (_, n) => ({ n }));
+  for (const message of said) writeSync(pair.theirs, `${JSON.stringify(message)}\n`);
+  ours.channel.finish();
+  expect(() => writeSync(pair.theirs, "too late\n")).toThrow("EPIPE");
+  await ours.closed;
+  expect(ours.received).toEqual(said);
+  closeFd(pair.theirs);
 });
