@@ -38,8 +38,11 @@ export interface StepQuestion {
   /** Whether the complete reply bytes[start, end) is its answer. */
   isAnswer(bytes: Buffer, start: number, end: number): boolean;
   /** Whether it is an error: maybe the server will not answer the question, maybe it is the reply to another request. */
-  isError(bytes: Buffer, start: number, end: number): boolean;
+  refusal(bytes: Buffer, start: number, end: number): Refusal;
 }
+
+/** No error; one that the server gives to most requests for a while; one that it would give again. */
+export type Refusal = "none" | "passing" | "lasting";
 
 /** What an upstream connection has to know of its protocol. */
 export interface UpstreamProtocol {
@@ -61,6 +64,8 @@ export interface UpstreamProtocol {
   readonly probe: Buffer;
   /** Asked behind a request whose reply is late, to find out whether that reply was lost; absent: there is none. */
   readonly stepQuestion?: StepQuestion;
+  /** Asked now and then on a busy connection in place of `stepQuestion`; absent: that is asked. */
+  readonly regularQuestion?: StepQuestion;
   /**
    * What is wrong with handshake reply number `index` (from 0; the one after the last is the probe's), for humans, or null
    * when it is fine.

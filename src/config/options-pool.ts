@@ -187,7 +187,7 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "duration", min: 0, max: INTEGER_MAX, none: true },
     default: { native: "5s", twemproxy: "none" },
-    help: "How long a request may take from being queued for a server to its complete reply; `none` or 0: no limit, and a reply that gets lost on the way is never missed.",
+    help: "How long a request may take from being queued for a server to its complete reply; `none` or 0: no limit, and a reply that gets lost on the way is missed only when others follow it.",
   }),
   option({
     name: "connect_timeout",

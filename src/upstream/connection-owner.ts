@@ -27,6 +27,8 @@ export interface ConnectionOwner {
   onLost(): void;
   /** Something happened that tells against the server: `failure` says what. */
   onTrouble(failure: Failure): void;
+  /** A reply got lost on the way, or one came too many: replies may have gone to other requests than theirs. */
+  onOutOfStep(): void;
   /** Replies came. */
   onReply(): void;
   /** Milliseconds until a connection that is down shall try again, after so many failed attempts in a row. */

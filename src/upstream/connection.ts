@@ -2,8 +2,8 @@
  * One connection to one server: requests out, replies in, in order. How it is made is in `Reconnecting`.
  *
  * Requests that come while connecting wait in the out-queue. On a loss every waiting request is failed, with word
- * on whether it was sent. A timeout fails single requests; their replies are swallowed when they come, and `StepCheck`
- * finds out whether they came.
+ * on whether it was sent. A timeout fails single requests; their replies are swallowed when they come. `StepCheck`
+ * finds out whether a reply got lost.
  */
 import type { ReplyScanner, UpstreamProtocol } from "../api/protocol.ts";
 import type { Failure, ReplySink, UpstreamConnection } from "../api/upstream.ts";
@@ -55,9 +55,7 @@ export class Connection extends Reconnecting implements UpstreamConnection, Flus
   constructor(owner: ConnectionOwner, protocol: UpstreamProtocol) {
     super(owner, protocol);
     this.scanner = protocol.createReplyScanner();
-    const { stepQuestion } = protocol;
-    // In a transaction a question would become part of it.
-    this.step = stepQuestion === undefined || !this.isShared ? null : new StepCheck(stepQuestion);
+    this.step = this.isAskable ? StepCheck.of(protocol) : null;
   }
 
   get isFull(): boolean {
@@ -106,6 +104,11 @@ export class Connection extends Reconnecting implements UpstreamConnection, Flus
     return this.pending.size;
   }
 
+  /** A question whether replies are in step may be asked over it. In a transaction it would become part of that. */
+  protected get isAskable(): boolean {
+    return this.isShared;
+  }
+
   /** Milliseconds that a reply may take; null: as long as it likes. */
   protected get timeoutMs(): number | null {
     return this.owner.timeoutMs;
@@ -144,8 +147,9 @@ export class Connection extends Reconnecting implements UpstreamConnection, Flus
   // Receiving
 
   onBytes(chunk: Buffer): void {
-    const { owner, input, stream } = this;
-    this.quietSinceMs = owner.turn.nowMs;
+    const { owner, input, stream, step } = this;
+    const { nowMs } = owner.turn;
+    this.quietSinceMs = nowMs;
     this.statistics.responseBytes(chunk.length);
     input.add(chunk, this.scanner.need, true);
     if (this.handshake !== null && !this.scanHandshake(this.handshake)) return;
@@ -153,8 +157,7 @@ export class Connection extends Reconnecting implements UpstreamConnection, Flus
     // A sink may have had the connection closed.
     if (this.stream !== stream) return;
     if (replies === OUT_OF_STEP) {
-      // The trouble was counted when the reply did not come.
-      this.lost(replyMissing(owner.name, true), replyMissing(owner.name, false), false);
+      this.lostStep();
       return;
     }
     if (replies === GARBAGE) {
@@ -173,7 +176,10 @@ export class Connection extends Reconnecting implements UpstreamConnection, Flus
       this.statistics.responses(replies);
       owner.onReply();
     }
-    if (this.step?.isWanted === true) this.checkStep(this.step);
+    if (step !== null) {
+      const isDue = step.isDue(nowMs, this.pending.size > 0);
+      if (isDue || step.isWanted) this.checkStep(step, isDue);
+    }
     this.gauge();
     this.admitWaiters();
   }
@@ -201,8 +207,10 @@ export class Connection extends Reconnecting implements UpstreamConnection, Flus
   }
 
   protected override ready(): void {
-    this.quietSinceMs = this.owner.turn.nowMs;
-    this.owner.turn.mark(this);
+    const { turn } = this.owner;
+    this.quietSinceMs = turn.nowMs;
+    this.step?.start(turn.nowMs);
+    turn.mark(this);
     super.ready();
   }
 
@@ -214,7 +222,7 @@ export class Connection extends Reconnecting implements UpstreamConnection, Flus
 
   protected override lose(sent: Failure, unsent: Failure): void {
     this.hangUp();
-    this.step?.reset();
+    this.step?.reset(sent.kind === "closed");
     this.lateSinceMs = -1;
     this.input.clear();
     this.scanner.reset();
@@ -254,7 +262,7 @@ export class Connection extends Reconnecting implements UpstreamConnection, Flus
     if (this.state === "ready") {
       // The answer to a question is late, or the request's sink has seen to the connection's end.
       if (expired === 0 || this.stream === null) return;
-      if (this.step !== null) this.checkStep(this.step);
+      if (this.step !== null) this.checkStep(this.step, false);
       this.checkSilence(nowMs, timeoutMs);
     } else if (this.pending.oldestMs === Number.POSITIVE_INFINITY) this.forgetUnsent();
   }
@@ -267,15 +275,27 @@ export class Connection extends Reconnecting implements UpstreamConnection, Flus
     this.admitWaiters();
   }
 
-  /** Has the server show that it answers in step, behind all that was asked so far. */
-  private checkStep(step: StepCheck): void {
-    step.isWanted = step.isAsked;
-    if (step.isAsked) return;
-    step.isAsked = true;
-    const { request } = step.question;
-    this.pending.pushQuestion(this.owner.turn.nowMs, this.out.appended);
+  /**
+   * Has the server show that it answers in step, behind all that was asked so far.
+   * @param isRegular because it is time for that; else because a reply is late or the last answer told nothing
+   */
+  private checkStep(step: StepCheck, isRegular: boolean): void {
+    step.isWanted = step.asked !== null;
+    if (step.isWanted) return;
+    const { nowMs } = this.owner.turn;
+    const request = step.ask(isRegular, nowMs);
+    this.pending.pushQuestion(nowMs, this.out.appended);
     this.out.append(request, 0, request.length);
     this.commit();
+  }
+
+  /** A reply has come that is not the one which its place is for. */
+  private lostStep(): void {
+    const { owner, step } = this;
+    owner.onOutOfStep();
+    // When a reply was late, the trouble was counted then.
+    const isTrouble = step?.isRegular === true;
+    this.lost(replyMissing(owner.name, true), replyMissing(owner.name, false), isTrouble);
   }
 
   /** Whether nothing has come for so long, or nothing in time, that the connection is of no use. */

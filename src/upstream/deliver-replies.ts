@@ -8,7 +8,7 @@ import type { StepCheck } from "./step-check.ts";
 
 /** Returned for bytes that are no replies, or replies that nobody asked for: what follows cannot be trusted. */
 export const GARBAGE: number = -1;
-/** Returned when a StepCheck has found that a reply is missing. */
+/** Returned when a StepCheck has found that a reply is missing, or one came too many. */
 export const OUT_OF_STEP: number = -2;
 
 /**
@@ -101,7 +101,8 @@ function scanReply(
   const next = scanner.scan(bytes, position, end);
   if (next < 0) return GARBAGE;
   if (next === INCOMPLETE) return next;
-  if (step?.isAsked === true && !step.fits(pending.isQuestion, bytes, position, next)) {
+  const asked = step === null ? null : step.asked;
+  if (asked !== null && !step!.fits(asked, pending.isQuestion, bytes, position, next)) {
     return OUT_OF_STEP;
   }
   if (!scanner.identifiesRequests) return next;

@@ -81,13 +81,13 @@ export function replyTooLong(server: string, wasSent: boolean): Failure {
   };
 }
 
-/** Some reply has got lost on the way: what comes now may answer another request. */
+/** Some reply has got lost on the way, or came twice: what comes now may answer another request. */
 export function replyMissing(server: string, wasSent: boolean): Failure {
   const outcome = wasSent ? UNCERTAIN : "the command was not sent";
   return {
     kind: "timeout",
     wasSent,
-    text: `Connection timed out (a reply from server ${server} got lost, so its connection was closed; ${outcome})`,
+    text: `Connection timed out (a reply from server ${server} got lost or came twice, so its connection was closed; ${outcome})`,
   };
 }
 

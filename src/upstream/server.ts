@@ -251,6 +251,16 @@ export class Server implements Upstream, LeaseOwner, SubscribedOwner, Ejectable 
     ejections.onFailed(this);
   }
 
+  onOutOfStep(): void {
+    const { log, logLimit, pool } = this.options;
+    const leftOut = logLimit.admit(`out of step ${pool.name} ${this.name}`, this.turn.nowMs);
+    if (leftOut === null) return;
+    log.error(
+      "a reply of the server got lost or came twice: its connection was closed; clients may have had replies to other requests just before",
+      { server: this.name, ...(leftOut > 0 ? { left_out: leftOut } : {}) },
+    );
+  }
+
   eject(): void {
     const { pool, log, counters } = this.options;
     this.isEjected = true;

@@ -111,6 +111,11 @@ export class SubscribedConnection extends Connection implements SubscriberConnec
     this.discard();
   }
 
+  /** What the server says names the channel that it is about, and answers to other questions would not be understood. */
+  protected override get isAskable(): boolean {
+    return false;
+  }
+
   protected override ready(): void {
     super.ready();
     this.events.onUp();

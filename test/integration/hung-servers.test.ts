@@ -97,6 +97,49 @@ test("a server that loses one reply and is well again answers all later requests
   }
 }, 120_000);
 
+test("a server that loses one reply under traffic that never ceases is found out in a moment", async () => {
+  let asked = 0;
+  const server = startFakeServer(([, key = ""]) => {
+    asked++;
+    return asked === 500 ? null : `$${key.length}\r\n${key}\r\n`;
+  });
+  const { endpoint, proxy } = await start([server], ["timeout: 20000"]);
+  try {
+    const clients = await Promise.all(
+      Array.from({ length: 20 }, () => RespClient.connect(endpoint)),
+    );
+    let lastWrongMs = 0;
+    let rightAfter = 0;
+    let failed = 0;
+    const endMs = performance.now() + HANGS_MS;
+    // Until all is well again for a while, with thousands of replies.
+    const isWell = (): boolean => failed > 0 && rightAfter > 5000;
+    const ask = async (client: RespClient, key: string): Promise<void> => {
+      for (let i = 0; !isWell() && performance.now() < endMs; i++) {
+        client.send(`GET ${key}.${i}\r\n`);
+        const reply = (await client.reply()).toString();
+        if (reply.includes(`\r\n${key}.${i}\r\n`)) rightAfter++;
+        else if (reply.includes("got lost")) failed++;
+        else {
+          lastWrongMs = performance.now();
+          rightAfter = 0;
+        }
+      }
+    };
+    await Promise.all(clients.map((client, i) => ask(client, `c${i}`)));
+    expect(lastWrongMs).toBeGreaterThan(0);
+    expect(isWell()).toBe(true);
+    // Those on the connection when it was found out, at most.
+    expect(failed).toBeLessThanOrEqual(20);
+    for (const client of clients) client.close();
+    await proxy.stop();
+    expect(proxy.stderr()).toContain("a reply of the server got lost or came twice");
+  } finally {
+    await proxy.stop();
+    server.stop();
+  }
+}, 120_000);
+
 test("a late reply costs no other request its own, whatever the server lets its user do", async () => {
   const server = await startRedis({ args: ["--rename-command", "ECHO", ""] });
   const straight = await RespClient.connect(server);

@@ -21,7 +21,7 @@ export type FakeScript = (args: readonly string[], connection: FakeConnection) =
 export interface FakeServer {
   readonly host: string;
   readonly port: number;
-  /** Every request that came, except PING and the proxy's own question for a command that does not exist. */
+  /** Every request that came, except PING and the proxy's own questions: ECHO and a command that does not exist. */
   readonly requests: readonly (readonly string[])[];
   /** Connections accepted so far. */
   readonly connections: number;
@@ -49,6 +49,10 @@ export function startFakeServer(script: FakeScript, port = 0): FakeServer {
     }
     if (args[0]?.startsWith("STEP-CHECK-") === true) {
       state.connection.send(`-ERR unknown command '${args[0]}', with args beginning with: \r\n`);
+      return;
+    }
+    if (args[0] === "ECHO") {
+      state.connection.send(`$${args[1]!.length}\r\n${args[1]}\r\n`);
       return;
     }
     requests.push(args);

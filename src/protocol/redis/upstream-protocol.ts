@@ -1,6 +1,6 @@
 /** Redis on the server side: how a connection is opened, and how its replies are found. */
 import { randomBytes } from "node:crypto";
-import type { StepQuestion, UpstreamProtocol } from "../../api/protocol.ts";
+import type { Refusal, StepQuestion, UpstreamProtocol } from "../../api/protocol.ts";
 import { encodeRequest, type RespVersion } from "./encode.ts";
 import { RedisReplyScanner } from "./reply-scanner.ts";
 
@@ -14,6 +14,7 @@ const UNAVAILABLE = /^(LOADING|ERR max number of clients)/;
 
 /** Digits, because some servers write the name of a command in other letters than they got it. */
 const STEP_NUMBER: Buffer = Buffer.from(randomBytes(16).join(""));
+const STEP_TEXT = `STEP-CHECK-${STEP_NUMBER}`;
 const STEP_ANSWER_BYTES_MAX = 512;
 /**
  * The command does not exist. A server says so before it looks at anything else: whether it is busy with a script, loads
@@ -21,13 +22,34 @@ const STEP_ANSWER_BYTES_MAX = 512;
  * client knows.
  */
 const STEP_QUESTION: StepQuestion = {
-  request: encodeRequest(`STEP-CHECK-${STEP_NUMBER}`),
+  request: encodeRequest(STEP_TEXT),
   isAnswer: (bytes, start, end) =>
     bytes[start] === MINUS &&
     end - start <= STEP_ANSWER_BYTES_MAX &&
     bytes.subarray(start, end).includes(STEP_NUMBER),
-  isError: (bytes, start) => bytes[start] === MINUS,
+  refusal,
 };
+/**
+ * For busy connections, where a server would count an error each second. But a user may have no right to it (NOPERM), and a
+ * server that is busy with a script does not answer it (BUSY).
+ */
+const REGULAR_ANSWER: Buffer = Buffer.from(`$${STEP_TEXT.length}\r\n${STEP_TEXT}\r\n`);
+const REGULAR_QUESTION: StepQuestion = {
+  request: encodeRequest("ECHO", STEP_TEXT),
+  isAnswer: (bytes, start, end) =>
+    end - start === REGULAR_ANSWER.length &&
+    bytes.compare(REGULAR_ANSWER, 0, REGULAR_ANSWER.length, start, end) === 0,
+  refusal,
+};
+
+const PASSING = /^-(BUSY|LOADING|MASTERDOWN)\b/;
+const ERROR_CODE_BYTES_MAX = 16;
+
+function refusal(bytes: Buffer, start: number, end: number): Refusal {
+  if (bytes[start] !== MINUS) return "none";
+  const code = bytes.toString("latin1", start, Math.min(start + ERROR_CODE_BYTES_MAX, end));
+  return PASSING.test(code) ? "passing" : "lasting";
+}
 
 /** What is agreed with a server at the beginning of a connection, and must not be mixed on one. */
 export interface ServerIdentity {
@@ -80,6 +102,7 @@ export function createRedisUpstream(
     isClientsChoice,
     probe,
     stepQuestion: STEP_QUESTION,
+    regularQuestion: REGULAR_QUESTION,
     handshakeFault(index, bytes, start, end) {
       const { what, type } = requests[index] ?? ping;
       const isError = bytes[start] === MINUS;

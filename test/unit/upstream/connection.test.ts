@@ -25,7 +25,7 @@ describe("opening a connection", () => {
       [1, "+b\r\n"],
       [2, "+c\r\n"],
     ]);
-    expect(rig.heard).toEqual({ up: 1, lost: 0, trouble: 0, reply: 1 });
+    expect(rig.heard).toEqual({ up: 1, lost: 0, trouble: 0, outOfStep: 0, reply: 1 });
   });
 
   test("a refused connection fails what waits, and everything until a probe is answered", async () => {

@@ -34,7 +34,7 @@ export interface LeaseRig {
   readonly adoptions: Adoption[];
   readonly timers: Timer[];
   readonly counters: Float64Array;
-  readonly heard: { up: number; trouble: number; reply: number };
+  readonly heard: { up: number; trouble: number; outOfStep: number; reply: number };
   /** Descriptors for 100,000 connections, unless a test changes it. */
   readonly limit: {
     lent: number;
@@ -62,7 +62,7 @@ export function createLeaseRig(
   const adoptions: Adoption[] = [];
   const timers: Timer[] = [];
   const counters = new Float64Array(64);
-  const heard = { up: 0, trouble: 0, reply: 0 };
+  const heard = { up: 0, trouble: 0, outOfStep: 0, reply: 0 };
   const limit = { lent: 0, free: 100_000, shares: new FairShares(), openFiles: 100_064 };
   const owner: LeaseOwner = {
     name: upstream.name,
@@ -81,6 +81,7 @@ export function createLeaseRig(
     onDescriptor: () => {},
     onUp: () => heard.up++,
     onTrouble: () => heard.trouble++,
+    onOutOfStep: () => heard.outOfStep++,
     onReply: () => heard.reply++,
     onLost: () => {},
     retryDelayMs: () => 10,

@@ -25,6 +25,7 @@ function create(options: { password?: Buffer; isChoice?: boolean; onMessage?: ()
   counters: Float64Array;
   heard: string[];
   adopted: () => FakeSocket;
+  turn: ManualTurn;
 } {
   const { password = null, isChoice = false } = options;
   const attempts: Attempt[] = [];
@@ -49,7 +50,7 @@ function create(options: { password?: Buffer; isChoice?: boolean; onMessage?: ()
     onDescriptor: () => {},
     ...{ name: "s", turn, deadlines, timeoutMs: 100, connectTimeoutMs: 50, isEager: false },
     ...{ counters, countersBase: 0, connect: attemptRecorder(attempts) },
-    ...{ onUp() {}, onLost() {}, onTrouble() {}, onReply() {} },
+    ...{ onUp() {}, onLost() {}, onTrouble() {}, onOutOfStep() {}, onReply() {} },
     retryDelayMs: (failedAttempts: number) => 10 * failedAttempts,
     schedule: timerRecorder(timers),
     adoptSocket: (_fd: number, callback: (stream: Stream) => StreamEvents) => {
@@ -69,7 +70,7 @@ function create(options: { password?: Buffer; isChoice?: boolean; onMessage?: ()
     onStream(socket);
     return socket;
   };
-  return { connection, attempts, timers, counters, heard, adopted };
+  return { connection, attempts, timers, counters, heard, adopted, turn };
 }
 
 test("every message is heard once it is whole; the rest can be taken along", () => {
@@ -83,6 +84,18 @@ test("every message is heard once it is whole; the rest can be taken along", () 
   socket.says(MESSAGE.substring(10));
   expect(heard).toEqual([MESSAGE]);
   expect(connection.unread).toHaveLength(0);
+});
+
+test("with messages without end, the server is asked nothing but what it is subscribed to", async () => {
+  const { connection, attempts, turn } = create();
+  connection.open();
+  const socket = attempts[0]!.opens();
+  for (let i = 0; i < 30; i++) {
+    turn.atMs += 100;
+    socket.says(MESSAGE);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(socket.received).toBe("");
 });
 
 test("what another process has left goes on in the middle of a message", () => {

@@ -148,18 +148,21 @@ export class CountingWaiter implements Wakeable {
   }
 }
 
-/** What the server answers to the question behind a late request. */
+/** What the server answers to the last question. */
 export function stepAnswer(socket: FakeSocket): string {
-  const [name] = STEP_COMMAND.exec(socket.received) ?? [];
-  if (name === undefined) throw new Error("it was not asked");
-  return noSuchCommand(name);
+  const question = [...socket.received.matchAll(QUESTION)].at(-1);
+  if (question === undefined) throw new Error("it was not asked");
+  return answerTo(question[0]);
 }
 
-/** The name of the command that no server knows. */
-const STEP_COMMAND = /STEP-CHECK-\d+/;
+/** ECHO of a text, or a command of that name, which no server knows. */
+const QUESTION = /(ECHO\r\n\$\d+\r\n)?STEP-CHECK-\d+/g;
 
-function noSuchCommand(name: string): string {
-  return `-ERR unknown command '${name}', with args beginning with: \r\n`;
+function answerTo(question: string): string {
+  const text = question.substring(question.indexOf("STEP-CHECK"));
+  return question.startsWith("ECHO")
+    ? `$${text.length}\r\n${text}\r\n`
+    : `-ERR unknown command '${text}', with args beginning with: \r\n`;
 }
 
 /** How often the question was asked. */
@@ -172,10 +175,12 @@ export function answersTo(
   received: string,
   valueAt: (index: number, key: string) => string,
 ): string[] {
-  const requests = received.matchAll(/PING\r\n|STEP-CHECK-\d+|GET\r\n(\$\d+\r\n\w+\r\n)/g);
+  const requests = received.matchAll(
+    /PING\r\n|(?:ECHO\r\n\$\d+\r\n)?STEP-CHECK-\d+|GET\r\n(\$\d+\r\n\w+\r\n)/g,
+  );
   return [...requests].map(([request, key], index) => {
     if (request === "PING\r\n") return "+PONG\r\n";
-    return key === undefined ? noSuchCommand(request) : valueAt(index, key);
+    return key === undefined ? answerTo(request) : valueAt(index, key);
   });
 }
 
@@ -190,7 +195,7 @@ export interface ConnectionRig {
   readonly attempts: Attempt[];
   readonly timers: Timer[];
   readonly counters: Float64Array;
-  readonly heard: { up: number; lost: number; trouble: number; reply: number };
+  readonly heard: { up: number; lost: number; trouble: number; outOfStep: number; reply: number };
   get(token: number, count?: number): void;
   endTurn(): Promise<void>;
   /** Attempt number i opens, and the turn ends. */
@@ -211,7 +216,7 @@ export function createConnectionRig(
   const attempts: Attempt[] = [];
   const timers: Timer[] = [];
   const counters = new Float64Array(64);
-  const heard = { up: 0, lost: 0, trouble: 0, reply: 0 };
+  const heard = { up: 0, lost: 0, trouble: 0, outOfStep: 0, reply: 0 };
   const connection = new Connection(
     {
       name: "s",
@@ -227,6 +232,7 @@ export function createConnectionRig(
       onUp: () => heard.up++,
       onLost: () => heard.lost++,
       onTrouble: () => heard.trouble++,
+      onOutOfStep: () => heard.outOfStep++,
       onReply: () => heard.reply++,
       retryDelayMs: (failedAttempts) => 10 * failedAttempts,
       schedule: timerRecorder(timers),

@@ -1,5 +1,5 @@
 /** Memcached's text protocol on the server side, classic and meta commands mixed. */
-import type { UpstreamProtocol } from "../../../api/protocol.ts";
+import type { Refusal, UpstreamProtocol } from "../../../api/protocol.ts";
 import { TextReplyScanner } from "./reply-scanner.ts";
 
 const VERSION = "VERSION ";
@@ -17,7 +17,7 @@ export function createMemcacheTextUpstream(): UpstreamProtocol {
     stepQuestion: {
       request: PROBE,
       isAnswer: isVersion,
-      isError,
+      refusal,
     },
     handshakeFault: (_index, bytes, start, end) =>
       isVersion(bytes, start, end) ? null : "version: its reply is not what it should be",
@@ -27,8 +27,11 @@ export function createMemcacheTextUpstream(): UpstreamProtocol {
 const ERROR = /^(CLIENT_|SERVER_)?ERROR\b/;
 const ERROR_WORD_BYTES_MAX = "SERVER_ERROR ".length;
 
-function isError(bytes: Buffer, start: number, end: number): boolean {
-  return ERROR.test(bytes.toString("latin1", start, Math.min(start + ERROR_WORD_BYTES_MAX, end)));
+function refusal(bytes: Buffer, start: number, end: number): Refusal {
+  const text = bytes.toString("latin1", start, Math.min(start + ERROR_WORD_BYTES_MAX, end));
+  const error = ERROR.exec(text);
+  if (error === null) return "none";
+  return error[1] === "SERVER_" ? "passing" : "lasting";
 }
 
 function isVersion(bytes: Buffer, start: number, end: number): boolean {
