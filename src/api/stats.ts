@@ -39,7 +39,15 @@ export const SERVER_COUNTERS = [
   "out_queue_bytes",
   "server_connections_total",
   "server_pushes",
+  "in_trouble",
+  "ejected",
+  "trouble_since",
+  "trouble_kind",
 ] as const;
+
+/** What `trouble_kind` counts from 1: the kind of the failure that began the trouble. Append only, likewise. */
+export const TROUBLE_KINDS = ["refused", "closed", "timeout", "handshake", "garbage"] as const;
+export type TroubleKind = (typeof TROUBLE_KINDS)[number];
 
 export type PoolCounter = (typeof POOL_COUNTERS)[number];
 export type ServerCounter = (typeof SERVER_COUNTERS)[number];
@@ -49,6 +57,17 @@ export const POOL: Readonly<Record<PoolCounter, number>> = offsets(POOL_COUNTERS
 /** Offset of each counter from its server's base. */
 export const SERVER: Readonly<Record<ServerCounter, number>> = offsets(SERVER_COUNTERS);
 
+/** A server that failed, and has not answered a worker since. */
+export interface ServerTrouble {
+  /** When the first of these workers noticed; milliseconds since 1970. */
+  readonly sinceMs: number;
+  /** So many workers have it in trouble, and so many of them have taken it out of the ring. */
+  readonly workers: number;
+  readonly ejectedBy: number;
+  /** Null: a kind that this version does not know. */
+  readonly kind: TroubleKind | null;
+}
+
 /** All that is counted of one pool. */
 export interface PoolFigures {
   readonly name: string;
@@ -56,6 +75,8 @@ export interface PoolFigures {
   readonly servers: readonly {
     readonly name: string;
     readonly counters: Readonly<Record<ServerCounter, number>>;
+    /** Null: no worker has it in trouble. Absent: the proxy is older than this. */
+    readonly trouble?: ServerTrouble | null;
   }[];
 }
 

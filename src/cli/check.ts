@@ -78,12 +78,13 @@ export function describeText(file: ConfigFile): string {
       ? "no usable configuration"
       : `${path}: ${errors === 1 ? "1 error" : `${errors} errors`}, nothing would start`;
   }
+  const { perServer } = planOf(config);
   return [
     `${path}: ok, ${config.form} form`,
     "",
     ...describeProcess(config),
     ...describeShortage(config),
-    ...config.pools.flatMap((pool) => ["", ...describePool(pool)]),
+    ...config.pools.flatMap((pool, index) => ["", ...describePool(pool, perServer[index] ?? 1)]),
   ].join("\n");
 }
 
@@ -136,7 +137,8 @@ function describeIdentity({ user, group }: Config): [string, string][] {
   return [["run as", `user ${user ?? "unchanged"}, group ${group ?? "the user's"}`]];
 }
 
-function describePool(pool: PoolConfig): string[] {
+/** @param connections to each server, that there is room for */
+function describePool(pool: PoolConfig, connections: number): string[] {
   const shares = ringShares(pool);
   const rows = pool.servers.map((server, index) => [
     server.name,
@@ -145,17 +147,22 @@ function describePool(pool: PoolConfig): string[] {
     `${((shares[index] ?? 0) * 100).toFixed(2)}%`,
   ]);
   const servers = formatTable([["server", "address", "weight", "share of keys"], ...rows], [2, 3]);
-  return [`pool ${pool.name}`, ...[...describeOptions(pool), "", ...servers].map(indent)];
+  return [
+    `pool ${pool.name}`,
+    ...[...describeOptions(pool, connections), "", ...servers].map(indent),
+  ];
 }
 
-function describeOptions(pool: PoolConfig): string[] {
+function describeOptions(pool: PoolConfig, planned: number): string[] {
   const char = pool.hashSignedChar ? "" : " (unsigned char)";
   const tag = pool.hashTag === null ? "no hash tag" : `hash tag ${pool.hashTag}`;
   const limit =
     pool.clientConnectionsMax === 0 ? "no limit" : `at most ${pool.clientConnectionsMax}`;
   const eject = `after ${pool.serverFailureLimit} failures, tried again after ${formatDuration(pool.serverRetryTimeoutMs)}, at most ${ejectedMax(pool)} of ${pool.servers.length} servers`;
   const request = pool.timeoutMs === null ? "none" : formatDuration(pool.timeoutMs);
-  const connections = `${pool.serverConnections} per server and worker`;
+  const configured =
+    planned < pool.serverConnections ? `, of ${pool.serverConnections} configured` : "";
+  const connections = `${planned} per server and worker${configured}`;
   return formatTable(
     [
       ["listen", `${formatAddress(pool.listen)}, backlog ${pool.backlog}`],

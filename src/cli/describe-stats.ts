@@ -29,6 +29,11 @@ const SERVER_TEXTS: Readonly<Record<ServerCounter, string>> = {
   server_connections: "server connections that are open now",
   server_connections_total: "server connections ever made",
   server_pushes: "messages of the server that answered no request, and went no further",
+  in_trouble: "workers in which the server failed, and has not answered since",
+  ejected: "workers that have taken the server out of the ring now",
+  trouble_since: "when the first of these noticed, in microseconds since 1970; 0: it is well",
+  trouble_kind:
+    "what began it: 1 no connection, 2 it closed one, 3 no reply in time, 4 handshake, 5 bad reply",
   server_ejected_at: "when the server was last taken out, in microseconds since 1970",
   requests: "requests sent to the server",
   request_bytes: "bytes of these requests",

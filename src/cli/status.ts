@@ -1,6 +1,7 @@
 /** `proxy status`: what runs, since when, in which version, and what died of what. */
 import { type CommandDef, defineCommand } from "citty";
 import type { ProcessStatus, Status } from "../api/control-socket.ts";
+import type { TroubleKind } from "../api/stats.ts";
 import {
   type Answer,
   CONTROL_ARGS,
@@ -64,6 +65,7 @@ function statusText(status: Status): string {
     "",
     ...formatTable([heading, ...rows], [1, 3, 5, 6]),
     ...poolLines(status),
+    ...troubleLines(status),
   ];
   return lines.map((line) => `${line}\n`).join("");
 }
@@ -83,6 +85,31 @@ function poolLines({ pools = [] }: Status): string[] {
     ].map(String),
   ]);
   return rows.length === 0 ? [] : ["", ...formatTable([heading, ...rows], [1, 2, 3, 4, 5, 6])];
+}
+
+const TROUBLES: Readonly<Record<TroubleKind, string>> = {
+  refused: "no connection can be made",
+  closed: "it closed a connection with requests on it",
+  timeout: "no reply in time",
+  handshake: "it refused what a connection begins with",
+  garbage: "it sent a malformed reply",
+};
+
+/** Servers that are down, or were when they were asked last; the log has the words of each failure. */
+function troubleLines({ pools = [], processes }: Status): string[] {
+  const workers = processes.filter(({ role }) => role === "worker").length;
+  const heading = ["server in trouble", "pool", "since", "in workers", "ejected by", "reason"];
+  const rows = pools.flatMap(({ name, servers }) =>
+    servers.flatMap(({ name: server, trouble }) => {
+      if (trouble == null) return [];
+      const since = `${formatAge(Date.now() - trouble.sinceMs)} ago`;
+      const reason = trouble.kind === null ? "see the log" : TROUBLES[trouble.kind];
+      return [
+        [server, name, since, `${trouble.workers} of ${workers}`, `${trouble.ejectedBy}`, reason],
+      ];
+    }),
+  );
+  return rows.length === 0 ? [] : ["", ...formatTable([heading, ...rows], [4])];
 }
 
 function changeText({ lastChange }: Status): string {

@@ -28,6 +28,10 @@ export const SERVER_GAUGES: readonly number[] = [
   SERVER.in_queue_bytes,
   SERVER.out_queue,
   SERVER.out_queue_bytes,
+  SERVER.in_trouble,
+  SERVER.ejected,
+  SERVER.trouble_since,
+  SERVER.trouble_kind,
 ];
 
 type PoolLayout = StatsLayout["pools"][number];

@@ -6,7 +6,10 @@ import {
   type PoolFigures,
   SERVER,
   SERVER_COUNTERS,
+  type ServerCounter,
+  type ServerTrouble,
   type StatsLayout,
+  TROUBLE_KINDS,
 } from "../api/stats.ts";
 import { POOL_GAUGES, SERVER_GAUGES } from "./layout.ts";
 
@@ -32,7 +35,7 @@ export function readCounters(config: Config, counted: CountedMemory): PoolFigure
         if (base === undefined) return [];
         const value = (counter: (typeof SERVER_COUNTERS)[number]): number =>
           serverValue(counted, base, SERVER[counter]);
-        return { name, counters: named(SERVER_COUNTERS, value) };
+        return { name, counters: named(SERVER_COUNTERS, value), trouble: troubleOf(value) };
       }),
     };
   });
@@ -45,9 +48,12 @@ export function total({ layout, memory }: CountedMemory, index: number, isGauge:
   return isGauge ? Math.max(0, sum) : sum;
 }
 
-/** The value of one counter of the server that has its place at `base`: a sum, or the latest of points in time. */
+/** The value of one counter of the server that has its place at `base`: a sum, or one of several points in time. */
 export function serverValue(counted: CountedMemory, base: number, counter: number): number {
-  if (counter === SERVER.server_ejected_at) return latest(counted, base + counter);
+  if (counter === SERVER.server_ejected_at || counter === SERVER.trouble_kind) {
+    return latest(counted, base + counter);
+  }
+  if (counter === SERVER.trouble_since) return earliest(counted, base + counter);
   return total(counted, base + counter, SERVER_GAUGES.includes(counter));
 }
 
@@ -62,6 +68,25 @@ function latest({ layout, memory }: CountedMemory, index: number): number {
     value = Math.max(value, memory[slot * layout.stride + index]!);
   }
   return value;
+}
+
+/** 0: none is set. */
+function earliest({ layout, memory }: CountedMemory, index: number): number {
+  let value = Number.POSITIVE_INFINITY;
+  for (let slot = 0; slot < layout.slots; slot++) {
+    const one = memory[slot * layout.stride + index]!;
+    if (one > 0) value = Math.min(value, one);
+  }
+  return value === Number.POSITIVE_INFINITY ? 0 : value;
+}
+
+function troubleOf(value: (counter: ServerCounter) => number): ServerTrouble | null {
+  const workers = value("in_trouble");
+  const since = value("trouble_since");
+  // A worker writes one after the other.
+  if (workers === 0 || since === 0) return null;
+  const kind = TROUBLE_KINDS[value("trouble_kind") - 1] ?? null;
+  return { sinceMs: since / 1000, workers, ejectedBy: value("ejected"), kind };
 }
 
 function named<Name extends string>(

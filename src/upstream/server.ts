@@ -6,7 +6,7 @@
  */
 import type { PoolConfig, ServerConfig } from "../api/config.ts";
 import type { UpstreamProtocol } from "../api/protocol.ts";
-import { POOL, SERVER } from "../api/stats.ts";
+import { POOL, SERVER, TROUBLE_KINDS } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import type {
   Failure,
@@ -229,6 +229,7 @@ export class Server implements Upstream, LeaseOwner, SubscribedOwner, Ejectable 
   private announceBack(): void {
     if (this.isAvailable) return;
     this.isAvailable = true;
+    this.tellTrouble(null);
     this.options.log.info("server is back", { server: this.name });
     this.options.ejections?.onReply(this);
   }
@@ -241,6 +242,7 @@ export class Server implements Upstream, LeaseOwner, SubscribedOwner, Ejectable 
     const { pool, log, ejections } = this.options;
     if (this.isAvailable) {
       log.warn("server is in trouble", { server: this.name, reason: failure.text });
+      this.tellTrouble(failure);
     }
     this.isAvailable = false;
     this.troubles++;
@@ -261,10 +263,21 @@ export class Server implements Upstream, LeaseOwner, SubscribedOwner, Ejectable 
     );
   }
 
+  /** For `proxy status`; null: it is well. */
+  private tellTrouble(failure: Failure | null): void {
+    const { counters, countersBase } = this;
+    const kinds: readonly string[] = TROUBLE_KINDS;
+    const isIn = failure !== null;
+    counters[countersBase + SERVER.in_trouble] = isIn ? 1 : 0;
+    counters[countersBase + SERVER.trouble_since] = isIn ? this.options.epochMs() * 1000 : 0;
+    counters[countersBase + SERVER.trouble_kind] = isIn ? kinds.indexOf(failure.kind) + 1 : 0;
+  }
+
   eject(): void {
     const { pool, log, counters } = this.options;
     this.isEjected = true;
     counters[this.options.poolBase + POOL.server_ejects]! += 1;
+    counters[this.countersBase + SERVER.ejected] = 1;
     counters[this.countersBase + SERVER.server_ejected_at] = this.options.epochMs() * 1000;
     log.warn("server is ejected", { server: this.name, retry_ms: pool.serverRetryTimeoutMs });
     this.takeDown();
@@ -280,6 +293,7 @@ export class Server implements Upstream, LeaseOwner, SubscribedOwner, Ejectable 
   restore(): void {
     const { log } = this.options;
     this.isEjected = false;
+    this.counters[this.countersBase + SERVER.ejected] = 0;
     if (!this.hasFailed) {
       log.info("server is in the ring again", { server: this.name });
       return;

@@ -44,3 +44,32 @@ test("every pool and server has its figures, in the table the telling ones", asy
   client.close();
   broken.close();
 }, 60_000);
+
+test("a server that is down is shown, since when and why, until it answers", async () => {
+  const listen = `127.0.0.1:${freePort()}`;
+  const dead = { host: "127.0.0.1", port: freePort() };
+  const lame = await startProxy({
+    config: redisPool({ listen, servers: [dead] }),
+    args: ["--workers", "1"],
+  });
+  try {
+    const troubleOf = async () => (await statusOf(lame)).pools?.[0]?.servers[0]?.trouble;
+    expect(await troubleOf()).toBeNull();
+    const before = Date.now();
+    const client = await RespClient.connect(lame.endpoints[0]!);
+    expect(`${await client.ask("GET", "a")}`).toStartWith("-ERR Connection refused");
+    const trouble = await troubleOf();
+    expect(trouble).toMatchObject({ workers: 1, ejectedBy: 0, kind: "refused" });
+    expect(trouble!.sinceMs).toBeWithin(before - 1000, Date.now() + 1000);
+    const { output } = await commandOf(lame, "status");
+    expect(output).toMatch(/^server in trouble +pool +since +in workers +ejected by +reason$/m);
+    expect(output).toMatch(/^s0 +pool +\d+s ago +1 of 1 +0 +no connection can be made$/m);
+    const back = await startRedis({ port: dead.port });
+    while ((await troubleOf()) !== null) await client.ask("GET", "a");
+    expect((await commandOf(lame, "status")).output).not.toContain("in trouble");
+    client.close();
+    await back.stop();
+  } finally {
+    await lame.stop();
+  }
+}, 60_000);

@@ -135,6 +135,7 @@ test("file descriptors: the arithmetic, and a warning when there are too few", (
     /open files +\d+ in each worker: 64 of its own \+ \d+ server connections .* \+ \d+ clients\n/,
   );
   expect(out).toContain("or lower server_connections");
+  expect(out).toMatch(/ connections +\d+ per server and worker, of 65535 configured\n/);
   const { descriptors } = JSON.parse(limited("-c", many, "--json").out);
   const { openFiles, reserved, servers, lent, clients, shortage, serversWanted } = descriptors;
   expect(reserved + servers + lent + clients).toBe(openFiles);

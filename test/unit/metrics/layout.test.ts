@@ -144,6 +144,10 @@ describe("a slot's region", () => {
         server.base + SERVER.in_queue_bytes,
         server.base + SERVER.out_queue,
         server.base + SERVER.out_queue_bytes,
+        server.base + SERVER.in_trouble,
+        server.base + SERVER.ejected,
+        server.base + SERVER.trouble_since,
+        server.base + SERVER.trouble_kind,
       ].sort((a, b) => a - b),
     );
   });
