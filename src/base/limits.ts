@@ -179,5 +179,7 @@ export const PARCELS_HELD_MAX = 128;
 export const PARCEL_DESCRIPTORS_MAX = 4;
 /** Beyond those of a parcel, so many must be free when one is taken: for connections to servers. */
 export const PARCEL_DESCRIPTORS_SPARE = 4;
+/** A worker has the kernel's table of its descriptors made for so many at its start; it takes 8 bytes for each. */
+export const DESCRIPTOR_TABLE_MAX = 65_536;
 /** For so long a worker waits for a free descriptor or memory when it has a client to adopt. */
 export const ADOPT_WAIT_MS_MAX = 10_000;

@@ -71,6 +71,16 @@ export function duplicateAbove(fd: number, atLeast: number): number {
   return check(libc.fcntl(fd, F_DUPFD_CLOEXEC, atLeast), "fcntl");
 }
 
+/**
+ * Has the kernel make the table of this process's descriptors large enough for `count` of them. It grows by itself, but a process
+ * with threads then waits each time until all cores have noticed, for tens of milliseconds on a busy machine.
+ * @param fd any that is open. Where there is no memory for the table, nothing happens
+ */
+export function growDescriptorTable(fd: number, count: number): void {
+  const highest = libc.fcntl(fd, F_DUPFD_CLOEXEC, count - 1);
+  if (highest >= 0) libc.close(highest);
+}
+
 /** Gives the lock of an open file back. The kernel does so by itself when the last descriptor of it is closed. */
 export function unlock(fd: number): void {
   check(libc.flock(fd, LOCK_UN), "flock");

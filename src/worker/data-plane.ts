@@ -16,7 +16,7 @@ import {
   type DescriptorPlan,
   planDescriptors,
 } from "../base/descriptor-budget.ts";
-import { ADOPT_WAIT_MS_MAX } from "../base/limits.ts";
+import { ADOPT_WAIT_MS_MAX, DESCRIPTOR_TABLE_MAX } from "../base/limits.ts";
 import { LogLimit } from "../base/log-limit.ts";
 import { schedule } from "../base/schedule.ts";
 import { Turn } from "../base/turn.ts";
@@ -24,7 +24,7 @@ import { initHashes } from "../hash/hash-function.ts";
 import { adoptStream } from "../io/adopt.ts";
 import { type Acceptor, acceptOn } from "../io/listen.ts";
 import { prepareToDetach } from "../os/event-loop.ts";
-import { closeFd, duplicateFd } from "../os/fd.ts";
+import { closeFd, duplicateFd, growDescriptorTable } from "../os/fd.ts";
 import { openFilesMax } from "../os/open-files.ts";
 import { sendByte } from "../os/socket-pair.ts";
 import { acceptQueueLength } from "../os/tcp-options.ts";
@@ -105,6 +105,7 @@ class WorkerDataPlane implements DataPlane {
     const reclaimer = new Reclaimer(() => Bun.gc(true));
     this.reclaims = setInterval(() => reclaimer.check(performance.now()), RECLAIM_STEP_MS);
     prepareToDetach();
+    growDescriptorTable(HANDOVER_FD, Math.min(openFilesMax(), DESCRIPTOR_TABLE_MAX));
     this.adoption = new Adoption({
       socket: HANDOVER_FD,
       log: options.log,

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { fstatSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { closeFd, redirectFd, tryLock } from "../../../src/os/fd.ts";
+import { closeFd, growDescriptorTable, redirectFd, tryLock } from "../../../src/os/fd.ts";
 import { errnoName, errorText, OsError } from "../../../src/os/os-error.ts";
 import { createSharedMemory, resizeSharedMemory } from "../../../src/os/shared-memory.ts";
 
@@ -47,6 +47,18 @@ test("a redirected descriptor is the other file", () => {
   writeSync(target, "text");
   closeFd(target);
   expect(readFileSync(path, "utf8")).toBe("text");
+});
+
+test("the table of descriptors is made large once; beyond the limit of open files nothing happens", () => {
+  const size = (): number => {
+    const status = readFileSync("/proc/self/status", "latin1");
+    return Number(/^FDSize:\s+(\d+)/m.exec(status)?.[1]);
+  };
+  const before = size();
+  growDescriptorTable(0, 2 ** 31 - 1);
+  expect(size()).toBe(before);
+  growDescriptorTable(0, before + 1);
+  expect(size()).toBeGreaterThan(before);
 });
 
 test("a failing call is an error with the name of its number", () => {
