@@ -168,9 +168,16 @@ export const SETTLING_CLIENTS_MAX = 256;
 /** Parcels on their way from one worker to the supervisor, or from there to another worker, that were not taken yet. */
 export const PARCELS_UNDERWAY_MAX = 64;
 /** So few are underway from a worker while the supervisor takes them at once: each client is held back for a moment only. */
-export const PARCELS_UNDERWAY_START = 16;
+export const PARCELS_UNDERWAY_START = 4;
 /** When it takes them slower than that, because the machine is busy, more go at a time. */
-export const PARCELS_TAKEN_MS = 8;
+export const PARCELS_TAKEN_MS = 40;
+/**
+ * Parcels on their way to all workers, for each core that the proxy may use. With more, old and new workers and the supervisor want
+ * to run all at once, and each request waits until the others have had their turn on a core.
+ */
+export const PARCELS_UNDERWAY_PER_CORE = 8;
+/** Of those, one worker may have so many, also when there are many workers. */
+export const PARCELS_UNDERWAY_LEAST = 4;
 /** Of a process's open files: so many may be parcels on their way from all workers, and again so many to all workers. */
 export const PARCELS_UNDERWAY_SHARE: number = 1 / 4;
 /** Parcels in the supervisor's hands. */

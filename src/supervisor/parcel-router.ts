@@ -10,7 +10,7 @@ import { type FromWorker, PARCEL_BYTES_MAX } from "../api/control.ts";
 import {
   PARCEL_DESCRIPTORS_MAX,
   PARCELS_HELD_MAX,
-  PARCELS_UNDERWAY_MAX,
+  PARCELS_UNDERWAY_PER_CORE,
   PARCELS_UNDERWAY_SHARE,
 } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
@@ -19,6 +19,7 @@ import { canOpen, closeFd } from "../os/fd.ts";
 import { isSocketLost, type ReceivedParcel, receiveParcel, sendParcel } from "../os/fd-passing.ts";
 import { openFilesMax } from "../os/open-files.ts";
 import { OsError } from "../os/os-error.ts";
+import { usableCores } from "../os/usable-cores.ts";
 import { ParcelGroups } from "./parcel-groups.ts";
 import { ParcelTargets } from "./parcel-targets.ts";
 
@@ -47,9 +48,13 @@ const WAIT_MS_MAX = 30_000;
 
 const GROUP_FIELD = '{"group":"';
 
-/** So many parcels may be underway to all workers from a process that may have `openFiles` files. */
-export function parcelsUnderwayToAll(openFiles: number): number {
-  return Math.max(1, Math.floor(openFiles * PARCELS_UNDERWAY_SHARE));
+/**
+ * So many parcels may be underway to all workers, with `cores` for all processes, from one that may have `openFiles` files. A worker
+ * that waits for its parcels leaves the cores to those that serve.
+ */
+export function parcelsUnderwayToAll(openFiles: number, cores: number): number {
+  const share = Math.floor(openFiles * PARCELS_UNDERWAY_SHARE);
+  return Math.max(1, Math.min(share, PARCELS_UNDERWAY_PER_CORE * cores));
 }
 
 /** One end of the socket of a worker that is gone: parcels are on it that were not taken off. */
@@ -86,7 +91,7 @@ export class ParcelRouter {
   constructor(
     log: Logger,
     targets: () => readonly ParcelWorker[],
-    underwayMax: number = parcelsUnderwayToAll(openFilesMax()),
+    underwayMax: number = parcelsUnderwayToAll(openFilesMax(), usableCores()),
   ) {
     this.#log = log;
     this.#targets = new ParcelTargets(targets);
@@ -181,7 +186,11 @@ export class ParcelRouter {
       if (receipt === "wait") return true;
       if (receipt === "empty") this.#forgetSocket(left);
     }
-    for (const source of this.#sources) {
+    for (const source of [...this.#sources]) {
+      if (this.#areHandsFull) return false;
+      // The next time it is the last one: the clients of all wait equally long.
+      this.#sources.delete(source);
+      this.#sources.add(source);
       const fd = source.handoverFd;
       const receipt = fd === null ? "empty" : this.#receiveAll(source, fd);
       if (receipt === "wait") return true;
@@ -190,9 +199,15 @@ export class ParcelRouter {
     return false;
   }
 
+  /** No more is taken than can be passed on: a worker whose parcels stay on its socket sends no others, and its clients are served. */
+  get #areHandsFull(): boolean {
+    const room = this.#underwayMax - this.#targets.owedInAll;
+    return this.#waiting.length >= Math.min(room, PARCELS_HELD_MAX);
+  }
+
   /** `taken`: there may be more, and our hands are full. */
   #receiveAll(source: ParcelWorker, fd: number, onTaken: () => void = () => {}): Receipt {
-    while (this.#waiting.length < PARCELS_HELD_MAX) {
+    while (!this.#areHandsFull) {
       const receipt = this.#receive(source, fd);
       if (receipt !== "taken") return receipt;
       onTaken();
@@ -287,8 +302,8 @@ export class ParcelRouter {
     while (this.#targets.owedInAll < this.#underwayMax) {
       const target = this.#target(parcel, full);
       if (target === null || target.handoverFd === null) return null;
-      const owed = this.#targets.owedBy(target);
-      const result = owed < PARCELS_UNDERWAY_MAX ? this.#send(target, parcel) : "full";
+      const isFull = this.#targets.owedBy(target) >= this.#targets.shareOf(this.#underwayMax);
+      const result = isFull ? "full" : this.#send(target, parcel);
       if (result === "lost") return "lost";
       if (result === "sent") {
         for (const fd of parcel.fds) closeFd(fd);

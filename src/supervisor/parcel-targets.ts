@@ -1,5 +1,5 @@
 /** Which worker the next parcel goes to: the one with the fewest clients, those included that are on their way to it. */
-import { PARCELS_UNDERWAY_MAX } from "../base/limits.ts";
+import { PARCELS_UNDERWAY_LEAST, PARCELS_UNDERWAY_MAX } from "../base/limits.ts";
 
 /** A worker, as far as it can be given parcels. */
 export interface ParcelTarget {
@@ -39,6 +39,14 @@ export class ParcelTargets<Worker extends ParcelTarget> {
   direct(source: Worker, target: Worker | null): void {
     if (target === null) this.#direct.delete(source);
     else this.#direct.set(source, target);
+  }
+
+  /** Of `most` parcels that may be underway: so many to one worker, so that one that hangs does not hold all of them. */
+  shareOf(most: number): number {
+    let targets = 0;
+    for (const target of this.#serving()) if (isThere(target)) targets += 1;
+    const share = Math.max(Math.floor(most / Math.max(targets, 1)), PARCELS_UNDERWAY_LEAST);
+    return Math.min(share, PARCELS_UNDERWAY_MAX);
   }
 
   /** `worker` was given a parcel. */

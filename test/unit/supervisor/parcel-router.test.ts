@@ -1,10 +1,14 @@
 import { afterEach, expect, test } from "bun:test";
 import { closeSync, openSync, readdirSync } from "node:fs";
-import { PARCELS_UNDERWAY_MAX } from "../../../src/base/limits.ts";
+import { PARCELS_UNDERWAY_MAX, PARCELS_UNDERWAY_PER_CORE } from "../../../src/base/limits.ts";
 import { closeFd } from "../../../src/os/fd.ts";
 import { createParcelPair, receiveParcel, sendParcel } from "../../../src/os/fd-passing.ts";
 import { openProcessLog } from "../../../src/os/log-output.ts";
-import { ParcelRouter, type ParcelWorker } from "../../../src/supervisor/parcel-router.ts";
+import {
+  ParcelRouter,
+  type ParcelWorker,
+  parcelsUnderwayToAll,
+} from "../../../src/supervisor/parcel-router.ts";
 
 const buffer = Buffer.alloc(70_000);
 const log = openProcessLog({ level: "error", file: null, process: "test" });
@@ -124,6 +128,51 @@ test("few parcels are underway at a time, to one worker and to all", async () =>
   expect([a.adopts, b.adopts]).toEqual([PARCELS_UNDERWAY_MAX, 5]);
   const [byA = [], byB = []] = await settle(router, a, b);
   expect([...byA, ...byB].sort()).toEqual(many(200).sort());
+});
+
+test("so few are underway for each core; the others stay with their senders, each of which gets its turn", async () => {
+  const [one, two] = [new FakeWorker("one"), new FakeWorker("two")];
+  const [a, b] = [new FakeWorker("a"), new FakeWorker("b")];
+  const most = parcelsUnderwayToAll(20_000, 2);
+  expect(most).toBe(2 * PARCELS_UNDERWAY_PER_CORE);
+  const router = new ParcelRouter(log, () => [a, b], most);
+  const files = readdirSync("/proc/self/fd").length;
+  one.give(...many(100).map((name) => `one ${name}`));
+  two.give(...many(100).map((name) => `two ${name}`));
+  const given = { one: 0, two: 0 };
+  let turns = 0;
+  for (const source of [one, two]) router.onMessage(source, { type: "parcels", count: 100 });
+  while (given.one + given.two < 200) {
+    // None is in our hands.
+    expect(readdirSync("/proc/self/fd")).toHaveLength(files);
+    const before = a.adopts + b.adopts;
+    for (const receiver of [a, b]) {
+      const names = receiver.take();
+      expect(names.length).toBeLessThanOrEqual(most / 2);
+      for (const name of names) given[name.startsWith("one") ? "one" : "two"] += 1;
+      router.onMessage(receiver, { type: "adopted", adopted: names.length, failed: 0 });
+    }
+    expect(a.adopts + b.adopts - before).toBeLessThanOrEqual(most);
+    if (given.one + given.two < 200) {
+      expect(Math.abs(given.one - given.two)).toBeLessThanOrEqual(2 * most);
+    }
+    turns += 1;
+  }
+  expect(turns).toBeGreaterThanOrEqual(200 / most);
+});
+
+test("a worker that hangs holds only its share of what may be underway", () => {
+  const [from, hung, quick] = [new FakeWorker("f"), new FakeWorker("h"), new FakeWorker("q")];
+  const router = new ParcelRouter(log, () => [hung, quick], 16);
+  from.give(...many(100));
+  router.onMessage(from, { type: "parcels", count: 100 });
+  let taken = 0;
+  for (let names = quick.take(); names.length > 0; names = quick.take()) {
+    taken += names.length;
+    router.onMessage(quick, { type: "adopted", adopted: names.length, failed: 0 });
+  }
+  expect([hung.adopts, taken]).toEqual([8, 92]);
+  hung.take();
 });
 
 test("the work for a parcel does not grow with their number", async () => {
