@@ -23,6 +23,11 @@ export class InputBuffer {
   /** `bytes` has been held for longer than a turn. */
   private isOld = false;
 
+  /** Bytes of memory that it takes. */
+  get held(): number {
+    return this.bytes.length;
+  }
+
   get size(): number {
     return this.end - this.start;
   }

@@ -70,6 +70,9 @@ export const UPSTREAM_PENDING_MAX: number = 256 * KIB;
 /** While replies keep coming over a server connection it is checked once in so long whether one of them got lost. */
 export const STEP_CHECK_MS: number = 1000;
 
+/** Memory that received parts of replies take, over all server connections of one worker: one of the longest, with room to grow. */
+export const PARTIAL_REPLIES_BYTES_MAX: number = 2048 * MIB;
+
 /** From this size on a byte range is queued by reference instead of copied. */
 export const KEEP_BY_REFERENCE_MIN_BYTES: number = 64 * KIB;
 /** With so much of released buffers not given back, a full collection is made … */

@@ -3,6 +3,7 @@ import type { Failure } from "../api/upstream.ts";
 import type { Deadlines } from "../base/deadlines.ts";
 import type { Turn } from "../base/turn.ts";
 import type { ConnectAttempt, ConnectEvents } from "../io/connect.ts";
+import type { PartialReplies } from "./partial-replies.ts";
 
 /** What a connection needs of the server it belongs to. */
 export interface ConnectionOwner {
@@ -17,6 +18,8 @@ export interface ConnectionOwner {
   /** This worker's statistics, and where this server's begin. */
   readonly counters: Float64Array;
   readonly countersBase: number;
+  /** Of all connections of the worker. */
+  readonly partialReplies: PartialReplies;
   /** @param isWatched ask now and then whether the other end is still there: silence says nothing */
   connect(events: ConnectEvents, streamEvents: StreamEvents, isWatched: boolean): ConnectAttempt;
   /** A shared connection takes a file descriptor (1), or has given it back (-1). */

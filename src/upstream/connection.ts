@@ -23,11 +23,13 @@ import {
   garbageReceived,
   handshakeRefused,
   otherLanguage,
+  repliesTooLong,
   replyMissing,
   replyTooLong,
   timedOut,
 } from "./failures.ts";
 import type { Handshake } from "./handshake.ts";
+import type { PartialReplyHolder } from "./partial-replies.ts";
 import { PendingFifo } from "./pending-fifo.ts";
 import { Reconnecting } from "./reconnecting.ts";
 import { StepCheck } from "./step-check.ts";
@@ -37,11 +39,15 @@ const SILENCE_TIMEOUTS = 3;
 /** … this long. */
 const SILENCE_MIN_MS = 1000;
 
-export class Connection extends Reconnecting implements UpstreamConnection, Flushable {
+export class Connection
+  extends Reconnecting
+  implements UpstreamConnection, Flushable, PartialReplyHolder
+{
   isMarked = false;
 
   protected readonly out: ByteQueue = new ByteQueue();
   protected readonly input: InputBuffer = new InputBuffer();
+  heldBytes = 0;
   protected readonly pending: PendingFifo = new PendingFifo(() => this.watch());
   protected readonly scanner: ReplyScanner;
   private readonly step: StepCheck | null;
@@ -170,6 +176,10 @@ export class Connection extends Reconnecting implements UpstreamConnection, Flus
       this.lost(replyTooLong(owner.name, true), replyTooLong(owner.name, false));
       return;
     }
+    if (this.noteHeld()) {
+      owner.partialReplies.keepBound();
+      if (this.stream !== stream) return;
+    }
     if (replies > 0) {
       this.losses = 0;
       this.lateSinceMs = -1;
@@ -182,6 +192,21 @@ export class Connection extends Reconnecting implements UpstreamConnection, Flus
     }
     this.gauge();
     this.admitWaiters();
+  }
+
+  /** Keeps account of the memory that received bytes take beyond this turn. @returns whether it is another amount than before */
+  private noteHeld(): boolean {
+    const { heldBytes } = this;
+    const { held } = this.input;
+    if (held === heldBytes) return false;
+    this.heldBytes = held;
+    this.owner.partialReplies.change(this, heldBytes, held);
+    return true;
+  }
+
+  giveUpPartialReply(): void {
+    const { name } = this.owner;
+    this.lost(repliesTooLong(name, true), repliesTooLong(name, false));
   }
 
   /** Consumes the complete replies at hand. @returns how many, or GARBAGE */
@@ -225,6 +250,7 @@ export class Connection extends Reconnecting implements UpstreamConnection, Flus
     this.step?.reset(sent.kind === "closed");
     this.lateSinceMs = -1;
     this.input.clear();
+    this.noteHeld();
     this.scanner.reset();
     const written = this.out.appended - this.out.size;
     this.out.clear();

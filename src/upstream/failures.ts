@@ -2,7 +2,7 @@
 import type { ProtocolName } from "../api/config.ts";
 import type { Failure } from "../api/upstream.ts";
 import type { InputBuffer } from "../base/input-buffer.ts";
-import { REPLY_BYTES_MAX } from "../base/limits.ts";
+import { PARTIAL_REPLIES_BYTES_MAX, REPLY_BYTES_MAX } from "../base/limits.ts";
 import type { Foreign } from "../protocol/foreign.ts";
 import { foreignServer } from "../protocol/foreign-server.ts";
 
@@ -78,6 +78,16 @@ export function replyTooLong(server: string, wasSent: boolean): Failure {
     kind: "garbage",
     wasSent,
     text: `Message too long (server ${server} sent a reply of more than ${REPLY_BYTES_MAX} bytes; ${outcome})`,
+  };
+}
+
+/** Servers are sending long replies over too many connections at once, and this was the longest part of one. */
+export function repliesTooLong(server: string, wasSent: boolean): Failure {
+  const outcome = wasSent ? UNCERTAIN : "the command was not sent";
+  return {
+    kind: "garbage",
+    wasSent,
+    text: `Message too long (server ${server} was sending the longest of many long replies, which together take more than ${PARTIAL_REPLIES_BYTES_MAX} bytes: ask for fewer at a time; ${outcome})`,
   };
 }
 

@@ -31,6 +31,7 @@ import type { Ejectable, Ejections } from "./ejections.ts";
 import { failedTooOften, stopping } from "./failures.ts";
 import { LeasePool } from "./lease-pool.ts";
 import type { LeasedConnection, LeaseOwner } from "./leased-connection.ts";
+import type { PartialReplies } from "./partial-replies.ts";
 import { SharedConnection } from "./shared-connection.ts";
 import { SubscribedConnection, type SubscribedOwner } from "./subscribed-connection.ts";
 
@@ -57,6 +58,8 @@ export interface ServerOptions {
   readonly descriptors: DescriptorBudget;
   /** Of the server's pool. */
   readonly plan: ConnectionPlan;
+  /** Shared by all servers of all pools. */
+  readonly partialReplies: PartialReplies;
   /** Of the server's pool; null: its servers stay in the ring whatever happens. */
   readonly ejections: Ejections | null;
 }
@@ -82,6 +85,7 @@ export class Server implements Upstream, LeaseOwner, SubscribedOwner, Ejectable 
   readonly counters: Float64Array;
   readonly countersBase: number;
   readonly schedule: Schedule;
+  readonly partialReplies: PartialReplies;
 
   private readonly options: ServerOptions;
   /** By variant; a variant's connections are made when it is first asked for. */
@@ -108,6 +112,7 @@ export class Server implements Upstream, LeaseOwner, SubscribedOwner, Ejectable 
     this.counters = options.counters;
     this.countersBase = options.serverBase;
     this.schedule = options.schedule;
+    this.partialReplies = options.partialReplies;
     this.leases = new LeasePool(this, this, options.variants, options.descriptors);
     if (pool.preconnect) for (const connection of this.addVariant(0)) connection.open();
   }

@@ -30,6 +30,7 @@ import { sendByte } from "../os/socket-pair.ts";
 import { acceptQueueLength } from "../os/tcp-options.ts";
 import type { Session } from "../session/session.ts";
 import { needsOf } from "../upstream/descriptor-needs.ts";
+import { PartialReplies } from "../upstream/partial-replies.ts";
 import { AcceptMutex } from "./accept-mutex.ts";
 import { Adoption } from "./adoption.ts";
 import { hearBell } from "./bell.ts";
@@ -80,6 +81,7 @@ class WorkerDataPlane implements DataPlane {
     onGone: () => this.checkGone(),
   });
   private readonly logLimit = new LogLimit();
+  private readonly partialReplies = new PartialReplies();
   private onAllGone: (() => void) | null = null;
   private outgoing: HandOver | null = null;
   private readonly adoption: Adoption;
@@ -329,6 +331,7 @@ class WorkerDataPlane implements DataPlane {
         deadlines: this.deadlines,
         log,
         logLimit: this.logLimit,
+        partialReplies: this.partialReplies,
         counters,
         colleagues: colleaguesInPool(colleagues, pool.name),
         everywhere: (gauge) => this.everywhere(layout.base + gauge),

@@ -27,6 +27,7 @@ import { Session } from "../session/session.ts";
 import type { SavedSession, SessionHost } from "../session/session-host.ts";
 import { ConnectionPlan } from "../upstream/connection-plan.ts";
 import { Ejections, ejectedMax } from "../upstream/ejections.ts";
+import type { PartialReplies } from "../upstream/partial-replies.ts";
 import { Server } from "../upstream/server.ts";
 import { warnOfForeign } from "./foreign-clients.ts";
 import { createPoolProtocol, type PoolProtocol } from "./pool-protocol.ts";
@@ -42,6 +43,8 @@ export interface PoolPlaneOptions {
   readonly log: Logger;
   /** Shared by all pools. */
   readonly logLimit: LogLimit;
+  /** Shared by all pools. */
+  readonly partialReplies: PartialReplies;
   readonly counters: Float64Array;
   /** The same pool in other workers. */
   readonly colleagues: Colleagues;
@@ -183,6 +186,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
           serverBase: serverBases.get(server.name)!,
           log: options.log.child({ pool: pool.name }),
           logLimit: options.logLimit,
+          partialReplies: options.partialReplies,
           descriptors: options.descriptors,
           plan: this.plan,
           ejections: this.ejections,

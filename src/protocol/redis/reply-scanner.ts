@@ -1,7 +1,8 @@
 /**
  * Finds where a server's reply ends, in RESP2 or RESP3.
  *
- * Arrays need no stack: `remaining` counts the elements that are still to come, whatever their depth. An attribute
+ * Arrays need no stack: `remaining` counts the elements that are still to come, whatever their depth. So depth costs nothing here, and has
+ * no bound: a client's script may have Redis nest thousands of arrays, over a connection that other clients use, too. An attribute
  * (RESP3) belongs to the reply that it precedes. A push (RESP3) is a message of its own, and never part of a reply.
  */
 import { INCOMPLETE, NO_PUSH, type ReplyScanner } from "../../api/protocol.ts";

@@ -24,6 +24,8 @@ test("the bounds relate as the code needs them to", () => {
   // So are those in a reply, and its buffer may be half as large again.
   expect(limits.REPLY_BYTES_MAX * 1.5).toBeLessThan(2 ** 31);
   expect(limits.BULK_BYTES_MAX).toBeLessThan(limits.REPLY_BYTES_MAX);
+  // A single one may be as long as that, in a buffer that grows.
+  expect(limits.PARTIAL_REPLIES_BYTES_MAX).toBeGreaterThanOrEqual(2 * limits.REPLY_BYTES_MAX);
   // Confirmations of all that one client may subscribe to at once do not cut it.
   const confirmed =
     limits.SUBSCRIPTIONS_PER_CLIENT_MAX *

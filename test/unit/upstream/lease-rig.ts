@@ -7,6 +7,7 @@ import { FairShares } from "../../../src/base/fair-shares.ts";
 import { createRedisUpstream } from "../../../src/protocol/redis/upstream-protocol.ts";
 import { LeasePool } from "../../../src/upstream/lease-pool.ts";
 import type { LeasedConnection, LeaseOwner } from "../../../src/upstream/leased-connection.ts";
+import { PartialReplies } from "../../../src/upstream/partial-replies.ts";
 import { ManualDeadlines } from "../../support/manual-deadlines.ts";
 import {
   type Attempt,
@@ -75,6 +76,7 @@ export function createLeaseRig(
     counters,
     countersBase: 0,
     connect: attemptRecorder(attempts),
+    partialReplies: new PartialReplies(),
     adoptSocket: (fd, onStream, onError) => {
       adoptions.push({ fd, opens: () => openAdopted(onStream), fails: onError });
     },

@@ -12,6 +12,7 @@ import { createRedisUpstream } from "../../../src/protocol/redis/upstream-protoc
 import { VariantTable } from "../../../src/session/redis/identity/variant-table.ts";
 import { ConnectionPlan } from "../../../src/upstream/connection-plan.ts";
 import { Ejections } from "../../../src/upstream/ejections.ts";
+import { PartialReplies } from "../../../src/upstream/partial-replies.ts";
 import { Server } from "../../../src/upstream/server.ts";
 import { ManualDeadlines } from "../../support/manual-deadlines.ts";
 import {
@@ -97,6 +98,7 @@ function createServer(
     serverBase: 20,
     log: SILENT,
     logLimit: new LogLimit(),
+    partialReplies: new PartialReplies(),
     descriptors,
     plan: new ConnectionPlan(descriptors, 1, pool.serverConnections ?? 2),
     ejections: pool.autoEjectHosts === false ? null : ejections,

@@ -3,6 +3,7 @@ import { SERVER } from "../../../src/api/stats.ts";
 import type { Stream, StreamEvents } from "../../../src/api/stream.ts";
 import type { SubscriberEvents } from "../../../src/api/upstream.ts";
 import { createRedisUpstream } from "../../../src/protocol/redis/upstream-protocol.ts";
+import { PartialReplies } from "../../../src/upstream/partial-replies.ts";
 import { SubscribedConnection } from "../../../src/upstream/subscribed-connection.ts";
 import { ManualDeadlines } from "../../support/manual-deadlines.ts";
 import {
@@ -51,6 +52,7 @@ function create(options: { password?: Buffer; isChoice?: boolean; onMessage?: ()
     ...{ name: "s", turn, deadlines, timeoutMs: 100, connectTimeoutMs: 50, isEager: false },
     ...{ counters, countersBase: 0, connect: attemptRecorder(attempts) },
     ...{ onUp() {}, onLost() {}, onTrouble() {}, onOutOfStep() {}, onReply() {} },
+    partialReplies: new PartialReplies(),
     retryDelayMs: (failedAttempts: number) => 10 * failedAttempts,
     schedule: timerRecorder(timers),
     adoptSocket: (_fd: number, callback: (stream: Stream) => StreamEvents) => {

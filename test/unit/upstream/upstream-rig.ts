@@ -8,6 +8,7 @@ import type { ConnectAttempt, ConnectEvents } from "../../../src/io/connect.ts";
 import { createRedisUpstream } from "../../../src/protocol/redis/upstream-protocol.ts";
 import { Connection } from "../../../src/upstream/connection.ts";
 import type { ConnectionOwner } from "../../../src/upstream/connection-owner.ts";
+import { PartialReplies } from "../../../src/upstream/partial-replies.ts";
 import { ManualDeadlines, ManualTurn } from "../../support/manual-deadlines.ts";
 
 export { ManualTurn };
@@ -208,9 +209,11 @@ export function createConnectionRig(
     password?: string;
     isEager?: boolean;
     protocol?: UpstreamProtocol;
+    partialReplies?: PartialReplies;
   } = {},
 ): ConnectionRig {
   const { timeoutMs = 100, password = null, isEager = false } = options;
+  const { partialReplies = new PartialReplies() } = options;
   const turn = new ManualTurn();
   const deadlines = new ManualDeadlines(turn);
   const attempts: Attempt[] = [];
@@ -228,6 +231,7 @@ export function createConnectionRig(
       counters,
       countersBase: 0,
       connect: attemptRecorder(attempts),
+      partialReplies,
       onDescriptor: () => {},
       onUp: () => heard.up++,
       onLost: () => heard.lost++,
