@@ -1,5 +1,5 @@
 /**
- * twemproxy's text statistics port: whoever connects is sent one line at once, then the connection is closed.
+ * twemproxy's text statistics port: a client that connects is sent one line at once, then the connection is closed.
  *
  *   open ─▶ write line ─(short write: drain ─▶ write rest)─▶ shutdown ─▶ discard input until FIN ─▶ end
  *

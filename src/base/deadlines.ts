@@ -2,7 +2,7 @@
  * Times at which something is late. A binary heap keeps them, and one timer is armed for the earliest: a process in which
  * nothing can be late is not woken at all.
  *
- * Whoever watches something that seldom comes late (requests, say) sets a deadline only when there is none, leaves it
+ * Code that watches something that seldom comes late (requests, say) sets a deadline only when there is none, leaves it
  * alone while all goes well, and looks at how things stand when it is due: one operation for each period, not for each event.
  */
 import { assert } from "./assert.ts";

@@ -1,7 +1,7 @@
 /** The last words of a process that met a bug: they must reach the log, also when stderr leads nowhere. */
 import type { Logger } from "./log.ts";
 
-/** From now on an exception or rejection that nobody handles is logged with its stack, and the process exits with 1. */
+/** From now on an exception or rejection that no code handles is logged with its stack, and the process exits with 1. */
 export function exitOnFault(log: Logger): void {
   const die = (fault: unknown): void => {
     const text = fault instanceof Error ? (fault.stack ?? fault.message) : String(fault);

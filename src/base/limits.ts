@@ -98,7 +98,7 @@ export const RETURN_TOGETHER_MS: number = 1000;
 export const LEASES_MAX: number = 4096;
 /** Lent connections that were given back and are kept for the next session. */
 export const LEASES_FREE_MAX: number = 32;
-/** They are closed when nobody has wanted them for so long. */
+/** They are closed when no client has wanted them for so long. */
 export const LEASE_IDLE_MS: number = 30_000;
 /** Longest script or library of functions that is remembered. */
 export const SCRIPT_BYTES_MAX: number = 1 * MIB;
@@ -108,7 +108,7 @@ export const SCRIPTS_BYTES_MAX: number = 8 * MIB;
 export const FUNCTIONS_BYTES_MAX: number = 4 * MIB;
 /** Kinds of connection to the servers of one pool that clients have chosen (database, user, protocol), in one worker. */
 export const VARIANTS_MAX: number = 4096;
-/** What was chosen and is not used by anybody is forgotten after this, and its connections are closed. */
+/** What was chosen and is not used by any client is forgotten after this, and its connections are closed. */
 export const VARIANT_IDLE_MS: number = 60_000;
 /** Received from a client that waits for a blocking command; with more, the proxy stops reading, and cannot see it leave. */
 export const BLOCKED_INPUT_BYTES_MAX: number = 1 * MIB;

@@ -5,7 +5,7 @@
  *
  * Lines go to stderr or to a file that is opened for appending, so several processes may share it. Under systemd
  * (stderr is the journal) the time is left out, because the journal has its own, and `<N>` carries the level.
- * Writing never throws: a proxy must outlive whoever reads its log.
+ * Writing never throws: a proxy must outlive the reader of its log.
  */
 import { fstatSync } from "node:fs";
 
@@ -236,7 +236,7 @@ function formatValue(value: string | number | boolean | null): string {
   return /^[^\s"=\\\p{Cc}]+$/u.test(value) ? value : JSON.stringify(value);
 }
 
-/** A message may quote bytes of a client: nobody may forge a line of the log with them. */
+/** A message may quote bytes of a client: no client may forge a line of the log with them. */
 function escapeControls(message: string): string {
   return message.replace(/\p{Cc}/gu, (control) => {
     const code = control.charCodeAt(0);

@@ -1,5 +1,5 @@
 /**
- * `proxy -d`: the launcher stays until the daemon serves, so that whoever called it learns how it went.
+ * `proxy -d`: the launcher stays until the daemon serves, so that its caller learns how it went.
  *
  *   launcher ──spawns──▶ daemon: session of its own, terminal still open for errors
  *      │ ◀──── "ready" ────┤  then stdin, stdout and stderr lead nowhere
@@ -59,7 +59,7 @@ export function joinLauncher(): Launcher {
   const channel = openControlChannel<never, ReadyMessage>(LAUNCHER_FD, {
     onMessage() {},
     onClose() {
-      // Whoever waited for us gave up: do not appear later all the same.
+      // The launcher that waited for us gave up: do not appear later all the same.
       if (!isReady) process.kill(process.pid, "SIGTERM");
     },
   });
@@ -95,7 +95,7 @@ function openFile(fd: number): string | null {
   }
 }
 
-/** A plain file may be the log as well, and nobody waits for its end. */
+/** A plain file may be the log as well, and no process waits for its end. */
 function isStream(file: string | null): boolean {
   return file !== null && /^(pipe|socket):|^\/dev\/(pts\/|tty|console)/.test(file);
 }

@@ -7,13 +7,13 @@ export const DEV_PORT = 22121;
 const TRIES = 20;
 const PORT_MAX = 65_535;
 
-/** False when somebody listens there already, whether or not they would share it. */
+/** False when a process listens there already, whether or not it would share it. */
 export function isPortFree(port: number): boolean {
   try {
     Bun.listen({ hostname: DEV_HOST, port, socket: { data() {} } }).stop(true);
     return true;
   } catch (error) {
-    // Any other reason is told best by whoever opens the socket for good.
+    // Any other reason is told best by the process that opens the socket for good.
     return !(error instanceof Error && "code" in error && error.code === "EADDRINUSE");
   }
 }

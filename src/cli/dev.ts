@@ -145,7 +145,7 @@ async function runBefore(
     process.kill(process.pid, "SIGTERM");
   };
   backend.gone.then(onGone, onGone);
-  // The terminal was closed. In production this opens the log files again; here nobody is left to end us.
+  // The terminal was closed. In production this opens the log files again; here no user is left to end us.
   process.on("SIGHUP", () => process.kill(process.pid, "SIGTERM"));
   const code = await runProxy(config, {
     source: null,

@@ -59,7 +59,7 @@ const EXAMPLES: Readonly<Record<string, readonly Row[]>> = {
 
 const SIGNALS: readonly Row[] = [
   ["TERM, INT", "stop at once"],
-  ["QUIT", "accept nobody, finish what is in flight, then stop"],
+  ["QUIT", "accept no client, finish what is in flight, then stop"],
   ["HUP", "read the configuration again, as proxy reload does"],
   ["USR1", "open the log files again"],
   ["USR2", "go on as the executable that is there now, as proxy upgrade does"],

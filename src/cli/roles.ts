@@ -30,7 +30,7 @@ function takeStateFd(): number | null {
   return Number(text);
 }
 
-/** At once: what comes before anybody hears it may end the process. And no child may start with signals held back. */
+/** At once: a signal that comes before it is caught may end the process. And no child may start with signals held back. */
 function resumeSignals(): SignalQueue {
   const signals = new SignalQueue();
   releaseSignals(WATCHED_SIGNALS);

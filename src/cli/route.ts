@@ -1,4 +1,4 @@
-/** `proxy route POOL KEY…`: where a key goes, and why. Asks nobody: the configuration decides. */
+/** `proxy route POOL KEY…`: where a key goes, and why. Asks no process: the configuration decides. */
 import { type CommandDef, defineCommand } from "citty";
 import type { PoolConfig } from "../api/config.ts";
 import { formatAddress } from "../config/address.ts";

@@ -23,7 +23,7 @@ export interface RunData {
   readonly launcher: Launcher | null;
   /** Holds what another program left to this one, which goes on in its place. */
   readonly stateFd: number | null;
-  /** Catches signals already; null: nobody does yet. */
+  /** Catches signals already; null: they are not caught yet. */
   readonly signals: SignalQueue | null;
   /** Only print what this file and the flags come to. */
   readonly configFile: string | null;
@@ -125,7 +125,7 @@ function printConfig(answer: ConfigAnswer): number {
   return print(`${JSON.stringify(answer)}\n`);
 }
 
-/** Whether somebody's window is behind this process. */
+/** Whether a user's window is behind this process. */
 function hasTerminal(): boolean {
   try {
     closeSync(openSync("/dev/tty", "r"));

@@ -13,7 +13,7 @@ import { formatTable } from "./table.ts";
 
 /** The supervisor has no long jobs: one that is silent for so long hangs. */
 const TIMEOUT_MS = 5_000;
-/** It may just be replacing itself, which ends the connections of everybody but the one that asked for it. */
+/** It may just be replacing itself, which ends the connections of all callers but the one that asked for it. */
 const ATTEMPTS = 3;
 
 export const statusCommand: CommandDef<typeof CONTROL_ARGS> = defineCommand({

@@ -9,7 +9,7 @@ const STOP_ARGS = {
   drain: {
     type: "boolean",
     default: false,
-    description: "Accept nobody any more, finish what is in flight, then stop",
+    description: "Accept no clients any more, finish what is in flight, then stop",
   },
   timeout: {
     type: "string",
@@ -44,7 +44,7 @@ const definition = defineCommand({
         untilGone: true,
       },
     );
-    // One that was ended by somebody else meanwhile is gone all the same.
+    // One that was ended by another command meanwhile is gone all the same.
     const gone = answer.kind === "gone" ? ({ ok: true, verb: "stop" } as const) : null;
     return report(
       gone === null ? answer : { kind: "result", result: gone },

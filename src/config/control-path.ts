@@ -11,7 +11,7 @@ export interface ControlPlace {
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-/** Where systemd's `RuntimeDirectory=proxy` is, for whoever calls from outside of the unit. */
+/** Where systemd's `RuntimeDirectory=proxy` is, for a caller from outside of the unit. */
 const UNIT_DIRECTORY = "/run/proxy";
 
 /** The folder is made when it is missing: it is this user's alone. */

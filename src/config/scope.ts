@@ -22,7 +22,7 @@ export interface Scope {
 /**
  * The values of one map: those of the file, and defaults for the rest.
  *
- * A required option that is missing, and one whose value is wrong, has no value: whoever builds something from
+ * A required option that is missing, and one whose value is wrong, has no value: code that builds something from
  * the values first asks whether there were errors.
  */
 export class Values {

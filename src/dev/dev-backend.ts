@@ -1,7 +1,7 @@
 /**
  * The process that holds the embedded servers of `proxy dev`: none of their work is done in supervisor or workers.
  *
- * Its standard input is its lifeline. When that ends, whoever started it is gone, and so it goes, with its directory.
+ * Its standard input is its lifeline. When that ends, the process that started it is gone, and so it goes, with its directory.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -65,7 +65,7 @@ export function resumeControlChannel<In, Out>(
   return channel;
 }
 
-/** Connects to a socket file. @throws with the system's code when nobody listens there */
+/** Connects to a socket file. @throws with the system's code when no process listens there */
 export async function connectControlChannel<In, Out>(
   path: string,
   events: ControlEvents<In>,
@@ -77,11 +77,11 @@ export async function connectControlChannel<In, Out>(
 
 /** Who connects to a listening socket. */
 export interface ControlListener {
-  /** Accepts nobody any more; `fd` is closed. */
+  /** Accepts no caller any more; `fd` is closed. */
   stop(): void;
 }
 
-/** @param lineBytesMax a caller that sends a longer message is cut off: it may be anybody's program */
+/** @param lineBytesMax a caller that sends a longer message is cut off: it may be any program */
 export function acceptControlChannels<In, Out>(
   fd: number,
   lineBytesMax: number,

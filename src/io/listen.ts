@@ -1,10 +1,10 @@
-/** Accepting clients on a listening socket that somebody else made. */
+/** Accepting clients on a listening socket that another process made. */
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import { BunStream, NOBODY, STREAM_HANDLER } from "./bun-stream.ts";
 import { type SocketTuning, tuneSocket } from "./socket-tuning.ts";
 
 export interface Acceptor {
-  /** Accepts nobody any more. Accepted streams live on, and the socket itself stays its maker's. */
+  /** Accepts no client any more. Accepted streams live on, and the socket itself stays its maker's. */
   stop(): void;
 }
 

@@ -10,7 +10,7 @@ const PASSING = new Set(["ECONNABORTED", "EINTR", "ENETDOWN", "EPROTO", "EHOSTUN
 
 /**
  * Takes one connection from a non-blocking listening socket; the caller owns it.
- * @returns null when nobody waits. @throws OsError when the process or the machine is short of something
+ * @returns null when no client waits. @throws OsError when the process or the machine is short of something
  */
 export function acceptConnection(fd: number): number | null {
   for (;;) {

@@ -55,7 +55,7 @@ export function canOpen(count: number, fd: number): boolean {
   throw error;
 }
 
-/** Calls on this open file return at once instead of waiting; holds for everybody who has it. */
+/** Calls on this open file return at once instead of waiting; holds for every process that has it. */
 export function setNonBlocking(fd: number): void {
   const flags = check(libc.fcntl(fd, F_GETFL, 0), "fcntl");
   check(libc.fcntl(fd, F_SETFL, flags | O_NONBLOCK), "fcntl");

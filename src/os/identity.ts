@@ -47,7 +47,7 @@ export interface Identity {
 }
 
 /**
- * This whole process becomes somebody else, for good (all its threads: libc sees to that).
+ * This whole process becomes another user's, for good (all its threads: libc sees to that).
  * @throws OsError EPERM unless it is root
  */
 export function assumeIdentity({ uid, gid, groups }: Identity): void {

@@ -79,7 +79,7 @@ export function listenTcp(options: TcpListenOptions): number {
 }
 
 /**
- * Proves that nobody listens on an address yet, also not with SO_REUSEPORT.
+ * Proves that no process listens on an address yet, also not with SO_REUSEPORT.
  * @returns the port, or a free one for port 0. @throws ListenError
  */
 export function reserveTcp(ip: string, port: number): number {
@@ -98,7 +98,7 @@ export function reserveTcp(ip: string, port: number): number {
 }
 
 /**
- * A socket file that nobody listens on any more is replaced; one that is in use is an error.
+ * A socket file that no process listens on any more is replaced; one that is in use is an error.
  * @returns descriptor and file; the caller owns both. @throws ListenError
  */
 export function listenUnix(options: UnixListenOptions): UnixListener {
@@ -236,7 +236,7 @@ function removeStale(path: string, address: SocketAddress): void {
   const connected = libc.connect(probe, address.bytes, address.bytes.length) === 0;
   const code = connected ? "" : errnoName(errno());
   closeFd(probe);
-  // EAGAIN is a full accept queue: somebody lives there. Only a refusal proves that nobody does.
+  // EAGAIN is a full accept queue: a process lives there. Only a refusal proves that none does.
   if (code === "ECONNREFUSED") removeFile({ path, ...identityOf(found) });
   else if (connected || code === "EAGAIN") throw failure(path, AF_UNIX, "EADDRINUSE");
   else if (code !== "ENOENT") throw failure(path, AF_UNIX, code);

@@ -7,7 +7,7 @@ const RLIMIT_NOFILE = 7;
 
 const UNLIMITED = 1_048_576;
 
-/** The soft limit, which Bun raises to the hard one at start. From /proc: the figure in force, whoever set it. */
+/** The soft limit, which Bun raises to the hard one at start. From /proc: the figure in force, whichever process set it. */
 export function openFilesMax(): number {
   const limits = readFileSync("/proc/self/limits", "latin1");
   const soft = /^Max open files\s+(\S+)/m.exec(limits)?.[1];

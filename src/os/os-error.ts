@@ -57,7 +57,7 @@ export class OsError extends Error {
     this.code = code;
   }
 
-  /** Waiting helps. Whoever meets such an error keeps what it was about and tries again. */
+  /** Waiting helps. Code that meets such an error keeps what it was about and tries again. */
   get isPassing(): boolean {
     return PASSING.has(this.code);
   }

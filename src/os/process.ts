@@ -57,7 +57,7 @@ export function processName(pid: number): string {
   }
 }
 
-/** Leaves the terminal and the process group of whoever started us. @throws OsError in a group leader. */
+/** Leaves the terminal and the process group of the process that started us. @throws OsError in a group leader. */
 export function becomeSessionLeader(): void {
   check(libc.setsid(), "setsid");
 }

@@ -39,7 +39,7 @@ async function readAll(fd: number, isFile: boolean, limits: ReadLimits): Promise
       chunks.push(chunk.subarray(0, count));
       continue;
     }
-    // A FIFO is also at its end before anybody has opened the other one.
+    // A FIFO is also at its end before a process has opened the other one.
     if (count === 0 && (isFile || length > 0)) return Buffer.concat(chunks).toString();
     if (performance.now() > giveUpAtMs) {
       throw new Error(

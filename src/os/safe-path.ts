@@ -61,7 +61,7 @@ export interface Place {
 
 export interface PathRules {
   /**
-   * Every user but root and this process's own is distrusted. Otherwise only folders that everybody may write to are, as
+   * Every user but root and this process's own is distrusted. Otherwise only folders that every user may write to are, as
    * with the kernel's protected_symlinks. Default: for root.
    */
   readonly isStrict?: boolean;
@@ -205,7 +205,7 @@ export function weaknessOf(fd: number, status: Stats, what: "folder" | "file"): 
   return `members of ${groupText(gid)} may write to ${name} (mode ${modeText})`;
 }
 
-/** Its group bits are then the most that the list gives to anybody. */
+/** Its group bits are then the most that the list gives to any user. */
 function hasAccessList(fd: number): boolean {
   const path = cString(`/proc/self/fd/${fd}`);
   return Number(libc.getxattr(path, cString("system.posix_acl_access"), null, 0)) > 0;

@@ -1,5 +1,5 @@
 /**
- * Holds signals back for the moment in which this process has nobody to hear them.
+ * Holds signals back for the moment in which this process has no handler for them.
  *
  * Bun's event loop lets signals through while it waits, whatever the mask says: they are held only until the loop turns.
  */

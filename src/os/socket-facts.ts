@@ -1,4 +1,4 @@
-/** What a descriptor that somebody else opened is. */
+/** What a descriptor that another process opened is. */
 import { libc } from "./libc.ts";
 import { addressText } from "./socket-address.ts";
 

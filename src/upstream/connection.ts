@@ -293,7 +293,7 @@ export class Connection
     } else if (this.pending.oldestMs === Number.POSITIVE_INFINITY) this.forgetUnsent();
   }
 
-  /** Nothing was sent yet and nobody waits any more: then nothing needs to be sent. */
+  /** Nothing was sent yet and no client waits any more: then nothing needs to be sent. */
   private forgetUnsent(): void {
     this.out.clear();
     this.pending.drain(() => {});

@@ -6,7 +6,7 @@ import type { ConnectionStatistics } from "./connection-statistics.ts";
 import type { PendingFifo } from "./pending-fifo.ts";
 import type { StepCheck } from "./step-check.ts";
 
-/** Returned for bytes that are no replies, or replies that nobody asked for: what follows cannot be trusted. */
+/** Returned for bytes that are no replies, or replies to no request: what follows cannot be trusted. */
 export const GARBAGE: number = -1;
 /** Returned when a StepCheck has found that a reply is missing, or one came too many. */
 export const OUT_OF_STEP: number = -2;
@@ -67,7 +67,7 @@ function deliverUpToPush(
     } else {
       if (sink !== null) {
         sink.onReplies(token, count, bytes, from, position);
-        // The sink had the connection closed: whoever waited was told, or is gone.
+        // The sink had the connection closed: the clients that waited were told, or are gone.
         if (input.bytes !== bytes) return replies;
       }
       sink = nextSink;
@@ -76,7 +76,7 @@ function deliverUpToPush(
       from = position;
     }
     pending.shift();
-    // A late one, which nobody waits for any more, is no sign of health.
+    // A late one, which no client waits for any more, is no sign of health.
     if (nextSink !== null) replies++;
     position = next;
   }

@@ -36,7 +36,7 @@ export class Handshake {
     const { lastReply } = this;
     // Whatever else it is, it is no answer to what a client chose.
     if (lastReply === null || lastReply[0] !== MINUS) return null;
-    // Nobody gave a password: it is for clients to do so.
+    // The configuration has no password: it is for clients to do so.
     const isMissing = lastReply.toString("latin1", 0, 8) === "-NOAUTH ";
     return this.protocol.isClientsChoice || isMissing ? lastReply : null;
   }

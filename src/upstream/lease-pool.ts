@@ -138,7 +138,7 @@ export class LeasePool {
     if (this.free.length > 0) this.idling.set(this.free[0]!.returnedMs + LEASE_IDLE_MS);
   }
 
-  /** Takes every connection from whoever has it. */
+  /** Takes every connection from the session that has it. */
   takeDown(sent: Failure, unsent: Failure): void {
     for (const connection of [...this.all]) connection.takeDown(sent, unsent);
   }

@@ -21,7 +21,7 @@ export interface LeaseOwner extends ConnectionOwner {
     onStream: (stream: Stream) => StreamEvents | null,
     onError: () => void,
   ): void;
-  /** `isFree`: somebody else may have it. Else it is gone. */
+  /** `isFree`: another session may have it. Else it is gone. */
   onReturned(connection: LeasedConnection, isFree: boolean): void;
 }
 

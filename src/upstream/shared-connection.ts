@@ -47,7 +47,7 @@ export class SharedConnection extends Connection {
   /** Until the next request, which opens it again. */
   private closeUnused(): void {
     this.state = "idle";
-    const nobody = stopping(this.owner.name, false);
-    this.lose(nobody, nobody);
+    const unused = stopping(this.owner.name, false);
+    this.lose(unused, unused);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * A connection for subscriptions; see SubscriberConnection. It knows of no requests that wait for replies: whoever has it
+ * A connection for subscriptions; see SubscriberConnection. It knows of no requests that wait for replies: its owner
  * hears of everything that comes, and decides what it is. Once lost it is made again, with the pauses of all connections.
  */
 import { INCOMPLETE, type UpstreamProtocol } from "../api/protocol.ts";
@@ -139,7 +139,7 @@ export class SubscribedConnection extends Connection implements SubscriberConnec
       input.start = next;
       messages++;
       this.events.onMessage(bytes, start, next);
-      // Whoever heard of it may have had the connection closed, and the rest with it.
+      // The listener that heard of it may have had the connection closed, and the rest with it.
       if (this.stream !== stream) break;
     }
     return messages;

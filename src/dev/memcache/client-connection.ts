@@ -17,7 +17,7 @@ export class ClientConnection {
   readonly #shard: Shard;
   #step: ((shard: Shard, bytes: Buffer) => Step) | null = null;
   #in: Buffer = Buffer.alloc(0);
-  /** Bytes of the input to come that nobody wants. */
+  /** Bytes of the input to come that are of no use. */
   #skipBytes = 0;
   #out: Buffer = Buffer.alloc(0);
   #isPaused = false;

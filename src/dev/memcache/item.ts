@@ -11,9 +11,9 @@ export interface Item {
   cas: number;
   usedAt: number;
   isFetched: boolean;
-  /** Meta commands: invalidated, but still there to be shown while somebody makes a new one. */
+  /** Meta commands: invalidated, but still there to be shown while a client makes a new one. */
   isStale: boolean;
-  /** Meta commands: somebody was told to make a new one. */
+  /** Meta commands: a client was told to make a new one. */
   isWon: boolean;
   /** Meta commands: stored under a key given in base64, and shown so. */
   isKeyBinary: boolean;

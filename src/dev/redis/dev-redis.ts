@@ -21,7 +21,7 @@ export interface DevRedis {
 export function startDevRedis(options: DevRedisOptions): DevRedis {
   const shard = createShard(options.memoryBytesMax ?? MEMORY_BYTES_MAX, Date.now);
   let lastId = 0;
-  // In the order in which they came: whoever waits longest is served first, roughly.
+  // In the order in which they came: the client that waits longest is served first, roughly.
   const connections = new Set<ClientConnection>();
   let isRetrying = false;
   shard.onWrite = () => {

@@ -54,7 +54,7 @@ export function confirm(
   return pushed(client, [bulk(verb), shown, integer(count)]);
 }
 
-/** Every name of this kind that somebody is subscribed to, with the number of subscribers. */
+/** Every name of this kind that a client is subscribed to, with the number of subscribers. */
 export function subscriptions(shard: Shard, kind: Kind): Map<string, number> {
   const counts = new Map<string, number>();
   for (const client of shard.clients) {

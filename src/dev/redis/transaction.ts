@@ -72,7 +72,7 @@ function exec(client: ClientState, run: Run): string {
   return array(transaction.queue.map(run));
 }
 
-/** A write was executed: whoever watches one of the words in it, whatever it is there, has its transaction fail. */
+/** A write was executed: a client that watches one of the words in it, whatever it is there, has its transaction fail. */
 export function breakWatches(
   shard: Shard,
   name: string,

@@ -56,7 +56,7 @@ export interface ServerIdentity {
   readonly version: RespVersion;
   /** SELECTed; a server that refuses it is not used, because writes would go elsewhere. */
   readonly database: number;
-  /** Whom AUTH names, as bytes; null: nobody. */
+  /** Whom AUTH names, as bytes; null: no user. */
   readonly user: Buffer | null;
   /** Sent with AUTH, as bytes; null: no AUTH. */
   readonly password: Buffer | null;

@@ -27,7 +27,7 @@ export function timeoutMs(call: Pick<Call, "args">): number {
   return seconds < 0 ? fail("ERR timeout is negative") : seconds * 1000;
 }
 
-/** The reply inside a transaction, where nobody waits. */
+/** The reply inside a transaction, where no client waits. */
 export function foundNothing({ encoding }: Pick<Call, "encoding">, name: string): string {
   return name.endsWith("move") || name.endsWith("push") ? encoding.nil : encoding.nilArray;
 }

@@ -56,7 +56,7 @@ export function checkMeta(request: TextRequest): number {
 
 /**
  * memcached gives a key back as it is, and not as base64, when another protocol or command than `ms` made the item:
- * what follows a line feed in it would pass for the reply to somebody else's request.
+ * what follows a line feed in it would pass for the reply to another client's request.
  */
 function hasLineFeed({ decodedKey }: TextRequest): boolean {
   return decodedKey?.includes(LF) === true;

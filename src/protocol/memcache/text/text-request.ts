@@ -22,7 +22,7 @@ export class TextRequest {
 
   /** Not null: the request goes to no server, this is the reply (empty: none). */
   answer: Buffer | null = null;
-  /** Bytes behind `end` that belong to the request, and that nobody wants. */
+  /** Bytes behind `end` that belong to the request, and that are of no use. */
   skip = 0;
   /** The client wants no reply to success: classic commands' `noreply`, meta commands' `q`. */
   isQuiet = false;
