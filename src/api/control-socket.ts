@@ -77,6 +77,8 @@ export interface Status {
   readonly startedAtMs: number;
   readonly uptimeMs: number;
   readonly phase: string;
+  /** When the phase began, milliseconds since the epoch. Absent: the proxy is older than this. */
+  readonly phaseSinceMs?: number;
   /** Which crew serves, counted from 1. */
   readonly crew: number;
   /** What is going on besides: "reload", "upgrade". */

@@ -42,7 +42,8 @@ function statusText(status: Status): string {
   const { lastChange } = status;
   const facts = [
     ["version", `${status.version} (commit ${status.commit})`],
-    ["pid", `${status.pid}, ${status.phase} since ${formatAge(status.uptimeMs)}`],
+    ["pid", `${status.pid}, started ${formatAge(status.uptimeMs)} ago`],
+    ["state", phaseText(status)],
     ["file", status.configFile ?? "none"],
     ["listen", status.listen.join(" ")],
     ["clients", `${status.clients}`],
@@ -110,6 +111,12 @@ function troubleLines({ pools = [], processes }: Status): string[] {
     }),
   );
   return rows.length === 0 ? [] : ["", ...formatTable([heading, ...rows], [4])];
+}
+
+/** "serving for 5h" */
+function phaseText({ phase, phaseSinceMs }: Status): string {
+  if (phaseSinceMs === undefined) return phase;
+  return `${phase} for ${formatAge(Date.now() - phaseSinceMs)}`;
 }
 
 function changeText({ lastChange }: Status): string {

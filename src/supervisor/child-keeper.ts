@@ -217,7 +217,7 @@ export class ChildKeeper<In extends { readonly type: string }, Out> {
     this.leave({ type: "stop" }, 0);
   }
 
-  /** Tells the child to leave; it has `timeoutMs` and a moment more. */
+  /** Tells the child to leave; it has `timeoutMs` and a moment more. Of several orders the one that ends first holds. */
   leave(message: Out | ToChild, timeoutMs: number): void {
     if (this.#state === "gone") return;
     this.#state = "leaving";
@@ -226,7 +226,9 @@ export class ChildKeeper<In extends { readonly type: string }, Out> {
       return;
     }
     this.#child.send(message);
-    this.#killAfter(timeoutMs + EXIT_GRACE_MS);
+    const leftMs =
+      this.#leaveByMs === null ? Number.POSITIVE_INFINITY : this.#leaveByMs - Date.now();
+    if (timeoutMs + EXIT_GRACE_MS < leftMs) this.#killAfter(timeoutMs + EXIT_GRACE_MS);
   }
 
   #killAfter(graceMs: number): void {

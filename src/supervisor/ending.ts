@@ -16,6 +16,7 @@ export class Ending {
   readonly #done = Promise.withResolvers<number>();
   /** Callers of `stop`, told when all is gone. */
   readonly #callers: Caller[] = [];
+  #byMs: number = Number.POSITIVE_INFINITY;
   #timer: Timer | undefined;
 
   /** @param processes what has not ended yet */
@@ -36,14 +37,19 @@ export class Ending {
   /**
    * Whatever happens, the end comes a moment after `timeoutMs`. Children are killed long before; what the kernel does not end
    * even so is left to it.
+   * @returns false: it comes as early already, as was asked for before
    */
-  comeWithin(timeoutMs: number): void {
+  comeWithin(timeoutMs: number): boolean {
+    const byMs = performance.now() + timeoutMs;
+    if (byMs >= this.#byMs) return false;
+    this.#byMs = byMs;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       const remaining = waitedFor(this.#processes());
       this.#log.error("processes were killed and do not end; going without them", { remaining });
       this.come();
     }, timeoutMs + STOP_MS_MAX);
+    return true;
   }
 
   /** Called once a second. */

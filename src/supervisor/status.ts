@@ -13,8 +13,8 @@ export function waitedFor(processes: readonly ProcessStatus[]): string {
     .join(", ");
 }
 
-export function createStatus(supervisor: ChangeTarget, phase: string): Status {
-  const { admin, belongings, changes, config, crews, startedAtMs } = supervisor;
+export function createStatus(supervisor: ChangeTarget): Status {
+  const { admin, belongings, changes, config, crews, phase, startedAtMs } = supervisor;
   const crew = crews.serving;
   const processes = [...crews.statuses, ...admin.statuses];
   return {
@@ -24,7 +24,8 @@ export function createStatus(supervisor: ChangeTarget, phase: string): Status {
     configFile: config.file,
     startedAtMs,
     uptimeMs: Date.now() - startedAtMs,
-    phase,
+    phase: phase.name,
+    phaseSinceMs: phase.sinceMs,
     crew: crew?.plan.number ?? 0,
     activity: changes.activity,
     listen: crew === null ? [] : belongings.listeners.addresses(crew.listenerPlan),

@@ -6,6 +6,7 @@ import type { ChangeName, ChangeTurn } from "./change-turn.ts";
 import type { ControlServer } from "./control-server.ts";
 import type { Crews } from "./crews.ts";
 import type { Listeners } from "./listeners.ts";
+import type { Phase } from "./phase.ts";
 import type { PidFile } from "./pid-file.ts";
 import type { Program } from "./program.ts";
 import type { ServiceManager } from "./service-manager.ts";
@@ -57,6 +58,7 @@ export interface ChangeTarget {
   readonly crews: Crews;
   readonly admin: AdminPlace;
   readonly startedAtMs: number;
+  readonly phase: Phase;
   readonly changes: ChangeTurn;
   /** What a signal asked for while something else was going on. */
   readonly postponed: ChangeName | null;

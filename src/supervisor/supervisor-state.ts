@@ -19,6 +19,8 @@ export interface SupervisorState {
   /** Of the program that wrote it. */
   readonly version: string;
   readonly startedAtMs: number;
+  /** Since when it serves without a break, milliseconds since the epoch; absent: an older program, which did not note it. */
+  readonly servingSinceMs?: number;
   /** Where the program was found. */
   readonly programPath: string;
   readonly isDaemon: boolean;

@@ -23,6 +23,7 @@ import {
 import type { Progress } from "./crew-change.ts";
 import { Crews } from "./crews.ts";
 import { Ending } from "./ending.ts";
+import { Phase } from "./phase.ts";
 import { type Program, runningProgram } from "./program.ts";
 import { reload } from "./reload.ts";
 import type { Intent } from "./signals.ts";
@@ -44,8 +45,6 @@ export interface SupervisorParts {
   readonly state: SupervisorState | null;
 }
 
-type Phase = "starting" | "serving" | "paused" | "draining" | "stopping";
-
 export class Supervisor implements ChangeTarget {
   config: Config;
   program: Program;
@@ -57,7 +56,7 @@ export class Supervisor implements ChangeTarget {
   readonly startedAtMs: number;
   readonly changes: ChangeTurn;
   readonly #firstRunAs: RunAs | null;
-  #phase: Phase = "starting";
+  readonly phase: Phase = new Phase();
   postponed: ChangeName | null;
   readonly #ending: Ending;
 
@@ -92,7 +91,7 @@ export class Supervisor implements ChangeTarget {
   /** @returns the exit code. @throws StartError when it cannot start; nothing is left running then */
   async run(): Promise<number> {
     const ticker = setInterval(() => this.#tick(), TICK_MS);
-    if (this.#phase === "starting") void this.#start();
+    if (this.phase.name === "starting") void this.#start();
     else this.#runPostponed();
     try {
       return await this.#ending.code;
@@ -127,7 +126,7 @@ export class Supervisor implements ChangeTarget {
       this.log.error((error as Error).message);
     }
     this.#replaceAdmin();
-    this.#phase = "serving";
+    this.phase.enter("serving");
   }
 
   #replaceAdmin(): void {
@@ -146,12 +145,12 @@ export class Supervisor implements ChangeTarget {
   }
 
   get isPaused(): boolean {
-    return this.#phase === "paused";
+    return this.phase.name === "paused";
   }
 
   checkServing(): void {
-    if (this.#phase === "serving" || this.#phase === "paused") return;
-    throw new StartError([`the proxy is ${this.#phase}`]);
+    const { refusal } = this.phase;
+    if (refusal !== null) throw new StartError([refusal]);
   }
 
   async #start(): Promise<void> {
@@ -161,7 +160,7 @@ export class Supervisor implements ChangeTarget {
       await crews.change(config, workers, this.program, () => {});
     } catch (error) {
       // Stopped before it was ready: nobody's fault.
-      if (this.#phase === "starting") {
+      if (this.phase.name === "starting") {
         this.#ending.startError =
           error instanceof StartError ? error : new StartError([`${error}`]);
         this.#stop();
@@ -169,7 +168,7 @@ export class Supervisor implements ChangeTarget {
       this.#onChildrenGone();
       return;
     }
-    this.#phase = "serving";
+    this.phase.enter("serving");
     this.#replaceAdmin();
     const crew = crews.serving;
     const addresses = crew === null ? [] : this.belongings.listeners.addresses(crew.listenerPlan);
@@ -186,7 +185,7 @@ export class Supervisor implements ChangeTarget {
   }
 
   #resume(state: SupervisorState): void {
-    this.#phase = "serving";
+    this.phase.enter("serving", state.servingSinceMs ?? state.startedAtMs);
     this.crews.resume(state.crews, state.config, this.program);
     this.log.giveTo(this.#runAs);
     const crew = this.crews.serving;
@@ -201,7 +200,7 @@ export class Supervisor implements ChangeTarget {
   /** To the service manager, which also hears so of the end of a reload. */
   #tellServing(): void {
     const { serving } = this.crews;
-    if (serving === null || this.#phase === "draining" || this.#phase === "stopping") return;
+    if (serving === null || this.phase.isEnding) return;
     const { size } = serving.plan;
     const addresses = this.belongings.listeners.addresses(serving.listenerPlan).join(" ");
     this.belongings.manager.ready(`Serving with ${size} workers: ${addresses}`);
@@ -224,7 +223,7 @@ export class Supervisor implements ChangeTarget {
     const progress: Progress = (text) => caller.progress(text);
     switch (request.verb) {
       case "status":
-        caller.result({ ok: true, verb: "status", status: createStatus(this, this.#phase) });
+        caller.result({ ok: true, verb: "status", status: createStatus(this) });
         break;
       case "reload":
         void this.#reload(request.isDryRun, progress).then((result) => caller.result(result));
@@ -279,7 +278,7 @@ export class Supervisor implements ChangeTarget {
 
   #changeBySignal(intent: "reload" | "upgrade"): void {
     if (this.options.source === null) return;
-    if (this.changes.activity !== null || this.#phase === "starting") {
+    if (this.changes.activity !== null || this.phase.name === "starting") {
       this.postponed = intent;
       return;
     }
@@ -329,17 +328,16 @@ export class Supervisor implements ChangeTarget {
     act: () => Promise<ControlResult>,
     finish: (result: ControlResult) => Promise<ControlResult> = (result) => Promise.resolve(result),
   ): Promise<ControlResult> {
-    if (this.#phase !== "serving" && this.#phase !== "paused") {
-      return { ok: false, problems: [`the proxy is ${this.#phase}`] };
-    }
+    const { refusal } = this.phase;
+    if (refusal !== null) return { ok: false, problems: [refusal] };
     const result = await this.changes.run(name, act, finish);
     this.#runPostponed();
     return result;
   }
 
   #stop(): void {
-    if (this.#phase === "stopping") return;
-    this.#phase = "stopping";
+    if (this.phase.name === "stopping") return;
+    this.phase.enter("stopping");
     this.#ending.comeWithin(0);
     this.belongings.manager.stopping("Stopping");
     this.crews.close();
@@ -350,9 +348,9 @@ export class Supervisor implements ChangeTarget {
   }
 
   #drain(timeoutMs: number): void {
-    if (this.#phase === "draining" || this.#phase === "stopping") return;
-    this.#phase = "draining";
-    this.#ending.comeWithin(timeoutMs);
+    // The end that was asked for first or comes earlier holds.
+    if (!this.#ending.comeWithin(timeoutMs)) return;
+    this.phase.enter("draining");
     this.belongings.manager.stopping("Draining: clients finish what they have begun");
     this.crews.close();
     // With our sockets closed, too, new clients are refused instead of waiting for nobody.
@@ -364,16 +362,16 @@ export class Supervisor implements ChangeTarget {
 
   /** The workers leave, the sockets stay: new clients wait in their queues until a reload brings a new crew. */
   #pause(signal: string): void {
-    if (this.#phase !== "serving" || this.changes.activity !== null || this.options.hasTerminal)
+    if (this.phase.name !== "serving" || this.changes.activity !== null || this.options.hasTerminal)
       return;
-    this.#phase = "paused";
+    this.phase.enter("paused");
     const timeoutMs = this.config.drainTimeoutMs;
     this.log.warn("draining the workers; a reload starts new ones", { signal, timeoutMs });
     this.crews.drain(timeoutMs);
   }
 
   #onChildrenGone(): void {
-    if (this.#phase !== "draining" && this.#phase !== "stopping") return;
+    if (!this.phase.isEnding) return;
     if (this.crews.isEmpty && this.admin.isEmpty) this.#ending.come();
   }
 

@@ -141,6 +141,7 @@ function stateOf(
     format: commonFormat(program.about.stateFormats),
     version: VERSION,
     startedAtMs: supervisor.startedAtMs,
+    servingSinceMs: supervisor.phase.sinceMs,
     programPath: program.path,
     isDaemon: options.isDaemon,
     config,

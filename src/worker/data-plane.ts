@@ -83,6 +83,7 @@ class WorkerDataPlane implements DataPlane {
   private readonly logLimit = new LogLimit();
   private readonly partialReplies = new PartialReplies();
   private onAllGone: (() => void) | null = null;
+  private draining: Timer | undefined;
   private outgoing: HandOver | null = null;
   private readonly adoption: Adoption;
   private mutex: AcceptMutex | null = null;
@@ -200,15 +201,18 @@ class WorkerDataPlane implements DataPlane {
   }
 
   drain(timeoutMs: number, done: (closed: number) => void): void {
-    for (const acceptor of this.acceptors) acceptor.stop();
-    const timer = setTimeout(() => {
+    clearTimeout(this.draining);
+    this.draining = setTimeout(() => {
       this.onAllGone = null;
       done(this.clients);
     }, timeoutMs);
+    const isDraining = this.onAllGone !== null;
     this.onAllGone = () => {
-      clearTimeout(timer);
+      clearTimeout(this.draining);
       done(0);
     };
+    if (isDraining) return;
+    for (const acceptor of this.acceptors) acceptor.stop();
     for (const pool of this.pools.values()) pool.drain();
     this.checkGone();
   }

@@ -36,7 +36,10 @@ export interface DataPlane {
    * descriptor is unusable.
    */
   listen(grants: readonly ListenerGrant[], options: ListenOptions): void;
-  /** Accepts nobody any more and finishes what is in flight; `done` gets how many clients were cut off at the time-out. */
+  /**
+   * Accepts nobody any more and finishes what is in flight; `done` gets how many clients were cut off at the time-out. Called
+   * again with a time-out that ends earlier, it replaces the one before.
+   */
   drain(timeoutMs: number, done: (closed: number) => void): void;
   /** Gives client connections away. One order at a time. */
   handOver(order: HandOverOrder, events: HandOverEvents): void;
@@ -105,7 +108,8 @@ class Worker {
   #clientIds: ClientIds | null = null;
   #log: Logger | null = null;
   #drainTimeoutMs = 0;
-  #isDraining = false;
+  /** By performance.now(). */
+  #drainByMs: number = Number.POSITIVE_INFINITY;
   #isOrphaned = false;
 
   constructor(createDataPlane: CreateDataPlane) {
@@ -229,9 +233,11 @@ class Worker {
     });
   }
 
+  /** Of several orders the one that ends first holds. */
   #drain(timeoutMs: number): void {
-    if (this.#isDraining) return;
-    this.#isDraining = true;
+    const byMs = performance.now() + timeoutMs;
+    if (byMs >= this.#drainByMs) return;
+    this.#drainByMs = byMs;
     if (this.#dataPlane === null) process.exit(0);
     setTimeout(() => process.exit(0), timeoutMs + DRAIN_GRACE_MS);
     this.#dataPlane.drain(timeoutMs, (closed) => {

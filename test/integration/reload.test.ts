@@ -269,6 +269,38 @@ test("stop ends it, also while clients are there, and says so when nobody is", a
   expect((await commandOf(proxy, "stop", "--timeout", "5s")).code).toBe(2);
 });
 
+test("of two orders to drain the one that ends first holds, whichever came first", async () => {
+  const server = await redis();
+  const port = freePort();
+  const proxy = await proxyOf(native([`127.0.0.1:${port}`], [server], "workers: 1"));
+  const waiting = await client(at(port));
+  void waiting.ask("BLPOP", "nokey", "0").catch(() => {});
+  const other = await client(at(server.port));
+  while (!(await other.ask("INFO", "clients")).includes("blocked_clients:1")) await Bun.sleep(5);
+  const first = commandOf(proxy, "stop", "--drain", "--timeout", "300s");
+  while ((await statusOf(proxy)).phase !== "draining") await Bun.sleep(5);
+  const second = await commandOf(proxy, "stop", "--drain", "--timeout", "100ms");
+  expect([second.code, second.output]).toEqual([0, "stopped\n"]);
+  expect((await first).code).toBe(0);
+  expect(await proxy.exited).toBe(0);
+  expect(proxy.stderr()).not.toContain("killed");
+});
+
+test("status says since when the proxy is in its state, also after an upgrade", async () => {
+  const server = await redis();
+  const proxy = await proxyOf(native([`127.0.0.1:${freePort()}`], [server], "workers: 1"));
+  const { phaseSinceMs: servingSinceMs = Number.NaN, startedAtMs } = await statusOf(proxy);
+  expect(servingSinceMs).toBeGreaterThan(startedAtMs);
+  await mustRun(proxy, "upgrade");
+  expect((await statusOf(proxy)).phaseSinceMs).toBe(servingSinceMs);
+  process.kill(proxy.pid, "SIGWINCH");
+  while ((await statusOf(proxy)).phase !== "paused") await Bun.sleep(5);
+  expect((await statusOf(proxy)).phaseSinceMs).toBeGreaterThan(servingSinceMs);
+  const { output } = await commandOf(proxy, "status");
+  expect(output).toMatch(/^pid +\d+, started \d+s ago$/m);
+  expect(output).toMatch(/^state +paused for \d+s$/m);
+});
+
 test("status answers while the proxy drains, and names no socket that is closed", async () => {
   const server = await redis();
   const port = freePort();
