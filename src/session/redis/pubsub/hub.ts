@@ -272,6 +272,11 @@ export class Hub implements LinkEvents {
     return this.arrivals === null;
   }
 
+  /** Clients of this process may join it: what they ask servers is answered here. */
+  get takesClients(): boolean {
+    return this.isRunning && !this.isLeaving;
+  }
+
   /** No client needs it, and it has no connection. */
   get isUnused(): boolean {
     return this.subscribers.size === 0 && this.links.all.length === 0 && this.jobs === 0;
@@ -283,7 +288,7 @@ export class Hub implements LinkEvents {
   }
 
   /**
-   * Reads nothing from now on, and keeps `topics` as they are on servers. While `isQuiet`.
+   * Reads nothing from now on, for good, and keeps `topics` as they are on servers. While `isQuiet`.
    * @param namesFollow what its clients are subscribed to is not saved with them, but by itself
    * @returns lines that another process can go on with
    */

@@ -63,7 +63,7 @@ export class Hubs {
   /** The client as a subscriber, to nothing yet; null: too many kinds of connections are in use. */
   createSubscriber(client: RedisFrontend): Subscriber | null {
     for (const hub of this.hubs.values()) {
-      if (hub.isRunning && isFor(hub, client)) return new Subscriber(client, hub);
+      if (hub.takesClients && isFor(hub, client)) return new Subscriber(client, hub);
     }
     const { user, password } = client.state;
     const as = { user, password };

@@ -20,7 +20,7 @@ export class Links {
   /** By the server's index; made when first needed. */
   private readonly links: (Link | undefined)[] = [];
   private isOpen: boolean;
-  /** They are about to go to another process. */
+  /** They go to another process. Their hub takes no clients any more, so this stays as it is. */
   private arePaused = false;
 
   /** @param isOpen false: nothing is connected until `open` */

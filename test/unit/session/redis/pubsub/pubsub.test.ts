@@ -31,6 +31,18 @@ describe("a subscription", () => {
     expect(client.take()).toEqual(["<k1>"]);
   });
 
+  test("that begins while the others move to another process is confirmed, over connections of its own", async () => {
+    const rig = await connected(2);
+    const [leaving] = rig.rig.pool.hubs.all;
+    for (const { connection } of leaving!.beginToLeave(true)) connection.leave();
+    const left = rig.line(0);
+    const client = rig.connect();
+    client.ask("SUBSCRIBE", "a");
+    await rig.settle();
+    expect(client.take()).toEqual(["*3 subscribe a :1"]);
+    expect([rig.line(0) === left, [...left.topics[""]!]]).toEqual([false, ["opener"]]);
+  });
+
   test("needs one server that is there, and comes to the others later", async () => {
     const rig = await connected(2);
     const client = rig.connect();
