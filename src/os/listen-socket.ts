@@ -17,6 +17,7 @@ import {
   UNIX_PATH_BYTES_MAX,
   unixAddress,
 } from "./socket-address.ts";
+import { peerProcess } from "./socket-facts.ts";
 
 export interface TcpListenOptions {
   /** An IPv4 or IPv6 address; names are resolved before. */
@@ -240,6 +241,18 @@ function removeStale(path: string, address: SocketAddress): void {
   if (code === "ECONNREFUSED") removeFile({ path, ...identityOf(found) });
   else if (connected || code === "EAGAIN") throw failure(path, AF_UNIX, "EADDRINUSE");
   else if (code !== "ENOENT") throw failure(path, AF_UNIX, code);
+}
+
+/** The process that listens on a socket file; null: none does, or it is not to be seen from here. */
+export function listenerOf(path: string): number | null {
+  const address = unixAddress(path);
+  if (address === null) return null;
+  const probe = libc.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (probe < 0) return null;
+  const connected = libc.connect(probe, address.bytes, address.bytes.length) === 0;
+  const pid = connected ? peerProcess(probe) : null;
+  closeFd(probe);
+  return pid;
 }
 
 function identityOf({ dev, ino, birthtimeMs }: Stats): Omit<SocketFile, "path"> {

@@ -11,6 +11,7 @@ import {
   type ControlResult,
   REQUEST_BYTES_MAX,
 } from "../api/control-socket.ts";
+import type { Logger } from "../base/log.ts";
 import { controlPath } from "../config/control-path.ts";
 import {
   acceptControlChannels,
@@ -81,12 +82,14 @@ function ownPlace(): { uid: number; environment: NodeJS.ProcessEnv } {
 export class ControlServer {
   readonly socket: ControlSocket;
   readonly #listener: ControlListener;
-  readonly #handle: (request: ControlRequest, caller: Caller) => void;
+  readonly #handle: HandleRequest;
+  readonly #log: Logger;
   readonly #channels = new Set<ControlChannel<ControlReply>>();
 
-  constructor(socket: ControlSocket, handle: (request: ControlRequest, caller: Caller) => void) {
+  constructor(socket: ControlSocket, handle: HandleRequest, log: Logger) {
     this.socket = socket;
     this.#handle = handle;
+    this.#log = log;
     this.#listener = acceptControlChannels<unknown, ControlReply>(
       socket.fd,
       REQUEST_BYTES_MAX,
@@ -106,6 +109,17 @@ export class ControlServer {
     for (const channel of [...this.#channels]) channel.close();
   }
 
+  async #serve(request: ControlRequest, caller: Caller): Promise<void> {
+    try {
+      await this.#handle(request, caller);
+    } catch (error) {
+      const { message, stack = message } = error instanceof Error ? error : new Error(`${error}`);
+      this.#log.error("a command failed", { command: request.verb, error: stack });
+      const problem = `the proxy could not do that because of a fault of its own, which its log shows: ${message}`;
+      caller.result({ ok: false, problems: [problem] });
+    }
+  }
+
   #onCaller(channel: ControlChannel<ControlReply>): ControlEvents<unknown> {
     let hasAsked = false;
     const timer = setTimeout(() => channel.close(), CALLER_TIMEOUT_MS);
@@ -123,7 +137,7 @@ export class ControlServer {
         const caller = callerOn(channel);
         const request = readRequest(message);
         if (request === null) caller.result({ ok: false, problems: ["that is no request"] });
-        else this.#handle(request, caller);
+        else void this.#serve(request, caller);
       },
       onClose: () => {
         clearTimeout(timer);
@@ -132,6 +146,9 @@ export class ControlServer {
     };
   }
 }
+
+/** Does what is asked. What it throws is a fault of the proxy's, which the caller is told of like of any failure. */
+export type HandleRequest = (request: ControlRequest, caller: Caller) => void | Promise<void>;
 
 /** A caller behind a channel, be it accepted here or by the program before this one. */
 export function callerOn(channel: ControlChannel<ControlReply>): Caller {

@@ -22,7 +22,7 @@ import { trustedHolders } from "../os/lock-holders.ts";
 import { reasonOf } from "../os/os-error.ts";
 import { makeFile, openOrMake } from "../os/safe-file.ts";
 import { findPlace, type Place } from "../os/safe-path.ts";
-import { StartError } from "./start-error.ts";
+import { RUNNING_ADVICE, StartError } from "./start-error.ts";
 
 export interface PidFile {
   readonly path: string;
@@ -130,7 +130,9 @@ function lockExisting(place: Place, path: string): number | null {
     const holders = trustedHolders(fd);
     if (holders === null || holders.length > 0) {
       const who = text === "" ? "" : ` with pid ${text}`;
-      throw new StartError([`pid file ${path} belongs to a proxy that is running${who}`]);
+      throw new StartError([
+        `pid file ${path} belongs to a proxy that is running${who}; ${RUNNING_ADVICE}`,
+      ]);
     }
     discard(place, fd, path);
   } catch (error) {

@@ -4,18 +4,19 @@ import type { ControlReply } from "../api/control-socket.ts";
 import { exitOnFault } from "../base/fatal.ts";
 import type { Logger, ProcessLogger } from "../base/log.ts";
 import { resumeControlChannel } from "../io/control-channel.ts";
+import { listenerOf } from "../os/listen-socket.ts";
 import { openProcessLog } from "../os/log-output.ts";
 import { OsError } from "../os/os-error.ts";
 import { setProcessName } from "../os/process.ts";
 import { takeActivatedSockets } from "./activation.ts";
-import { callerOn } from "./control-server.ts";
+import { callerOn, controlSocketPath } from "./control-server.ts";
 import { reportLeftBehind } from "./left-behind.ts";
 import { Listeners } from "./listeners.ts";
 import { raiseLimit } from "./open-file-limit.ts";
 import { adoptPidFile, claimPidFile } from "./pid-file.ts";
 import { resolveRunAs } from "./run-as.ts";
 import { createServiceManager } from "./service-manager.ts";
-import { StartError } from "./start-error.ts";
+import { RUNNING_ADVICE, StartError } from "./start-error.ts";
 import { StatsStore } from "./stats-store.ts";
 import { Supervisor } from "./supervisor.ts";
 import type { Belongings, SupervisorOptions } from "./supervisor-options.ts";
@@ -44,7 +45,7 @@ export async function runSupervisor(config: Config, options: SupervisorOptions):
   try {
     const supervisor = new Supervisor({ config, options, log, belongings, runAs, state: null });
     // Before anything else is visible of it, so that another proxy on the same addresses is told first.
-    await belongings.listeners.prepare(config, supervisor.workersOf(config));
+    await prepareListeners(belongings, config, supervisor.workersOf(config));
     belongings.control = openControl(supervisor, config, log);
     belongings.pidFile?.write();
     return await supervisor.run();
@@ -81,6 +82,24 @@ export async function resumeSupervisor(
     return await supervisor.run();
   } finally {
     letGo(belongings);
+  }
+}
+
+/** Addresses that are in use may be those of a proxy that runs with this very configuration: then that is the first thing to say. */
+async function prepareListeners(
+  { listeners }: Belongings,
+  config: Config,
+  workers: number,
+): Promise<void> {
+  try {
+    await listeners.prepare(config, workers);
+  } catch (error) {
+    const path = controlSocketPath(config);
+    const pid = path === null ? null : listenerOf(path);
+    if (pid === null) throw error;
+    const running = `a proxy runs already with this configuration, pid ${pid}; ${RUNNING_ADVICE}`;
+    const others = error instanceof StartError ? error.problems : [(error as Error).message];
+    throw new StartError([running, ...others]);
   }
 }
 

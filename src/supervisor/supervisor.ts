@@ -113,7 +113,8 @@ export class Supervisor implements ChangeTarget {
   }
 
   serveControl(socket: ControlSocket): ControlServer {
-    return new ControlServer(socket, (request, caller) => this.#onRequest(request, caller));
+    const { log } = this;
+    return new ControlServer(socket, (request, caller) => this.#onRequest(request, caller), log);
   }
 
   commit(config: Config): void {
@@ -219,22 +220,20 @@ export class Supervisor implements ChangeTarget {
     };
   }
 
-  #onRequest(request: ControlRequest, caller: Caller): void {
+  async #onRequest(request: ControlRequest, caller: Caller): Promise<void> {
     const progress: Progress = (text) => caller.progress(text);
     switch (request.verb) {
       case "status":
         caller.result({ ok: true, verb: "status", status: createStatus(this) });
         break;
       case "reload":
-        void this.#reload(request.isDryRun, progress).then((result) => caller.result(result));
+        caller.result(await this.#reload(request.isDryRun, progress));
         break;
-      case "upgrade":
-        void this.#upgrade(
-          { path: request.path, isTrusted: request.isTrusted === true },
-          progress,
-          caller,
-        );
+      case "upgrade": {
+        const order = { path: request.path, isTrusted: request.isTrusted === true };
+        await this.#upgrade(order, progress, caller);
         break;
+      }
       case "stop":
         this.#ending.addCaller(caller);
         progress(request.isDrain ? "finishing what is in flight" : "stopping");

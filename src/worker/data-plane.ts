@@ -85,6 +85,8 @@ class WorkerDataPlane implements DataPlane {
   private onAllGone: (() => void) | null = null;
   private draining: Timer | undefined;
   private outgoing: HandOver | null = null;
+  /** What is to be handed over after `outgoing`. */
+  private readonly orders: (() => void)[] = [];
   private readonly adoption: Adoption;
   private mutex: AcceptMutex | null = null;
   /** The statistics of all workers. */
@@ -220,6 +222,11 @@ class WorkerDataPlane implements DataPlane {
   handOver(order: HandOverOrder, events: HandOverEvents): void {
     const { sessions, pools, format, timeoutMs } = order;
     if (sessions === null) for (const acceptor of this.acceptors) acceptor.stop();
+    if (this.outgoing !== null) {
+      this.orders.push(() => this.handOver(order, events));
+      return;
+    }
+    let isOver = false;
     const candidates = format === null ? [] : this.candidates(pools, sessions);
     const options = {
       socket: HANDOVER_FD,
@@ -229,16 +236,17 @@ class WorkerDataPlane implements DataPlane {
       log: this.options.log,
       onParcels: events.onParcels,
       onDone: (moved: number) => {
+        isOver = true;
         this.outgoing = null;
         events.onDone(moved, this.clients);
+        this.orders.shift()?.();
       },
     };
     const isWhole = sessions === null && options.format >= GROUP_FORMAT;
-    this.outgoing = new HandOver(
-      candidates,
-      options,
-      isWhole ? this.hubMoves(pools, options.format) : [],
-    );
+    const moves = isWhole ? this.hubMoves(pools, options.format) : [];
+    const handOver = new HandOver(candidates, options, moves);
+    // Without clients it is over at once.
+    if (!isOver) this.outgoing = handOver;
   }
 
   /** Subscribed clients move together. */

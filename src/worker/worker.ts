@@ -41,7 +41,7 @@ export interface DataPlane {
    * again with a time-out that ends earlier, it replaces the one before.
    */
   drain(timeoutMs: number, done: (closed: number) => void): void;
-  /** Gives client connections away. One order at a time. */
+  /** Gives client connections away. An order that comes while another lasts is done after that. */
   handOver(order: HandOverOrder, events: HandOverEvents): void;
   /** Takes so many client connections off HANDOVER_FD; `done` gets what became of them, in one or several parts. */
   adopt(parcels: number, done: (counts: AdoptionCounts) => void): void;

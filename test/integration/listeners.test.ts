@@ -129,8 +129,8 @@ test("a pid file of a living proxy is respected, a forgotten one is taken over",
   const first = await launchReady(start(freePort()));
   const second = launch(start(freePort()));
   expect(await second.exited).toBe(1);
-  expect(second.log()).toBe(
-    `proxy: pid file ${pidFile} belongs to a proxy that is running with pid ${first.pid}\n`,
+  expect(second.log()).toStartWith(
+    `proxy: pid file ${pidFile} belongs to a proxy that is running with pid ${first.pid}; "proxy reload" `,
   );
   expect(readFileSync(pidFile, "utf8")).toBe(`${first.pid}\n`);
   first.kill("SIGKILL");

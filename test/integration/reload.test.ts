@@ -317,6 +317,19 @@ test("status answers while the proxy drains, and names no socket that is closed"
   expect(await proxy.exited).toBe(0);
 });
 
+test("a proxy that is started twice from one file says that it runs, which it is, and what to do", async () => {
+  const server = await redis();
+  const proxy = await proxyOf(native([`127.0.0.1:${freePort()}`], [server], "workers: 1"));
+  const { code, errors } = await runCommand(["run", "-c", proxy.configFile]);
+  expect(code).toBe(1);
+  expect(errors).toMatch(
+    new RegExp(
+      `^proxy: a proxy runs already with this configuration, pid ${proxy.pid}; "proxy reload" .*"proxy stop" ends it$`,
+      "m",
+    ),
+  );
+});
+
 test("a proxy whose supervisor was killed is restarted at once, on the same sockets", async () => {
   const server = await redis();
   const port = freePort();

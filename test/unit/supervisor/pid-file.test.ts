@@ -27,7 +27,7 @@ test("claiming leaves the content alone, writing replaces it", () => {
 test("a second claim fails and names the owner, until the first is given up", () => {
   const first = claimPidFile(path);
   expect(() => claimPidFile(path)).toThrow(
-    new RegExp(`pid file ${path} belongs to a proxy that is running$`),
+    new RegExp(`pid file ${path} belongs to a proxy that is running; "proxy reload" `),
   );
   first.write();
   expect(() => claimPidFile(path)).toThrow(`running with pid ${process.pid}`);
