@@ -6,7 +6,7 @@
 
 import { CONTROL_FD, type ToAdmin } from "../api/control.ts";
 import { SUPERVISOR_SIGNALS } from "../base/supervisor-signals.ts";
-import { openControlChannel } from "../io/control-channel.ts";
+import { openControlChannel } from "../engine/bun/control-channel.ts";
 import { Admin } from "./admin.ts";
 
 /**

@@ -104,6 +104,9 @@ export interface PoolConfig {
   readonly servers: readonly ServerConfig[];
 }
 
+/** Fields of a pool whose values are never shown. */
+export const SECRET_FIELDS: ReadonlySet<keyof PoolConfig> = new Set(["redisAuth"]);
+
 export interface Config {
   /** Absolute path of the file it came from, or null (`proxy dev`). */
   readonly file: string | null;

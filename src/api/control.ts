@@ -23,9 +23,11 @@ export const ADMIN_LISTEN_FD = 5;
 /** Longest packet on a hand-over socket. Longer parcels carry their bytes in a memory file. */
 export const PARCEL_BYTES_MAX: number = 64 * 1024;
 /** Formats of SessionParcel that this program can read, the best one last. */
-export const PARCEL_FORMATS: readonly number[] = [1, 2, 3];
-/** From this format of parcels on, names that clients are subscribed to have parcels of their own. */
-export const NAMES_FORMAT = 3;
+export const PARCEL_FORMATS: readonly number[] = [1, 2, 3, 4];
+/** From this format of parcels on, clients move in groups. */
+export const GROUP_FORMAT = 2;
+/** From this format of parcels on, what a part of a group says of itself is its `part`. */
+export const PART_FORMAT = 4;
 /** Programs that read this format of parcel also know what colleagues say to each other. */
 export const COLLEAGUES_SINCE_PARCEL_FORMAT = 2;
 
@@ -237,24 +239,20 @@ export interface SessionParcel {
   /** Since format 2. Not 0: `client` was too long for the head; its JSON stands behind the output. */
   readonly clientBytes?: number;
   /**
-   * Since format 2, and then the first field: parcels of one group go to one worker. They are the connections to servers
-   * that clients are subscribed through (`link`), then these clients, then the end (`isLast`).
+   * Since format 2, and then the first field: parcels of one group go to one worker. They are its parts and its clients, as
+   * the protocol module has ordered them, and then the end (`isLast`).
    */
   readonly group?: string;
-  /** No client but a connection to this server. Its input is what was received over it, its output a list of what is subscribed. */
-  readonly link?: { readonly server: string; readonly address: string };
   /** No client, and no descriptor. */
   readonly isLast?: boolean;
   /**
-   * Since format 3. No client, and no descriptor. Its output is a JSON list of names, one character per byte: some of those
-   * that the client of this id, whose parcel came before, is subscribed to, or that are subscribed on the connections to
-   * these servers.
+   * Since format 4. No client but a part of a group, see PartPacket: it comes with `connections` descriptors, 0 or 1. In
+   * formats 2 and 3 the fields of a part stand in the head itself, and those with `names` have no descriptor.
    */
-  readonly names?: {
-    readonly kind: string;
-    readonly client?: number;
-    readonly servers?: readonly { readonly server: string; readonly address: string }[];
-  };
+  readonly part?: object;
+  readonly connections?: number;
+  readonly link?: object;
+  readonly names?: object;
 }
 
 /** The admin process serves statistics and nothing else. */

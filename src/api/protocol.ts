@@ -1,7 +1,5 @@
 /** What the scanners of a protocol module promise to the session and upstream layers. */
 
-import type { ProtocolName } from "./config.ts";
-
 /** Returned by a scan that needs more bytes. */
 export const INCOMPLETE = 0;
 
@@ -53,8 +51,11 @@ export interface UpstreamProtocol {
   readonly isClientsChoice: boolean;
   /** A shared connection that nobody has used for so long is closed until it is needed again; absent: it is kept. */
   readonly idleMs?: number;
-  /** What is spoken on the connection, as a pool's option names it. */
-  readonly language: ProtocolName;
+  /**
+   * What the server seems to speak, when bytes[start, end) are no reply: words for the log that say what to change, or null when
+   * that cannot be told.
+   */
+  otherLanguage(bytes: Buffer, start: number, end: number): string | null;
   createReplyScanner(): ReplyScanner;
   /** Sent first on every new connection; empty: nothing. */
   readonly handshake: Buffer;

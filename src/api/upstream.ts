@@ -146,6 +146,8 @@ export interface LeftSubscriber {
 
 /** One server. */
 export interface Upstream {
+  /** Names it in all processes, as long as it is the same server: what belongs to it finds it again there. */
+  readonly id: string;
   readonly name: string;
   /** Where it is, as it is written in a configuration. */
   readonly address: string;

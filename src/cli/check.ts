@@ -5,8 +5,8 @@ import { type DescriptorPlan, planDescriptors, shortageOf } from "../base/descri
 import { formatAddress } from "../config/address.ts";
 import { formatDuration } from "../config/duration.ts";
 import { openFilesMax } from "../os/open-files.ts";
-import { needsOf } from "../upstream/descriptor-needs.ts";
-import { ejectedMax } from "../upstream/ejections.ts";
+import { needsOf } from "../server/descriptor-needs.ts";
+import { ejectedMax } from "../server/ejections.ts";
 import { type ConfigFile, readConfigFile } from "./config-file.ts";
 import { ringShares } from "./ring-share.ts";
 import { formatTable } from "./table.ts";

@@ -5,7 +5,7 @@ import type { ControlReply, ControlRequest, ControlResult } from "../api/control
 import { controlPaths } from "../config/control-path.ts";
 import { explainNoConfig, findConfig } from "../config/find-config.ts";
 import { loadConfig } from "../config/load.ts";
-import { type ControlChannel, connectControlChannel } from "../io/control-channel.ts";
+import { type ControlChannel, connectControlChannel } from "../engine/bun/control-channel.ts";
 import { userText } from "../os/accounts.ts";
 import { isRunning, markProcess, type ProcessMark } from "../os/process.ts";
 import { peerProcess } from "../os/socket-facts.ts";

@@ -6,7 +6,7 @@
  *    exit 0             serves                      daemon dies before: the launcher exits with its code
  */
 import { closeSync, openSync, readdirSync, readlinkSync } from "node:fs";
-import { openControlChannel } from "../io/control-channel.ts";
+import { openControlChannel } from "../engine/bun/control-channel.ts";
 import { closeFd, redirectFd } from "../os/fd.ts";
 import { becomeSessionLeader } from "../os/process.ts";
 import { selfCommand } from "../os/self-command.ts";

@@ -8,7 +8,7 @@ import {
   type ControlChannel,
   openControlChannel,
   resumeControlChannel,
-} from "../io/control-channel.ts";
+} from "../engine/bun/control-channel.ts";
 import { closeFd } from "../os/fd.ts";
 import { type ChildExit, signalName } from "../os/process.ts";
 import { createSocketPair } from "../os/socket-pair.ts";

@@ -19,7 +19,7 @@ import {
   type ControlChannel,
   type ControlEvents,
   type ControlListener,
-} from "../io/control-channel.ts";
+} from "../engine/bun/control-channel.ts";
 import { listenUnix, type SocketFile, unlinkSocket } from "../os/listen-socket.ts";
 import { readRequest } from "./control-request.ts";
 

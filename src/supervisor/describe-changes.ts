@@ -1,5 +1,5 @@
 /** What a reload changes, in words, and how many keys it moves. */
-import type { Config, PoolConfig, ServerConfig } from "../api/config.ts";
+import { type Config, type PoolConfig, SECRET_FIELDS, type ServerConfig } from "../api/config.ts";
 import type { RingChange } from "../api/control-socket.ts";
 import { formatAddress } from "../config/address.ts";
 import { formatDuration } from "../config/duration.ts";
@@ -117,7 +117,7 @@ function poolChanges(from: PoolConfig, to: PoolConfig): string[] {
     if (isSame(from[field], to[field])) return [];
     const option = OPTION_NAMES[field] ?? field.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
     const label = `pool "${to.name}": ${option}`;
-    if (field === "redisAuth") return [`${label} changes`];
+    if (SECRET_FIELDS.has(field)) return [`${label} changes`];
     return [`${label}: ${show(field, from)} → ${show(field, to)}`];
   });
 }

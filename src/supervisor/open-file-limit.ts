@@ -3,7 +3,7 @@ import type { Config } from "../api/config.ts";
 import { planDescriptors, shortageOf } from "../base/descriptor-budget.ts";
 import type { Logger } from "../base/log.ts";
 import { openFilesMax, raiseOpenFiles } from "../os/open-files.ts";
-import { needsOf } from "../upstream/descriptor-needs.ts";
+import { needsOf } from "../server/descriptor-needs.ts";
 
 /**
  * Children that are started from now on inherit the limit. Too few descriptors are no reason not to serve: there are fewer

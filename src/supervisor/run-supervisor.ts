@@ -3,7 +3,7 @@ import type { Config } from "../api/config.ts";
 import type { ControlReply } from "../api/control-socket.ts";
 import { exitOnFault } from "../base/fatal.ts";
 import type { Logger, ProcessLogger } from "../base/log.ts";
-import { resumeControlChannel } from "../io/control-channel.ts";
+import { resumeControlChannel } from "../engine/bun/control-channel.ts";
 import { listenerOf } from "../os/listen-socket.ts";
 import { openProcessLog } from "../os/log-output.ts";
 import { OsError } from "../os/os-error.ts";

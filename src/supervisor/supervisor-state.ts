@@ -5,7 +5,7 @@
 import type { Config } from "../api/config.ts";
 import { STATE_FORMATS } from "../api/control.ts";
 import type { CrewResult, LastChange } from "../api/control-socket.ts";
-import type { ChannelSnapshot } from "../io/control-channel.ts";
+import type { ChannelSnapshot } from "../engine/bun/control-channel.ts";
 import { createMemoryFile, readMemoryFile } from "../os/memory-file.ts";
 import type { ChangeName } from "./change-turn.ts";
 import type { KeeperSnapshot } from "./child-keeper.ts";

@@ -4,7 +4,7 @@
  * The pair is the slot's, not the worker's: the next worker in the slot goes on with it.
  */
 import type { Stream, StreamEvents } from "../api/stream.ts";
-import { adoptStream } from "../io/adopt.ts";
+import { adoptStream } from "../engine/bun/adopt.ts";
 
 const PLAIN = { isKeptAlive: false, isUndelayed: true, isQuicklyAcked: false };
 

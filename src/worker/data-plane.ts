@@ -2,6 +2,7 @@
 import { colleaguesInPool } from "../api/colleagues.ts";
 import type { PoolConfig } from "../api/config.ts";
 import {
+  GROUP_FORMAT,
   HANDOVER_FD,
   type ListenerGrant,
   PARCEL_FORMATS,
@@ -20,26 +21,26 @@ import { ADOPT_WAIT_MS_MAX, DESCRIPTOR_TABLE_MAX } from "../base/limits.ts";
 import { LogLimit } from "../base/log-limit.ts";
 import { schedule } from "../base/schedule.ts";
 import { Turn } from "../base/turn.ts";
+import type { Session } from "../client/session.ts";
+import { adoptStream } from "../engine/bun/adopt.ts";
+import { type Acceptor, acceptOn } from "../engine/bun/listen.ts";
 import { initHashes } from "../hash/hash-function.ts";
-import { adoptStream } from "../io/adopt.ts";
-import { type Acceptor, acceptOn } from "../io/listen.ts";
 import { prepareToDetach } from "../os/event-loop.ts";
 import { closeFd, duplicateFd, growDescriptorTable } from "../os/fd.ts";
 import { openFilesMax } from "../os/open-files.ts";
 import { sendByte } from "../os/socket-pair.ts";
 import { acceptQueueLength } from "../os/tcp-options.ts";
-import type { Session } from "../session/session.ts";
-import { needsOf } from "../upstream/descriptor-needs.ts";
-import { PartialReplies } from "../upstream/partial-replies.ts";
+import { needsOf } from "../server/descriptor-needs.ts";
+import { PartialReplies } from "../server/partial-replies.ts";
 import { AcceptMutex } from "./accept-mutex.ts";
 import { Adoption } from "./adoption.ts";
 import { hearBell } from "./bell.ts";
 import { receiveDispatched } from "./dispatched.ts";
 import { Farewells } from "./farewells.ts";
 import { type Candidate, HandOver } from "./hand-over.ts";
-import { adoptHub, HubMove } from "./hub-move.ts";
 import type { ReceivedSession } from "./parcel.ts";
 import { parcelsUnderway } from "./parcel-line.ts";
+import { PoolGroup } from "./pool-group.ts";
 import { PoolPlane } from "./pool-plane.ts";
 import { RECLAIM_STEP_MS, Reclaimer } from "./reclaim.ts";
 import type {
@@ -53,8 +54,6 @@ import type {
 
 /** How often a worker looks whether the lock of `accept: mutex` is free. */
 const MUTEX_STEP_MS = 10;
-/** Formats of parcels from this on have groups. */
-const GROUP_FORMAT = 2;
 
 /** A worker that cannot be woken gets no clients: it ends, and another takes its place. */
 function onDeaf(reason: string): never {
@@ -243,17 +242,16 @@ class WorkerDataPlane implements DataPlane {
       },
     };
     const isWhole = sessions === null && options.format >= GROUP_FORMAT;
-    const moves = isWhole ? this.hubMoves(pools, options.format) : [];
+    const moves = isWhole ? this.groupsOf(pools, options.format) : [];
     const handOver = new HandOver(candidates, options, moves);
     // Without clients it is over at once.
     if (!isOver) this.outgoing = handOver;
   }
 
-  /** Subscribed clients move together. */
-  private hubMoves(pools: readonly string[], format: number): HubMove[] {
+  private groupsOf(pools: readonly string[], format: number): PoolGroup[] {
     return pools.flatMap((pool) => {
-      const hubs = this.pools.get(pool)?.hubs.all ?? [];
-      return hubs.map((hub) => new HubMove(pool, hub, format));
+      const moves = this.pools.get(pool)?.protocol.groupMoves(format) ?? [];
+      return moves.map((move) => new PoolGroup(pool, move));
     });
   }
 
@@ -288,7 +286,7 @@ class WorkerDataPlane implements DataPlane {
     settled: (result: keyof AdoptionCounts) => void,
   ): void {
     const { log } = this.options;
-    const { parcel, connection, descriptors, input, output } = received;
+    const { parcel, part, connection, descriptors, input, output } = received;
     const plane = this.pools.get(parcel.pool);
     if (plane === undefined || !PARCEL_FORMATS.includes(parcel.format)) {
       for (const fd of [connection, ...descriptors]) if (fd >= 0) closeFd(fd);
@@ -297,8 +295,12 @@ class WorkerDataPlane implements DataPlane {
       settled("failed");
       return;
     }
-    if (parcel.link !== undefined || parcel.names !== undefined || parcel.isLast === true) {
-      adoptHub(plane, received);
+    if (part !== null || parcel.isLast === true) {
+      const { group = "" } = parcel;
+      if (part !== null)
+        plane.protocol.adoptPart({ group, about: part, connection, input, output });
+      // Not before the clients are there that came just now.
+      else setImmediate(() => plane.protocol.onGroupComplete(group));
       settled("others");
       return;
     }

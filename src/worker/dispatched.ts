@@ -2,7 +2,7 @@
 import type { DispatchGrant } from "../api/control.ts";
 import type { Logger } from "../base/log.ts";
 import type { Schedule } from "../base/schedule.ts";
-import type { Acceptor } from "../io/listen.ts";
+import type { Acceptor } from "../engine/bun/listen.ts";
 import { canOpen, closeFd } from "../os/fd.ts";
 import { type ReceivedParcel, receiveParcel } from "../os/fd-passing.ts";
 import { OsError } from "../os/os-error.ts";

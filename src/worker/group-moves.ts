@@ -1,16 +1,16 @@
 /** Which of the clients that leave move together, and when all of a group are ready. */
-import type { Session } from "../session/session.ts";
-import type { HubMove } from "./hub-move.ts";
+import type { Session } from "../client/session.ts";
+import type { PoolGroup } from "./pool-group.ts";
 
 export class GroupMoves {
   /** Of groups that have not begun: what the session moves with. */
-  private readonly moves: Map<Session, HubMove> = new Map();
+  private readonly moves: Map<Session, PoolGroup> = new Map();
   /** Groups that have not begun: how many of their members were not ready so far. */
-  private readonly unready: Map<HubMove, number> = new Map();
+  private readonly unready: Map<PoolGroup, number> = new Map();
   /** The groups that sessions belong to, for their parcels. */
   private readonly names: Map<Session, string> = new Map();
 
-  constructor(moves: readonly HubMove[]) {
+  constructor(moves: readonly PoolGroup[]) {
     for (const move of moves) {
       this.unready.set(move, move.members.size);
       for (const session of move.members) {
@@ -21,7 +21,7 @@ export class GroupMoves {
   }
 
   /** Groups that have not begun. */
-  get left(): readonly HubMove[] {
+  get left(): readonly PoolGroup[] {
     return [...this.unready.keys()];
   }
 
@@ -30,7 +30,7 @@ export class GroupMoves {
   }
 
   /** The group that `session` waits for, if it has not begun. */
-  moveOf(session: Session): HubMove | undefined {
+  moveOf(session: Session): PoolGroup | undefined {
     return this.moves.get(session);
   }
 
@@ -48,7 +48,7 @@ export class GroupMoves {
   }
 
   /** All members at once are ready, and from now on each that is not sent with the others goes alone. */
-  tryBegin(move: HubMove): boolean {
+  tryBegin(move: PoolGroup): boolean {
     const { members } = move;
     // Looking at all of them is worth while only when each was ready once.
     const unready = this.unready.get(move);
@@ -60,7 +60,7 @@ export class GroupMoves {
   }
 
   /** Does not wait for members that are not ready. @returns them; they belong to no group any more */
-  leaveBehind(move: HubMove): readonly Session[] {
+  leaveBehind(move: PoolGroup): readonly Session[] {
     const late = move.leaveBehind();
     for (const session of late) this.moves.delete(session);
     this.unready.set(move, 0);

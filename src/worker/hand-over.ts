@@ -15,12 +15,12 @@ import { PARCEL_FORMATS } from "../api/control.ts";
 import { SETTLING_CLIENTS_MAX } from "../base/limits.ts";
 import { schedule } from "../base/schedule.ts";
 import { endOfSlice, inSlices, isSliceOver } from "../base/slices.ts";
-import type { Session } from "../session/session.ts";
+import type { Session } from "../client/session.ts";
 import { GroupMoves } from "./group-moves.ts";
-import type { HubMove, Packet } from "./hub-move.ts";
 import { Outbox } from "./outbox.ts";
 import { sendSession } from "./parcel.ts";
 import { ParcelLine, type ParcelLineOptions, type SendResult } from "./parcel-line.ts";
+import type { Packet, PoolGroup } from "./pool-group.ts";
 
 /** A session and the pool it belongs to. */
 export interface Candidate {
@@ -74,7 +74,7 @@ export class HandOver {
   constructor(
     candidates: Iterable<Candidate>,
     options: HandOverOptions,
-    moves: readonly HubMove[] = [],
+    moves: readonly PoolGroup[] = [],
   ) {
     this.options = options;
     this.line = new ParcelLine({
@@ -90,7 +90,7 @@ export class HandOver {
     });
     this.after(SERVERS_PART, () => {
       for (const move of this.groups.left) {
-        move.forsakeServers();
+        move.abandonServers();
         this.beginIfReady(move);
       }
       this.pump();
@@ -104,11 +104,11 @@ export class HandOver {
   }
 
   /**
-   * Who moves in a group last: a hub may have hundreds of thousands of names, and a client that moved behind these would wait
-   * until they are all there.
+   * Clients of groups go last: what a group shares may be hundreds of thousands of names, and a client that moved behind these
+   * would wait until they are all there.
    */
   private *inOrder(
-    moves: readonly HubMove[],
+    moves: readonly PoolGroup[],
     candidates: Iterable<Candidate>,
   ): Generator<Candidate, void> {
     for (const candidate of candidates) {
@@ -117,7 +117,7 @@ export class HandOver {
     yield* this.membersOf(moves);
   }
 
-  private *membersOf(moves: readonly HubMove[]): Generator<Candidate, void> {
+  private *membersOf(moves: readonly PoolGroup[]): Generator<Candidate, void> {
     for (const { pool, members } of moves) {
       for (const session of members) yield { pool, session };
     }
@@ -176,14 +176,14 @@ export class HandOver {
     this.groups.onReady(session);
   }
 
-  private beginIfReady(move: HubMove): void {
+  private beginIfReady(move: PoolGroup): void {
     if (!this.groups.tryBegin(move)) return;
     for (const next of move.begin()) this.parts.push(next);
     move.members.clear();
   }
 
   /** Those that are not ready get their replies here, and are closed: they would miss messages. */
-  private leaveBehind(move: HubMove): void {
+  private leaveBehind(move: PoolGroup): void {
     for (const session of move.members) this.ask(session, move.pool);
     const late = this.groups.leaveBehind(move);
     for (const session of late) {

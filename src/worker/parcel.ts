@@ -1,10 +1,10 @@
 /** The packets in which sessions travel; see SessionParcel in src/api/control.ts. */
-import { PARCEL_BYTES_MAX, type SessionParcel } from "../api/control.ts";
+import { PARCEL_BYTES_MAX, PART_FORMAT, type SessionParcel } from "../api/control.ts";
+import type { PartPacket, SavedSession } from "../api/move.ts";
 import { copyOf } from "../base/copy-of.ts";
 import { closeFd } from "../os/fd.ts";
 import { receiveParcel, sendParcel } from "../os/fd-passing.ts";
 import { createSharedMemory, readSharedMemory, writeSharedMemory } from "../os/shared-memory.ts";
-import type { SavedSession } from "../session/session-host.ts";
 
 const LF = 10;
 const NONE: Buffer = Buffer.alloc(0);
@@ -15,11 +15,25 @@ const CLIENT_INLINE_BYTES_MAX = PARCEL_BYTES_MAX / 2;
 /** What of a parcel's head its sender knows. The format is at least what the session's frontend says that it needs. */
 export type ParcelMarks = Pick<
   SessionParcel,
-  "format" | "pool" | "group" | "link" | "isLast" | "names"
+  "format" | "pool" | "group" | "isLast" | "part" | "connections" | "link" | "names"
 >;
 
+/** What stands in a parcel's head of a part of a group. */
+export function marksOfPart(format: number, { about, connection }: PartPacket): object {
+  if (format < PART_FORMAT) return about;
+  return { part: about, connections: connection === null ? 0 : 1 };
+}
+
+/** Of a part of a group: what it says of itself, and its connections. Null: the parcel is a client, or the end of a group. */
+function partIn(parcel: SessionParcel): { about: object; connections: number } | null {
+  const { part, connections = 0, link, names } = parcel;
+  if (part !== undefined) return { about: part, connections };
+  if (names !== undefined) return { about: { names }, connections: 0 };
+  return link === undefined ? null : { about: { link }, connections: 1 };
+}
+
 /**
- * Sends `saved` with the client's connection, or the one that `marks` tell of. What is too long for a packet goes in a memory
+ * Sends `saved` with the client's connection, or that of a part. What is too long for a packet goes in a memory
  * file.
  * @returns false when the socket is full. @throws OsError of `sendParcel`, or of making the memory file
  */
@@ -67,7 +81,9 @@ export function sendSession(
 
 export interface ReceivedSession {
   readonly parcel: SessionParcel;
-  /** The client's connection, or the one that the parcel tells of; the caller owns it. -1: there is none. */
+  /** Not null: no client but a part of the parcel's group, and what it says of itself. */
+  readonly part: object | null;
+  /** The client's connection, or the part's; the caller owns it. -1: there is none. */
   readonly connection: number;
   readonly input: Buffer;
   readonly output: Buffer;
@@ -101,8 +117,9 @@ export function readPacket({ length, fds, isCut }: Packet): ReceivedSession {
   const lineEnd = packetBytes.indexOf(LF);
   if (lineEnd < 0 || lineEnd >= length) throw new ParcelError("the packet has no head");
   const parcel = parse(packetBytes.toString("utf8", 0, lineEnd)) as SessionParcel;
-  const { descriptors = 0, isInline, isLast = false, names } = parcel;
-  const connections = isLast || names !== undefined ? 0 : 1;
+  const { descriptors = 0, isInline, isLast = false } = parcel;
+  const part = partIn(parcel);
+  const connections = part?.connections ?? (isLast ? 0 : 1);
   const needed = connections + descriptors + (isInline ? 0 : 1);
   if (isCut || fds.length < needed) {
     throw new ParcelError(`of its ${needed} descriptors, ${fds.length} came`);
@@ -125,7 +142,15 @@ export function readPacket({ length, fds, isCut }: Packet): ReceivedSession {
   const state = body.toString("utf8", inputBytes + outputBytes);
   const client = clientBytes === 0 ? parcel.client : parse(state);
   if (memory !== undefined) closeFd(memory);
-  return { parcel: { ...parcel, client }, connection, descriptors: own, input, output };
+  const about = part?.about ?? null;
+  return {
+    parcel: { ...parcel, client },
+    part: about,
+    connection,
+    descriptors: own,
+    input,
+    output,
+  };
 }
 
 function parse(json: string): unknown {

@@ -1,36 +1,28 @@
 /** One pool in one worker: its servers, its route and its clients. */
 import type { Colleagues } from "../api/colleagues.ts";
-import type { Config, DeadServer, MgetErrors, PoolConfig } from "../api/config.ts";
-import { POOL, type StatsLayout } from "../api/stats.ts";
+import type { Config, PoolConfig } from "../api/config.ts";
+import type { SavedSession } from "../api/move.ts";
+import type { PoolHost, ProtocolPool } from "../api/protocol-module.ts";
+import { POOL, type PoolCounter, type StatsLayout } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
-import type { Deadline, Deadlines } from "../base/deadlines.ts";
+import type { Deadlines } from "../base/deadlines.ts";
 import type { DescriptorBudget } from "../base/descriptor-budget.ts";
 import type { Logger } from "../base/log.ts";
 import type { LogLimit } from "../base/log-limit.ts";
 import { schedule } from "../base/schedule.ts";
 import { inSlices } from "../base/slices.ts";
 import type { Turn } from "../base/turn.ts";
+import { Session } from "../client/session.ts";
+import type { SessionHost } from "../client/session-host.ts";
+import { clientTuning, type SocketTuning } from "../engine/bun/socket-tuning.ts";
 import { createHash } from "../hash/hash-function.ts";
 import { KeyHasher } from "../hash/key-hasher.ts";
-import { clientTuning, type SocketTuning } from "../io/socket-tuning.ts";
-import type { Foreign } from "../protocol/foreign.ts";
-import { CommandTable } from "../protocol/redis/command-table.ts";
+import { protocolNamed } from "../protocols/registry.ts";
 import { PoolRoute } from "../route/pool-route.ts";
-import type { MemcachePool } from "../session/memcache/memcache-pool.ts";
-import { VariantTable } from "../session/redis/identity/variant-table.ts";
-import { CommandLearner } from "../session/redis/learn-commands.ts";
-import { ClientDirectory } from "../session/redis/local/client-directory.ts";
-import { Hubs } from "../session/redis/pubsub/hubs.ts";
-import type { RedisPool } from "../session/redis/redis-pool.ts";
-import { ScriptMemory } from "../session/redis/scripts/memory.ts";
-import { Session } from "../session/session.ts";
-import type { SavedSession, SessionHost } from "../session/session-host.ts";
-import { ConnectionPlan } from "../upstream/connection-plan.ts";
-import { Ejections, ejectedMax } from "../upstream/ejections.ts";
-import type { PartialReplies } from "../upstream/partial-replies.ts";
-import { Server } from "../upstream/server.ts";
-import { warnOfForeign } from "./foreign-clients.ts";
-import { createPoolProtocol, type PoolProtocol } from "./pool-protocol.ts";
+import { ConnectionPlan } from "../server/connection-plan.ts";
+import { Ejections, ejectedMax } from "../server/ejections.ts";
+import type { PartialReplies } from "../server/partial-replies.ts";
+import { Server } from "../server/server.ts";
 
 export interface PoolPlaneOptions {
   readonly pool: PoolConfig;
@@ -63,92 +55,53 @@ export interface PoolPlaneOptions {
   readonly onClientGone: (session: Session) => void;
 }
 
-/** So long after a client has left its kind of connection it is looked whether kinds are unused: for many clients at once. */
-const SWEEP_MS = 100;
 const NONE: Buffer = Buffer.alloc(0);
 
-export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
+export class PoolPlane implements SessionHost, PoolHost {
+  readonly config: PoolConfig;
+  readonly form: Config["form"];
   readonly turn: Turn;
   readonly deadlines: Deadlines;
   readonly schedule: typeof schedule = schedule;
+  readonly log: Logger;
+  readonly logLimit: LogLimit;
   readonly counters: Float64Array;
   readonly countersBase: number;
   readonly route: PoolRoute;
-  readonly variants: VariantTable;
-  readonly directory: ClientDirectory;
-  readonly unixPath: string | null;
-  readonly commands: CommandTable;
-  readonly learner: CommandLearner;
-  readonly password: string | null;
-  readonly hashTag: string | null;
-  readonly hubs: Hubs;
-  readonly mgetErrors: MgetErrors;
-  readonly deadServer: DeadServer;
   readonly colleagues: Colleagues;
-  readonly scripts: ScriptMemory;
+  readonly openFiles: number;
   readonly sessions: Set<Session> = new Set();
   /** What its clients' connections are like. */
   readonly tuning: SocketTuning;
+  readonly protocol: ProtocolPool;
 
   private readonly options: PoolPlaneOptions;
-  private readonly protocol: PoolProtocol;
   private readonly servers: readonly Server[];
   private readonly ejections: Ejections | null;
-  /** When to look for kinds of connections that are unused. */
-  private readonly sweeping: Deadline;
   private readonly plan: ConnectionPlan;
   private lanes = 0;
 
   constructor(options: PoolPlaneOptions) {
     const { pool, layout } = options;
     this.options = options;
+    this.config = pool;
+    this.form = options.form;
     this.turn = options.turn;
     this.deadlines = options.deadlines;
+    this.log = options.log.child({ pool: pool.name });
+    this.logLimit = options.logLimit;
     this.counters = options.counters;
     this.countersBase = layout.base;
-    this.commands = new CommandTable({
-      allowed: new Set(pool.allowCommands),
-      denied: new Set(pool.denyCommands),
-      isSharded: pool.servers.length > 1,
-    });
-    this.learner = new CommandLearner(this.commands, this.turn);
-    this.password = pool.redisAuth;
-    this.hashTag = pool.hashTag;
     this.tuning = clientTuning(pool);
-    this.mgetErrors = pool.mgetErrors;
-    this.deadServer = pool.deadServer;
     this.colleagues = options.colleagues;
-    this.scripts = new ScriptMemory(this.colleagues, this.turn);
+    this.openFiles = options.descriptors.openFiles;
     this.route = new PoolRoute({
       distribution: pool.distribution,
       hasher: new KeyHasher(createHash(pool.hash, pool.hashSignedChar), pool.hashTag),
       servers: pool.servers,
       random: Math.random,
     });
-    this.variants = new VariantTable(
-      pool.redisAuth,
-      pool.redisDb,
-      () => options.descriptors.free >= pool.servers.length,
-    );
-    this.sweeping = this.sweep(options.deadlines);
-    this.hubs = new Hubs({
-      route: this.route,
-      variants: this.variants,
-      timeoutMs: pool.timeoutMs,
-      turn: options.turn,
-      deadlines: options.deadlines,
-      colleagues: options.colleagues,
-      countShared: (by) => {
-        this.counters[this.countersBase + POOL.shared_subscriptions]! += by;
-      },
-      sharedElsewhere: () =>
-        options.everywhere(POOL.shared_subscriptions) -
-        this.counters[this.countersBase + POOL.shared_subscriptions]!,
-      nextId: options.nextClientId,
-    });
-    this.directory = new ClientDirectory(this.colleagues, this.turn);
-    this.unixPath = pool.listen.kind === "unix" ? pool.listen.path : null;
-    this.protocol = createPoolProtocol(pool, this, options.descriptors.openFiles);
+    this.protocol = protocolNamed(pool.protocol).createPool(this);
     this.ejections = pool.autoEjectHosts
       ? new Ejections({
           total: pool.servers.length,
@@ -175,7 +128,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
           pool,
           server,
           index,
-          variants: this.protocol.variants,
+          variants: this.protocol.serverProtocols,
           turn: options.turn,
           deadlines: options.deadlines,
           schedule,
@@ -184,7 +137,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
           counters: options.counters,
           poolBase: layout.base,
           serverBase: serverBases.get(server.name)!,
-          log: options.log.child({ pool: pool.name }),
+          log: this.log,
           logLimit: options.logLimit,
           partialReplies: options.partialReplies,
           descriptors: options.descriptors,
@@ -248,7 +201,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
 
   private onEjectionChange(): void {
     this.route.rebuild();
-    this.hubs.onRouteChange();
+    this.protocol.onRouteChange();
     for (const { frontend } of [...this.sessions]) frontend.onRouteChange();
   }
 
@@ -266,6 +219,14 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
     return this.options.nextClientId();
   }
 
+  get hasRoomForVariant(): boolean {
+    return this.options.descriptors.free >= this.config.servers.length;
+  }
+
+  add(counter: PoolCounter, by: number): void {
+    this.counters[this.countersBase + POOL[counter]]! += by;
+  }
+
   count(requests: number, local: number, protocolErrors: number): void {
     const { counters, countersBase } = this;
     counters[countersBase + POOL.requests]! += requests;
@@ -273,28 +234,19 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
     counters[countersBase + POOL.protocol_errors]! += protocolErrors;
   }
 
-  onForeign(foreign: Foreign, peer: string): void {
-    const { pool, form, log, logLimit } = this.options;
-    const warn = log.warn.bind(log);
-    warnOfForeign({ pool, form, limit: logLimit, warn }, foreign, peer, this.turn.nowMs);
+  elsewhere(gauge: PoolCounter): number {
+    const at = POOL[gauge];
+    return this.options.everywhere(at) - this.counters[this.countersBase + at]!;
   }
 
-  /** Has kinds of connections that are unused forgotten, when they are. */
-  private sweep(deadlines: Deadlines): Deadline {
-    const { variants, turn } = this;
-    const sweeping = deadlines.create((nowMs) => {
-      sweeping.setNoLater(variants.sweep(nowMs, this.forgetVariant));
-    });
-    variants.onUnused = () => sweeping.setNoLater(turn.nowMs + SWEEP_MS);
-    return sweeping;
-  }
-
-  private readonly forgetVariant = (number: number): boolean => {
+  forgetVariant(variant: number): boolean {
     let areForgotten = true;
-    for (const server of this.servers) areForgotten = server.forgetVariant(number) && areForgotten;
-    if (areForgotten) this.plan.giveUp(number);
+    for (const server of this.servers) {
+      areForgotten = server.forgetVariant(variant) && areForgotten;
+    }
+    if (areForgotten) this.plan.giveUp(variant);
     return areForgotten;
-  };
+  }
 
   /** Idle clients leave at once, the others after their last reply. */
   drain(): void {
@@ -303,8 +255,7 @@ export class PoolPlane implements SessionHost, RedisPool, MemcachePool {
 
   close(): void {
     for (const session of [...this.sessions]) session.close();
-    this.hubs.close();
-    this.sweeping.cancel();
+    this.protocol.close();
     this.ejections?.close();
     for (const server of this.servers) server.close();
   }

@@ -19,7 +19,7 @@ import { exitOnFault } from "../base/fatal.ts";
 import type { Logger } from "../base/log.ts";
 import { SUPERVISOR_SIGNALS } from "../base/supervisor-signals.ts";
 import { VERSION } from "../base/version.ts";
-import { type ControlChannel, openControlChannel } from "../io/control-channel.ts";
+import { type ControlChannel, openControlChannel } from "../engine/bun/control-channel.ts";
 import { resetGauges, slotRegion } from "../metrics/layout.ts";
 import { mapStatsMemory } from "../metrics/stats-memory.ts";
 import { assumeIdentity } from "../os/identity.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import packageJson from "../../package.json" with { type: "json" };
-import { RANKS, rankBreaches } from "./import-ranks.ts";
+import { protocolsNamed, RANKS, rankBreaches } from "./import-ranks.ts";
 import { importsOf, readSources, type SourceFile, withoutComments } from "./source-files.ts";
 
 const packages = Object.keys(packageJson.dependencies);
@@ -22,25 +22,39 @@ describe("the sources", () => {
   });
 });
 
+describe("protocols", () => {
+  test("are known to the core as modules only", () => {
+    expect(protocolsNamed(readSources("src"))).toEqual([]);
+  });
+
+  test("would be found by an import or a name", () => {
+    const named = (text: string): number =>
+      protocolsNamed([planted("src/worker/a.ts", text)]).length;
+    expect(named(`import { a } from "../protocols/redis/module.ts";`)).toBe(2);
+    expect(named(`import { protocolNamed } from "../protocols/registry.ts";`)).toBe(0);
+    expect(named("const isMemcache = true; // redis")).toBe(1);
+  });
+});
+
 describe("the rule", () => {
   const breaches = (path: string, text: string): number =>
     rankBreaches([planted(path, text)], packages).length;
 
   test("refuses a higher rank, an equal rank, and a folder without a rank", () => {
-    expect(breaches("src/base/a.ts", `import { x } from "../session/x.ts";`)).toBe(1);
-    expect(breaches("src/session/a.ts", `import { x } from "../route/x.ts";`)).toBe(1);
-    expect(breaches("src/session/a.ts", `import { x } from "../base/x.ts";`)).toBe(0);
+    expect(breaches("src/base/a.ts", `import { x } from "../client/x.ts";`)).toBe(1);
+    expect(breaches("src/client/a.ts", `import { x } from "../route/x.ts";`)).toBe(1);
+    expect(breaches("src/client/a.ts", `import { x } from "../base/x.ts";`)).toBe(0);
     expect(breaches("src/stray/a.ts", "")).toBe(1);
     expect(breaches("src/base/a.ts", `import { x } from "../../test/support/x.ts";`)).toBe(1);
   });
 
   test("counts imports of types, re-exports, bare and dynamic imports", () => {
-    expect(breaches("src/base/a.ts", `import type { X } from "../session/x.ts";`)).toBe(1);
-    expect(breaches("src/base/a.ts", `export { x } from "../session/x.ts";`)).toBe(1);
-    expect(breaches("src/base/a.ts", `import "../session/x.ts";`)).toBe(1);
-    expect(breaches("src/base/a.ts", `void import("../session/x.ts");`)).toBe(1);
-    expect(breaches("src/base/a.ts", `import {\n  a,\n  b,\n} from "../session/x.ts";`)).toBe(1);
-    expect(breaches("src/base/a.ts", `// import { x } from "../session/x.ts";`)).toBe(0);
+    expect(breaches("src/base/a.ts", `import type { X } from "../client/x.ts";`)).toBe(1);
+    expect(breaches("src/base/a.ts", `export { x } from "../client/x.ts";`)).toBe(1);
+    expect(breaches("src/base/a.ts", `import "../client/x.ts";`)).toBe(1);
+    expect(breaches("src/base/a.ts", `void import("../client/x.ts");`)).toBe(1);
+    expect(breaches("src/base/a.ts", `import {\n  a,\n  b,\n} from "../client/x.ts";`)).toBe(1);
+    expect(breaches("src/base/a.ts", `// import { x } from "../client/x.ts";`)).toBe(0);
   });
 
   test("keeps the processes apart: they meet in src/api", () => {

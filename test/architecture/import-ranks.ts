@@ -10,20 +10,20 @@ export const RANKS: Readonly<Record<string, number>> = {
   admin: 4,
   acceptor: 4,
   dev: 4,
-  session: 3,
+  client: 3,
   route: 3,
-  upstream: 3,
-  protocol: 2,
+  server: 3,
+  protocols: 3,
   hash: 2,
   metrics: 2,
   config: 2,
-  io: 2,
+  engine: 2,
   os: 1,
   api: 1,
   base: 0,
 };
 
-/** "session" for src/session/x.ts, "main" for src/main.ts; null outside of src. */
+/** "session" for src/client/x.ts, "main" for src/main.ts; null outside of src. */
 export function folderOf(path: string): string | null {
   const [top, folder, ...rest] = path.split("/");
   if (top !== "src" || folder === undefined) return null;
@@ -51,4 +51,29 @@ function packageBreach(file: SourceFile, specifier: string, packages: readonly s
   if (/^(node|bun):/.test(specifier) || specifier === "bun") return [];
   const name = specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");
   return packages.includes(name) ? [] : [`${file.path} imports "${specifier}", no dependency`];
+}
+
+/** Folders that know protocols only as ProtocolModules. */
+export const FREE_OF_PROTOCOLS: readonly string[] = [
+  "client",
+  "server",
+  "route",
+  "topology",
+  "worker",
+  "supervisor",
+];
+
+const PROTOCOL_REGISTRY = "src/protocols/registry.ts";
+const PROTOCOL_NAME = /\b\w*(?:redis|memcache)\w*\b/gi;
+
+/** One line for each import and each identifier by which a file of FREE_OF_PROTOCOLS names a protocol. */
+export function protocolsNamed(files: readonly SourceFile[]): string[] {
+  const free = files.filter(({ path }) => FREE_OF_PROTOCOLS.includes(folderOf(path) ?? ""));
+  return free.flatMap((file) => {
+    const imported = importsOf(file)
+      .filter(({ path }) => path?.startsWith("src/protocols/") && path !== PROTOCOL_REGISTRY)
+      .map(({ path }) => `${file.path} imports ${path}`);
+    const named = [...file.code.matchAll(PROTOCOL_NAME)].map(([name]) => `${file.path}: ${name}`);
+    return [...imported, ...named];
+  });
 }

@@ -17,9 +17,9 @@ function codeOf(paths: RegExp): string {
 
 /** The processes that serve, without those who only show a configuration or say what has changed in it. */
 const serving = codeOf(
-  /^src\/(acceptor|admin|metrics|os|io|session|route|upstream|worker|supervisor)\/(?!describe-changes)/,
+  /^src\/(acceptor|admin|metrics|os|engine|client|protocols|route|server|worker|supervisor)\/(?!describe-changes)/,
 );
-const counting = codeOf(/^src\/(session|upstream|worker)\//);
+const counting = codeOf(/^src\/(client|protocols|server|worker)\//);
 
 test("every field of a configuration is read by those who serve", () => {
   const { config } = loadConfig("pools:\n  p: { listen: h:1, servers: [h:2:1] }\n", "F");
@@ -40,7 +40,7 @@ test("every field of a configuration is read by those who serve", () => {
 
 test("every counter is written", () => {
   const isWritten = (kind: string, name: string): boolean =>
-    new RegExp(`\\b${kind}\\.${name}\\b|\\bcount\\([^;]*"${name}"`).test(counting);
+    new RegExp(`\\b${kind}\\.${name}\\b|\\b(count|add)\\([^;]*"${name}"`).test(counting);
   // nutcracker shows it, and never counts.
   const counted = POOL_COUNTERS.filter((name) => name !== "fragments");
   expect(counted.filter((name) => !isWritten("POOL", name))).toEqual([]);

@@ -1,9 +1,10 @@
 /** Whether what the proxy takes for the keys of a request have one hash tag: a wrong request has keys in odd places. */
-import { CommandTable } from "../../src/protocol/redis/command-table.ts";
-import { encodeRequest } from "../../src/protocol/redis/encode.ts";
-import { findKeys } from "../../src/protocol/redis/find-keys.ts";
-import { RequestScanner } from "../../src/protocol/redis/request-scanner.ts";
-import { RequestView } from "../../src/protocol/redis/request-view.ts";
+
+import { encodeRequest } from "../../src/protocols/redis/codec/encode.ts";
+import { RequestScanner } from "../../src/protocols/redis/codec/request-scanner.ts";
+import { RequestView } from "../../src/protocols/redis/codec/request-view.ts";
+import { CommandTable } from "../../src/protocols/redis/commands/command-table.ts";
+import { findKeys } from "../../src/protocols/redis/commands/find-keys.ts";
 
 const table = new CommandTable();
 

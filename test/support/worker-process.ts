@@ -8,7 +8,7 @@ import {
   type ToWorker,
 } from "../../src/api/control.ts";
 import { loadConfig } from "../../src/config/load.ts";
-import { openControlChannel } from "../../src/io/control-channel.ts";
+import { openControlChannel } from "../../src/engine/bun/control-channel.ts";
 import { createStatsLayout, statsByteLength } from "../../src/metrics/layout.ts";
 import { closeFd } from "../../src/os/fd.ts";
 import { createParcelPair, receiveParcel, sendParcel } from "../../src/os/fd-passing.ts";

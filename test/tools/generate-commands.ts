@@ -1,5 +1,5 @@
 /**
- * Writes src/protocol/redis/commands.generated.ts from what a real Redis says of its commands.
+ * Writes src/protocols/redis/commands/commands.generated.ts from what a real Redis says of its commands.
  *
  *   bun test/tools/generate-commands.ts PORT      (a redis-server 7 on 127.0.0.1:PORT)
  */
@@ -107,7 +107,7 @@ async function main(): Promise<void> {
   const port = Number(process.argv[2]);
   if (!(port > 0)) throw new Error("usage: bun test/tools/generate-commands.ts PORT");
   const target = fileURLToPath(
-    new URL("../../src/protocol/redis/commands.generated.ts", import.meta.url),
+    new URL("../../src/protocols/redis/commands/commands.generated.ts", import.meta.url),
   );
   await Bun.write(target, readCommandTable(port));
   console.log(`wrote ${target}`);

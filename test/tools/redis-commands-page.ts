@@ -7,9 +7,9 @@ import {
   DEFAULT_POLICY,
   type Disposition,
   type Merge,
-} from "../../src/protocol/redis/command.ts";
-import { CommandTable } from "../../src/protocol/redis/command-table.ts";
-import { REDIS_VERSION } from "../../src/protocol/redis/commands.generated.ts";
+} from "../../src/protocols/redis/commands/command.ts";
+import { CommandTable } from "../../src/protocols/redis/commands/command-table.ts";
+import { REDIS_VERSION } from "../../src/protocols/redis/commands/commands.generated.ts";
 
 interface Fate {
   readonly one: string;

@@ -1,5 +1,5 @@
 /** Runs one request: finds the command, checks its arity and the memory limit, and turns refusals into error replies. */
-import { STANDARD_COMMANDS } from "../../protocol/redis/command-facts.ts";
+import { STANDARD_COMMANDS } from "../../protocols/redis/commands/command-facts.ts";
 import { type ClientState, isSubscriber } from "./client-state.ts";
 import type { Call, CommandRow, Shard } from "./command.ts";
 import { CommandError, cText, fail, OUT_OF_MEMORY, wrongArity } from "./command-error.ts";

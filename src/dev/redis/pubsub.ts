@@ -1,6 +1,6 @@
 /** Who hears of what is published. Subscribers are few here, so they are found by looking at every client. */
 
-import { matchesGlob } from "../../protocol/redis/glob.ts";
+import { matchesGlob } from "../../protocols/redis/codec/glob.ts";
 import type { ClientState } from "./client-state.ts";
 import type { Shard } from "./command.ts";
 import { bulk, integer } from "./reply.ts";

@@ -17,6 +17,7 @@ test.each(["ketama", "modula"] as const)(
       index,
       isEjected: false as boolean,
       incarnation: 1,
+      id: "",
       connection: (): never => {
         throw new Error("picking does no I/O");
       },

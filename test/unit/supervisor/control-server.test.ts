@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ControlReply, ControlRequest } from "../../../src/api/control-socket.ts";
 import type { LogFields, Logger } from "../../../src/base/log.ts";
-import { connectControlChannel } from "../../../src/io/control-channel.ts";
+import { connectControlChannel } from "../../../src/engine/bun/control-channel.ts";
 import { listenUnix } from "../../../src/os/listen-socket.ts";
 import { ControlServer, type HandleRequest } from "../../../src/supervisor/control-server.ts";
 

@@ -2,14 +2,15 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { readSync } from "node:fs";
 import { PARCEL_BYTES_MAX } from "../../../src/api/control.ts";
 import { PARCELS_UNDERWAY_START } from "../../../src/base/limits.ts";
+import type { Session } from "../../../src/client/session.ts";
 import { closeFd } from "../../../src/os/fd.ts";
 import { createParcelPair, sendParcel } from "../../../src/os/fd-passing.ts";
 import { openProcessLog } from "../../../src/os/log-output.ts";
 import { createSocketPair } from "../../../src/os/socket-pair.ts";
-import type { Hub } from "../../../src/session/redis/pubsub/hub.ts";
-import type { Session } from "../../../src/session/session.ts";
+import type { SavedPlace } from "../../../src/protocols/redis/client/place.ts";
+import type { Hub } from "../../../src/protocols/redis/client/pubsub/hub.ts";
+import { HubMove } from "../../../src/protocols/redis/client/pubsub/hub-move.ts";
 import { HandOver } from "../../../src/worker/hand-over.ts";
-import { HubMove } from "../../../src/worker/hub-move.ts";
 import {
   ParcelError,
   type ReceivedSession,
@@ -17,6 +18,7 @@ import {
   sendSession,
   takePacket,
 } from "../../../src/worker/parcel.ts";
+import { PoolGroup } from "../../../src/worker/pool-group.ts";
 
 const open: number[] = [];
 
@@ -295,14 +297,15 @@ describe("HandOver", () => {
         moved = count;
       },
     };
-    new HandOver(candidates, options, [new HubMove("p", hub as unknown as Hub, 2)]);
+    new HandOver(candidates, options, [new PoolGroup("p", new HubMove(hub as unknown as Hub, 2))]);
     await nextTurn();
     const arrived: unknown[] = [];
     const receive = (): unknown[] => {
       for (let next = receiveSession(pair.theirs); next !== null; ) {
         if (next.connection >= 0) open.push(next.connection);
         const { group, link, isLast } = next.parcel;
-        const what = isLast === true ? "last" : (link?.address ?? "client");
+        const what =
+          isLast === true ? "last" : ((link as SavedPlace | undefined)?.address ?? "client");
         arrived.push([what, group, `${next.input}${next.output}`]);
         next = receiveSession(pair.theirs);
       }
@@ -349,7 +352,7 @@ describe("HandOver", () => {
       ...{ ...line, underwayMax: 4, socket: pair.ours, format: 2, timeoutMs: 60_000 },
       ...{ onParcels() {}, onDone: done.resolve },
     };
-    new HandOver(candidates, options, [new HubMove("p", hub as unknown as Hub, 2)]);
+    new HandOver(candidates, options, [new PoolGroup("p", new HubMove(hub as unknown as Hub, 2))]);
     const arrived: string[] = [];
     const receive = async (count: number): Promise<void> => {
       while (arrived.length < count) {

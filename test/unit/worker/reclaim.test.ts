@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from "bun:test";
 import { ByteQueue } from "../../../src/base/byte-queue.ts";
 import { forgetGarbage, garbageBytes } from "../../../src/base/garbage.ts";
 import { InputBuffer } from "../../../src/base/input-buffer.ts";
-import { ReplyRing } from "../../../src/session/reply-ring.ts";
+import { ReplyRing } from "../../../src/client/reply-ring.ts";
 import { RECLAIM_STEP_MS, Reclaimer } from "../../../src/worker/reclaim.ts";
 
 const MIB = 1024 * 1024;

@@ -1,6 +1,6 @@
 /** Commands on keys of any type. */
 
-import { matchesGlob } from "../../../protocol/redis/glob.ts";
+import { matchesGlob } from "../../../protocols/redis/codec/glob.ts";
 import { at, type Call, type CommandTable, from } from "../command.ts";
 import { fail, NO_SUCH_KEY } from "../command-error.ts";
 import type { Value } from "../database.ts";

@@ -1,6 +1,6 @@
 /** Publish and subscribe. */
 
-import { matchesGlob } from "../../../protocol/redis/glob.ts";
+import { matchesGlob } from "../../../protocols/redis/codec/glob.ts";
 import { at, type Call, type CommandTable, from } from "../command.ts";
 import { confirm, type Kind, publish, subscriptions } from "../pubsub.ts";
 import { array, bulk, bulks, integer } from "../reply.ts";

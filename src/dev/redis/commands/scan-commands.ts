@@ -1,6 +1,6 @@
 /** SCAN and its relatives. The ones on a single collection answer everything at once, as Redis does for small ones. */
 
-import { matchesGlob } from "../../../protocol/redis/glob.ts";
+import { matchesGlob } from "../../../protocols/redis/codec/glob.ts";
 import { at, type Call, type CommandTable, from } from "../command.ts";
 import { fail, SYNTAX } from "../command-error.ts";
 import { HashValue } from "../hash-value.ts";

@@ -1,6 +1,6 @@
 /** Commands about the server: INFO, FLUSHALL, COMMAND, CONFIG GET. */
 
-import { matchesGlob } from "../../../protocol/redis/glob.ts";
+import { matchesGlob } from "../../../protocols/redis/codec/glob.ts";
 import { type Call, type CommandTable, from, type Shard } from "../command.ts";
 import { fail, SYNTAX } from "../command-error.ts";
 import type { Database } from "../database.ts";

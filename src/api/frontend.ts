@@ -1,0 +1,46 @@
+/**
+ * What a session needs of the protocol that its client speaks.
+ *
+ * The session owns the socket, the buffers and the order of replies; a frontend knows what the bytes mean. It keeps
+ * its state (who the client is, what was agreed) as plain data, so that a session can move to another process.
+ */
+import type { Failure } from "./upstream.ts";
+
+/** The part of a frontend that knows one protocol. */
+export interface RequestTaker {
+  /**
+   * Handles the requests in bytes[start, end) until they end, an incomplete one is left, or the session may take
+   * no more (`session.mayTakeMore()` is false). The bytes are the frontend's to keep ranges of; they never change.
+   * @returns how far they were consumed
+   */
+  consume(bytes: Buffer, start: number, end: number): number;
+  /** Size that the incomplete request at the input's start will have, as far as known; 0: not known. */
+  readonly need: number;
+  /**
+   * The reply that tells a client that the request of slot `token` (still open) met `failure`; may be empty. Kept: may
+   * be handed out again.
+   */
+  failureReply(failure: Failure, token: number): Buffer;
+  /** What must survive a move to another process, as JSON data. */
+  saveState(): unknown;
+}
+
+export interface Frontend extends RequestTaker {
+  /** Descriptors that move along: of leased connections, in the order that the saved state counts on. */
+  readonly descriptors: readonly number[];
+  /**
+   * It can be saved, and its connections moved along: nothing is owed to the client, or what is will come from a
+   * connection that moves along.
+   */
+  readonly isReadyToMove: boolean;
+  /** The lowest format of parcels (see SessionParcel) in which all that it saves has a place. */
+  readonly needsFormat: number;
+  /** It is in the middle of something: moved only when it must be. */
+  readonly prefersToStay: boolean;
+  /** A server has left the ring or come back: keys may have moved. */
+  onRouteChange(): void;
+  /** The session has moved, and its descriptors with it. */
+  leave(): void;
+  /** The client is gone: gives back what it has of its own. */
+  close(): void;
+}

@@ -1,0 +1,84 @@
+/**
+ * What a protocol is to the rest of the proxy: one module, which makes a ProtocolPool for each pool in each worker.
+ *
+ * Nothing outside of src/protocols knows a protocol by name; src/protocols/registry.ts lists them all.
+ */
+import type { Deadlines } from "../base/deadlines.ts";
+import type { Logger } from "../base/log.ts";
+import type { LogLimit } from "../base/log-limit.ts";
+import type { Schedule } from "../base/schedule.ts";
+import type { Turn } from "../base/turn.ts";
+import type { ClientPort } from "./client-port.ts";
+import type { Colleagues } from "./colleagues.ts";
+import type { Config, PoolConfig } from "./config.ts";
+import type { Frontend } from "./frontend.ts";
+import type { GroupMove, ReceivedPart } from "./move.ts";
+import type { UpstreamProtocol } from "./protocol.ts";
+import type { PoolCounter } from "./stats.ts";
+import type { Route } from "./upstream.ts";
+
+export interface ProtocolModule {
+  /** As `protocol:` in a pool says it. */
+  readonly name: string;
+  /** Called when a worker starts, before the pool's servers are there: `host.route` is empty so far. */
+  createPool(host: PoolHost): ProtocolPool;
+}
+
+/** One pool in one worker, as its protocol sees it. */
+export interface PoolHost {
+  readonly config: PoolConfig;
+  /** Of the configuration file: advice is given in its words. */
+  readonly form: Config["form"];
+  readonly route: Route;
+  readonly turn: Turn;
+  /** On the clock of `turn`. */
+  readonly deadlines: Deadlines;
+  readonly schedule: Schedule;
+  /** The pool's own. */
+  readonly log: Logger;
+  readonly logLimit: LogLimit;
+  /** The same pool in other workers. */
+  readonly colleagues: Colleagues;
+  /** The limit of open files of this process. */
+  readonly openFiles: number;
+  /** There are descriptors for another kind of connection to each server. */
+  readonly hasRoomForVariant: boolean;
+  /** Between 0 and 1. */
+  random(): number;
+  /** A number that no other client of any worker has. */
+  nextClientId(): number;
+  /** Adds to one of the pool's counters. */
+  add(counter: PoolCounter, by: number): void;
+  /** Counts requests, and among them those that no server saw. Once per chunk of a client. */
+  count(requests: number, local: number, protocolErrors: number): void;
+  /** The sum of a gauge over all other workers. */
+  elsewhere(gauge: PoolCounter): number;
+  /**
+   * Closes the shared connections of `variant`, because its number will stand for something else.
+   * @returns false: requests are on some; those stay
+   */
+  forgetVariant(variant: number): boolean;
+}
+
+export interface ProtocolPool {
+  /** By variant: how connections of that kind to a server are opened and read. May grow. */
+  readonly serverProtocols: readonly UpstreamProtocol[];
+  /** Told to a client that may not stay, because the pool has as many as configured. */
+  readonly tooManyClients: Buffer;
+  /** The same when this process has no more file descriptors. */
+  readonly noDescriptors: Buffer;
+  /**
+   * @param saved what such a frontend's `saveState` gave in another process; undefined for a new client
+   * @param descriptors those that came along: the frontend owns them
+   */
+  createFrontend(client: ClientPort, saved: unknown, descriptors: readonly number[]): Frontend;
+  /** Clients that move together when all clients of the pool move. @param format see PARCEL_FORMATS */
+  groupMoves(format: number): readonly GroupMove[];
+  /** Takes what another process has sent of a group, and owns its connection. */
+  adoptPart(part: ReceivedPart): void;
+  /** All that belongs to the group was received, clients too. */
+  onGroupComplete(group: string): void;
+  /** A server has left the ring or come back: keys may have moved. The frontends hear it after this. */
+  onRouteChange(): void;
+  close(): void;
+}

@@ -1,0 +1,149 @@
+/**
+ * The engine: one Bun socket behind the Stream contract.
+ *
+ * The handlers are shared by all sockets and find their stream in `socket.data`. There is no `error` handler on
+ * purpose: an exception from the data plane is a programmer's error and must end the worker.
+ */
+import type { Socket, SocketHandler } from "bun";
+import type { Stream, StreamEvents } from "../../api/stream.ts";
+import { detachConnection } from "../../os/event-loop.ts";
+import { peerUser } from "../../os/socket-facts.ts";
+import { setQuickAck } from "../../os/tcp-options.ts";
+
+import { originOf } from "./origin.ts";
+
+export class BunStream implements Stream {
+  /** Null before the socket is open and after it is closed. */
+  private socket: Socket<BunStream> | null = null;
+  private events: StreamEvents | null = null;
+  /**
+   * A write found that the connection is gone. Such a write takes the error away from the socket, and of a paused socket without
+   * an error Bun never says that it is closed. It is resumed for good, therefore: what had come is heard, and then its end.
+   */
+  private isGone = false;
+
+  /** What comes is acknowledged at once, not with the next bytes that go: one system call and one packet more. */
+  isQuicklyAcked = false;
+
+  get fd(): number {
+    return this.socket === null ? -1 : (this.socket as unknown as { readonly fd: number }).fd;
+  }
+
+  get peer(): string {
+    const socket = this.socket;
+    if (socket === null) return "closed";
+    return socket.remoteAddress === undefined
+      ? "unix"
+      : `${socket.remoteAddress}:${socket.remotePort}`;
+  }
+
+  get origin(): string {
+    const socket = this.socket;
+    if (socket === null) return "closed";
+    const { remoteAddress } = socket;
+    return remoteAddress === undefined ? `uid ${peerUser(this.fd)}` : originOf(remoteAddress);
+  }
+
+  get localAddress(): string {
+    const socket = this.socket;
+    if (socket === null) return "closed";
+    return socket.remoteAddress === undefined
+      ? "unix"
+      : `${socket.localAddress}:${socket.localPort}`;
+  }
+
+  write(bytes: Buffer, start: number, length: number): number {
+    const { socket } = this;
+    if (socket === null) return -1;
+    const taken = socket.write(bytes, start, length);
+    if (taken < 0 && !this.isGone) {
+      this.isGone = true;
+      socket.resume();
+    }
+    return taken;
+  }
+
+  pause(): void {
+    if (!this.isGone) this.socket?.pause();
+  }
+
+  resume(): void {
+    this.socket?.resume();
+  }
+
+  shutdown(): void {
+    this.socket?.shutdown();
+  }
+
+  close(): void {
+    // The close event comes from inside this call and clears the field.
+    this.socket?.end();
+  }
+
+  detach(): void {
+    const socket = this.socket;
+    if (socket === null) return;
+    const { fd } = this;
+    this.socket = null;
+    this.events = null;
+    // Undetached, it must not be closed by Bun, which would shut it down for its new owner, too: it ends with this process.
+    if (detachConnection(fd)) socket.terminate();
+  }
+
+  /** SO_KEEPALIVE, with the first probe after `idleMs`. */
+  keepAlive(idleMs: number): void {
+    this.socket?.setKeepAlive(true, idleMs);
+  }
+
+  /** For the engine: from now on `events` hears of `socket`. */
+  attach(socket: Socket<BunStream>, events: StreamEvents): void {
+    this.socket = socket;
+    this.events = events;
+  }
+
+  /** For the engine: after `attach` with NOBODY. Of an end that came since then, `events` hears at once. */
+  giveTo(events: StreamEvents): void {
+    if (this.socket === null) events.onClose("");
+    else this.events = events;
+  }
+
+  /** For the engine. */
+  heard(): StreamEvents | null {
+    return this.events;
+  }
+
+  /** For the engine. */
+  closed(cause: string): void {
+    const events = this.events;
+    this.socket = null;
+    this.events = null;
+    events?.onClose(cause);
+  }
+}
+
+/** Hears of a stream until it is known who does. */
+export const NOBODY: StreamEvents = {
+  onBytes() {},
+  onDrain() {},
+  onEnd() {},
+  onClose() {},
+};
+
+/** What all sockets share; `open` differs between accepted and connected ones. */
+export const STREAM_HANDLER: SocketHandler<BunStream> = {
+  data(socket, chunk) {
+    const stream = socket.data;
+    if (stream.isQuicklyAcked) setQuickAck(stream.fd);
+    stream.heard()?.onBytes(chunk);
+  },
+  drain(socket) {
+    socket.data.heard()?.onDrain();
+  },
+  end(socket) {
+    socket.data.heard()?.onEnd();
+  },
+  close(socket, error) {
+    // An accepted socket that was refused at once never became a stream.
+    socket.data?.closed((error as { readonly code?: string } | undefined)?.code ?? "");
+  },
+};

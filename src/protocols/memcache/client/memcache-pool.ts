@@ -1,0 +1,19 @@
+/** What the Memcached sessions of one pool share, and the kinds of connection that they use. */
+import type { DeadServer } from "../../../api/config.ts";
+import type { Route } from "../../../api/upstream.ts";
+import type { Foreign } from "../../foreign.ts";
+
+/** Connections that speak text; meta commands are mixed on them with the classic ones. */
+export const VARIANT_TEXT = 0;
+/** Connections that speak binary. */
+export const VARIANT_BINARY = 1;
+
+export interface MemcachePool {
+  readonly route: Route;
+  /** "miss": a request that only reads finds nothing on a server that is not available; "error": it fails. */
+  readonly deadServer: DeadServer;
+  /** Counts requests, and among them those that no server saw, into the pool's statistics. */
+  count(requests: number, local: number, protocolErrors: number): void;
+  /** Hears of a client that has come to the wrong port, and is sent away. */
+  onForeign(foreign: Foreign, peer: string): void;
+}

@@ -1,0 +1,64 @@
+/** What the Memcached clients of one pool in one worker share. */
+import type { ClientPort } from "../../api/client-port.ts";
+import type { DeadServer } from "../../api/config.ts";
+import type { Frontend } from "../../api/frontend.ts";
+import type { GroupMove, ReceivedPart } from "../../api/move.ts";
+import type { UpstreamProtocol } from "../../api/protocol.ts";
+import type { PoolHost, ProtocolPool } from "../../api/protocol-module.ts";
+import type { Route } from "../../api/upstream.ts";
+import { closeFd } from "../../os/fd.ts";
+import type { Foreign } from "../foreign.ts";
+import { warnOfForeign } from "../foreign-clients.ts";
+import { type MemcacheClientState, MemcacheFrontend } from "./client/memcache-frontend.ts";
+import { type MemcachePool, VARIANT_BINARY, VARIANT_TEXT } from "./client/memcache-pool.ts";
+import { createMemcacheBinaryUpstream } from "./codec/binary/upstream-protocol.ts";
+import { createMemcacheTextUpstream } from "./codec/text/upstream-protocol.ts";
+
+export class MemcacheProtocolPool implements MemcachePool, ProtocolPool {
+  readonly serverProtocols: UpstreamProtocol[] = [];
+  // memcached's own words, whatever the client was going to speak.
+  readonly tooManyClients: Buffer = Buffer.from("ERROR Too many open connections\r\n");
+  readonly noDescriptors: Buffer;
+  readonly route: Route;
+  readonly deadServer: DeadServer;
+  private readonly host: PoolHost;
+
+  constructor(host: PoolHost) {
+    this.host = host;
+    this.route = host.route;
+    this.deadServer = host.config.deadServer;
+    this.noDescriptors = Buffer.from(
+      `ERROR Too many open connections (the proxy's limit of open files, ${host.openFiles}, is reached)\r\n`,
+    );
+    this.serverProtocols[VARIANT_TEXT] = createMemcacheTextUpstream();
+    this.serverProtocols[VARIANT_BINARY] = createMemcacheBinaryUpstream();
+  }
+
+  createFrontend(client: ClientPort, saved: unknown, descriptors: readonly number[]): Frontend {
+    // There are none, unless the pool's protocol was another.
+    for (const fd of descriptors) closeFd(fd);
+    return new MemcacheFrontend(this, client, saved as MemcacheClientState | undefined);
+  }
+
+  count(requests: number, local: number, protocolErrors: number): void {
+    this.host.count(requests, local, protocolErrors);
+  }
+
+  onForeign(foreign: Foreign, peer: string): void {
+    warnOfForeign(this.host, foreign, peer);
+  }
+
+  groupMoves(): readonly GroupMove[] {
+    return [];
+  }
+
+  adoptPart({ connection }: ReceivedPart): void {
+    if (connection >= 0) closeFd(connection);
+  }
+
+  onGroupComplete(): void {}
+
+  onRouteChange(): void {}
+
+  close(): void {}
+}

@@ -1,0 +1,155 @@
+/** A client that waits for a blocking command. */
+import type { Failure, Lease, ReplySink } from "../../../../api/upstream.ts";
+import { encodeError, encodeRequest } from "../../codec/encode.ts";
+import type { RedisFrontend } from "../redis-frontend.ts";
+import { ServerId } from "./server-id.ts";
+
+/** As what a wait ends before its time: what CLIENT UNBLOCK calls TIMEOUT and ERROR. */
+export type UnblockKind = "TIMEOUT" | "ERROR";
+
+const ZERO: Buffer = Buffer.from(":0\r\n");
+const MINUS = 0x2d;
+
+const MOVED =
+  "UNBLOCKED the servers of this pool have changed, and what was waited for is elsewhere now; ask again";
+const MAYBE = "; the command may or may not have been executed";
+
+export class Block implements ReplySink {
+  readonly lease: Lease;
+  /** The connection is the client's anyhow: `RedisFrontend.pin`. */
+  readonly isOnPin: boolean;
+  /** What it waits for; one character per byte. */
+  readonly keys: readonly string[];
+  private readonly client: RedisFrontend;
+  private readonly serverId: ServerId;
+  private token = 0;
+  private hasMoved = false;
+  /** Somebody may be about to end what waits on the connection. */
+  private isTargeted = false;
+
+  /** To be followed by `send` or `expect`. */
+  constructor(client: RedisFrontend, lease: Lease, isOnPin: boolean, keys: readonly string[]) {
+    this.client = client;
+    this.lease = lease;
+    this.isOnPin = isOnPin;
+    this.keys = keys;
+    this.serverId = ServerId.of(lease);
+  }
+
+  /** Its connection's CLIENT ID; null: not known yet. */
+  get idOnServer(): number | null {
+    return this.serverId.id;
+  }
+
+  /** The same, for somebody who will end the wait. That may come late: the connection is nobody else's after this client. */
+  target(): number | null {
+    this.isTargeted = true;
+    return this.idOnServer;
+  }
+
+  /** Another process may go on: the command is sent, and its reply is the only one that is owed. */
+  get isMovable(): boolean {
+    return this.lease.isMovable && this.serverId.id !== null;
+  }
+
+  /** Sends the request in bytes[start, end). Only while nothing is owed to the client. */
+  send(bytes: Buffer, start: number, end: number): void {
+    this.start();
+    this.lease.send(bytes, start, end, this, this.token, 1);
+  }
+
+  /** Awaits the reply to a request that another process sent. */
+  expect(): void {
+    this.start();
+    this.lease.expect(this, this.token);
+  }
+
+  private start(): void {
+    const { client, lease } = this;
+    const { session } = client;
+    client.block = this;
+    lease.mayBlock = true;
+    session.waitBlocked();
+    this.token = session.open();
+  }
+
+  onReplies(token: number, count: number, bytes: Buffer, start: number, end: number): void {
+    const { session } = this.client;
+    this.finish(true);
+    const isUnblocked = bytes.toString("latin1", start, start + 11) === "-UNBLOCKED ";
+    if (this.hasMoved && isUnblocked) session.reply(token, encodeError(MOVED));
+    else session.onReplies(token, count, bytes, start, end);
+  }
+
+  onFailure(token: number, count: number, failure: Failure): void {
+    this.finish(false);
+    this.client.session.onFailure(token, count, failure);
+  }
+
+  private finish(isClean: boolean): void {
+    this.client.block = null;
+    if (!this.isOnPin) this.lease.release(isClean && !this.isTargeted);
+    else {
+      this.lease.mayBlock = false;
+      if (this.isTargeted) this.client.transaction?.soilPin();
+    }
+    if (!isClean) this.serverId.giveUp();
+  }
+
+  /** The client is gone: the server need not wait any longer. */
+  abandon(): void {
+    this.finish(false);
+  }
+
+  /** The client is another process's now. */
+  leave(): void {
+    this.client.block = null;
+    if (!this.isOnPin) this.lease.leave();
+  }
+
+  /**
+   * Asks the server to end the wait. `token` of `sink` gets the server's answer: 1, or 0 when the wait had just ended.
+   * @returns false: it cannot be asked, and `sink` hears nothing
+   */
+  unblock(kind: UnblockKind, sink: ReplySink, token: number): boolean {
+    const { client, lease, serverId } = this;
+    const connection = lease.upstream.connection(client.session.lane, client.variant);
+    if (serverId.id === 0 || connection.refusal !== null) return false;
+    this.isTargeted = true;
+    serverId.whenKnown(() => {
+      const { refusal } = connection;
+      if (refusal !== null) sink.onFailure(token, 1, refusal);
+      else if (serverId.id === 0) sink.onReplies(token, 1, ZERO, 0, ZERO.length);
+      else {
+        const request = encodeRequest("CLIENT", "UNBLOCK", String(serverId.id), kind);
+        connection.send(request, 0, request.length, sink, token, 1);
+      }
+    });
+    return true;
+  }
+
+  /** Servers have left or come back. Ends the wait, unless it is served just now, when its keys are on another server now. */
+  endIfElsewhere(): void {
+    const { route } = this.client.pool;
+    const isElsewhere = (text: string): boolean => {
+      const key = Buffer.from(text, "latin1");
+      return route.pick(key, 0, key.length) !== this.lease.upstream;
+    };
+    if (this.hasMoved || !route.isStable || !this.keys.some(isElsewhere)) return;
+    this.hasMoved = true;
+    const sink: ReplySink = {
+      onReplies: (_token, _count, bytes, start) => {
+        // The server would not do it.
+        if (bytes[start] === MINUS) this.cut();
+      },
+      onFailure: () => this.cut(),
+    };
+    if (!this.unblock("ERROR", sink, 0)) this.cut();
+  }
+
+  private cut(): void {
+    if (this.client.block !== this) return;
+    this.finish(false);
+    this.client.session.reply(this.token, encodeError(`${MOVED}${MAYBE}`));
+  }
+}

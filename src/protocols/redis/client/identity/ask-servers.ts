@@ -1,0 +1,158 @@
+/** Asks servers what only they can say: whether they let a client be who it wants to be, or do what it wants to. */
+
+import type { ClientPort } from "../../../../api/client-port.ts";
+import type { Failure, ReplySink, Upstream } from "../../../../api/upstream.ts";
+import { copyOf } from "../../../../base/copy-of.ts";
+import { UNAUTHENTICATED_BULK_BYTES_MAX } from "../../../../base/limits.ts";
+import { encodeError, encodeRequest } from "../../codec/encode.ts";
+import { anyServer, serversFor } from "../any-server.ts";
+import type { RedisFrontend } from "../redis-frontend.ts";
+import { askInTurn } from "./ask-in-turn.ts";
+import { VARIANT_FOR_AUTH } from "./variant-table.ts";
+
+const NOBODY: Failure = {
+  kind: "ejected",
+  wasSent: false,
+  text: "Connection refused (all servers of the pool are ejected, or have lent all connections that they may)",
+};
+const BUSY: Failure = {
+  kind: "timeout",
+  wasSent: false,
+  text: "too much is waiting for the server that should say whether this is permitted",
+};
+const WRONG_PASSWORD: Buffer = encodeError(
+  "WRONGPASS invalid username-password pair or user is disabled.",
+);
+
+/**
+ * Whether a server agrees to connections of kind `variant`: null, or why not; "handshake" when it refused. However many want
+ * to know, it is asked once. `done` may be called after the client has gone.
+ */
+export function prove(
+  client: RedisFrontend,
+  variant: number,
+  done: (failure: Failure | null) => void,
+): void {
+  const { variants } = client.pool;
+  const { proofs } = variants;
+  const waiting = proofs.get(variant);
+  if (waiting !== undefined) {
+    waiting.push(done);
+    return;
+  }
+  const all = [done];
+  proofs.set(variant, all);
+  const ended = (failure: Failure | null): void => {
+    proofs.delete(variant);
+    if (failure === null) variants.prove(variant);
+    for (const each of all) each(failure);
+  };
+  askInTurn<Failure | null>(
+    client.pool.deadlines,
+    serversFor(client),
+    NOBODY,
+    (upstream, answered) => proveWith(upstream, client.session, variant, answered),
+    ended,
+  );
+}
+
+function proveWith(
+  upstream: Upstream,
+  { lane, origin }: Pick<ClientPort, "lane" | "origin">,
+  variant: number,
+  answered: (failure: Failure | null, isFinal: boolean) => void,
+): void {
+  // A server that is known to be down is not called by every client anew.
+  const { refusal } = upstream.connection(lane, 0);
+  const lease = refusal === null ? upstream.lease(variant, origin) : null;
+  if (lease === null) {
+    answered(refusal ?? NOBODY, false);
+    return;
+  }
+  lease.whenReady((failure) => {
+    if (failure === null) lease.release(true);
+    answered(failure, failure === null || failure.kind === "handshake");
+  });
+}
+
+/**
+ * Whether a server knows this user and password, as bytes; user null: the form of AUTH that names nobody. Asked each time:
+ * what was true a moment ago need not be any more. `done` gets the server's reply, or why there is none; maybe after the
+ * client has gone.
+ */
+export function askPassword(
+  client: RedisFrontend,
+  user: Buffer | null,
+  password: Buffer,
+  done: (answer: Buffer | Failure) => void,
+): void {
+  const words = user === null ? [password] : [user, password];
+  // A server closes the connection on those who come with more than this before they are known; nobody's password is so long.
+  if (words.some(({ length }) => length > UNAUTHENTICATED_BULK_BYTES_MAX)) {
+    done(WRONG_PASSWORD);
+    return;
+  }
+  const request = encodeRequest("AUTH", ...words);
+  const { lane } = client.session;
+  askInTurn<Buffer | Failure>(
+    client.pool.deadlines,
+    serversFor(client),
+    NOBODY,
+    (upstream, answered) => {
+      const connection = upstream.connection(lane, VARIANT_FOR_AUTH);
+      const { refusal } = connection;
+      if (refusal !== null || connection.isFull) {
+        answered(refusal ?? BUSY, false);
+        return;
+      }
+      const sink = new SingleReply((answer) => answered(answer, Buffer.isBuffer(answer)));
+      connection.send(request, 0, request.length, sink, 0, 1);
+    },
+    done,
+  );
+}
+
+/**
+ * Whether the servers let the client do what `words` say, which must change nothing: null, or their error. What cannot be
+ * asked is permitted to who has said nothing about itself, so that the proxy can be looked at while servers are down.
+ */
+export function askWhetherPermitted(
+  client: RedisFrontend,
+  words: readonly (string | Buffer)[],
+  done: (fault: Buffer | null) => void,
+): void {
+  const isKnown = client.state.password !== null;
+  const upstream = anyServer(client);
+  const connection = upstream === null ? null : client.connectionTo(upstream);
+  const failure = connection === null ? NOBODY : connection.refusal;
+  if (connection === null || failure !== null || connection.isFull) {
+    done(isKnown ? client.failureReply(failure ?? BUSY) : null);
+    return;
+  }
+  const request = encodeRequest(...words);
+  const sink = new SingleReply((answer) => {
+    if (!Buffer.isBuffer(answer)) done(isKnown ? client.failureReply(answer) : null);
+    else done(REFUSED.test(answer.toString("latin1")) ? answer : null);
+  });
+  connection.send(request, 0, request.length, sink, 0, 1);
+}
+
+/** Not that it does not know such a request: it may be of an older version. */
+const REFUSED = /^-(NOPERM|NOAUTH|ERR No such user)/;
+
+/** Takes the reply to one request. */
+export class SingleReply implements ReplySink {
+  private readonly done: (answer: Buffer | Failure) => void;
+
+  constructor(done: (answer: Buffer | Failure) => void) {
+    this.done = done;
+  }
+
+  onReplies(_token: number, _count: number, bytes: Buffer, start: number, end: number): void {
+    this.done(copyOf(bytes, start, end));
+  }
+
+  onFailure(_token: number, _count: number, failure: Failure): void {
+    this.done(failure);
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * Commands that go to every server, and whose replies become one.
+ *
+ * No need to settle first: each goes over the same connections as the client's other requests, so every server sees it in
+ * its place among them.
+ */
+
+import { encodeError } from "../../codec/encode.ts";
+import { isError, mergeReplies } from "../../codec/merge-replies.ts";
+import type { RequestView } from "../../codec/request-view.ts";
+import type { Command } from "../../commands/command.ts";
+import { forwardToAny } from "../any-server.ts";
+import { askAll } from "../ask.ts";
+import type { Answer } from "../collector.ts";
+import type { RedisFrontend } from "../redis-frontend.ts";
+import { MISMATCH } from "../refusals.ts";
+
+/**
+ * Sends the request at hand to all servers and answers with their replies merged as `command.merge` says.
+ * @returns false: not now, see Handler
+ */
+export function broadcast(client: RedisFrontend, command: Command, view: RequestView): boolean {
+  const { upstreams } = client.pool.route;
+  if (upstreams.length === 1) return forwardToAny(client, command, view);
+  const merge = (answers: readonly Answer[]): Buffer => replyOf(client, command, answers);
+  // To stop what runs too long on some servers must not fail because others are down.
+  const reach = command.merge === "one_ok" ? "available" : "all";
+  return askAll(client, { requests: [view], reach, merge });
+}
+
+/** The client's reply, of the answers of all servers. */
+export function replyOf(
+  client: RedisFrontend,
+  command: Command,
+  answers: readonly Answer[],
+): Buffer {
+  const replies = answers.filter((answer) => Buffer.isBuffer(answer));
+  const good = replies.filter((reply) => !isError(reply));
+  const isEnough = command.merge === "one_ok" ? good.length > 0 : good.length === answers.length;
+  if (isEnough) return mergeReplies(command.merge ?? "all_ok", good) ?? MISMATCH;
+  return faultOf(client, command, answers, good.length);
+}
+
+/** The lowest server's fault, so that it does not depend on who was first; with what became of the command elsewhere. */
+function faultOf(
+  client: RedisFrontend,
+  command: Command,
+  answers: readonly Answer[],
+  successes: number,
+): Buffer {
+  const index = answers.findIndex((answer) => !Buffer.isBuffer(answer) || isError(answer));
+  const answer = answers[index]!;
+  const reply = Buffer.isBuffer(answer) ? answer : client.failureReply(answer);
+  if (successes === 0 || command.flags.includes("readonly") || reply[0] !== MINUS) return reply;
+  const { name } = client.pool.route.upstreams[index]!;
+  const shown = command.name.replace("|", " ");
+  const text = reply.toString("latin1", 1, reply.length - 2);
+  return encodeError(
+    `${text} (server ${name}; ${successes} of ${answers.length} servers executed '${shown}')`,
+  );
+}
+
+const MINUS = 0x2d;

@@ -1,0 +1,64 @@
+/**
+ * SCAN over all servers, one after the other.
+ *
+ * The client's cursor is the server's own cursor × servers + the server's number. So 0 begins with the first server and
+ * nothing but the end of the last gives 0, and what Redis promises holds: what is there from start to end is seen.
+ */
+
+import { encodeError } from "../../codec/encode.ts";
+import { elementsOf } from "../../codec/merge-replies.ts";
+import type { RequestView } from "../../codec/request-view.ts";
+import type { Command } from "../../commands/command.ts";
+import { forwardToAny } from "../any-server.ts";
+import { askOne } from "../ask.ts";
+import type { RedisFrontend } from "../redis-frontend.ts";
+import { MISMATCH } from "../refusals.ts";
+
+const CURSOR_MAX = 2n ** 64n - 1n;
+const CURSOR_DIGITS_MAX = `${CURSOR_MAX}`.length;
+const INVALID_CURSOR: Buffer = encodeError("ERR invalid cursor");
+
+export function handleScan(client: RedisFrontend, command: Command, view: RequestView): boolean {
+  const { upstreams } = client.pool.route;
+  if (upstreams.length === 1) return forwardToAny(client, command, view);
+  const servers = BigInt(upstreams.length);
+  const cursor = parseCursor(view.text(1));
+  if (cursor === null) {
+    client.refuse(INVALID_CURSOR);
+    return true;
+  }
+  const index = cursor % servers;
+  const request = withCursor(view, cursor / servers);
+  return askOne(client, upstreams[Number(index)]!, request, (reply) => {
+    const [bulk, keys, ...rest] = elementsOf(reply) ?? [];
+    const found = /^\$\d+\r\n(\d+)\r\n$/.exec(bulk?.toString("latin1") ?? "");
+    if (found === null || keys === undefined || rest.length > 0) return MISMATCH;
+    const next = cursorAfter(BigInt(found[1]!), index, servers);
+    if (next > CURSOR_MAX) return encodeError("ERR the server's cursor leaves no room for more");
+    return Buffer.concat([Buffer.from(`*2\r\n$${`${next}`.length}\r\n${next}\r\n`), keys]);
+  });
+}
+
+/** @param own the cursor that server number `index` gave; 0: its last */
+function cursorAfter(own: bigint, index: bigint, servers: bigint): bigint {
+  if (own > 0n) return own * servers + index;
+  return index + 1n < servers ? index + 1n : 0n;
+}
+
+/** What Redis makes of a cursor: strtoul's idea of a number, without blanks before it. */
+function parseCursor(text: string): bigint | null {
+  const [, sign, digits] = /^([+-]?)(\d*)(?:\0|$)/.exec(text) ?? [];
+  if (digits === undefined || (sign !== "" && digits === "")) return null;
+  const significant = digits.replace(/^0+/, "");
+  // To make a number of very many digits takes very long.
+  if (significant.length > CURSOR_DIGITS_MAX) return null;
+  const value = BigInt(significant);
+  if (value > CURSOR_MAX) return null;
+  return sign === "-" ? BigInt.asUintN(64, -value) : value;
+}
+
+/** The request at hand with another cursor. */
+function withCursor(view: RequestView, cursor: bigint): Buffer {
+  const head = `*${view.count}\r\n$4\r\nSCAN\r\n$${`${cursor}`.length}\r\n${cursor}\r\n`;
+  return Buffer.concat([Buffer.from(head), view.bytes.subarray(view.to(1) + 2, view.end)]);
+}

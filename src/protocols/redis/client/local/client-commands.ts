@@ -1,0 +1,91 @@
+/** What remains of CLIENT: about the client's own connection, in Redis's words. */
+import { encodeError, encodeInteger, encodeValue } from "../../codec/encode.ts";
+import { CLIENT_HELP } from "./client-help.ts";
+import { clientInfo, clientKill, clientList } from "./client-list.ts";
+import { getName, setInfo, setName } from "./client-names.ts";
+import { clientUnblock } from "./client-unblock.ts";
+import { help, type LocalHandler, OK } from "./local-handler.ts";
+
+const SYNTAX: Buffer = encodeError("ERR syntax error");
+const NOT_TRACKING: Buffer = encodeError(
+  "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled",
+);
+const NO_TRACKING: Buffer = encodeError(
+  "ERR 'CLIENT TRACKING ON' is not supported through this proxy yet: servers would have to tell each client of keys that others change",
+);
+const NO_PAUSE: Buffer = encodeError(
+  "ERR 'CLIENT PAUSE' is not supported through this proxy: it would stop all clients of a server, not those of this proxy only; connect to the server directly",
+);
+
+export const CLIENT_COMMANDS: Readonly<Record<string, LocalHandler>> = {
+  "CLIENT|ID": ({ state }) => encodeInteger(state.id),
+  "CLIENT|GETNAME": getName,
+  "CLIENT|SETNAME": setName,
+  "CLIENT|SETINFO": setInfo,
+  "CLIENT|INFO": clientInfo,
+  "CLIENT|LIST": clientList,
+  "CLIENT|KILL": clientKill,
+  "CLIENT|REPLY": reply,
+  "CLIENT|NO-EVICT": noEvict,
+  "CLIENT|NO-TOUCH": noTouch,
+  "CLIENT|UNBLOCK": clientUnblock,
+  "CLIENT|PAUSE": () => NO_PAUSE,
+  "CLIENT|UNPAUSE": () => NO_PAUSE,
+  "CLIENT|TRACKING": tracking,
+  "CLIENT|CACHING": () => NOT_TRACKING,
+  "CLIENT|GETREDIR": () => encodeInteger(-1),
+  "CLIENT|TRACKINGINFO": trackingInfo,
+  "CLIENT|HELP": (client) => help(client, CLIENT_HELP),
+};
+
+function reply(...[{ replies }, view]: Parameters<LocalHandler>): Buffer | boolean {
+  const wanted = view.text(2).toUpperCase();
+  if (wanted === "ON") {
+    replies.turnOn();
+    return OK;
+  }
+  if (wanted === "OFF") replies.turnOff();
+  else if (wanted === "SKIP") replies.skipNext();
+  else return SYNTAX;
+  return true;
+}
+
+/** Servers do not hear of it: there it would be about a connection that many share. */
+function noEvict(...[{ state }, view]: Parameters<LocalHandler>): Buffer {
+  const isOn = onOrOff(view.text(2));
+  if (isOn === null) return SYNTAX;
+  state.noEvict = isOn;
+  return OK;
+}
+
+/** Of Redis 7.2; the same. */
+function noTouch(...[{ state }, view]: Parameters<LocalHandler>): Buffer {
+  const isOn = onOrOff(view.text(2));
+  if (isOn === null) return SYNTAX;
+  state.noTouch = isOn;
+  return OK;
+}
+
+function onOrOff(text: string): boolean | null {
+  const upper = text.toUpperCase();
+  return upper === "ON" ? true : upper === "OFF" ? false : null;
+}
+
+function tracking(...[, view]: Parameters<LocalHandler>): Buffer {
+  const isOn = onOrOff(view.text(2));
+  if (isOn === null) return SYNTAX;
+  return isOn ? NO_TRACKING : OK;
+}
+
+function trackingInfo(...[{ state }]: Parameters<LocalHandler>): Buffer {
+  return encodeValue(
+    {
+      mapOf: [
+        ["flags", { setOf: ["off"] }],
+        ["redirect", -1],
+        ["prefixes", []],
+      ],
+    },
+    state.version,
+  );
+}

@@ -1,0 +1,178 @@
+/** The clients of one pool, in all workers: for CLIENT LIST, KILL and UNBLOCK. */
+import type { Colleagues } from "../../../../api/colleagues.ts";
+import { CLIENTS_CLOSED_AT_ONCE, CLIENTS_LISTED_AT_ONCE } from "../../../../base/limits.ts";
+import { SliceQueue } from "../../../../base/slice-queue.ts";
+import type { Turn } from "../../../../base/turn.ts";
+import type { RedisFrontend } from "../redis-frontend.ts";
+import {
+  addressOf,
+  type ClientType,
+  clientLine,
+  localAddressOf,
+  typeOf,
+  userOf,
+} from "./client-line.ts";
+
+/** What all of it must be true of a client. JSON data. */
+export interface ClientFilter {
+  readonly ids?: readonly number[];
+  readonly address?: string;
+  readonly localAddress?: string;
+  readonly type?: ClientType;
+  readonly user?: string;
+  /** The id of one who is left out. */
+  readonly except?: number;
+  /** Only those with a greater id; and of these, if there are more, so many with the lowest ids. */
+  readonly after?: number;
+  readonly most?: number;
+}
+
+/** Where a client waits for a blocking command. JSON data. */
+export interface BlockedAt {
+  readonly server: string;
+  readonly address: string;
+  /** What the server calls the connection: its CLIENT ID. */
+  readonly id: number;
+}
+
+interface Line {
+  readonly id: number;
+  /** One character per byte. */
+  readonly text: string;
+}
+
+export class ClientDirectory {
+  private readonly clients: Set<RedisFrontend> = new Set();
+  private readonly colleagues: Colleagues;
+  private readonly slices: SliceQueue;
+
+  constructor(colleagues: Colleagues, turn: Turn) {
+    this.colleagues = colleagues;
+    this.slices = new SliceQueue(turn);
+    colleagues.answer("list clients", (filter) => this.linesHere(filter as ClientFilter));
+    colleagues.answer("find blocked client", (id) => this.blockedHere(id as number));
+    colleagues.answer("kill clients", (filter) => this.killHere(filter as ClientFilter, null));
+  }
+
+  add(client: RedisFrontend): void {
+    this.clients.add(client);
+  }
+
+  remove(client: RedisFrontend): void {
+    this.clients.delete(client);
+  }
+
+  /**
+   * `done` gets the lines of all clients that `filter` fits, oldest first; one character per byte. There may be tens of
+   * thousands: they are asked for some at a time, so that no worker is busy with them for long.
+   */
+  list(filter: ClientFilter, done: (text: string) => void): void {
+    const texts: string[] = [];
+    const next = (after: number): void => {
+      const part = { ...filter, after, most: CLIENTS_LISTED_AT_ONCE };
+      const here = this.linesHere(part);
+      this.colleagues.ask("list clients", part, (answers) => {
+        const { text, last } = mergeLines([here, ...(answers as Line[][])], after);
+        texts.push(text);
+        if (last === null) done(texts.join(""));
+        else next(last);
+      });
+    };
+    next(0);
+  }
+
+  /** Closes clients; `self` only when it has got the reply to the request at hand. `done` gets how many they were. */
+  kill(filter: ClientFilter, self: RedisFrontend, done: (count: number) => void): void {
+    const here = this.killHere(filter, self);
+    this.colleagues.ask("kill clients", filter, (answers) => {
+      done((answers as number[]).reduce((sum, count) => sum + count, here));
+    });
+  }
+
+  /** `done` gets where the client of this id is blocked; null: it is not, or not known yet to be. */
+  whereBlocked(id: number, done: (place: BlockedAt | null) => void): void {
+    const here = this.blockedHere(id);
+    if (here !== null) {
+      done(here);
+      return;
+    }
+    this.colleagues.ask("find blocked client", id, (answers) => {
+      done((answers as (BlockedAt | null)[]).find((place) => place !== null) ?? null);
+    });
+  }
+
+  private blockedHere(id: number): BlockedAt | null {
+    const [client] = this.find({ ids: [id] });
+    const block = client?.block ?? null;
+    const idOnServer = block?.target() ?? 0;
+    if (block === null || idOnServer === 0) return null;
+    const { name, address } = block.lease.upstream;
+    return { server: name, address, id: idOnServer };
+  }
+
+  private linesHere(filter: ClientFilter): Line[] {
+    return this.find(filter).map((client) => ({ id: client.state.id, text: clientLine(client) }));
+  }
+
+  private killHere(filter: ClientFilter, self: RedisFrontend | null): number {
+    const found = this.find(filter);
+    if (self !== null && found.includes(self)) self.leavesAfterReply = true;
+    this.slices.run(closeAll(found.filter((client) => client !== self)));
+    return found.length;
+  }
+
+  private find(filter: ClientFilter): RedisFrontend[] {
+    const { ids, address, localAddress, type, user, except, after = 0, most } = filter;
+    const wanted = ids === undefined ? null : new Set(ids);
+    const found = [...this.clients].filter(
+      (client) =>
+        client.state.id > after &&
+        (wanted === null || wanted.has(client.state.id)) &&
+        (address === undefined || addressOf(client) === address) &&
+        (localAddress === undefined || localAddressOf(client) === localAddress) &&
+        (type === undefined || typeOf(client) === type) &&
+        (user === undefined || userOf(client) === user) &&
+        client.state.id !== except,
+    );
+    if (most === undefined || found.length <= most) return found;
+    found.sort((a, b) => a.state.id - b.state.id);
+    found.length = most;
+    return found;
+  }
+}
+
+/**
+ * The lines, oldest first, up to the one from which on some may be missing: `last` is its id, or null, when these are all.
+ * @param parts all lines behind `after` that a worker has, or at least so many of the first that it was asked for
+ */
+function mergeLines(
+  parts: readonly (readonly Line[])[],
+  after: number,
+): { readonly text: string; readonly last: number | null } {
+  let last = Number.POSITIVE_INFINITY;
+  const lines: Line[] = [];
+  for (const part of parts) {
+    // A worker of an older program says them all, each time.
+    const fresh = part.filter(({ id }) => id > after);
+    for (const line of fresh) lines.push(line);
+    if (fresh.length < CLIENTS_LISTED_AT_ONCE) continue;
+    last = Math.min(
+      last,
+      fresh.reduce((most, { id }) => Math.max(most, id), 0),
+    );
+  }
+  const sure = lines.filter(({ id }) => id <= last).sort((a, b) => a.id - b.id);
+  const text = sure.map((line) => line.text).join("");
+  return { text, last: Number.isFinite(last) ? last : null };
+}
+
+function* closeAll(clients: readonly RedisFrontend[]): Generator<void, void> {
+  let closed = 0;
+  for (const { session } of clients) {
+    if (closed++ === CLIENTS_CLOSED_AT_ONCE) {
+      closed = 1;
+      yield;
+    }
+    session.close();
+  }
+}

@@ -1,0 +1,237 @@
+/**
+ * Collects the replies to the parts of a split command and settles the session's slot once, with the merged reply.
+ *
+ * Neither the session nor the upstream knows that it exists: to the one it is an upstream's reply, to the other a
+ * sink. Gathers are reused.
+ */
+
+import type { ClientPort, ReplyHolder } from "../../../../api/client-port.ts";
+import type { Failure, ReplySink } from "../../../../api/upstream.ts";
+import { copyOf } from "../../../../base/copy-of.ts";
+import { noteGarbage } from "../../../../base/garbage.ts";
+import type { Flushable } from "../../../../base/turn.ts";
+import { arrayHeader, encodeInteger } from "../../codec/encode.ts";
+import { endOfShortBulk, parseLength, RedisReplyScanner } from "../../codec/reply-scanner.ts";
+import type { Merge } from "../../commands/command.ts";
+import { MISMATCH } from "../refusals.ts";
+
+const MINUS = 0x2d;
+const PLUS = 0x2b;
+const COLON = 0x3a;
+const ASTERISK = 0x2a;
+const OK: Buffer = Buffer.from("+OK\r\n");
+const NONE: Buffer = Buffer.alloc(0);
+const FREE_MAX = 256;
+
+const free: Gather[] = [];
+const elements: RedisReplyScanner = new RedisReplyScanner(3);
+
+/** A gather for `parts` parts (tokens 0 … parts - 1), which settles `token` of `session`. */
+export function takeGather(
+  session: ClientPort,
+  token: number,
+  merge: Merge,
+  parts: number,
+): Gather {
+  const gather = free.pop() ?? new Gather();
+  gather.start(session, token, merge, parts);
+  return gather;
+}
+
+class Gather implements ReplySink, ReplyHolder, Flushable {
+  isMarked = false;
+  private session: ClientPort | null = null;
+  private token = 0;
+  private merge: Merge = "all_ok";
+  private parts = 0;
+  private partsLeft = 0;
+  private sum = 0;
+  /** The reply when something went wrong: that of the lowest part, so that it does not depend on who was first. */
+  private fault: Buffer | null = null;
+  private faultPart = 0;
+  /** For "array": what is wrong with a part is told in place of each of its elements, not of all. */
+  private isPerElement = false;
+  // For "array": which part each key went to, and the parts' replies with how far they are merged.
+  private keys = 0;
+  private partOfKey: Uint16Array = new Uint16Array(128);
+  private keysOfPart: number[] = [];
+  private bytes: Buffer[] = [];
+  private from: number[] = [];
+  private to: number[] = [];
+  /** By part: its bytes are not the gather's own. */
+  private borrowed: boolean[] = [];
+  /** Bytes of the copies of parts, which the session knows of. */
+  private held = 0;
+
+  start(session: ClientPort, token: number, merge: Merge, parts: number): void {
+    this.session = session;
+    this.token = token;
+    this.merge = merge;
+    this.parts = parts;
+    this.partsLeft = parts;
+    this.sum = 0;
+    this.fault = null;
+    this.isPerElement = false;
+    this.held = 0;
+  }
+
+  /**
+   * For "array": part number by key, and keys by part. Both are borrowed.
+   * @param isPerElement what is wrong with a part is told in place of each of its elements; else the whole reply is an error
+   */
+  expectKeys(
+    partOfKey: Uint16Array,
+    keys: number,
+    keysOfPart: readonly number[],
+    isPerElement: boolean,
+  ): void {
+    this.isPerElement = isPerElement;
+    if (this.partOfKey.length < keys) this.partOfKey = new Uint16Array(keys);
+    for (let key = 0; key < keys; key++) this.partOfKey[key] = partOfKey[key]!;
+    this.keys = keys;
+    for (let part = 0; part < this.parts; part++) {
+      this.keysOfPart[part] = keysOfPart[part]!;
+      this.borrowed[part] = false;
+    }
+  }
+
+  onReplies(part: number, _count: number, bytes: Buffer, start: number, end: number): void {
+    if (bytes[start] === MINUS) this.fail(part, copyOf(bytes, start, end));
+    else if (this.merge === "array") this.keepArray(part, bytes, start, end);
+    else if (this.merge === "sum") this.addInteger(part, bytes, start, end);
+    else if (bytes[start] !== PLUS) this.fail(part, MISMATCH);
+    this.partDone();
+  }
+
+  onFailure(part: number, _count: number, failure: Failure): void {
+    this.fail(part, this.session!.failureReply(failure, this.token));
+    this.partDone();
+  }
+
+  private fail(part: number, reply: Buffer): void {
+    if (this.isPerElement) {
+      const elements = Buffer.concat(new Array<Buffer>(this.keysOfPart[part]!).fill(reply));
+      this.borrowElements(part, elements, 0, elements.length);
+      return;
+    }
+    if (this.fault !== null && this.faultPart < part) return;
+    this.fault = reply;
+    this.faultPart = part;
+  }
+
+  /** The reply is referred to, and copied only if parts are missing at the end of the turn. Its bytes never change. */
+  private keepArray(part: number, bytes: Buffer, start: number, end: number): void {
+    const lineEnd = bytes.indexOf(13, start);
+    const count = bytes[start] === ASTERISK ? parseLength(bytes, start + 1, lineEnd) : -1;
+    if (count !== this.keysOfPart[part]) this.fail(part, MISMATCH);
+    else this.borrowElements(part, bytes, lineEnd + 2, end);
+  }
+
+  private borrowElements(part: number, bytes: Buffer, from: number, to: number): void {
+    const session = this.session!;
+    if (!session.isOpen) return;
+    this.bytes[part] = bytes;
+    this.from[part] = from;
+    this.to[part] = to;
+    if (this.partsLeft === 1) return;
+    this.borrowed[part] = true;
+    session.turn.mark(this);
+  }
+
+  /** The turn ends, maybe after this gather was released and taken again. */
+  flush(): void {
+    const { session } = this;
+    if (session === null || !session.isOpen || this.merge !== "array") return;
+    let copied = 0;
+    for (let part = 0; part < this.parts; part++) {
+      if (!this.borrowed[part]) continue;
+      this.borrowed[part] = false;
+      const copy = copyOf(this.bytes[part]!, this.from[part]!, this.to[part]!);
+      this.bytes[part] = copy;
+      this.from[part] = 0;
+      this.to[part] = copy.length;
+      copied += copy.length;
+    }
+    if (copied === 0) return;
+    this.held += copied;
+    session.hold(this, copied);
+  }
+
+  drop(): void {
+    noteGarbage(this.held);
+    this.held = 0;
+    this.forgetParts();
+  }
+
+  private addInteger(part: number, bytes: Buffer, start: number, end: number): void {
+    const value = bytes[start] === COLON ? parseLength(bytes, start + 1, end - 2) : -1;
+    if (value < 0) this.fail(part, MISMATCH);
+    else this.sum += value;
+  }
+
+  private partDone(): void {
+    if (--this.partsLeft > 0) return;
+    const session = this.session!;
+    if (this.fault !== null) session.reply(this.token, this.fault);
+    else if (this.merge === "sum") session.reply(this.token, encodeInteger(this.sum));
+    else if (this.merge === "all_ok") session.reply(this.token, OK);
+    else if (session.isOpen) this.mergeArray(session);
+    this.release();
+  }
+
+  private mergeArray(session: ClientPort): void {
+    const header = arrayHeader(this.keys);
+    let size = header.length;
+    for (let part = 0; part < this.parts; part++) size += this.to[part]! - this.from[part]!;
+    const out = session.compose(this.token);
+    const offset = out === null ? -1 : out.reserve(size);
+    if (out !== null && offset >= 0) {
+      this.mergeInto(out.reserved, offset, header);
+      session.composed(size);
+      return;
+    }
+    const reply = Buffer.allocUnsafeSlow(size);
+    this.mergeInto(reply, 0, header);
+    session.reply(this.token, reply);
+  }
+
+  /** Writes the elements in the client's order, neighbours of one part in one piece. */
+  private mergeInto(target: Buffer, offset: number, header: Buffer): void {
+    const { keys, partOfKey } = this;
+    let at = offset + header.copy(target, offset);
+    let key = 0;
+    while (key < keys) {
+      const part = partOfKey[key]!;
+      const bytes = this.bytes[part]!;
+      const start = this.from[part]!;
+      const partEnd = this.to[part]!;
+      let end = start;
+      do {
+        const next = endOfShortBulk(bytes, end, partEnd);
+        end = next > 0 ? next : elements.scan(bytes, end, partEnd);
+        key++;
+      } while (key < keys && partOfKey[key] === part);
+      at += bytes.copy(target, at, start, end);
+      this.from[part] = end;
+    }
+  }
+
+  private release(): void {
+    if (this.held > 0) {
+      noteGarbage(this.held);
+      this.session!.letGo(this, this.held);
+    }
+    this.session = null;
+    this.fault = null;
+    this.forgetParts();
+    if (this.partOfKey.length > 4096) this.partOfKey = new Uint16Array(128);
+    if (free.length < FREE_MAX) free.push(this);
+  }
+
+  private forgetParts(): void {
+    for (let part = 0; part < this.parts; part++) {
+      this.bytes[part] = NONE;
+      this.borrowed[part] = false;
+    }
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * Splits a command with many keys (MGET, MSET, DEL …) into one request per server.
+ *
+ *   MGET a b c d   →   server 1: MGET a c      server 2: MGET b d
+ *
+ * The arguments are copied as they came, length lines included; neighbours for one server in one piece.
+ */
+
+import type { ClientPort } from "../../../../api/client-port.ts";
+import type { MgetErrors } from "../../../../api/config.ts";
+import type { Failure, Route, Upstream, UpstreamConnection } from "../../../../api/upstream.ts";
+import type { ByteQueue } from "../../../../base/byte-queue.ts";
+import { arrayHeader } from "../../codec/encode.ts";
+import type { RequestView } from "../../codec/request-view.ts";
+import type { Command } from "../../commands/command.ts";
+import { NO_SERVER, wrongArity } from "../refusals.ts";
+import { takeGather } from "./gather.ts";
+
+/** Scratch space shared by all sessions: a request is split in one go. */
+let partOfKey: Uint16Array = new Uint16Array(1024);
+/** By upstream index: its part's number + 1 in the request at hand, or 0. All zero between requests. */
+let partOfUpstream: Uint16Array = new Uint16Array(64);
+const upstreams: Upstream[] = [];
+const keysOfPart: number[] = [];
+const queues: ByteQueue[] = [];
+/** By part: why nothing is sent to it. */
+const refusals: (Failure | null)[] = [];
+
+/** Whose requests are split. */
+export interface SplitClient {
+  readonly session: ClientPort;
+  /** Where this client's requests for `upstream` go. */
+  connectionTo(upstream: Upstream): UpstreamConnection;
+  refuse(reply: Buffer): void;
+  forwardTo(connection: UpstreamConnection, view: RequestView): boolean;
+  flushRun(): void;
+}
+
+export class Splitter {
+  private readonly client: SplitClient;
+  private readonly mgetErrors: MgetErrors;
+
+  constructor(client: SplitClient, mgetErrors: MgetErrors) {
+    this.client = client;
+    this.mgetErrors = mgetErrors;
+  }
+
+  /** Takes the request at hand. @returns false: not now, and nothing was done about it */
+  handle(view: RequestView, command: Command, route: Route): boolean {
+    const { client } = this;
+    const { session } = client;
+    if ((view.count - command.firstKey) % command.step !== 0) {
+      client.refuse(wrongArity(command));
+      return true;
+    }
+    const parts = this.plan(view, command, route);
+    if (parts < 0) {
+      client.refuse(NO_SERVER);
+      return true;
+    }
+    const isPerElement = this.mgetErrors === "element" && command.merge === "array";
+    if (parts === 1 && !isPerElement) return client.forwardTo(this.connection(0), view);
+    for (let part = 0; part < parts; part++) {
+      const connection = this.connection(part);
+      if (connection.refusal !== null && !isPerElement) {
+        // Known before anything is sent: then nothing is written at all.
+        session.onFailure(session.open(), 1, connection.refusal);
+        return true;
+      }
+      if (connection.isFull) {
+        session.waitFor(connection);
+        return false;
+      }
+    }
+    // What came before must reach its connections before the parts do.
+    client.flushRun();
+    this.send(view, command, session.open(), isPerElement);
+    return true;
+  }
+
+  /** Finds each key's server. Returns the number of parts, or -1: a key has no server. */
+  private plan(view: RequestView, command: Command, route: Route): number {
+    const { firstKey, step } = command;
+    const { bytes, start, argumentStart, argumentEnd } = view;
+    const keys = (view.count - firstKey) / step;
+    if (partOfKey.length < keys) partOfKey = new Uint16Array(keys * 2);
+    if (partOfUpstream.length < route.upstreams.length) {
+      partOfUpstream = new Uint16Array(route.upstreams.length);
+    }
+    upstreams.length = 0;
+    keysOfPart.length = 0;
+    let hasServers = true;
+    for (let key = 0; key < keys; key++) {
+      const argument = firstKey + key * step;
+      const from = start + argumentStart[argument]!;
+      const upstream = route.pick(bytes, from, start + argumentEnd[argument]!);
+      if (upstream === null) {
+        hasServers = false;
+        break;
+      }
+      let part = partOfUpstream[upstream.index]!;
+      if (part === 0) {
+        upstreams.push(upstream);
+        keysOfPart.push(0);
+        part = upstreams.length;
+        partOfUpstream[upstream.index] = part;
+      }
+      partOfKey[key] = part - 1;
+      keysOfPart[part - 1]!++;
+    }
+    for (const upstream of upstreams) partOfUpstream[upstream.index] = 0;
+    return hasServers ? upstreams.length : -1;
+  }
+
+  /** The connection of part number `part` of the request that was planned last. */
+  private connection(part: number): UpstreamConnection {
+    return this.client.connectionTo(upstreams[part]!);
+  }
+
+  /** Sends the parts of the request that was planned last; their merged reply settles `token`. */
+  private send(view: RequestView, command: Command, token: number, isPerElement: boolean): void {
+    const { firstKey, step, merge } = command;
+    const { session } = this.client;
+    const keys = (view.count - firstKey) / step;
+    const gather = takeGather(session, token, merge ?? "all_ok", upstreams.length);
+    if (merge === "array") {
+      gather.expectKeys(partOfKey, keys, keysOfPart, isPerElement);
+    }
+    const nameStart = rawStart(view, 0);
+    const nameEnd = view.to(firstKey - 1) + 2;
+    for (let part = 0; part < upstreams.length; part++) {
+      const connection = this.connection(part);
+      const { refusal } = connection;
+      refusals[part] = refusal;
+      if (refusal !== null) continue;
+      const queue = connection.begin(gather, part);
+      const header = arrayHeader(firstKey + keysOfPart[part]! * step);
+      queue.append(header, 0, header.length);
+      // The name (and its length line) as the client wrote it.
+      queue.append(view.bytes, nameStart, nameEnd);
+      queues[part] = queue;
+    }
+    const { bytes, start, argumentEnd } = view;
+    let from = nameEnd;
+    let key = 0;
+    while (key < keys) {
+      const part = partOfKey[key++]!;
+      while (key < keys && partOfKey[key] === part) key++;
+      const to = start + argumentEnd[firstKey + key * step - 1]! + 2;
+      if (refusals[part] === null) queues[part]!.append(bytes, from, to);
+      from = to;
+    }
+    for (let part = 0; part < upstreams.length; part++) {
+      const refusal = refusals[part]!;
+      if (refusal === null) this.connection(part).commit();
+      else gather.onFailure(part, 1, refusal);
+    }
+    queues.length = 0;
+  }
+}
+
+/** Where argument i begins with its length line. */
+function rawStart(view: RequestView, i: number): number {
+  if (i > 0) return view.to(i - 1) + 2;
+  let at = view.start;
+  while (view.bytes[at] !== LF) at++;
+  return at + 1;
+}
+
+const LF = 10;

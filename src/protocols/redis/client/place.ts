@@ -1,0 +1,24 @@
+/** How a server is named when what belongs to it moves to another process. */
+import type { Route, Upstream } from "../../../api/upstream.ts";
+
+/** Plain JSON data. Programs before format 4 of parcels know no `member`, and find a server by the other two. */
+export interface SavedPlace {
+  readonly server: string;
+  readonly address: string;
+  /** See `Upstream.id`. */
+  readonly member?: string;
+}
+
+export function placeOf({ id, name, address }: Upstream): SavedPlace {
+  return { server: name, address, member: id };
+}
+
+/** The server that another process has named; undefined: it is none of the pool's. */
+export function serverAt(route: Route, place: SavedPlace): Upstream | undefined {
+  const { member, server, address } = place;
+  return route.upstreams.find((upstream) =>
+    member === undefined
+      ? upstream.name === server && upstream.address === address
+      : upstream.id === member,
+  );
+}

@@ -1,0 +1,78 @@
+/**
+ * Asks the other workers who of their clients gets a message, to count subscribers as Redis would: a server sees each
+ * worker's hub as one client, however many it stands for.
+ *
+ * All that is asked in one turn of the event loop goes in one message.
+ */
+import type { Colleagues } from "../../../../api/colleagues.ts";
+import { CENSUS_BYTES_MAX } from "../../../../base/limits.ts";
+import type { Flushable, Turn } from "../../../../base/turn.ts";
+import type { Kind } from "./kinds.ts";
+
+/** What a message comes to: copies that servers send to hubs, and clients that get them from there. */
+export interface Reach {
+  readonly copies: number;
+  readonly clients: number;
+}
+
+/** A message for `name` on `server`; null: whoever is subscribed to exactly that, on any server. JSON data. */
+export type Question = readonly [kind: Kind, name: string, server: string | null];
+type Answer = readonly (readonly [copies: number, clients: number])[];
+
+const TOPIC = "subscribers";
+
+export class Census implements Flushable {
+  isMarked = false;
+
+  private readonly turn: Turn;
+  private readonly colleagues: Colleagues;
+  private waiting: { readonly question: Question; readonly onDone: (reach: Reach) => void }[] = [];
+
+  /** @param count what there is of it in this worker */
+  constructor(turn: Turn, colleagues: Colleagues, count: (question: Question) => Reach) {
+    this.turn = turn;
+    this.colleagues = colleagues;
+    colleagues.answer(TOPIC, (data) => {
+      const reaches = (data as readonly Question[]).map(count);
+      return reaches.map(({ copies, clients }): Answer[number] => [copies, clients]);
+    });
+  }
+
+  /** Calls back with the sum over all other workers, as far as they answer. Later. */
+  ask(question: Question, onDone: (reach: Reach) => void): void {
+    this.waiting.push({ question, onDone });
+    this.turn.mark(this);
+  }
+
+  flush(): void {
+    const { waiting } = this;
+    this.waiting = [];
+    while (waiting.length > 0) {
+      let bytes = 0;
+      const fitting = waiting.findIndex(({ question: [, name] }) => {
+        bytes += name.length;
+        return bytes > CENSUS_BYTES_MAX;
+      });
+      const asked = waiting.splice(0, fitting < 0 ? waiting.length : Math.max(fitting, 1));
+      const questions = asked.map(({ question }) => question);
+      // A name that is too long for one message is not asked about.
+      if (questions[0]![1].length > CENSUS_BYTES_MAX) asked[0]!.onDone(NOBODY);
+      else
+        this.colleagues.ask(TOPIC, questions, (answers) => {
+          for (const [at, { onDone }] of asked.entries()) onDone(sumOf(answers as Answer[], at));
+        });
+    }
+  }
+}
+
+const NOBODY: Reach = { copies: 0, clients: 0 };
+
+function sumOf(answers: readonly Answer[], at: number): Reach {
+  let copies = 0;
+  let clients = 0;
+  for (const answer of answers) {
+    copies += answer[at]?.[0] ?? 0;
+    clients += answer[at]?.[1] ?? 0;
+  }
+  return { copies, clients };
+}

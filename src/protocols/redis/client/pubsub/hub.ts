@@ -1,0 +1,400 @@
+/**
+ * Shares subscriptions among those clients of one worker that are the same user for the servers: one line to each server,
+ * however many clients have subscribed.
+ *
+ * Whatever a client changes is confirmed to it only when the servers concerned have answered. So it gets no message from
+ * before its subscription, misses none from after it, and gets all from before it unsubscribed.
+ *
+ * A client may name hundreds of thousands of channels at once, or leave as many behind. All that is done for each of them is
+ * done in slices, with the event loop free in between.
+ */
+import type { Upstream } from "../../../../api/upstream.ts";
+import { SUBSCRIBE_NAMES_MAX } from "../../../../base/limits.ts";
+import type { SliceQueue } from "../../../../base/slice-queue.ts";
+import { encodeError } from "../../codec/encode.ts";
+import { NO_SERVER } from "../refusals.ts";
+import type { Allowance } from "./allowance.ts";
+import { Changes, type Fault } from "./changes.ts";
+import { KINDS, type Kind } from "./kinds.ts";
+import type { Link, LinkEvents } from "./link.ts";
+import { type LeftLink, Links, type LinksOptions } from "./links.ts";
+import type { NameCursor } from "./names.ts";
+import { linksWith } from "./reach.ts";
+import { moveShards } from "./shard-moves.ts";
+import type { ServerUser, Subscriber } from "./subscriber.ts";
+import { Topic } from "./topic.ts";
+import { TopicTable } from "./topic-table.ts";
+
+export interface HubOptions extends LinksOptions {
+  /** No other hub of any process has the same. */
+  readonly id: string;
+  /** Who its clients are; `variant` is that user's. */
+  readonly as: ServerUser;
+  /** How long servers may take to confirm; null: as long as they like. */
+  readonly timeoutMs: number | null;
+  /** Shared by all hubs of the pool. */
+  readonly slices: SliceQueue;
+  readonly allowance: Allowance;
+  /** Told of each subscription beyond a topic's first, and of its end (-1). */
+  countShared(by: number): void;
+}
+
+/** What a client wishes to be subscribed to, or no longer. */
+export interface Wish {
+  readonly subscriber: Subscriber;
+  readonly kind: Kind;
+  /** In the order of the request, with its repetitions. */
+  readonly names: NameCursor;
+  /** The subscription to `name`, the next one of `names`, has begun or ended. */
+  onName(name: string): void;
+  /** Some of `names` are done. */
+  onSlice(): void;
+  /** The end. With a fault nothing has changed, and `onName` was not called. */
+  onDone(fault: Fault): void;
+}
+
+const MOVED: Buffer = encodeError("ERR The servers of the pool changed meanwhile; try again");
+const nothing = (): void => {};
+
+export class Hub implements LinkEvents {
+  readonly options: HubOptions;
+  readonly links: Links;
+  readonly subscribers: Set<Subscriber> = new Set();
+  readonly topics: TopicTable = new TopicTable();
+
+  private readonly changes: Changes;
+  /** Long work that is not done yet. */
+  private jobs = 0;
+  /** What another process has left, while its clients are still to come; null: the hub runs. */
+  private arrivals: readonly LeftLink[] | null;
+  /** It is about to go to another process, with all topics that it has on servers now. */
+  private isLeaving = false;
+  namesFollow = false;
+
+  /** @param arrivals for a hub that other process had: it waits for `start` */
+  constructor(options: HubOptions, arrivals: readonly LeftLink[] | null) {
+    this.options = options;
+    this.arrivals = arrivals;
+    this.changes = new Changes(options);
+    this.links = new Links(options, this, arrivals === null);
+  }
+
+  get id(): string {
+    return this.options.id;
+  }
+
+  // What clients want
+
+  /** `wish.onDone` may be called at once. */
+  subscribe(wish: Wish): void {
+    const { subscriber, kind, names } = wish;
+    this.subscribers.add(subscriber);
+    const joined: Topic[] = [];
+    const next = (fault: Fault): void => {
+      if (fault !== null || subscriber.isGone) {
+        this.run(this.part(joined, 0));
+        this.dismissIfDone(subscriber);
+        wish.onDone(fault);
+        return;
+      }
+      if (names.isDone) this.run(this.give(joined, wish));
+      else this.joinSome(kind, names.take(), joined, next);
+    };
+    next(null);
+  }
+
+  /** Counts one member more of each, and calls back when the servers have answered. */
+  private joinSome(
+    kind: Kind,
+    names: readonly string[],
+    joined: Topic[],
+    onDone: (fault: Fault) => void,
+  ): void {
+    const refusal = this.options.allowance.refusalFor(this.topics, kind, names);
+    if (refusal !== null) {
+      onDone(refusal);
+      return;
+    }
+    const topics = new Set<Topic>();
+    for (const name of names) {
+      const topic = this.join(kind, name);
+      topics.add(topic);
+      joined.push(topic);
+    }
+    const change = this.changes.begin([...topics], (fault) => {
+      // One server that is there is enough; the others follow when they are back.
+      const links = this.links.all;
+      const missing = change.topics.find((topic) => linksWith(topic, links).length === 0);
+      const reason = fault ?? (missing?.place === "nowhere" ? NO_SERVER : MOVED);
+      onDone(Buffer.isBuffer(fault) || missing !== undefined ? reason : null);
+    });
+    for (const [link, ofLink] of this.links.share(change.topics)) {
+      change.pending++;
+      link.subscribe(kind, ofLink, (outcome) => this.changes.answered(change, outcome));
+    }
+    this.changes.answered(change, null);
+  }
+
+  /** Servers have confirmed all of `joined`. */
+  private *give(joined: readonly Topic[], wish: Wish): Generator<void, void> {
+    const { subscriber } = wish;
+    for (let at = 0; at < joined.length; at++) {
+      if (at > 0 && at % SUBSCRIBE_NAMES_MAX === 0) {
+        wish.onSlice();
+        yield;
+        if (subscriber.isGone) {
+          yield* this.part(joined, at);
+          break;
+        }
+      }
+      const topic = joined[at]!;
+      if (topic.has(subscriber)) this.countMember(topic, -1);
+      else this.add(topic, subscriber);
+      wish.onName(topic.name);
+    }
+    this.dismissIfDone(subscriber);
+    wish.onSlice();
+    wish.onDone(null);
+  }
+
+  /** Ends the memberships of `joined`, from number `from` on. */
+  private *part(joined: readonly Topic[], from: number): Generator<void, void> {
+    let topics: Topic[] = [];
+    for (let at = from; at < joined.length; at++) {
+      topics.push(joined[at]!);
+      this.countMember(joined[at]!, -1);
+      if (topics.length < SUBSCRIBE_NAMES_MAX) continue;
+      this.forget(topics);
+      topics = [];
+      yield;
+    }
+    this.forget(topics);
+  }
+
+  /** Has no fault. `wish.onDone` may be called at once. */
+  unsubscribe(wish: Wish): void {
+    const { subscriber, kind } = wish;
+    const next = (): void => {
+      if (subscriber.isGone || wish.names.isDone) {
+        wish.onDone(null);
+        return;
+      }
+      const names = wish.names.take();
+      this.leaveSome(subscriber, kind, names, () => {
+        for (const name of names) {
+          const topic = this.topics.find(kind, name);
+          if (topic !== undefined && subscriber.leaving.delete(topic)) {
+            this.remove(topic, subscriber);
+            this.forgetIfUnused(topic);
+          }
+          wish.onName(name);
+        }
+        this.dismissIfDone(subscriber);
+        wish.onSlice();
+        if (wish.names.isDone) next();
+        else this.run(later(next));
+      });
+    };
+    next();
+  }
+
+  /** Calls back when `subscriber` gets no more messages of all those `names` that it is subscribed to. */
+  private leaveSome(
+    subscriber: Subscriber,
+    kind: Kind,
+    names: readonly string[],
+    onDone: () => void,
+  ): void {
+    const topics: Topic[] = [];
+    for (const name of names) {
+      const topic = this.topics.find(kind, name);
+      if (topic === undefined || !topic.has(subscriber) || subscriber.leaving.has(topic)) continue;
+      this.countMember(topic, -1);
+      subscriber.leaving.add(topic);
+      topics.push(topic);
+    }
+    const change = this.changes.begin(topics, onDone);
+    const onAnswer = (): void => this.changes.answered(change, null);
+    for (const [link, ofLink] of this.links.share(topics)) {
+      const unwanted = ofLink.filter(({ members }) => members === 0);
+      change.pending++;
+      if (unwanted.length > 0) link.unsubscribe(kind, unwanted, onAnswer);
+      else link.barrier(onAnswer);
+    }
+    this.changes.answered(change, null);
+  }
+
+  /** The client is gone. */
+  drop(subscriber: Subscriber): void {
+    subscriber.isGone = true;
+    this.subscribers.delete(subscriber);
+    if (subscriber.total > 0) this.run(this.takeAll(subscriber));
+  }
+
+  private *takeAll(subscriber: Subscriber): Generator<void, void> {
+    for (const kind of KINDS) {
+      let left: Topic[] = [];
+      for (const topic of subscriber.topics[kind]) {
+        this.take(topic, subscriber);
+        left.push(topic);
+        // Those that it is leaving are no members any more.
+        if (!subscriber.leaving.has(topic)) this.countMember(topic, -1);
+        if (left.length < SUBSCRIBE_NAMES_MAX) continue;
+        this.forget(left);
+        left = [];
+        yield;
+      }
+      this.forget(left);
+    }
+  }
+
+  /** Goes on with a client of another process, which was subscribed to `names`, among others. */
+  restore(subscriber: Subscriber, kind: Kind, names: readonly string[]): void {
+    const topics = names.map((name) => this.join(kind, name));
+    for (const topic of topics) this.add(topic, subscriber);
+    for (const [link, ofLink] of this.links.share(topics)) link.want(kind, ofLink);
+  }
+
+  /** `names` are subscribed on the connection to `upstream` that another process has left. To be called before `start`. */
+  setOn(upstream: Upstream, kind: Kind, names: readonly string[]): void {
+    const link = this.links.need(upstream);
+    for (const name of names) link.setOn(this.topics.find(kind, name) ?? new Topic(kind, name, -1));
+  }
+
+  /** All of its clients have come from the other process, and `setOn` was called for all that is on servers. */
+  start(): void {
+    const { arrivals } = this;
+    this.arrivals = null;
+    if (arrivals !== null) this.links.open(arrivals);
+  }
+
+  get isRunning(): boolean {
+    return this.arrivals === null;
+  }
+
+  /** Clients of this process may join it: what they ask servers is answered here. */
+  get takesClients(): boolean {
+    return this.isRunning && !this.isLeaving;
+  }
+
+  /** No client needs it, and it has no connection. */
+  get isUnused(): boolean {
+    return this.subscribers.size === 0 && this.links.all.length === 0 && this.jobs === 0;
+  }
+
+  /** Nothing is under way. */
+  get isQuiet(): boolean {
+    return this.isRunning && this.jobs === 0 && this.links.areQuiet;
+  }
+
+  /**
+   * Reads nothing from now on, for good, and keeps `topics` as they are on servers. While `isQuiet`.
+   * @param namesFollow what its clients are subscribed to is not saved with them, but by itself
+   * @returns lines that another process can go on with
+   */
+  beginToLeave(namesFollow: boolean): Link[] {
+    this.isLeaving = true;
+    this.namesFollow = namesFollow;
+    return this.links.pause();
+  }
+
+  /** Counts one member more. */
+  private join(kind: Kind, name: string): Topic {
+    let topic = this.topics.find(kind, name);
+    if (topic === undefined) {
+      topic = this.topics.create(kind, name);
+      topic.place = this.links.placeOf(kind, name);
+      this.options.allowance.onCreated(topic);
+    }
+    this.countMember(topic, 1);
+    return topic;
+  }
+
+  private countMember(topic: Topic, by: number): void {
+    topic.members += by;
+    this.options.allowance.subscriptions += by;
+  }
+
+  private add(topic: Topic, subscriber: Subscriber): void {
+    subscriber.add(topic);
+    topic.add(subscriber);
+    if (topic.subscriberCount > 1) this.options.countShared(1);
+  }
+
+  private remove(topic: Topic, subscriber: Subscriber): void {
+    subscriber.remove(topic);
+    this.take(topic, subscriber);
+  }
+
+  private take(topic: Topic, subscriber: Subscriber): void {
+    if (!topic.has(subscriber)) return;
+    topic.remove(subscriber);
+    if (topic.subscriberCount > 0) this.options.countShared(-1);
+  }
+
+  private dismissIfDone(subscriber: Subscriber): void {
+    if (subscriber.total === 0) this.subscribers.delete(subscriber);
+  }
+
+  /** Takes those that have no members from the servers. */
+  private forget(topics: readonly Topic[]): void {
+    // The process that gets the hub compares what is on servers with what its clients want.
+    if (this.isLeaving) return;
+    const unwanted = topics.filter(({ members }) => members === 0);
+    if (unwanted.length === 0) return;
+    for (const kind of KINDS) {
+      const ofKind = unwanted.filter((topic) => topic.kind === kind && topic.number >= 0);
+      for (const [link, ofLink] of this.links.share([...new Set(ofKind)])) {
+        link.unsubscribe(kind, ofLink, nothing);
+      }
+    }
+    for (const topic of unwanted) this.forgetIfUnused(topic);
+  }
+
+  private forgetIfUnused(topic: Topic): void {
+    const isUsed = topic.members > 0 || topic.subscriberCount > 0;
+    if (isUsed || topic.number < 0 || this.isLeaving) return;
+    for (const link of this.links.all) link.forget(topic);
+    this.topics.forget(topic);
+    this.options.allowance.onForgotten(topic);
+  }
+
+  private run(job: Generator<void, void>): void {
+    this.jobs++;
+    this.options.slices.run(this.counted(job));
+  }
+
+  private *counted(job: Generator<void, void>): Generator<void, void> {
+    yield* job;
+    this.jobs--;
+  }
+
+  // What servers say
+
+  onMessage(kind: Kind, name: string, bytes: Buffer, start: number, end: number): void {
+    const topic = this.topics.find(kind, name);
+    if (topic === undefined) return;
+    for (const subscriber of topic.subscribers) subscriber.deliver(bytes, start, end);
+  }
+
+  /** As Redis does with those whose permission was taken away. */
+  onBarred(topic: Topic): void {
+    for (const { client } of [...topic.subscribers]) client.session.close();
+  }
+
+  /** Servers were ejected or came back: shard channels move as keys do. */
+  onRouteChange(): void {
+    this.run(moveShards(this.topics, this.links));
+  }
+
+  /** Deals with what is late by now. @returns when to look next; Infinity: nothing can be late */
+  look(nowMs: number): number {
+    return Math.min(this.changes.look(nowMs), this.links.look(nowMs));
+  }
+}
+
+/** In the next turn of the event loop. */
+function* later(action: () => void): Generator<void, void> {
+  yield;
+  action();
+}

@@ -1,0 +1,400 @@
+/**
+ * The Redis side of a session: finds requests in the client's bytes and sends each where it belongs.
+ *
+ * Neighbouring requests for one connection form a run: they go as one range, and cost one copy.
+ */
+
+import type { ClientPort } from "../../../api/client-port.ts";
+import type { Frontend } from "../../../api/frontend.ts";
+import type {
+  Failure,
+  Lease,
+  ReplySink,
+  Upstream,
+  UpstreamConnection,
+} from "../../../api/upstream.ts";
+import { encodeError } from "../codec/encode.ts";
+import { RequestScanner } from "../codec/request-scanner.ts";
+import { RequestView } from "../codec/request-view.ts";
+import type { Command } from "../commands/command.ts";
+import type { Block } from "./blocking/block.ts";
+import {
+  formatFor,
+  lastingState,
+  type RedisClientState,
+  type SavedRedisClient,
+  startState,
+} from "./client-state.ts";
+import { findCommand } from "./find-command.ts";
+import { HANDLERS } from "./handlers.ts";
+import type { Variant } from "./identity/variant-table.ts";
+import { serverOfKeys } from "./multi-key/keys-command.ts";
+import { Splitter } from "./multi-key/split.ts";
+import { adoptConnections, ownConnections } from "./own-connections.ts";
+import { dropSubscriptions, restoreSubscriptions } from "./pubsub/subscribe.ts";
+import { updateMode } from "./pubsub/subscribed-mode.ts";
+import type { Subscriber } from "./pubsub/subscriber.ts";
+import type { RedisPool } from "./redis-pool.ts";
+import { endMalformed, NO_SERVER, replyToFailure } from "./refusals.ts";
+import { ReplySwitch } from "./reply-switch.ts";
+import { saveClient } from "./save-client.ts";
+import type { ScriptClient } from "./scripts/client.ts";
+import { Transaction } from "./transaction/transaction.ts";
+
+/** What takes every request of a client that is in a state of its own (a transaction, RESP2 subscriptions). */
+export interface Mode {
+  /** In place of the command's own handling. @returns false: not now; it comes again when the session is woken */
+  handle(command: Command, view: RequestView): boolean;
+  /** A request was refused before it came to `handle`: unknown, incomplete, denied. */
+  onRefused(): void;
+  /** A request that was sent met a failure. */
+  onFailed?(): void;
+}
+
+const NONE: Buffer = Buffer.alloc(0);
+const NO_ANSWER: Buffer = encodeError("ERR this command cannot be answered inside MULTI");
+
+export class RedisFrontend implements Frontend {
+  readonly state: RedisClientState;
+  readonly pool: RedisPool;
+  readonly session: ClientPort;
+  /** The kind of server connection that this client's requests need; see VariantTable. */
+  variant: number;
+  /** The kind that it will need when a server agrees; held like the other. -1: it does not want to change. */
+  nextVariant = -1;
+  mode: Mode | null = null;
+  /** The request at hand cannot be taken yet, because its command is being asked for. */
+  isDeferred = false;
+  /** What this client has of its own; requests for that server go there. */
+  pin: Lease | null = null;
+  /** What it waits for, if that may take as long as it likes. */
+  block: Block | null = null;
+  /** What it has besides, for as long as a reply is owed that comes over them. */
+  readonly leases: Set<Lease> = new Set();
+  /** Since the first MULTI or WATCH. */
+  transaction: Transaction | null = null;
+  /** Null until it runs or changes scripts. */
+  scripts: ScriptClient | null = null;
+
+  /** Not null: this client is, or is about to be, subscribed to something. */
+  subscriber: Subscriber | null = null;
+
+  private readonly scanner: RequestScanner = new RequestScanner();
+  private readonly view: RequestView;
+  private readonly splitter: Splitter;
+
+  // A run: requests with consecutive tokens that lie back to back and go to one connection.
+  private runConnection: UpstreamConnection | null = null;
+  private runSink: ReplySink;
+  private runBytes: Buffer = NONE;
+  private runStart = 0;
+  private runEnd = 0;
+  private runToken = 0;
+  private runCount = 0;
+
+  /** Whether it wants replies. */
+  readonly replies: ReplySwitch;
+  /** It has been told to go, and does when it has the reply to the request at hand. */
+  leavesAfterReply = false;
+  /** The last request's; null: none, or one that nobody knows. */
+  lastCommand: { readonly name: string } | null;
+  lastRequestMs: number;
+  readonly createdMs: number;
+
+  private localCount = 0;
+  /** What is answered goes here instead of to the client; null: it does not. */
+  private captured: Buffer[] | null = null;
+
+  /**
+   * @param state what another process saved; absent: a new client
+   * @param descriptors what came with it, see `descriptors`
+   */
+  constructor(
+    pool: RedisPool,
+    session: ClientPort,
+    state?: SavedRedisClient,
+    descriptors: readonly number[] = [],
+  ) {
+    this.pool = pool;
+    this.session = session;
+    const start = startState(state?.id ?? pool.nextClientId(), false);
+    this.state = state === undefined ? start : { ...start, ...lastingState(state) };
+    this.variant = pool.variants.keep(this.state, session.origin);
+    if (this.variant < 0) {
+      // Too many kinds are in use to take in one more, from another process. No request may go as somebody else.
+      this.variant = pool.variants.keep(start, session.origin);
+      session.finish();
+    }
+    this.scanner.isAuthenticated = this.mayBeAuthenticated;
+    this.replies = new ReplySwitch(session, state?.replies ?? "on");
+    this.lastRequestMs = pool.turn.nowMs - (state?.idleMs ?? 0);
+    this.createdMs = pool.turn.nowMs - (state?.ageMs ?? 0);
+    this.lastCommand = state?.command ?? null;
+    pool.directory.add(this);
+    this.view = new RequestView();
+    this.splitter = new Splitter(this, pool.mgetErrors);
+    this.runSink = session;
+    adoptConnections(this, state?.connections, descriptors);
+    if (state?.transaction !== undefined) {
+      this.transaction = new Transaction(this, state.transaction);
+    }
+    if (state?.subscriptions !== undefined) restoreSubscriptions(this, state.subscriptions);
+  }
+
+  get need(): number {
+    return this.scanner.need;
+  }
+
+  consume(bytes: Buffer, start: number, end: number): number {
+    const { session, scanner, view } = this;
+    let position = start;
+    let requests = 0;
+    let faults = 0;
+    while (session.mayTakeMore()) {
+      const next = scanner.scan(bytes, position, end, view);
+      if (next <= 0) {
+        if (next < 0) {
+          faults++;
+          endMalformed(this, scanner);
+        }
+        break;
+      }
+      if (view.count > 0) {
+        if (!this.handle(view) || !session.isOpen) break;
+        requests++;
+        if (this.replies.skipping > 0) this.replies.requestDone();
+      }
+      position = next;
+    }
+    this.flushRun();
+    // What was found of an incomplete request is still needed.
+    if (!scanner.isWithinRequest) view.release();
+    if (requests > 0) this.lastRequestMs = this.pool.turn.nowMs;
+    this.pool.count(requests, this.localCount, faults);
+    this.localCount = 0;
+    return position;
+  }
+
+  failureReply(failure: Failure): Buffer {
+    this.mode?.onFailed?.();
+    return replyToFailure(failure);
+  }
+
+  saveState(): SavedRedisClient {
+    return saveClient(this);
+  }
+
+  get descriptors(): readonly number[] {
+    return ownConnections(this).map(({ fd }) => fd);
+  }
+
+  get isReadyToMove(): boolean {
+    const isOwedMovably = this.block?.isMovable ?? this.session.isSettled;
+    const isComplete = this.subscriber?.isComplete ?? true;
+    return isComplete && isOwedMovably && ownConnections(this).every(({ isMovable }) => isMovable);
+  }
+
+  get needsFormat(): number {
+    return formatFor(this.saveState());
+  }
+
+  get prefersToStay(): boolean {
+    const { pin, block, mode, subscriber } = this;
+    return pin !== null || block !== null || mode !== null || subscriber !== null;
+  }
+
+  onRouteChange(): void {
+    this.block?.endIfElsewhere();
+  }
+
+  leave(): void {
+    this.block?.leave();
+    this.pin?.leave();
+    this.pin = null;
+  }
+
+  close(): void {
+    dropSubscriptions(this);
+    this.block?.abandon();
+    for (const lease of this.leases) lease.release(false);
+    this.pin?.release(false);
+    this.pin = null;
+    this.pool.variants.release(this.variant);
+    if (this.nextVariant >= 0) this.pool.variants.release(this.nextVariant);
+    this.pool.directory.remove(this);
+  }
+
+  /** Answers the request at hand without a server. */
+  answer(reply: Buffer): void {
+    if (this.captured !== null) {
+      this.captured.push(reply);
+      return;
+    }
+    this.localCount++;
+    this.session.reply(this.session.open(), reply);
+  }
+
+  /** Answers the request at hand with an error. */
+  refuse(reply: Buffer): void {
+    if (this.captured === null) this.mode?.onRefused();
+    this.answer(reply);
+  }
+
+  /** The answer to `request` (as multibulk), which is one that needs no server; it is not sent. */
+  answerTo(request: Buffer): Buffer {
+    const view = new RequestView();
+    new RequestScanner().scan(request, 0, request.length, view);
+    const answers: Buffer[] = [];
+    this.captured = answers;
+    const command = findCommand(this, view);
+    if (command !== null) this.dispatch(command, view);
+    this.captured = null;
+    return answers[0] ?? NO_ANSWER;
+  }
+
+  /**
+   * For what must not overtake the requests before it, nor be overtaken: true when all are answered. False: the request
+   * cannot be taken now, and comes again when they are.
+   */
+  settleFirst(): boolean {
+    if (this.session.isSettled && this.runConnection === null) return true;
+    this.flushRun();
+    this.session.waitUntilSettled();
+    return false;
+  }
+
+  /** Where this client's requests for `upstream` go. */
+  connectionTo(upstream: Upstream): UpstreamConnection {
+    const { pin } = this;
+    if (pin !== null && pin.upstream === upstream) return pin;
+    return upstream.connection(this.session.lane, this.variant);
+  }
+
+  /** Whether it has given the right password, or need not give one. */
+  setAuthenticated(isAuthenticated: boolean): void {
+    this.state.isAuthenticated = isAuthenticated;
+    this.scanner.isAuthenticated = this.mayBeAuthenticated;
+  }
+
+  /** It is, or may turn out to be when that is first asked. */
+  get mayBeAuthenticated(): boolean {
+    const { password, variants } = this.pool;
+    const mayBe = password === null && variants.access.needsPassword !== true;
+    return mayBe || this.state.isAuthenticated;
+  }
+
+  /** False: the request cannot be taken now, and nothing was done about it. */
+  private handle(view: RequestView): boolean {
+    const command = findCommand(this, view);
+    this.lastCommand = command;
+    if (command === null) {
+      const { isDeferred } = this;
+      this.isDeferred = false;
+      return !isDeferred;
+    }
+    if (this.mode !== null) return this.mode.handle(command, view);
+    return this.dispatch(command, view);
+  }
+
+  /** Does with the request at hand what is done with its command outside of modes. */
+  dispatch(command: Command, view: RequestView): boolean {
+    const { disposition } = command;
+    if (disposition === "key") return this.forward(view, command.firstKey);
+    if (disposition === "split") return this.splitter.handle(view, command, this.pool.route);
+    if (disposition === "keys") return this.forwardKeys(view, command);
+    return HANDLERS[disposition](this, command, view);
+  }
+
+  /**
+   * From now on the client's requests need other connections. Only while nothing is owed to it (`settleFirst`). Whether servers
+   * agree is the caller's business, as is a `pin`.
+   * @returns false: too many kinds of connections are in use; nothing has changed
+   */
+  switchTo(change: Partial<Variant>): boolean {
+    const { variants } = this.pool;
+    const number = variants.hold({ ...this.state, ...change }, this.session.origin);
+    if (number < 0) return false;
+    variants.release(this.variant);
+    this.variant = number;
+    Object.assign(this.state, change);
+    updateMode(this);
+    return true;
+  }
+
+  /** Sends the request at hand to the server of its argument number `key`. */
+  forward(view: RequestView, key: number): boolean {
+    const { bytes, start } = view;
+    const upstream = this.pool.route.pick(
+      bytes,
+      start + view.argumentStart[key]!,
+      start + view.argumentEnd[key]!,
+    );
+    if (upstream === null) {
+      this.refuse(NO_SERVER);
+      return true;
+    }
+    return this.forwardTo(this.connectionTo(upstream), view);
+  }
+
+  /**
+   * Sends the request at hand over `connection`.
+   * @param sink sees to it that the session gets the reply
+   */
+  forwardTo(
+    connection: UpstreamConnection,
+    view: RequestView,
+    sink: ReplySink = this.session,
+  ): boolean {
+    if (connection.refusal !== null) {
+      this.session.onFailure(this.session.open(), 1, connection.refusal);
+      return true;
+    }
+    if (connection.isFull) {
+      this.session.waitFor(connection);
+      return false;
+    }
+    const token = this.session.open();
+    if (
+      connection === this.runConnection &&
+      sink === this.runSink &&
+      view.start === this.runEnd &&
+      view.bytes === this.runBytes &&
+      token === this.runToken + this.runCount
+    ) {
+      this.runEnd = view.end;
+      this.runCount++;
+      return true;
+    }
+    this.flushRun();
+    this.runConnection = connection;
+    this.runSink = sink;
+    this.runBytes = view.bytes;
+    this.runStart = view.start;
+    this.runEnd = view.end;
+    this.runToken = token;
+    this.runCount = 1;
+    return true;
+  }
+
+  /** To be called before anything is sent in another way than by `forwardTo`. */
+  flushRun(): void {
+    const connection = this.runConnection;
+    if (connection === null) return;
+    this.runConnection = null;
+    connection.send(
+      this.runBytes,
+      this.runStart,
+      this.runEnd,
+      this.runSink,
+      this.runToken,
+      this.runCount,
+    );
+    this.runBytes = NONE;
+  }
+
+  /** Sends the request at hand to the one server that has all of its keys. */
+  forwardKeys(view: RequestView, command: Command): boolean {
+    const upstream = serverOfKeys(this, command, view);
+    return upstream === null || this.forwardTo(this.connectionTo(upstream), view);
+  }
+}

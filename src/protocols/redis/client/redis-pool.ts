@@ -1,0 +1,43 @@
+import type { Colleagues } from "../../../api/colleagues.ts";
+import type { MgetErrors } from "../../../api/config.ts";
+import type { Route } from "../../../api/upstream.ts";
+import type { Deadlines } from "../../../base/deadlines.ts";
+import type { Turn } from "../../../base/turn.ts";
+import type { Foreign } from "../../foreign.ts";
+import type { CommandTable } from "../commands/command-table.ts";
+import type { VariantTable } from "./identity/variant-table.ts";
+import type { CommandLearner } from "./learn-commands.ts";
+import type { ClientDirectory } from "./local/client-directory.ts";
+import type { Hubs } from "./pubsub/hubs.ts";
+import type { ScriptMemory } from "./scripts/memory.ts";
+
+/** What the Redis sessions of one pool share. */
+export interface RedisPool {
+  readonly route: Route;
+  /** The commands that this pool knows, and what becomes of each. */
+  readonly commands: CommandTable;
+  readonly learner: CommandLearner;
+  /** Clients must AUTH with it; null: they need not. */
+  readonly password: string | null;
+  readonly hashTag: string | null;
+  readonly mgetErrors: MgetErrors;
+  readonly variants: VariantTable;
+  readonly hubs: Hubs;
+  /** Scripts and functions that were loaded through it. */
+  readonly scripts: ScriptMemory;
+  /** The same pool in other workers. */
+  readonly colleagues: Colleagues;
+  readonly directory: ClientDirectory;
+  /** Where its clients connect, if that is a unix socket. */
+  readonly unixPath: string | null;
+  readonly turn: Turn;
+  /** On the clock of `turn`. */
+  readonly deadlines: Deadlines;
+  /** Between 0 and 1. */
+  random(): number;
+  nextClientId(): number;
+  /** Counts requests, and among them those that no server saw, into the pool's statistics. */
+  count(requests: number, local: number, protocolErrors: number): void;
+  /** Hears of a client that has come to the wrong port, and is sent away. */
+  onForeign(foreign: Foreign, peer: string): void;
+}

@@ -1,0 +1,87 @@
+/** Redis's own words for requests that it would not execute (server.c, processCommand), to the byte. */
+import type { Failure } from "../../../api/upstream.ts";
+import { encodeError } from "../codec/encode.ts";
+import type { RequestScanner } from "../codec/request-scanner.ts";
+import type { RequestView } from "../codec/request-view.ts";
+import type { Command } from "../commands/command.ts";
+import type { RedisFrontend } from "./redis-frontend.ts";
+
+export const NOAUTH: Buffer = encodeError("NOAUTH Authentication required.");
+
+export const NO_SERVER: Buffer = encodeError(
+  "ERR Connection refused (all servers of the pool are ejected)",
+);
+
+export const MISMATCH: Buffer = encodeError(
+  "ERR Invalid argument (a server's reply does not fit the command)",
+);
+
+/** Replies to failures, by failure: they are few objects for many requests. */
+const failureReplies = new WeakMap<Failure, Buffer>();
+
+export function replyToFailure(failure: Failure): Buffer {
+  if (failure.reply !== undefined) return failure.reply;
+  let reply = failureReplies.get(failure);
+  if (reply === undefined) {
+    reply = encodeError(`ERR ${failure.text}`);
+    failureReplies.set(failure, reply);
+  }
+  return reply;
+}
+
+const SHOWN_BYTES_MAX = 128;
+
+export function unknownCommand(view: RequestView): Buffer {
+  let shown = "";
+  for (let i = 1; i < view.count && shown.length < SHOWN_BYTES_MAX; i++) {
+    shown += `'${cText(view, i, SHOWN_BYTES_MAX - shown.length)}' `;
+  }
+  const name = cText(view, 0, SHOWN_BYTES_MAX);
+  return encodeError(`ERR unknown command '${name}', with args beginning with: ${shown}`);
+}
+
+export function unknownSubcommand(container: Command, view: RequestView): Buffer {
+  const name = cText(view, 1, SHOWN_BYTES_MAX);
+  return encodeError(`ERR unknown subcommand '${name}'. Try ${container.name} HELP.`);
+}
+
+export function wrongArity(command: Command): Buffer {
+  const name = command.name.toLowerCase();
+  return encodeError(`ERR wrong number of arguments for '${name}' command`);
+}
+
+/** Ends a client that has sent what is no request. */
+export function endMalformed(client: RedisFrontend, { fault, foreign }: RequestScanner): void {
+  if (foreign === "http") {
+    endHttp(client);
+    return;
+  }
+  if (foreign !== null) client.pool.onForeign(foreign, client.session.peer);
+  client.refuse(encodeError(`ERR Protocol error: ${fault}`));
+  client.flushRun();
+  client.session.finish();
+}
+
+/** Like Redis, without a word. */
+export function endHttp({ pool, session }: RedisFrontend): void {
+  pool.onForeign("http", session.peer);
+  session.close();
+}
+
+/**
+ * A browser that was tricked into talking to the proxy: like Redis, hang up at these, before a line of the body that
+ * follows runs as an inline command.
+ */
+export function isHttp(view: RequestView): boolean {
+  if (view.to(0) - view.from(0) > 5) return false;
+  const name = view.text(0).toLowerCase();
+  return name === "post" || name === "host:";
+}
+
+/** Argument i as printf's %.*s shows it: up to `bytesMax` bytes, up to a NUL. */
+export function cText(view: RequestView, i: number, bytesMax: number): string {
+  const from = view.from(i);
+  const text = view.bytes.toString("latin1", from, Math.min(view.to(i), from + bytesMax));
+  const nul = text.indexOf("\0");
+  return nul < 0 ? text : text.substring(0, nul);
+}

@@ -1,0 +1,34 @@
+/** What one client has to do with scripts. */
+import type { Upstream } from "../../../../api/upstream.ts";
+import type { RedisFrontend } from "../redis-frontend.ts";
+import { ScriptReplies } from "./replies.ts";
+
+export class ScriptClient {
+  /** Whether all workers have forgotten what the request at hand says that they shall forget. */
+  forgetting: "no" | "asked" | "done" = "no";
+  private readonly client: RedisFrontend;
+  /** By server. */
+  private readonly replies: (ScriptReplies | undefined)[] = [];
+
+  constructor(client: RedisFrontend) {
+    this.client = client;
+  }
+
+  /** What takes the replies to calls on `upstream`. */
+  repliesOf(upstream: Upstream): ScriptReplies {
+    const found = this.replies[upstream.index];
+    if (found !== undefined) return found;
+    const { session, pool } = this.client;
+    const made = new ScriptReplies(session, pool.scripts, upstream);
+    this.replies[upstream.index] = made;
+    return made;
+  }
+
+  /** `upstream` has told the client lately that it does not have a script. Asks once. */
+  takeMissed(upstream: Upstream): boolean {
+    const found = this.replies[upstream.index];
+    if (found === undefined || !found.missesScript) return false;
+    found.missesScript = false;
+    return true;
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * The scripts and functions that were loaded through one pool: a server that lost them gets them again.
+ *
+ * All workers have the same; what one learns or forgets it tells the others, and the supervisor keeps it for workers that
+ * start later.
+ */
+import type { Colleagues } from "../../../../api/colleagues.ts";
+import type { Upstream } from "../../../../api/upstream.ts";
+import type { Turn, Wakeable } from "../../../../base/turn.ts";
+import { encodeRequest } from "../../codec/encode.ts";
+import { FunctionStore, type Library } from "./functions.ts";
+import type { LoadHost } from "./loadable.ts";
+import type { Wanted } from "./repeat.ts";
+import { type Script, ScriptStore } from "./store.ts";
+
+const SCRIPTS = "scripts";
+const FUNCTIONS = "functions";
+const BARRIER = "scripts heard";
+
+const NO_SCRIPT: Buffer = Buffer.from("*1\r\n:0\r\n");
+const NO_LIBRARY: Buffer = Buffer.from("*0\r\n");
+
+/** A server is suspected of having lost everything at most so often. */
+const DOUBT_MS = 1000;
+
+/** What is loaded between a server's two losses of everything. */
+interface Doubts {
+  count: number;
+  lastMs: number;
+}
+
+export class ScriptMemory implements LoadHost {
+  readonly turn: Turn;
+  readonly scripts: ScriptStore = new ScriptStore(this);
+  readonly functions: FunctionStore = new FunctionStore(this);
+  /** Changes whenever something is to be forgotten: what was asked of servers before must not be remembered after. */
+  era = 0;
+  private readonly colleagues: Colleagues;
+  /** By server. */
+  private readonly doubts: (Doubts | undefined)[] = [];
+
+  constructor(colleagues: Colleagues, turn: Turn) {
+    this.colleagues = colleagues;
+    this.turn = turn;
+    colleagues.hear(SCRIPTS, (data, key) => this.heardScript(data as string | null, key));
+    colleagues.hear(FUNCTIONS, (data, key) => this.heardLibrary(data as Library | null, key));
+    colleagues.answer(BARRIER, () => true);
+    colleagues.whenLost(() => this.postAll());
+  }
+
+  epochOf(upstream: Upstream): number {
+    return upstream.incarnation + (this.doubts[upstream.index]?.count ?? 0);
+  }
+
+  /** `upstream` did not have something that it should have: perhaps it has lost all. */
+  doubt(upstream: Upstream): void {
+    const { nowMs } = this.turn;
+    const doubts = this.doubts[upstream.index];
+    if (doubts === undefined) this.doubts[upstream.index] = { count: 1, lastMs: nowMs };
+    else if (nowMs - doubts.lastMs >= DOUBT_MS) {
+      doubts.count++;
+      doubts.lastMs = nowMs;
+    }
+  }
+
+  /** What the call of bytes[start, end), a script's SHA or a function's name, needs; null: nothing that is known here. */
+  wantedBy(bytes: Buffer, start: number, end: number): Wanted | null {
+    const script = this.scripts.find(bytes, start, end);
+    const name = bytes.toString("latin1", start, end);
+    if (script !== null) {
+      return {
+        loadable: script.loadable,
+        check: encodeRequest("SCRIPT", "EXISTS", name),
+        absence: NO_SCRIPT,
+      };
+    }
+    const library = this.functions.libraryOf(name);
+    if (library === null || this.functions.all === null) return null;
+    const check = encodeRequest("FUNCTION", "LIST", "LIBRARYNAME", library);
+    return { loadable: this.functions.all, check, absence: NO_LIBRARY };
+  }
+
+  /** @param sha lower case @returns null: it is too long to be remembered */
+  rememberScript(sha: string, body: Buffer): Script | null {
+    const script = this.scripts.add(sha, body);
+    if (script !== null) this.post(script);
+    return script;
+  }
+
+  /**
+   * A client has sent the script bytes[start, end) to be run. Others are told of it when it is seen again: there are clients
+   * that never send the same twice.
+   * @param isWanted a server was asked for a script that it did not have, and this is probably it
+   */
+  sawBody(bytes: Buffer, start: number, end: number, isWanted: boolean): void {
+    const known = this.scripts.findBody(bytes, start, end);
+    if (known !== null) {
+      this.post(known);
+      return;
+    }
+    const body = bytes.subarray(start, end);
+    const sha = new Bun.CryptoHasher("sha1").update(body).digest("hex");
+    const script = this.scripts.add(sha, body);
+    if (isWanted && script !== null) this.post(script);
+  }
+
+  private post(script: Script): void {
+    if (script.isPosted) return;
+    script.isPosted = true;
+    const { sha, body } = script;
+    this.colleagues.post(SCRIPTS, sha.toString("latin1"), body.toString("base64"));
+  }
+
+  /** @param upstreams that have loaded it just now */
+  rememberLibrary(library: Library, upstreams: readonly Upstream[]): void {
+    const before = this.functions.all;
+    this.functions.add(library);
+    this.colleagues.post(FUNCTIONS, library.name, library);
+    for (const upstream of upstreams) {
+      if (before === null || before.isAt(upstream)) this.functions.all?.markAt(upstream);
+    }
+  }
+
+  /** Everybody forgets all scripts; `waiter` is woken, after `done`, when they have. */
+  forgetScripts(waiter: Wakeable, done: () => void): void {
+    this.era++;
+    this.scripts.clear();
+    this.colleagues.clear(SCRIPTS, null);
+    this.whenHeard(waiter, done);
+  }
+
+  /** Everybody forgets the library called `name`, or all of them (null). */
+  forgetLibrary(name: string | null, waiter: Wakeable, done: () => void): void {
+    this.era++;
+    if (name === null) {
+      this.functions.clear();
+      this.colleagues.clear(FUNCTIONS, null);
+    } else {
+      this.functions.delete(name);
+      this.colleagues.post(FUNCTIONS, name, null);
+    }
+    this.whenHeard(waiter, done);
+  }
+
+  private whenHeard(waiter: Wakeable, done: () => void): void {
+    this.colleagues.ask(BARRIER, null, () => {
+      done();
+      this.turn.wake(waiter);
+    });
+  }
+
+  private heardScript(body: string | null, sha: string | null): void {
+    if (sha === null) {
+      this.era++;
+      this.scripts.clear();
+      return;
+    }
+    const script = body === null ? null : this.scripts.add(sha, Buffer.from(body, "base64"));
+    if (script !== null) script.isPosted = true;
+  }
+
+  private heardLibrary(library: Library | null, name: string | null): void {
+    if (library !== null) {
+      this.functions.add(library);
+      return;
+    }
+    this.era++;
+    if (name === null) this.functions.clear();
+    else this.functions.delete(name);
+  }
+
+  private postAll(): void {
+    for (const script of this.scripts.all) {
+      if (!script.isPosted) continue;
+      script.isPosted = false;
+      this.post(script);
+    }
+    for (const library of this.functions.list) {
+      this.colleagues.post(FUNCTIONS, library.name, library);
+    }
+  }
+}

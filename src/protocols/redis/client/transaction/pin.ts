@@ -1,0 +1,55 @@
+/** The connection that a client has for itself while it watches keys or is in a transaction: `RedisFrontend.pin`. */
+import type { Lease, Upstream } from "../../../../api/upstream.ts";
+import { leaseFrom } from "../lease-from.ts";
+import type { RedisFrontend } from "../redis-frontend.ts";
+
+export class TransactionPin {
+  /** Nothing but what ends with EXEC happened on it: the next client may have it. */
+  isClean = true;
+  private readonly client: RedisFrontend;
+  private readonly onLost: (server: string) => void;
+
+  /** @param onLost told when it is lost; the client has no pin then */
+  constructor(client: RedisFrontend, onLost: (server: string) => void) {
+    this.client = client;
+    this.onLost = onLost;
+  }
+
+  /**
+   * Sees to it that the pin is a connection to `upstream`, with room.
+   * @param isBound it is one already, and must stay the same
+   * @returns false: not now; a buffer: never, and this is why
+   */
+  obtain(upstream: Upstream, isBound: boolean): boolean | Buffer {
+    const { client } = this;
+    const { pin } = client;
+    if (isBound || (pin?.upstream === upstream && this.isClean)) {
+      if (!pin!.isFull) return true;
+      client.session.waitFor(pin!);
+      return false;
+    }
+    // Nothing on another connection may be overtaken. What is left of an earlier transaction has ended then.
+    if (!client.settleFirst()) return false;
+    const lease = leaseFrom(upstream, client);
+    if (Buffer.isBuffer(lease)) return lease;
+    client.pin = lease;
+    this.isClean = true;
+    this.watchOver(lease);
+    return true;
+  }
+
+  /** To be called once for a pin that was not obtained here. */
+  watchOver(pin: Lease): void {
+    pin.whenLost = () => {
+      if (this.client.pin !== pin) return;
+      this.client.pin = null;
+      this.onLost(`server ${pin.upstream.name}`);
+    };
+  }
+
+  giveBack(): void {
+    const { pin } = this.client;
+    this.client.pin = null;
+    pin?.release(this.isClean);
+  }
+}

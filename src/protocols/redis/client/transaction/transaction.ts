@@ -1,0 +1,399 @@
+/**
+ * One client's transactions: MULTI … EXEC, and the WATCH before it.
+ *
+ *            WATCH                    MULTI
+ *   none ──────────▶ watching ────────────────────▶ open ──EXEC, DISCARD──▶ ending ──reply──▶ none
+ *    │                  └─────────── UNWATCH ─────────│────────────────────────▲
+ *    └──────────────────── MULTI ─────────────────────┘
+ *
+ * A transaction runs on one server, over a connection that the client has for itself (the pin). Which server that is says the
+ * first key; until then requests without a key are kept here and answered +QUEUED. Then the server gets MULTI and what was
+ * kept, whose replies nobody sees, and from there on everything as it comes: it queues, and it judges.
+ *
+ * While open or ending this is the client's mode. While ending, the next transaction may begin over the same connection
+ * without a wait; everything else waits for the last reply, and the connection is given back.
+ */
+import type { Upstream } from "../../../../api/upstream.ts";
+import { encodeError, encodeRequest } from "../../codec/encode.ts";
+import type { RequestView } from "../../codec/request-view.ts";
+import type { Command } from "../../commands/command.ts";
+import { anyServer } from "../any-server.ts";
+import { type SavedTransaction, startProgress, type TransactionProgress } from "../client-state.ts";
+import type { Mode, RedisFrontend } from "../redis-frontend.ts";
+import { NO_SERVER } from "../refusals.ts";
+import { isReadyFor } from "../scripts/handler.ts";
+import { type EndObserver, TransactionEnd } from "./end.ts";
+import { TransactionPin } from "./pin.ts";
+import { type Change, PLACEHOLDER, TransactionQueue } from "./queue.ts";
+import {
+  ABORTED,
+  abortedBecause,
+  CHANGED,
+  DISCARD_WITHOUT,
+  EMPTY,
+  EXEC_WITHOUT,
+  NESTED,
+  OK,
+  QUEUED,
+  TOO_MUCH_KEPT,
+  WATCH_INSIDE,
+} from "./replies.ts";
+import {
+  changeBy,
+  IMMEDIATE,
+  isAnsweredAtExec,
+  secondServer,
+  serverFor,
+  whyNotQueued,
+} from "./rules.ts";
+import { UnseenReplies } from "./unseen-replies.ts";
+
+const MULTI: Buffer = encodeRequest("MULTI");
+const EXEC: Buffer = encodeRequest("EXEC");
+const DISCARD: Buffer = encodeRequest("DISCARD");
+const UNWATCH: Buffer = encodeRequest("UNWATCH");
+
+export function handleTransaction(
+  client: RedisFrontend,
+  command: Command,
+  view: RequestView,
+): boolean {
+  client.transaction ??= new Transaction(client);
+  return client.transaction.control(command, view);
+}
+
+/** EXEC that is refused before it is looked at ends its transaction too; `fault` is the error that Redis words. */
+export function refuseExec(client: RedisFrontend, fault: Buffer): void {
+  client.transaction ??= new Transaction(client);
+  client.transaction.giveUp(abortedBecause(fault.toString("latin1", 1, fault.length - 2)));
+}
+
+export class Transaction implements Mode, EndObserver {
+  private readonly client: RedisFrontend;
+  private now: TransactionProgress = startProgress();
+  private queue: TransactionQueue = new TransactionQueue();
+  /** So many ends are awaited. */
+  private ends = 0;
+  private readonly pin: TransactionPin;
+  /** Whether the server lets the client have a transaction is not known yet. */
+  private isAsking = false;
+
+  /** @param saved by another process: then the client's pin is there, if it could be moved */
+  constructor(client: RedisFrontend, saved?: SavedTransaction) {
+    this.client = client;
+    this.pin = new TransactionPin(client, (server) => this.onLost(server));
+    if (saved !== undefined) this.resume(saved);
+  }
+
+  // What comes from the client
+
+  handle(command: Command, view: RequestView): boolean {
+    const { disposition, name } = command;
+    if (disposition === "transaction" && !(this.now.isOpen && name === "UNWATCH")) {
+      return this.control(command, view);
+    }
+    if (this.now.isOpen && !IMMEDIATE.test(name)) return this.enqueue(command, view);
+    // With the last reply the mode has ended.
+    if (!this.now.isOpen && !this.client.settleFirst()) return false;
+    return this.client.dispatch(command, view);
+  }
+
+  onRefused(): void {
+    if (this.now.isOpen) this.now.isDirty = true;
+  }
+
+  /** A request may or may not have been queued, and its client knows that only of those that were told. */
+  onFailed(): void {
+    if (this.now.isOpen) this.now.isDirty = true;
+  }
+
+  /** MULTI, EXEC, DISCARD, WATCH, and UNWATCH outside of MULTI. */
+  control(command: Command, view: RequestView): boolean {
+    if (command.name === "MULTI") return this.begin();
+    if (command.name === "EXEC") return this.execute();
+    if (command.name === "WATCH") return this.watch(command, view);
+    if (command.name === "UNWATCH" || this.now.isOpen) return this.giveUp(OK);
+    this.client.answer(DISCARD_WITHOUT);
+    return true;
+  }
+
+  private begin(): boolean {
+    this.client.answer(this.now.isOpen ? NESTED : OK);
+    this.now.isOpen = true;
+    this.client.mode = this;
+    return true;
+  }
+
+  private execute(): boolean {
+    const { client } = this;
+    if (!this.now.isOpen) {
+      client.answer(EXEC_WITHOUT);
+      return true;
+    }
+    if (this.now.lost !== null) return this.giveUp(abortedBecause(this.now.lost));
+    if (this.now.isDirty) return this.giveUp(ABORTED);
+    if (this.now.isWatchLost) return this.giveUp(CHANGED[client.state.version - 2]!);
+    if (!this.now.isAtServer || this.isAsking) {
+      if (this.queue.count === 0 && !this.now.isWatching) return this.end(null, EMPTY);
+      const entered = this.enterAny();
+      if (entered !== true) return entered === false ? false : this.giveUp(entered);
+    }
+    return this.end(EXEC, null, this.queue);
+  }
+
+  private watch(command: Command, view: RequestView): boolean {
+    const { client } = this;
+    const { route, hashTag } = client.pool;
+    if (this.now.isOpen) {
+      client.answer(WATCH_INSIDE);
+      return true;
+    }
+    const upstream = serverFor(command, view, route, hashTag);
+    if (upstream === "any" || Buffer.isBuffer(upstream)) {
+      client.refuse(upstream === "any" ? NO_SERVER : upstream);
+      return true;
+    }
+    if (this.now.isWatching && client.pin?.upstream !== upstream) {
+      client.refuse(secondServer(command, hashTag));
+      return true;
+    }
+    const pinned = this.pin.obtain(upstream, this.isChosen);
+    if (pinned !== true) return this.refused(pinned);
+    // Ordinary requests go their ways again, for the pin's server over the pin.
+    this.now.isWatching = true;
+    if (client.mode === this) client.mode = null;
+    return client.forwardTo(client.pin!, view);
+  }
+
+  /** Anything else, between MULTI and EXEC. */
+  private enqueue(command: Command, view: RequestView): boolean {
+    const { client } = this;
+    const { route, hashTag } = client.pool;
+    if (this.now.lost !== null) {
+      client.refuse(encodeError(this.now.lost));
+      return true;
+    }
+    const refusal = whyNotQueued(command, view, route.upstreams.length);
+    if (refusal !== null) {
+      client.refuse(refusal);
+      return true;
+    }
+    const isDeferred = isAnsweredAtExec(command, client.pool);
+    const upstream = isDeferred ? "any" : serverFor(command, view, route, hashTag);
+    if (Buffer.isBuffer(upstream)) {
+      client.refuse(upstream);
+      return true;
+    }
+    const change = isDeferred ? null : changeBy(command, view, client.pool);
+    if (change !== null) this.queue.changes.set(this.queue.count, change);
+    const chosen = this.isChosen ? client.pin!.upstream : null;
+    if (upstream !== "any" && chosen !== null && upstream !== chosen) {
+      client.refuse(secondServer(command, hashTag));
+      return true;
+    }
+    const server = upstream === "any" ? chosen : upstream;
+    const mayRunAt = server === null ? route.upstreams : [server];
+    if (!mayRunAt.every((place) => isReadyFor(client, command, view, place))) return false;
+    if (server === null) return this.keep(view, isDeferred);
+    const entered = this.enter(server);
+    if (entered !== true) return this.refused(entered);
+    return isDeferred ? this.defer(view) : this.forward(view);
+  }
+
+  // What goes to the server
+
+  /** The transaction's server is known. */
+  private get isChosen(): boolean {
+    return this.client.pin !== null && (this.now.isAtServer || this.now.isWatching);
+  }
+
+  private forward(view: RequestView): boolean {
+    this.queue.count++;
+    return this.client.forwardTo(this.client.pin!, view);
+  }
+
+  /** What the proxy will answer itself: the server gets a placeholder. */
+  private defer(view: RequestView): boolean {
+    const { client } = this;
+    const { session } = client;
+    if (!this.queue.defer(view)) return this.refused(TOO_MUCH_KEPT);
+    client.flushRun();
+    client.pin!.send(PLACEHOLDER, 0, PLACEHOLDER.length, session, session.open(), 1);
+    return true;
+  }
+
+  /** Keeps a request until the server is known. */
+  private keep(view: RequestView, isDeferred: boolean): boolean {
+    if (!this.queue.keep(view, isDeferred)) return this.refused(TOO_MUCH_KEPT);
+    this.client.answer(QUEUED);
+    return true;
+  }
+
+  /**
+   * Sees to it that the transaction is open at `upstream`, and that there is room on the connection. Results as of
+   * `TransactionPin.obtain`.
+   */
+  private enter(upstream: Upstream): boolean | Buffer {
+    const { client } = this;
+    const pinned = this.pin.obtain(upstream, this.isChosen);
+    if (pinned !== true) return pinned;
+    if (this.now.isAtServer) return this.isOpenThere();
+    client.flushRun();
+    const { now } = this;
+    const unseen = new UnseenReplies((fault) => this.onOpened(now, fault));
+    client.pin!.send(MULTI, 0, MULTI.length, unseen, 0, 1);
+    now.isAtServer = true;
+    // Not everybody may be permitted MULTI: then nothing must be executed without it. Users differ, all others are alike.
+    this.isAsking =
+      client.state.password !== null || !client.pool.variants.access.opensTransactions;
+    if (!this.isAsking) this.sendKept();
+    return this.isOpenThere();
+  }
+
+  private sendKept(): void {
+    const { keptCount } = this.queue;
+    if (keptCount === 0) return;
+    const kept = this.queue.takeKept();
+    this.client.pin!.send(kept, 0, kept.length, new UnseenReplies(), 0, keptCount);
+  }
+
+  /** False: not known yet. */
+  private isOpenThere(): boolean {
+    if (this.isAsking) this.client.session.waitForWake();
+    return !this.isAsking;
+  }
+
+  private onOpened(asked: TransactionProgress, fault: string | null): void {
+    const { session, pool, state } = this.client;
+    if (state.password === null) pool.variants.access.learnMulti(fault);
+    if (fault !== null) {
+      this.pin.isClean = false;
+      asked.lost ??= fault;
+    }
+    if (!this.isAsking) return;
+    this.isAsking = false;
+    if (fault === null) this.sendKept();
+    pool.turn.wake(session);
+    pool.turn.mark(session);
+  }
+
+  /** The same, for a transaction in which no key was named. */
+  private enterAny(): boolean | Buffer {
+    const upstream = this.isChosen ? this.client.pin!.upstream : anyServer(this.client);
+    return upstream === null ? NO_SERVER : this.enter(upstream);
+  }
+
+  /** Answers the request at hand with `fault`, unless that is false: not now. */
+  private refused(fault: false | Buffer): boolean {
+    if (fault === false) return false;
+    this.client.refuse(fault);
+    return true;
+  }
+
+  // How it ends
+
+  /** Ends the transaction, or what is watched, and answers the request at hand with `reply`. */
+  giveUp(reply: Buffer): boolean {
+    if (this.client.pin === null) return this.end(null, reply);
+    if (this.now.isAtServer) return this.end(DISCARD, reply);
+    return this.end(this.now.isWatching ? UNWATCH : null, reply);
+  }
+
+  /** @param request asks the server for the end; null: it knows of nothing
+   * @param reply to the request at hand; null: what the server says */
+  private end(request: Buffer | null, reply: Buffer | null, queue?: TransactionQueue): boolean {
+    const { client } = this;
+    const { session, pin } = client;
+    this.forget();
+    if (request === null) {
+      if (this.ends === 0) this.leaveMode();
+      client.answer(reply!);
+      return true;
+    }
+    this.ends++;
+    client.mode = this;
+    client.flushRun();
+    const hasPart = queue !== undefined && queue.deferred.size + queue.changes.size > 0;
+    // What it has become is nobody else's.
+    if (hasPart && queue.changes.size > 0) this.pin.isClean = false;
+    const end = new TransactionEnd(session, this, reply, hasPart ? queue : null);
+    pin!.send(request, 0, request.length, end, session.open(), 1);
+    return true;
+  }
+
+  onEnd(reply: Buffer | null): void {
+    if (reply === null) this.pin.isClean = false;
+    if (--this.ends > 0) return;
+    if (!this.now.isOpen) this.leaveMode();
+    if (!this.isChosen) this.pin.giveBack();
+  }
+
+  answerDeferred(request: Buffer): Buffer {
+    return this.client.answerTo(request);
+  }
+
+  onChanged(change: Change): void {
+    const { client } = this;
+    const { name, ...variant } = change;
+    if (name !== undefined) client.state.name = name;
+    // The client believes it is somebody else now: no request may go as who it was.
+    if (!client.switchTo(variant)) client.session.close();
+  }
+
+  private forget(): void {
+    this.now = startProgress();
+    this.queue = new TransactionQueue();
+  }
+
+  private leaveMode(): void {
+    if (this.client.mode === this) this.client.mode = null;
+  }
+
+  /** RESET: forgets everything, and closes the connection with what is half done on it. To be called with nothing owed. */
+  abandon(): void {
+    this.forget();
+    this.leaveMode();
+    this.pin.isClean = false;
+    this.pin.giveBack();
+  }
+
+  /** The pin is about to become another kind of connection: nobody else may have it after this client. */
+  soilPin(): void {
+    this.pin.isClean = false;
+  }
+
+  /** Commands in the open transaction; -1: there is none. */
+  get queued(): number {
+    return this.now.isOpen ? this.queue.count : -1;
+  }
+
+  private onLost(server: string): void {
+    if (this.now.isWatching) this.now.isWatchLost = true;
+    if (this.now.isAtServer) this.now.lost = `ERR the connection to ${server} was lost`;
+    this.now.isWatching = false;
+    this.now.isAtServer = false;
+  }
+
+  // Moving to another process
+
+  /** There is something to tell another process. */
+  get isGoingOn(): boolean {
+    return this.now.isOpen || this.now.isWatching || this.now.isWatchLost;
+  }
+
+  /** Null: there is nothing to tell. */
+  save(): SavedTransaction | null {
+    if (!this.isGoingOn) return null;
+    return { ...this.now, queue: this.queue.save() };
+  }
+
+  private resume(saved: SavedTransaction): void {
+    const { queue, ...now } = saved;
+    this.now = now;
+    this.queue = TransactionQueue.restore(queue);
+    const { client } = this;
+    if (this.now.isOpen) client.mode = this;
+    if (client.pin !== null) this.pin.watchOver(client.pin);
+    else this.onLost("the server");
+  }
+}

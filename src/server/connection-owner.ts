@@ -1,0 +1,40 @@
+import type { StreamEvents } from "../api/stream.ts";
+import type { Failure } from "../api/upstream.ts";
+import type { Deadlines } from "../base/deadlines.ts";
+import type { Turn } from "../base/turn.ts";
+import type { ConnectAttempt, ConnectEvents } from "../engine/bun/connect.ts";
+import type { PartialReplies } from "./partial-replies.ts";
+
+/** What a connection needs of the server it belongs to. */
+export interface ConnectionOwner {
+  readonly name: string;
+  readonly turn: Turn;
+  /** On the clock of `turn`. */
+  readonly deadlines: Deadlines;
+  readonly timeoutMs: number | null;
+  readonly connectTimeoutMs: number;
+  /** Connect again as soon as a connection is lost, instead of at the next request. */
+  readonly isEager: boolean;
+  /** This worker's statistics, and where this server's begin. */
+  readonly counters: Float64Array;
+  readonly countersBase: number;
+  /** Of all connections of the worker. */
+  readonly partialReplies: PartialReplies;
+  /** @param isWatched ask now and then whether the other end is still there: silence says nothing */
+  connect(events: ConnectEvents, streamEvents: StreamEvents, isWatched: boolean): ConnectAttempt;
+  /** A shared connection takes a file descriptor (1), or has given it back (-1). */
+  onDescriptor(by: 1 | -1): void;
+  /** The connection stands and has answered its handshake. */
+  onUp(): void;
+  /** A connection that stood is gone, or one could not be made: it may be another process when it is heard of again. */
+  onLost(): void;
+  /** Something happened that tells against the server: `failure` says what. */
+  onTrouble(failure: Failure): void;
+  /** A reply got lost on the way, or one came too many: replies may have gone to other requests than theirs. */
+  onOutOfStep(): void;
+  /** Replies came. */
+  onReply(): void;
+  /** Milliseconds until a connection that is down shall try again, after so many failed attempts in a row. */
+  retryDelayMs(failedAttempts: number): number;
+  schedule(delayMs: number, callback: () => void): () => void;
+}

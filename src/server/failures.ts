@@ -1,0 +1,121 @@
+/** The words for what can go wrong with a server. They begin as twemproxy's, because people search logs for those. */
+import type { UpstreamProtocol } from "../api/protocol.ts";
+import type { Failure } from "../api/upstream.ts";
+import type { InputBuffer } from "../base/input-buffer.ts";
+import { PARTIAL_REPLIES_BYTES_MAX, REPLY_BYTES_MAX } from "../base/limits.ts";
+
+const UNCERTAIN = "the command may or may not have been executed";
+
+/** A connection could not be established; `cause` is an errno name. */
+export function cannotConnect(server: string, cause: string): Failure {
+  const words = CONNECT_WORDS[cause] ?? `Host is down: ${cause}`;
+  return { kind: "refused", wasSent: false, text: `${words} (server ${server} is not available)` };
+}
+
+const CONNECT_WORDS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "Connection refused",
+  ETIMEDOUT: "Connection timed out",
+  ENOENT: "Connection refused: no such socket",
+  ENOTFOUND: "Host is down: its name does not resolve",
+};
+
+/**
+ * The server does not accept what must come first on a connection.
+ * @param reply how it said so, for the client who chose that; null: no client did
+ */
+export function handshakeRefused(server: string, fault: string, reply: Buffer | null): Failure {
+  const text = `server ${server} refused ${fault}`;
+  const failure = { kind: "handshake", wasSent: false, text } as const;
+  return reply === null ? failure : { ...failure, reply };
+}
+
+/** The connection was lost with requests on it. */
+export function connectionLost(server: string, wasSent: boolean): Failure {
+  const outcome = wasSent ? UNCERTAIN : "the command was not sent";
+  return {
+    kind: "closed",
+    wasSent,
+    text: `Connection reset by peer (server ${server} closed the connection; ${outcome})`,
+  };
+}
+
+/** What goes behind the words that `received` is no reply; see UpstreamProtocol. */
+export function languageHint(
+  { bytes, start, end }: InputBuffer,
+  protocol: UpstreamProtocol,
+): string {
+  const words = protocol.otherLanguage(bytes, start, end);
+  return words === null ? "" : `; ${words}`;
+}
+
+/**
+ * The server sent what its protocol does not allow.
+ * @param hint see languageHint
+ */
+export function garbageReceived(server: string, wasSent: boolean, hint = ""): Failure {
+  const outcome = wasSent ? UNCERTAIN : "the command was not sent";
+  return {
+    kind: "garbage",
+    wasSent,
+    text: `Invalid argument (server ${server} sent a malformed reply${hint}; ${outcome})`,
+  };
+}
+
+/** The server is sending a reply that no client may have. */
+export function replyTooLong(server: string, wasSent: boolean): Failure {
+  const outcome = wasSent ? UNCERTAIN : "the command was not sent";
+  return {
+    kind: "garbage",
+    wasSent,
+    text: `Message too long (server ${server} sent a reply of more than ${REPLY_BYTES_MAX} bytes; ${outcome})`,
+  };
+}
+
+/** Servers are sending long replies over too many connections at once, and this was the longest part of one. */
+export function repliesTooLong(server: string, wasSent: boolean): Failure {
+  const outcome = wasSent ? UNCERTAIN : "the command was not sent";
+  return {
+    kind: "garbage",
+    wasSent,
+    text: `Message too long (server ${server} was sending the longest of many long replies, which together take more than ${PARTIAL_REPLIES_BYTES_MAX} bytes: ask for fewer at a time; ${outcome})`,
+  };
+}
+
+/** Some reply has got lost on the way, or came twice: what comes now may answer another request. */
+export function replyMissing(server: string, wasSent: boolean): Failure {
+  const outcome = wasSent ? UNCERTAIN : "the command was not sent";
+  return {
+    kind: "timeout",
+    wasSent,
+    text: `Connection timed out (a reply from server ${server} got lost or came twice, so its connection was closed; ${outcome})`,
+  };
+}
+
+/** No reply in time. Always uncertain: the request may still be on its way. */
+export function timedOut(server: string, timeoutMs: number): Failure {
+  return {
+    kind: "timeout",
+    wasSent: true,
+    text: `Connection timed out (no reply from server ${server} within ${timeoutMs} ms; ${UNCERTAIN})`,
+  };
+}
+
+/** The server failed too often: it gets no requests until it answers again. */
+export function failedTooOften(server: string, wasSent: boolean): Failure {
+  const outcome = wasSent ? UNCERTAIN : "the command was not sent";
+  return {
+    kind: "ejected",
+    wasSent,
+    text: `Connection refused (server ${server} has failed too often and gets no requests until it answers; ${outcome})`,
+  };
+}
+
+/** The proxy is giving the connection up. */
+export function stopping(server: string, wasSent: boolean): Failure {
+  const outcome = wasSent ? UNCERTAIN : "the command was not sent";
+  return {
+    kind: "stopping",
+    wasSent,
+    text: `Connection reset by peer (the proxy closed its connection to ${server}; ${outcome})`,
+  };
+}

@@ -1,0 +1,347 @@
+/**
+ * One server of a pool: its connections, and whether it may have traffic.
+ *
+ * With auto_eject_hosts a server that failed `serverFailureLimit` times in a row leaves the ring, if `Ejections` lets it, for
+ * `serverRetryTimeoutMs`. Then it is probed; twemproxy lets the next client find out.
+ */
+import type { PoolConfig, ServerConfig } from "../api/config.ts";
+import type { UpstreamProtocol } from "../api/protocol.ts";
+import { POOL, SERVER, TROUBLE_KINDS } from "../api/stats.ts";
+import type { Stream, StreamEvents } from "../api/stream.ts";
+import type {
+  Failure,
+  Lease,
+  SubscriberConnection,
+  SubscriberEvents,
+  Upstream,
+} from "../api/upstream.ts";
+import type { Deadlines } from "../base/deadlines.ts";
+import type { DescriptorBudget } from "../base/descriptor-budget.ts";
+import type { Logger } from "../base/log.ts";
+import type { LogLimit } from "../base/log-limit.ts";
+import type { Schedule } from "../base/schedule.ts";
+import type { Turn } from "../base/turn.ts";
+import { formatAddress } from "../config/address.ts";
+import { adoptStream } from "../engine/bun/adopt.ts";
+import { type ConnectAttempt, type ConnectEvents, connectTo } from "../engine/bun/connect.ts";
+import { type SocketTuning, serverTuning } from "../engine/bun/socket-tuning.ts";
+import type { Connection } from "./connection.ts";
+import type { ConnectionPlan } from "./connection-plan.ts";
+import type { Ejectable, Ejections } from "./ejections.ts";
+import { failedTooOften, stopping } from "./failures.ts";
+import { LeasePool } from "./lease-pool.ts";
+import type { LeasedConnection, LeaseOwner } from "./leased-connection.ts";
+import type { PartialReplies } from "./partial-replies.ts";
+import { SharedConnection } from "./shared-connection.ts";
+import { SubscribedConnection, type SubscribedOwner } from "./subscribed-connection.ts";
+
+export interface ServerOptions {
+  readonly pool: PoolConfig;
+  readonly server: ServerConfig;
+  readonly index: number;
+  /** By variant: how connections of that kind are opened and read. May grow. */
+  readonly variants: readonly UpstreamProtocol[];
+  readonly turn: Turn;
+  /** On the clock of `turn`. */
+  readonly deadlines: Deadlines;
+  readonly schedule: Schedule;
+  /** Milliseconds since the epoch. */
+  readonly epochMs: () => number;
+  /** Between 0 and 1, for jitter. */
+  readonly random: () => number;
+  readonly counters: Float64Array;
+  readonly poolBase: number;
+  readonly serverBase: number;
+  readonly log: Logger;
+  /** Shared by all servers of all pools. */
+  readonly logLimit: LogLimit;
+  readonly descriptors: DescriptorBudget;
+  /** Of the server's pool. */
+  readonly plan: ConnectionPlan;
+  /** Shared by all servers of all pools. */
+  readonly partialReplies: PartialReplies;
+  /** Of the server's pool; null: its servers stay in the ring whatever happens. */
+  readonly ejections: Ejections | null;
+}
+
+const RETRY_FIRST_MS = 50;
+const RETRY_MAX_MS = 1000;
+/** A delay is spread by this share in both directions, so that workers do not knock in step. */
+const RETRY_JITTER = 0.25;
+const RETRY_DOUBLINGS_MAX = 5;
+
+export class Server implements Upstream, LeaseOwner, SubscribedOwner, Ejectable {
+  readonly id: string;
+  readonly name: string;
+  readonly address: string;
+  readonly index: number;
+  isEjected = false;
+  incarnation = 1;
+
+  readonly turn: Turn;
+  readonly deadlines: Deadlines;
+  readonly timeoutMs: number | null;
+  readonly connectTimeoutMs: number;
+  readonly isEager: boolean;
+  readonly counters: Float64Array;
+  readonly countersBase: number;
+  readonly schedule: Schedule;
+  readonly partialReplies: PartialReplies;
+
+  private readonly options: ServerOptions;
+  /** By variant; a variant's connections are made when it is first asked for. */
+  private readonly byVariant: (Connection[] | undefined)[] = [];
+  private connections: Connection[] = [];
+  private readonly leases: LeasePool;
+  private readonly subscribers: Set<SubscribedConnection> = new Set();
+  private troubles = 0;
+  private isAvailable = true;
+  /** It failed too often, and has not answered since. */
+  private hasFailed = false;
+
+  constructor(options: ServerOptions) {
+    const { pool, server } = options;
+    this.options = options;
+    this.name = server.name;
+    this.address = formatAddress(server.address);
+    this.id = `${this.name} ${this.address}`;
+    this.index = options.index;
+    this.turn = options.turn;
+    this.deadlines = options.deadlines;
+    this.timeoutMs = pool.timeoutMs;
+    this.connectTimeoutMs = pool.connectTimeoutMs;
+    this.isEager = pool.preconnect;
+    this.counters = options.counters;
+    this.countersBase = options.serverBase;
+    this.schedule = options.schedule;
+    this.partialReplies = options.partialReplies;
+    this.leases = new LeasePool(this, this, options.variants, options.descriptors);
+    if (pool.preconnect) for (const connection of this.addVariant(0)) connection.open();
+  }
+
+  connection(lane: number, variant: number): Connection {
+    const connections = this.byVariant[variant] ?? this.addVariant(variant);
+    return connections.length === 1 ? connections[0]! : connections[lane % connections.length]!;
+  }
+
+  lease(variant: number, origin: string): Lease | null {
+    return this.leases.lease(variant, origin);
+  }
+
+  whyNoLease(origin: string): string {
+    const { log, logLimit } = this.options;
+    const reason = this.leases.whyNoLease(origin);
+    const leftOut = logLimit.admit(
+      `no lease ${this.options.pool.name} ${this.name}`,
+      this.turn.nowMs,
+    );
+    if (leftOut !== null) {
+      log.warn(`a client gets no connection of its own: ${reason}`, {
+        server: this.name,
+        ...(leftOut > 0 ? { left_out: leftOut } : {}),
+      });
+    }
+    return reason;
+  }
+
+  adopt(fd: number, variant: number, origin: string): Lease {
+    return this.leases.adopt(fd, variant, origin);
+  }
+
+  adoptSocket(
+    fd: number,
+    onStream: (stream: Stream) => StreamEvents | null,
+    onError: () => void,
+  ): void {
+    adoptStream(fd, this.tuning(true), onStream, onError);
+  }
+
+  onReturned(connection: LeasedConnection, isFree: boolean): void {
+    this.leases.onReturned(connection, isFree);
+  }
+
+  subscriber(variant: number, events: SubscriberEvents): SubscriberConnection {
+    const connection = new SubscribedConnection(this, this.options.variants[variant]!, events);
+    this.subscribers.add(connection);
+    this.options.descriptors.lent++;
+    return connection;
+  }
+
+  onSubscriberGone(connection: SubscribedConnection): void {
+    if (this.subscribers.delete(connection)) this.options.descriptors.lent--;
+  }
+
+  private addVariant(variant: number): Connection[] {
+    const protocol = this.options.variants[variant]!;
+    const connections: Connection[] = [];
+    for (let left = this.options.plan.connectionsOf(variant); left > 0; left--) {
+      connections.push(new SharedConnection(this, protocol));
+    }
+    this.byVariant[variant] = connections;
+    this.connections.push(...connections);
+    return connections;
+  }
+
+  /**
+   * Closes the shared connections of `variant`, because its number will stand for something else.
+   * @returns false: requests are on them, so nothing was done
+   */
+  forgetVariant(variant: number): boolean {
+    const forgotten = this.byVariant[variant];
+    if (forgotten === undefined) return true;
+    if (forgotten.some((connection) => connection.pendingCount > 0)) return false;
+    for (const connection of forgotten) {
+      connection.close(stopping(this.name, true), stopping(this.name, false));
+    }
+    this.byVariant[variant] = undefined;
+    this.connections = this.connections.filter((connection) => !forgotten.includes(connection));
+    return true;
+  }
+
+  connect(events: ConnectEvents, streamEvents: StreamEvents, isWatched: boolean): ConnectAttempt {
+    return connectTo(this.options.server.address, this.tuning(isWatched), events, streamEvents);
+  }
+
+  onDescriptor(by: 1 | -1): void {
+    this.options.descriptors.shared += by;
+  }
+
+  private tuning(isWatched: boolean): SocketTuning {
+    const tuning = serverTuning(this.options.pool);
+    return isWatched ? { ...tuning, isKeptAlive: true } : tuning;
+  }
+
+  onReply(): void {
+    if (this.isAvailable && this.troubles === 0) return;
+    this.troubles = 0;
+    this.announceBack();
+  }
+
+  onUp(): void {
+    this.announceBack();
+    if (!this.hasFailed) return;
+    this.hasFailed = false;
+    this.troubles = 0;
+    // The others were put off for as long as the server was out.
+    this.openDown();
+    this.options.ejections?.onAnswered(this);
+  }
+
+  private openDown(): void {
+    for (const connection of [...this.connections, ...this.subscribers]) {
+      if (connection.refusal !== null) connection.open();
+    }
+  }
+
+  private announceBack(): void {
+    if (this.isAvailable) return;
+    this.isAvailable = true;
+    this.tellTrouble(null);
+    this.options.log.info("server is back", { server: this.name });
+    this.options.ejections?.onReply(this);
+  }
+
+  onLost(): void {
+    this.incarnation++;
+  }
+
+  onTrouble(failure: Failure): void {
+    const { pool, log, ejections } = this.options;
+    if (this.isAvailable) {
+      log.warn("server is in trouble", { server: this.name, reason: failure.text });
+      this.tellTrouble(failure);
+    }
+    this.isAvailable = false;
+    this.troubles++;
+    ejections?.onTrouble(this);
+    if (ejections === null || this.hasFailed || this.troubles < pool.serverFailureLimit) return;
+    this.hasFailed = true;
+    this.troubles = 0;
+    ejections.onFailed(this);
+  }
+
+  onOutOfStep(): void {
+    const { log, logLimit, pool } = this.options;
+    const leftOut = logLimit.admit(`out of step ${pool.name} ${this.name}`, this.turn.nowMs);
+    if (leftOut === null) return;
+    log.error(
+      "a reply of the server got lost or came twice: its connection was closed; clients may have had replies to other requests just before",
+      { server: this.name, ...(leftOut > 0 ? { left_out: leftOut } : {}) },
+    );
+  }
+
+  /** For `proxy status`; null: it is well. */
+  private tellTrouble(failure: Failure | null): void {
+    const { counters, countersBase } = this;
+    const kinds: readonly string[] = TROUBLE_KINDS;
+    const isIn = failure !== null;
+    counters[countersBase + SERVER.in_trouble] = isIn ? 1 : 0;
+    counters[countersBase + SERVER.trouble_since] = isIn ? this.options.epochMs() * 1000 : 0;
+    counters[countersBase + SERVER.trouble_kind] = isIn ? kinds.indexOf(failure.kind) + 1 : 0;
+  }
+
+  eject(): void {
+    const { pool, log, counters } = this.options;
+    this.isEjected = true;
+    counters[this.options.poolBase + POOL.server_ejects]! += 1;
+    counters[this.countersBase + SERVER.ejected] = 1;
+    counters[this.countersBase + SERVER.server_ejected_at] = this.options.epochMs() * 1000;
+    log.warn("server is ejected", { server: this.name, retry_ms: pool.serverRetryTimeoutMs });
+    this.takeDown();
+  }
+
+  keep(): void {
+    this.options.log.warn("server has failed but is not ejected: too many others are in trouble", {
+      server: this.name,
+    });
+    this.takeDown();
+  }
+
+  restore(): void {
+    const { log } = this.options;
+    this.isEjected = false;
+    this.counters[this.countersBase + SERVER.ejected] = 0;
+    if (!this.hasFailed) {
+      log.info("server is in the ring again", { server: this.name });
+      return;
+    }
+    log.warn("server is ejected no more: all servers of the pool have failed", {
+      server: this.name,
+    });
+    // From now on clients wait for it.
+    this.openDown();
+  }
+
+  probe(): void {
+    this.openDown();
+  }
+
+  private takeDown(): void {
+    const sent = failedTooOften(this.name, true);
+    const unsent = failedTooOften(this.name, false);
+    for (const connection of this.connections) connection.takeDown(sent, unsent);
+    this.leases.takeDown(sent, unsent);
+    for (const connection of this.subscribers) connection.takeDown(sent, unsent);
+  }
+
+  retryDelayMs(failedAttempts: number): number {
+    if (this.isEjected) return this.options.pool.serverRetryTimeoutMs;
+    const doublings = Math.min(Math.max(failedAttempts - 1, 0), RETRY_DOUBLINGS_MAX);
+    const delayMs = Math.min(RETRY_FIRST_MS * 2 ** doublings, RETRY_MAX_MS);
+    return delayMs * (1 + RETRY_JITTER * (2 * this.options.random() - 1));
+  }
+
+  /** Requests that wait for a reply. */
+  get pendingCount(): number {
+    const shared = this.connections.reduce((sum, connection) => sum + connection.pendingCount, 0);
+    return shared + this.leases.pendingCount;
+  }
+
+  close(): void {
+    for (const connection of this.connections) {
+      connection.close(stopping(this.name, true), stopping(this.name, false));
+    }
+    this.leases.takeDown(stopping(this.name, true), stopping(this.name, false));
+    for (const connection of [...this.subscribers]) connection.discard();
+  }
+}

@@ -1,0 +1,63 @@
+/** What the sessions of a rig share. */
+import type { Colleagues } from "../../../src/api/colleagues.ts";
+import type { MgetErrors } from "../../../src/api/config.ts";
+import type { Route } from "../../../src/api/upstream.ts";
+import type { Deadlines } from "../../../src/base/deadlines.ts";
+import type { Turn } from "../../../src/base/turn.ts";
+import { VariantTable } from "../../../src/protocols/redis/client/identity/variant-table.ts";
+import { CommandLearner } from "../../../src/protocols/redis/client/learn-commands.ts";
+import { ClientDirectory } from "../../../src/protocols/redis/client/local/client-directory.ts";
+import { Hubs } from "../../../src/protocols/redis/client/pubsub/hubs.ts";
+import type { RedisPool } from "../../../src/protocols/redis/client/redis-pool.ts";
+import { ScriptMemory } from "../../../src/protocols/redis/client/scripts/memory.ts";
+import { CommandTable } from "../../../src/protocols/redis/commands/command-table.ts";
+import { noColleagues } from "../../support/colleagues.ts";
+
+export interface PoolOptions {
+  readonly password?: string;
+  readonly mgetErrors?: MgetErrors;
+  /** What servers tell clients that give none; null: they have not been asked yet. */
+  readonly needsPassword?: boolean | null;
+  readonly colleagues?: Colleagues;
+  readonly timeoutMs?: number;
+}
+
+export function createPool(
+  route: Route,
+  turn: Turn,
+  deadlines: Deadlines,
+  options: PoolOptions,
+): RedisPool {
+  const { password = null, mgetErrors = "whole", needsPassword = false } = options;
+  const { colleagues = noColleagues(), timeoutMs = null } = options;
+  const commands = new CommandTable();
+  const variants = new VariantTable(password, 0);
+  if (needsPassword !== null) variants.access.learn(needsPassword);
+  let ids = 0;
+  const nextClientId = (): number => ++ids;
+  return {
+    ...{
+      route,
+      commands,
+      password,
+      hashTag: null,
+      mgetErrors,
+      colleagues,
+      variants,
+      turn,
+      deadlines,
+    },
+    learner: new CommandLearner(commands, turn),
+    scripts: new ScriptMemory(colleagues, turn),
+    hubs: new Hubs({
+      ...{ route, timeoutMs, variants, turn, deadlines, colleagues, nextId: nextClientId },
+      ...{ countShared() {}, sharedElsewhere: () => 0 },
+    }),
+    directory: new ClientDirectory(colleagues, turn),
+    unixPath: null,
+    random: () => 0.5,
+    nextClientId,
+    count() {},
+    onForeign() {},
+  };
+}

@@ -1,0 +1,92 @@
+/** CLIENT LIST and CLIENT KILL over several workers with more clients than are dealt with at a time. */
+import { expect, test } from "bun:test";
+import * as limits from "../../../../../src/base/limits.ts";
+import { Turn } from "../../../../../src/base/turn.ts";
+import { ClientDirectory } from "../../../../../src/protocols/redis/client/local/client-directory.ts";
+import type { RedisFrontend } from "../../../../../src/protocols/redis/client/redis-frontend.ts";
+import { FakeCrew } from "../../../../support/colleagues.ts";
+
+interface Clients {
+  readonly directory: ClientDirectory;
+  /** Ids of those that were closed, in this order. */
+  readonly closed: number[];
+}
+
+/** A worker with clients of these ids. */
+function workerWith(crew: FakeCrew, ids: readonly number[]): Clients {
+  const { colleagues } = crew.add();
+  colleagues.open();
+  const turn = new Turn();
+  const directory = new ClientDirectory(colleagues, turn);
+  const closed: number[] = [];
+  for (const id of ids) {
+    const session = {
+      ...{ peer: "127.0.0.1:1", localAddress: "127.0.0.1:2", fd: 9, out: { size: 0 } },
+      close: () => closed.push(id),
+    };
+    const pool = { turn, unixPath: null };
+    const state = { id, name: "", user: null, database: 0, version: 2 };
+    const nothing = { transaction: null, block: null, lastCommand: null, subscriber: null };
+    directory.add({ state, session, pool, ...nothing } as unknown as RedisFrontend);
+  }
+  return { directory, closed };
+}
+
+function listed(directory: ClientDirectory): number[] {
+  let text = "";
+  directory.list({}, (all) => {
+    text = all;
+  });
+  return [...text.matchAll(/^id=(\d+) /gm)].map(([, id]) => Number(id));
+}
+
+const range = (from: number, count: number, step: number): number[] =>
+  Array.from({ length: count }, (_, i) => from + i * step);
+
+test("every client of every worker is listed once, oldest first, though only so many at a time", () => {
+  const crew = new FakeCrew();
+  const many = 2 * limits.CLIENTS_LISTED_AT_ONCE;
+  const here = range(1, many + 7, 3).reverse();
+  const there = range(2, many, 3);
+  const few = range(3, 5, 3000);
+  const { directory } = workerWith(crew, here);
+  workerWith(crew, there);
+  workerWith(crew, few);
+  const answers: number[] = [];
+  const relay = crew.relay;
+  const original = relay.onMessage.bind(relay);
+  relay.onMessage = (worker, message) => {
+    if (message.type === "answer" && message.isKnown) answers.push((message.data as []).length);
+    original(worker, message);
+  };
+  const all = [...here, ...there, ...few].sort((a, b) => a - b);
+  expect(listed(directory)).toEqual(all);
+  expect(Math.max(...answers)).toBeLessThanOrEqual(limits.CLIENTS_LISTED_AT_ONCE);
+});
+
+test("a worker of an older program, which says all at once, has its clients listed once", () => {
+  const crew = new FakeCrew();
+  const { directory } = workerWith(crew, range(1, limits.CLIENTS_LISTED_AT_ONCE, 2));
+  const old = crew.add();
+  const ids = range(2, limits.CLIENTS_LISTED_AT_ONCE + 50, 2);
+  old.colleagues.answer("list clients", () => ids.map((id) => ({ id, text: `id=${id} old\n` })));
+  old.colleagues.open();
+  const all = [...range(1, limits.CLIENTS_LISTED_AT_ONCE, 2), ...ids].sort((a, b) => a - b);
+  expect(listed(directory)).toEqual(all);
+});
+
+test("clients are closed some in a turn; how many they are is said at once", async () => {
+  const many = 3 * limits.CLIENTS_CLOSED_AT_ONCE;
+  const { directory, closed } = workerWith(new FakeCrew(), range(1, many, 1));
+  let told = 0;
+  directory.kill({ type: "normal" }, null as unknown as RedisFrontend, (count) => {
+    told = count;
+  });
+  expect([told, closed.length]).toEqual([many, limits.CLIENTS_CLOSED_AT_ONCE]);
+  let before = closed.length;
+  while (closed.length < many) {
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(closed.length - before).toBeLessThanOrEqual(limits.CLIENTS_CLOSED_AT_ONCE);
+    before = closed.length;
+  }
+});
