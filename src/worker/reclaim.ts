@@ -19,6 +19,8 @@ export const RECLAIM_STEP_MS = 5000;
 export class Reclaimer {
   private readonly collect: () => void;
   private collectedMs = 0;
+  /** The last collection was one for much: what was still in use at that moment is collected at the next step. */
+  private mustRepeat = false;
 
   /** @param collect makes a full collection */
   constructor(collect: () => void) {
@@ -30,10 +32,10 @@ export class Reclaimer {
     trimBlocks();
     const bytes = garbageBytes();
     const sinceMs = nowMs - this.collectedMs;
-    const isDue =
-      (bytes >= GARBAGE_MANY_BYTES && sinceMs >= GARBAGE_MANY_MS) ||
-      (bytes >= GARBAGE_SOME_BYTES && sinceMs >= GARBAGE_SOME_MS);
-    if (!isDue) return;
+    const isMuch = bytes >= GARBAGE_MANY_BYTES && sinceMs >= GARBAGE_MANY_MS;
+    const isSome = bytes >= GARBAGE_SOME_BYTES && sinceMs >= GARBAGE_SOME_MS;
+    if (!isMuch && !isSome && !this.mustRepeat) return;
+    this.mustRepeat = isMuch;
     this.collectedMs = nowMs;
     forgetGarbage();
     this.collect();
