@@ -11,16 +11,23 @@ export class SegmentedSet<T> {
   size = 0;
 
   private readonly segments: Set<T>[] = [new Set()];
+  /** The one that members are added to. */
+  private open: Set<T> = this.segments[0]!;
 
   /** @param member is not in it */
   add(member: T): void {
-    let last = this.segments.at(-1)!;
-    if (last.size >= SEGMENT_MAX) {
-      last = new Set();
-      this.segments.push(last);
-    }
-    last.add(member);
+    if (this.open.size >= SEGMENT_MAX) this.open = this.findRoom();
+    this.open.add(member);
     this.size++;
+  }
+
+  /** So there are never many more segments than the members need, however often members come and go. */
+  private findRoom(): Set<T> {
+    const found = this.segments.find(({ size }) => size <= SEGMENT_MAX / 2);
+    if (found !== undefined) return found;
+    const segment = new Set<T>();
+    this.segments.push(segment);
+    return segment;
   }
 
   has(member: T): boolean {
@@ -32,7 +39,9 @@ export class SegmentedSet<T> {
     const at = this.segments.findIndex((segment) => segment.delete(member));
     if (at < 0) return false;
     this.size--;
-    if (this.segments[at]!.size === 0 && this.segments.length > 1) this.segments.splice(at, 1);
+    if (this.segments[at]!.size === 0 && this.segments[at] !== this.open) {
+      this.segments.splice(at, 1);
+    }
     return true;
   }
 

@@ -10,6 +10,7 @@ import type { DescriptorBudget } from "../base/descriptor-budget.ts";
 import type { Logger } from "../base/log.ts";
 import type { LogLimit } from "../base/log-limit.ts";
 import { schedule } from "../base/schedule.ts";
+import { SegmentedSet } from "../base/segmented-set.ts";
 import { inSlices } from "../base/slices.ts";
 import type { Turn } from "../base/turn.ts";
 import { Session } from "../client/session.ts";
@@ -70,7 +71,7 @@ export class PoolPlane implements SessionHost, PoolHost {
   readonly route: PoolRoute;
   readonly colleagues: Colleagues;
   readonly openFiles: number;
-  readonly sessions: Set<Session> = new Set();
+  readonly sessions: SegmentedSet<Session> = new SegmentedSet();
   /** What its clients' connections are like. */
   readonly tuning: SocketTuning;
   readonly protocol: ProtocolPool;

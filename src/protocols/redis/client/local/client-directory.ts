@@ -1,6 +1,7 @@
 /** The clients of one pool, in all workers: for CLIENT LIST, KILL and UNBLOCK. */
 import type { Colleagues } from "../../../../api/colleagues.ts";
 import { CLIENTS_CLOSED_AT_ONCE, CLIENTS_LISTED_AT_ONCE } from "../../../../base/limits.ts";
+import { SegmentedSet } from "../../../../base/segmented-set.ts";
 import { SliceQueue } from "../../../../base/slice-queue.ts";
 import type { Turn } from "../../../../base/turn.ts";
 import type { RedisFrontend } from "../redis-frontend.ts";
@@ -42,7 +43,7 @@ interface Line {
 }
 
 export class ClientDirectory {
-  private readonly clients: Set<RedisFrontend> = new Set();
+  private readonly clients: SegmentedSet<RedisFrontend> = new SegmentedSet();
   private readonly colleagues: Colleagues;
   private readonly slices: SliceQueue;
 
