@@ -190,7 +190,8 @@ export class Connection
       const isDue = step.isDue(nowMs, this.pending.size > 0);
       if (isDue || step.isWanted) this.checkStep(step, isDue);
     }
-    this.gauge();
+    // What is marked gauges when it is flushed at the end of this turn.
+    if (!this.isMarked) this.gauge();
     this.admitWaiters();
   }
 

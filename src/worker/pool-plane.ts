@@ -231,8 +231,8 @@ export class PoolPlane implements SessionHost, PoolHost {
   count(requests: number, local: number, protocolErrors: number): void {
     const { counters, countersBase } = this;
     counters[countersBase + POOL.requests]! += requests;
-    counters[countersBase + POOL.local_requests]! += local;
-    counters[countersBase + POOL.protocol_errors]! += protocolErrors;
+    if (local > 0) counters[countersBase + POOL.local_requests]! += local;
+    if (protocolErrors > 0) counters[countersBase + POOL.protocol_errors]! += protocolErrors;
   }
 
   elsewhere(gauge: PoolCounter): number {

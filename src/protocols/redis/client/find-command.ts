@@ -26,7 +26,7 @@ export function findCommand(client: RedisFrontend, view: RequestView): Command |
   }
   const { commands } = client.pool;
   let command = commands.find(view.bytes, view.from(0), view.to(0));
-  if (command === null || command.name.includes("|")) return askForCommand(client, view);
+  if (command === null || command.isSubcommand) return askForCommand(client, view);
   if (command.isContainer && view.count > 1) {
     const container = command;
     command = commands.findSubcommand(container, view.bytes, view.from(1), view.to(1));

@@ -37,6 +37,8 @@ export type Merge = "array" | "concat" | "all_ok" | "one_ok" | "sum" | "min" | "
 
 export interface Command extends CommandFacts {
   readonly disposition: Disposition;
+  /** Named "CONTAINER|SUBCOMMAND". */
+  readonly isSubcommand: boolean;
   /** Argument index of the first key, for "key" and "split". */
   readonly firstKey: number;
   /** Arguments per key, for "split": 2 for MSET. */
@@ -151,6 +153,7 @@ export function decide(facts: CommandFacts, policy: CommandPolicy = DEFAULT_POLI
   return {
     ...facts,
     disposition,
+    isSubcommand: facts.name.includes("|"),
     firstKey: only?.from === "index" ? only.index : 0,
     step: only !== undefined ? only.step : 1,
     merge,
