@@ -2,7 +2,7 @@
 import { ABOUT_ROLE, CONFIG_ROLE, REHEARSE_ROLE, STATE_VARIABLE } from "../api/control.ts";
 import { setProcessName } from "../os/process.ts";
 import { releaseSignals } from "../os/signal-mask.ts";
-import { SignalQueue, WATCHED_SIGNALS } from "../supervisor/signals.ts";
+import { SignalQueue, WATCHED_SIGNALS } from "../supervisor/system/signals.ts";
 import { DAEMON_ROLE, joinLauncher, type Launcher } from "./daemon.ts";
 
 /** What an internal first argument starts: "__worker" and so on. They end the process themselves. */

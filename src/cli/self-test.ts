@@ -1,7 +1,7 @@
-/** What one version of the program asks another before it lets it take over. See src/supervisor/program.ts. */
+/** What one version of the program asks another before it lets it take over. See src/supervisor/program/program.ts. */
 import { REHEARSAL_FD } from "../api/control.ts";
-import { aboutSelf } from "../supervisor/program.ts";
-import { readState } from "../supervisor/supervisor-state.ts";
+import { aboutSelf } from "../supervisor/program/program.ts";
+import { readState } from "../supervisor/program/supervisor-state.ts";
 
 /** The role `__about`. */
 export function printAbout(): void {

@@ -1,9 +1,9 @@
 /** The end of a supervisor: who waits for it, what it waits for, and by when it comes even so. */
 import type { ProcessStatus } from "../api/control-socket.ts";
 import type { Logger } from "../base/log.ts";
-import type { Caller } from "./control-server.ts";
+import type { Caller } from "./control/control-server.ts";
+import { waitedFor } from "./control/status.ts";
 import type { StartError } from "./start-error.ts";
-import { waitedFor } from "./status.ts";
 
 /** From the order to stop to the end at the latest: several times what killing children takes that do not leave by themselves. */
 const STOP_MS_MAX = 8_000;

@@ -8,20 +8,20 @@ import { listenerOf } from "../os/listen-socket.ts";
 import { openProcessLog } from "../os/log-output.ts";
 import { OsError } from "../os/os-error.ts";
 import { setProcessName } from "../os/process.ts";
-import { takeActivatedSockets } from "./activation.ts";
-import { callerOn, controlSocketPath } from "./control-server.ts";
-import { reportLeftBehind } from "./left-behind.ts";
-import { Listeners } from "./listeners.ts";
-import { raiseLimit } from "./open-file-limit.ts";
-import { adoptPidFile, claimPidFile } from "./pid-file.ts";
-import { resolveRunAs } from "./run-as.ts";
-import { createServiceManager } from "./service-manager.ts";
+import { callerOn, controlSocketPath } from "./control/control-server.ts";
+import { reportLeftBehind } from "./program/left-behind.ts";
+import type { SupervisorState } from "./program/supervisor-state.ts";
+import { endTrials } from "./program/trial-run.ts";
+import { takeActivatedSockets } from "./sockets/activation.ts";
+import { Listeners } from "./sockets/listeners.ts";
 import { RUNNING_ADVICE, StartError } from "./start-error.ts";
-import { StatsStore } from "./stats-store.ts";
+import { StatsStore } from "./stats/stats-store.ts";
 import { Supervisor } from "./supervisor.ts";
 import type { Belongings, SupervisorOptions } from "./supervisor-options.ts";
-import type { SupervisorState } from "./supervisor-state.ts";
-import { endTrials } from "./trial-run.ts";
+import { raiseLimit } from "./system/open-file-limit.ts";
+import { adoptPidFile, claimPidFile } from "./system/pid-file.ts";
+import { resolveRunAs } from "./system/run-as.ts";
+import { createServiceManager } from "./system/service-manager.ts";
 
 /**
  * Runs the proxy until a signal or a command ends it.

@@ -1,17 +1,17 @@
 /** What a supervisor is told by whoever starts it, and what parts of it a reload or an upgrade works on. */
 import type { Config } from "../api/config.ts";
 import type { Logger } from "../base/log.ts";
-import type { AdminPlace } from "./admin-place.ts";
-import type { ChangeName, ChangeTurn } from "./change-turn.ts";
-import type { ControlServer } from "./control-server.ts";
-import type { Crews } from "./crews.ts";
-import type { Listeners } from "./listeners.ts";
+import type { ChangeName, ChangeTurn } from "./change/change-turn.ts";
+import type { ControlServer } from "./control/control-server.ts";
+import type { Crews } from "./generation/crews.ts";
 import type { Phase } from "./phase.ts";
-import type { PidFile } from "./pid-file.ts";
-import type { Program } from "./program.ts";
-import type { ServiceManager } from "./service-manager.ts";
-import type { SignalQueue } from "./signals.ts";
-import type { StatsStore } from "./stats-store.ts";
+import type { AdminPlace } from "./process/admin-place.ts";
+import type { Program } from "./program/program.ts";
+import type { Listeners } from "./sockets/listeners.ts";
+import type { StatsStore } from "./stats/stats-store.ts";
+import type { PidFile } from "./system/pid-file.ts";
+import type { ServiceManager } from "./system/service-manager.ts";
+import type { SignalQueue } from "./system/signals.ts";
 
 /** Where the configuration comes from, to read it again. */
 export interface ConfigSource {

@@ -12,27 +12,27 @@ import type { ControlRequest, ControlResult } from "../api/control-socket.ts";
 import { LOG_LEVELS, type ProcessLogger } from "../base/log.ts";
 import { VERSION } from "../base/version.ts";
 import { usableCores } from "../os/usable-cores.ts";
-import { AdminPlace, type AdminPlan } from "./admin-place.ts";
-import { type ChangeName, ChangeTurn } from "./change-turn.ts";
+import { type ChangeName, ChangeTurn } from "./change/change-turn.ts";
+import { reload } from "./change/reload.ts";
+import { type UpgradeOrder, type UpgradeOutcome, upgrade } from "./change/upgrade.ts";
 import {
   type Caller,
   ControlServer,
   type ControlSocket,
   openControlSocket,
-} from "./control-server.ts";
-import type { Progress } from "./crew-change.ts";
-import { Crews } from "./crews.ts";
+} from "./control/control-server.ts";
+import { createStatus } from "./control/status.ts";
 import { Ending } from "./ending.ts";
+import type { Progress } from "./generation/crew-change.ts";
+import { Crews } from "./generation/crews.ts";
 import { Phase } from "./phase.ts";
-import { type Program, runningProgram } from "./program.ts";
-import { reload } from "./reload.ts";
-import type { Intent } from "./signals.ts";
+import { AdminPlace, type AdminPlan } from "./process/admin-place.ts";
+import { TICK_MS } from "./process/watchdog.ts";
+import { type Program, runningProgram } from "./program/program.ts";
+import type { SupervisorState } from "./program/supervisor-state.ts";
 import { StartError } from "./start-error.ts";
-import { createStatus } from "./status.ts";
 import type { Belongings, ChangeTarget, SupervisorOptions } from "./supervisor-options.ts";
-import type { SupervisorState } from "./supervisor-state.ts";
-import { type UpgradeOrder, type UpgradeOutcome, upgrade } from "./upgrade.ts";
-import { TICK_MS } from "./watchdog.ts";
+import type { Intent } from "./system/signals.ts";
 
 export interface SupervisorParts {
   readonly config: Config;

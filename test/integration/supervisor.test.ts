@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { EARLY_DEATH_MS } from "../../src/supervisor/respawn-delay.ts";
+import { EARLY_DEATH_MS } from "../../src/supervisor/process/respawn-delay.ts";
 import {
   childrenOf,
   cleanUp,

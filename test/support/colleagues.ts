@@ -1,6 +1,6 @@
 /** Workers' colleagues in one process: the real thing, with function calls in place of the control channels. */
 import type { FromWorker, ToWorker } from "../../src/api/control.ts";
-import { type Colleague, ColleagueRelay } from "../../src/supervisor/colleague-relay.ts";
+import { type Colleague, ColleagueRelay } from "../../src/supervisor/generation/colleague-relay.ts";
 import { WorkerColleagues } from "../../src/worker/colleagues.ts";
 
 /** One worker; messages pass at once, in JSON as in life. */

@@ -5,7 +5,7 @@ import type { Form, Option } from "../../../src/config/option.ts";
 import { OPTIONS, optionsKnown } from "../../../src/config/options.ts";
 import { formatProblem } from "../../../src/config/problem.ts";
 import { defaultValue, formatValue, parseText } from "../../../src/config/values.ts";
-import { describeChanges } from "../../../src/supervisor/describe-changes.ts";
+import { describeChanges } from "../../../src/supervisor/change/describe-changes.ts";
 
 const FORMS: readonly Form[] = ["native", "twemproxy"];
 

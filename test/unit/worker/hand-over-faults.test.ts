@@ -14,7 +14,10 @@ import { prepareToDetach } from "../../../src/os/event-loop.ts";
 import { closeFd, setNonBlocking } from "../../../src/os/fd.ts";
 import { createParcelPair } from "../../../src/os/fd-passing.ts";
 import { createSocketPair } from "../../../src/os/socket-pair.ts";
-import { ParcelRouter, type ParcelWorker } from "../../../src/supervisor/parcel-router.ts";
+import {
+  ParcelRouter,
+  type ParcelWorker,
+} from "../../../src/supervisor/hand-over/parcel-router.ts";
 import { Adoption } from "../../../src/worker/adoption.ts";
 import { HandOver } from "../../../src/worker/hand-over.ts";
 import { type Call, failing } from "../../support/fault-injection.ts";

@@ -1,0 +1,64 @@
+/** One reload or upgrade at a time; how the last one went is logged and kept for `status`. */
+import type { ControlResult, LastChange } from "../../api/control-socket.ts";
+import type { Logger } from "../../base/log.ts";
+
+export type ChangeName = "reload" | "upgrade";
+
+export class ChangeTurn {
+  last: LastChange | null;
+  readonly #log: Logger;
+  #current: ChangeName | null = null;
+
+  constructor(log: Logger, last: LastChange | null) {
+    this.#log = log;
+    this.last = last;
+  }
+
+  /** "a reload", for messages; null: nothing is going on. */
+  get activity(): string | null {
+    if (this.#current === null) return null;
+    return this.#current === "reload" ? "a reload" : "an upgrade";
+  }
+
+  /**
+   * Does it, unless something else is going on.
+   * @param act throws an error with `problems`, or any other
+   * @param finish what remains to be done after the result is noted, but before anything else may begin
+   */
+  async run(
+    name: ChangeName,
+    act: () => Promise<ControlResult>,
+    finish: (result: ControlResult) => Promise<ControlResult>,
+  ): Promise<ControlResult> {
+    if (this.#current !== null) {
+      const problem = `busy: ${this.activity} is going on; try again in a moment`;
+      return { ok: false, problems: [problem] };
+    }
+    this.#current = name;
+    try {
+      const result = await act();
+      this.#note(name, result);
+      return await finish(result);
+    } catch (error) {
+      const result: ControlResult = { ok: false, problems: problemsOf(error) };
+      this.#note(name, result);
+      return result;
+    } finally {
+      this.#current = null;
+    }
+  }
+
+  #note(what: ChangeName, result: ControlResult): void {
+    const problems = result.ok ? [] : result.problems;
+    this.last = { what, atMs: Date.now(), ok: result.ok, problems };
+    for (const problem of problems) this.#log.error(`${what} failed: ${problem}`);
+    if (result.ok && "crew" in result && result.crew !== null) {
+      this.#log.info(`${what} done`, { ...result.crew });
+    }
+  }
+}
+
+function problemsOf(error: unknown): readonly string[] {
+  if (error instanceof Error && "problems" in error) return error.problems as readonly string[];
+  return [error instanceof Error ? error.message : String(error)];
+}

@@ -1,0 +1,78 @@
+/** A reload: the configuration file is read again, and a new crew serves what it says. */
+import type { Config } from "../../api/config.ts";
+import type { ControlResult } from "../../api/control-socket.ts";
+import { type ControlServer, controlSocketPath } from "../control/control-server.ts";
+import type { Progress } from "../generation/crew-change.ts";
+import { askConfig } from "../program/program.ts";
+import { StartError } from "../start-error.ts";
+import type { ChangeTarget } from "../supervisor-options.ts";
+import { raiseLimit } from "../system/open-file-limit.ts";
+import { claimPidFile, type PidFile } from "../system/pid-file.ts";
+import { describeChanges, ringChanges } from "./describe-changes.ts";
+
+/** @throws StartError with everything that is wrong: then nothing has changed */
+export async function reload(
+  supervisor: ChangeTarget,
+  isDryRun: boolean,
+  progress: Progress,
+): Promise<ControlResult> {
+  const { source } = supervisor.options;
+  if (source === null) throw new StartError(["this proxy has no configuration file to read again"]);
+  const { file } = supervisor.config;
+  if (file === null) throw new StartError(["this proxy has no configuration file to read again"]);
+  // In a process of its own: the file may be long, or on a disk that does not answer.
+  const answer = await askConfig(supervisor.program, file, source.runArguments);
+  if ("problems" in answer) throw new StartError(answer.problems);
+  const { config, warnings } = answer;
+  const lines = describeChanges(supervisor.config, config);
+  const rings = isDryRun ? await ringChanges(supervisor.config, config) : [];
+  const changes = { lines, warnings, rings };
+  const size = supervisor.workersOf(config);
+  const isSame = lines.length === 0 && supervisor.crews.serving?.plan.size === size;
+  if (isDryRun || (isSame && !supervisor.isPaused)) {
+    return { ok: true, verb: "reload", changes, crew: null };
+  }
+  const crew = await applyConfig(supervisor, config, async () => {
+    const result = await supervisor.crews.change(config, size, supervisor.program, progress);
+    supervisor.checkServing();
+    return result;
+  });
+  return { ok: true, verb: "reload", changes, crew };
+}
+
+/**
+ * Takes what `config` names anew beside what there is (pid file, control socket), has `change` done, and then lets go of
+ * the old; on failure of the new. @throws StartError
+ */
+export async function applyConfig<Result>(
+  supervisor: ChangeTarget,
+  config: Config,
+  change: () => Promise<Result>,
+): Promise<Result> {
+  const { belongings } = supervisor;
+  let pidFile: PidFile | null = null;
+  let control: ControlServer | null = null;
+  const hasNewPidFile = config.pidFile !== supervisor.config.pidFile;
+  const hasNewControl = controlSocketPath(config) !== controlSocketPath(supervisor.config);
+  try {
+    if (hasNewPidFile && config.pidFile !== null) pidFile = claimPidFile(config.pidFile);
+    if (hasNewControl) control = supervisor.openControl(config);
+    raiseLimit(config, supervisor.log);
+    const result = await change();
+    if (hasNewPidFile) {
+      belongings.pidFile?.remove();
+      belongings.pidFile = pidFile;
+      pidFile?.write();
+    }
+    if (hasNewControl) {
+      belongings.control?.close();
+      belongings.control = control;
+    }
+    supervisor.commit(config);
+    return result;
+  } catch (error) {
+    pidFile?.remove();
+    control?.close();
+    throw error instanceof StartError ? error : new StartError([(error as Error).message]);
+  }
+}

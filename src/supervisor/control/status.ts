@@ -1,0 +1,37 @@
+/** What `proxy status` shows. */
+import type { ProcessStatus, Status } from "../../api/control-socket.ts";
+import { COMMIT, VERSION } from "../../base/version.ts";
+import type { ChangeTarget } from "../supervisor-options.ts";
+
+/** "worker/0 (pid 12, 5 clients), admin (pid 14)", for a user who waits for their end. */
+export function waitedFor(processes: readonly ProcessStatus[]): string {
+  return processes
+    .map(({ name, pid, clients }) => {
+      const count = clients === 0 ? "" : `, ${clients} ${clients === 1 ? "client" : "clients"}`;
+      return `${name} (pid ${pid ?? "none yet"}${count})`;
+    })
+    .join(", ");
+}
+
+export function createStatus(supervisor: ChangeTarget): Status {
+  const { admin, belongings, changes, config, crews, phase, startedAtMs } = supervisor;
+  const crew = crews.serving;
+  const processes = [...crews.statuses, ...admin.statuses];
+  return {
+    pid: process.pid,
+    version: VERSION,
+    commit: COMMIT,
+    configFile: config.file,
+    startedAtMs,
+    uptimeMs: Date.now() - startedAtMs,
+    phase: phase.name,
+    phaseSinceMs: phase.sinceMs,
+    crew: crew?.plan.number ?? 0,
+    activity: changes.activity,
+    listen: crew === null ? [] : belongings.listeners.addresses(crew.listenerPlan),
+    clients: processes.reduce((sum, { clients }) => sum + clients, 0),
+    lastChange: changes.last,
+    processes,
+    pools: belongings.stats.figures(config),
+  };
+}

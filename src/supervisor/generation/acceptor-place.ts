@@ -1,0 +1,79 @@
+/** The acceptor process's place in a crew that gets its clients from one (`accept: dispatch`). */
+import type { FromWorker, ToAcceptor } from "../../api/control.ts";
+import type { ProcessStatus } from "../../api/control-socket.ts";
+import type { Logger } from "../../base/log.ts";
+import { ChildKeeper, type KeeperEvents, type KeeperSnapshot } from "../process/child-keeper.ts";
+import type { AcceptorIntake } from "../sockets/intake.ts";
+import type { CrewPlan } from "./crew-worker.ts";
+
+export type AcceptorEvents = Omit<KeeperEvents<FromWorker>, "onMessage">;
+
+export class AcceptorPlace {
+  static readonly NAME = "acceptor";
+  readonly #keeper: ChildKeeper<FromWorker, ToAcceptor>;
+  readonly #gone = Promise.withResolvers<void>();
+
+  /** @param intake asked before every start */
+  constructor(crew: CrewPlan, intake: () => AcceptorIntake, events: AcceptorEvents, log: Logger) {
+    const { program, memory, config, runAs } = crew;
+    this.#keeper = new ChildKeeper<FromWorker, ToAcceptor>(
+      {
+        name: AcceptorPlace.NAME,
+        role: "acceptor",
+        title: "proxy: acceptor",
+        isSilent: crew.isSilent,
+        answers: true,
+        crew: crew.number,
+        program,
+        fds: () => [memory.fd, ...intake().fds],
+        startMessage: (): ToAcceptor => ({
+          type: "start",
+          config,
+          stats: memory.layout,
+          ...intake().start,
+          ...(runAs === null ? {} : { runAs }),
+        }),
+      },
+      {
+        ...events,
+        onMessage() {},
+        onGone: () => {
+          this.#gone.resolve();
+          events.onGone();
+        },
+      },
+      log,
+    );
+  }
+
+  start(): void {
+    this.#keeper.start();
+  }
+
+  /** It accepts nobody any more, and has given away whom it had, when the promise resolves. */
+  stop(): Promise<void> {
+    this.#keeper.stop();
+    return this.#gone.promise;
+  }
+
+  tick(): void {
+    this.#keeper.tick();
+  }
+
+  reopenLog(): void {
+    this.#keeper.send({ type: "reopen_log" });
+  }
+
+  status(): ProcessStatus {
+    return this.#keeper.status(0);
+  }
+
+  /** Null: it is just ending; ask again in a moment. */
+  snapshot(): KeeperSnapshot | null {
+    return this.#keeper.snapshot();
+  }
+
+  resume(snapshot: KeeperSnapshot): void {
+    this.#keeper.resume(snapshot);
+  }
+}

@@ -1,0 +1,230 @@
+/**
+ * One worker's place in a crew: its child, its slot of the statistics, and our end of its hand-over socket.
+ *
+ * We keep the worker's end of that socket open, too: parcels that a dead worker had not taken yet are taken back.
+ */
+import type { Notice } from "../../api/colleagues.ts";
+import type { Config } from "../../api/config.ts";
+import {
+  COLLEAGUES_SINCE_PARCEL_FORMAT,
+  type FromWorker,
+  type RunAs,
+  type ToWorker,
+} from "../../api/control.ts";
+import type { ProcessStatus } from "../../api/control-socket.ts";
+import type { Logger } from "../../base/log.ts";
+import { createParcelPair } from "../../os/fd-passing.ts";
+import type { SocketPair } from "../../os/socket-pair.ts";
+import { ChildKeeper, type KeeperSnapshot } from "../process/child-keeper.ts";
+import type { Program } from "../program/program.ts";
+import type { WorkerIntake } from "../sockets/intake.ts";
+import type { StatsMemory } from "../stats/stats-store.ts";
+
+/** What all workers of a crew have in common. */
+export interface CrewPlan {
+  /** Counted from 1. */
+  readonly number: number;
+  readonly size: number;
+  readonly config: Config;
+  readonly program: Program;
+  readonly memory: StatsMemory;
+  readonly isSilent: boolean;
+  /** Whom its processes become; null: nobody else. */
+  readonly runAs: RunAs | null;
+}
+
+export interface WorkerPlan {
+  readonly crew: CrewPlan;
+  /** Counted from 0 in each crew: decides on its listening sockets and its CPU core. */
+  readonly index: number;
+  /** Of the statistics; no other living worker has the same. */
+  readonly slot: number;
+  intake(): WorkerIntake;
+  /** A number that no worker had before. */
+  nextBirth(): number;
+  /** What workers have posted for those that start later. */
+  notices(): readonly Notice[];
+}
+
+export interface WorkerEvents {
+  onReady(worker: CrewWorker): void;
+  onMessage(worker: CrewWorker, message: FromWorker): void;
+  onDeath(worker: CrewWorker, earlyDeaths: number, reason: string | null): void;
+  /** Its hand-over socket is not its any more, but the hearer's, who takes off what is on it and closes it. */
+  onSocketEnd(worker: CrewWorker, socket: SocketPair): void;
+  onGone(worker: CrewWorker): void;
+}
+
+export interface WorkerSnapshot {
+  readonly index: number;
+  readonly slot: number;
+  readonly handover: SocketPair | null;
+  readonly parcelFormats: readonly number[];
+  readonly clients: number;
+  readonly keeper: KeeperSnapshot;
+}
+
+/** No ping of the watchdog's, which counts from 1. */
+const COUNT_PING = 0;
+
+export class CrewWorker {
+  readonly plan: WorkerPlan;
+  /** As it said last, corrected by what was moved since. */
+  clients = 0;
+  /** Formats that it reads and writes. */
+  parcelFormats: readonly number[] = [];
+  readonly #keeper: ChildKeeper<FromWorker, ToWorker>;
+  readonly #events: WorkerEvents;
+  #handover: SocketPair | null = null;
+
+  constructor(plan: WorkerPlan, events: WorkerEvents, log: Logger) {
+    this.plan = plan;
+    this.#events = events;
+    this.#keeper = new ChildKeeper<FromWorker, ToWorker>(
+      {
+        name: `worker/${plan.slot}`,
+        role: "worker",
+        title: `proxy: worker ${plan.slot}`,
+        isSilent: plan.crew.isSilent,
+        answers: true,
+        crew: plan.crew.number,
+        program: plan.crew.program,
+        fds: () => [plan.crew.memory.fd, this.#renewHandover(), ...plan.intake().fds],
+        startMessage: () => this.#startMessage(),
+      },
+      {
+        onReady: () => events.onReady(this),
+        onMessage: (message) => this.#onMessage(message),
+        onDeath: (earlyDeaths, reason) => {
+          this.clients = 0;
+          events.onDeath(this, earlyDeaths, reason);
+        },
+        onGone: () => {
+          this.clients = 0;
+          this.#endHandover();
+          events.onGone(this);
+        },
+      },
+      log,
+    );
+  }
+
+  get name(): string {
+    return `worker/${this.plan.slot}`;
+  }
+
+  get state(): ProcessStatus["state"] {
+    return this.#keeper.state;
+  }
+
+  get isServing(): boolean {
+    return this.#keeper.isServing;
+  }
+
+  /** Our end of its hand-over socket; null: it has none now. */
+  get handoverFd(): number | null {
+    return this.#handover?.ours ?? null;
+  }
+
+  get hears(): boolean {
+    const { parcelFormats, state, plan } = this;
+    const formats =
+      parcelFormats.length > 0 ? parcelFormats : plan.crew.program.about.parcelFormats;
+    const isThere = state === "starting" || state === "serving" || state === "leaving";
+    return isThere && formats.includes(COLLEAGUES_SINCE_PARCEL_FORMAT);
+  }
+
+  get canAnswer(): boolean {
+    return this.hears && this.state !== "starting";
+  }
+
+  start(): void {
+    this.#keeper.start();
+  }
+
+  send(message: ToWorker): void {
+    this.#keeper.send(message);
+  }
+
+  /** Hands all its clients over and leaves. */
+  handOver(pools: readonly string[], format: number | null, timeoutMs: number): void {
+    // How many it has: what it said last is up to a second old. Asked before it moves any, which are counted when they come.
+    this.send({ type: "ping", id: COUNT_PING });
+    this.#keeper.leave(
+      { type: "hand_over", sessions: null, pools, format, timeoutMs },
+      timeoutMs + this.plan.crew.config.drainTimeoutMs,
+    );
+  }
+
+  drain(timeoutMs: number): void {
+    this.#keeper.drain(timeoutMs);
+  }
+
+  stop(): void {
+    this.#keeper.stop();
+  }
+
+  tick(): void {
+    this.#keeper.tick();
+  }
+
+  status(): ProcessStatus {
+    return this.#keeper.status(this.clients);
+  }
+
+  /** Null: it is just ending; ask again in a moment. */
+  snapshot(): WorkerSnapshot | null {
+    const keeper = this.#keeper.snapshot();
+    if (keeper === null) return null;
+    const { index, slot } = this.plan;
+    const { parcelFormats, clients } = this;
+    return { index, slot, handover: this.#handover, parcelFormats, clients, keeper };
+  }
+
+  resume(snapshot: WorkerSnapshot): void {
+    this.#handover = snapshot.handover;
+    this.parcelFormats = snapshot.parcelFormats;
+    this.clients = snapshot.clients;
+    this.#keeper.resume(snapshot.keeper);
+  }
+
+  #startMessage(): ToWorker {
+    const { crew, index, slot } = this.plan;
+    return {
+      type: "start",
+      slot,
+      index,
+      birth: this.plan.nextBirth(),
+      workers: crew.size,
+      config: crew.config,
+      ...this.plan.intake().start,
+      ...(crew.runAs === null ? {} : { runAs: crew.runAs }),
+      stats: crew.memory.layout,
+      notices: this.plan.notices(),
+    };
+  }
+
+  #onMessage(message: FromWorker): void {
+    if (message.type === "ready") this.parcelFormats = message.parcelFormats;
+    if (message.type === "pong") this.clients = message.clients;
+    if (message.type === "handed_over") this.clients = message.left;
+    if (message.type === "want_client_ids") {
+      this.send({ type: "client_ids", birth: this.plan.nextBirth() });
+    }
+    this.#events.onMessage(this, message);
+  }
+
+  /** A fresh hand-over socket for the worker that is about to start. @returns its end */
+  #renewHandover(): number {
+    this.#endHandover();
+    this.#handover = createParcelPair();
+    return this.#handover.theirs;
+  }
+
+  #endHandover(): void {
+    const socket = this.#handover;
+    if (socket === null) return;
+    this.#handover = null;
+    this.#events.onSocketEnd(this, socket);
+  }
+}

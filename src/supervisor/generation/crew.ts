@@ -1,0 +1,273 @@
+/**
+ * A crew: all workers of one configuration and one executable.
+ *
+ * Neither ever changes under a crew: a reload, an upgrade and a change of the number of workers each start a new
+ * crew beside it.
+ */
+import type { Notice } from "../../api/colleagues.ts";
+import type { FromWorker, RunAs, ToWorker } from "../../api/control.ts";
+import type { ProcessStatus } from "../../api/control-socket.ts";
+import type { Logger } from "../../base/log.ts";
+import type { KeeperSnapshot } from "../process/child-keeper.ts";
+import { Intake, type IntakeSnapshot } from "../sockets/intake.ts";
+import type { ListenerPlan, Listeners } from "../sockets/listeners.ts";
+import { StartError } from "../start-error.ts";
+import type { StatsStore } from "../stats/stats-store.ts";
+import { AcceptorPlace } from "./acceptor-place.ts";
+import {
+  type CrewPlan,
+  CrewWorker,
+  type WorkerEvents,
+  type WorkerSnapshot,
+} from "./crew-worker.ts";
+
+export interface CrewOptions {
+  readonly plan: CrewPlan;
+  readonly listenerPlan: ListenerPlan;
+  readonly listeners: Listeners;
+  readonly stats: StatsStore;
+  /** What the program before this one left of the crew, or null. */
+  readonly saved: CrewSnapshot | null;
+  nextBirth(): number;
+  notices(): readonly Notice[];
+  readonly events: CrewEvents;
+  readonly log: Logger;
+}
+
+export interface CrewEvents extends Pick<WorkerEvents, "onSocketEnd"> {
+  /** A worker is ready, for the first time or again. */
+  onReady(worker: CrewWorker): void;
+  onMessage(worker: CrewWorker, message: FromWorker): void;
+  /** Its process died; it will be replaced. */
+  onWorkerDeath(worker: CrewWorker): void;
+  onWorkerGone(worker: CrewWorker): void;
+  /** Its last process has left. */
+  onGone(crew: Crew): void;
+}
+
+/** A crew as plain data: for a program that replaces this one and goes on with it. */
+export interface CrewSnapshot {
+  readonly number: number;
+  readonly size: number;
+  readonly workers: readonly WorkerSnapshot[];
+  readonly intake: IntakeSnapshot;
+  /** Null: it has none. */
+  readonly acceptor: KeeperSnapshot | null;
+  readonly runAs: RunAs | null;
+}
+
+/** As long as a crew was never ready, this many deaths in a row of one worker mean that it cannot work. */
+const START_DEATHS_MAX = 5;
+
+export class Crew {
+  readonly plan: CrewPlan;
+  readonly listenerPlan: ListenerPlan;
+  readonly workers: CrewWorker[] = [];
+  readonly #options: CrewOptions;
+  readonly #intake: Intake;
+  /** By index. */
+  readonly #slots: number[] = [];
+  #acceptor: AcceptorPlace | null = null;
+  /** Nothing is added any more. */
+  #isEnding = false;
+  /** While `assemble` waits: for so many workers, or for the acceptor. */
+  #assembly: {
+    readonly count: number | "acceptor";
+    resolve(): void;
+    reject(error: StartError): void;
+  } | null = null;
+
+  /** @throws OsError: too few descriptors */
+  constructor(options: CrewOptions) {
+    const { plan, listenerPlan, listeners, saved } = options;
+    this.#options = options;
+    this.plan = plan;
+    this.listenerPlan = listenerPlan;
+    this.#intake = new Intake(
+      {
+        accept: plan.config.accept,
+        workers: plan.size,
+        slotOf: (index) => this.#slots[index] ?? null,
+        listeners: (index) => listeners.forWorker(listenerPlan, index, plan.size),
+      },
+      saved?.intake,
+    );
+  }
+
+  /** Starts workers until there are `count`; resolves when all are ready. @throws StartError: they cannot work */
+  async assemble(count: number): Promise<void> {
+    const added: CrewWorker[] = [];
+    while (this.workers.length + added.length < count) {
+      added.push(this.#add(this.workers.length + added.length, this.#options.stats.takeSlot()));
+    }
+    this.workers.push(...added);
+    // If one cannot be started, all are stopped, also those whose turn would come.
+    await this.#untilReady(count, () => {
+      for (const worker of added) worker.start();
+    });
+  }
+
+  /** If clients are dispatched, that begins now; resolves when it has. @throws StartError: it cannot work */
+  async open(): Promise<void> {
+    if (this.#isEnding) throw new StartError(["it was stopped"]);
+    if (!this.#intake.isDispatched) return;
+    const acceptor = this.#addAcceptor();
+    await this.#untilReady("acceptor", () => acceptor.start());
+  }
+
+  /** Nobody is dispatched any more when this resolves: what workers have been given by then is all. */
+  async close(): Promise<void> {
+    await this.#acceptor?.stop();
+  }
+
+  async #untilReady(count: number | "acceptor", start: () => void): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    // Nobody may be waiting for it yet when the first one fails.
+    promise.catch(() => {});
+    this.#assembly = { count, resolve, reject };
+    start();
+    try {
+      await promise;
+    } finally {
+      this.#assembly = null;
+    }
+  }
+
+  /** Instead of `assemble`. */
+  resume(snapshot: CrewSnapshot): void {
+    for (const saved of snapshot.workers) {
+      this.#options.stats.keepSlot(saved.slot);
+      const worker = this.#add(saved.index, saved.slot);
+      this.workers.push(worker);
+    }
+    for (const [at, worker] of [...this.workers].entries()) worker.resume(snapshot.workers[at]!);
+    if (snapshot.acceptor !== null) this.#addAcceptor().resume(snapshot.acceptor);
+  }
+
+  /** Null: somebody is just ending; ask again in a moment. */
+  snapshot(): CrewSnapshot | null {
+    const { number, size, runAs } = this.plan;
+    const acceptor = this.#acceptor === null ? null : this.#acceptor.snapshot();
+    if (this.#acceptor !== null && acceptor === null) return null;
+    const workers: WorkerSnapshot[] = [];
+    for (const worker of this.workers) {
+      const saved = worker.snapshot();
+      if (saved === null) return null;
+      workers.push(saved);
+    }
+    return { number, size, workers, intake: this.#intake.snapshot(), acceptor, runAs };
+  }
+
+  get statuses(): ProcessStatus[] {
+    const workers = this.workers.map((worker) => worker.status());
+    return this.#acceptor === null ? workers : [...workers, this.#acceptor.status()];
+  }
+
+  send(message: ToWorker): void {
+    for (const worker of this.workers) worker.send(message);
+    if (message.type === "reopen_log") this.#acceptor?.reopenLog();
+  }
+
+  stop(): void {
+    this.#isEnding = true;
+    this.#abort("it was stopped");
+    void this.#acceptor?.stop();
+    for (const worker of [...this.workers]) worker.stop();
+  }
+
+  drain(timeoutMs: number): void {
+    this.#isEnding = true;
+    this.#abort("it was drained");
+    const drain = (): void => {
+      for (const worker of [...this.workers]) worker.drain(timeoutMs);
+    };
+    // First it stops: a worker that drains takes nobody any more.
+    if (this.#acceptor === null) drain();
+    else void this.#acceptor.stop().then(drain);
+  }
+
+  tick(): void {
+    this.#acceptor?.tick();
+    for (const worker of this.workers) worker.tick();
+  }
+
+  #add(index: number, slot: number): CrewWorker {
+    const { plan, stats, log, events, nextBirth, notices } = this.#options;
+    this.#slots[index] = slot;
+    const worker = new CrewWorker(
+      {
+        crew: plan,
+        index,
+        slot,
+        intake: () => this.#intake.forWorker(index),
+        nextBirth,
+        notices,
+      },
+      {
+        onReady: (ready) => {
+          this.#onReady();
+          events.onReady(ready);
+        },
+        onMessage: events.onMessage,
+        onDeath: (dead, earlyDeaths, reason) => {
+          events.onWorkerDeath(dead);
+          this.#onDeath(dead.name, earlyDeaths, reason);
+        },
+        onSocketEnd: events.onSocketEnd,
+        onGone: (gone) => {
+          stats.releaseSlot(slot);
+          this.workers.splice(this.workers.indexOf(gone), 1);
+          events.onWorkerGone(gone);
+          this.#checkGone();
+        },
+      },
+      log,
+    );
+    return worker;
+  }
+
+  #addAcceptor(): AcceptorPlace {
+    const acceptor = new AcceptorPlace(
+      this.plan,
+      () => this.#intake.forAcceptor(),
+      {
+        onReady: () => {
+          if (this.#assembly?.count === "acceptor") this.#assembly.resolve();
+        },
+        onDeath: (earlyDeaths, reason) => this.#onDeath(AcceptorPlace.NAME, earlyDeaths, reason),
+        onGone: () => {
+          this.#acceptor = null;
+          this.#checkGone();
+        },
+      },
+      this.#options.log,
+    );
+    this.#acceptor = acceptor;
+    return acceptor;
+  }
+
+  #checkGone(): void {
+    if (this.workers.length > 0 || this.#acceptor !== null) return;
+    this.#intake.close();
+    this.#options.events.onGone(this);
+  }
+
+  #onReady(): void {
+    const count = this.#assembly?.count;
+    const ready = this.workers.filter((worker) => worker.isServing).length;
+    if (typeof count === "number" && ready >= count) this.#assembly?.resolve();
+  }
+
+  /** Later a dead worker is replaced whatever it died of; but a crew that never worked must not pretend to. */
+  #onDeath(name: string, earlyDeaths: number, reason: string | null): void {
+    if (this.#assembly === null) return;
+    if (reason === null && earlyDeaths < START_DEATHS_MAX) return;
+    const why = reason ?? `died ${earlyDeaths} times in a row right after its start`;
+    this.#abort(`${name}: ${why}`);
+    this.stop();
+  }
+
+  #abort(problem: string): void {
+    this.#assembly?.reject(new StartError([problem]));
+  }
+}

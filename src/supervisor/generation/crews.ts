@@ -1,0 +1,284 @@
+/** Every crew there is: the one that serves, those that leave, and one that is about to take over. */
+import type { Notice } from "../../api/colleagues.ts";
+import type { Config } from "../../api/config.ts";
+import type { FromWorker, ToWorker } from "../../api/control.ts";
+import type { CrewResult, ProcessStatus } from "../../api/control-socket.ts";
+import type { Logger } from "../../base/log.ts";
+import { ParcelRouter } from "../hand-over/parcel-router.ts";
+import type { Program } from "../program/program.ts";
+import type { ListenerPlan, Listeners } from "../sockets/listeners.ts";
+import { StartError } from "../start-error.ts";
+import type { StatsStore } from "../stats/stats-store.ts";
+import { resolveRunAs } from "../system/run-as.ts";
+import { ColleagueRelay } from "./colleague-relay.ts";
+import { Crew, type CrewSnapshot } from "./crew.ts";
+import { type ChangeHost, HandOver, type Progress, startCrew } from "./crew-change.ts";
+import type { CrewWorker } from "./crew-worker.ts";
+import { Rebalancer } from "./rebalancer.ts";
+
+export interface CrewsOptions {
+  readonly listeners: Listeners;
+  readonly stats: StatsStore;
+  readonly isSilent: boolean;
+  readonly log: Logger;
+  /** A worker is ready, for the first time or again. */
+  onReady(worker: CrewWorker): void;
+  /** The last worker of all has left. */
+  onEmpty(): void;
+}
+
+export interface CrewsSnapshot {
+  readonly births: number;
+  readonly numbers: number;
+  readonly serving: CrewSnapshot;
+  readonly leaving: readonly CrewSnapshot[];
+  readonly listenerPlan: ListenerPlan;
+  /** What workers have posted for their colleagues; absent: an older program, which kept nothing. */
+  readonly notices?: readonly Notice[];
+}
+
+/** A session that takes longer to come to rest is left where it is. */
+const REBALANCE_TIMEOUT_MS = 1_000;
+
+export class Crews {
+  readonly #options: CrewsOptions;
+  readonly #all = new Set<Crew>();
+  readonly #router: ParcelRouter;
+  readonly #colleagues: ColleagueRelay = new ColleagueRelay(() => this.#workers);
+  readonly #rebalancer = new Rebalancer<CrewWorker>();
+  #serving: Crew | null = null;
+  #handOver: HandOver | null = null;
+  #births = 0;
+  #numbers = 0;
+  #isChanging = false;
+  /** Nothing is started any more. */
+  #isClosed = false;
+  /** Who is evening out right now, and who waits for its end. */
+  #mover: CrewWorker | null = null;
+  #onMoved: (() => void)[] = [];
+
+  constructor(options: CrewsOptions) {
+    this.#options = options;
+    this.#router = new ParcelRouter(options.log, () => this.#serving?.workers ?? []);
+  }
+
+  get serving(): Crew | null {
+    return this.#serving;
+  }
+
+  get isEmpty(): boolean {
+    return this.#all.size === 0;
+  }
+
+  /** Parcels are on their way. */
+  get isRouting(): boolean {
+    return !this.#router.isIdle;
+  }
+
+  get statuses(): ProcessStatus[] {
+    return [...this.#all].flatMap((crew) => crew.statuses);
+  }
+
+  /**
+   * Has `config` served by a new crew of `program`; the first one, or one that takes over from the crew that serves.
+   * @throws StartError with every reason: then everything is as it was
+   */
+  async change(
+    config: Config,
+    size: number,
+    program: Program,
+    progress: Progress,
+  ): Promise<CrewResult> {
+    this.#isChanging = true;
+    try {
+      await this.#movesDone();
+      const host = this.#host(program);
+      const startedAtMs = performance.now();
+      const crew = await startCrew(host, config, size, progress);
+      const old = this.#serving;
+      this.#serving = crew;
+      this.#router.pump();
+      const tookMs = Math.round(performance.now() - startedAtMs);
+      if (old === null || old.workers.length === 0) {
+        this.#options.listeners.settle(crew.listenerPlan);
+        return { crew: crew.plan.number, workers: size, moved: 0, left: 0, lost: 0, tookMs };
+      }
+      progress(
+        `${size === 1 ? "the new worker is" : "all new workers are"} ready; handing clients over`,
+      );
+      await old.close();
+      this.#handOver = new HandOver(host, old, crew);
+      const result = await this.#handOver.settle();
+      this.#options.listeners.settle(crew.listenerPlan);
+      return { ...result, tookMs: result.tookMs + tookMs };
+    } finally {
+      this.#isChanging = false;
+    }
+  }
+
+  /** Called once a second. */
+  tick(): void {
+    for (const crew of this.#all) crew.tick();
+    this.#rebalance();
+  }
+
+  send(message: ToWorker): void {
+    for (const crew of this.#all) crew.send(message);
+  }
+
+  /** From now on no crew is created. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  stop(): void {
+    for (const crew of [...this.#all]) crew.stop();
+  }
+
+  drain(timeoutMs: number): void {
+    for (const crew of [...this.#all]) crew.drain(timeoutMs);
+  }
+
+  /** Null: a process is just ending, clients are moving to even out, or parcels are on their way; ask again in a moment. */
+  snapshot(): CrewsSnapshot | null {
+    const serving = this.#serving;
+    // A worker takes one order at a time, and the program that follows would give it another while this one lasts.
+    if (serving === null || this.#mover !== null || this.isRouting) return null;
+    const saved = serving.snapshot();
+    const leaving = [...this.#all].flatMap((crew) => (crew === serving ? [] : [crew.snapshot()]));
+    const whole = leaving.filter((snapshot) => snapshot !== null);
+    if (saved === null || whole.length < leaving.length) return null;
+    return {
+      births: this.#births,
+      numbers: this.#numbers,
+      serving: saved,
+      leaving: whole,
+      listenerPlan: serving.listenerPlan,
+      notices: this.#colleagues.notices,
+    };
+  }
+
+  resume(snapshot: CrewsSnapshot, config: Config, program: Program): void {
+    this.#births = snapshot.births;
+    const host = this.#host(program);
+    for (const saved of [...snapshot.leaving, snapshot.serving]) {
+      this.#numbers = saved.number - 1;
+      const crew = host.createCrew(config, saved.size, snapshot.listenerPlan, saved);
+      if (saved === snapshot.serving) this.#serving = crew;
+      crew.resume(saved);
+    }
+    this.#numbers = snapshot.numbers;
+    this.#colleagues.resume(snapshot.notices);
+  }
+
+  get #workers(): CrewWorker[] {
+    return [...this.#all].flatMap((crew) => crew.workers);
+  }
+
+  #host(program: Program): ChangeHost {
+    const { log, listeners } = this.#options;
+    return {
+      log,
+      listeners,
+      router: this.#router,
+      createCrew: (config, size, listenerPlan, saved) => {
+        if (this.#isClosed) throw new StartError(["the proxy is stopping"]);
+        const crew = this.#createCrew(config, size, program, listenerPlan, saved ?? null);
+        this.#all.add(crew);
+        return crew;
+      },
+    };
+  }
+
+  #createCrew(
+    config: Config,
+    size: number,
+    program: Program,
+    listenerPlan: ListenerPlan,
+    saved: CrewSnapshot | null,
+  ): Crew {
+    const { listeners, stats, isSilent, log, onEmpty, onReady } = this.#options;
+    const runAs = saved === null ? resolveRunAs(config) : saved.runAs;
+    const memory = stats.prepare(config, size);
+    this.#numbers += 1;
+    const number = this.#numbers;
+    return new Crew({
+      plan: { number, size, config, program, memory, isSilent, runAs },
+      listenerPlan,
+      listeners,
+      stats,
+      saved,
+      nextBirth: () => this.#births++,
+      notices: () => this.#colleagues.notices,
+      log,
+      events: {
+        onReady: (worker) => {
+          onReady(worker);
+          this.#router.pump();
+        },
+        onMessage: (worker, message) => this.#onMessage(worker, message),
+        onSocketEnd: (worker, { ours, theirs }) => {
+          this.#router.onSocketEnd(worker, ours, theirs);
+          if (worker === this.#mover) this.#finishMove();
+        },
+        onWorkerDeath: (worker) => this.#colleagues.onGone(worker),
+        onWorkerGone: (worker) => {
+          this.#colleagues.onGone(worker);
+          this.#handOver?.onGone(worker);
+        },
+        onGone: (crew) => {
+          this.#all.delete(crew);
+          if (this.isEmpty) onEmpty();
+        },
+      },
+    });
+  }
+
+  #onMessage(worker: CrewWorker, message: FromWorker): void {
+    this.#router.onMessage(worker, message);
+    this.#colleagues.onMessage(worker, message);
+    if (message.type !== "handed_over") return;
+    if (worker !== this.#mover) {
+      this.#handOver?.onMessage(worker, message);
+      return;
+    }
+    if (message.moved === 0) this.#rebalancer.onNothingMoved(worker);
+    else
+      this.#options.log.info("clients were moved to another worker", {
+        from: worker.name,
+        clients: message.moved,
+      });
+    void this.#router.whenIdle().then(() => this.#finishMove());
+  }
+
+  #rebalance(): void {
+    const crew = this.#serving;
+    if (crew === null || this.#isChanging || this.#mover !== null || this.isRouting) return;
+    if (!crew.plan.config.rebalance) return;
+    const move = this.#rebalancer.look(crew.workers.filter((worker) => worker.isServing));
+    if (move === null) return;
+    const { from, to, sessions } = move;
+    const formats = from.parcelFormats.filter((format) => to.parcelFormats.includes(format));
+    this.#mover = from;
+    this.#router.direct(from, to);
+    from.send({
+      type: "hand_over",
+      sessions,
+      pools: crew.plan.config.pools.map(({ name }) => name),
+      format: formats.length === 0 ? null : Math.max(...formats),
+      timeoutMs: REBALANCE_TIMEOUT_MS,
+    });
+  }
+
+  #finishMove(): void {
+    if (this.#mover !== null) this.#router.direct(this.#mover, null);
+    this.#mover = null;
+    for (const resolve of this.#onMoved.splice(0)) resolve();
+  }
+
+  /** One order at a time: a worker that is evening out cannot be told to leave. */
+  #movesDone(): Promise<void> {
+    if (this.#mover === null) return Promise.resolve();
+    return new Promise((resolve) => this.#onMoved.push(resolve));
+  }
+}

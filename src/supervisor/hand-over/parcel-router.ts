@@ -1,0 +1,390 @@
+/**
+ * Passes client connections on from one worker to another.
+ *
+ *   old worker ══parcels══▶ our end │ waiting │ our end of the new worker's socket ══▶ new worker ──adopted──▶
+ *
+ * A parcel that is in our hands, or that a dead worker had not taken off its socket yet, goes to another worker. Lost is only
+ * what a worker had taken when it died.
+ */
+import { type FromWorker, PARCEL_BYTES_MAX } from "../../api/control.ts";
+import {
+  PARCEL_DESCRIPTORS_MAX,
+  PARCELS_HELD_MAX,
+  PARCELS_UNDERWAY_PER_CORE,
+  PARCELS_UNDERWAY_SHARE,
+} from "../../base/limits.ts";
+import type { Logger } from "../../base/log.ts";
+import { endOfSlice, isSliceOver } from "../../base/slices.ts";
+import { canOpen, closeFd } from "../../os/fd.ts";
+import {
+  isSocketLost,
+  type ReceivedParcel,
+  receiveParcel,
+  sendParcel,
+} from "../../os/fd-passing.ts";
+import { openFilesMax } from "../../os/open-files.ts";
+import { OsError } from "../../os/os-error.ts";
+import { usableCores } from "../../os/usable-cores.ts";
+import { ParcelGroups } from "./parcel-groups.ts";
+import { ParcelTargets } from "./parcel-targets.ts";
+
+/** A worker, as far as parcels are concerned. */
+export interface ParcelWorker {
+  readonly name: string;
+  readonly isServing: boolean;
+  readonly handoverFd: number | null;
+  clients: number;
+  send(message: { readonly type: "adopt"; readonly parcels: number }): void;
+}
+
+interface Parcel {
+  readonly bytes: Buffer;
+  readonly fds: readonly number[];
+  readonly source: ParcelWorker;
+  /** Parcels of one group go to one worker; "": it belongs to none. */
+  readonly group: string;
+  readonly receivedAtMs: number;
+}
+
+/** When all receivers are full, or none is there, or the system is short of something, try again after this. */
+const RETRY_MS = 5;
+/** A parcel that no worker took for so long is given up. */
+const WAIT_MS_MAX = 30_000;
+
+const GROUP_FIELD = '{"group":"';
+
+/**
+ * So many parcels may be underway to all workers, with `cores` for all processes, from one that may have `openFiles` files. A worker
+ * that waits for its parcels leaves the cores to those that serve.
+ */
+export function parcelsUnderwayToAll(openFiles: number, cores: number): number {
+  const share = Math.floor(openFiles * PARCELS_UNDERWAY_SHARE);
+  return Math.max(1, Math.min(share, PARCELS_UNDERWAY_PER_CORE * cores));
+}
+
+/** One end of the socket of a worker that is gone: parcels are on it that were not taken off. */
+interface LeftSocket {
+  readonly worker: ParcelWorker;
+  readonly fd: number;
+  /** The worker's own end: what is on it was underway to the worker. */
+  readonly isTheirs: boolean;
+  /** Parcels that the worker was given and has not answered for, less those that were taken back. */
+  owed: number;
+}
+
+type Receipt = "taken" | "empty" | "wait";
+
+export class ParcelRouter {
+  readonly #log: Logger;
+  readonly #targets: ParcelTargets<ParcelWorker>;
+  /** Parcels that may be underway to all workers. */
+  readonly #underwayMax: number;
+  readonly #buffer: Buffer = Buffer.allocUnsafeSlow(PARCEL_BYTES_MAX + 4096);
+  #waiting: Parcel[] = [];
+  /** Sources with more on their sockets than was taken off. */
+  readonly #sources = new Set<ParcelWorker>();
+  readonly #leftSockets = new Set<LeftSocket>();
+  readonly #groups = new ParcelGroups<ParcelWorker>();
+  #retry: Timer | undefined;
+  #isPumpDue = false;
+  #idle: (() => void)[] = [];
+  #lost = 0;
+  #passed = 0;
+  /** The last shortage that was told to the log. */
+  #shortage = "";
+
+  constructor(
+    log: Logger,
+    targets: () => readonly ParcelWorker[],
+    underwayMax: number = parcelsUnderwayToAll(openFilesMax(), usableCores()),
+  ) {
+    this.#log = log;
+    this.#targets = new ParcelTargets(targets);
+    this.#underwayMax = underwayMax;
+  }
+
+  /** Client connections that were lost so far. */
+  get lost(): number {
+    return this.#lost;
+  }
+
+  /** Parcels that were given to a worker so far. */
+  get passed(): number {
+    return this.#passed;
+  }
+
+  /** Nothing is in our hands, and every parcel was answered for. */
+  get isIdle(): boolean {
+    return (
+      this.#waiting.length === 0 &&
+      this.#sources.size === 0 &&
+      this.#leftSockets.size === 0 &&
+      this.#targets.owedInAll === 0
+    );
+  }
+
+  /** Resolves once `isIdle`. */
+  whenIdle(): Promise<void> {
+    if (this.isIdle) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  /** From now on parcels of `source` go to `target`; null: to anybody. */
+  direct(source: ParcelWorker, target: ParcelWorker | null): void {
+    this.#targets.direct(source, target);
+  }
+
+  onMessage(worker: ParcelWorker, message: FromWorker): void {
+    if (message.type === "parcels") {
+      worker.clients = Math.max(worker.clients - message.count, 0);
+      this.#sources.add(worker);
+      this.pump();
+    } else if (message.type === "adopted") {
+      this.#targets.settle(worker, message.adopted + message.failed + (message.others ?? 0));
+      worker.clients += message.adopted;
+      if (message.failed > 0) {
+        this.#lost += message.failed;
+        this.#log.warn("clients could not be adopted", {
+          child: worker.name,
+          clients: message.failed,
+        });
+      }
+      this.pump();
+    }
+  }
+
+  /**
+   * The worker behind this socket is gone: what is on its way to it or from it is taken back, and then both ends are closed. They
+   * are the router's from now on.
+   */
+  onSocketEnd(worker: ParcelWorker, ours: number, theirs: number): void {
+    this.#sources.delete(worker);
+    const owed = this.#targets.forget(worker);
+    this.#leftSockets.add({ worker, fd: ours, isTheirs: false, owed: 0 });
+    this.#leftSockets.add({ worker, fd: theirs, isTheirs: true, owed });
+    this.pump();
+  }
+
+  /** Takes what is there and passes on what can be: a slice of it now, the rest in the next turns of the event loop. */
+  pump(): void {
+    const endMs = endOfSlice();
+    let isMoving = true;
+    while (isMoving && !isSliceOver(endMs)) {
+      const isShort = this.#collect();
+      isMoving = this.#deliver() && !isShort && this.#sources.size + this.#leftSockets.size > 0;
+    }
+    this.#groups.forgetEnded();
+    if (isMoving) this.#pumpNextTurn();
+    else if (this.#waiting.length + this.#sources.size + this.#leftSockets.size > 0) {
+      this.#retrySoon();
+    }
+    if (!this.isIdle) return;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /** @returns whether the system is short of what taking more needs */
+  #collect(): boolean {
+    for (const left of this.#leftSockets) {
+      const receipt = this.#receiveAll(left.worker, left.fd, () => {
+        left.owed -= 1;
+      });
+      if (receipt === "wait") return true;
+      if (receipt === "empty") this.#forgetSocket(left);
+    }
+    for (const source of [...this.#sources]) {
+      if (this.#areHandsFull) return false;
+      // The next time it is the last one: the clients of all wait equally long.
+      this.#sources.delete(source);
+      this.#sources.add(source);
+      const fd = source.handoverFd;
+      const receipt = fd === null ? "empty" : this.#receiveAll(source, fd);
+      if (receipt === "wait") return true;
+      if (receipt === "empty") this.#sources.delete(source);
+    }
+    return false;
+  }
+
+  /** No more is taken than can be passed on: a worker whose parcels stay on its socket sends no others, and its clients are served. */
+  get #areHandsFull(): boolean {
+    const room = this.#underwayMax - this.#targets.owedInAll;
+    return this.#waiting.length >= Math.min(room, PARCELS_HELD_MAX);
+  }
+
+  /** `taken`: there may be more, and our hands are full. */
+  #receiveAll(source: ParcelWorker, fd: number, onTaken: () => void = () => {}): Receipt {
+    while (!this.#areHandsFull) {
+      const receipt = this.#receive(source, fd);
+      if (receipt !== "taken") return receipt;
+      onTaken();
+    }
+    return "taken";
+  }
+
+  #receive(source: ParcelWorker, fd: number): Receipt {
+    try {
+      // The kernel drops descriptors for which this process has no room.
+      if (!canOpen(PARCEL_DESCRIPTORS_MAX, fd)) throw new OsError("fcntl", "EMFILE");
+      const parcel = receiveParcel(fd, this.#buffer);
+      this.#shortage = "";
+      if (parcel === null) return "empty";
+      this.#hold(source, Buffer.from(this.#buffer.subarray(0, parcel.length)), parcel);
+      return "taken";
+    } catch (error) {
+      return this.#onReceiveError(source, error);
+    }
+  }
+
+  #onReceiveError(source: ParcelWorker, error: unknown): Receipt {
+    if (!(error instanceof OsError)) throw error;
+    if (error.isPassing) {
+      this.#tellShortage(error);
+      return "wait";
+    }
+    // The other end is closed, with everything taken: a worker that has left.
+    if (!isSocketLost(error)) {
+      this.#log.error("clients cannot be taken from a worker", {
+        child: source.name,
+        reason: error.message,
+      });
+    }
+    return "empty";
+  }
+
+  #hold(source: ParcelWorker, bytes: Buffer, { fds, isCut }: ReceivedParcel): void {
+    const group = groupOf(bytes);
+    if (isCut) {
+      this.#lose({ source, fds }, "not all of its descriptors came");
+      return;
+    }
+    this.#groups.onHeld(group);
+    this.#waiting.push({ bytes, fds, source, group, receivedAtMs: performance.now() });
+  }
+
+  /** A left socket has given everything back: what its worker was given and is not here died with it. */
+  #forgetSocket(left: LeftSocket): void {
+    const { worker, fd, isTheirs, owed } = left;
+    this.#leftSockets.delete(left);
+    closeFd(fd);
+    if (!isTheirs) {
+      this.#groups.onSourceGone(worker);
+      for (const { source, group } of this.#waiting) {
+        if (source === worker) this.#groups.end(group);
+      }
+      return;
+    }
+    if (owed <= 0) return;
+    this.#lost += owed;
+    this.#log.warn("clients were lost with the worker that had just taken them", {
+      child: worker.name,
+      clients: owed,
+    });
+  }
+
+  /** @returns whether any was passed on */
+  #deliver(): boolean {
+    const given = new Map<ParcelWorker, number>();
+    const kept: Parcel[] = [];
+    const full = new Set<ParcelWorker>();
+    const nowMs = performance.now();
+    for (const parcel of this.#waiting) {
+      const target = this.#give(parcel, full);
+      if (target === null && nowMs - parcel.receivedAtMs <= WAIT_MS_MAX) {
+        kept.push(parcel);
+        continue;
+      }
+      this.#groups.onReleased(parcel.group);
+      if (target === "lost") continue;
+      if (target === null) this.#lose(parcel, "no worker could take it");
+      else given.set(target, (given.get(target) ?? 0) + 1);
+    }
+    this.#waiting = kept;
+    for (const [target, parcels] of given) target.send({ type: "adopt", parcels });
+    return given.size > 0;
+  }
+
+  /** @returns who has it now; null: it cannot be taken at the moment; lost: it cannot be sent at all */
+  #give(parcel: Parcel, full: Set<ParcelWorker>): ParcelWorker | null | "lost" {
+    while (this.#targets.owedInAll < this.#underwayMax) {
+      const target = this.#target(parcel, full);
+      if (target === null || target.handoverFd === null) return null;
+      const isFull = this.#targets.owedBy(target) >= this.#targets.shareOf(this.#underwayMax);
+      const result = isFull ? "full" : this.#send(target, parcel);
+      if (result === "lost") return "lost";
+      if (result === "sent") {
+        for (const fd of parcel.fds) closeFd(fd);
+        this.#targets.give(target);
+        this.#passed += 1;
+        return target;
+      }
+      full.add(target);
+    }
+    return null;
+  }
+
+  #send(target: ParcelWorker, parcel: Parcel): "sent" | "full" | "lost" {
+    try {
+      return sendParcel(target.handoverFd ?? -1, parcel.bytes, parcel.fds) ? "sent" : "full";
+    } catch (error) {
+      if (!(error instanceof OsError)) throw error;
+      if (error.isPassing) {
+        this.#tellShortage(error);
+        return "full";
+      }
+      // Its worker is dead, which is heard of in a moment; there are others.
+      if (isSocketLost(error)) return "full";
+      this.#lose(parcel, error.message);
+      return "lost";
+    }
+  }
+
+  #target(
+    { source, group, receivedAtMs }: Parcel,
+    full: ReadonlySet<ParcelWorker>,
+  ): ParcelWorker | null {
+    if (group === "") return this.#targets.pick(source, receivedAtMs, full);
+    const known = this.#groups.targetOf(group);
+    if (known?.isServing && known.handoverFd !== null) return full.has(known) ? null : known;
+    const target = this.#targets.pick(source, receivedAtMs, full);
+    if (target !== null) this.#groups.assign(group, target, source);
+    return target;
+  }
+
+  #lose({ source, fds }: Pick<Parcel, "source" | "fds">, reason: string): void {
+    this.#lost += 1;
+    for (const fd of fds) closeFd(fd);
+    this.#log.warn("a client was lost on its way to another worker", {
+      from: source.name,
+      reason,
+    });
+  }
+
+  /** Once for each time that it lasts. */
+  #tellShortage({ message }: OsError): void {
+    if (this.#shortage === message) return;
+    this.#shortage = message;
+    this.#log.info("clients wait on their way to another worker", { reason: message });
+  }
+
+  #pumpNextTurn(): void {
+    if (this.#isPumpDue) return;
+    this.#isPumpDue = true;
+    setImmediate(() => {
+      this.#isPumpDue = false;
+      this.pump();
+    });
+  }
+
+  #retrySoon(): void {
+    if (this.#retry !== undefined) return;
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined;
+      this.pump();
+    }, RETRY_MS);
+  }
+}
+
+/** The name of the group that a parcel belongs to; then that is its first field. */
+function groupOf(bytes: Buffer): string {
+  if (bytes.toString("latin1", 0, GROUP_FIELD.length) !== GROUP_FIELD) return "";
+  return bytes.toString("latin1", GROUP_FIELD.length, bytes.indexOf('"', GROUP_FIELD.length));
+}

@@ -1,0 +1,118 @@
+/**
+ * The shared statistics memory and who writes where in it.
+ *
+ * Every worker has a slot of its own for its whole place in a crew; two crews overlap, so there are more slots than
+ * workers. Counters stay when a slot changes hands. Once the reserved room in each slot is used up there is new memory, and
+ * a worker that still writes to the old one is taken into account when it leaves.
+ */
+import type { Config } from "../../api/config.ts";
+import type { PoolFigures, StatsLayout } from "../../api/stats.ts";
+import {
+  copyCounters,
+  createStatsLayout,
+  resetGauges,
+  slotRegion,
+  statsByteLength,
+} from "../../metrics/layout.ts";
+import { readCounters } from "../../metrics/read-counters.ts";
+import { mapStatsMemory } from "../../metrics/stats-memory.ts";
+import { closeFd } from "../../os/fd.ts";
+import { createSharedMemory, resizeSharedMemory } from "../../os/shared-memory.ts";
+
+/** Room for crews that overlap, without growing. Slots that nobody used cost no memory. */
+const SLOTS_PER_WORKER = 4;
+
+/** As a crew sees it. */
+export interface StatsMemory {
+  readonly fd: number;
+  readonly layout: StatsLayout;
+}
+
+/** And as it is mapped here. */
+interface MappedMemory extends StatsMemory {
+  readonly values: Float64Array;
+}
+
+export class StatsStore {
+  #current: MappedMemory | null;
+  readonly #taken = new Set<number>();
+  /** Slots that are written in memory that is no longer the current one. */
+  readonly #elsewhere = new Map<number, MappedMemory>();
+
+  /** @param snapshot what the program before this one left */
+  constructor(snapshot: StatsMemory | null = null) {
+    this.#current = snapshot === null ? null : map(snapshot.fd, snapshot.layout);
+  }
+
+  /** Memory that holds all of `config`, with free slots for `workers` more workers. @throws OsError */
+  prepare(config: Config, workers: number): StatsMemory {
+    const old = this.#current;
+    const slots = Math.max(SLOTS_PER_WORKER * workers, this.#taken.size + workers);
+    const layout = createStatsLayout(config, slots, old?.layout);
+    if (old === null || layout.stride !== old.layout.stride) {
+      const fd = createSharedMemory("proxy-stats", statsByteLength(layout));
+      this.#current = map(fd, layout);
+      if (old !== null) this.#leaveBehind(old);
+    } else {
+      if (layout.slots > old.layout.slots) resizeSharedMemory(old.fd, statsByteLength(layout));
+      this.#current = map(old.fd, layout);
+    }
+    return this.snapshot();
+  }
+
+  snapshot(): StatsMemory {
+    const { fd, layout } = this.#memory;
+    return { fd, layout };
+  }
+
+  get #memory(): MappedMemory {
+    if (this.#current === null) throw new Error("there is no statistics memory yet");
+    return this.#current;
+  }
+
+  /** What was counted of the pools of `config`. */
+  figures(config: Config): PoolFigures[] {
+    if (this.#current === null) return [];
+    const { layout, values } = this.#current;
+    return readCounters(config, { layout, memory: values });
+  }
+
+  takeSlot(): number {
+    let slot = 0;
+    while (this.#taken.has(slot)) slot += 1;
+    this.#taken.add(slot);
+    return slot;
+  }
+
+  /** A slot that a worker of the program before this one holds. */
+  keepSlot(slot: number): void {
+    this.#taken.add(slot);
+  }
+
+  /** The last worker of the slot is gone: its counters stay, its gauges go. */
+  releaseSlot(slot: number): void {
+    const { values, layout } = this.#memory;
+    const region = slotRegion(values, layout, slot);
+    const old = this.#elsewhere.get(slot);
+    if (old !== undefined) {
+      region.set(slotRegion(old.values, old.layout, slot));
+      this.#elsewhere.delete(slot);
+      if (![...this.#elsewhere.values()].includes(old)) closeFd(old.fd);
+    }
+    resetGauges(region, layout);
+    this.#taken.delete(slot);
+  }
+
+  #leaveBehind(old: MappedMemory): void {
+    const { values, layout } = this.#memory;
+    copyCounters(old.values, old.layout, values, layout);
+    for (const slot of this.#taken) {
+      if (!this.#elsewhere.has(slot)) this.#elsewhere.set(slot, old);
+    }
+    if (![...this.#elsewhere.values()].includes(old)) closeFd(old.fd);
+  }
+}
+
+function map(fd: number, layout: StatsLayout): MappedMemory {
+  return { fd, layout, values: mapStatsMemory(fd, layout) };
+}

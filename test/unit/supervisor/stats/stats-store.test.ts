@@ -1,0 +1,78 @@
+import { expect, test } from "bun:test";
+import type { Config } from "../../../../src/api/config.ts";
+import { POOL } from "../../../../src/api/stats.ts";
+import { loadConfig } from "../../../../src/config/load.ts";
+import { slotRegion } from "../../../../src/metrics/layout.ts";
+import { mapStatsMemory } from "../../../../src/metrics/stats-memory.ts";
+import { type StatsMemory, StatsStore } from "../../../../src/supervisor/stats/stats-store.ts";
+
+function config(pools: number): Config {
+  const text = Array.from(
+    { length: pools },
+    (_, index) => `  p${index}:\n    listen: h:${index + 100}\n    servers: ['h:1:1']\n`,
+  );
+  const { config } = loadConfig(`pools:\n${text.join("")}`, "/proxy.yaml");
+  if (config === null) throw new Error("the configuration is wrong");
+  return config;
+}
+
+/** What a worker of pool p0 sees of its own slot. */
+function region({ fd, layout }: StatsMemory, slot: number): Float64Array {
+  return slotRegion(mapStatsMemory(fd, layout), layout, slot);
+}
+
+test("slots are given out from the lowest, with room for crews that overlap", () => {
+  const store = new StatsStore();
+  expect(store.prepare(config(1), 3).layout.slots).toBe(12);
+  expect([store.takeSlot(), store.takeSlot(), store.takeSlot()]).toEqual([0, 1, 2]);
+  store.prepare(config(1), 3);
+  expect(store.takeSlot()).toBe(3);
+  store.releaseSlot(1);
+  expect(store.takeSlot()).toBe(1);
+  // More workers than ever were: the memory grows, and what was counted stays.
+  const before = store.snapshot();
+  region(before, 2)[POOL.requests] = 7;
+  const { layout, fd } = store.prepare(config(1), 100);
+  expect(fd).toBe(before.fd);
+  expect(layout.slots).toBe(400);
+  expect(region({ layout, fd }, 2)[POOL.requests]).toBe(7);
+});
+
+test("counters stay when a slot is given up, gauges do not", () => {
+  const store = new StatsStore();
+  const memory = store.prepare(config(1), 1);
+  const slot = store.takeSlot();
+  const values = region(memory, slot);
+  values[POOL.requests] = 5;
+  values[POOL.client_connections] = 9;
+  store.releaseSlot(slot);
+  expect(values[POOL.requests]).toBe(5);
+  expect(values[POOL.client_connections]).toBe(0);
+});
+
+test("when the room is used up there is new memory, and nothing that an old worker counts is lost", () => {
+  const store = new StatsStore();
+  const old = store.prepare(config(1), 1);
+  const slot = store.takeSlot();
+  const values = region(old, slot);
+  values[POOL.requests] = 5;
+  const larger = store.prepare(config(1000), 1);
+  expect(larger.fd).not.toBe(old.fd);
+  expect(region(larger, slot)[POOL.requests]).toBe(5);
+  // The worker of the slot goes on counting in the old one.
+  values[POOL.requests] = 8;
+  expect(store.takeSlot()).not.toBe(slot);
+  store.releaseSlot(slot);
+  expect(region(larger, slot)[POOL.requests]).toBe(8);
+});
+
+test("a program that replaces this one goes on with the same memory", () => {
+  const first = new StatsStore();
+  const memory = first.prepare(config(1), 1);
+  const slot = first.takeSlot();
+  region(memory, slot)[POOL.requests] = 3;
+  const second = new StatsStore(JSON.parse(JSON.stringify(first.snapshot())) as StatsMemory);
+  second.keepSlot(slot);
+  expect(second.takeSlot()).toBe(slot + 1);
+  expect(region(second.prepare(config(1), 1), slot)[POOL.requests]).toBe(3);
+});
