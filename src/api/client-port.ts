@@ -55,6 +55,7 @@ export interface ClientPort extends ReplySink, Wakeable, Flushable {
 
   // Replies
 
+  onReplies(token: number, count: number, bytes: Buffer, start: number, end: number): void;
   /** A reply is owed from now on. @returns its token */
   open(): number;
   /** The token that was opened last; only while one is open. */

@@ -1,5 +1,19 @@
 /** What the scanners of a protocol module promise to the session and upstream layers. */
 
+/** What a reply is, as far as it matters to those who pass it on. */
+export const KIND = {
+  /** Several replies, which may be of different kinds. */
+  mixed: 0,
+  /** Data, or that something was done. */
+  value: 1,
+  /** Nothing is there under the key. */
+  miss: 2,
+  error: 3,
+  /** An error that says which other server has the key. */
+  redirect: 4,
+} as const;
+export type ReplyKind = (typeof KIND)[keyof typeof KIND];
+
 /** Returned by a scan that needs more bytes. */
 export const INCOMPLETE = 0;
 
@@ -26,6 +40,8 @@ export interface ReplyScanner {
   readonly identifiesRequests: boolean;
   /** Of the reply that was found last: values in it, where a reply may have several; else 0. */
   readonly parts: number;
+  /** What the complete reply bytes[start, end) is; not `mixed`. */
+  kindOf(bytes: Buffer, start: number, end: number): ReplyKind;
   /** Forgets a half-scanned reply (its connection is gone). */
   reset(): void;
 }

@@ -6,6 +6,7 @@
  */
 import type { ByteQueue } from "../base/byte-queue.ts";
 import type { Wakeable } from "../base/turn.ts";
+import type { ReplyKind } from "./protocol.ts";
 
 export type FailureKind =
   | "refused"
@@ -28,12 +29,22 @@ export interface Failure {
 }
 
 export interface ReplySink {
+  /** It may be given the replies to several requests at once, which is faster. False: each comes alone, with its kind. */
+  readonly takesRuns: boolean;
   /**
    * Replies to `count` consecutive requests, token … token + count - 1, lie in bytes[start, end) back to back.
    * The bytes are borrowed, but a range of them may be kept instead of copied (`ByteQueue.appendKept`): they never change.
    * For count > 1 the boundaries in between are unknown.
+   * @param kind of the reply; `mixed` when the sink takes runs
    */
-  onReplies(token: number, count: number, bytes: Buffer, start: number, end: number): void;
+  onReplies(
+    token: number,
+    count: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    kind: ReplyKind,
+  ): void;
   /**
    * Whether the whole reply in bytes[start, end) can be the one to request `token`. Asked of each reply before `onReplies`, where
    * the protocol's scanner `identifiesRequests`; absent: it can. False ends the connection, and the request fails with it. The sink may

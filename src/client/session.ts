@@ -33,6 +33,7 @@ import type { SessionHost } from "./session-host.ts";
 import { Unread } from "./unread.ts";
 
 export class Session implements ClientPort, StreamEvents, Flushable {
+  readonly takesRuns = true;
   isMarked = false;
   isWoken = false;
   readonly turn: Turn;

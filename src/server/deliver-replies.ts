@@ -1,5 +1,5 @@
 /** From received bytes to the sinks that wait for them. */
-import { INCOMPLETE, type ReplyScanner } from "../api/protocol.ts";
+import { INCOMPLETE, KIND, type ReplyKind, type ReplyScanner } from "../api/protocol.ts";
 import type { ReplySink } from "../api/upstream.ts";
 import type { InputBuffer } from "../base/input-buffer.ts";
 import type { ConnectionStatistics } from "./connection-statistics.ts";
@@ -62,11 +62,18 @@ function deliverUpToPush(
     next = scanReply(input, position, scanner, pending, written, step);
     if (next <= 0) break;
     const nextSink = pending.sink;
-    if (nextSink === sink && pending.token === token + count) {
+    if (nextSink === sink && sink !== null && pending.token === token + count && sink.takesRuns) {
       count++;
     } else {
       if (sink !== null) {
-        sink.onReplies(token, count, bytes, from, position);
+        sink.onReplies(
+          token,
+          count,
+          bytes,
+          from,
+          position,
+          kindFor(sink, scanner, bytes, from, position),
+        );
         // The sink had the connection closed: the clients that waited were told, or are gone.
         if (input.bytes !== bytes) return replies;
       }
@@ -82,8 +89,27 @@ function deliverUpToPush(
   }
   // Before the sink is told: it may look at the connection, to give it back.
   input.start = position;
-  if (sink !== null) sink.onReplies(token, count, bytes, from, position);
+  if (sink !== null)
+    sink.onReplies(
+      token,
+      count,
+      bytes,
+      from,
+      position,
+      kindFor(sink, scanner, bytes, from, position),
+    );
   return next < 0 ? next : replies;
+}
+
+/** The kind of the reply bytes[start, end), for a sink that wants to know it. */
+function kindFor(
+  sink: ReplySink,
+  scanner: ReplyScanner,
+  bytes: Buffer,
+  start: number,
+  end: number,
+): ReplyKind {
+  return sink.takesRuns ? KIND.mixed : scanner.kindOf(bytes, start, end);
 }
 
 /** Where the reply to the oldest request, which begins at `position`, ends; INCOMPLETE; GARBAGE or OUT_OF_STEP. */

@@ -4,6 +4,8 @@
  * A server's answer follows from the key alone (see `answerTo`), so that a model can tell the right reply whatever
  * the order in which things happen.
  */
+
+import { KIND } from "../../../src/api/protocol.ts";
 import type { Stream } from "../../../src/api/stream.ts";
 import type {
   Failure,
@@ -22,6 +24,7 @@ import { Session } from "../../../src/client/session.ts";
 import type { SavedRedisClient } from "../../../src/protocols/redis/client/client-state.ts";
 import { RedisFrontend } from "../../../src/protocols/redis/client/redis-frontend.ts";
 import type { RedisPool } from "../../../src/protocols/redis/client/redis-pool.ts";
+import { RedisReplyScanner } from "../../../src/protocols/redis/codec/reply-scanner.ts";
 import { RequestScanner } from "../../../src/protocols/redis/codec/request-scanner.ts";
 import { RequestView } from "../../../src/protocols/redis/codec/request-view.ts";
 import { ManualDeadlines, ManualTurn } from "../../support/manual-deadlines.ts";
@@ -103,6 +106,8 @@ export type Lend = (upstream: Upstream, variant: number, turn: Turn) => Lease | 
 
 /** What `server` says to a request, or null: it is lost. */
 export type AnswerOf = (args: readonly string[], server: number) => string | null;
+
+const scanner = new RedisReplyScanner(2);
 
 export class FakeConnection implements UpstreamConnection {
   refusal: Failure | null = null;
@@ -190,13 +195,16 @@ export class FakeConnection implements UpstreamConnection {
         const next = answered[i + count]!;
         const text = texts[i + count]!;
         if (next.sink !== sink || next.token !== token + count) break;
-        if ((text === null) !== isFailure) break;
+        if ((text === null) !== isFailure || !(isFailure || sink.takesRuns)) break;
         this.checkUnchanged(next);
         end += text?.length ?? 0;
         count++;
       }
       if (isFailure) sink.onFailure(token, count, failureOf(this.server));
-      else sink.onReplies(token, count, bytes, at, end);
+      else {
+        const kind = sink.takesRuns ? KIND.mixed : scanner.kindOf(bytes, at, end);
+        sink.onReplies(token, count, bytes, at, end, kind);
+      }
       at = end;
       i += count;
     }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { KIND } from "../../../src/api/protocol.ts";
 import { POOL } from "../../../src/api/stats.ts";
 import {
   REPLY_WINDOW_MAX,
@@ -123,13 +124,14 @@ describe("Session", () => {
     let given = 0;
     while (!rig.closed()) {
       const { sink, token } = waiting.shift()!;
-      sink.onReplies(token, 1, bytes, 0, bytes.length);
+      sink.onReplies(token, 1, bytes, 0, bytes.length, KIND.mixed);
       given++;
     }
     // 512 MB are allowed, and one reply on top.
     expect(given).toBe(4);
     expect(rig.counters[POOL.client_output_cut]).toBe(1);
-    for (const { sink, token } of waiting) sink.onReplies(token, 1, bytes, 0, bytes.length);
+    for (const { sink, token } of waiting)
+      sink.onReplies(token, 1, bytes, 0, bytes.length, KIND.mixed);
     await rig.turn();
     expect(rig.session.out.size).toBe(0);
   });
@@ -140,7 +142,7 @@ describe("Session", () => {
     rig.ask("GET", "v0");
     const bytes = Buffer.alloc(600 * 1024 * 1024);
     const { sink, token } = rig.connections[0]!.waiting[0]!;
-    sink.onReplies(token, 1, bytes, 0, bytes.length);
+    sink.onReplies(token, 1, bytes, 0, bytes.length, KIND.mixed);
     expect(rig.closed()).toBe(false);
   });
 

@@ -3,7 +3,11 @@ import fc from "fast-check";
 import type { ReplySink } from "../../../src/api/upstream.ts";
 import { PendingFifo } from "../../../src/server/pending-fifo.ts";
 
-const SINKS: ReplySink[] = Array.from({ length: 3 }, () => ({ onReplies() {}, onFailure() {} }));
+const SINKS: ReplySink[] = Array.from({ length: 3 }, () => ({
+  takesRuns: true,
+  onReplies() {},
+  onFailure() {},
+}));
 
 interface Waiting {
   /** Null: told of a timeout. */

@@ -117,6 +117,7 @@ export function timerRecorder(timers: Timer[]): ConnectionOwner["schedule"] {
 
 /** Writes down what becomes of each token; twice the same is a fault. */
 export class RecordingSink implements ReplySink {
+  readonly takesRuns: boolean = true;
   readonly settled: Map<number, string> = new Map();
   readonly failures: Map<number, Failure> = new Map();
 

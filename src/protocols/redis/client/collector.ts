@@ -7,6 +7,7 @@ import { RedisReplyScanner } from "../codec/reply-scanner.ts";
 export type Answer = Buffer | Failure;
 
 export class Collector implements ReplySink {
+  readonly takesRuns = false;
   private readonly answers: Answer[] = [];
   private missing: number;
   private readonly whenDone: (answers: readonly Answer[]) => void;

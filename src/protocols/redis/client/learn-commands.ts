@@ -57,6 +57,7 @@ export class CommandLearner {
     if (this.asked.size >= NAMES_MAX) return false;
     this.asked.set(key, [waiter]);
     const sink: ReplySink = {
+      takesRuns: false,
       onReplies: (_token, _count, bytes, start) => this.learn(key, bytes, start),
       onFailure: (_token, _count, failure) => {
         // Those that nobody has come for, because whoever asked has left.

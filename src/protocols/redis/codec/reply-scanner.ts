@@ -5,7 +5,13 @@
  * no bound: a client's script may have Redis nest thousands of arrays, over a connection that other clients use, too. An attribute
  * (RESP3) belongs to the reply that it precedes. A push (RESP3) is a message of its own, and never part of a reply.
  */
-import { INCOMPLETE, NO_PUSH, type ReplyScanner } from "../../../api/protocol.ts";
+import {
+  INCOMPLETE,
+  KIND,
+  NO_PUSH,
+  type ReplyKind,
+  type ReplyScanner,
+} from "../../../api/protocol.ts";
 import { BULK_BYTES_MAX, REPLY_LINE_BYTES_MAX } from "../../../base/limits.ts";
 import type { RespVersion } from "./encode.ts";
 
@@ -14,6 +20,9 @@ const LF = 10;
 const ZERO = 0x30;
 const MINUS = 0x2d;
 const DOLLAR = 0x24;
+const ASTERISK = 0x2a;
+const BANG = 0x21;
+const UNDERSCORE = 0x5f;
 const BAR = 0x7c;
 const GREATER = 0x3e;
 const GARBAGE = -1;
@@ -88,6 +97,16 @@ export class RedisReplyScanner implements ReplyScanner {
     return position;
   }
 
+  kindOf(bytes: Buffer, start: number, end: number): ReplyKind {
+    const type = bytes[start];
+    if (type === MINUS) return isRedirect(bytes, start, end) ? KIND.redirect : KIND.error;
+    if (type === BANG) return KIND.error;
+    // "$-1", "*-1" and, in RESP3, "_".
+    const isNull =
+      type === UNDERSCORE || ((type === DOLLAR || type === ASTERISK) && bytes[start + 1] === MINUS);
+    return isNull ? KIND.miss : KIND.value;
+  }
+
   reset(): void {
     this.offset = 0;
     this.searched = 0;
@@ -142,6 +161,18 @@ export class RedisReplyScanner implements ReplyScanner {
     }
     return bytes[next - 2] === CR && bytes[next - 1] === LF ? next : GARBAGE;
   }
+}
+
+const REDIRECTS: readonly Buffer[] = [Buffer.from("-MOVED "), Buffer.from("-ASK ")];
+
+/** The error in bytes[start, end) is one with which a server of a Redis Cluster names another. */
+function isRedirect(bytes: Buffer, start: number, end: number): boolean {
+  for (const words of REDIRECTS) {
+    const wordsEnd = start + words.length;
+    if (wordsEnd <= end && bytes.compare(words, 0, words.length, start, wordsEnd) === 0)
+      return true;
+  }
+  return false;
 }
 
 /**

@@ -46,6 +46,7 @@ const NO_SERVER: Failure = {
 };
 
 export class BinaryFrontend implements RequestTaker, ReplySink {
+  readonly takesRuns = true;
   need = 0;
 
   private readonly pool: MemcachePool;

@@ -47,6 +47,7 @@ export function takeBroadcast(
 }
 
 class Broadcast implements ReplySink {
+  readonly takesRuns = false;
   private session: ClientPort | null = null;
   private token = 0;
   private request: BroadcastRequest | null = null;

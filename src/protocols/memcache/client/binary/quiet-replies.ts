@@ -17,11 +17,16 @@ import {
 import { readUint16, readUint32 } from "../../codec/binary/read-number.ts";
 import { STATUS } from "../../codec/binary/status.ts";
 
-export class QuietReplies implements ReplySink {
-  private readonly client: Required<ReplySink>;
+/** Takes what is left, and knows which reply is the right one. */
+export interface QuietClient extends Required<ReplySink> {
+  onReplies(token: number, count: number, bytes: Buffer, start: number, end: number): void;
+}
 
-  /** @param client takes what is left, and knows which reply is the right one */
-  constructor(client: Required<ReplySink>) {
+export class QuietReplies implements ReplySink {
+  readonly takesRuns = true;
+  private readonly client: QuietClient;
+
+  constructor(client: QuietClient) {
     this.client = client;
   }
 

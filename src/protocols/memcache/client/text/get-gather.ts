@@ -40,6 +40,7 @@ export function takeGetGather(session: ClientPort, token: number, deadIsMiss: bo
 }
 
 export class GetGather implements ReplySink, ReplyHolder, Flushable {
+  readonly takesRuns = false;
   isMarked = false;
   private session: ClientPort | null = null;
   private token = 0;

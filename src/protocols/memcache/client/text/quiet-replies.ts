@@ -3,34 +3,29 @@
  * memcached would not have sent is left out here.
  */
 import type { Failure, ReplySink } from "../../../../api/upstream.ts";
-import { TextReplyScanner } from "../../codec/text/reply-scanner.ts";
 
 /** What is left out: everything (classic `noreply`), or replies with these codes (meta commands' `q`). */
 export type QuietRule = "all" | readonly string[];
 
-const scanner: TextReplyScanner = new TextReplyScanner();
+/** Takes what is left, and knows which reply is the right one. */
+export interface QuietClient extends Required<ReplySink> {
+  onReplies(token: number, count: number, bytes: Buffer, start: number, end: number): void;
+}
 
 export class QuietReplies implements ReplySink {
-  private readonly client: Required<ReplySink>;
+  readonly takesRuns: boolean;
+  private readonly client: QuietClient;
   private readonly hidden: readonly Buffer[] | null;
 
-  /** @param client takes what is left, and knows which reply is the right one */
-  constructor(client: Required<ReplySink>, rule: QuietRule) {
+  constructor(client: QuietClient, rule: QuietRule) {
     this.client = client;
+    this.takesRuns = rule === "all";
     this.hidden = rule === "all" ? null : rule.map((code) => Buffer.from(code));
   }
 
   onReplies(token: number, count: number, bytes: Buffer, start: number, end: number): void {
-    if (this.hidden === null) {
-      this.client.onReplies(token, count, bytes, end, end);
-      return;
-    }
-    let from = start;
-    for (let i = 0; i < count; i++) {
-      const to = count === 1 ? end : scanner.scan(bytes, from, end);
-      this.client.onReplies(token + i, 1, bytes, this.isHidden(bytes, from) ? to : from, to);
-      from = to;
-    }
+    const isHidden = this.hidden === null || this.isHidden(this.hidden, bytes, start);
+    this.client.onReplies(token, count, bytes, isHidden ? end : start, end);
   }
 
   accepts(token: number, bytes: Buffer, start: number, end: number, parts: number): boolean {
@@ -41,8 +36,8 @@ export class QuietReplies implements ReplySink {
     this.client.onFailure(token, count, failure);
   }
 
-  private isHidden(bytes: Buffer, at: number): boolean {
-    for (const code of this.hidden!) {
+  private isHidden(hidden: readonly Buffer[], bytes: Buffer, at: number): boolean {
+    for (const code of hidden) {
       if (bytes[at] === code[0] && bytes[at + 1] === code[1]) return true;
     }
     return false;

@@ -23,6 +23,7 @@ export interface BroadcastRequest {
 }
 
 export class TextBroadcast implements ReplySink {
+  readonly takesRuns = false;
   private readonly session: ClientPort;
   private readonly token: number;
   private readonly request: BroadcastRequest;

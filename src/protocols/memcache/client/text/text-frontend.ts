@@ -43,6 +43,7 @@ const EJECTED: Failure = {
 const failureReplies = new WeakMap<Failure, Buffer>();
 
 export class TextFrontend implements RequestTaker, ReplySink {
+  readonly takesRuns = true;
   private readonly pool: MemcachePool;
   private readonly session: ClientPort;
   private readonly deadIsMiss: boolean;

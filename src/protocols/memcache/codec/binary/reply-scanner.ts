@@ -2,7 +2,13 @@
  * Finds where a server's reply ends: behind the body that its header announces, and for STAT behind the empty reply
  * that ends the list of statistics.
  */
-import { INCOMPLETE, NO_PUSH, type ReplyScanner } from "../../../../api/protocol.ts";
+import {
+  INCOMPLETE,
+  KIND,
+  NO_PUSH,
+  type ReplyKind,
+  type ReplyScanner,
+} from "../../../../api/protocol.ts";
 import {
   MEMCACHE_KEY_BYTES_MAX,
   MEMCACHE_STATISTICS_BYTES_MAX,
@@ -19,6 +25,7 @@ import {
   REPLY_MAGIC,
 } from "./opcode.ts";
 import { readUint16, readUint32 } from "./read-number.ts";
+import { STATUS } from "./status.ts";
 
 const GARBAGE = -1;
 /** A value with its flags and its key. */
@@ -58,6 +65,12 @@ export class BinaryReplyScanner implements ReplyScanner {
       if (next - start > MEMCACHE_STATISTICS_BYTES_MAX) return GARBAGE;
       at = next;
     }
+  }
+
+  kindOf(bytes: Buffer, start: number): ReplyKind {
+    const status = readUint16(bytes, start + AT_STATUS);
+    if (status === STATUS.ok) return KIND.value;
+    return status === STATUS.notFound ? KIND.miss : KIND.error;
   }
 
   reset(): void {

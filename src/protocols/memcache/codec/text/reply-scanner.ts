@@ -8,7 +8,13 @@
  *
  * An error line may stand in for the END, when the server ran into trouble halfway.
  */
-import { INCOMPLETE, NO_PUSH, type ReplyScanner } from "../../../../api/protocol.ts";
+import {
+  INCOMPLETE,
+  KIND,
+  NO_PUSH,
+  type ReplyKind,
+  type ReplyScanner,
+} from "../../../../api/protocol.ts";
 import {
   MEMCACHE_REPLY_LINE_BYTES_MAX,
   MEMCACHE_STATISTICS_BYTES_MAX,
@@ -62,6 +68,11 @@ export class TextReplyScanner implements ReplyScanner {
     }
   }
 
+  kindOf(bytes: Buffer, start: number, end: number): ReplyKind {
+    if (MISSES.some((line) => startsWithAll(bytes, start, end, line))) return KIND.miss;
+    return ERRORS.some((word) => startsWithAll(bytes, start, end, word)) ? KIND.error : KIND.value;
+  }
+
   reset(): void {
     this.offset = 0;
     this.searched = 0;
@@ -100,6 +111,19 @@ export class TextReplyScanner implements ReplyScanner {
     if (kind === BLOCK) this.parts++;
     return bytes[next - 2] === CR && bytes[next - 1] === LF ? next : GARBAGE;
   }
+}
+
+/** "END" alone is that of a get that found nothing; "EN" and "NF" are meta commands' words. */
+const MISSES: readonly Buffer[] = ["END\r\n", "EN\r\n", "NF", "NOT_FOUND\r\n"].map((line) =>
+  Buffer.from(line),
+);
+const ERRORS: readonly Buffer[] = ["ERROR", "CLIENT_ERROR ", "SERVER_ERROR "].map((word) =>
+  Buffer.from(word),
+);
+
+function startsWithAll(bytes: Buffer, start: number, end: number, word: Buffer): boolean {
+  const wordEnd = start + word.length;
+  return wordEnd <= end && bytes.compare(word, 0, word.length, start, wordEnd) === 0;
 }
 
 /** A line that is a reply, or the end of one. */

@@ -1,4 +1,5 @@
 /** A client that waits for a blocking command. */
+import { KIND } from "../../../../api/protocol.ts";
 import type { Failure, Lease, ReplySink } from "../../../../api/upstream.ts";
 import { encodeError, encodeRequest } from "../../codec/encode.ts";
 import type { RedisFrontend } from "../redis-frontend.ts";
@@ -8,13 +9,13 @@ import { ServerId } from "./server-id.ts";
 export type UnblockKind = "TIMEOUT" | "ERROR";
 
 const ZERO: Buffer = Buffer.from(":0\r\n");
-const MINUS = 0x2d;
 
 const MOVED =
   "UNBLOCKED the servers of this pool have changed, and what was waited for is elsewhere now; ask again";
 const MAYBE = "; the command may or may not have been executed";
 
 export class Block implements ReplySink {
+  readonly takesRuns = false;
   readonly lease: Lease;
   /** The connection is the client's anyhow: `RedisFrontend.pin`. */
   readonly isOnPin: boolean;
@@ -119,7 +120,7 @@ export class Block implements ReplySink {
     serverId.whenKnown(() => {
       const { refusal } = connection;
       if (refusal !== null) sink.onFailure(token, 1, refusal);
-      else if (serverId.id === 0) sink.onReplies(token, 1, ZERO, 0, ZERO.length);
+      else if (serverId.id === 0) sink.onReplies(token, 1, ZERO, 0, ZERO.length, KIND.value);
       else {
         const request = encodeRequest("CLIENT", "UNBLOCK", String(serverId.id), kind);
         connection.send(request, 0, request.length, sink, token, 1);
@@ -138,9 +139,10 @@ export class Block implements ReplySink {
     if (this.hasMoved || !route.isStable || !this.keys.some(isElsewhere)) return;
     this.hasMoved = true;
     const sink: ReplySink = {
-      onReplies: (_token, _count, bytes, start) => {
+      takesRuns: false,
+      onReplies: (_token, _count, _bytes, _start, _end, kind) => {
         // The server would not do it.
-        if (bytes[start] === MINUS) this.cut();
+        if (kind === KIND.error) this.cut();
       },
       onFailure: () => this.cut(),
     };

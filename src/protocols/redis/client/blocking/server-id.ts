@@ -7,6 +7,7 @@ const CLIENT_ID: Buffer = encodeRequest("CLIENT", "ID");
 const known = new WeakMap<Lease, ServerId>();
 
 export class ServerId implements ReplySink {
+  readonly takesRuns = false;
   /** null: not known yet; 0: the server does not tell. */
   id: number | null;
   private waiting: (() => void)[] = [];

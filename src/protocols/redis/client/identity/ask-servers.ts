@@ -142,6 +142,7 @@ const REFUSED = /^-(NOPERM|NOAUTH|ERR No such user)/;
 
 /** Takes the reply to one request. */
 export class SingleReply implements ReplySink {
+  readonly takesRuns = false;
   private readonly done: (answer: Buffer | Failure) => void;
 
   constructor(done: (answer: Buffer | Failure) => void) {

@@ -39,6 +39,7 @@ export function takeGather(
 }
 
 class Gather implements ReplySink, ReplyHolder, Flushable {
+  readonly takesRuns = false;
   isMarked = false;
   private session: ClientPort | null = null;
   private token = 0;

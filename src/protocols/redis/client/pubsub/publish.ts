@@ -39,6 +39,7 @@ export function publish(client: RedisFrontend, kind: Kind, view: RequestView): b
 }
 
 class PublishReply implements ReplySink {
+  readonly takesRuns = false;
   private readonly client: RedisFrontend;
   private readonly kind: Kind;
   private readonly name: string;

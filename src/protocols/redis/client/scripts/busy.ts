@@ -37,6 +37,7 @@ export function askBesides(client: RedisFrontend, command: Command, view: Reques
     }
     const settle = (isClean: boolean): void => lease.release(isClean);
     const sink: ReplySink = {
+      takesRuns: false,
       onReplies: (_token, count, reply, from, to) => {
         collector.onReplies(part, count, reply, from, to);
         settle(true);

@@ -85,6 +85,7 @@ export class Loadable {
 const NEVER = -1;
 
 class Load implements ReplySink {
+  readonly takesRuns = false;
   readonly epoch: number;
   readonly connection: UpstreamConnection;
   readonly waiters: Wakeable[] = [];

@@ -37,6 +37,7 @@ const CHECK = 0;
 const CALL = 1;
 
 export class RepeatedCall implements ReplySink {
+  readonly takesRuns = false;
   private readonly call: FailedCall;
 
   constructor(call: FailedCall) {

@@ -9,18 +9,19 @@
 
 import type { ClientPort } from "../../../../api/client-port.ts";
 import { TOKEN_MASK } from "../../../../api/client-port.ts";
+import { KIND, type ReplyKind } from "../../../../api/protocol.ts";
 import type { Failure, ReplySink, Upstream, UpstreamConnection } from "../../../../api/upstream.ts";
 import { copyOf } from "../../../../base/copy-of.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import type { ScriptMemory } from "./memory.ts";
 import { RepeatedCall } from "./repeat.ts";
 
-const MINUS = 0x2d;
 const NO_SCRIPT: Buffer = Buffer.from("-NOSCRIPT No matching script. Please use EVAL.\r\n");
 const NO_FUNCTION: Buffer = Buffer.from("-ERR Function not found\r\n");
 const NONE: Buffer = Buffer.alloc(0);
 
 export class ScriptReplies implements ReplySink {
+  readonly takesRuns = false;
   /** The client was told that a script is not there: it will send it. */
   missesScript = false;
   private readonly session: ClientPort;
@@ -54,11 +55,17 @@ export class ScriptReplies implements ReplySink {
     this.nameEnd = view.to(1);
   }
 
-  onReplies(token: number, count: number, bytes: Buffer, start: number, end: number): void {
+  onReplies(
+    token: number,
+    count: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    kind: ReplyKind,
+  ): void {
     const { connection } = this;
     const isLast = this.includesLast(token, count);
-    if (count > 1) this.noteMissing(bytes.subarray(start, end));
-    else if (bytes[start] === MINUS && this.isMissing(bytes, start, end)) {
+    if (kind === KIND.error && this.isMissing(bytes, start, end)) {
       if (isLast && connection !== null && this.repeat(connection, bytes, start, end)) return;
       if (!isLast) this.memory.doubt(this.upstream);
     }
@@ -78,13 +85,6 @@ export class ScriptReplies implements ReplySink {
   private forgetLast(): void {
     this.connection = null;
     this.bytes = NONE;
-  }
-
-  /** Which of several calls found nothing is not looked for: this is a rare mishap. */
-  private noteMissing(replies: Buffer): void {
-    const missesScript = replies.includes(NO_SCRIPT);
-    if (missesScript) this.missesScript = true;
-    if (missesScript || replies.includes(NO_FUNCTION)) this.memory.doubt(this.upstream);
   }
 
   private isMissing(bytes: Buffer, start: number, end: number): boolean {

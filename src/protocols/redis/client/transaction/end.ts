@@ -31,6 +31,7 @@ const CR = 13;
 const elements: RedisReplyScanner = new RedisReplyScanner(3);
 
 export class TransactionEnd implements ReplySink {
+  readonly takesRuns = false;
   private readonly session: ClientPort;
   private readonly observer: EndObserver;
   /** What the client is told whatever the server says; null: what the server says. */

@@ -4,6 +4,7 @@ const MINUS = 0x2d;
 
 /** Swallows replies that no client is to see. */
 export class UnseenReplies implements ReplySink {
+  readonly takesRuns = false;
   private readonly onFirst: (fault: string | null) => void;
 
   /** @param onFirst told what the first request (token 0) met: null, or the error with its code */

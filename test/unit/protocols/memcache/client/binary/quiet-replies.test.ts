@@ -1,14 +1,17 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import type { ReplySink } from "../../../../../../src/api/upstream.ts";
 import { ByteQueue } from "../../../../../../src/base/byte-queue.ts";
 import { ReplyRing } from "../../../../../../src/client/reply-ring.ts";
-import { QuietReplies } from "../../../../../../src/protocols/memcache/client/binary/quiet-replies.ts";
+import {
+  type QuietClient,
+  QuietReplies,
+} from "../../../../../../src/protocols/memcache/client/binary/quiet-replies.ts";
 import { encodeReply } from "../../../../../../src/protocols/memcache/codec/binary/encode.ts";
 
 /** A client whose replies come into `ring`. */
-function sinkOf(ring: ReplyRing): Required<ReplySink> {
+function sinkOf(ring: ReplyRing): QuietClient {
   return {
+    takesRuns: true,
     onReplies: (token, count, bytes, start, end) => ring.settle(token, count, bytes, start, end),
     onFailure() {},
     accepts: () => true,

@@ -1,5 +1,7 @@
 /** Subscriptions of single clients, in the cases that the property test does not come by. */
+
 import { describe, expect, test } from "bun:test";
+import { KIND } from "../../../../../../src/api/protocol.ts";
 import type { Failure } from "../../../../../../src/api/upstream.ts";
 import { PUSHED_OUTPUT_MAX_BYTES } from "../../../../../../src/base/limits.ts";
 import { RedisFrontend } from "../../../../../../src/protocols/redis/client/redis-frontend.ts";
@@ -185,7 +187,7 @@ describe("a client's own message", () => {
     const [shared] = rig.rig.connections;
     const { sink, token } = shared!.waiting.shift()!;
     rig.line(0).publish("a0", "x");
-    sink.onReplies(token, 1, Buffer.from(":1\r\n"), 0, 4);
+    sink.onReplies(token, 1, Buffer.from(":1\r\n"), 0, 4, KIND.value);
     await rig.rig.turn();
     expect(client.take()).toEqual([]);
     await rig.settle();
