@@ -4,6 +4,7 @@
  * `src/config` is the only place that makes one; everything else only reads it. It is plain JSON data (no
  * classes, no functions, no undefined), because the supervisor sends it to its workers as JSON.
  */
+import type { OptionSettings } from "./option.ts";
 
 /** Every hash function a pool may name. The first twelve are twemproxy's; `docs/config.md` describes each. */
 export type HashName =
@@ -24,11 +25,6 @@ export type HashName =
   | "crc16_slot";
 
 export type Distribution = "ketama" | "modula" | "random";
-export type ProtocolName = "redis" | "memcache";
-/** What becomes of a read of a key whose server is not available, in a Memcached pool. */
-export type DeadServer = "error" | "miss";
-/** What an MGET over several servers gives when one of them is not available: an error, or errors in place of its elements. */
-export type MgetErrors = "whole" | "element";
 
 /**
  * How workers come by their clients; docs/accept-modes.md has figures.
@@ -56,7 +52,10 @@ export interface ServerConfig {
 
 export interface PoolConfig {
   readonly name: string;
-  readonly protocol: ProtocolName;
+  /** The name of a protocol module. */
+  readonly protocol: string;
+  /** Those of its protocol. */
+  readonly options: OptionSettings;
   readonly listen: Address;
   readonly hash: HashName;
   /** True: bytes ≥ 0x80 are sign-extended before hashing, as twemproxy does on x86. False: as it does on ARM Linux. */
@@ -72,18 +71,6 @@ export interface PoolConfig {
   readonly backlog: number;
   /** Most client connections of this pool, over all workers; 0: bounded only by file descriptors. */
   readonly clientConnectionsMax: number;
-  /** Password that clients must AUTH with and that is sent on every server connection; null: none. */
-  readonly redisAuth: string | null;
-  /** SELECTed on every server connection. */
-  readonly redisDb: number;
-  /** Redis pools only: passed on although they are refused by default. Upper case, "CONFIG|SET" for a subcommand. */
-  readonly allowCommands: readonly string[];
-  /** Redis pools only: refused although they are passed on by default. */
-  readonly denyCommands: readonly string[];
-  /** Redis pools only. */
-  readonly mgetErrors: MgetErrors;
-  /** Memcached pools only. */
-  readonly deadServer: DeadServer;
   readonly preconnect: boolean;
   /** SO_KEEPALIVE on client and server connections. */
   readonly tcpKeepalive: boolean;
@@ -103,9 +90,6 @@ export interface PoolConfig {
   /** In ring order: twemproxy sorts by name, shorter names first, then bytewise. */
   readonly servers: readonly ServerConfig[];
 }
-
-/** Fields of a pool whose values are never shown. */
-export const SECRET_FIELDS: ReadonlySet<keyof PoolConfig> = new Set(["redisAuth"]);
 
 export interface Config {
   /** Absolute path of the file it came from, or null (`proxy dev`). */

@@ -13,6 +13,7 @@ import type { Colleagues } from "./colleagues.ts";
 import type { Config, PoolConfig } from "./config.ts";
 import type { Frontend } from "./frontend.ts";
 import type { GroupMove, ReceivedPart } from "./move.ts";
+import type { Option } from "./option.ts";
 import type { UpstreamProtocol } from "./protocol.ts";
 import type { PoolCounter } from "./stats.ts";
 import type { Route } from "./upstream.ts";
@@ -20,6 +21,8 @@ import type { Route } from "./upstream.ts";
 export interface ProtocolModule {
   /** As `protocol:` in a pool says it. */
   readonly name: string;
+  /** Options of its pools beside those that every pool has; `PoolConfig.options` holds their values. */
+  readonly options: readonly Option[];
   /** Called when a worker starts, before the pool's servers are there: `host.route` is empty so far. */
   createPool(host: PoolHost): ProtocolPool;
 }

@@ -3,6 +3,9 @@
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
+/** The largest number of an option: the longest timer that the runtime can set, and nutcracker's largest number. */
+export const INTEGER_MAX = 2_147_483_647;
+
 /** Worker processes. */
 export const WORKERS_MAX = 256;
 /** Longest value of one argument or reply element: Redis's proto-max-bulk-len. */

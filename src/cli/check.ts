@@ -1,6 +1,7 @@
 /** `proxy check`: is the configuration file right, and what does it come to? Also nutcracker's `-t`. */
 import { type CommandDef, defineCommand } from "citty";
 import type { Config, PoolConfig } from "../api/config.ts";
+import type { OptionValue } from "../api/option.ts";
 import { type DescriptorPlan, planDescriptors, shortageOf } from "../base/descriptor-budget.ts";
 import { formatAddress } from "../config/address.ts";
 import { formatDuration } from "../config/duration.ts";
@@ -62,7 +63,7 @@ export function describeJson(file: ConfigFile): unknown {
   const pools = config.pools.map((pool) => {
     const shares = ringShares(pool);
     const servers = pool.servers.map((server, index) => ({ ...server, share: shares[index] ?? 0 }));
-    return { ...pool, redisAuth: pool.redisAuth === null ? null : "(set)", servers };
+    return { ...pool, options: shownOptions(pool), servers };
   });
   const plan = planOf(config);
   const descriptors = { ...plan, shortage: shortageOf(plan) };
@@ -166,7 +167,7 @@ function describeOptions(pool: PoolConfig, planned: number): string[] {
   return formatTable(
     [
       ["listen", `${formatAddress(pool.listen)}, backlog ${pool.backlog}`],
-      ["protocol", `${pool.protocol}${redisOptions(pool)}`],
+      ["protocol", `${pool.protocol}${describeOwnOptions(pool)}`],
       ["placement", `${pool.distribution}, ${pool.hash}${char}, ${tag}`],
       ["timeouts", `request ${request}, connect ${formatDuration(pool.connectTimeoutMs)}`],
       ["clients", limit],
@@ -178,9 +179,19 @@ function describeOptions(pool: PoolConfig, planned: number): string[] {
   );
 }
 
-function redisOptions(pool: PoolConfig): string {
-  const password = pool.redisAuth === null ? "" : ", password set";
-  return `${password}${pool.redisDb === 0 ? "" : `, database ${pool.redisDb}`}`;
+/** The options of its protocol that the file sets. */
+function describeOwnOptions(pool: PoolConfig): string {
+  const set = Object.entries(pool.options).filter(([, { isSet }]) => isSet);
+  return set.map(([name, { text }]) => `, ${name} ${text ?? "(set)"}`).join("");
+}
+
+/** Values by name, without secrets. */
+function shownOptions(pool: PoolConfig): Readonly<Record<string, OptionValue>> {
+  return Object.fromEntries(
+    Object.entries(pool.options).map(([name, { value, text }]) => {
+      return [name, text === null && value !== null ? "(set)" : value];
+    }),
+  );
 }
 
 function indent(line: string): string {

@@ -5,6 +5,7 @@ import { explainNoConfig, findConfig } from "../config/find-config.ts";
 import { loadConfig } from "../config/load.ts";
 import { formatProblem, type Problem } from "../config/problem.ts";
 import { readText } from "../os/read-text.ts";
+import { PROTOCOLS } from "../protocols/registry.ts";
 
 export interface ConfigFile {
   /** As the caller named it, or the default file that was found; null: there is none. */
@@ -35,7 +36,7 @@ export async function readConfigFile(
   }
   // A byte order mark is no part of the text; columns count from behind it.
   const text = source.startsWith("\uFEFF") ? source.substring(1) : source;
-  const { config, problems } = loadConfig(text, file);
+  const { config, problems } = loadConfig(text, file, PROTOCOLS);
   const lines = problems.map((problem) => formatProblem(problem, withSource ? text : null));
   return { path: file, config, problems, text: lines.map((line) => `${line}\n`).join("") };
 }

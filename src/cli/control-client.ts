@@ -9,6 +9,7 @@ import { type ControlChannel, connectControlChannel } from "../engine/bun/contro
 import { userText } from "../os/accounts.ts";
 import { isRunning, markProcess, type ProcessMark } from "../os/process.ts";
 import { peerProcess } from "../os/socket-facts.ts";
+import { PROTOCOLS } from "../protocols/registry.ts";
 import { readConfigText, reasonOf } from "./config-file.ts";
 import { EXIT_DENIED, EXIT_FAILED, EXIT_OK, EXIT_UNREACHABLE } from "./exit-codes.ts";
 
@@ -129,7 +130,7 @@ async function namedControl(file: string): Promise<{ named: string | null; unrea
   } catch (error) {
     return { named: null, unread: `, which cannot be read: ${reasonOf(error)}` };
   }
-  const { config } = loadConfig(text, file);
+  const { config } = loadConfig(text, file, PROTOCOLS);
   const named =
     config === null ? (/^control:\s*["']?([^\s"'#]+)/m.exec(text)?.[1] ?? null) : config.control;
   return { named, unread: "" };

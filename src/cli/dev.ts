@@ -6,6 +6,7 @@ import type { Config } from "../api/config.ts";
 import { WORKERS_MAX } from "../base/limits.ts";
 import { loadConfig } from "../config/load.ts";
 import { type DevBackend, startDevBackend } from "../dev/backend-process.ts";
+import { PROTOCOLS } from "../protocols/registry.ts";
 import { type DevPorts, devConfigText, devFacts, welcomeText } from "./dev-facts.ts";
 import { DEV_HOST, DEV_PORT, findFreePort, isPortFree, noFreePort } from "./dev-port.ts";
 import { EXIT_FAILED, EXIT_USAGE } from "./exit-codes.ts";
@@ -162,7 +163,7 @@ async function runBefore(
 
 function writeConfig(path: string, text: string): Config {
   writeFileSync(path, text);
-  const { config, problems } = loadConfig(text, path);
+  const { config, problems } = loadConfig(text, path, PROTOCOLS);
   if (config === null) throw new Error(`proxy dev wrote a bad file: ${JSON.stringify(problems)}`);
   return config;
 }

@@ -5,11 +5,11 @@
  */
 import { resolve } from "node:path";
 import type { Config, LogLevel } from "../api/config.ts";
+import type { Form } from "../api/option.ts";
 import { assert } from "../base/assert.ts";
 import { formatAddress } from "./address.ts";
 import { describe, type MapNode, readDocument } from "./document.ts";
-import type { Form } from "./option.ts";
-import { optionsKnown } from "./options.ts";
+import { optionsAt, optionsKnown, type ProtocolOptions } from "./options.ts";
 import { ACCEPT_MODES } from "./options-top.ts";
 import { holdsNames, indentStrays, withoutShared } from "./pool-entries.ts";
 import { type ReadPool, readPools } from "./pools.ts";
@@ -28,8 +28,13 @@ export interface Loaded {
 /**
  * Reads a configuration. Never throws.
  * @param file the name that problems show, and that `config.file` is the absolute path of
+ * @param protocols those that pools may have
  */
-export function loadConfig(text: string, file: string): Loaded {
+export function loadConfig(
+  text: string,
+  file: string,
+  protocols: readonly ProtocolOptions[],
+): Loaded {
   const problems = new ProblemList(file, text);
   const root = readDocument(text, problems);
   if (root === null) return { config: null, problems: problems.list() };
@@ -41,20 +46,23 @@ export function loadConfig(text: string, file: string): Loaded {
     problems.error(root.offset, "", message);
     return { config: null, problems: problems.list() };
   }
-  const form = detectForm(root);
-  const scope: Scope = { form, where: "top", label: "", path: "", problems };
+  const form = detectForm(root, protocols);
+  const scope: Scope = {
+    ...{ form, where: "top", options: optionsAt("top"), protocols },
+    ...{ label: "", path: "", problems },
+  };
   const config =
     form === "native" ? loadNative(scope, root, file) : loadTwemproxy(scope, root, file);
   return { config, problems: problems.list() };
 }
 
 /** Native: one of the top-level keys is a native option. A pool of twemproxy's may have such a name: it has servers. */
-function detectForm(map: MapNode): Form {
+function detectForm(map: MapNode, protocols: readonly ProtocolOptions[]): Form {
   const names = topNames();
   const root = withoutShared(map, names);
   const isNative = root.entries.some(
     ({ key, value }) =>
-      names.has(key) && !(isPoolLike(value) && !(key === "pools" && holdsNames(value))),
+      names.has(key) && !(isPoolLike(value) && !(key === "pools" && holdsNames(value, protocols))),
   );
   // A misspelt `pools` beside nothing else: a pool has keys with values, and this has maps in a map.
   const holdsPools = root.entries.some(
@@ -70,7 +78,7 @@ function topNames(): ReadonlySet<string> {
 }
 
 function loadNative(scope: Scope, root: MapNode, file: string): Config | null {
-  const { map, hadStrays } = indentStrays(withoutShared(root, topNames()), scope.problems, false);
+  const { map, hadStrays } = indentStrays(scope, withoutShared(root, topNames()), false);
   const hasPools = map.entries.some(({ key, value }) => key === "pools" && value.kind !== "empty");
   // Where the pools' options stand at the top there is nothing to say about "pools:" but that.
   if (hadStrays && !hasPools) return null;
@@ -102,7 +110,13 @@ function readGroup(scope: Scope, top: Values, name: "log" | "stats"): Values {
   const map = node === undefined ? null : expectMap(scope, name, node, "a map of options");
   return map === null
     ? absentMap(name, scope.form, 0)
-    : readMap({ ...scope, where: name, label: `${name}: `, path: `${name}.` }, map);
+    : readMap(
+        {
+          ...{ ...scope, where: name, options: optionsAt(name) },
+          ...{ label: `${name}: `, path: `${name}.` },
+        },
+        map,
+      );
 }
 
 /** nutcracker's `reuseport` is a pool's, but how workers accept is one decision for all. */
@@ -119,12 +133,12 @@ function acceptOf(scope: Scope, pools: readonly ReadPool[]): Config["accept"] {
 }
 
 function reportStatsListen(scope: Scope, stats: Values, pools: readonly ReadPool[]): void {
-  const listen = stats.peek("listen");
-  if (typeof listen !== "object" || listen === null) return;
+  const listen = stats.peekAddress("listen");
+  if (listen === null) return;
   const address = formatAddress(listen);
   for (const { name, values } of pools) {
-    const other = values.peek("listen");
-    if (typeof other !== "object" || other === null || formatAddress(other) !== address) continue;
+    const other = values.peekAddress("listen");
+    if (other === null || formatAddress(other) !== address) continue;
     const message = `stats: pool "${name}" already listens on ${address}`;
     scope.problems.error(stats.offsetOf("listen"), "stats.listen", message);
   }

@@ -1,15 +1,7 @@
-/** Options of one pool: twemproxy's keys with twemproxy's meaning, and ours. */
-import type {
-  DeadServer,
-  Distribution,
-  HashName,
-  MgetErrors,
-  ProtocolName,
-} from "../api/config.ts";
-import { type Option, option } from "./option.ts";
-
-/** Also the longest timer that the runtime can set, and nutcracker's largest number. */
-const INTEGER_MAX = 2_147_483_647;
+/** Options of a pool of any protocol: twemproxy's keys with twemproxy's meaning, and ours. */
+import type { Distribution, HashName } from "../api/config.ts";
+import { type Option, option } from "../api/option.ts";
+import { INTEGER_MAX } from "../base/limits.ts";
 
 export const HASH_NAMES: readonly HashName[] = [
   "one_at_a_time",
@@ -29,9 +21,6 @@ export const HASH_NAMES: readonly HashName[] = [
   "crc16_slot",
 ];
 export const DISTRIBUTIONS: readonly Distribution[] = ["ketama", "modula", "random"];
-export const DEAD_SERVER: readonly DeadServer[] = ["error", "miss"];
-export const MGET_ERRORS: readonly MgetErrors[] = ["whole", "element"];
-export const PROTOCOLS: readonly ProtocolName[] = ["redis", "memcache"];
 
 const PLACEMENT_OPTIONS: readonly Option[] = [
   option({
@@ -44,7 +33,8 @@ const PLACEMENT_OPTIONS: readonly Option[] = [
   option({
     name: "protocol",
     where: "pool",
-    type: { kind: "choice", values: PROTOCOLS },
+    // Its choices are the names of the protocols that there are, see `poolOptions`.
+    type: { kind: "choice", values: [] },
     forms: ["native"],
     default: "redis",
     help: "What the pool's clients and servers speak.",
@@ -146,42 +136,9 @@ const CLIENT_OPTIONS: readonly Option[] = [
     default: "none",
     help: "TCP_DEFER_ACCEPT: a client is accepted when its first bytes are there, or after this time (whole seconds).",
   }),
-  option({
-    name: "redis_auth",
-    where: "pool",
-    type: { kind: "text" },
-    help: "Password that clients must AUTH with, and that is sent to every server. Without it the users and passwords of clients are for the servers to judge. Redis only.",
-    secret: true,
-  }),
 ];
 
 const SERVER_SIDE_OPTIONS: readonly Option[] = [
-  option({
-    name: "redis_db",
-    where: "pool",
-    type: { kind: "integer", min: 0, max: INTEGER_MAX },
-    default: "0",
-    help: "Database that all clients are in, and see as 0; they cannot SELECT another. With 0 each client chooses with SELECT. Redis only.",
-  }),
-  option({
-    name: "allow_commands",
-    where: "pool",
-    type: { kind: "commands" },
-    help: "Commands to pass on although they are refused by default because they could harm others, such as `[CONFIG SET, DEBUG]`; a name alone stands for all of its subcommands. Redis only.",
-  }),
-  option({
-    name: "deny_commands",
-    where: "pool",
-    type: { kind: "commands" },
-    help: "Commands to refuse, such as `[FLUSHALL, KEYS]`; a name alone stands for all of its subcommands. Redis only.",
-  }),
-  option({
-    name: "mget_errors",
-    where: "pool",
-    type: { kind: "choice", values: MGET_ERRORS },
-    default: "whole",
-    help: "What an MGET gives when a server of one of its keys is not available: an error as its `whole` reply, or one in place of each `element` that is missing. Redis only.",
-  }),
   option({
     name: "timeout",
     where: "pool",
@@ -195,13 +152,6 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
     type: { kind: "duration", min: 1, max: INTEGER_MAX, none: false },
     default: { native: "1s", twemproxy: "5s" },
     help: "How long establishing one connection to a server may take; what must be answered on it first has `timeout`, too.",
-  }),
-  option({
-    name: "dead_server",
-    where: "pool",
-    type: { kind: "choice", values: DEAD_SERVER },
-    default: "error",
-    help: "What reading a key gives whose server is not available: an `error`, or a `miss`. Memcached only.",
   }),
   option({
     name: "preconnect",

@@ -1,7 +1,7 @@
 /** Options outside the pools. Only the native form has them; twemproxy takes them from the command line. */
 import type { AcceptMode } from "../api/config.ts";
+import { type Form, type Option, option } from "../api/option.ts";
 import { WORKERS_MAX } from "../base/limits.ts";
-import { type Form, type Option, option } from "./option.ts";
 
 export const ACCEPT_MODES: readonly AcceptMode[] = ["reuseport", "shared", "mutex", "dispatch"];
 

@@ -1,5 +1,6 @@
-/** THE table of options. See `option.ts` for what a row says. */
-import type { Form, Option, Where } from "./option.ts";
+/** THE table of options, without those of protocols. See api/option.ts for what a row says. */
+import type { Form, Option, Where } from "../api/option.ts";
+import type { ProtocolModule } from "../api/protocol-module.ts";
 import { POOL_OPTIONS, SERVER_OPTIONS } from "./options-pool.ts";
 import { TOP_OPTIONS } from "./options-top.ts";
 
@@ -8,6 +9,28 @@ export const OPTIONS: readonly Option[] = [...TOP_OPTIONS, ...POOL_OPTIONS, ...S
 /** Every option of one map, of whatever form. */
 export function optionsAt(where: Where): readonly Option[] {
   return OPTIONS.filter((option) => option.where === where);
+}
+
+/** What a configuration has to know of a protocol. */
+export type ProtocolOptions = Pick<ProtocolModule, "name" | "options">;
+
+/**
+ * Every option that a pool of any of these protocols may have, of whatever form.
+ * @param own the protocol of the pool: of several rows with one name its row holds
+ */
+export function poolOptions(
+  protocols: readonly ProtocolOptions[],
+  own: ProtocolOptions | null = null,
+): readonly Option[] {
+  const rows = new Map<string, Option>();
+  const ordered = own === null ? protocols : [...protocols, own];
+  for (const { options } of ordered) for (const row of options) rows.set(row.name, row);
+  const names = protocols.map(({ name }) => name);
+  for (const row of optionsAt("pool")) {
+    const isProtocol = row.name === "protocol";
+    rows.set(row.name, isProtocol ? { ...row, type: { kind: "choice", values: names } } : row);
+  }
+  return [...rows.values()];
 }
 
 /** The options that a file of this form may set in one map. */

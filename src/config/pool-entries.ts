@@ -1,7 +1,8 @@
 /** Which entries of a map are pools, and which only hold what pools share, or are options in the wrong place. */
 import type { Entry, MapNode, Node } from "./document.ts";
-import { optionsAt } from "./options.ts";
-import { type ProblemList, quote } from "./problem.ts";
+import { poolOptions } from "./options.ts";
+import { quote } from "./problem.ts";
+import type { Scope } from "./scope.ts";
 
 /**
  * Whether an entry beside pools only holds what others refer to: it has no `listen`, and either an anchor that some
@@ -33,7 +34,13 @@ export interface Indented {
  * Options of pools that stand beside the pools: one error for all of them. To find what else is wrong they are then taken
  * for those of the pool before them, and left out where there is none.
  */
-export function indentStrays(map: MapNode, problems: ProblemList, hasNames: boolean): Indented {
+export function indentStrays(
+  { problems, protocols }: Pick<Scope, "problems" | "protocols">,
+  map: MapNode,
+  hasNames: boolean,
+): Indented {
+  const isStray = ({ key, value }: Entry): boolean =>
+    value.kind !== "map" && isPoolOption(key, protocols);
   const strays = map.entries.filter(isStray);
   const [first] = strays;
   if (first === undefined) return { map, hadStrays: false };
@@ -55,21 +62,18 @@ export function indentStrays(map: MapNode, problems: ProblemList, hasNames: bool
 }
 
 /** Whether a map with options of a pool also has names of pools: then the options are in the wrong place. */
-export function holdsNames(node: Node): boolean {
+export function holdsNames(node: Node, protocols: Scope["protocols"]): boolean {
   return (
     node.kind === "map" &&
     node.entries.some(
-      ({ key, value }) => (value.kind === "map" || value.kind === "empty") && !isPoolOption(key),
+      ({ key, value }) =>
+        (value.kind === "map" || value.kind === "empty") && !isPoolOption(key, protocols),
     )
   );
 }
 
-function isPoolOption(key: string): boolean {
-  return optionsAt("pool").some(({ name }) => name === key);
-}
-
-function isStray({ key, value }: Entry): boolean {
-  return value.kind !== "map" && isPoolOption(key);
+function isPoolOption(key: string, protocols: Scope["protocols"]): boolean {
+  return poolOptions(protocols).some(({ name }) => name === key);
 }
 
 function withOption(pool: Entry, option: Entry): Entry {

@@ -1,12 +1,16 @@
 /** Pools: from their maps to `PoolConfig`, with what must hold between options and between pools. */
 import type { PoolConfig, ServerConfig } from "../api/config.ts";
+import type { Option, OptionSettings } from "../api/option.ts";
+import { assert } from "../base/assert.ts";
 import { formatAddress } from "./address.ts";
 import type { MapNode } from "./document.ts";
-import { DEAD_SERVER, DISTRIBUTIONS, HASH_NAMES, MGET_ERRORS, PROTOCOLS } from "./options-pool.ts";
+import { type ProtocolOptions, poolOptions } from "./options.ts";
+import { DISTRIBUTIONS, HASH_NAMES } from "./options-pool.ts";
 import { indentStrays, withoutShared } from "./pool-entries.ts";
 import { quote } from "./problem.ts";
 import { entriesOnce, expectMap, readMap, type Scope, type Values } from "./scope.ts";
 import { readServers } from "./servers.ts";
+import { formatValue } from "./values.ts";
 
 /** modula keeps one slot per unit of weight in every worker's memory. */
 export const MODULA_WEIGHT_MAX = 4_194_304;
@@ -25,7 +29,7 @@ export interface ReadPool {
  */
 export function readPools(scope: Scope, map: MapNode): ReadPool[] {
   const pools: ReadPool[] = [];
-  const entries = withoutShared(indentStrays(map, scope.problems, true).map);
+  const entries = withoutShared(indentStrays(scope, map, true).map);
   if (entries.entries.length === 0 && !scope.problems.hasErrors) {
     const message = `${scope.form === "native" ? "pools: " : ""}the file has no pools`;
     scope.problems.error(map.offset, scope.form === "native" ? "pools" : "", message);
@@ -46,6 +50,7 @@ function readPool(outer: Scope, name: string, map: MapNode): ReadPool {
   const scope: Scope = {
     ...outer,
     where: "pool",
+    options: poolOptions(outer.protocols, protocolNamed(outer, protocolIn(outer, map))),
     label: `pool ${quote(name)}: `,
     path: `${outer.path}${name}.`,
   };
@@ -74,34 +79,50 @@ function checkPool(scope: Scope, values: Values, servers: readonly ServerConfig[
   checkLoop(scope, values, servers);
 }
 
-/** Options that mean nothing in pools of the other protocol. */
-const REDIS_ONLY = ["redis_db", "allow_commands", "deny_commands", "mget_errors"];
-const MEMCACHE_ONLY = ["dead_server"];
+/** What the map says its protocol is, before its options are known; undefined: nothing. */
+function protocolIn({ form }: Scope, map: MapNode): string | undefined {
+  const key = form === "native" ? "protocol" : "redis";
+  const node = map.entries.find((entry) => entry.key === key)?.value;
+  if (form === "native") return node?.kind === "scalar" ? node.text : "redis";
+  return node?.kind === "scalar" && node.text === "true" ? "redis" : "memcache";
+}
 
+function protocolNamed({ protocols }: Scope, name: string | undefined): ProtocolOptions | null {
+  return protocols.find((protocol) => protocol.name === name) ?? null;
+}
+
+/** The name of the pool's protocol; undefined: the file is in error there. */
+function protocolOf(scope: Scope, values: Values): string | undefined {
+  const value = values.peek(scope.form === "native" ? "protocol" : "redis");
+  if (typeof value === "boolean") return value ? "redis" : "memcache";
+  return typeof value === "string" ? value : undefined;
+}
+
+/** An option of another protocol has no effect; if it is a secret, then what it shall protect is open: that is an error. */
 function checkProtocolOptions(scope: Scope, values: Values): void {
-  const { problems, label, path } = scope;
-  const isNative = scope.form === "native";
-  const protocol = values.peek(isNative ? "protocol" : "redis");
-  const isMemcache = protocol === "memcache" || protocol === false;
-  const isRedis = protocol === "redis" || protocol === true;
-  const redis = isNative ? "protocol: redis" : "redis: true";
-  const memcache = isNative ? "protocol: memcache" : "redis: false";
-  if (isMemcache && values.node("redis_auth") !== undefined) {
-    const message = `${label}redis_auth needs "${redis}"`;
-    problems.error(values.offsetOf("redis_auth"), `${path}redis_auth`, message);
-  }
-  const useless = [...(isMemcache ? REDIS_ONLY : []), ...(isRedis ? MEMCACHE_ONLY : [])];
-  for (const name of useless) {
-    if (values.node(name) === undefined || !values.peek(name)) continue;
-    const message = `${label}${name} has no effect without "${isMemcache ? redis : memcache}"`;
-    problems.warn(values.offsetOf(name), `${path}${name}`, message);
+  const { problems, label, path, protocols } = scope;
+  const own = protocolNamed(scope, protocolOf(scope, values));
+  if (own === null) return;
+  const ownNames = new Set(own.options.map((option) => option.name));
+  for (const other of protocols) {
+    const needed =
+      scope.form === "native" ? `protocol: ${other.name}` : `redis: ${other.name === "redis"}`;
+    for (const option of other.options) {
+      const node = values.node(option.name);
+      if (node === undefined || ownNames.has(option.name)) continue;
+      const at = [values.offsetOf(option.name), `${path}${option.name}`] as const;
+      if (option.secret) problems.error(...at, `${label}${option.name} needs "${needed}"`);
+      else if (values.peek(option.name)) {
+        problems.warn(...at, `${label}${option.name} has no effect without "${needed}"`);
+      }
+    }
   }
 }
 
 /** A pool that is its own server forwards every request to itself until its queues are full. */
 function checkLoop(scope: Scope, values: Values, servers: readonly ServerConfig[]): void {
-  const listen = values.peek("listen");
-  if (typeof listen !== "object" || listen === null) return;
+  const listen = values.peekAddress("listen");
+  if (listen === null) return;
   const own = formatAddress(listen.kind === "unix" ? { ...listen, mode: null } : listen);
   if (servers.some((server) => formatAddress(server.address) === own)) {
     const message = `${scope.label}one of its servers is its own listen address ${own}`;
@@ -115,13 +136,11 @@ function buildPool(
   values: Values,
   servers: readonly ServerConfig[],
 ): PoolConfig {
-  const isRedis =
-    scope.form === "native"
-      ? values.choice("protocol", PROTOCOLS) === "redis"
-      : values.boolean("redis");
+  const protocol = protocolNamed(scope, protocolOf(scope, values));
+  assert(protocol !== null, `pool ${name} has a protocol`);
   return {
     name,
-    protocol: isRedis ? "redis" : "memcache",
+    protocol: protocol.name,
     listen: values.address("listen"),
     hash: values.choice("hash", HASH_NAMES),
     hashSignedChar: values.choice("hash_char", ["signed", "unsigned"]) === "signed",
@@ -131,12 +150,7 @@ function buildPool(
     connectTimeoutMs: values.number("connect_timeout"),
     backlog: values.number("backlog"),
     clientConnectionsMax: values.number("client_connections"),
-    redisAuth: values.textOrNull("redis_auth"),
-    redisDb: values.number("redis_db"),
-    allowCommands: commandList(values.textOrNull("allow_commands")),
-    denyCommands: commandList(values.textOrNull("deny_commands")),
-    mgetErrors: values.choice("mget_errors", MGET_ERRORS),
-    deadServer: values.choice("dead_server", DEAD_SERVER),
+    options: settingsOf(protocol.options, values),
     preconnect: values.boolean("preconnect"),
     tcpKeepalive: values.boolean("tcpkeepalive"),
     tcpNodelay: values.boolean("tcp_nodelay"),
@@ -151,16 +165,24 @@ function buildPool(
   };
 }
 
-function commandList(names: string | null): string[] {
-  return names === null ? [] : names.split(",");
+/** Values of a module's own options, as plain data. */
+function settingsOf(options: readonly Option[], values: Values): OptionSettings {
+  return Object.fromEntries(
+    options.map(({ name, type, secret }) => {
+      const value = values.peek(name);
+      assert(value !== undefined, `${name} has no error`);
+      const text = secret ? null : formatValue(type, value);
+      return [name, { value, text, isSet: values.node(name) !== undefined }];
+    }),
+  );
 }
 
 /** Two pools cannot listen on one address. */
 function reportSharedListen(scope: Scope, pools: readonly ReadPool[]): void {
   const nameByAddress = new Map<string, string>();
   for (const { name, values } of pools) {
-    const listen = values.peek("listen");
-    if (typeof listen !== "object" || listen === null) continue;
+    const listen = values.peekAddress("listen");
+    if (listen === null) continue;
     const address = listen.kind === "unix" ? listen.path : formatAddress(listen);
     const first = nameByAddress.get(address);
     if (first === undefined) nameByAddress.set(address, name);

@@ -1,11 +1,25 @@
 /** The reference page of the configuration file, `docs/config.md`, made from the table of options. */
+import type { Form, Option, OptionType, Where } from "../api/option.ts";
 import { DEFAULT_CONFIG_FILES, MINIMAL_CONFIG } from "./find-config.ts";
-import type { Form, Option, OptionType, Where } from "./option.ts";
-import { optionsAt } from "./options.ts";
+import { optionsAt, type ProtocolOptions, poolOptions } from "./options.ts";
 
-/** The page's whole text. */
-export function createReference(): string {
-  return [INTRODUCTION, ...SECTIONS.map(section), SHARED, CLOSING].join("\n");
+/** The page's whole text. @param protocols those that are built in */
+export function createReference(protocols: readonly ProtocolOptions[]): string {
+  const general = new Set(optionsAt("pool").map(({ name }) => name));
+  const sections = SECTIONS.map((row) => {
+    if (row.where !== "pool") return section(row, optionsAt(row.where));
+    const pool = poolOptions(protocols).filter(({ name }) => general.has(name));
+    return [section(row, pool), ...protocols.map(protocolSection)].join("\n");
+  });
+  return [INTRODUCTION, ...sections, SHARED, CLOSING].join("\n");
+}
+
+function protocolSection({ name, options }: ProtocolOptions): string {
+  const forms =
+    name === "redis" ? " (`redis: true`)" : name === "memcache" ? " (`redis: false`)" : "";
+  const title = `Pool with \`protocol: ${name}\``;
+  if (options.length === 0) return `### ${title}\n\nIt has no options of its own.\n`;
+  return `#${section({ title, text: `Beside the options of every pool${forms}.` }, options)}`;
 }
 
 interface Section {
@@ -34,8 +48,10 @@ const SECTIONS: readonly Section[] = [
   },
 ];
 
-function section({ where, title, text }: Section): string {
-  const options = optionsAt(where);
+function section(
+  { title, text }: Pick<Section, "title" | "text">,
+  options: readonly Option[],
+): string {
   const hasForms = options.some((option) => option.forms.length !== options[0]?.forms.length);
   const heading = ["Key", "Value", "Default", ...(hasForms ? ["Form"] : []), "Meaning"];
   const rows = options.map((option) => [
@@ -71,6 +87,8 @@ function describeType(type: OptionType): string {
       return "address";
     case "commands":
       return "a list of commands";
+    case "texts":
+      return "a list of texts";
     case "cores":
       return "`auto`, `off`, or a list of CPU cores";
     case "group":
@@ -98,7 +116,7 @@ function describeDefault(option: Option): string {
 
 const INTRODUCTION = `# Configuration file
 
-<!-- Made by \`npm run docs\` from src/config/options*.ts. Do not edit. -->
+<!-- Made by \`npm run docs\` from src/config/options*.ts and src/protocols/*/options.ts. Do not edit. -->
 
 One YAML file. Without \`-c FILE\` the first of these is read: ${DEFAULT_CONFIG_FILES.map((file) => `\`${file}\``).join(", ")}.
 \`proxy check -c FILE\` says everything that is wrong with a file, with line and column, or shows what it comes to.

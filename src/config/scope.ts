@@ -1,17 +1,21 @@
 /** Reads one map of a file against the table of options. */
 import type { Address } from "../api/config.ts";
+import type { Form, Option, OptionValue, Where } from "../api/option.ts";
 import { assert } from "../base/assert.ts";
 import { describe, type Entry, type MapNode, type Node } from "./document.ts";
 import { didYouMean } from "./nearest.ts";
-import type { Form, Option, Where } from "./option.ts";
-import { optionsAt, optionsKnown } from "./options.ts";
+import { optionsAt, type ProtocolOptions } from "./options.ts";
 import { type ProblemList, quote } from "./problem.ts";
-import { defaultValue, expectation, parseValue, type Value } from "./values.ts";
+import { defaultValue, expectation, parseValue } from "./values.ts";
 
 /** Which map is read: for messages, and to know its options. */
 export interface Scope {
   readonly form: Form;
   readonly where: Where;
+  /** Those of the map, of whatever form. */
+  readonly options: readonly Option[];
+  /** Those that pools may have. */
+  readonly protocols: readonly ProtocolOptions[];
   /** Begins every message: `pool "alpha": `, or "". */
   readonly label: string;
   /** Begins every path: `pools.alpha.`, or "". */
@@ -26,13 +30,13 @@ export interface Scope {
  * the values first asks whether there were errors.
  */
 export class Values {
-  readonly #values: ReadonlyMap<string, Value>;
+  readonly #values: ReadonlyMap<string, OptionValue>;
   /** Parts that are read by their own code, and where every key that the file has stands. */
   readonly #nodes: ReadonlyMap<string, Node>;
   readonly #offset: number;
 
   constructor(
-    values: ReadonlyMap<string, Value>,
+    values: ReadonlyMap<string, OptionValue>,
     nodes: ReadonlyMap<string, Node>,
     offset: number,
   ) {
@@ -52,8 +56,14 @@ export class Values {
   }
 
   /** The value, unset as null, or undefined when it was in error. */
-  peek(name: string): Value | undefined {
+  peek(name: string): OptionValue | undefined {
     return this.#values.get(name);
+  }
+
+  /** The address, or null: unset, or in error. */
+  peekAddress(name: string): Address | null {
+    const value = this.peek(name);
+    return isAddress(value) ? value : null;
   }
 
   number(name: string): number {
@@ -93,18 +103,24 @@ export class Values {
 
   addressOrNull(name: string): Address | null {
     const value = this.peek(name);
-    assert(typeof value === "object", `${name} is an address`);
+    assert(isAddress(value) || value === null, `${name} is an address`);
     return value;
   }
+}
+
+function isAddress(value: OptionValue | undefined): value is Address {
+  return typeof value === "object" && value !== null && "kind" in value;
 }
 
 /** Reads a map's entries; everything wrong with them goes to the scope's problems. */
 export function readMap(scope: Scope, map: MapNode): Values {
   const known = new Map(
-    optionsKnown(scope.where, scope.form).map((option) => [option.name, option]),
+    scope.options
+      .filter((option) => option.forms.includes(scope.form))
+      .map((option) => [option.name, option]),
   );
   const entries = entriesOnce(scope, map);
-  const values = new Map<string, Value>();
+  const values = new Map<string, OptionValue>();
   const nodes = new Map<string, Node>();
   for (const entry of entries.values()) {
     const option = known.get(entry.key);
@@ -115,7 +131,7 @@ export function readMap(scope: Scope, map: MapNode): Values {
     nodes.set(option.name, entry.value);
     if (isSingleValue(option)) readEntry(scope, option, entry, values);
   }
-  for (const option of optionsAt(scope.where)) {
+  for (const option of scope.options) {
     if (entries.has(option.name) && known.has(option.name)) continue;
     if (option.required && known.has(option.name)) {
       const message = `${scope.label}"${option.name}" is missing; expected ${expectation(option.type)}`;
@@ -150,7 +166,12 @@ export function entriesOnce(scope: Scope, map: MapNode): ReadonlyMap<string, Ent
   return entries;
 }
 
-function readEntry(scope: Scope, option: Option, entry: Entry, values: Map<string, Value>): void {
+function readEntry(
+  scope: Scope,
+  option: Option,
+  entry: Entry,
+  values: Map<string, OptionValue>,
+): void {
   const parsed = parseValue(option, entry.value);
   if (parsed.ok) values.set(option.name, parsed.value);
   else {
@@ -162,7 +183,7 @@ function readEntry(scope: Scope, option: Option, entry: Entry, values: Map<strin
 }
 
 function reportUnknown(scope: Scope, entry: Entry, names: readonly string[]): void {
-  const other = optionsAt(scope.where).find((option) => option.name === entry.key);
+  const other = scope.options.find((option) => option.name === entry.key);
   let message = `unknown key ${quote(entry.key)}`;
   if (other?.instead != null) {
     const form = scope.form === "native" ? "a native" : "a twemproxy";

@@ -3,6 +3,7 @@ import type { ServerConfig } from "../api/config.ts";
 import { sortServers } from "../base/sort-servers.ts";
 import { defaultServerName, parseServer } from "./address.ts";
 import { describe, type MapNode, type Node } from "./document.ts";
+import { optionsAt } from "./options.ts";
 import { quote } from "./problem.ts";
 import { readMap, type Scope } from "./scope.ts";
 
@@ -70,6 +71,7 @@ function readServerMap(scope: Scope, map: MapNode, index: number): ServerConfig 
     {
       ...scope,
       where: "server",
+      options: optionsAt("server"),
       label: `${scope.label}server ${index + 1}: `,
       path: `${scope.path}servers[${index}].`,
     },

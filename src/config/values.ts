@@ -1,21 +1,18 @@
 /** One option's value: from the file's tree, or from its default, to what the resolved configuration holds. */
 import type { Address } from "../api/config.ts";
+import type { Form, Option, OptionType, OptionValue } from "../api/option.ts";
 import { assert } from "../base/assert.ts";
 import { formatAddress, parseListen, parseServerAddress } from "./address.ts";
 import { describe, type Node } from "./document.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { didYouMean } from "./nearest.ts";
-import type { Form, Option, OptionType } from "./option.ts";
 import { quote } from "./problem.ts";
 
 /** Largest number of a CPU core; no kernel is built for more. */
 export const CORE_MAX = 8191;
 
-/** Durations in milliseconds; null: none, off, unset. */
-export type Value = string | number | boolean | Address | null;
-
 export type Parsed =
-  | { readonly ok: true; readonly value: Value }
+  | { readonly ok: true; readonly value: OptionValue }
   | { readonly ok: false; readonly message: string };
 
 /** @returns the value, or a message: what was found and what was expected instead */
@@ -23,6 +20,7 @@ export function parseValue(option: Option, node: Node): Parsed {
   if (node.kind === "scalar") return parseText(option, node.text);
   if (option.type.kind === "cores" && node.kind === "list") return parseCoreList(node);
   if (option.type.kind === "commands" && node.kind === "list") return parseCommandList(node);
+  if (option.type.kind === "texts" && node.kind === "list") return parseTexts(node);
   const hint =
     option.type.kind === "pair" && node.kind === "map"
       ? `; braces need quotes: ${option.name}: "{}"`
@@ -58,6 +56,7 @@ export function parseText(option: Option, text: string): Parsed {
       return parseCores(text);
     case "commands":
       return parseCommands(text);
+    case "texts":
     case "group":
     case "pools":
     case "servers":
@@ -66,7 +65,7 @@ export function parseText(option: Option, text: string): Parsed {
 }
 
 /** The value that stands when the option is absent from a file of this form. */
-export function defaultValue(option: Option, form: Form): Value {
+export function defaultValue(option: Option, form: Form): OptionValue {
   const text = option.default[form];
   if (text === null) return null;
   const parsed = parseText(option, text);
@@ -97,6 +96,8 @@ export function expectation(type: OptionType): string {
       return "host:port or /path";
     case "commands":
       return "names of commands such as [CONFIG SET, DEBUG]";
+    case "texts":
+      return "a list of texts such as [a, b]";
     case "cores":
       return "auto, off, or numbers of CPU cores such as [0, 1] or 0-3,8";
     case "group":
@@ -109,9 +110,10 @@ export function expectation(type: OptionType): string {
 }
 
 /** A value as a file would have it. */
-export function formatValue(type: OptionType, value: Value): string {
+export function formatValue(type: OptionType, value: OptionValue): string {
   if (value === null) return "none";
-  if (typeof value === "object") return formatAddress(value);
+  if (typeof value === "object")
+    return "kind" in value ? formatAddress(value) : `[${value.join(", ")}]`;
   return type.kind === "duration" && typeof value === "number" ? formatDuration(value) : `${value}`;
 }
 
@@ -187,7 +189,18 @@ function parseCommandList(node: Extract<Node, { kind: "list" }>): Parsed {
   return parseCommands(texts.join(","));
 }
 
-/** Commands stay text here: in upper case, a subcommand behind "|", separated by commas. */
+function parseTexts(node: Extract<Node, { kind: "list" }>): Parsed {
+  const texts: string[] = [];
+  for (const item of node.items) {
+    if (item.kind !== "scalar")
+      return bad(`expected ${expectation({ kind: "texts" })}, found ${describe(item)} in it`);
+    if (hasControl(item.text)) return bad("control characters are not allowed");
+    texts.push(item.text);
+  }
+  return ok(texts);
+}
+
+/** Each in upper case, a subcommand behind "|". */
 function parseCommands(text: string): Parsed {
   const names: string[] = [];
   for (const part of text.split(",")) {
@@ -195,7 +208,7 @@ function parseCommands(text: string): Parsed {
     if (name === "") return unexpected({ kind: "commands" }, text);
     names.push((sub === "" ? name : `${name}|${sub}`).toUpperCase());
   }
-  return ok(names.join(","));
+  return ok(names);
 }
 
 /** With or without a subcommand, behind a blank or a bar. */
@@ -213,7 +226,7 @@ function unexpected(type: OptionType, text: string): Parsed {
   return bad(`expected ${expectation(type)}, found ${quote(text)}`);
 }
 
-function ok(value: Value): Parsed {
+function ok(value: OptionValue): Parsed {
   return { ok: true, value };
 }
 

@@ -4,11 +4,12 @@ import { assert } from "../base/assert.ts";
 import { memcache } from "./memcache/module.ts";
 import { redis } from "./redis/module.ts";
 
-const MODULES: readonly ProtocolModule[] = [redis, memcache];
+/** All that are built in. */
+export const PROTOCOLS: readonly ProtocolModule[] = [redis, memcache];
 
 /** The protocol that a pool's configuration names. */
 export function protocolNamed(name: string): ProtocolModule {
-  const module = MODULES.find((candidate) => candidate.name === name);
+  const module = PROTOCOLS.find((candidate) => candidate.name === name);
   assert(module !== undefined, `protocol ${name} is not built in`);
   return module;
 }

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { POOL_COUNTERS, SERVER_COUNTERS } from "../../src/api/stats.ts";
 import { RUN_ARGS } from "../../src/cli/run-flags.ts";
-import { loadConfig } from "../../src/config/load.ts";
+import { loadConfig } from "../support/load-config.ts";
 import { readSources } from "./source-files.ts";
 
 const sources = readSources("src");

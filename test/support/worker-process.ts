@@ -7,7 +7,6 @@ import {
   PARCEL_FORMATS,
   type ToWorker,
 } from "../../src/api/control.ts";
-import { loadConfig } from "../../src/config/load.ts";
 import { openControlChannel } from "../../src/engine/bun/control-channel.ts";
 import { createStatsLayout, statsByteLength } from "../../src/metrics/layout.ts";
 import { closeFd } from "../../src/os/fd.ts";
@@ -15,6 +14,7 @@ import { createParcelPair, receiveParcel, sendParcel } from "../../src/os/fd-pas
 import { listenTcp } from "../../src/os/listen-socket.ts";
 import { createSharedMemory } from "../../src/os/shared-memory.ts";
 import { createSocketPair } from "../../src/os/socket-pair.ts";
+import { loadConfig } from "./load-config.ts";
 
 const MAIN = join(import.meta.dir, "../../src/main.ts");
 const SLOTS = 16;

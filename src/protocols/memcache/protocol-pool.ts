@@ -1,6 +1,5 @@
 /** What the Memcached clients of one pool in one worker share. */
 import type { ClientPort } from "../../api/client-port.ts";
-import type { DeadServer } from "../../api/config.ts";
 import type { Frontend } from "../../api/frontend.ts";
 import type { GroupMove, ReceivedPart } from "../../api/move.ts";
 import type { UpstreamProtocol } from "../../api/protocol.ts";
@@ -13,6 +12,7 @@ import { type MemcacheClientState, MemcacheFrontend } from "./client/memcache-fr
 import { type MemcachePool, VARIANT_BINARY, VARIANT_TEXT } from "./client/memcache-pool.ts";
 import { createMemcacheBinaryUpstream } from "./codec/binary/upstream-protocol.ts";
 import { createMemcacheTextUpstream } from "./codec/text/upstream-protocol.ts";
+import { type DeadServer, readDeadServer } from "./options.ts";
 
 export class MemcacheProtocolPool implements MemcachePool, ProtocolPool {
   readonly serverProtocols: UpstreamProtocol[] = [];
@@ -26,7 +26,7 @@ export class MemcacheProtocolPool implements MemcachePool, ProtocolPool {
   constructor(host: PoolHost) {
     this.host = host;
     this.route = host.route;
-    this.deadServer = host.config.deadServer;
+    this.deadServer = readDeadServer(host.config.options);
     this.noDescriptors = Buffer.from(
       `ERROR Too many open connections (the proxy's limit of open files, ${host.openFiles}, is reached)\r\n`,
     );

@@ -1,8 +1,10 @@
 /** The Redis protocol: RESP2 and RESP3, whole. */
 import type { ProtocolModule } from "../../api/protocol-module.ts";
+import { REDIS_OPTIONS } from "./options.ts";
 import { RedisProtocolPool } from "./protocol-pool.ts";
 
 export const redis: ProtocolModule = {
   name: "redis",
+  options: REDIS_OPTIONS,
   createPool: (host) => new RedisProtocolPool(host),
 };

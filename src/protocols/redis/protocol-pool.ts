@@ -1,7 +1,6 @@
 /** What the Redis clients of one pool in one worker share. */
 import type { ClientPort } from "../../api/client-port.ts";
 import type { Colleagues } from "../../api/colleagues.ts";
-import type { MgetErrors } from "../../api/config.ts";
 import type { Frontend } from "../../api/frontend.ts";
 import type { GroupMove, ReceivedPart } from "../../api/move.ts";
 import type { UpstreamProtocol } from "../../api/protocol.ts";
@@ -22,6 +21,7 @@ import type { RedisPool } from "./client/redis-pool.ts";
 import { ScriptMemory } from "./client/scripts/memory.ts";
 import { encodeError } from "./codec/encode.ts";
 import { CommandTable } from "./commands/command-table.ts";
+import { type MgetErrors, readRedisOptions } from "./options.ts";
 
 /** So long after a client has left its kind of connection it is looked whether kinds are unused: for many clients at once. */
 const SWEEP_MS = 100;
@@ -50,6 +50,7 @@ export class RedisProtocolPool implements RedisPool, ProtocolPool {
 
   constructor(host: PoolHost) {
     const { config, turn, deadlines, colleagues, openFiles } = host;
+    const own = readRedisOptions(config.options);
     this.host = host;
     this.turn = turn;
     this.deadlines = deadlines;
@@ -60,22 +61,18 @@ export class RedisProtocolPool implements RedisPool, ProtocolPool {
       `ERR max number of clients reached (the proxy's limit of open files, ${openFiles}, is reached)`,
     );
     this.commands = new CommandTable({
-      allowed: new Set(config.allowCommands),
-      denied: new Set(config.denyCommands),
+      allowed: new Set(own.allowCommands),
+      denied: new Set(own.denyCommands),
       isSharded: config.servers.length > 1,
     });
     this.learner = new CommandLearner(this.commands, turn);
-    this.password = config.redisAuth;
+    this.password = own.password;
     this.hashTag = config.hashTag;
-    this.mgetErrors = config.mgetErrors;
+    this.mgetErrors = own.mgetErrors;
     this.unixPath = config.listen.kind === "unix" ? config.listen.path : null;
     this.scripts = new ScriptMemory(colleagues, turn);
     this.directory = new ClientDirectory(colleagues, turn);
-    this.variants = new VariantTable(
-      config.redisAuth,
-      config.redisDb,
-      () => host.hasRoomForVariant,
-    );
+    this.variants = new VariantTable(own.password, own.database, () => host.hasRoomForVariant);
     this.sweeping = this.sweep();
     this.hubs = new Hubs({
       ...{ route: host.route, variants: this.variants, timeoutMs: config.timeoutMs },

@@ -1,10 +1,5 @@
 /** What a reload changes, in words, and how many keys it moves. */
-import {
-  type Config,
-  type PoolConfig,
-  SECRET_FIELDS,
-  type ServerConfig,
-} from "../../api/config.ts";
+import type { Config, PoolConfig, ServerConfig } from "../../api/config.ts";
 import type { RingChange } from "../../api/control-socket.ts";
 import { formatAddress } from "../../config/address.ts";
 import { formatDuration } from "../../config/duration.ts";
@@ -119,11 +114,24 @@ function poolChanges(from: PoolConfig, to: PoolConfig): string[] {
   const fields = Object.keys(to) as (keyof PoolConfig)[];
   return fields.flatMap((field) => {
     if (field === "servers") return serverChanges(from, to);
+    if (field === "options") return optionChanges(from, to);
     if (isSame(from[field], to[field])) return [];
     const option = OPTION_NAMES[field] ?? field.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
     const label = `pool "${to.name}": ${option}`;
-    if (SECRET_FIELDS.has(field)) return [`${label} changes`];
     return [`${label}: ${show(field, from)} → ${show(field, to)}`];
+  });
+}
+
+/** Changes of what the pool's protocol reads. */
+function optionChanges(from: PoolConfig, to: PoolConfig): string[] {
+  return Object.entries(to.options).flatMap(([name, { value, text }]) => {
+    const before = from.options[name];
+    if (before !== undefined && isSame(before.value, value)) return [];
+    const label = `pool "${to.name}": ${name}`;
+    if (before === undefined) return [`${label}: ${text ?? "secret"}`];
+    // A row may become secret in another version: then neither value is shown.
+    const isShown = before.text !== null && text !== null;
+    return [isShown ? `${label}: ${before.text} → ${text}` : `${label} changes`];
   });
 }
 

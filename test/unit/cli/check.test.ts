@@ -67,7 +67,7 @@ test("a right file: what it comes to, exit code 0", () => {
   expect(out).toStartWith("good.yaml: ok, native form\n");
   for (const line of [
     "pool alpha\n",
-    "protocol     redis, password set\n",
+    "protocol     redis, redis_auth (set)\n",
     "placement    ketama, fnv1a_64, hash tag {}\n",
     "timeouts     request 400ms, connect 1s\n",
     "listen       /tmp/b.sock 0660, backlog 512\n",
@@ -104,7 +104,7 @@ test("--json", () => {
   );
   expect(shares[1]).toEqual([0.25, 0.75]);
   expect(shares[2]).toEqual([0.5, 0.5]);
-  expect(config.pools[0].redisAuth).toBe("(set)");
+  expect(config.pools[0].options.redis_auth).toBe("(set)");
   const bad = check("-c", "bad.yaml", "--json");
   const said = JSON.parse(bad.out);
   expect([bad.code, bad.err, said.ok, said.config, said.problems.length]).toEqual([

@@ -4,8 +4,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DEV_KEYS, DEV_POOL, devConfigText } from "../../../src/cli/dev-facts.ts";
 import { routeKeys } from "../../../src/cli/route.ts";
-import { loadConfig } from "../../../src/config/load.ts";
 import { initHashes } from "../../../src/hash/hash-function.ts";
+import { loadConfig } from "../../support/load-config.ts";
 
 beforeAll(initHashes);
 

@@ -7,8 +7,8 @@ import type { PoolConfig } from "../../../src/api/config.ts";
 import { formatKey, parseKey } from "../../../src/cli/key-text.ts";
 import { ringShares } from "../../../src/cli/ring-share.ts";
 import { routeKeys } from "../../../src/cli/route.ts";
-import { loadConfig } from "../../../src/config/load.ts";
 import { initHashes } from "../../../src/hash/hash-function.ts";
+import { loadConfig } from "../../support/load-config.ts";
 
 function pool(options: string, ...servers: string[]): PoolConfig {
   const text = `pools: { p: { listen: "l:1", ${options} servers: ${JSON.stringify(servers)} } }`;

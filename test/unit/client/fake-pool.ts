@@ -1,6 +1,5 @@
 /** What the sessions of a rig share. */
 import type { Colleagues } from "../../../src/api/colleagues.ts";
-import type { MgetErrors } from "../../../src/api/config.ts";
 import type { Route } from "../../../src/api/upstream.ts";
 import type { Deadlines } from "../../../src/base/deadlines.ts";
 import type { Turn } from "../../../src/base/turn.ts";
@@ -11,6 +10,7 @@ import { Hubs } from "../../../src/protocols/redis/client/pubsub/hubs.ts";
 import type { RedisPool } from "../../../src/protocols/redis/client/redis-pool.ts";
 import { ScriptMemory } from "../../../src/protocols/redis/client/scripts/memory.ts";
 import { CommandTable } from "../../../src/protocols/redis/commands/command-table.ts";
+import type { MgetErrors } from "../../../src/protocols/redis/options.ts";
 import { noColleagues } from "../../support/colleagues.ts";
 
 export interface PoolOptions {

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { loadConfig } from "../../../src/config/load.ts";
 import { formatProblem } from "../../../src/config/problem.ts";
+import { loadConfig } from "../../support/load-config.ts";
 
 /** [file, what is said about it]; `F:` stands for the file's name. */
 type Case = readonly [name: string, text: string, problems: readonly string[]];

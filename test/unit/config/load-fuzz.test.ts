@@ -1,8 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { loadConfig } from "../../../src/config/load.ts";
-import { OPTIONS } from "../../../src/config/options.ts";
 import { formatProblem } from "../../../src/config/problem.ts";
+import { loadConfig, OPTIONS } from "../../support/load-config.ts";
 
 const VALUES = [
   "true",

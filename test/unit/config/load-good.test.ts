@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Config, PoolConfig } from "../../../src/api/config.ts";
 import { MINIMAL_CONFIG } from "../../../src/config/find-config.ts";
-import { loadConfig } from "../../../src/config/load.ts";
+import { loadConfig } from "../../support/load-config.ts";
 
 function load(text: string): Config {
   const { config, problems } = loadConfig(text, "proxy.yaml");
@@ -45,12 +45,7 @@ test("a twemproxy file gets nutcracker's defaults", () => {
         connectTimeoutMs: 5000,
         backlog: 512,
         clientConnectionsMax: 0,
-        redisAuth: null,
-        redisDb: 0,
-        allowCommands: [],
-        denyCommands: [],
-        mgetErrors: "whole",
-        deadServer: "error",
+        options: { dead_server: { value: "error", text: "error", isSet: false } },
         preconnect: false,
         tcpKeepalive: false,
         tcpNodelay: true,
@@ -158,12 +153,13 @@ pools:
     connectTimeoutMs: 250,
     backlog: 7,
     clientConnectionsMax: 8,
-    redisAuth: "pass word",
-    redisDb: 9,
-    allowCommands: [],
-    denyCommands: [],
-    mgetErrors: "whole",
-    deadServer: "error",
+    options: {
+      redis_auth: { value: "pass word", text: null, isSet: true },
+      redis_db: { value: 9, text: "9", isSet: true },
+      allow_commands: { value: null, text: "none", isSet: false },
+      deny_commands: { value: null, text: "none", isSet: false },
+      mget_errors: { value: "whole", text: "whole", isSet: false },
+    },
     preconnect: true,
     tcpKeepalive: true,
     tcpNodelay: false,
@@ -225,10 +221,6 @@ test("quotes never matter, anchors work, and a byte is as good as its escape", (
   expect(pool).toMatchObject({
     listen: { host: "0.0.0.0", port: 1 },
     timeoutMs: 400,
-    allowCommands: [],
-    denyCommands: [],
-    mgetErrors: "whole",
-    deadServer: "error",
     preconnect: true,
     hashTag: "{}",
   });

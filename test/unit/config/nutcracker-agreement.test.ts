@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { loadConfig } from "../../../src/config/load.ts";
+import { loadConfig } from "../../support/load-config.ts";
 
 const NUTCRACKER = Bun.which("nutcracker");
 const SERVERS = "  servers:\n   - 127.0.0.1:6379:1\n";

@@ -1,11 +1,11 @@
 /** What the table promises holds for every row: generated, so that a new option is tested by being there. */
 import { describe, expect, test } from "bun:test";
-import { loadConfig } from "../../../src/config/load.ts";
-import type { Form, Option } from "../../../src/config/option.ts";
-import { OPTIONS, optionsKnown } from "../../../src/config/options.ts";
+import type { Form, Option } from "../../../src/api/option.ts";
 import { formatProblem } from "../../../src/config/problem.ts";
 import { defaultValue, formatValue, parseText } from "../../../src/config/values.ts";
+import { PROTOCOLS } from "../../../src/protocols/registry.ts";
 import { describeChanges } from "../../../src/supervisor/change/describe-changes.ts";
+import { loadConfig, OPTIONS } from "../../support/load-config.ts";
 
 const FORMS: readonly Form[] = ["native", "twemproxy"];
 
@@ -15,7 +15,7 @@ function fileWith(option: Option, form: Form, value: string): string {
   const servers = option.where === "server" ? `{ address: "h:1", ${line} }` : "h:1:1";
   const keys = [
     ...(option.name === "listen" && option.where === "pool" ? [] : ["listen: h:2"]),
-    ...(form === "twemproxy" && option.name !== "redis" ? ["redis: true"] : []),
+    ...protocolLine(option, form),
     ...(option.where === "pool" ? [line] : []),
     "servers:",
     `- ${option.name === "address" ? `{ ${line} }` : servers}`,
@@ -25,6 +25,13 @@ function fileWith(option: Option, form: Form, value: string): string {
   const group =
     option.where === "log" || option.where === "stats" ? `${option.where}:\n  ${line}\n` : "";
   return `${top}${group}pools:\n  p:\n${keys.map((key) => `    ${key}\n`).join("")}`;
+}
+
+/** The protocol that knows the option. */
+function protocolLine(option: Option, form: Form): string[] {
+  if (option.name === "redis" || option.name === "protocol") return [];
+  const owner = PROTOCOLS.find(({ options }) => options.includes(option))?.name ?? "redis";
+  return [form === "native" ? `protocol: ${owner}` : `redis: ${owner === "redis"}`];
 }
 
 /** Values at and just outside the bounds, and of the wrong kind. */
@@ -78,6 +85,8 @@ function samples(option: Option): { good: string[]; bad: string[] } {
         good: ["GET", "[]", "[config set, DEBUG]", '"CONFIG|SET, JSON.GET"', "ft.search"],
         bad: ["'a b c'", '"a,"', "{}", "[[a]]", '""', "'a|'"],
       };
+    case "texts":
+      return { good: ["[]", "[a, b]"], bad: ["a", "{}", "[[a]]", '["a\\nb"]'] };
     case "group":
     case "pools":
     case "servers":
@@ -142,7 +151,7 @@ test("defaults are valid, and mean themselves when written out", () => {
 
 test("a key that a form does not know says what to write instead, if it is there for both", () => {
   for (const form of FORMS) {
-    const known = optionsKnown("pool", form);
+    const known = OPTIONS.filter((row) => row.where === "pool" && row.forms.includes(form));
     const others = OPTIONS.filter((option) => option.where === "pool" && !known.includes(option));
     expect(others.length).toBeGreaterThan(0);
     for (const option of others) {

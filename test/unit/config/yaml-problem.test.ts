@@ -1,7 +1,7 @@
 /** Slips that make a file unreadable as YAML: what is said names the slip, where it is, and never the library's grammar. */
 import { describe, expect, test } from "bun:test";
-import { loadConfig } from "../../../src/config/load.ts";
 import { formatProblem } from "../../../src/config/problem.ts";
+import { loadConfig } from "../../support/load-config.ts";
 
 function problemsOf(text: string): string[] {
   return loadConfig(text, "F").problems.map((problem) => formatProblem(problem, null));

@@ -1,7 +1,7 @@
 /** What the Memcached sessions of one pool share, and the kinds of connection that they use. */
-import type { DeadServer } from "../../../api/config.ts";
 import type { Route } from "../../../api/upstream.ts";
 import type { Foreign } from "../../foreign.ts";
+import type { DeadServer } from "../options.ts";
 
 /** Connections that speak text; meta commands are mixed on them with the classic ones. */
 export const VARIANT_TEXT = 0;

@@ -1,10 +1,10 @@
 import type { Colleagues } from "../../../api/colleagues.ts";
-import type { MgetErrors } from "../../../api/config.ts";
 import type { Route } from "../../../api/upstream.ts";
 import type { Deadlines } from "../../../base/deadlines.ts";
 import type { Turn } from "../../../base/turn.ts";
 import type { Foreign } from "../../foreign.ts";
 import type { CommandTable } from "../commands/command-table.ts";
+import type { MgetErrors } from "../options.ts";
 import type { VariantTable } from "./identity/variant-table.ts";
 import type { CommandLearner } from "./learn-commands.ts";
 import type { ClientDirectory } from "./local/client-directory.ts";

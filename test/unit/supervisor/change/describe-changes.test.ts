@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import type { Config } from "../../../../src/api/config.ts";
-import { loadConfig } from "../../../../src/config/load.ts";
 import {
   describeChanges,
   ringChanges,
 } from "../../../../src/supervisor/change/describe-changes.ts";
+import { loadConfig } from "../../../support/load-config.ts";
 
 function config(text: string): Config {
   const { config, problems } = loadConfig(text, "/proxy.yaml");

@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import type { Config } from "../../../../src/api/config.ts";
 import { POOL } from "../../../../src/api/stats.ts";
-import { loadConfig } from "../../../../src/config/load.ts";
 import { slotRegion } from "../../../../src/metrics/layout.ts";
 import { mapStatsMemory } from "../../../../src/metrics/stats-memory.ts";
 import { type StatsMemory, StatsStore } from "../../../../src/supervisor/stats/stats-store.ts";
+import { loadConfig } from "../../../support/load-config.ts";
 
 function config(pools: number): Config {
   const text = Array.from(

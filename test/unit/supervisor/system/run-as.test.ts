@@ -1,8 +1,8 @@
 /** Names of users and groups, as whoever runs the tests. Becoming somebody else is tried in test/integration/run-as.test.ts. */
 import { expect, test } from "bun:test";
-import { loadConfig } from "../../../../src/config/load.ts";
 import { findGroup, findUser, groupsOf } from "../../../../src/os/identity.ts";
 import { resolveRunAs } from "../../../../src/supervisor/system/run-as.ts";
+import { loadConfig } from "../../../support/load-config.ts";
 
 function resolve(lines: string) {
   const { config } = loadConfig(

@@ -7,12 +7,12 @@
  */
 
 import type { ClientPort } from "../../../../api/client-port.ts";
-import type { MgetErrors } from "../../../../api/config.ts";
 import type { Failure, Route, Upstream, UpstreamConnection } from "../../../../api/upstream.ts";
 import type { ByteQueue } from "../../../../base/byte-queue.ts";
 import { arrayHeader } from "../../codec/encode.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import type { Command } from "../../commands/command.ts";
+import type { MgetErrors } from "../../options.ts";
 import { NO_SERVER, wrongArity } from "../refusals.ts";
 import { takeGather } from "./gather.ts";
 

@@ -1,7 +1,8 @@
 /**
- * What one row of the table of options says. Parser, errors, the reference page and the tests read these rows;
- * no option is known anywhere else.
+ * What one row of a table of options says. Parser, errors, the reference page and the tests read these rows; no option is known
+ * anywhere else. The options of a pool that depend on its protocol are rows of that protocol's module.
  */
+import type { Address } from "./config.ts";
 
 /** How the file is laid out: ours (`pools:`), or twemproxy's (every top-level key is a pool). */
 export type Form = "native" | "twemproxy";
@@ -17,6 +18,7 @@ export type Where = "top" | "log" | "stats" | "pool" | "server";
  * - `listen`: `host:port`, or `/path` with an octal mode; `none: true` lets `none` mean "off".
  * - `cores`: `auto`, `off`, or numbers of CPU cores: `[0, 2]`, `0-3,8`.
  * - `commands`: names of commands: `[CONFIG SET, DEBUG]`, or the same as text with commas.
+ * - `texts`: a list of texts: `[a, b]`.
  * - `server_address`: `host:port` or `/path`.
  * - `group`, `pools`, `servers`: not a single value; read by their own code.
  */
@@ -37,9 +39,25 @@ export type OptionType =
   | { readonly kind: "server_address" }
   | { readonly kind: "cores" }
   | { readonly kind: "commands" }
+  | { readonly kind: "texts" }
   | { readonly kind: "group" }
   | { readonly kind: "pools" }
   | { readonly kind: "servers" };
+
+/** An option's value as the resolved configuration holds it, plain JSON data. Durations in milliseconds; null: none, off, unset. */
+export type OptionValue = string | number | boolean | Address | readonly string[] | null;
+
+/** The value of one of a module's options in a resolved configuration. */
+export interface OptionSetting {
+  readonly value: OptionValue;
+  /** The value as a file would have it, for humans; null: it is secret. */
+  readonly text: string | null;
+  /** The file says it; false: it is the default. */
+  readonly isSet: boolean;
+}
+
+/** A module's options by name, as its rows have them; only the module knows their types. */
+export type OptionSettings = Readonly<Record<string, OptionSetting>>;
 
 export interface Option {
   readonly name: string;
