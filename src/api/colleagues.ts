@@ -1,5 +1,5 @@
 /**
- * How the workers of one proxy tell each other things. The supervisor passes everything on; workers of all crews hear it.
+ * How the workers of one proxy tell each other things. The supervisor passes everything on; workers of all generations hear it.
  *
  * Nothing is promised about when it is heard, but what one worker says is heard in its order. Data are JSON values, so
  * bytes travel as latin1 or base64 text. What is longer than COLLEAGUE_BYTES_MAX as JSON is not said at all.

@@ -29,21 +29,29 @@ export type ControlResult =
       readonly ok: true;
       readonly verb: "reload";
       readonly changes: Changes;
-      readonly crew: CrewResult | null;
+      /** Of the generation that took over. It was called a crew, and is called so on the wire, see GenerationResult. */
+      readonly crew: GenerationResult | null;
     }
   | {
       readonly ok: true;
       readonly verb: "upgrade";
       readonly from: string;
       readonly to: string;
-      readonly crew: CrewResult;
+      readonly crew: GenerationResult;
       readonly warning: string | null;
     }
   | { readonly ok: true; readonly verb: "stop" };
 
-/** How a change of crew went. */
-export interface CrewResult {
+/**
+ * How a change of generation went.
+ *
+ * A generation was called a crew once. On the wire (here, in `--json` and in the state that a supervisor leaves to the next program) the old
+ * word stays, because programs of both ages and users' scripts read it; the number of a generation stands there under both names.
+ */
+export interface GenerationResult {
   readonly crew: number;
+  /** The same number. Absent: the proxy is older than this. */
+  readonly generation?: number;
   readonly workers: number;
   /** Client connections that went over to the new workers. */
   readonly moved: number;
@@ -79,8 +87,10 @@ export interface Status {
   readonly phase: string;
   /** When the phase began, milliseconds since the epoch. Absent: the proxy is older than this. */
   readonly phaseSinceMs?: number;
-  /** Which crew serves, counted from 1. */
+  /** Which generation serves, counted from 1. */
   readonly crew: number;
+  /** The same number. Absent: the proxy is older than this. */
+  readonly generation?: number;
   /** What is going on besides: "reload", "upgrade". */
   readonly activity: string | null;
   readonly listen: readonly string[];
@@ -105,7 +115,10 @@ export interface ProcessStatus {
   /** Null: between two processes. */
   readonly pid: number | null;
   readonly version: string;
+  /** The generation that it belongs to. */
   readonly crew: number;
+  /** The same number. Absent: the proxy is older than this. */
+  readonly generation?: number;
   readonly state: "starting" | "serving" | "waiting" | "leaving" | "gone";
   readonly clients: number;
   readonly ageMs: number | null;

@@ -102,7 +102,7 @@ export type ToWorker =
       readonly type: "start";
       /** Its region of the statistics memory; no other living worker has the same. */
       readonly slot: number;
-      /** Counted from 0 in its crew: decides on its CPU core. */
+      /** Counted from 0 in its generation: decides on its CPU core. */
       readonly index: number;
       /** Counts all workers ever started, over upgrades, too: what it numbers by this is unique. */
       readonly birth: number;

@@ -1,6 +1,6 @@
 /** `proxy reload`: the running proxy reads its configuration file again. */
 import { type CommandDef, defineCommand } from "citty";
-import type { Changes, CrewResult } from "../api/control-socket.ts";
+import type { Changes, GenerationResult } from "../api/control-socket.ts";
 import { CONTROL_ARGS, callProxy, report } from "./control-client.ts";
 
 const RELOAD_ARGS = {
@@ -37,7 +37,11 @@ const definition = defineCommand({
 /** The type of its flags matters to itself only. */
 export const reloadCommand: CommandDef = definition as unknown as CommandDef;
 
-function reloadText(changes: Changes, crew: CrewResult | null, isDryRun: boolean): string {
+function reloadText(
+  changes: Changes,
+  generation: GenerationResult | null,
+  isDryRun: boolean,
+): string {
   const { lines, rings, warnings } = changes;
   const moved = rings.map(({ pool, movedShare }) => {
     return `pool "${pool}": about ${(movedShare * 100).toFixed(1)} % of its keys get another server`;
@@ -46,19 +50,26 @@ function reloadText(changes: Changes, crew: CrewResult | null, isDryRun: boolean
     ? lines.length === 0
       ? "nothing would change"
       : "this is what a reload would change; nothing was changed"
-    : crew === null
+    : generation === null
       ? "nothing has changed in the file: the workers stay"
-      : `reloaded: ${crewText(crew)}`;
+      : `reloaded: ${generationText(generation)}`;
   return [...warnings, ...lines, ...moved, verdict].map((line) => `${line}\n`).join("");
 }
 
-/** "crew 2 with 4 workers serves; 50 clients moved, 1 stays until it is finished (150 ms)" */
-export function crewText({ crew, workers, moved, left, lost, tookMs }: CrewResult): string {
+/** "generation 2 with 4 workers serves; 50 clients moved, 1 stays until it is finished (150 ms)" */
+export function generationText({
+  crew,
+  workers,
+  moved,
+  left,
+  lost,
+  tookMs,
+}: GenerationResult): string {
   const clients = [
     `${moved} ${moved === 1 ? "client" : "clients"} moved`,
     ...(left === 0 ? [] : [`${left} ${left === 1 ? "stays" : "stay"} until finished`]),
     ...(lost === 0 ? [] : [`${lost} lost`]),
   ];
   const size = `${workers} ${workers === 1 ? "worker" : "workers"}`;
-  return `crew ${crew} with ${size} serves; ${clients.join(", ")} (${tookMs} ms)`;
+  return `generation ${crew} with ${size} serves; ${clients.join(", ")} (${tookMs} ms)`;
 }

@@ -50,7 +50,7 @@ function statusText(status: Status): string {
     ...(status.activity === null ? [] : [["now", `${status.activity} is going on`]]),
     ...(lastChange === null ? [] : [[`last ${lastChange.what}`, changeText(status)]]),
   ];
-  const heading = ["process", "pid", "version", "crew", "state", "clients", "age", "died"];
+  const heading = ["process", "pid", "version", "generation", "state", "clients", "age", "died"];
   const rows = status.processes.map((process) => [
     process.name,
     process.pid === null ? "-" : `${process.pid}`,

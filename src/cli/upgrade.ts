@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { type CommandDef, defineCommand } from "citty";
 import { CONTROL_ARGS, callProxy, report } from "./control-client.ts";
 import { EXIT_FAILED } from "./exit-codes.ts";
-import { crewText } from "./reload.ts";
+import { generationText } from "./reload.ts";
 
 const UPGRADE_ARGS = {
   path: {
@@ -37,7 +37,7 @@ const definition = defineCommand({
     );
     const code = report(answer, args.json, (result) =>
       result.verb === "upgrade" && result.warning === null
-        ? `upgraded from ${result.from} to ${result.to}: ${crewText(result.crew)}\n`
+        ? `upgraded from ${result.from} to ${result.to}: ${generationText(result.crew)}\n`
         : "",
     );
     if (answer.kind !== "result" || !answer.result.ok || answer.result.verb !== "upgrade")

@@ -3,9 +3,9 @@ import type { Config } from "../api/config.ts";
 import type { Logger } from "../base/log.ts";
 import type { ChangeName, ChangeTurn } from "./change/change-turn.ts";
 import type { ControlServer } from "./control/control-server.ts";
-import type { Crews } from "./generation/crews.ts";
+import type { Generations } from "./generation/generations.ts";
 import type { Phase } from "./phase.ts";
-import type { AdminPlace } from "./process/admin-place.ts";
+import type { AdminSlot } from "./process/admin-slot.ts";
 import type { Program } from "./program/program.ts";
 import type { Listeners } from "./sockets/listeners.ts";
 import type { StatsStore } from "./stats/stats-store.ts";
@@ -55,19 +55,19 @@ export interface ChangeTarget {
   readonly log: Logger;
   readonly options: SupervisorOptions;
   readonly belongings: Belongings;
-  readonly crews: Crews;
-  readonly admin: AdminPlace;
+  readonly generations: Generations;
+  readonly admin: AdminSlot;
   readonly startedAtMs: number;
   readonly phase: Phase;
   readonly changes: ChangeTurn;
   /** What a signal asked for while something else was going on. */
   readonly postponed: ChangeName | null;
-  /** Nobody serves, until there is a new crew. */
+  /** Nobody serves, until there is a new generation. */
   readonly isPaused: boolean;
   workersOf(config: Config): number;
   /** Listens for commands where `config` says. @throws Error in one line */
   openControl(config: Config): ControlServer | null;
-  /** A crew of `config` serves from now on. */
+  /** A generation of `config` serves from now on. */
   commit(config: Config): void;
   /** A change that took long must not undo a stop that came meanwhile. @throws StartError */
   checkServing(): void;

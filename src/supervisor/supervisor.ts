@@ -23,10 +23,10 @@ import {
 } from "./control/control-server.ts";
 import { createStatus } from "./control/status.ts";
 import { Ending } from "./ending.ts";
-import type { Progress } from "./generation/crew-change.ts";
-import { Crews } from "./generation/crews.ts";
+import type { Progress } from "./generation/generation-change.ts";
+import { Generations } from "./generation/generations.ts";
 import { Phase } from "./phase.ts";
-import { AdminPlace, type AdminPlan } from "./process/admin-place.ts";
+import { type AdminPlan, AdminSlot } from "./process/admin-slot.ts";
 import { TICK_MS } from "./process/watchdog.ts";
 import { type Program, runningProgram } from "./program/program.ts";
 import type { SupervisorState } from "./program/supervisor-state.ts";
@@ -39,7 +39,7 @@ export interface SupervisorParts {
   readonly options: SupervisorOptions;
   readonly log: ProcessLogger;
   readonly belongings: Belongings;
-  /** Whom the first crew's processes become; null: nobody else, or there is a crew already. */
+  /** Whom the first generation's processes become; null: nobody else, or there is a generation already. */
   readonly runAs: RunAs | null;
   /** What the program before this one left; null: this is the first. */
   readonly state: SupervisorState | null;
@@ -51,8 +51,8 @@ export class Supervisor implements ChangeTarget {
   readonly log: ProcessLogger;
   readonly options: SupervisorOptions;
   readonly belongings: Belongings;
-  readonly crews: Crews;
-  readonly admin: AdminPlace;
+  readonly generations: Generations;
+  readonly admin: AdminSlot;
   readonly startedAtMs: number;
   readonly changes: ChangeTurn;
   readonly #firstRunAs: RunAs | null;
@@ -71,16 +71,17 @@ export class Supervisor implements ChangeTarget {
     this.startedAtMs = state?.startedAtMs ?? Date.now();
     this.changes = new ChangeTurn(log, state?.lastChange ?? null);
     this.postponed = state?.postponed ?? null;
-    this.admin = new AdminPlace(log, () => this.#onChildrenGone());
-    this.#ending = new Ending(log, () => [...this.crews.statuses, ...this.admin.statuses]);
-    this.crews = new Crews({
+    this.admin = new AdminSlot(log, () => this.#onChildrenGone());
+    this.#ending = new Ending(log, () => [...this.generations.statuses, ...this.admin.statuses]);
+    this.generations = new Generations({
       listeners: belongings.listeners,
       stats: belongings.stats,
       isSilent: options.isDaemon,
       log,
       onReady: (worker) => {
         const { level } = this.config.log;
-        if (worker.plan.crew.config.log.level !== level) worker.send({ type: "log_level", level });
+        if (worker.plan.generation.config.log.level !== level)
+          worker.send({ type: "log_level", level });
       },
       onEmpty: () => this.#onChildrenGone(),
     });
@@ -103,7 +104,7 @@ export class Supervisor implements ChangeTarget {
   }
 
   #tick(): void {
-    this.crews.tick();
+    this.generations.tick();
     this.#ending.tick();
   }
 
@@ -131,13 +132,14 @@ export class Supervisor implements ChangeTarget {
   }
 
   #replaceAdmin(): void {
-    const crew = this.crews.serving;
-    const listenFd = crew === null ? null : this.belongings.listeners.statsFd(crew.listenerPlan);
+    const generation = this.generations.serving;
+    const listenFd =
+      generation === null ? null : this.belongings.listeners.statsFd(generation.listenerPlan);
     this.admin.replace(listenFd === null ? null : this.#adminPlan(listenFd));
   }
 
   get #runAs(): RunAs | null {
-    const { serving } = this.crews;
+    const { serving } = this.generations;
     return serving === null ? this.#firstRunAs : serving.plan.runAs;
   }
 
@@ -155,10 +157,10 @@ export class Supervisor implements ChangeTarget {
   }
 
   async #start(): Promise<void> {
-    const { config, options, crews } = this;
+    const { config, options, generations } = this;
     const workers = this.workersOf(config);
     try {
-      await crews.change(config, workers, this.program, () => {});
+      await generations.change(config, workers, this.program, () => {});
     } catch (error) {
       // Stopped before it was ready: nobody's fault.
       if (this.phase.name === "starting") {
@@ -171,8 +173,9 @@ export class Supervisor implements ChangeTarget {
     }
     this.phase.enter("serving");
     this.#replaceAdmin();
-    const crew = crews.serving;
-    const addresses = crew === null ? [] : this.belongings.listeners.addresses(crew.listenerPlan);
+    const generation = generations.serving;
+    const addresses =
+      generation === null ? [] : this.belongings.listeners.addresses(generation.listenerPlan);
     this.log.info("ready", {
       version: VERSION,
       pid: process.pid,
@@ -187,10 +190,11 @@ export class Supervisor implements ChangeTarget {
 
   #resume(state: SupervisorState): void {
     this.phase.enter("serving", state.servingSinceMs ?? state.startedAtMs);
-    this.crews.resume(state.crews, state.config, this.program);
+    this.generations.resume(state.crews, state.config, this.program);
     this.log.giveTo(this.#runAs);
-    const crew = this.crews.serving;
-    const listenFd = crew === null ? null : this.belongings.listeners.statsFd(crew.listenerPlan);
+    const generation = this.generations.serving;
+    const listenFd =
+      generation === null ? null : this.belongings.listeners.statsFd(generation.listenerPlan);
     if (state.admin !== null && listenFd !== null) {
       this.admin.resume(this.#adminPlan(listenFd), state.admin);
     }
@@ -200,7 +204,7 @@ export class Supervisor implements ChangeTarget {
 
   /** To the service manager, which also hears so of the end of a reload. */
   #tellServing(): void {
-    const { serving } = this.crews;
+    const { serving } = this.generations;
     if (serving === null || this.phase.isEnding) return;
     const { size } = serving.plan;
     const addresses = this.belongings.listeners.addresses(serving.listenerPlan).join(" ");
@@ -212,7 +216,7 @@ export class Supervisor implements ChangeTarget {
       config: this.config,
       program: this.program,
       memory: this.belongings.stats.snapshot(),
-      crew: this.crews.serving?.plan.number ?? 0,
+      generation: this.generations.serving?.plan.number ?? 0,
       listenFd,
       isSilent: this.options.isDaemon,
       startedAtMs: this.startedAtMs,
@@ -339,9 +343,9 @@ export class Supervisor implements ChangeTarget {
     this.phase.enter("stopping");
     this.#ending.comeWithin(0);
     this.belongings.manager.stopping("Stopping");
-    this.crews.close();
+    this.generations.close();
     this.belongings.listeners.close();
-    this.crews.stop();
+    this.generations.stop();
     this.admin.stop();
     this.#onChildrenGone();
   }
@@ -351,32 +355,32 @@ export class Supervisor implements ChangeTarget {
     if (!this.#ending.comeWithin(timeoutMs)) return;
     this.phase.enter("draining");
     this.belongings.manager.stopping("Draining: clients finish what they have begun");
-    this.crews.close();
+    this.generations.close();
     // With our sockets closed, too, new clients are refused instead of waiting for nobody.
     this.belongings.listeners.close();
-    this.crews.drain(timeoutMs);
+    this.generations.drain(timeoutMs);
     this.admin.stop();
     this.#onChildrenGone();
   }
 
-  /** The workers leave, the sockets stay: new clients wait in their queues until a reload brings a new crew. */
+  /** The workers leave, the sockets stay: new clients wait in their queues until a reload brings a new generation. */
   #pause(signal: string): void {
     if (this.phase.name !== "serving" || this.changes.activity !== null || this.options.hasTerminal)
       return;
     this.phase.enter("paused");
     const timeoutMs = this.config.drainTimeoutMs;
     this.log.warn("draining the workers; a reload starts new ones", { signal, timeoutMs });
-    this.crews.drain(timeoutMs);
+    this.generations.drain(timeoutMs);
   }
 
   #onChildrenGone(): void {
     if (!this.phase.isEnding) return;
-    if (this.crews.isEmpty && this.admin.isEmpty) this.#ending.come();
+    if (this.generations.isEmpty && this.admin.isEmpty) this.#ending.come();
   }
 
   #reopenLogs(signal: string): void {
     this.log.reopen();
-    this.crews.send({ type: "reopen_log" });
+    this.generations.send({ type: "reopen_log" });
     this.admin.send({ type: "reopen_log" });
     this.log.info("log files were opened again", { signal });
   }
@@ -387,7 +391,7 @@ export class Supervisor implements ChangeTarget {
     // Until the next reload; workers that are replaced meanwhile start with the file's level and are told.
     this.config = { ...this.config, log: { ...this.config.log, level } };
     this.log.setLevel(level);
-    this.crews.send({ type: "log_level", level });
+    this.generations.send({ type: "log_level", level });
     this.log.warn("log level changed", { level });
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The numbers that clients are known by (`CLIENT ID`): unique over all workers, crews and upgrades, and never given twice.
+ * The numbers that clients are known by (`CLIENT ID`): unique over all workers, generations and upgrades, and never given twice.
  *
  *   id = FIRST_ID + block × BLOCK_IDS + place in the block
  *

@@ -1,8 +1,8 @@
-/** Accept modes, service manager and user, while the proxy is reloaded and upgraded: the change of crew keeps them all. */
+/** Accept modes, service manager and user, while the proxy is reloaded and upgraded: the change of generation keeps them all. */
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { CrewResult } from "../../src/api/control-socket.ts";
+import type { GenerationResult } from "../../src/api/control-socket.ts";
 import { findUser } from "../../src/os/identity.ts";
 import { childrenOf, until } from "../support/echo-proxy.ts";
 import { freePort } from "../support/free-port.ts";
@@ -17,7 +17,7 @@ import { SteadyLoad } from "../support/steady-load.ts";
 setDefaultTimeout(120_000);
 
 interface ChangeResult {
-  readonly crew: CrewResult;
+  readonly crew: GenerationResult;
   readonly warning?: string | null;
 }
 
@@ -142,7 +142,7 @@ test.each(["mutex", "dispatch"])(
     // Whoever dies is replaced, on the sockets that the first program opened.
     const traffic = () => childrenOf(proxy.pid).filter(({ name }) => !name.includes("admin"));
     const count = mode === "dispatch" ? 3 : 2;
-    await until("the old crew is gone", () => traffic().length === count);
+    await until("the old generation is gone", () => traffic().length === count);
     const killed = traffic();
     await load.stop();
     await visitors.stop();
@@ -159,7 +159,7 @@ test.each(["mutex", "dispatch"])(
   },
 );
 
-test("dispatch: WINCH lets the acceptor leave, too; who comes then waits for the next crew", async () => {
+test("dispatch: WINCH lets the acceptor leave, too; who comes then waits for the next generation", async () => {
   const rig = await start(["accept: dispatch", "workers: 2"]);
   const { proxy, port } = rig;
   process.kill(proxy.pid, "SIGWINCH");
@@ -192,12 +192,15 @@ test("a reload changes whom the processes run as", async () => {
   await mustRun<ChangeResult>(proxy, "reload");
   const uidsOf = (): string[] => childrenOf(proxy.pid).map(({ pid }) => uidOf(pid));
   const expected = Array.from({ length: 4 }, () => `${nobody.uid}`);
-  await until("the new crew is alone, as somebody else", () => uidsOf().join() === expected.join());
+  await until(
+    "the new generation is alone, as somebody else",
+    () => uidsOf().join() === expected.join(),
+  );
   expect(statSync(path).uid).toBe(nobody.uid);
   expect(statSync(log).uid).toBe(nobody.uid);
   // And the program that follows knows it.
   await mustRun<ChangeResult>(proxy, "upgrade");
-  await until("the old crew is gone", () => uidsOf().length === 4);
+  await until("the old generation is gone", () => uidsOf().length === 4);
   for (const { pid } of childrenOf(proxy.pid)) process.kill(pid, "SIGKILL");
   const client = await RespClient.connect({ host: "127.0.0.1", port });
   expect(await client.ask("PING")).toBe("+PONG\r\n");

@@ -3,7 +3,7 @@ import { afterEach, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { CrewResult } from "../../src/api/control-socket.ts";
+import type { GenerationResult } from "../../src/api/control-socket.ts";
 import { findUser } from "../../src/os/identity.ts";
 import { freePort } from "../support/free-port.ts";
 import { startProxy } from "../support/proxy-process.ts";
@@ -67,7 +67,7 @@ test("reloads with more clients than descriptors may be underway lose none", asy
   }
   for (let round = 0; round < ROUNDS; round++) {
     writeFileSync(proxy.configFile, config(4001 + round));
-    const { crew } = await mustRun<{ readonly crew: CrewResult }>(proxy, "reload");
+    const { crew } = await mustRun<{ readonly crew: GenerationResult }>(proxy, "reload");
     expect(crew).toMatchObject({ moved: CLIENTS, left: 0, lost: 0 });
     for (const client of clients) client.command(["PING"]);
     for (const client of clients) expect(`${await client.reply()}`).toBe("+PONG\r\n");

@@ -6,10 +6,10 @@ import { redisPool } from "../support/proxy-process.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { RespClient } from "../support/resp-client.ts";
 import { SteadyLoad } from "../support/steady-load.ts";
-import { Crew, type TestWorker } from "../support/worker-process.ts";
+import { TestGeneration, type TestWorker } from "../support/worker-process.ts";
 
 let servers: RedisServer[] = [];
-let crew: Crew;
+let generation: TestGeneration;
 let old: TestWorker;
 let port = 0;
 const clients: RespClient[] = [];
@@ -17,13 +17,13 @@ const clients: RespClient[] = [];
 beforeEach(async () => {
   servers = await Promise.all([startRedis(), startRedis()]);
   port = freePort();
-  crew = new Crew(redisPool({ listen: `127.0.0.1:${port}`, servers }), port);
-  old = await crew.start();
+  generation = new TestGeneration(redisPool({ listen: `127.0.0.1:${port}`, servers }), port);
+  old = await generation.start();
 });
 
 afterEach(async () => {
   for (const client of clients.splice(0)) client.close();
-  await crew.stop();
+  await generation.stop();
   await Promise.all(servers.map((server) => server.stop()));
 });
 
@@ -35,7 +35,7 @@ async function connect(): Promise<RespClient> {
 
 /** Starts a successor, which accepts nobody itself, moves everybody there, and waits until the old worker is gone. */
 async function succeed(): Promise<{ moved: number; left: number }> {
-  const successor = await crew.start(false);
+  const successor = await generation.start(false);
   const result = await old.handOverTo(successor, null, "pool");
   expect(await old.exited).toBe(0);
   old = successor;
@@ -110,7 +110,7 @@ test("clients of every kind lose no reply and get none twice", async () => {
 test("a few are moved to even out, and both workers go on", async () => {
   const all = await Promise.all(Array.from({ length: 10 }, connect));
   for (const client of all) await client.ask("PING");
-  const second = await crew.start(false);
+  const second = await generation.start(false);
   expect(await old.handOverTo(second, 4, "pool")).toMatchObject({ moved: 4, left: 6 });
   for (const client of all) expect(await client.ask("SET", "x", "1")).toBe("+OK\r\n");
   const clientsOf = async (worker: TestWorker): Promise<number> => {

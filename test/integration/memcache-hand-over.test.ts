@@ -5,7 +5,7 @@ import { freePort } from "../support/free-port.ts";
 import { type MemcachedServer, startMemcached } from "../support/memcached-server.ts";
 import { memcachePool } from "../support/proxy-process.ts";
 import { TextClient } from "../support/text-client.ts";
-import { Crew, type TestWorker } from "../support/worker-process.ts";
+import { TestGeneration, type TestWorker } from "../support/worker-process.ts";
 
 const GET = 0x00;
 const SETQ = 0x11;
@@ -13,7 +13,7 @@ const NOOP = 0x0a;
 const UNKNOWN = 0x70;
 
 let servers: MemcachedServer[] = [];
-let crew: Crew;
+let generation: TestGeneration;
 let old: TestWorker;
 let endpoint = { host: "127.0.0.1", port: 0 };
 const clients: { close(): void }[] = [];
@@ -22,13 +22,13 @@ beforeEach(async () => {
   servers = await Promise.all([startMemcached(), startMemcached()]);
   endpoint = { host: "127.0.0.1", port: freePort() };
   const listen = `${endpoint.host}:${endpoint.port}`;
-  crew = new Crew(memcachePool({ listen, servers }), endpoint.port);
-  old = await crew.start();
+  generation = new TestGeneration(memcachePool({ listen, servers }), endpoint.port);
+  old = await generation.start();
 });
 
 afterEach(async () => {
   for (const client of clients.splice(0)) client.close();
-  await crew.stop();
+  await generation.stop();
   await Promise.all(servers.map((server) => server.stop()));
 });
 
@@ -46,7 +46,7 @@ async function binary(): Promise<BinaryClient> {
 
 /** Moves everybody to a successor and waits until the old worker is gone. @returns how many went */
 async function succeed(): Promise<number> {
-  const successor = await crew.start(false);
+  const successor = await generation.start(false);
   const { moved, left } = await old.handOverTo(successor, null, "pool");
   expect(left).toBe(0);
   expect(await old.exited).toBe(0);

@@ -1,7 +1,7 @@
 /** Blocked clients while the processes behind them change. */
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
-import type { CrewResult } from "../../src/api/control-socket.ts";
+import type { GenerationResult } from "../../src/api/control-socket.ts";
 import { BlockingLoad } from "../support/blocking-load.ts";
 import { freePort } from "../support/free-port.ts";
 import { keysByServer, redisPool, startProxy } from "../support/proxy-process.ts";
@@ -11,7 +11,7 @@ import { RespClient } from "../support/resp-client.ts";
 import { mustRun } from "../support/run-command.ts";
 import { SteadyLoad } from "../support/steady-load.ts";
 import { stopAll, stops, type UpgradeResult } from "../support/upgrade-rig.ts";
-import { Crew } from "../support/worker-process.ts";
+import { TestGeneration } from "../support/worker-process.ts";
 
 // Many processes on a machine that may be busy.
 setDefaultTimeout(120_000);
@@ -181,9 +181,9 @@ test("reloads: who waits on a server that stays waits on; who does not is told, 
     redisPool({ listen: `${HOST}:${port}`, servers: servers.filter((_, i) => i < count), lines });
   const proxy = await startProxy({ config: config(2), args: ["--workers", "2"] });
   stops.push(() => proxy.stop());
-  const reload = async (text: string): Promise<CrewResult | null> => {
+  const reload = async (text: string): Promise<GenerationResult | null> => {
     writeFileSync(proxy.configFile, text);
-    return (await mustRun<{ readonly crew: CrewResult | null }>(proxy, "reload")).crew;
+    return (await mustRun<{ readonly crew: GenerationResult | null }>(proxy, "reload")).crew;
   };
   const two = keysByServer(2, 200).map((keys) => new Set(keys));
   const three = keysByServer(3, 200).map((keys) => new Set(keys));
@@ -223,15 +223,15 @@ test("reloads: who waits on a server that stays waits on; who does not is told, 
 test("rebalancing leaves blocked clients where they are; a receiver of an older format gets none", async () => {
   const servers = await startServers(1);
   const port = freePort();
-  const crew = new Crew(redisPool({ listen: `${HOST}:${port}`, servers }), port);
-  stops.push(() => crew.stop());
-  const old = await crew.start();
+  const generation = new TestGeneration(redisPool({ listen: `${HOST}:${port}`, servers }), port);
+  stops.push(() => generation.stop());
+  const old = await generation.start();
   const waiting = await Promise.all(Array.from({ length: 5 }, () => clientAt(port)));
   for (const [i, client] of waiting.entries()) client.command(["BLPOP", `q${i}`, "0"]);
   const idle = await Promise.all(Array.from({ length: 3 }, () => clientAt(port)));
   for (const client of idle) await client.ask("PING");
   await untilBlocked(servers, 5);
-  const second = await crew.start(false);
+  const second = await generation.start(false);
   expect(await old.handOverTo(second, 8, "pool", 2)).toMatchObject({ moved: 3, left: 5 });
   for (const client of idle) expect(await client.ask("PING")).toBe("+PONG\r\n");
   expect(await old.handOverTo(second, null, "pool", 1)).toMatchObject({ moved: 0, left: 5 });

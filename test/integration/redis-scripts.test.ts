@@ -127,7 +127,7 @@ test("a script that was loaded is there on every server, whatever happens to the
   }
 });
 
-test("also of a worker that dies, of a new crew, and on a server that is new", async () => {
+test("also of a worker that dies, of a new generation, and on a server that is new", async () => {
   await start(servers.filter((_, index) => index < 3));
   const one = await connect();
   await one.ask("SCRIPT", "LOAD", BODY);

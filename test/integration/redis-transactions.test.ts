@@ -8,7 +8,7 @@ import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { RespClient } from "../support/resp-client.ts";
 import { mustRun } from "../support/run-command.ts";
 import { stopProcess } from "../support/stop-process.ts";
-import { Crew, type TestWorker } from "../support/worker-process.ts";
+import { TestGeneration, type TestWorker } from "../support/worker-process.ts";
 
 setDefaultTimeout(120_000);
 
@@ -108,18 +108,18 @@ describe("over two servers", () => {
 });
 
 describe("a client that moves to another process", () => {
-  let crew: Crew;
+  let generation: TestGeneration;
   let worker: TestWorker;
 
   beforeEach(async () => {
-    crew = new Crew(pool(), port);
-    worker = await crew.start();
-    stops.push(() => crew.stop());
+    generation = new TestGeneration(pool(), port);
+    worker = await generation.start();
+    stops.push(() => generation.stop());
   });
 
   /** Everybody moves to a new worker, and the old one goes. */
   async function move(): Promise<void> {
-    const successor = await crew.start(false);
+    const successor = await generation.start(false);
     expect(await worker.handOverTo(successor, null, "pool")).toMatchObject({ left: 0 });
     expect(await worker.exited).toBe(0);
     worker = successor;

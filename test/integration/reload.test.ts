@@ -2,7 +2,7 @@
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { Changes, CrewResult } from "../../src/api/control-socket.ts";
+import type { Changes, GenerationResult } from "../../src/api/control-socket.ts";
 import { until } from "../support/echo-proxy.ts";
 import { freePort } from "../support/free-port.ts";
 import { type ProxyProcess, redisPool, startProxy } from "../support/proxy-process.ts";
@@ -17,7 +17,7 @@ setDefaultTimeout(120_000);
 
 interface ReloadResult {
   readonly changes: Changes;
-  readonly crew: CrewResult | null;
+  readonly crew: GenerationResult | null;
 }
 
 const stops: (() => Promise<void>)[] = [];

@@ -73,3 +73,13 @@ test("a server that is down is shown, since when and why, until it answers", asy
     await lame.stop();
   }
 }, 60_000);
+
+test("a generation is numbered, in JSON also under the name that it had before", async () => {
+  const status = await statusOf(proxy);
+  expect(status).toMatchObject({ crew: 1, generation: 1 });
+  for (const process of status.processes) expect(process).toMatchObject({ crew: 1, generation: 1 });
+  const reloaded = await commandOf(proxy, "reload");
+  expect(reloaded.output).toContain("nothing has changed in the file");
+  const { output } = await commandOf(proxy, "status");
+  expect(output).toMatch(/^process +pid +version +generation +state /m);
+});

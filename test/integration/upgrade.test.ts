@@ -45,7 +45,7 @@ test("twenty upgrades in a row under load: nobody is refused, closed, or answere
     visitor.close();
     if (round === 2) filesAtFirst = files();
   }
-  // The old crew may be just leaving.
+  // The old generation may be just leaving.
   await until(
     "nothing is left behind from one program to the next",
     () => files() <= filesAtFirst + 2,
@@ -210,7 +210,7 @@ test("a new worker that is killed in the middle of a hand-over takes only its ow
     if (!client.isClosed) expect(await client.ask("PING")).toBe("+PONG\r\n");
 });
 
-test("a client whose reply takes longer than the upgrade moves afterwards, from the old crew to the new", async () => {
+test("a client whose reply takes longer than the upgrade moves afterwards, from the old generation to the new", async () => {
   const asked: FakeConnection[] = [];
   // Answers when it is told to.
   const server = startFakeServer((_args, connection) => {

@@ -22,7 +22,7 @@ export class FakeWorker implements Colleague {
   }
 }
 
-export class FakeCrew {
+export class FakeBus {
   readonly workers: FakeWorker[] = [];
   readonly relay: ColleagueRelay = new ColleagueRelay(() => this.workers);
 
@@ -36,7 +36,7 @@ export class FakeCrew {
 
 /** Of the only worker there is. */
 export function noColleagues(): WorkerColleagues {
-  const { colleagues } = new FakeCrew().add();
+  const { colleagues } = new FakeBus().add();
   colleagues.open();
   return colleagues;
 }

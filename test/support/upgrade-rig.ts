@@ -1,7 +1,7 @@
 /** A proxy to be upgraded, and executables to upgrade it to. */
 import { chmodSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { CrewResult } from "../../src/api/control-socket.ts";
+import type { GenerationResult } from "../../src/api/control-socket.ts";
 import { freePort } from "./free-port.ts";
 import { type ProxyProcess, proxyCommand, redisPool, startProxy } from "./proxy-process.ts";
 import { type RedisServer, startRedis } from "./redis-server.ts";
@@ -9,7 +9,7 @@ import { RespClient } from "./resp-client.ts";
 
 /** What `proxy upgrade --json` prints. */
 export interface UpgradeResult {
-  readonly crew: CrewResult;
+  readonly crew: GenerationResult;
   readonly warning: string | null;
 }
 

@@ -21,7 +21,7 @@ const SLOTS = 16;
 const DEADLINE_MS = 30_000;
 
 /** A configuration of one listening socket, and workers that serve it. */
-export class Crew {
+export class TestGeneration {
   readonly config: Config;
   readonly workers: TestWorker[] = [];
   private readonly layout: ReturnType<typeof createStatsLayout>;

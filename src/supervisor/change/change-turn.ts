@@ -53,7 +53,8 @@ export class ChangeTurn {
     this.last = { what, atMs: Date.now(), ok: result.ok, problems };
     for (const problem of problems) this.#log.error(`${what} failed: ${problem}`);
     if (result.ok && "crew" in result && result.crew !== null) {
-      this.#log.info(`${what} done`, { ...result.crew });
+      const { crew: generation, ...facts } = result.crew;
+      this.#log.info(`${what} done`, { ...facts, generation });
     }
   }
 }

@@ -1,8 +1,8 @@
-/** A reload: the configuration file is read again, and a new crew serves what it says. */
+/** A reload: the configuration file is read again, and a new generation serves what it says. */
 import type { Config } from "../../api/config.ts";
 import type { ControlResult } from "../../api/control-socket.ts";
 import { type ControlServer, controlSocketPath } from "../control/control-server.ts";
-import type { Progress } from "../generation/crew-change.ts";
+import type { Progress } from "../generation/generation-change.ts";
 import { askConfig } from "../program/program.ts";
 import { StartError } from "../start-error.ts";
 import type { ChangeTarget } from "../supervisor-options.ts";
@@ -28,16 +28,16 @@ export async function reload(
   const rings = isDryRun ? await ringChanges(supervisor.config, config) : [];
   const changes = { lines, warnings, rings };
   const size = supervisor.workersOf(config);
-  const isSame = lines.length === 0 && supervisor.crews.serving?.plan.size === size;
+  const isSame = lines.length === 0 && supervisor.generations.serving?.plan.size === size;
   if (isDryRun || (isSame && !supervisor.isPaused)) {
     return { ok: true, verb: "reload", changes, crew: null };
   }
-  const crew = await applyConfig(supervisor, config, async () => {
-    const result = await supervisor.crews.change(config, size, supervisor.program, progress);
+  const generation = await applyConfig(supervisor, config, async () => {
+    const result = await supervisor.generations.change(config, size, supervisor.program, progress);
     supervisor.checkServing();
     return result;
   });
-  return { ok: true, verb: "reload", changes, crew };
+  return { ok: true, verb: "reload", changes, crew: generation };
 }
 
 /**

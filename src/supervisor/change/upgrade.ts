@@ -1,15 +1,15 @@
 /**
- * An upgrade: a crew of another executable takes over, and then this process goes on as that executable.
+ * An upgrade: a generation of another executable takes over, and then this process goes on as that executable.
  *
- *   new executable: what are you? ─▶ its reading of the configuration ─▶ its crew ─▶ hand-over ─▶ execve
- *                        └──────── any failure: the old crew serves on ────┘
+ *   new executable: what are you? ─▶ its reading of the configuration ─▶ its generation ─▶ hand-over ─▶ execve
+ *                        └──────── any failure: the old generation serves on ────┘
  */
 import { resolve } from "node:path";
-import type { ControlResult, CrewResult } from "../../api/control-socket.ts";
+import type { ControlResult, GenerationResult } from "../../api/control-socket.ts";
 import { VERSION } from "../../base/version.ts";
 import { closeFd } from "../../os/fd.ts";
 import type { Caller } from "../control/control-server.ts";
-import type { Progress } from "../generation/crew-change.ts";
+import type { Progress } from "../generation/generation-change.ts";
 import {
   aboutSelf,
   askConfig,
@@ -54,7 +54,7 @@ export async function upgrade(
   }
   const target = path === null ? supervisor.program.path : resolve(path);
   const program = await openProgram(target, isTrusted);
-  let crew: CrewResult;
+  let generation: GenerationResult;
   try {
     progress(`${program.path} is ${versionOf(program.about)}`);
     const answer = await askConfig(program, file, source.runArguments);
@@ -62,8 +62,8 @@ export async function upgrade(
     const { config } = answer;
     const size = supervisor.workersOf(config);
     const old = supervisor.program;
-    crew = await applyConfig(supervisor, config, async () => {
-      const result = await supervisor.crews.change(config, size, program, progress);
+    generation = await applyConfig(supervisor, config, async () => {
+      const result = await supervisor.generations.change(config, size, program, progress);
       supervisor.checkServing();
       // The statistics' process, too, is of the new program from now on, and so is every one that is replaced.
       supervisor.program = program;
@@ -74,7 +74,7 @@ export async function upgrade(
     if (supervisor.program !== program) closeProgram(program);
     throw error;
   }
-  const facts = { from: versionOf(aboutSelf()), to: versionOf(program.about), crew };
+  const facts = { from: versionOf(aboutSelf()), to: versionOf(program.about), crew: generation };
   return {
     result: { ok: true, verb: "upgrade", ...facts, warning: null },
     async finish(caller) {
@@ -140,9 +140,9 @@ function stateOf(
   caller: Caller | null,
 ): SupervisorState | null {
   const { belongings, config, options, program } = supervisor;
-  const crews = supervisor.crews.snapshot();
+  const generations = supervisor.generations.snapshot();
   const admin = supervisor.admin.snapshot();
-  if (crews === null || admin === undefined) return null;
+  if (generations === null || admin === undefined) return null;
   const { pidFile, control } = belongings;
   return {
     format: commonFormat(program.about.stateFormats),
@@ -154,7 +154,7 @@ function stateOf(
     config,
     listeners: belongings.listeners.snapshot(),
     stats: belongings.stats.snapshot(),
-    crews,
+    crews: generations,
     admin,
     pidFile: pidFile === null ? null : { path: pidFile.path, fd: pidFile.fd },
     control: control?.socket ?? null,

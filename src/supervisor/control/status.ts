@@ -14,9 +14,9 @@ export function waitedFor(processes: readonly ProcessStatus[]): string {
 }
 
 export function createStatus(supervisor: ChangeTarget): Status {
-  const { admin, belongings, changes, config, crews, phase, startedAtMs } = supervisor;
-  const crew = crews.serving;
-  const processes = [...crews.statuses, ...admin.statuses];
+  const { admin, belongings, changes, config, generations, phase, startedAtMs } = supervisor;
+  const generation = generations.serving;
+  const processes = [...generations.statuses, ...admin.statuses];
   return {
     pid: process.pid,
     version: VERSION,
@@ -26,9 +26,10 @@ export function createStatus(supervisor: ChangeTarget): Status {
     uptimeMs: Date.now() - startedAtMs,
     phase: phase.name,
     phaseSinceMs: phase.sinceMs,
-    crew: crew?.plan.number ?? 0,
+    crew: generation?.plan.number ?? 0,
+    generation: generation?.plan.number ?? 0,
     activity: changes.activity,
-    listen: crew === null ? [] : belongings.listeners.addresses(crew.listenerPlan),
+    listen: generation === null ? [] : belongings.listeners.addresses(generation.listenerPlan),
     clients: processes.reduce((sum, { clients }) => sum + clients, 0),
     lastChange: changes.last,
     processes,

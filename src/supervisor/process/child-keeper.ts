@@ -1,5 +1,5 @@
 /**
- * Keeps one place occupied by a living child process.
+ * Keeps one slot occupied by a living child process.
  *
  *   start ─▶ starting ─ready─▶ serving ─┐ dies
  *               ▲   └──────────dies─────┤
@@ -37,7 +37,7 @@ export interface ChildPlan<Out> {
   readonly isSilent: boolean;
   /** It says `ready` and answers `ping`; one that does not is replaced. */
   readonly answers: boolean;
-  readonly crew: number;
+  readonly generation: number;
   readonly program: Program;
   /** Asked before every start: what becomes fd 4, 5, … */
   fds(): readonly number[];
@@ -57,7 +57,7 @@ export interface KeeperEvents<In> {
 
 type State = ProcessStatus["state"];
 
-/** A place and its child, for a program that replaces this one and goes on with both. */
+/** A slot and its child, for a program that replaces this one and goes on with both. */
 export interface KeeperSnapshot {
   readonly state: State;
   /** Null: it is between two children. */
@@ -190,7 +190,8 @@ export class ChildKeeper<In extends { readonly type: string }, Out> {
       name: this.#plan.name,
       pid: this.pid,
       version: this.#version,
-      crew: this.#plan.crew,
+      crew: this.#plan.generation,
+      generation: this.#plan.generation,
       state: this.#state,
       clients,
       ageMs: this.#child === null ? null : Date.now() - this.#bornAtMs,

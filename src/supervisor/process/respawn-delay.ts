@@ -6,7 +6,7 @@ export const EARLY_DEATH_MS = 1_000;
 const DELAY_FIRST_MS = 100;
 const DELAY_MAX_MS = 5_000;
 
-/** @param earlyDeaths how many children of this place in a row died young, the last one included. */
+/** @param earlyDeaths how many children of this slot in a row died young, the last one included. */
 export function respawnDelayMs(earlyDeaths: number): number {
   if (earlyDeaths <= 1) return 0;
   return Math.min(DELAY_MAX_MS, DELAY_FIRST_MS * 2 ** (earlyDeaths - 2));

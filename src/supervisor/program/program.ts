@@ -3,7 +3,7 @@
  *
  * A new one proves itself before anything is touched: it is a program of this machine, says what it is, and reads the
  * configuration. It is opened once, and everything is started from that open file: a file that is replaced meanwhile does not
- * lead to a crew of two versions.
+ * lead to a generation of two versions.
  */
 import {
   ABOUT_ROLE,

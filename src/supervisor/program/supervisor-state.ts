@@ -4,12 +4,12 @@
  */
 import type { Config } from "../../api/config.ts";
 import { STATE_FORMATS } from "../../api/control.ts";
-import type { CrewResult, LastChange } from "../../api/control-socket.ts";
+import type { GenerationResult, LastChange } from "../../api/control-socket.ts";
 import type { ChannelSnapshot } from "../../engine/bun/control-channel.ts";
 import { createMemoryFile, readMemoryFile } from "../../os/memory-file.ts";
 import type { ChangeName } from "../change/change-turn.ts";
 import type { ControlSocket } from "../control/control-server.ts";
-import type { CrewsSnapshot } from "../generation/crews.ts";
+import type { GenerationsSnapshot } from "../generation/generations.ts";
 import type { KeeperSnapshot } from "../process/child-keeper.ts";
 import type { OpenAddress } from "../sockets/listeners.ts";
 import type { StatsMemory } from "../stats/stats-store.ts";
@@ -27,7 +27,8 @@ export interface SupervisorState {
   readonly config: Config;
   readonly listeners: readonly (readonly [string, OpenAddress])[];
   readonly stats: StatsMemory;
-  readonly crews: CrewsSnapshot;
+  /** "crew" is what a generation is called on the wire, see GenerationResult. */
+  readonly crews: GenerationsSnapshot;
   readonly admin: KeeperSnapshot | null;
   readonly pidFile: { readonly path: string; readonly fd: number } | null;
   readonly control: ControlSocket | null;
@@ -36,7 +37,7 @@ export interface SupervisorState {
   readonly postponed: ChangeName | null;
   /** Who waits for the end of the upgrade, and what it will be told. */
   readonly caller: ChannelSnapshot | null;
-  readonly upgrade: { readonly from: string; readonly to: string; readonly crew: CrewResult };
+  readonly upgrade: { readonly from: string; readonly to: string; readonly crew: GenerationResult };
 }
 
 const MEMORY_NAME = "proxy-state";

@@ -43,7 +43,7 @@ export interface IntakePlan {
   readonly accept: AcceptMode;
   /** Workers that share one intake; each has an index from 0 on. */
   readonly workers: number;
-  /** The worker's place in the statistics; null: it has none yet. */
+  /** The worker's slot in the statistics; null: it has none yet. */
   slotOf(index: number): number | null;
   /** The listening sockets of the worker; the descriptors stay their owner's. */
   listeners(index: number): WorkerListeners;
@@ -112,7 +112,7 @@ export class Intake {
     return { fds: [...fds, ...lines], start: { listeners, workers } };
   }
 
-  /** Workers that have a place in the statistics, and their index. */
+  /** Workers that have a slot in the statistics, and their index. */
   #slots(): { readonly slot: number; readonly at: number }[] {
     return this.#sockets.bells.flatMap((_, at) => {
       const slot = this.#plan.slotOf(at);

@@ -1,13 +1,13 @@
 /**
  * Every listening socket of the proxy. The supervisor owns them for as long as it serves: a client that waits in
- * the queue of a socket does not notice that the worker behind it died, or that a whole crew was replaced.
+ * the queue of a socket does not notice that the worker behind it died, or that a whole generation was replaced.
  *
  *   others:     pool ── one socket ──────▶ all workers  (or the acceptor process, see intake.ts)
  *   reuseport:  pool ── socket 0 ▶ worker 0
  *                    └─ socket 1 ▶ worker 1             the kernel spreads connections over them
  *
- * A crew gets its sockets by a plan. Addresses that stay keep their sockets over a change of crew. A reuseport socket is
- * never closed while its address stays, because its queue would be lost: a smaller crew divides the surplus among itself.
+ * A generation gets its sockets by a plan. Addresses that stay keep their sockets over a change of generation. A reuseport socket is
+ * never closed while its address stays, because its queue would be lost: a smaller generation divides the surplus among itself.
  * Sockets that the service manager opened are for all workers in every mode: nothing joins them.
  */
 
@@ -94,7 +94,7 @@ export class Listeners {
   }
 
   /**
-   * Opens what `config` needs for a crew of `workers` and is not open yet; addresses that are keep their number of sockets,
+   * Opens what `config` needs for a generation of `workers` and is not open yet; addresses that are keep their number of sockets,
    * see `widen`. All or nothing. @throws StartError that names every address that cannot be used.
    */
   async prepare(config: Config, workers: number): Promise<ListenerPlan> {
@@ -144,7 +144,7 @@ export class Listeners {
   }
 
   /**
-   * Gives every worker of a larger crew a socket of its own. Clients may be in a new socket's queue from now on:
+   * Gives every worker of a larger generation a socket of its own. Clients may be in a new socket's queue from now on:
    * start the workers at once. @throws ListenError
    */
   widen(plan: ListenerPlan, workers: number): void {
@@ -163,7 +163,7 @@ export class Listeners {
     }
   }
 
-  /** What worker `index` of a crew of `workers` is given. The descriptors stay ours. */
+  /** What worker `index` of a generation of `workers` is given. The descriptors stay ours. */
   forWorker(plan: ListenerPlan, index: number, workers: number): WorkerListeners {
     const fds: number[] = [];
     const grants: ListenerGrant[] = [];

@@ -1,7 +1,7 @@
 /**
  * The shared statistics memory and who writes where in it.
  *
- * Every worker has a slot of its own for its whole place in a crew; two crews overlap, so there are more slots than
+ * Every worker of a generation has a slot, which its successor after a death gets, too; two generations overlap, so there are more slots than
  * workers. Counters stay when a slot changes hands. Once the reserved room in each slot is used up there is new memory, and
  * a worker that still writes to the old one is taken into account when it leaves.
  */
@@ -19,10 +19,10 @@ import { mapStatsMemory } from "../../metrics/stats-memory.ts";
 import { closeFd } from "../../os/fd.ts";
 import { createSharedMemory, resizeSharedMemory } from "../../os/shared-memory.ts";
 
-/** Room for crews that overlap, without growing. Slots that nobody used cost no memory. */
+/** Room for generations that overlap, without growing. Slots that nobody used cost no memory. */
 const SLOTS_PER_WORKER = 4;
 
-/** As a crew sees it. */
+/** As a generation sees it. */
 export interface StatsMemory {
   readonly fd: number;
   readonly layout: StatsLayout;

@@ -10,7 +10,7 @@ const CLIENTS_MAX = 800;
 
 let folder = "";
 let lockFile = "";
-let crew: Worker[] = [];
+let allWorkers: Worker[] = [];
 let waiting = 0;
 /** How often a worker told that the lock is free. */
 let freed = 0;
@@ -23,13 +23,13 @@ class Worker {
   readonly mutex: AcceptMutex;
 
   constructor(workers: number) {
-    crew.push(this);
+    allWorkers.push(this);
     this.mutex = new AcceptMutex({
       lockFile,
       workers,
       clientsMax: CLIENTS_MAX,
       clientsHere: () => this.clients,
-      clientsEverywhere: () => crew.reduce((sum, { clients }) => sum + clients, 0),
+      clientsEverywhere: () => allWorkers.reduce((sum, { clients }) => sum + clients, 0),
       wakeNext: () => {
         freed += 1;
       },
@@ -54,7 +54,7 @@ class Worker {
 }
 
 function listening(): Worker[] {
-  return crew.filter(({ onAccepted }) => onAccepted !== null);
+  return allWorkers.filter(({ onAccepted }) => onAccepted !== null);
 }
 
 beforeEach(() => {
@@ -64,8 +64,8 @@ beforeEach(() => {
 });
 
 afterEach(() => {
-  for (const { mutex } of crew) mutex.stop();
-  crew = [];
+  for (const { mutex } of allWorkers) mutex.stop();
+  allWorkers = [];
   waiting = 0;
   freed = 0;
   rmSync(folder, { recursive: true });
@@ -77,9 +77,9 @@ function start(workers: number): void {
 
 test("one listens, the first one that asks", () => {
   start(3);
-  expect(listening()).toEqual([crew[0]!]);
-  for (const { mutex } of crew) mutex.tick();
-  expect(listening()).toEqual([crew[0]!]);
+  expect(listening()).toEqual([allWorkers[0]!]);
+  for (const { mutex } of allWorkers) mutex.tick();
+  expect(listening()).toEqual([allWorkers[0]!]);
 });
 
 test.each([2, 3, 4, 8])("%i workers get even shares, one listening at a time", (workers) => {
@@ -87,13 +87,13 @@ test.each([2, 3, 4, 8])("%i workers get even shares, one listening at a time", (
   for (let client = 0; client < 1000; client++) {
     for (let step = 0; listening().length === 0; step++) {
       expect(step).toBeLessThan(20);
-      for (const { mutex } of crew) mutex.tick();
+      for (const { mutex } of allWorkers) mutex.tick();
     }
     expect(listening()).toHaveLength(1);
     listening()[0]!.accept();
   }
   const share = 1000 / workers;
-  for (const { clients } of crew) {
+  for (const { clients } of allWorkers) {
     expect(clients).toBeLessThanOrEqual(share * 1.0625 + 2);
     expect(clients).toBeGreaterThanOrEqual(share * 0.7);
   }
@@ -102,7 +102,7 @@ test.each([2, 3, 4, 8])("%i workers get even shares, one listening at a time", (
 test("of a crowd that waits the holder takes its part at once, then it is the next one's turn", () => {
   start(4);
   waiting = 400;
-  const [first, second] = crew;
+  const [first, second] = allWorkers;
   while (first!.mutex.isHolding) {
     waiting -= 1;
     first!.accept();
@@ -120,29 +120,29 @@ test("of a crowd that waits the holder takes its part at once, then it is the ne
 
 test("a worker over 7/8 of its capacity leaves the lock to others", () => {
   start(2);
-  crew[1]!.clients = CLIENTS_MAX;
-  for (let i = 0; i < 699; i++) crew[0]!.accept();
-  expect(crew[0]!.mutex.isHolding).toBe(true);
-  crew[0]!.accept();
-  expect(crew[0]!.mutex.isHolding).toBe(false);
+  allWorkers[1]!.clients = CLIENTS_MAX;
+  for (let i = 0; i < 699; i++) allWorkers[0]!.accept();
+  expect(allWorkers[0]!.mutex.isHolding).toBe(true);
+  allWorkers[0]!.accept();
+  expect(allWorkers[0]!.mutex.isHolding).toBe(false);
   expect(listening()).toEqual([]);
   expect(freed).toBe(1);
 });
 
 test("stopping gives the lock up, and a dead worker's is free", () => {
   start(2);
-  crew[0]!.mutex.stop();
-  crew[0]!.mutex.stop();
+  allWorkers[0]!.mutex.stop();
+  allWorkers[0]!.mutex.stop();
   expect(listening()).toEqual([]);
-  crew[1]!.mutex.tick();
-  expect(listening()).toEqual([crew[1]!]);
-  crew[0]!.mutex.tick();
-  expect(crew[0]!.mutex.isHolding).toBe(false);
+  allWorkers[1]!.mutex.tick();
+  expect(listening()).toEqual([allWorkers[1]!]);
+  allWorkers[0]!.mutex.tick();
+  expect(allWorkers[0]!.mutex.isHolding).toBe(false);
 });
 
 test("a worker that is ahead serves when the others do not, for a step now and then", () => {
   start(2);
-  const [first] = crew;
+  const [first] = allWorkers;
   while (first!.mutex.isHolding) first!.accept();
   // The other one hangs: it never ticks.
   let steps = 0;
@@ -156,16 +156,16 @@ test("a worker that is ahead serves when the others do not, for a step now and t
   expect(listening()).toEqual([first!]);
   first!.mutex.tick();
   expect(listening()).toEqual([]);
-  crew[1]!.mutex.tick();
-  expect(listening()).toEqual([crew[1]!]);
+  allWorkers[1]!.mutex.tick();
+  expect(listening()).toEqual([allWorkers[1]!]);
 });
 
 test("a worker that is ahead leaves alone a lock that somebody has", () => {
   const other = openSync(lockFile, "r");
   expect(tryLock(other)).toBe(true);
   start(2);
-  crew[0]!.clients = 10;
-  for (let step = 0; step < 100; step++) crew[0]!.mutex.tick();
+  allWorkers[0]!.clients = 10;
+  for (let step = 0; step < 100; step++) allWorkers[0]!.mutex.tick();
   expect(listening()).toEqual([]);
   closeSync(other);
 });

@@ -4,10 +4,10 @@ import {
   colleaguesInPool,
   NOTICES_BYTES_MAX,
 } from "../../../src/api/colleagues.ts";
-import { FakeCrew, type FakeWorker } from "../../support/colleagues.ts";
+import { FakeBus, type FakeWorker } from "../../support/colleagues.ts";
 
-function started(crew: FakeCrew, heard?: unknown[]): FakeWorker {
-  const worker = crew.add();
+function started(bus: FakeBus, heard?: unknown[]): FakeWorker {
+  const worker = bus.add();
   if (heard !== undefined) {
     worker.colleagues.hear("topic", (data, key) => heard.push(key === null ? data : [key, data]));
   }
@@ -16,12 +16,12 @@ function started(crew: FakeCrew, heard?: unknown[]): FakeWorker {
 }
 
 test("what one tells, all others hear, in order", () => {
-  const crew = new FakeCrew();
+  const bus = new FakeBus();
   const own: unknown[] = [];
   const heard: unknown[] = [];
-  const one = started(crew, own);
-  started(crew, heard);
-  started(crew);
+  const one = started(bus, own);
+  started(bus, heard);
+  started(bus);
   one.colleagues.tell("topic", { bytes: "\u00ff\n" });
   one.colleagues.tell("other topic", 1);
   one.colleagues.tell("topic", null);
@@ -30,17 +30,17 @@ test("what one tells, all others hear, in order", () => {
 });
 
 test("a program that does not know about it is left alone", () => {
-  const crew = new FakeCrew();
+  const bus = new FakeBus();
   const heard: unknown[] = [];
-  const one = started(crew);
-  started(crew, heard).hears = false;
+  const one = started(bus);
+  started(bus, heard).hears = false;
   one.colleagues.tell("topic", 1);
   expect(heard).toEqual([]);
 });
 
 test("notices are heard by those that start later, the latest of each key, before anything else", () => {
-  const crew = new FakeCrew();
-  const one = started(crew);
+  const bus = new FakeBus();
+  const one = started(bus);
   one.colleagues.post("topic", "a", 1);
   one.colleagues.post("topic", "b", 2);
   one.colleagues.post("topic", "a", 3);
@@ -48,7 +48,7 @@ test("notices are heard by those that start later, the latest of each key, befor
   one.colleagues.post("topic", "c", 5);
   one.colleagues.post("topic", "c", null);
   const heard: unknown[] = [];
-  const late = crew.add();
+  const late = bus.add();
   // Said while it starts.
   one.colleagues.post("topic", "d", 6);
   late.colleagues.hear("topic", (data, key) => heard.push([key, data]));
@@ -62,28 +62,28 @@ test("notices are heard by those that start later, the latest of each key, befor
 });
 
 test("clear takes the notices of a topic away", () => {
-  const crew = new FakeCrew();
-  const one = started(crew);
+  const bus = new FakeBus();
+  const one = started(bus);
   const heard: unknown[] = [];
-  started(crew, heard);
+  started(bus, heard);
   one.colleagues.post("topic", "a", 1);
   one.colleagues.post("topic2", "a", 2);
   one.colleagues.clear("topic", "gone");
   expect(heard).toEqual([["a", 1], "gone"]);
-  expect(crew.relay.notices).toEqual([{ topic: "topic2", key: "a", data: 2 }]);
+  expect(bus.relay.notices).toEqual([{ topic: "topic2", key: "a", data: 2 }]);
 });
 
 test("notices are bounded: the oldest go first; what is too long is not said at all", () => {
-  const crew = new FakeCrew();
+  const bus = new FakeBus();
   const heard: unknown[] = [];
-  const one = started(crew);
+  const one = started(bus);
   const large = "x".repeat(COLLEAGUE_BYTES_MAX - 2);
   const fitting = Math.floor(NOTICES_BYTES_MAX / (COLLEAGUE_BYTES_MAX + 20));
   for (let i = 0; i < fitting + 2; i++) one.colleagues.post("topic", `${i}`, large);
-  expect(crew.relay.notices.map(({ key }) => key)).toEqual(
+  expect(bus.relay.notices.map(({ key }) => key)).toEqual(
     Array.from({ length: fitting }, (_, i) => `${i + 2}`),
   );
-  started(crew, heard);
+  started(bus, heard);
   heard.length = 0;
   one.colleagues.tell("topic", `${large}.`);
   one.colleagues.tell("topic", "short");
@@ -91,39 +91,39 @@ test("notices are bounded: the oldest go first; what is too long is not said at 
 });
 
 test("a question is answered by all others that know the topic, at once when nobody is there", () => {
-  const crew = new FakeCrew();
-  const one = started(crew);
+  const bus = new FakeBus();
+  const one = started(bus);
   const answers: unknown[] = [];
   one.colleagues.ask("sum", 1, (all) => answers.push(all));
   expect(answers).toEqual([[]]);
   for (const addend of [10, 20]) {
-    started(crew).colleagues.answer("sum", (data) => Number(data) + addend);
+    started(bus).colleagues.answer("sum", (data) => Number(data) + addend);
   }
-  started(crew);
+  started(bus);
   one.colleagues.ask("sum", 2, (all) => answers.push(all));
   expect(answers[1]).toEqual([12, 22]);
 });
 
 test("nobody waits for a worker that dies", () => {
-  const crew = new FakeCrew();
-  const one = started(crew);
-  const two = started(crew);
-  const three = started(crew);
+  const bus = new FakeBus();
+  const one = started(bus);
+  const two = started(bus);
+  const three = started(bus);
   two.colleagues.answer("who", () => 2);
   three.colleagues.answer("who", () => 3);
   three.isAlive = false;
   const answers: unknown[] = [];
   one.colleagues.ask("who", null, (all) => answers.push(...all));
   expect(answers).toEqual([]);
-  crew.relay.onGone(three);
+  bus.relay.onGone(three);
   expect(answers).toEqual([2]);
 });
 
 test("nor for one that is silent", async () => {
-  const crew = new FakeCrew();
-  const one = started(crew);
-  const two = started(crew);
-  started(crew).colleagues.answer("who", () => 3);
+  const bus = new FakeBus();
+  const one = started(bus);
+  const two = started(bus);
+  started(bus).colleagues.answer("who", () => 3);
   two.colleagues.answer("who", () => 2);
   two.isAlive = false;
   const { promise, resolve } = Promise.withResolvers<unknown[]>();
@@ -134,35 +134,35 @@ test("nor for one that is silent", async () => {
 });
 
 test("whoever asks when it dies is forgotten", () => {
-  const crew = new FakeCrew();
-  const one = started(crew);
-  const two = started(crew);
+  const bus = new FakeBus();
+  const one = started(bus);
+  const two = started(bus);
   two.isAlive = false;
   let isAnswered = false;
   one.colleagues.ask("who", null, () => {
     isAnswered = true;
   });
-  crew.relay.onGone(one);
-  crew.relay.onGone(two);
+  bus.relay.onGone(one);
+  bus.relay.onGone(two);
   expect(isAnswered).toBe(false);
 });
 
 test("a supervisor that kept nothing has everybody post again", () => {
-  const crew = new FakeCrew();
-  const one = started(crew);
+  const bus = new FakeBus();
+  const one = started(bus);
   one.colleagues.whenLost(() => one.colleagues.post("topic", "a", 1));
-  crew.relay.resume(undefined);
-  expect(crew.relay.notices).toEqual([{ topic: "topic", key: "a", data: 1 }]);
-  const next = new FakeCrew();
-  next.relay.resume(crew.relay.notices);
-  expect(next.relay.notices).toEqual(crew.relay.notices);
+  bus.relay.resume(undefined);
+  expect(bus.relay.notices).toEqual([{ topic: "topic", key: "a", data: 1 }]);
+  const next = new FakeBus();
+  next.relay.resume(bus.relay.notices);
+  expect(next.relay.notices).toEqual(bus.relay.notices);
 });
 
 test("pools do not hear each other", () => {
-  const crew = new FakeCrew();
+  const bus = new FakeBus();
   const heard: unknown[] = [];
-  const one = started(crew);
-  const two = crew.add();
+  const one = started(bus);
+  const two = bus.add();
   colleaguesInPool(two.colleagues, "alpha").hear("topic", (data) => heard.push(data));
   two.colleagues.open();
   colleaguesInPool(one.colleagues, "beta").tell("topic", 1);

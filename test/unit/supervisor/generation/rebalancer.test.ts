@@ -6,39 +6,39 @@ interface Worker {
   clients: number;
 }
 
-function crew(...clients: number[]): Worker[] {
+function workersWith(...clients: number[]): Worker[] {
   return clients.map((count) => ({ clients: count }));
 }
 
 test("a spread within a tenth of the mean is left alone", () => {
   const rebalancer = new Rebalancer<Worker>();
   for (let look = 0; look < 5; look += 1) {
-    expect(rebalancer.look(crew(100, 105, 96))).toBe(null);
-    expect(rebalancer.look(crew(3, 2))).toBe(null);
-    expect(rebalancer.look(crew(50))).toBe(null);
+    expect(rebalancer.look(workersWith(100, 105, 96))).toBe(null);
+    expect(rebalancer.look(workersWith(3, 2))).toBe(null);
+    expect(rebalancer.look(workersWith(50))).toBe(null);
     expect(rebalancer.look([])).toBe(null);
   }
 });
 
 test("one that passes is left alone, one that lasts is evened out", () => {
   const rebalancer = new Rebalancer<Worker>();
-  expect(rebalancer.look(crew(10, 0))).toBe(null);
-  expect(rebalancer.look(crew(5, 5))).toBe(null);
-  const workers = crew(10, 0);
+  expect(rebalancer.look(workersWith(10, 0))).toBe(null);
+  expect(rebalancer.look(workersWith(5, 5))).toBe(null);
+  const workers = workersWith(10, 0);
   expect(rebalancer.look(workers)).toBe(null);
   expect(rebalancer.look(workers)).toEqual({ from: workers[0]!, to: workers[1]!, sessions: 5 });
 });
 
 test("at most so many move at a time", () => {
   const rebalancer = new Rebalancer<Worker>();
-  const workers = crew(100_000, 0);
+  const workers = workersWith(100_000, 0);
   rebalancer.look(workers);
   expect(rebalancer.look(workers)?.sessions).toBe(MOVE_MAX);
 });
 
 test("a worker whose clients cannot move is left alone for a while", () => {
   const rebalancer = new Rebalancer<Worker>();
-  const workers = crew(100, 40, 0);
+  const workers = workersWith(100, 40, 0);
   rebalancer.look(workers);
   rebalancer.onNothingMoved(rebalancer.look(workers)!.from);
   expect(rebalancer.look(workers)?.from).toBe(workers[1]!);
@@ -52,7 +52,7 @@ test("whatever the spread is, it ends within a tenth of even", () => {
   fc.assert(
     fc.property(counts, (clients) => {
       const rebalancer = new Rebalancer<Worker>();
-      const workers = crew(...clients);
+      const workers = workersWith(...clients);
       let quiet = 0;
       for (let look = 0; quiet < 3; look += 1) {
         expect(look).toBeLessThan(2000);

@@ -21,7 +21,7 @@ function region({ fd, layout }: StatsMemory, slot: number): Float64Array {
   return slotRegion(mapStatsMemory(fd, layout), layout, slot);
 }
 
-test("slots are given out from the lowest, with room for crews that overlap", () => {
+test("slots are given out from the lowest, with room for generations that overlap", () => {
   const store = new StatsStore();
   expect(store.prepare(config(1), 3).layout.slots).toBe(12);
   expect([store.takeSlot(), store.takeSlot(), store.takeSlot()]).toEqual([0, 1, 2]);

@@ -4,7 +4,7 @@ import * as limits from "../../../../../src/base/limits.ts";
 import { Turn } from "../../../../../src/base/turn.ts";
 import { ClientDirectory } from "../../../../../src/protocols/redis/client/local/client-directory.ts";
 import type { RedisFrontend } from "../../../../../src/protocols/redis/client/redis-frontend.ts";
-import { FakeCrew } from "../../../../support/colleagues.ts";
+import { FakeBus } from "../../../../support/colleagues.ts";
 
 interface Clients {
   readonly directory: ClientDirectory;
@@ -13,8 +13,8 @@ interface Clients {
 }
 
 /** A worker with clients of these ids. */
-function workerWith(crew: FakeCrew, ids: readonly number[]): Clients {
-  const { colleagues } = crew.add();
+function workerWith(bus: FakeBus, ids: readonly number[]): Clients {
+  const { colleagues } = bus.add();
   colleagues.open();
   const turn = new Turn();
   const directory = new ClientDirectory(colleagues, turn);
@@ -44,16 +44,16 @@ const range = (from: number, count: number, step: number): number[] =>
   Array.from({ length: count }, (_, i) => from + i * step);
 
 test("every client of every worker is listed once, oldest first, though only so many at a time", () => {
-  const crew = new FakeCrew();
+  const bus = new FakeBus();
   const many = 2 * limits.CLIENTS_LISTED_AT_ONCE;
   const here = range(1, many + 7, 3).reverse();
   const there = range(2, many, 3);
   const few = range(3, 5, 3000);
-  const { directory } = workerWith(crew, here);
-  workerWith(crew, there);
-  workerWith(crew, few);
+  const { directory } = workerWith(bus, here);
+  workerWith(bus, there);
+  workerWith(bus, few);
   const answers: number[] = [];
-  const relay = crew.relay;
+  const relay = bus.relay;
   const original = relay.onMessage.bind(relay);
   relay.onMessage = (worker, message) => {
     if (message.type === "answer" && message.isKnown) answers.push((message.data as []).length);
@@ -65,9 +65,9 @@ test("every client of every worker is listed once, oldest first, though only so 
 });
 
 test("a worker of an older program, which says all at once, has its clients listed once", () => {
-  const crew = new FakeCrew();
-  const { directory } = workerWith(crew, range(1, limits.CLIENTS_LISTED_AT_ONCE, 2));
-  const old = crew.add();
+  const bus = new FakeBus();
+  const { directory } = workerWith(bus, range(1, limits.CLIENTS_LISTED_AT_ONCE, 2));
+  const old = bus.add();
   const ids = range(2, limits.CLIENTS_LISTED_AT_ONCE + 50, 2);
   old.colleagues.answer("list clients", () => ids.map((id) => ({ id, text: `id=${id} old\n` })));
   old.colleagues.open();
@@ -77,7 +77,7 @@ test("a worker of an older program, which says all at once, has its clients list
 
 test("clients are closed some in a turn; how many they are is said at once", async () => {
   const many = 3 * limits.CLIENTS_CLOSED_AT_ONCE;
-  const { directory, closed } = workerWith(new FakeCrew(), range(1, many, 1));
+  const { directory, closed } = workerWith(new FakeBus(), range(1, many, 1));
   let told = 0;
   directory.kill({ type: "normal" }, null as unknown as RedisFrontend, (count) => {
     told = count;

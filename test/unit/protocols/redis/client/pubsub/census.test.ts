@@ -6,14 +6,14 @@ import {
   type Question,
   type Reach,
 } from "../../../../../../src/protocols/redis/client/pubsub/census.ts";
-import { FakeCrew } from "../../../../../support/colleagues.ts";
+import { FakeBus } from "../../../../../support/colleagues.ts";
 
 /** Workers that answer with their number and the length of the name. */
-function crewOf(workers: number): { censuses: Census[]; asked: Question[][]; crew: FakeCrew } {
-  const crew = new FakeCrew();
+function censusesOf(workers: number): { censuses: Census[]; asked: Question[][]; bus: FakeBus } {
+  const bus = new FakeBus();
   const asked: Question[][] = [];
   const censuses = Array.from({ length: workers }, (_, number) => {
-    const { colleagues } = crew.add();
+    const { colleagues } = bus.add();
     colleagues.open();
     const questions: Question[] = [];
     asked.push(questions);
@@ -22,11 +22,11 @@ function crewOf(workers: number): { censuses: Census[]; asked: Question[][]; cre
       return { copies: number, clients: question[1].length };
     });
   });
-  return { censuses, asked, crew };
+  return { censuses, asked, bus };
 }
 
 test("the answers of all others are added up, question by question", async () => {
-  const { censuses, asked } = crewOf(3);
+  const { censuses, asked } = censusesOf(3);
   const reaches = ["a", "bcd"].map((name) => {
     const { promise, resolve } = Promise.withResolvers<Reach>();
     censuses[0]!.ask(["channel", name, "s0"], resolve);
@@ -44,7 +44,7 @@ test("the answers of all others are added up, question by question", async () =>
 });
 
 test("what is too long for one message goes in several, or not at all", async () => {
-  const { censuses, asked } = crewOf(2);
+  const { censuses, asked } = censusesOf(2);
   const lengths = [1, CENSUS_BYTES_MAX - 10, 20, CENSUS_BYTES_MAX + 1, 3];
   const reaches = lengths.map((length) => {
     const { promise, resolve } = Promise.withResolvers<Reach>();

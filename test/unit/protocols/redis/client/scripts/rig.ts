@@ -1,6 +1,6 @@
 /** A client over servers that keep scripts and functions, and forget them when the test says so. */
 import { createHash } from "node:crypto";
-import { FakeCrew } from "../../../../../support/colleagues.ts";
+import { FakeBus } from "../../../../../support/colleagues.ts";
 import { createRig, type Rig } from "../../../../client/session-rig.ts";
 
 export const NO_SCRIPT = "-NOSCRIPT No matching script. Please use EVAL.\r\n";
@@ -84,9 +84,9 @@ export interface ScriptRig extends Rig {
   asked(server: number): string[];
 }
 
-export function scriptRig(servers: number, crew: FakeCrew = new FakeCrew()): ScriptRig {
+export function scriptRig(servers: number, bus: FakeBus = new FakeBus()): ScriptRig {
   const memories = Array.from({ length: servers }, () => new Memory());
-  const { colleagues } = crew.add();
+  const { colleagues } = bus.add();
   const rig = createRig({
     servers,
     colleagues,

@@ -1,4 +1,4 @@
-/** The admin process's place. Another configuration, memory or program means another process; its socket stays. */
+/** The admin process's slot. Another configuration, memory or program means another process; its socket stays. */
 import type { Config } from "../../api/config.ts";
 import { ADMIN_LISTEN_FD, type RunAs, type ToAdmin } from "../../api/control.ts";
 import type { ProcessStatus } from "../../api/control-socket.ts";
@@ -11,7 +11,7 @@ export interface AdminPlan {
   readonly config: Config;
   readonly program: Program;
   readonly memory: StatsMemory;
-  readonly crew: number;
+  readonly generation: number;
   /** The statistics port's listening socket. */
   readonly listenFd: number;
   readonly isSilent: boolean;
@@ -21,7 +21,7 @@ export interface AdminPlan {
 
 type AdminKeeper = ChildKeeper<{ readonly type: never }, ToAdmin>;
 
-export class AdminPlace {
+export class AdminSlot {
   readonly #log: Logger;
   readonly #onEmpty: () => void;
   #current: AdminKeeper | null = null;
@@ -70,7 +70,7 @@ export class AdminPlace {
   }
 
   #create(plan: AdminPlan): AdminKeeper {
-    const { config, program, memory, crew, listenFd, isSilent, startedAtMs, runAs } = plan;
+    const { config, program, memory, generation, listenFd, isSilent, startedAtMs, runAs } = plan;
     const { version } = program.about;
     const keeper: AdminKeeper = new ChildKeeper(
       {
@@ -79,7 +79,7 @@ export class AdminPlace {
         title: "proxy: admin",
         isSilent,
         answers: false,
-        crew,
+        generation,
         program,
         fds: () => [memory.fd, listenFd],
         startMessage: (): ToAdmin => ({

@@ -1,8 +1,8 @@
-/** Every crew there is: the one that serves, those that leave, and one that is about to take over. */
+/** Every generation there is: the one that serves, those that leave, and one that is about to take over. */
 import type { Notice } from "../../api/colleagues.ts";
 import type { Config } from "../../api/config.ts";
 import type { FromWorker, ToWorker } from "../../api/control.ts";
-import type { CrewResult, ProcessStatus } from "../../api/control-socket.ts";
+import type { GenerationResult, ProcessStatus } from "../../api/control-socket.ts";
 import type { Logger } from "../../base/log.ts";
 import { ParcelRouter } from "../hand-over/parcel-router.ts";
 import type { Program } from "../program/program.ts";
@@ -11,27 +11,27 @@ import { StartError } from "../start-error.ts";
 import type { StatsStore } from "../stats/stats-store.ts";
 import { resolveRunAs } from "../system/run-as.ts";
 import { ColleagueRelay } from "./colleague-relay.ts";
-import { Crew, type CrewSnapshot } from "./crew.ts";
-import { type ChangeHost, HandOver, type Progress, startCrew } from "./crew-change.ts";
-import type { CrewWorker } from "./crew-worker.ts";
+import { Generation, type GenerationSnapshot } from "./generation.ts";
+import { type ChangeHost, HandOver, type Progress, startGeneration } from "./generation-change.ts";
 import { Rebalancer } from "./rebalancer.ts";
+import type { WorkerSlot } from "./worker-slot.ts";
 
-export interface CrewsOptions {
+export interface GenerationsOptions {
   readonly listeners: Listeners;
   readonly stats: StatsStore;
   readonly isSilent: boolean;
   readonly log: Logger;
   /** A worker is ready, for the first time or again. */
-  onReady(worker: CrewWorker): void;
+  onReady(worker: WorkerSlot): void;
   /** The last worker of all has left. */
   onEmpty(): void;
 }
 
-export interface CrewsSnapshot {
+export interface GenerationsSnapshot {
   readonly births: number;
   readonly numbers: number;
-  readonly serving: CrewSnapshot;
-  readonly leaving: readonly CrewSnapshot[];
+  readonly serving: GenerationSnapshot;
+  readonly leaving: readonly GenerationSnapshot[];
   readonly listenerPlan: ListenerPlan;
   /** What workers have posted for their colleagues; absent: an older program, which kept nothing. */
   readonly notices?: readonly Notice[];
@@ -40,13 +40,13 @@ export interface CrewsSnapshot {
 /** A session that takes longer to come to rest is left where it is. */
 const REBALANCE_TIMEOUT_MS = 1_000;
 
-export class Crews {
-  readonly #options: CrewsOptions;
-  readonly #all = new Set<Crew>();
+export class Generations {
+  readonly #options: GenerationsOptions;
+  readonly #all = new Set<Generation>();
   readonly #router: ParcelRouter;
   readonly #colleagues: ColleagueRelay = new ColleagueRelay(() => this.#workers);
-  readonly #rebalancer = new Rebalancer<CrewWorker>();
-  #serving: Crew | null = null;
+  readonly #rebalancer = new Rebalancer<WorkerSlot>();
+  #serving: Generation | null = null;
   #handOver: HandOver | null = null;
   #births = 0;
   #numbers = 0;
@@ -54,15 +54,15 @@ export class Crews {
   /** Nothing is started any more. */
   #isClosed = false;
   /** Who is evening out right now, and who waits for its end. */
-  #mover: CrewWorker | null = null;
+  #mover: WorkerSlot | null = null;
   #onMoved: (() => void)[] = [];
 
-  constructor(options: CrewsOptions) {
+  constructor(options: GenerationsOptions) {
     this.#options = options;
     this.#router = new ParcelRouter(options.log, () => this.#serving?.workers ?? []);
   }
 
-  get serving(): Crew | null {
+  get serving(): Generation | null {
     return this.#serving;
   }
 
@@ -76,11 +76,11 @@ export class Crews {
   }
 
   get statuses(): ProcessStatus[] {
-    return [...this.#all].flatMap((crew) => crew.statuses);
+    return [...this.#all].flatMap((generation) => generation.statuses);
   }
 
   /**
-   * Has `config` served by a new crew of `program`; the first one, or one that takes over from the crew that serves.
+   * Has `config` served by a new generation of `program`; the first one, or one that takes over from the generation that serves.
    * @throws StartError with every reason: then everything is as it was
    */
   async change(
@@ -88,28 +88,37 @@ export class Crews {
     size: number,
     program: Program,
     progress: Progress,
-  ): Promise<CrewResult> {
+  ): Promise<GenerationResult> {
     this.#isChanging = true;
     try {
       await this.#movesDone();
       const host = this.#host(program);
       const startedAtMs = performance.now();
-      const crew = await startCrew(host, config, size, progress);
+      const generation = await startGeneration(host, config, size, progress);
       const old = this.#serving;
-      this.#serving = crew;
+      this.#serving = generation;
       this.#router.pump();
       const tookMs = Math.round(performance.now() - startedAtMs);
       if (old === null || old.workers.length === 0) {
-        this.#options.listeners.settle(crew.listenerPlan);
-        return { crew: crew.plan.number, workers: size, moved: 0, left: 0, lost: 0, tookMs };
+        this.#options.listeners.settle(generation.listenerPlan);
+        const { number } = generation.plan;
+        return {
+          crew: number,
+          generation: number,
+          workers: size,
+          moved: 0,
+          left: 0,
+          lost: 0,
+          tookMs,
+        };
       }
       progress(
         `${size === 1 ? "the new worker is" : "all new workers are"} ready; handing clients over`,
       );
       await old.close();
-      this.#handOver = new HandOver(host, old, crew);
+      this.#handOver = new HandOver(host, old, generation);
       const result = await this.#handOver.settle();
-      this.#options.listeners.settle(crew.listenerPlan);
+      this.#options.listeners.settle(generation.listenerPlan);
       return { ...result, tookMs: result.tookMs + tookMs };
     } finally {
       this.#isChanging = false;
@@ -118,34 +127,36 @@ export class Crews {
 
   /** Called once a second. */
   tick(): void {
-    for (const crew of this.#all) crew.tick();
+    for (const generation of this.#all) generation.tick();
     this.#rebalance();
   }
 
   send(message: ToWorker): void {
-    for (const crew of this.#all) crew.send(message);
+    for (const generation of this.#all) generation.send(message);
   }
 
-  /** From now on no crew is created. */
+  /** From now on no generation is created. */
   close(): void {
     this.#isClosed = true;
   }
 
   stop(): void {
-    for (const crew of [...this.#all]) crew.stop();
+    for (const generation of [...this.#all]) generation.stop();
   }
 
   drain(timeoutMs: number): void {
-    for (const crew of [...this.#all]) crew.drain(timeoutMs);
+    for (const generation of [...this.#all]) generation.drain(timeoutMs);
   }
 
   /** Null: a process is just ending, clients are moving to even out, or parcels are on their way; ask again in a moment. */
-  snapshot(): CrewsSnapshot | null {
+  snapshot(): GenerationsSnapshot | null {
     const serving = this.#serving;
     // A worker takes one order at a time, and the program that follows would give it another while this one lasts.
     if (serving === null || this.#mover !== null || this.isRouting) return null;
     const saved = serving.snapshot();
-    const leaving = [...this.#all].flatMap((crew) => (crew === serving ? [] : [crew.snapshot()]));
+    const leaving = [...this.#all].flatMap((generation) =>
+      generation === serving ? [] : [generation.snapshot()],
+    );
     const whole = leaving.filter((snapshot) => snapshot !== null);
     if (saved === null || whole.length < leaving.length) return null;
     return {
@@ -158,21 +169,21 @@ export class Crews {
     };
   }
 
-  resume(snapshot: CrewsSnapshot, config: Config, program: Program): void {
+  resume(snapshot: GenerationsSnapshot, config: Config, program: Program): void {
     this.#births = snapshot.births;
     const host = this.#host(program);
     for (const saved of [...snapshot.leaving, snapshot.serving]) {
       this.#numbers = saved.number - 1;
-      const crew = host.createCrew(config, saved.size, snapshot.listenerPlan, saved);
-      if (saved === snapshot.serving) this.#serving = crew;
-      crew.resume(saved);
+      const generation = host.createGeneration(config, saved.size, snapshot.listenerPlan, saved);
+      if (saved === snapshot.serving) this.#serving = generation;
+      generation.resume(saved);
     }
     this.#numbers = snapshot.numbers;
     this.#colleagues.resume(snapshot.notices);
   }
 
-  get #workers(): CrewWorker[] {
-    return [...this.#all].flatMap((crew) => crew.workers);
+  get #workers(): WorkerSlot[] {
+    return [...this.#all].flatMap((generation) => generation.workers);
   }
 
   #host(program: Program): ChangeHost {
@@ -181,28 +192,34 @@ export class Crews {
       log,
       listeners,
       router: this.#router,
-      createCrew: (config, size, listenerPlan, saved) => {
+      createGeneration: (config, size, listenerPlan, saved) => {
         if (this.#isClosed) throw new StartError(["the proxy is stopping"]);
-        const crew = this.#createCrew(config, size, program, listenerPlan, saved ?? null);
-        this.#all.add(crew);
-        return crew;
+        const generation = this.#createGeneration(
+          config,
+          size,
+          program,
+          listenerPlan,
+          saved ?? null,
+        );
+        this.#all.add(generation);
+        return generation;
       },
     };
   }
 
-  #createCrew(
+  #createGeneration(
     config: Config,
     size: number,
     program: Program,
     listenerPlan: ListenerPlan,
-    saved: CrewSnapshot | null,
-  ): Crew {
+    saved: GenerationSnapshot | null,
+  ): Generation {
     const { listeners, stats, isSilent, log, onEmpty, onReady } = this.#options;
     const runAs = saved === null ? resolveRunAs(config) : saved.runAs;
     const memory = stats.prepare(config, size);
     this.#numbers += 1;
     const number = this.#numbers;
-    return new Crew({
+    return new Generation({
       plan: { number, size, config, program, memory, isSilent, runAs },
       listenerPlan,
       listeners,
@@ -226,15 +243,15 @@ export class Crews {
           this.#colleagues.onGone(worker);
           this.#handOver?.onGone(worker);
         },
-        onGone: (crew) => {
-          this.#all.delete(crew);
+        onGone: (generation) => {
+          this.#all.delete(generation);
           if (this.isEmpty) onEmpty();
         },
       },
     });
   }
 
-  #onMessage(worker: CrewWorker, message: FromWorker): void {
+  #onMessage(worker: WorkerSlot, message: FromWorker): void {
     this.#router.onMessage(worker, message);
     this.#colleagues.onMessage(worker, message);
     if (message.type !== "handed_over") return;
@@ -252,10 +269,10 @@ export class Crews {
   }
 
   #rebalance(): void {
-    const crew = this.#serving;
-    if (crew === null || this.#isChanging || this.#mover !== null || this.isRouting) return;
-    if (!crew.plan.config.rebalance) return;
-    const move = this.#rebalancer.look(crew.workers.filter((worker) => worker.isServing));
+    const generation = this.#serving;
+    if (generation === null || this.#isChanging || this.#mover !== null || this.isRouting) return;
+    if (!generation.plan.config.rebalance) return;
+    const move = this.#rebalancer.look(generation.workers.filter((worker) => worker.isServing));
     if (move === null) return;
     const { from, to, sessions } = move;
     const formats = from.parcelFormats.filter((format) => to.parcelFormats.includes(format));
@@ -264,7 +281,7 @@ export class Crews {
     from.send({
       type: "hand_over",
       sessions,
-      pools: crew.plan.config.pools.map(({ name }) => name),
+      pools: generation.plan.config.pools.map(({ name }) => name),
       format: formats.length === 0 ? null : Math.max(...formats),
       timeoutMs: REBALANCE_TIMEOUT_MS,
     });

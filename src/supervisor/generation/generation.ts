@@ -1,8 +1,8 @@
 /**
- * A crew: all workers of one configuration and one executable.
+ * A generation: all workers of one configuration and one executable.
  *
- * Neither ever changes under a crew: a reload, an upgrade and a change of the number of workers each start a new
- * crew beside it.
+ * Neither ever changes under a generation: a reload, an upgrade and a change of the number of workers each start a new
+ * generation beside it.
  */
 import type { Notice } from "../../api/colleagues.ts";
 import type { FromWorker, RunAs, ToWorker } from "../../api/control.ts";
@@ -13,40 +13,40 @@ import { Intake, type IntakeSnapshot } from "../sockets/intake.ts";
 import type { ListenerPlan, Listeners } from "../sockets/listeners.ts";
 import { StartError } from "../start-error.ts";
 import type { StatsStore } from "../stats/stats-store.ts";
-import { AcceptorPlace } from "./acceptor-place.ts";
+import { AcceptorSlot } from "./acceptor-slot.ts";
 import {
-  type CrewPlan,
-  CrewWorker,
+  type GenerationPlan,
   type WorkerEvents,
+  WorkerSlot,
   type WorkerSnapshot,
-} from "./crew-worker.ts";
+} from "./worker-slot.ts";
 
-export interface CrewOptions {
-  readonly plan: CrewPlan;
+export interface GenerationOptions {
+  readonly plan: GenerationPlan;
   readonly listenerPlan: ListenerPlan;
   readonly listeners: Listeners;
   readonly stats: StatsStore;
-  /** What the program before this one left of the crew, or null. */
-  readonly saved: CrewSnapshot | null;
+  /** What the program before this one left of the generation, or null. */
+  readonly saved: GenerationSnapshot | null;
   nextBirth(): number;
   notices(): readonly Notice[];
-  readonly events: CrewEvents;
+  readonly events: GenerationEvents;
   readonly log: Logger;
 }
 
-export interface CrewEvents extends Pick<WorkerEvents, "onSocketEnd"> {
+export interface GenerationEvents extends Pick<WorkerEvents, "onSocketEnd"> {
   /** A worker is ready, for the first time or again. */
-  onReady(worker: CrewWorker): void;
-  onMessage(worker: CrewWorker, message: FromWorker): void;
+  onReady(worker: WorkerSlot): void;
+  onMessage(worker: WorkerSlot, message: FromWorker): void;
   /** Its process died; it will be replaced. */
-  onWorkerDeath(worker: CrewWorker): void;
-  onWorkerGone(worker: CrewWorker): void;
+  onWorkerDeath(worker: WorkerSlot): void;
+  onWorkerGone(worker: WorkerSlot): void;
   /** Its last process has left. */
-  onGone(crew: Crew): void;
+  onGone(generation: Generation): void;
 }
 
-/** A crew as plain data: for a program that replaces this one and goes on with it. */
-export interface CrewSnapshot {
+/** A generation as plain data: for a program that replaces this one and goes on with it. */
+export interface GenerationSnapshot {
   readonly number: number;
   readonly size: number;
   readonly workers: readonly WorkerSnapshot[];
@@ -56,18 +56,18 @@ export interface CrewSnapshot {
   readonly runAs: RunAs | null;
 }
 
-/** As long as a crew was never ready, this many deaths in a row of one worker mean that it cannot work. */
+/** As long as a generation was never ready, this many deaths in a row of one worker mean that it cannot work. */
 const START_DEATHS_MAX = 5;
 
-export class Crew {
-  readonly plan: CrewPlan;
+export class Generation {
+  readonly plan: GenerationPlan;
   readonly listenerPlan: ListenerPlan;
-  readonly workers: CrewWorker[] = [];
-  readonly #options: CrewOptions;
+  readonly workers: WorkerSlot[] = [];
+  readonly #options: GenerationOptions;
   readonly #intake: Intake;
   /** By index. */
   readonly #slots: number[] = [];
-  #acceptor: AcceptorPlace | null = null;
+  #acceptor: AcceptorSlot | null = null;
   /** Nothing is added any more. */
   #isEnding = false;
   /** While `assemble` waits: for so many workers, or for the acceptor. */
@@ -78,7 +78,7 @@ export class Crew {
   } | null = null;
 
   /** @throws OsError: too few descriptors */
-  constructor(options: CrewOptions) {
+  constructor(options: GenerationOptions) {
     const { plan, listenerPlan, listeners, saved } = options;
     this.#options = options;
     this.plan = plan;
@@ -96,7 +96,7 @@ export class Crew {
 
   /** Starts workers until there are `count`; resolves when all are ready. @throws StartError: they cannot work */
   async assemble(count: number): Promise<void> {
-    const added: CrewWorker[] = [];
+    const added: WorkerSlot[] = [];
     while (this.workers.length + added.length < count) {
       added.push(this.#add(this.workers.length + added.length, this.#options.stats.takeSlot()));
     }
@@ -134,7 +134,7 @@ export class Crew {
   }
 
   /** Instead of `assemble`. */
-  resume(snapshot: CrewSnapshot): void {
+  resume(snapshot: GenerationSnapshot): void {
     for (const saved of snapshot.workers) {
       this.#options.stats.keepSlot(saved.slot);
       const worker = this.#add(saved.index, saved.slot);
@@ -145,7 +145,7 @@ export class Crew {
   }
 
   /** Null: somebody is just ending; ask again in a moment. */
-  snapshot(): CrewSnapshot | null {
+  snapshot(): GenerationSnapshot | null {
     const { number, size, runAs } = this.plan;
     const acceptor = this.#acceptor === null ? null : this.#acceptor.snapshot();
     if (this.#acceptor !== null && acceptor === null) return null;
@@ -191,12 +191,12 @@ export class Crew {
     for (const worker of this.workers) worker.tick();
   }
 
-  #add(index: number, slot: number): CrewWorker {
+  #add(index: number, slot: number): WorkerSlot {
     const { plan, stats, log, events, nextBirth, notices } = this.#options;
     this.#slots[index] = slot;
-    const worker = new CrewWorker(
+    const worker = new WorkerSlot(
       {
-        crew: plan,
+        generation: plan,
         index,
         slot,
         intake: () => this.#intake.forWorker(index),
@@ -226,15 +226,15 @@ export class Crew {
     return worker;
   }
 
-  #addAcceptor(): AcceptorPlace {
-    const acceptor = new AcceptorPlace(
+  #addAcceptor(): AcceptorSlot {
+    const acceptor = new AcceptorSlot(
       this.plan,
       () => this.#intake.forAcceptor(),
       {
         onReady: () => {
           if (this.#assembly?.count === "acceptor") this.#assembly.resolve();
         },
-        onDeath: (earlyDeaths, reason) => this.#onDeath(AcceptorPlace.NAME, earlyDeaths, reason),
+        onDeath: (earlyDeaths, reason) => this.#onDeath(AcceptorSlot.NAME, earlyDeaths, reason),
         onGone: () => {
           this.#acceptor = null;
           this.#checkGone();
@@ -258,7 +258,7 @@ export class Crew {
     if (typeof count === "number" && ready >= count) this.#assembly?.resolve();
   }
 
-  /** Later a dead worker is replaced whatever it died of; but a crew that never worked must not pretend to. */
+  /** Later a dead worker is replaced whatever it died of; but a generation that never worked must not pretend to. */
   #onDeath(name: string, earlyDeaths: number, reason: string | null): void {
     if (this.#assembly === null) return;
     if (reason === null && earlyDeaths < START_DEATHS_MAX) return;

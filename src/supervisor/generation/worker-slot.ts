@@ -1,5 +1,5 @@
 /**
- * One worker's place in a crew: its child, its slot of the statistics, and our end of its hand-over socket.
+ * One worker's slot in a generation: its child, its slot of the statistics, and our end of its hand-over socket.
  *
  * We keep the worker's end of that socket open, too: parcels that a dead worker had not taken yet are taken back.
  */
@@ -20,8 +20,8 @@ import type { Program } from "../program/program.ts";
 import type { WorkerIntake } from "../sockets/intake.ts";
 import type { StatsMemory } from "../stats/stats-store.ts";
 
-/** What all workers of a crew have in common. */
-export interface CrewPlan {
+/** What all workers of a generation have in common. */
+export interface GenerationPlan {
   /** Counted from 1. */
   readonly number: number;
   readonly size: number;
@@ -34,8 +34,8 @@ export interface CrewPlan {
 }
 
 export interface WorkerPlan {
-  readonly crew: CrewPlan;
-  /** Counted from 0 in each crew: decides on its listening sockets and its CPU core. */
+  readonly generation: GenerationPlan;
+  /** Counted from 0 in each generation: decides on its listening sockets and its CPU core. */
   readonly index: number;
   /** Of the statistics; no other living worker has the same. */
   readonly slot: number;
@@ -47,12 +47,12 @@ export interface WorkerPlan {
 }
 
 export interface WorkerEvents {
-  onReady(worker: CrewWorker): void;
-  onMessage(worker: CrewWorker, message: FromWorker): void;
-  onDeath(worker: CrewWorker, earlyDeaths: number, reason: string | null): void;
+  onReady(worker: WorkerSlot): void;
+  onMessage(worker: WorkerSlot, message: FromWorker): void;
+  onDeath(worker: WorkerSlot, earlyDeaths: number, reason: string | null): void;
   /** Its hand-over socket is not its any more, but the hearer's, who takes off what is on it and closes it. */
-  onSocketEnd(worker: CrewWorker, socket: SocketPair): void;
-  onGone(worker: CrewWorker): void;
+  onSocketEnd(worker: WorkerSlot, socket: SocketPair): void;
+  onGone(worker: WorkerSlot): void;
 }
 
 export interface WorkerSnapshot {
@@ -67,7 +67,7 @@ export interface WorkerSnapshot {
 /** No ping of the watchdog's, which counts from 1. */
 const COUNT_PING = 0;
 
-export class CrewWorker {
+export class WorkerSlot {
   readonly plan: WorkerPlan;
   /** As it said last, corrected by what was moved since. */
   clients = 0;
@@ -85,11 +85,11 @@ export class CrewWorker {
         name: `worker/${plan.slot}`,
         role: "worker",
         title: `proxy: worker ${plan.slot}`,
-        isSilent: plan.crew.isSilent,
+        isSilent: plan.generation.isSilent,
         answers: true,
-        crew: plan.crew.number,
-        program: plan.crew.program,
-        fds: () => [plan.crew.memory.fd, this.#renewHandover(), ...plan.intake().fds],
+        generation: plan.generation.number,
+        program: plan.generation.program,
+        fds: () => [plan.generation.memory.fd, this.#renewHandover(), ...plan.intake().fds],
         startMessage: () => this.#startMessage(),
       },
       {
@@ -129,7 +129,7 @@ export class CrewWorker {
   get hears(): boolean {
     const { parcelFormats, state, plan } = this;
     const formats =
-      parcelFormats.length > 0 ? parcelFormats : plan.crew.program.about.parcelFormats;
+      parcelFormats.length > 0 ? parcelFormats : plan.generation.program.about.parcelFormats;
     const isThere = state === "starting" || state === "serving" || state === "leaving";
     return isThere && formats.includes(COLLEAGUES_SINCE_PARCEL_FORMAT);
   }
@@ -152,7 +152,7 @@ export class CrewWorker {
     this.send({ type: "ping", id: COUNT_PING });
     this.#keeper.leave(
       { type: "hand_over", sessions: null, pools, format, timeoutMs },
-      timeoutMs + this.plan.crew.config.drainTimeoutMs,
+      timeoutMs + this.plan.generation.config.drainTimeoutMs,
     );
   }
 
@@ -189,17 +189,17 @@ export class CrewWorker {
   }
 
   #startMessage(): ToWorker {
-    const { crew, index, slot } = this.plan;
+    const { generation, index, slot } = this.plan;
     return {
       type: "start",
       slot,
       index,
       birth: this.plan.nextBirth(),
-      workers: crew.size,
-      config: crew.config,
+      workers: generation.size,
+      config: generation.config,
       ...this.plan.intake().start,
-      ...(crew.runAs === null ? {} : { runAs: crew.runAs }),
-      stats: crew.memory.layout,
+      ...(generation.runAs === null ? {} : { runAs: generation.runAs }),
+      stats: generation.memory.layout,
       notices: this.plan.notices(),
     };
   }

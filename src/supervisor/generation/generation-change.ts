@@ -1,20 +1,20 @@
 /**
- * The change of crew: how a reload, an upgrade and a change of the number of workers are done.
+ * The change of generation: how a reload, an upgrade and a change of the number of workers are done.
  *
- *   old crew  serving ─────────────────────────────────────┬─ hands its clients over ─▶ leaves
- *   new crew            starting ─▶ all ready, accepting ──┴─ adopts them ─▶ serving
- *                       └─ any failure: it is stopped, and the old one never noticed
+ *   old generation  serving ─────────────────────────────────────┬─ hands its clients over ─▶ leaves
+ *   new generation            starting ─▶ all ready, accepting ──┴─ adopts them ─▶ serving
+ *                             └─ any failure: it is stopped, and the old one never noticed
  */
 import type { Config } from "../../api/config.ts";
 import type { FromWorker } from "../../api/control.ts";
-import type { CrewResult } from "../../api/control-socket.ts";
+import type { GenerationResult } from "../../api/control-socket.ts";
 import type { Logger } from "../../base/log.ts";
 import type { ParcelRouter } from "../hand-over/parcel-router.ts";
 import { giveSocketFiles } from "../sockets/listener-options.ts";
 import type { ListenerPlan, Listeners } from "../sockets/listeners.ts";
 import { StartError } from "../start-error.ts";
-import type { Crew, CrewSnapshot } from "./crew.ts";
-import type { CrewWorker } from "./crew-worker.ts";
+import type { Generation, GenerationSnapshot } from "./generation.ts";
+import type { WorkerSlot } from "./worker-slot.ts";
 
 export type Progress = (text: string) => void;
 
@@ -24,63 +24,68 @@ export interface ChangeHost {
   readonly listeners: Listeners;
   readonly router: ParcelRouter;
   /**
-   * A crew that is not started yet; the supervisor stops it with all others.
+   * A generation that is not started yet; the supervisor stops it with all others.
    * @param saved what the program before this one left of it. @throws OsError, StartError
    */
-  createCrew(config: Config, size: number, listenerPlan: ListenerPlan, saved?: CrewSnapshot): Crew;
+  createGeneration(
+    config: Config,
+    size: number,
+    listenerPlan: ListenerPlan,
+    saved?: GenerationSnapshot,
+  ): Generation;
 }
 
 /** When no client has moved for so long, the asker is not kept waiting for those that are busy; they go on moving afterwards. */
 const SETTLE_MS = 5_000;
 
 /**
- * Starts the crew that shall serve `config`. The old one serves on, whatever happens here.
+ * Starts the generation that shall serve `config`. The old one serves on, whatever happens here.
  * @throws StartError with every reason; nothing is left of the attempt then
  */
-export async function startCrew(
+export async function startGeneration(
   host: ChangeHost,
   config: Config,
   size: number,
   progress: Progress,
-): Promise<Crew> {
+): Promise<Generation> {
   const { listeners } = host;
   const before = listeners.snapshot();
   const plan = await listeners.prepare(config, size);
-  let crew: Crew | null = null;
+  let generation: Generation | null = null;
   try {
-    crew = host.createCrew(config, size, plan);
+    generation = host.createGeneration(config, size, plan);
     // New sockets on an address that is served already get clients at once, so they come last: when it is proved that
     // such workers work.
     const first = Math.min(listeners.width(plan), size);
     progress(`starting ${size} ${size === 1 ? "worker" : "workers"}`);
-    await crew.assemble(first);
+    await generation.assemble(first);
     if (first < size) {
       listeners.widen(plan, size);
-      await crew.assemble(size);
+      await generation.assemble(size);
     }
-    giveSocketFiles(listeners.files(plan), crew.plan.runAs);
-    await crew.open();
-    return crew;
+    giveSocketFiles(listeners.files(plan), generation.plan.runAs);
+    await generation.open();
+    return generation;
   } catch (error) {
-    crew?.stop();
+    generation?.stop();
     listeners.restore(before);
     throw error instanceof StartError ? error : new StartError([(error as Error).message]);
   }
 }
 
-/** Watches one crew hand its clients over to another. */
+/** Watches one generation hand its clients over to another. */
 export class HandOver {
   readonly #host: ChangeHost;
-  readonly #from: Crew;
-  readonly #to: Crew;
-  readonly #pending = new Set<CrewWorker>();
+  readonly #from: Generation;
+  readonly #to: Generation;
+  readonly #pending = new Set<WorkerSlot>();
   readonly #startedAtMs = performance.now();
   readonly #lostBefore: number;
   readonly #settled = Promise.withResolvers<void>();
   #moved = 0;
 
   /** Starts at once. */
-  constructor(host: ChangeHost, from: Crew, to: Crew) {
+  constructor(host: ChangeHost, from: Generation, to: Generation) {
     this.#host = host;
     this.#from = from;
     this.#to = to;
@@ -101,19 +106,19 @@ export class HandOver {
     this.#checkSettled();
   }
 
-  onMessage(worker: CrewWorker, message: FromWorker): void {
+  onMessage(worker: WorkerSlot, message: FromWorker): void {
     if (message.type !== "handed_over" || !this.#pending.delete(worker)) return;
     this.#moved += message.moved;
     this.#checkSettled();
   }
 
   /** Also one that said nothing: it died. */
-  onGone(worker: CrewWorker): void {
+  onGone(worker: WorkerSlot): void {
     if (this.#pending.delete(worker)) this.#checkSettled();
   }
 
   /** Resolves when every client has moved that can, or none has for a moment; the rest goes on. */
-  async settle(): Promise<CrewResult> {
+  async settle(): Promise<GenerationResult> {
     const { router } = this.#host;
     let passed = router.passed;
     const timer = setInterval(() => {
@@ -124,6 +129,7 @@ export class HandOver {
     clearInterval(timer);
     return {
       crew: this.#to.plan.number,
+      generation: this.#to.plan.number,
       workers: this.#to.workers.length,
       moved: this.#moved,
       left: this.#from.workers.reduce((sum, { clients }) => sum + clients, 0),

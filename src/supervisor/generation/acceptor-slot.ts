@@ -1,29 +1,34 @@
-/** The acceptor process's place in a crew that gets its clients from one (`accept: dispatch`). */
+/** The acceptor process's slot in a generation that gets its clients from one (`accept: dispatch`). */
 import type { FromWorker, ToAcceptor } from "../../api/control.ts";
 import type { ProcessStatus } from "../../api/control-socket.ts";
 import type { Logger } from "../../base/log.ts";
 import { ChildKeeper, type KeeperEvents, type KeeperSnapshot } from "../process/child-keeper.ts";
 import type { AcceptorIntake } from "../sockets/intake.ts";
-import type { CrewPlan } from "./crew-worker.ts";
+import type { GenerationPlan } from "./worker-slot.ts";
 
 export type AcceptorEvents = Omit<KeeperEvents<FromWorker>, "onMessage">;
 
-export class AcceptorPlace {
+export class AcceptorSlot {
   static readonly NAME = "acceptor";
   readonly #keeper: ChildKeeper<FromWorker, ToAcceptor>;
   readonly #gone = Promise.withResolvers<void>();
 
   /** @param intake asked before every start */
-  constructor(crew: CrewPlan, intake: () => AcceptorIntake, events: AcceptorEvents, log: Logger) {
-    const { program, memory, config, runAs } = crew;
+  constructor(
+    generation: GenerationPlan,
+    intake: () => AcceptorIntake,
+    events: AcceptorEvents,
+    log: Logger,
+  ) {
+    const { program, memory, config, runAs } = generation;
     this.#keeper = new ChildKeeper<FromWorker, ToAcceptor>(
       {
-        name: AcceptorPlace.NAME,
+        name: AcceptorSlot.NAME,
         role: "acceptor",
         title: "proxy: acceptor",
-        isSilent: crew.isSilent,
+        isSilent: generation.isSilent,
         answers: true,
-        crew: crew.number,
+        generation: generation.number,
         program,
         fds: () => [memory.fd, ...intake().fds],
         startMessage: (): ToAcceptor => ({
