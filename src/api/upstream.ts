@@ -157,13 +157,13 @@ export interface LeftSubscriber {
 
 /** One server. */
 export interface Upstream {
-  /** Names it in all processes, as long as it is the same server: what belongs to it finds it again there. */
-  readonly id: string;
+  /** Small, so that arrays may be indexed by it; never stands for another server in this process. */
+  readonly id: number;
+  /** Names it in all processes, see `Member.id`: what belongs to it finds it again there. */
+  readonly member: string;
   readonly name: string;
   /** Where it is, as it is written in a configuration. */
   readonly address: string;
-  /** Position in its pool. */
-  readonly index: number;
   /** Taken out of the ring until it answers again. */
   readonly isEjected: boolean;
   /** Another number after each loss of a connection to it: what it was told to keep (scripts) may be gone since. */
@@ -188,7 +188,10 @@ export interface Upstream {
 
 /** Maps keys to servers. */
 export interface Route {
+  /** All that keys may go to, in the order of their topology. Another array when servers have come or gone. */
   readonly upstreams: readonly Upstream[];
+  /** Grows whenever keys may have moved. */
+  readonly epoch: number;
   /** A key's server is the same each time, as long as no server leaves or comes back. */
   readonly isStable: boolean;
   /** The server of key bytes[start, end), or null when none is left. Pure: no I/O, no clock, no allocation. */

@@ -134,6 +134,11 @@ export class DescriptorBudget {
     this.planned -= servers * each;
   }
 
+  /** `plan` gave `each` for `servers` servers, and now there are `after`. */
+  resize(each: number, servers: number, after: number): void {
+    this.planned += (after - servers) * each;
+  }
+
   private get sharedMax(): number {
     return this.max >> 1;
   }

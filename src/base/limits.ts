@@ -196,3 +196,6 @@ export const PARCEL_DESCRIPTORS_SPARE = 4;
 export const DESCRIPTOR_TABLE_MAX = 65_536;
 /** For so long a worker waits for a free descriptor or memory when it has a client to adopt. */
 export const ADOPT_WAIT_MS_MAX = 10_000;
+
+/** A server that is no longer one of its pool's is closed after so long, whatever it owes: what blocks there may block for ever. */
+export const RETIRE_MS_MAX = 10_000;

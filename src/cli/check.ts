@@ -159,7 +159,7 @@ function describeOptions(pool: PoolConfig, planned: number): string[] {
   const tag = pool.hashTag === null ? "no hash tag" : `hash tag ${pool.hashTag}`;
   const limit =
     pool.clientConnectionsMax === 0 ? "no limit" : `at most ${pool.clientConnectionsMax}`;
-  const eject = `after ${pool.serverFailureLimit} failures, tried again after ${formatDuration(pool.serverRetryTimeoutMs)}, at most ${ejectedMax(pool)} of ${pool.servers.length} servers`;
+  const eject = `after ${pool.serverFailureLimit} failures, tried again after ${formatDuration(pool.serverRetryTimeoutMs)}, at most ${ejectedMax(pool.servers.length, pool)} of ${pool.servers.length} servers`;
   const request = pool.timeoutMs === null ? "none" : formatDuration(pool.timeoutMs);
   const configured =
     planned < pool.serverConnections ? `, of ${pool.serverConnections} configured` : "";

@@ -2,18 +2,20 @@
 import type { Distribution } from "../api/config.ts";
 import type { Route, Upstream } from "../api/upstream.ts";
 import type { KeyHasher } from "../hash/key-hasher.ts";
-import { createRing, type Ring, type RingServer } from "../hash/ring.ts";
+import { createRing, type Ring } from "../hash/ring.ts";
 
 export interface PoolRouteOptions {
   readonly distribution: Distribution;
   readonly hasher: KeyHasher;
-  /** In ring order, one for each upstream. */
-  readonly servers: readonly RingServer[];
   readonly random: () => number;
 }
 
+/** A server and its share of the keys. */
+export type WeightedUpstream = Upstream & { readonly weight: number };
+
 export class PoolRoute implements Route {
-  upstreams: readonly Upstream[] = [];
+  upstreams: readonly WeightedUpstream[] = [];
+  epoch = 0;
   readonly isStable: boolean;
 
   private readonly options: PoolRouteOptions;
@@ -24,23 +26,30 @@ export class PoolRoute implements Route {
     this.options = options;
     this.isStable = options.distribution !== "random";
     this.hasher = options.hasher;
-    this.ring = createRing(options.distribution, options.servers, () => true, options.random);
+    this.ring = this.createRing();
   }
 
-  /** The servers behind the ring, in its order. To be called once, before the first pick. */
-  attach(upstreams: readonly Upstream[]): void {
+  /** From now on keys go to these servers, in ring order. */
+  spreadOver(upstreams: readonly WeightedUpstream[]): void {
     this.upstreams = upstreams;
+    this.rebuild();
   }
 
   /** A server was ejected or came back: makes the ring anew from those that are left. */
   rebuild(): void {
-    const { distribution, servers, random } = this.options;
-    const isLive = (index: number): boolean => !this.upstreams[index]!.isEjected;
-    this.ring = createRing(distribution, servers, isLive, random);
+    this.ring = this.createRing();
+    this.epoch++;
   }
 
   pick(bytes: Buffer, start: number, end: number): Upstream | null {
     const index = this.ring.pick(this.hasher.hash(bytes, start, end));
     return index < 0 ? null : this.upstreams[index]!;
+  }
+
+  private createRing(): Ring {
+    const { upstreams } = this;
+    const { distribution, random } = this.options;
+    const isLive = (index: number): boolean => !upstreams[index]!.isEjected;
+    return createRing(distribution, upstreams, isLive, random);
   }
 }

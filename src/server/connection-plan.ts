@@ -3,7 +3,7 @@ import type { DescriptorBudget } from "../base/descriptor-budget.ts";
 
 export class ConnectionPlan {
   private readonly descriptors: DescriptorBudget;
-  private readonly servers: number;
+  private servers: number;
   private readonly wanted: number;
   /** By variant: connections to each server. */
   private readonly planned: (number | undefined)[] = [];
@@ -22,6 +22,14 @@ export class ConnectionPlan {
     const each = this.descriptors.plan(this.servers, this.wanted);
     this.planned[variant] = each;
     return each;
+  }
+
+  /** The pool has so many servers from now on. */
+  resize(servers: number): void {
+    for (const each of this.planned) {
+      if (each !== undefined) this.descriptors.resize(each, this.servers, servers);
+    }
+    this.servers = servers;
   }
 
   /** No server has connections of that kind any more. */

@@ -28,16 +28,16 @@ export interface Ejectable {
   probe(): void;
 }
 
-/** How many servers of `pool` may be out at once: one at least. */
-export function ejectedMax({ servers, maxEjectionPercent }: PoolConfig): number {
-  return Math.max(1, Math.floor((servers.length * maxEjectionPercent) / 100));
+/** How many of a pool's servers may be out at once: one at least. */
+export function ejectedMax(servers: number, { maxEjectionPercent }: PoolConfig): number {
+  return Math.max(1, Math.floor((servers * maxEjectionPercent) / 100));
 }
 
 export interface EjectionsOptions {
   /** Servers of the pool. */
-  readonly total: number;
+  readonly total: () => number;
   /** Most of them that may be out at once, unless all have failed. */
-  readonly outMax: number;
+  readonly outMax: () => number;
   /** Within this time every failed server is probed. */
   readonly probeIntervalMs: number;
   readonly schedule: Schedule;
@@ -67,7 +67,8 @@ export class Ejections {
 
   /** `server` has failed too often. To be called once, until `onAnswered`. */
   onFailed(server: Ejectable): void {
-    const { total, onChange } = this.options;
+    const { onChange } = this.options;
+    const total = this.options.total();
     this.suspects.delete(server);
     const leaves = this.room > 0 && this.keptCount === 0 && this.failed.size + 1 < total;
     this.failed.add(server);
@@ -102,6 +103,13 @@ export class Ejections {
     }
   }
 
+  /** `server` is no longer one of the pool's. */
+  forget(server: Ejectable): void {
+    this.suspects.delete(server);
+    this.failed.delete(server);
+    this.out.delete(server);
+  }
+
   close(): void {
     this.cancelReturn?.();
     this.cancelSettle?.();
@@ -109,7 +117,7 @@ export class Ejections {
 
   /** So many more may leave the ring. */
   private get room(): number {
-    return this.options.outMax - this.out.size - this.suspects.size;
+    return this.options.outMax() - this.out.size - this.suspects.size;
   }
 
   /** Failed servers that are in the ring. */
@@ -154,7 +162,7 @@ export class Ejections {
   /** Every failed server had its chance to come back: those for which there is room leave after all. */
   private settle(): void {
     const { total, onChange } = this.options;
-    if (this.failed.size === total) return;
+    if (this.failed.size === total()) return;
     let hasChanged = false;
     for (const server of this.failed) {
       if (this.room <= 0) break;

@@ -4,10 +4,11 @@
  * With auto_eject_hosts a server that failed `serverFailureLimit` times in a row leaves the ring, if `Ejections` lets it, for
  * `serverRetryTimeoutMs`. Then it is probed; twemproxy lets the next client find out.
  */
-import type { PoolConfig, ServerConfig } from "../api/config.ts";
+import type { PoolConfig } from "../api/config.ts";
 import type { UpstreamProtocol } from "../api/protocol.ts";
 import { POOL, SERVER, TROUBLE_KINDS } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
+import type { Member } from "../api/topology.ts";
 import type {
   Failure,
   Lease,
@@ -17,6 +18,7 @@ import type {
 } from "../api/upstream.ts";
 import type { Deadlines } from "../base/deadlines.ts";
 import type { DescriptorBudget } from "../base/descriptor-budget.ts";
+import { RETIRE_MS_MAX } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
 import type { LogLimit } from "../base/log-limit.ts";
 import type { Schedule } from "../base/schedule.ts";
@@ -32,13 +34,15 @@ import { failedTooOften, stopping } from "./failures.ts";
 import { LeasePool } from "./lease-pool.ts";
 import type { LeasedConnection, LeaseOwner } from "./leased-connection.ts";
 import type { PartialReplies } from "./partial-replies.ts";
+import type { SetServer } from "./server-set.ts";
 import { SharedConnection } from "./shared-connection.ts";
 import { SubscribedConnection, type SubscribedOwner } from "./subscribed-connection.ts";
 
 export interface ServerOptions {
   readonly pool: PoolConfig;
-  readonly server: ServerConfig;
-  readonly index: number;
+  readonly member: Member;
+  /** See `Upstream.id`. */
+  readonly id: number;
   /** By variant: how connections of that kind are opened and read. May grow. */
   readonly variants: readonly UpstreamProtocol[];
   readonly turn: Turn;
@@ -64,17 +68,20 @@ export interface ServerOptions {
   readonly ejections: Ejections | null;
 }
 
+/** A server that has left its pool is asked so often whether it still has requests. */
+const RETIRE_STEP_MS = 50;
 const RETRY_FIRST_MS = 50;
 const RETRY_MAX_MS = 1000;
 /** A delay is spread by this share in both directions, so that workers do not knock in step. */
 const RETRY_JITTER = 0.25;
 const RETRY_DOUBLINGS_MAX = 5;
 
-export class Server implements Upstream, LeaseOwner, SubscribedOwner, Ejectable {
-  readonly id: string;
+export class Server implements Upstream, SetServer, LeaseOwner, SubscribedOwner, Ejectable {
+  readonly id: number;
+  readonly member: string;
   readonly name: string;
+  readonly weight: number;
   readonly address: string;
-  readonly index: number;
   isEjected = false;
   incarnation = 1;
 
@@ -100,12 +107,14 @@ export class Server implements Upstream, LeaseOwner, SubscribedOwner, Ejectable 
   private hasFailed = false;
 
   constructor(options: ServerOptions) {
-    const { pool, server } = options;
+    const { pool, member } = options;
+    const { name, address, weight } = member.server;
     this.options = options;
-    this.name = server.name;
-    this.address = formatAddress(server.address);
-    this.id = `${this.name} ${this.address}`;
-    this.index = options.index;
+    this.id = options.id;
+    this.member = member.id;
+    this.name = name;
+    this.weight = weight;
+    this.address = formatAddress(address);
     this.turn = options.turn;
     this.deadlines = options.deadlines;
     this.timeoutMs = pool.timeoutMs;
@@ -199,7 +208,12 @@ export class Server implements Upstream, LeaseOwner, SubscribedOwner, Ejectable 
   }
 
   connect(events: ConnectEvents, streamEvents: StreamEvents, isWatched: boolean): ConnectAttempt {
-    return connectTo(this.options.server.address, this.tuning(isWatched), events, streamEvents);
+    return connectTo(
+      this.options.member.server.address,
+      this.tuning(isWatched),
+      events,
+      streamEvents,
+    );
   }
 
   onDescriptor(by: 1 | -1): void {
@@ -335,6 +349,16 @@ export class Server implements Upstream, LeaseOwner, SubscribedOwner, Ejectable 
   get pendingCount(): number {
     const shared = this.connections.reduce((sum, connection) => sum + connection.pendingCount, 0);
     return shared + this.leases.pendingCount;
+  }
+
+  retire(): void {
+    const { turn, schedule } = this;
+    const closeMs = turn.nowMs + RETIRE_MS_MAX;
+    const look = (): void => {
+      if (this.pendingCount === 0 || turn.nowMs >= closeMs) this.close();
+      else schedule(RETIRE_STEP_MS, look);
+    };
+    look();
   }
 
   close(): void {

@@ -5,6 +5,7 @@ import type { SavedSession } from "../api/move.ts";
 import type { PoolHost, ProtocolPool } from "../api/protocol-module.ts";
 import { POOL, type PoolCounter, type StatsLayout } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
+import type { Topology } from "../api/topology.ts";
 import type { Deadlines } from "../base/deadlines.ts";
 import type { DescriptorBudget } from "../base/descriptor-budget.ts";
 import type { Logger } from "../base/log.ts";
@@ -24,6 +25,8 @@ import { ConnectionPlan } from "../server/connection-plan.ts";
 import { Ejections, ejectedMax } from "../server/ejections.ts";
 import type { PartialReplies } from "../server/partial-replies.ts";
 import { Server } from "../server/server.ts";
+import { ServerSet } from "../server/server-set.ts";
+import { createStaticTopology } from "../topology/static.ts";
 
 export interface PoolPlaneOptions {
   readonly pool: PoolConfig;
@@ -77,7 +80,8 @@ export class PoolPlane implements SessionHost, PoolHost {
   readonly protocol: ProtocolPool;
 
   private readonly options: PoolPlaneOptions;
-  private readonly servers: readonly Server[];
+  private readonly topology: Topology;
+  private readonly servers: ServerSet<Server>;
   private readonly ejections: Ejections | null;
   private readonly plan: ConnectionPlan;
   private lanes = 0;
@@ -99,36 +103,37 @@ export class PoolPlane implements SessionHost, PoolHost {
     this.route = new PoolRoute({
       distribution: pool.distribution,
       hasher: new KeyHasher(createHash(pool.hash, pool.hashSignedChar), pool.hashTag),
-      servers: pool.servers,
       random: Math.random,
     });
+    this.topology = createStaticTopology(pool.servers);
+    const { members } = this.topology;
     this.protocol = protocolNamed(pool.protocol).createPool(this);
     this.ejections = pool.autoEjectHosts
       ? new Ejections({
-          total: pool.servers.length,
-          outMax: ejectedMax(pool),
+          total: () => this.servers.all.length,
+          outMax: () => ejectedMax(this.servers.all.length, pool),
           probeIntervalMs: pool.serverRetryTimeoutMs,
           schedule,
           onChange: () => this.onEjectionChange(),
         })
       : null;
-    this.plan = new ConnectionPlan(options.descriptors, pool.servers.length, options.perServer);
+    this.plan = new ConnectionPlan(options.descriptors, members.length, options.perServer);
     // The servers shall be within reach, however many clients come before the first request.
     this.plan.connectionsOf(0);
     this.servers = this.createServers();
-    this.route.attach(this.servers);
+    this.servers.update(members);
+    this.route.spreadOver(this.servers.all);
+    this.topology.watch(() => this.onTopologyChange());
   }
 
-  private createServers(): Server[] {
+  private createServers(): ServerSet<Server> {
     const { options } = this;
     const { pool, layout } = options;
     const serverBases = new Map(layout.servers.map(({ name, base }) => [name, base]));
-    return pool.servers.map(
-      (server, index) =>
+    return new ServerSet(
+      (member, id) =>
         new Server({
-          pool,
-          server,
-          index,
+          ...{ pool, member, id },
           variants: this.protocol.serverProtocols,
           turn: options.turn,
           deadlines: options.deadlines,
@@ -137,7 +142,7 @@ export class PoolPlane implements SessionHost, PoolHost {
           random: Math.random,
           counters: options.counters,
           poolBase: layout.base,
-          serverBase: serverBases.get(server.name)!,
+          serverBase: serverBases.get(member.server.name)!,
           log: this.log,
           logLimit: options.logLimit,
           partialReplies: options.partialReplies,
@@ -202,6 +207,19 @@ export class PoolPlane implements SessionHost, PoolHost {
 
   private onEjectionChange(): void {
     this.route.rebuild();
+    this.onRouteChange();
+  }
+
+  private onTopologyChange(): void {
+    const { members } = this.topology;
+    const { gone } = this.servers.update(members);
+    for (const server of gone) this.ejections?.forget(server);
+    this.plan.resize(members.length);
+    this.route.spreadOver(this.servers.all);
+    this.onRouteChange();
+  }
+
+  private onRouteChange(): void {
     this.protocol.onRouteChange();
     for (const { frontend } of [...this.sessions]) frontend.onRouteChange();
   }
@@ -221,7 +239,7 @@ export class PoolPlane implements SessionHost, PoolHost {
   }
 
   get hasRoomForVariant(): boolean {
-    return this.options.descriptors.free >= this.config.servers.length;
+    return this.options.descriptors.free >= this.servers.all.length;
   }
 
   add(counter: PoolCounter, by: number): void {
@@ -242,7 +260,7 @@ export class PoolPlane implements SessionHost, PoolHost {
 
   forgetVariant(variant: number): boolean {
     let areForgotten = true;
-    for (const server of this.servers) {
+    for (const server of this.servers.all) {
       areForgotten = server.forgetVariant(variant) && areForgotten;
     }
     if (areForgotten) this.plan.giveUp(variant);
@@ -258,6 +276,7 @@ export class PoolPlane implements SessionHost, PoolHost {
     for (const session of [...this.sessions]) session.close();
     this.protocol.close();
     this.ejections?.close();
-    for (const server of this.servers) server.close();
+    this.topology.close();
+    this.servers.close();
   }
 }

@@ -13,6 +13,7 @@ export const RANKS: Readonly<Record<string, number>> = {
   client: 3,
   route: 3,
   server: 3,
+  topology: 3,
   protocols: 3,
   hash: 2,
   metrics: 2,

@@ -298,10 +298,10 @@ export function createRig(
     (_, i) => new FakeConnection(i, turn, answerOf),
   );
   const upstreams: FakeUpstream[] = connections.map((connection, index) => ({
-    id: `s${index}`,
+    id: index,
+    member: `s${index}`,
     name: `s${index}`,
     address: `127.0.0.1:${index + 1}`,
-    index,
     isEjected: false,
     incarnation: 1,
     connection: () => connection,
@@ -319,6 +319,7 @@ export function createRig(
   }));
   const route: Route = {
     upstreams,
+    epoch: 0,
     isStable: true,
     pick: (bytes, start, end) => {
       if (!(start >= 0 && end > start && end <= bytes.length)) throw new Error("no such key");

@@ -1,8 +1,7 @@
 import { expect, test } from "bun:test";
-import type { Upstream } from "../../../src/api/upstream.ts";
 import { createHash, initHashes } from "../../../src/hash/hash-function.ts";
 import { KeyHasher } from "../../../src/hash/key-hasher.ts";
-import { PoolRoute } from "../../../src/route/pool-route.ts";
+import { PoolRoute, type WeightedUpstream } from "../../../src/route/pool-route.ts";
 
 const KEYS: readonly Buffer[] = Array.from({ length: 500 }, (_, i) => Buffer.from(`..key:${i}..`));
 
@@ -14,10 +13,11 @@ test.each(["ketama", "modula"] as const)(
     const upstreams = servers.map(({ name }, index) => ({
       name,
       address: name,
-      index,
+      id: index,
       isEjected: false as boolean,
       incarnation: 1,
-      id: "",
+      member: name,
+      weight: 1,
       connection: (): never => {
         throw new Error("picking does no I/O");
       },
@@ -29,12 +29,12 @@ test.each(["ketama", "modula"] as const)(
       subscriber: (): never => {
         throw new Error("picking does no I/O");
       },
-    })) satisfies Upstream[];
+    })) satisfies WeightedUpstream[];
     const hasher = new KeyHasher(createHash("fnv1a_64", true), null);
-    const route = new PoolRoute({ distribution, hasher, servers, random: () => 0 });
-    route.attach(upstreams);
+    const route = new PoolRoute({ distribution, hasher, random: () => 0 });
+    route.spreadOver(upstreams);
     const pick = (): (number | undefined)[] =>
-      KEYS.map((key) => route.pick(key, 2, key.length - 2)?.index);
+      KEYS.map((key) => route.pick(key, 2, key.length - 2)?.id);
     const before = pick();
     expect(new Set(before).size).toBe(4);
     upstreams[2]!.isEjected = true;

@@ -31,7 +31,12 @@ function rig(total: number, outMax: number) {
   const rings: string[] = [];
   const out = (): string => servers.map(({ isEjected }, i) => (isEjected ? i : "")).join("");
   const ejections = new Ejections({
-    ...{ total, outMax, probeIntervalMs: PROBE_MS, schedule: timerRecorder(timers) },
+    ...{
+      total: () => total,
+      outMax: () => outMax,
+      probeIntervalMs: PROBE_MS,
+      schedule: timerRecorder(timers),
+    },
     onChange: () => rings.push(out()),
   });
   return {
@@ -164,7 +169,7 @@ describe("Ejections", () => {
 
 test("ejectedMax: a share of the servers, but one at least", () => {
   const max = (total: number, maxEjectionPercent: number): number =>
-    ejectedMax({ servers: Array(total).fill(null), maxEjectionPercent } as unknown as PoolConfig);
+    ejectedMax(total, { maxEjectionPercent } as PoolConfig);
   expect([1, 2, 3, 4, 5, 9].map((total) => max(total, 50))).toEqual([1, 1, 1, 2, 2, 4]);
   expect([max(4, 1), max(4, 100)]).toEqual([1, 4]);
 });

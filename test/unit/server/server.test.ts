@@ -4,7 +4,7 @@ import type { UpstreamProtocol } from "../../../src/api/protocol.ts";
 import { POOL, SERVER } from "../../../src/api/stats.ts";
 import type { StreamEvents } from "../../../src/api/stream.ts";
 import { DescriptorBudget, planDescriptors } from "../../../src/base/descriptor-budget.ts";
-import { VARIANT_IDLE_MS } from "../../../src/base/limits.ts";
+import { RETIRE_MS_MAX, VARIANT_IDLE_MS } from "../../../src/base/limits.ts";
 import type { Logger } from "../../../src/base/log.ts";
 import { LogLimit } from "../../../src/base/log-limit.ts";
 import type { ConnectAttempt, ConnectEvents } from "../../../src/engine/bun/connect.ts";
@@ -14,6 +14,7 @@ import { ConnectionPlan } from "../../../src/server/connection-plan.ts";
 import { Ejections } from "../../../src/server/ejections.ts";
 import { PartialReplies } from "../../../src/server/partial-replies.ts";
 import { Server } from "../../../src/server/server.ts";
+import { memberOf } from "../../../src/topology/static.ts";
 import { ManualDeadlines } from "../../support/manual-deadlines.ts";
 import {
   type Attempt,
@@ -68,8 +69,8 @@ function createServer(
   const needs = planDescriptors(1024, []);
   const descriptors = new DescriptorBudget(needs, () => 0);
   const ejections = new Ejections({
-    total: 2,
-    outMax: 1,
+    total: () => 2,
+    outMax: () => 1,
     probeIntervalMs: 5000,
     schedule: timerRecorder(timers),
     onChange: () => changes++,
@@ -85,8 +86,11 @@ function createServer(
       serverFailureLimit: 2,
       ...pool,
     } as PoolConfig,
-    server: { name: "s", address: { kind: "tcp", host: "127.0.0.1", port: 1 }, weight: 1 },
-    index: 0,
+    member: memberOf({
+      ...{ name: "s", weight: 1 },
+      address: { kind: "tcp", host: "127.0.0.1", port: 1 },
+    }),
+    id: 0,
     variants: variants.protocols,
     turn,
     deadlines,
@@ -279,4 +283,23 @@ describe("Server", () => {
       expect(server.lease(number, "10.0.0.1")).not.toBe(lease);
     });
   });
+});
+
+test("a server that has left its pool is closed when it owes no reply, or in the end all the same", async () => {
+  for (const isAnswered of [true, false]) {
+    const turn = new ManualTurn();
+    const { server, timers } = createServer({}, { turn });
+    const sink = new RecordingSink();
+    const connection = server.connection(0, 0);
+    connection.send(GET, 0, GET.length, sink, 1, 1);
+    const socket = server.attempts[0]!.opens();
+    await new Promise((resolve) => setImmediate(resolve));
+    server.retire();
+    expect([sink.settled.size, connection.refusal]).toEqual([0, null]);
+    if (isAnswered) socket.says("$1\r\nv\r\n");
+    else turn.atMs += RETIRE_MS_MAX;
+    timers.at(-1)!.callback();
+    expect(sink.settled.get(1)).toBe(isAnswered ? "$1\r\nv\r\n" : "stopping sent");
+    expect(connection.refusal?.kind).toBe("stopping");
+  }
 });

@@ -5,12 +5,12 @@ import type { Route, Upstream } from "../../../api/upstream.ts";
 export interface SavedPlace {
   readonly server: string;
   readonly address: string;
-  /** See `Upstream.id`. */
+  /** See `Upstream.member`. */
   readonly member?: string;
 }
 
-export function placeOf({ id, name, address }: Upstream): SavedPlace {
-  return { server: name, address, member: id };
+export function placeOf({ member, name, address }: Upstream): SavedPlace {
+  return { server: name, address, member };
 }
 
 /** The server that another process has named; undefined: it is none of the pool's. */
@@ -19,6 +19,6 @@ export function serverAt(route: Route, place: SavedPlace): Upstream | undefined 
   return route.upstreams.find((upstream) =>
     member === undefined
       ? upstream.name === server && upstream.address === address
-      : upstream.id === member,
+      : upstream.member === member,
   );
 }

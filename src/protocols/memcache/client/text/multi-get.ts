@@ -28,7 +28,7 @@ const LINES_BYTES_START: number = 64 * 1024;
 
 // Scratch space shared by all sessions: a request is split in one go.
 let partOfKey: Int32Array = new Int32Array(1024);
-/** By upstream index: its newest part's number + 1 in the request at hand, or 0. All zero between requests. */
+/** By upstream id: its newest part's number + 1 in the request at hand, or 0. All zero between requests. */
 let partOfUpstream: Int32Array = new Int32Array(64);
 /** By part. */
 const upstreams: Upstream[] = [];
@@ -74,18 +74,18 @@ export class MultiGet {
         hasServers = false;
         break;
       }
-      let part = partOfUpstream[upstream.index]! - 1;
+      let part = partOfUpstream[upstream.id]! - 1;
       const keyBytes = end - start + 1;
       if (part < 0 || (isBounded && lineBytes[part]! + keyBytes > MEMCACHE_SENT_LINE_BYTES_MAX)) {
         part = upstreams.length;
         upstreams.push(upstream);
         lineBytes[part] = headLength;
-        partOfUpstream[upstream.index] = part + 1;
+        partOfUpstream[upstream.id] = part + 1;
       }
       lineBytes[part]! += keyBytes;
       partOfKey[key] = part;
     }
-    for (const upstream of upstreams) partOfUpstream[upstream.index] = 0;
+    for (const upstream of upstreams) partOfUpstream[upstream.id] = 0;
     headBytes = NONE;
     return hasServers ? upstreams.length : NO_SERVER;
   }

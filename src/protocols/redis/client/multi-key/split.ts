@@ -18,7 +18,7 @@ import { takeGather } from "./gather.ts";
 
 /** Scratch space shared by all sessions: a request is split in one go. */
 let partOfKey: Uint16Array = new Uint16Array(1024);
-/** By upstream index: its part's number + 1 in the request at hand, or 0. All zero between requests. */
+/** By upstream id: its part's number + 1 in the request at hand, or 0. All zero between requests. */
 let partOfUpstream: Uint16Array = new Uint16Array(64);
 const upstreams: Upstream[] = [];
 const keysOfPart: number[] = [];
@@ -98,17 +98,17 @@ export class Splitter {
         hasServers = false;
         break;
       }
-      let part = partOfUpstream[upstream.index]!;
+      let part = partOfUpstream[upstream.id]!;
       if (part === 0) {
         upstreams.push(upstream);
         keysOfPart.push(0);
         part = upstreams.length;
-        partOfUpstream[upstream.index] = part;
+        partOfUpstream[upstream.id] = part;
       }
       partOfKey[key] = part - 1;
       keysOfPart[part - 1]!++;
     }
-    for (const upstream of upstreams) partOfUpstream[upstream.index] = 0;
+    for (const upstream of upstreams) partOfUpstream[upstream.id] = 0;
     return hasServers ? upstreams.length : -1;
   }
 

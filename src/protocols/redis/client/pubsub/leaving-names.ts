@@ -34,7 +34,7 @@ export function* namesByServers(
     for (const topic of topics.of(kind)) {
       const on = linksWith(topic, links).map(({ upstream }) => upstream);
       if (on.length === 0) continue;
-      const key = on.map(({ index }) => index).join();
+      const key = on.map(({ id }) => id).join();
       const list = lists.get(key) ?? { upstreams: on, names: [], bytes: 0 };
       lists.set(key, list);
       list.names.push(topic.name);

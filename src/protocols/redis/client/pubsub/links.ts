@@ -53,7 +53,7 @@ export class Links {
 
   /** Calls back when all that `upstream` had sent has been delivered. Maybe at once. */
   barrier(upstream: Upstream, onDone: () => void): void {
-    const link = this.links[upstream.index];
+    const link = this.links[upstream.id];
     if (link === undefined) onDone();
     else link.barrier(onDone);
   }
@@ -86,7 +86,7 @@ export class Links {
   }
 
   need(upstream: Upstream): Link {
-    const link = this.links[upstream.index];
+    const link = this.links[upstream.id];
     if (link !== undefined) return link;
     const made = this.make(upstream);
     if (this.isOpen) made.connection.open();
@@ -94,8 +94,8 @@ export class Links {
   }
 
   private make(upstream: Upstream): Link {
-    const link = this.links[upstream.index] ?? new Link(upstream, this.options, this.events);
-    this.links[upstream.index] = link;
+    const link = this.links[upstream.id] ?? new Link(upstream, this.options, this.events);
+    this.links[upstream.id] = link;
     return link;
   }
 
@@ -136,7 +136,7 @@ export class Links {
 
   private close(link: Link): void {
     link.connection.discard();
-    this.links[link.upstream.index] = undefined;
+    this.links[link.upstream.id] = undefined;
   }
 
   closeAll(): void {

@@ -16,17 +16,17 @@ export class ScriptClient {
 
   /** What takes the replies to calls on `upstream`. */
   repliesOf(upstream: Upstream): ScriptReplies {
-    const found = this.replies[upstream.index];
+    const found = this.replies[upstream.id];
     if (found !== undefined) return found;
     const { session, pool } = this.client;
     const made = new ScriptReplies(session, pool.scripts, upstream);
-    this.replies[upstream.index] = made;
+    this.replies[upstream.id] = made;
     return made;
   }
 
   /** `upstream` has told the client lately that it does not have a script. Asks once. */
   takeMissed(upstream: Upstream): boolean {
-    const found = this.replies[upstream.index];
+    const found = this.replies[upstream.id];
     if (found === undefined || !found.missesScript) return false;
     found.missesScript = false;
     return true;

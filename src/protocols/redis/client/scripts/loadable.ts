@@ -31,7 +31,7 @@ export class Loadable {
 
   /** As far as is known. */
   isAt(upstream: Upstream): boolean {
-    return this.epochs[upstream.index] === this.host.epochOf(upstream);
+    return this.epochs[upstream.id] === this.host.epochOf(upstream);
   }
 
   /**
@@ -41,27 +41,27 @@ export class Loadable {
   load(upstream: Upstream, connection: UpstreamConnection): void {
     if (this.isAt(upstream)) return;
     const epoch = this.host.epochOf(upstream);
-    const underWay = this.loads[upstream.index];
+    const underWay = this.loads[upstream.id];
     if (underWay?.connection === connection && underWay.epoch === epoch) return;
     const load = new Load(this.count, epoch, connection, (isLoaded) =>
       this.onLoaded(upstream, load, isLoaded),
     );
     // Who waits for one waits for the other: the latest is the surest.
     if (underWay !== undefined) load.waiters.push(...underWay.waiters.splice(0));
-    this.loads[upstream.index] = load;
+    this.loads[upstream.id] = load;
     connection.send(this.requests, 0, this.requests.length, load, 0, this.count);
   }
 
   /** Wakes `waiter` when the load that is under way is over. */
   waitForLoad(upstream: Upstream, waiter: Wakeable): void {
-    const load = this.loads[upstream.index];
+    const load = this.loads[upstream.id];
     if (load === undefined) this.host.turn.wake(waiter);
     else load.waiters.push(waiter);
   }
 
   /** It was loaded there in another way. */
   markAt(upstream: Upstream): void {
-    this.epochs[upstream.index] = this.host.epochOf(upstream);
+    this.epochs[upstream.id] = this.host.epochOf(upstream);
   }
 
   /** It is wherever `other` is. */
@@ -71,12 +71,12 @@ export class Loadable {
 
   /** It turned out not to be there. */
   markLost(upstream: Upstream): void {
-    this.epochs[upstream.index] = NEVER;
+    this.epochs[upstream.id] = NEVER;
   }
 
   private onLoaded(upstream: Upstream, load: Load, isLoaded: boolean): void {
-    if (isLoaded) this.epochs[upstream.index] = load.epoch;
-    if (this.loads[upstream.index] === load) this.loads[upstream.index] = undefined;
+    if (isLoaded) this.epochs[upstream.id] = load.epoch;
+    if (this.loads[upstream.id] === load) this.loads[upstream.id] = undefined;
     for (const waiter of load.waiters) this.host.turn.wake(waiter);
   }
 }

@@ -49,14 +49,14 @@ export class ScriptMemory implements LoadHost {
   }
 
   epochOf(upstream: Upstream): number {
-    return upstream.incarnation + (this.doubts[upstream.index]?.count ?? 0);
+    return upstream.incarnation + (this.doubts[upstream.id]?.count ?? 0);
   }
 
   /** `upstream` did not have something that it should have: perhaps it has lost all. */
   doubt(upstream: Upstream): void {
     const { nowMs } = this.turn;
-    const doubts = this.doubts[upstream.index];
-    if (doubts === undefined) this.doubts[upstream.index] = { count: 1, lastMs: nowMs };
+    const doubts = this.doubts[upstream.id];
+    if (doubts === undefined) this.doubts[upstream.id] = { count: 1, lastMs: nowMs };
     else if (nowMs - doubts.lastMs >= DOUBT_MS) {
       doubts.count++;
       doubts.lastMs = nowMs;

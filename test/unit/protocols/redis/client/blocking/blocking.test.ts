@@ -25,8 +25,8 @@ type Options = NonNullable<Parameters<typeof createRig>[0]>;
 function createBlockingRig(options: Options = {}): BlockingRig {
   const leases: LeaseRig[] = [];
   const poolOf = (upstream: Upstream): LeasePool => {
-    leases[upstream.index] ??= createLeaseRig({ upstream });
-    return leases[upstream.index]!.pool;
+    leases[upstream.id] ??= createLeaseRig({ upstream });
+    return leases[upstream.id]!.pool;
   };
   const rig = createRig({
     servers: 2,

@@ -137,7 +137,7 @@ describe("SELECT", () => {
     rig.ask("SELECT", "1");
     rig.leases[0]!.fate = "lost";
     rig.leases[0]!.isReady(AWAY);
-    expect(rig.leases.map(({ upstream }) => upstream.index)).toEqual([0, 1]);
+    expect(rig.leases.map(({ upstream }) => upstream.id)).toEqual([0, 1]);
     rig.leases[1]!.isReady(null);
     expect(await rig.heard()).toBe("+OK\r\n");
   });
@@ -222,7 +222,7 @@ describe("a server that hangs", () => {
     rig.deadlines.reach(1049);
     expect(rig.leases.length).toBe(1);
     rig.deadlines.reach(1050);
-    expect(rig.leases.map(({ upstream }) => upstream.index)).toEqual([0, 1]);
+    expect(rig.leases.map(({ upstream }) => upstream.id)).toEqual([0, 1]);
     rig.leases[1]!.isReady(null);
     expect(await rig.heard()).toBe("+OK\r\n");
     // The first one comes to itself: what was lent is given back, and the client hears nothing more.

@@ -170,9 +170,9 @@ export class PubSubRig {
     this.rig = createRig({
       servers,
       ...options,
-      subscriber: ({ index }: Upstream, events) => {
+      subscriber: ({ id }: Upstream, events) => {
         const line = new FakeLine(events);
-        this.lines[index]!.push(line);
+        this.lines[id]!.push(line);
         return line;
       },
     });

@@ -30,7 +30,7 @@ export class FakeLease extends FakeConnection implements Lease {
     answerOf: (args: readonly string[]) => string | null,
     onGone: () => void,
   ) {
-    super(upstream.index, turn, answerOf);
+    super(upstream.id, turn, answerOf);
     this.upstream = upstream;
     this.variant = variant;
     this.onGone = onGone;
@@ -126,7 +126,7 @@ export function createTransactionRig(
     answerOf: (args, server) => shared[server]!.ask(args),
     lend: (upstream, variant, turn) => {
       if (!extended.mayLend) return null;
-      const { ask, end } = connect(upstream.index);
+      const { ask, end } = connect(upstream.id);
       const lease = new FakeLease(upstream, variant, turn, ask, end);
       leases.push(lease);
       return lease;

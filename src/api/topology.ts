@@ -1,0 +1,19 @@
+/** Who is there: the servers of one pool, as they come and go. Choosing among them is the business of a Route. */
+import type { ServerConfig } from "./config.ts";
+
+/** One server, for as long as it is the same server. */
+export interface Member {
+  /** Names it in all processes. Another address is another member, unless the topology knows that it is the same server. */
+  readonly id: string;
+  readonly server: ServerConfig;
+}
+
+export interface Topology {
+  /** In ring order. Never changed in place: another array when something has changed. */
+  readonly members: readonly Member[];
+  /** Grows with each change of `members`. */
+  readonly epoch: number;
+  /** `onChange` is called after each change, never during `watch`. To be called once. */
+  watch(onChange: () => void): void;
+  close(): void;
+}

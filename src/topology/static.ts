@@ -1,0 +1,19 @@
+/** The servers that a pool's configuration lists: they never change. */
+import type { ServerConfig } from "../api/config.ts";
+import type { Member, Topology } from "../api/topology.ts";
+import { formatAddress } from "../config/address.ts";
+
+/** @param servers in ring order */
+export function createStaticTopology(servers: readonly ServerConfig[]): Topology {
+  return {
+    members: servers.map(memberOf),
+    epoch: 0,
+    watch() {},
+    close() {},
+  };
+}
+
+/** With another name keys go elsewhere, and with another address it is another server. */
+export function memberOf(server: ServerConfig): Member {
+  return { id: `${server.name} ${formatAddress(server.address)}`, server };
+}
