@@ -192,7 +192,7 @@ export class HandOver {
     }
     this.beginIfReady(move);
     inSlices(late, (session) => {
-      if (session.canMove) session.cancelMove();
+      if (session.canMove) session.move.cancel();
       session.drain();
     });
     this.finishIfEmpty();
@@ -260,7 +260,7 @@ export class HandOver {
     this.waiting.set(session, pool);
     this.unsettled.add(session);
     this.fresh++;
-    session.beginMove(() => this.onSettled(session));
+    session.move.begin(() => this.onSettled(session));
     return true;
   }
 
@@ -305,7 +305,7 @@ export class HandOver {
 
   private stay(session: Session): void {
     this.waiting.delete(session);
-    if (session.canMove) session.cancelMove();
+    if (session.canMove) session.move.cancel();
   }
 
   private sendSession(
@@ -317,13 +317,13 @@ export class HandOver {
     const { format } = this.options;
     const result = this.send(outbox, (socket) => {
       const marks = group === undefined ? { format, pool } : { format, pool, group };
-      return sendSession(socket, marks, session.fd, session.save());
+      return sendSession(socket, marks, session.fd, session.move.save());
     });
     if (result === "stays") this.stay(session);
     if (result !== "sent") return result;
     // Before `leave`: that tells the owner, which may ask how things stand.
     this.waiting.delete(session);
-    session.leave();
+    session.move.leave();
     this.moved++;
     return result;
   }
@@ -348,7 +348,7 @@ export class HandOver {
     this.line.close(this.waiting.size > 0);
     inSlices(
       this.waiting.keys(),
-      (session) => session.cancelMove(),
+      (session) => session.move.cancel(),
       () => this.options.onDone(this.moved),
     );
   }

@@ -276,7 +276,7 @@ describe("a session that moves", () => {
     rig.ask("CLIENT", "SETNAME", "mover");
     rig.input(`${get("v0")}${get("v1")}`);
     let settled = 0;
-    rig.session.beginMove(() => settled++);
+    rig.session.move.begin(() => settled++);
     expect(rig.stream.isPaused).toBe(true);
     rig.input(`${get("v2")}*2\r\n$3\r\nGE`);
     await rig.turn();
@@ -286,8 +286,8 @@ describe("a session that moves", () => {
     rig.connections[0]!.answer();
     await rig.turn();
     expect(settled).toBe(1);
-    const saved = rig.session.save();
-    rig.session.leave();
+    const saved = rig.session.move.save();
+    rig.session.move.leave();
     expect([rig.stream.isDetached, rig.stream.isClosed, rig.closed()]).toEqual([true, false, true]);
     expect(saved.input.toString()).toBe(`${get("v2")}*2\r\n$3\r\nGE`);
 
@@ -305,11 +305,11 @@ describe("a session that moves", () => {
   test("and stays after all: takes what came meanwhile", async () => {
     const rig = createRig({ servers: 1 });
     rig.ask("GET", "v0");
-    rig.session.beginMove(() => {
+    rig.session.move.begin(() => {
       throw new Error("it has been told to stay");
     });
     rig.input(get("v1"));
-    rig.session.cancelMove();
+    rig.session.move.cancel();
     await rig.settle();
     expect(rig.stream.output).toBe("$4\r\n<v0>\r\n$4\r\n<v1>\r\n");
     expect(rig.stream.isPaused).toBe(false);

@@ -90,18 +90,20 @@ function clientSession(number: number, onLeave: () => void): { session: Session;
   });
   const session = {
     ...{ fd: pair.ours, canMove: true, isReadyToMove: true, frontend: { needsFormat: 1 } },
-    beginMove: (onSettled: () => void) => setImmediate(onSettled),
-    cancelMove() {},
-    save: () => ({
-      client: { number },
-      input: number === LONG_CLIENT ? LONG : Buffer.alloc(0),
-      output: Buffer.alloc(0),
-      descriptors: [],
-    }),
-    leave() {
-      isGone = true;
-      closeFd(pair.ours);
-      onLeave();
+    move: {
+      begin: (onSettled: () => void) => setImmediate(onSettled),
+      cancel() {},
+      save: () => ({
+        client: { number },
+        input: number === LONG_CLIENT ? LONG : Buffer.alloc(0),
+        output: Buffer.alloc(0),
+        descriptors: [],
+      }),
+      leave() {
+        isGone = true;
+        closeFd(pair.ours);
+        onLeave();
+      },
     },
   };
   return { session: session as unknown as Session, client: pair.theirs };

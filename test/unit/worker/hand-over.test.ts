@@ -113,18 +113,20 @@ function fakeSession(fd: number): { session: Session; settle: () => void; log: s
     canMove: true,
     isReadyToMove: false,
     frontend: { needsFormat: 1 },
-    beginMove: (callback: () => void) => {
-      log.push("begin");
-      onSettled = callback;
+    move: {
+      begin: (callback: () => void) => {
+        log.push("begin");
+        onSettled = callback;
+      },
+      cancel: () => log.push("cancel"),
+      save: () => ({
+        client: {},
+        input: Buffer.alloc(0),
+        output: Buffer.alloc(0),
+        descriptors: [],
+      }),
+      leave: () => log.push("leave"),
     },
-    cancelMove: () => log.push("cancel"),
-    save: () => ({
-      client: {},
-      input: Buffer.alloc(0),
-      output: Buffer.alloc(0),
-      descriptors: [],
-    }),
-    leave: () => log.push("leave"),
   } as unknown as Session;
   const settle = (): void => {
     (session as { isReadyToMove: boolean }).isReadyToMove = true;

@@ -247,15 +247,15 @@ describe("a blocked client that moves", () => {
     let isReady = false;
     from.stream.room = 0;
     from.session.push(Buffer.from("+unsent\r\n"), 0, 9);
-    from.session.beginMove(() => {
+    from.session.move.begin(() => {
       isReady = true;
     });
     from.input(multibulk(["GET", "v1"]));
     await from.turn();
     expect(isReady).toBe(true);
-    const saved = from.session.save();
+    const saved = from.session.move.save();
     expect(saved.descriptors).toEqual([socket.fd]);
-    from.session.leave();
+    from.session.move.leave();
     expect([socket.isDetached, from.leases[0]!.limit.lent]).toEqual([true, 0]);
     const state = change(JSON.parse(JSON.stringify(saved.client)));
     const fd = openSync("/dev/null", "r");

@@ -101,8 +101,8 @@ describe("SELECT", () => {
     const rig = createIdentityRig();
     rig.ask("SELECT", "1");
     rig.ask("GET", "v2");
-    rig.session.beginMove(() => {});
-    rig.session.cancelMove();
+    rig.session.move.begin(() => {});
+    rig.session.move.cancel();
     await rig.heard();
     expect(rig.connections.flatMap(({ requests }) => requests)).toEqual([]);
     rig.leases[0]!.isReady(null);

@@ -7,7 +7,7 @@ const OTHER_SERVER = /-CROSSSLOT '\w+' concerns another server than what was que
 
 /** Moves the session to a process that has no connection of its own to servers. */
 function moved(rig: TransactionRig): TransactionRig {
-  const { client } = rig.session.save();
+  const { client } = rig.session.move.save();
   return createTransactionRig({ state: JSON.parse(JSON.stringify(client)) as RedisClientState });
 }
 
@@ -125,14 +125,16 @@ describe("a transaction", () => {
     expect(replies).toEndWith("*3 +OK +OK -ERR DB index is out of range");
     expect(rig.leases.map((lease) => lease.fate)).toEqual(["unclean"]);
     await rig.talk("MULTI", "SELECT 3", "DISCARD");
-    expect(rig.session.save().client).toEqual(expect.objectContaining({ database: 2, version: 2 }));
+    expect(rig.session.move.save().client).toEqual(
+      expect.objectContaining({ database: 2, version: 2 }),
+    );
     const hello = await rig.talk("MULTI", "HELLO 3 SETNAME me", "HGETALL h1", "EXEC");
     expect(hello).toEndWith(" %0");
-    expect(rig.session.save().client).toEqual(
+    expect(rig.session.move.save().client).toEqual(
       expect.objectContaining({ database: 2, version: 3, name: "me" }),
     );
     expect(await rig.talk("MULTI", "AUTH nobody wrong", "EXEC")).toMatch(/\*1 -/);
-    expect(rig.session.save().client).toEqual(expect.objectContaining({ user: null }));
+    expect(rig.session.move.save().client).toEqual(expect.objectContaining({ user: null }));
   });
 
   test("keeps the next one waiting when it changes the connection", async () => {

@@ -1,0 +1,110 @@
+/** How a session takes its client's requests: it reads them, lets the frontend have them, and holds them back. See INTAKE. */
+import type { Frontend } from "../api/frontend.ts";
+import type { Stream } from "../api/stream.ts";
+import { InputBuffer } from "../base/input-buffer.ts";
+import { BLOCKED_END_MS, BLOCKED_INPUT_BYTES_MAX } from "../base/limits.ts";
+import type { Life } from "./life.ts";
+import type { SessionHost } from "./session-host.ts";
+import type { SessionMove } from "./session-move.ts";
+import { BLOCKED, INTAKE, SETTLING, TAKING } from "./session-states.ts";
+
+/** The session. */
+export interface IntakeOwner {
+  readonly host: SessionHost;
+  readonly stream: Stream;
+  readonly frontend: Frontend;
+  readonly move: SessionMove;
+  readonly life: Life;
+  /** Nothing is owed to the client. */
+  readonly isSettled: boolean;
+  mayTakeMore(): boolean;
+  close(): void;
+}
+
+export class Intake {
+  readonly input: InputBuffer = new InputBuffer();
+  /** The stream is not read. */
+  isPaused = false;
+  private readonly session: IntakeOwner;
+  private state: number = TAKING;
+  /** When it was blocked last. */
+  private blockedAtMs = 0;
+
+  constructor(session: IntakeOwner) {
+    this.session = session;
+  }
+
+  get isTaking(): boolean {
+    return this.state === TAKING;
+  }
+
+  get isBlocked(): boolean {
+    return this.state === BLOCKED;
+  }
+
+  /** The next reply ends what it waits for. */
+  get awaitsReplies(): boolean {
+    return (this.state & (SETTLING | BLOCKED)) !== 0;
+  }
+
+  /** Only while the session takes requests. */
+  onBytes(chunk: Buffer): void {
+    this.input.add(chunk, this.session.frontend.need, false);
+    this.take();
+  }
+
+  /** Takes no requests until what `state` waits for has happened. */
+  wait(state: number): void {
+    if (state > this.state) this.state = INTAKE.step(this.state, state);
+    if (state === BLOCKED) this.blockedAtMs = this.session.host.turn.nowMs;
+  }
+
+  wakeUp(): void {
+    const { session, state } = this;
+    // Woken for another reason, and who the client is going to be may hang on the reply that is awaited.
+    if (this.awaitsReplies && !session.isSettled) {
+      if (state === BLOCKED) this.setPaused(this.isUnwatchable);
+      return;
+    }
+    if (state !== TAKING) this.state = INTAKE.step(state, TAKING);
+    if (session.life.takesRequests) this.take();
+  }
+
+  private take(): void {
+    const { session, input } = this;
+    input.start = session.frontend.consume(input.bytes, input.start, input.end);
+    if (!session.life.takesRequests) {
+      input.clear();
+      return;
+    }
+    const mustStop = !session.mayTakeMore();
+    input.keepRest();
+    this.setPaused(mustStop && (!this.isBlocked || this.isUnwatchable));
+    session.life.onTaken(mustStop);
+  }
+
+  /** Too much has come in to go on reading only to see the client leave. */
+  private get isUnwatchable(): boolean {
+    return this.session.move.isUnderWay || this.input.size > BLOCKED_INPUT_BYTES_MAX;
+  }
+
+  setPaused(mustPause: boolean): void {
+    if (mustPause === this.isPaused) return;
+    this.isPaused = mustPause;
+    if (mustPause) this.session.stream.pause();
+    else this.session.stream.resume();
+  }
+
+  /** For a client that has ended while it is blocked: no reply will come before another client does something. */
+  closeIfBlocked(): void {
+    const { session, blockedAtMs } = this;
+    const { turn, schedule } = session.host;
+    const leftMs = blockedAtMs + BLOCKED_END_MS - turn.nowMs;
+    const check = (): void => {
+      const isTheSame = this.isBlocked && this.blockedAtMs === blockedAtMs;
+      if (isTheSame && !session.isSettled) session.close();
+    };
+    if (leftMs > 0) schedule(leftMs, check);
+    else check();
+  }
+}

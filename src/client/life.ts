@@ -1,0 +1,117 @@
+/** How a session ends: when the client has, when its last request was taken, or when the worker drains. See LIFE. */
+import { POOL } from "../api/stats.ts";
+import type { Stream } from "../api/stream.ts";
+import { LINGER_MS } from "../base/limits.ts";
+import type { Flushable } from "../base/turn.ts";
+import type { Intake } from "./intake.ts";
+import type { SessionHost } from "./session-host.ts";
+import {
+  CLOSED,
+  DRAINING,
+  ENDED,
+  FINISHING,
+  LEAVING,
+  LIFE,
+  LINGERING,
+  SERVING,
+  TAKES_REQUESTS,
+} from "./session-states.ts";
+
+/** The session. */
+export interface LifeOwner extends Flushable {
+  readonly host: SessionHost;
+  readonly stream: Stream;
+  readonly intake: Intake;
+  /** Nothing is owed, unsent or half received. */
+  readonly isIdle: boolean;
+  /** Nothing is owed or unsent. */
+  readonly isDone: boolean;
+  close(): void;
+  tally(counter: number, by: number): void;
+}
+
+export class Life {
+  private readonly session: LifeOwner;
+  private state: number = SERVING;
+
+  constructor(session: LifeOwner) {
+    this.session = session;
+  }
+
+  get takesRequests(): boolean {
+    return (this.state & TAKES_REQUESTS) !== 0;
+  }
+
+  get isClosed(): boolean {
+    return this.state === CLOSED;
+  }
+
+  /** The client has sent its last byte, and requests are left. */
+  get hasEnded(): boolean {
+    return this.state === ENDED;
+  }
+
+  /** The session ends as soon as nothing is in flight. */
+  drain(): void {
+    if (this.state === SERVING) this.go(DRAINING);
+    this.finishIfIdle();
+  }
+
+  /** The client's FIN has come. */
+  onEnd(): void {
+    const { state, session } = this;
+    const { intake } = session;
+    if (state === LINGERING) session.close();
+    if ((state & (SERVING | DRAINING | FINISHING)) === 0) return;
+    session.tally(POOL.client_eof, 1);
+    this.go(state === FINISHING ? LEAVING : ENDED);
+    if (intake.isBlocked) intake.closeIfBlocked();
+    // With requests left that were only held back, `onTaken` finishes.
+    else if (!intake.isPaused) this.finish();
+  }
+
+  /**
+   * The frontend has taken what it could.
+   * @param mustStop it may not take more now
+   */
+  onTaken(mustStop: boolean): void {
+    if (this.state === SERVING) return;
+    if (this.hasEnded && !mustStop) this.finish();
+    else if (this.state === DRAINING) this.finishIfIdle();
+  }
+
+  /** Something was written. */
+  onWritten(): void {
+    const { state, session } = this;
+    if (state === DRAINING) this.finishIfIdle();
+    if (!session.isDone) return;
+    if (state === LEAVING) {
+      session.close();
+    } else if (state === FINISHING) {
+      this.go(LINGERING);
+      session.stream.shutdown();
+      session.intake.setPaused(false);
+      session.host.schedule(LINGER_MS, () => session.close());
+    }
+  }
+
+  private finishIfIdle(): void {
+    if (this.session.isIdle) this.finish();
+  }
+
+  /** No more requests are taken; the session closes when all that is owed is written. */
+  finish(): void {
+    if (!this.takesRequests) return;
+    this.go(this.hasEnded ? LEAVING : FINISHING);
+    this.session.host.turn.mark(this.session);
+  }
+
+  /** There is no connection any more, or it is another process's. */
+  close(): void {
+    this.go(CLOSED);
+  }
+
+  private go(next: number): void {
+    this.state = LIFE.step(this.state, next);
+  }
+}

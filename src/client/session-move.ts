@@ -1,0 +1,77 @@
+/** A session's move to another process: it takes no more requests, and is saved when the frontend can do without its replies. */
+import type { Frontend } from "../api/frontend.ts";
+import type { SavedSession } from "../api/move.ts";
+import type { Stream } from "../api/stream.ts";
+import type { ByteQueue } from "../base/byte-queue.ts";
+import { copyOf } from "../base/copy-of.ts";
+import type { Flushable, Turn, Wakeable } from "../base/turn.ts";
+import type { Intake } from "./intake.ts";
+
+/** The session. */
+export interface MovingSession extends Flushable, Wakeable {
+  readonly turn: Turn;
+  readonly stream: Stream;
+  readonly frontend: Frontend;
+  readonly intake: Intake;
+  readonly out: ByteQueue;
+  readonly isOpen: boolean;
+  readonly isReadyToMove: boolean;
+  /** Another process has the connection. */
+  release(): void;
+}
+
+export class SessionMove {
+  private readonly session: MovingSession;
+  private onReady: (() => void) | null = null;
+
+  constructor(session: MovingSession) {
+    this.session = session;
+  }
+
+  get isUnderWay(): boolean {
+    return this.onReady !== null;
+  }
+
+  /** The session takes no more requests. `onReady` is called, maybe again and again, when it `isReadyToMove`. */
+  begin(onReady: () => void): void {
+    const { session } = this;
+    this.onReady = onReady;
+    session.intake.setPaused(true);
+    session.turn.mark(session);
+  }
+
+  /** The session stays after all. */
+  cancel(): void {
+    const { session } = this;
+    this.onReady = null;
+    if (session.isOpen) session.turn.wake(session);
+  }
+
+  /** To be called when something was written. @returns whether the move is under way, and the session ready for it */
+  tellIfReady(): boolean {
+    const { onReady, session } = this;
+    if (onReady === null || !session.isReadyToMove) return false;
+    onReady();
+    return true;
+  }
+
+  /** All that the session's successor must know. The buffers are copies. */
+  save(): SavedSession {
+    const { intake, frontend, out } = this.session;
+    const { bytes, start, end } = intake.input;
+    return {
+      client: frontend.saveState(),
+      input: copyOf(bytes, start, end),
+      output: out.toBuffer(),
+      descriptors: frontend.descriptors,
+    };
+  }
+
+  /** The session's successor has the connection. */
+  leave(): void {
+    const { stream, frontend } = this.session;
+    stream.detach();
+    frontend.leave();
+    this.session.release();
+  }
+}
