@@ -54,12 +54,12 @@ describe("RespClient against a fake server", () => {
   test("takes replies one by one, as the bytes that came", async () => {
     server = startFakeServer((args) => `$${args[1]?.length}\r\n${args[1]}\r\n`);
     const client = await connect();
-    client.command(["ECHO", "a\r\n"], ["ECHO", ""], ["PING"]);
+    client.command(["SAY", "a\r\n"], ["SAY", ""], ["PING"]);
     const replies = await client.replies(3);
     expect(replies.map(String)).toEqual(["$3\r\na\r\n\r\n", "$0\r\n\r\n", "+PONG\r\n"]);
     expect(server.requests).toEqual([
-      ["ECHO", "a\r\n"],
-      ["ECHO", ""],
+      ["SAY", "a\r\n"],
+      ["SAY", ""],
     ]);
   });
 
