@@ -1,10 +1,10 @@
 /**
  * One turn of the event loop, as the data plane sees it.
  *
- * Bun calls back for each readable socket and runs `setImmediate` once after the whole batch. Whatever became
+ * The engine calls back for each readable socket, and once after the whole batch. Whatever became
  * dirty in between is flushed there, so a socket is written once per turn however many requests touched it.
  *
- *   socket events ──▶ mark / wake ──▶ [setImmediate] woken sessions run ──▶ dirty streams flush
+ *   socket events ──▶ mark / wake ──▶ [turn end] woken sessions run ──▶ dirty streams flush
  */
 
 export interface Flushable {
@@ -21,7 +21,21 @@ export interface Wakeable {
   wakeUp(): void;
 }
 
+/** The part of an engine that turns are made of; see Engine. */
+export interface TurnLoop {
+  nowMs(): number;
+  atTurnEnd(callback: () => void): void;
+}
+
+const RUNTIME: TurnLoop = {
+  nowMs: () => performance.now(),
+  atTurnEnd: (callback) => {
+    setImmediate(callback);
+  },
+};
+
 export class Turn {
+  private readonly loop: TurnLoop;
   private dirty: Flushable[] = [];
   /** The other list: they take turns, so that no turn allocates one. */
   private spare: Flushable[] = [];
@@ -29,10 +43,14 @@ export class Turn {
   private isArmed = false;
   private clockMs = 0;
 
+  constructor(loop: TurnLoop = RUNTIME) {
+    this.loop = loop;
+  }
+
   /** Milliseconds of a monotonic clock, read once per turn. */
   get nowMs(): number {
     if (this.clockMs === 0) {
-      this.clockMs = performance.now();
+      this.clockMs = this.loop.nowMs();
       // A turn that only looks at the clock must still end, or the reading would go stale.
       this.arm();
     }
@@ -58,7 +76,7 @@ export class Turn {
   private arm(): void {
     if (this.isArmed) return;
     this.isArmed = true;
-    setImmediate(this.end);
+    this.loop.atTurnEnd(this.end);
   }
 
   private readonly end = (): void => {

@@ -1,8 +1,8 @@
+import type { ConnectAttempt, ConnectEvents } from "../api/engine.ts";
 import type { StreamEvents } from "../api/stream.ts";
 import type { Failure } from "../api/upstream.ts";
 import type { Deadlines } from "../base/deadlines.ts";
 import type { Turn } from "../base/turn.ts";
-import type { ConnectAttempt, ConnectEvents } from "../engine/bun/connect.ts";
 import type { PartialReplies } from "./partial-replies.ts";
 
 /** What a connection needs of the server it belongs to. */

@@ -9,11 +9,12 @@
  *    │                    down (`refusal` is set: requests fail)       │
  *    └─────────────────────────────────────────────────────────────────┘
  */
+
+import type { ConnectAttempt } from "../api/engine.ts";
 import type { UpstreamProtocol } from "../api/protocol.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { Failure } from "../api/upstream.ts";
 import type { Deadline } from "../base/deadlines.ts";
-import type { ConnectAttempt } from "../engine/bun/connect.ts";
 import type { ConnectionOwner } from "./connection-owner.ts";
 import { ConnectionStatistics } from "./connection-statistics.ts";
 import { cannotConnect, connectionLost } from "./failures.ts";

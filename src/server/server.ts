@@ -5,6 +5,7 @@
  * `serverRetryTimeoutMs`. Then it is probed; twemproxy lets the next client find out.
  */
 import type { PoolConfig } from "../api/config.ts";
+import type { ConnectAttempt, ConnectEvents, Engine, SocketTuning } from "../api/engine.ts";
 import type { UpstreamProtocol } from "../api/protocol.ts";
 import { POOL, SERVER, TROUBLE_KINDS } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
@@ -24,9 +25,6 @@ import type { LogLimit } from "../base/log-limit.ts";
 import type { Schedule } from "../base/schedule.ts";
 import type { Turn } from "../base/turn.ts";
 import { formatAddress } from "../config/address.ts";
-import { adoptStream } from "../engine/bun/adopt.ts";
-import { type ConnectAttempt, type ConnectEvents, connectTo } from "../engine/bun/connect.ts";
-import { type SocketTuning, serverTuning } from "../engine/bun/socket-tuning.ts";
 import type { Connection } from "./connection.ts";
 import type { ConnectionPlan } from "./connection-plan.ts";
 import type { Ejectable, Ejections } from "./ejections.ts";
@@ -41,6 +39,7 @@ import { SubscribedConnection, type SubscribedOwner } from "./subscribed-connect
 export interface ServerOptions {
   readonly pool: PoolConfig;
   readonly member: Member;
+  readonly engine: Engine;
   /** See `Upstream.id`. */
   readonly id: number;
   /** By variant: how connections of that kind are opened and read. May grow. */
@@ -162,7 +161,7 @@ export class Server implements Upstream, SetServer, LeaseOwner, SubscribedOwner,
     onStream: (stream: Stream) => StreamEvents | null,
     onError: () => void,
   ): void {
-    adoptStream(fd, this.tuning(true), onStream, onError);
+    this.options.engine.adopt(fd, this.tuning(true), onStream, onError);
   }
 
   onReturned(connection: LeasedConnection, isFree: boolean): void {
@@ -208,12 +207,8 @@ export class Server implements Upstream, SetServer, LeaseOwner, SubscribedOwner,
   }
 
   connect(events: ConnectEvents, streamEvents: StreamEvents, isWatched: boolean): ConnectAttempt {
-    return connectTo(
-      this.options.member.server.address,
-      this.tuning(isWatched),
-      events,
-      streamEvents,
-    );
+    const { engine, member } = this.options;
+    return engine.connect(member.server.address, this.tuning(isWatched), events, streamEvents);
   }
 
   onDescriptor(by: 1 | -1): void {
@@ -221,8 +216,12 @@ export class Server implements Upstream, SetServer, LeaseOwner, SubscribedOwner,
   }
 
   private tuning(isWatched: boolean): SocketTuning {
-    const tuning = serverTuning(this.options.pool);
-    return isWatched ? { ...tuning, isKeptAlive: true } : tuning;
+    const { tcpKeepalive, tcpNodelay } = this.options.pool;
+    return {
+      isKeptAlive: isWatched || tcpKeepalive,
+      isUndelayed: tcpNodelay,
+      isQuicklyAcked: false,
+    };
   }
 
   onReply(): void {

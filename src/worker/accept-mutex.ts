@@ -10,7 +10,7 @@
  * out seldom, it listens for one step all the same, so that clients are served also while the others hang.
  */
 import { closeSync, openSync } from "node:fs";
-import type { Acceptor } from "../engine/bun/listen.ts";
+import type { Acceptor } from "../api/engine.ts";
 import { tryLock, unlock } from "../os/fd.ts";
 
 export interface AcceptMutexOptions {

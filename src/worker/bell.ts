@@ -3,8 +3,9 @@
  *
  * The pair is the slot's, not the worker's: the next worker in the slot goes on with it.
  */
+
+import type { Engine } from "../api/engine.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
-import { adoptStream } from "../engine/bun/adopt.ts";
 
 const PLAIN = { isKeptAlive: false, isUndelayed: true, isQuicklyAcked: false };
 
@@ -17,12 +18,17 @@ export interface Bell {
  * @param onRing it was rung, once or several times
  * @param onDeaf it cannot be heard, as `reason` says
  */
-export function hearBell(fd: number, onRing: () => void, onDeaf: (reason: string) => void): Bell {
+export function hearBell(
+  engine: Engine,
+  fd: number,
+  onRing: () => void,
+  onDeaf: (reason: string) => void,
+): Bell {
   let stream: Stream | null = null;
   let isStopped = false;
   // The other end closes when the supervisor is gone, and of that the worker hears over its own line.
   const events: StreamEvents = { onBytes: onRing, onDrain() {}, onEnd() {}, onClose() {} };
-  adoptStream(
+  engine.adopt(
     fd,
     PLAIN,
     (opened) => {

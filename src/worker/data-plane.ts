@@ -9,6 +9,7 @@ import {
   STATS_FD,
   type TurnGrant,
 } from "../api/control.ts";
+import type { Acceptor, Engine } from "../api/engine.ts";
 import { POOL } from "../api/stats.ts";
 import { assert } from "../base/assert.ts";
 import { Deadlines } from "../base/deadlines.ts";
@@ -19,11 +20,9 @@ import {
 } from "../base/descriptor-budget.ts";
 import { ADOPT_WAIT_MS_MAX, DESCRIPTOR_TABLE_MAX } from "../base/limits.ts";
 import { LogLimit } from "../base/log-limit.ts";
-import { schedule } from "../base/schedule.ts";
 import { Turn } from "../base/turn.ts";
 import type { Session } from "../client/session.ts";
-import { adoptStream } from "../engine/bun/adopt.ts";
-import { type Acceptor, acceptOn } from "../engine/bun/listen.ts";
+import { bunEngine } from "../engine/bun/engine.ts";
 import { initHashes } from "../hash/hash-function.ts";
 import { prepareToDetach } from "../os/event-loop.ts";
 import { closeFd, duplicateFd, growDescriptorTable } from "../os/fd.ts";
@@ -70,12 +69,13 @@ class WorkerDataPlane implements DataPlane {
   private readonly options: DataPlaneOptions;
   private readonly pools: Map<string, PoolPlane> = new Map();
   private readonly acceptors: Acceptor[] = [];
-  private readonly deadlines: Deadlines = new Deadlines(() => performance.now(), schedule);
+  private readonly engine: Engine = bunEngine;
+  private readonly deadlines: Deadlines = new Deadlines(this.engine.nowMs, this.engine.timer);
   private readonly reclaims: Timer;
   private readonly plan: DescriptorPlan;
   private readonly descriptors: DescriptorBudget;
   private readonly farewells = new Farewells({
-    schedule,
+    schedule: this.engine.timer,
     hasRoom: () => this.descriptors.hasRoomToLinger,
     onGone: () => this.checkGone(),
   });
@@ -99,7 +99,7 @@ class WorkerDataPlane implements DataPlane {
       counters.byteOffset - slot * stats.stride * Float64Array.BYTES_PER_ELEMENT,
       stats.slots * stats.stride,
     );
-    const turn = new Turn();
+    const turn = new Turn(this.engine);
     const { pools } = options.config;
     this.plan = planDescriptors(openFilesMax(), needsOf(pools));
     this.descriptors = new DescriptorBudget(this.plan, () => this.clients + this.farewells.size);
@@ -113,7 +113,7 @@ class WorkerDataPlane implements DataPlane {
     this.adoption = new Adoption({
       socket: HANDOVER_FD,
       log: options.log,
-      schedule,
+      schedule: this.engine.timer,
       waitMsMax: ADOPT_WAIT_MS_MAX,
       take: (received, settled) => this.adoptOne(received, settled),
     });
@@ -129,7 +129,7 @@ class WorkerDataPlane implements DataPlane {
     if (dispatch !== undefined) {
       const { log } = this.options;
       const take = (pool: string, fd: number) => this.acceptDispatched(pool, fd);
-      this.acceptors.push(receiveDispatched(dispatch, { log, schedule, take, onDeaf }));
+      this.acceptors.push(receiveDispatched(dispatch, { engine: this.engine, log, take, onDeaf }));
     }
     if (this.options.config.accept === "mutex" && this.options.workers > 1) {
       this.mutex = new AcceptMutex({
@@ -147,7 +147,7 @@ class WorkerDataPlane implements DataPlane {
       const ticking = setInterval(() => this.mutex?.tick(), MUTEX_STEP_MS);
       this.acceptors.push({ stop: () => clearInterval(ticking) });
       if (turns !== undefined)
-        this.acceptors.push(hearBell(turns.own, () => this.mutex?.tick(), onDeaf));
+        this.acceptors.push(hearBell(this.engine, turns.own, () => this.mutex?.tick(), onDeaf));
       return;
     }
     for (const { pool, fd } of grants) this.acceptors.push(this.acceptOn(pool, fd, () => {}));
@@ -177,7 +177,7 @@ class WorkerDataPlane implements DataPlane {
   private acceptOn(pool: string, fd: number, onAccepted: () => void): Acceptor {
     const plane = this.pools.get(pool);
     assert(plane !== undefined, `a listener was granted for pool ${pool}, which is not configured`);
-    return acceptOn(fd, plane.tuning, (stream) => {
+    return this.engine.listen(fd, plane.tuning, (stream) => {
       const events = plane.accept(stream);
       onAccepted();
       return events;
@@ -191,7 +191,7 @@ class WorkerDataPlane implements DataPlane {
       closeFd(fd);
       this.options.log.warn("a client is lost: the acceptor gave it for an unknown pool", { pool });
     } else
-      adoptStream(
+      this.engine.adopt(
         fd,
         plane.tuning,
         (stream) => plane.accept(stream),
@@ -304,7 +304,7 @@ class WorkerDataPlane implements DataPlane {
       settled("others");
       return;
     }
-    adoptStream(
+    this.engine.adopt(
       connection,
       plane.tuning,
       (stream) => {
@@ -342,6 +342,7 @@ class WorkerDataPlane implements DataPlane {
         form: this.options.config.form,
         layout,
         turn,
+        engine: this.engine,
         deadlines: this.deadlines,
         log,
         logLimit: this.logLimit,

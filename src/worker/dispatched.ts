@@ -1,8 +1,7 @@
 /** Connections that the acceptor process took for this worker. See DispatchGrant. */
 import type { DispatchGrant } from "../api/control.ts";
+import type { Acceptor, Engine } from "../api/engine.ts";
 import type { Logger } from "../base/log.ts";
-import type { Schedule } from "../base/schedule.ts";
-import type { Acceptor } from "../engine/bun/listen.ts";
 import { canOpen, closeFd } from "../os/fd.ts";
 import { type ReceivedParcel, receiveParcel } from "../os/fd-passing.ts";
 import { OsError } from "../os/os-error.ts";
@@ -15,7 +14,7 @@ const RETRY_MS = 5;
 
 export interface DispatchedOptions {
   readonly log: Logger;
-  readonly schedule: Schedule;
+  readonly engine: Engine;
   /** Gets the pool and the connection, which it owns from then on. */
   take(pool: string, fd: number): void;
   /** The bell cannot be heard. */
@@ -24,7 +23,7 @@ export interface DispatchedOptions {
 
 /** @throws OsError when the socket is none */
 export function receiveDispatched(grant: DispatchGrant, options: DispatchedOptions): Acceptor {
-  const { log, schedule, take } = options;
+  const { engine, log, take } = options;
   const packet = Buffer.allocUnsafeSlow(PACKET_BYTES_MAX);
   let isStopped = false;
   let cancelRetry: (() => void) | null = null;
@@ -37,7 +36,7 @@ export function receiveDispatched(grant: DispatchGrant, options: DispatchedOptio
     } catch (error) {
       if (!(error instanceof OsError) || !error.isPassing) throw error;
     }
-    cancelRetry ??= schedule(RETRY_MS, () => {
+    cancelRetry ??= engine.timer(RETRY_MS, () => {
       cancelRetry = null;
       if (!isStopped) takeAll();
     });
@@ -51,7 +50,7 @@ export function receiveDispatched(grant: DispatchGrant, options: DispatchedOptio
     }
   };
 
-  const bell = hearBell(grant.bell, takeAll, options.onDeaf);
+  const bell = hearBell(engine, grant.bell, takeAll, options.onDeaf);
   // What a predecessor in this slot left behind when it died.
   takeAll();
   return {

@@ -1,6 +1,7 @@
 /** One pool in one worker: its servers, its route and its clients. */
 import type { Colleagues } from "../api/colleagues.ts";
 import type { Config, PoolConfig } from "../api/config.ts";
+import type { Engine, SocketTuning } from "../api/engine.ts";
 import type { SavedSession } from "../api/move.ts";
 import type { PoolHost, ProtocolPool } from "../api/protocol-module.ts";
 import { POOL, type PoolCounter, type StatsLayout } from "../api/stats.ts";
@@ -10,13 +11,12 @@ import type { Deadlines } from "../base/deadlines.ts";
 import type { DescriptorBudget } from "../base/descriptor-budget.ts";
 import type { Logger } from "../base/log.ts";
 import type { LogLimit } from "../base/log-limit.ts";
-import { schedule } from "../base/schedule.ts";
+import type { Schedule } from "../base/schedule.ts";
 import { SegmentedSet } from "../base/segmented-set.ts";
 import { inSlices } from "../base/slices.ts";
 import type { Turn } from "../base/turn.ts";
 import { Session } from "../client/session.ts";
 import type { SessionHost } from "../client/session-host.ts";
-import { clientTuning, type SocketTuning } from "../engine/bun/socket-tuning.ts";
 import { createHash } from "../hash/hash-function.ts";
 import { KeyHasher } from "../hash/key-hasher.ts";
 import { protocolNamed } from "../protocols/registry.ts";
@@ -27,6 +27,7 @@ import type { PartialReplies } from "../server/partial-replies.ts";
 import { Server } from "../server/server.ts";
 import { ServerSet } from "../server/server-set.ts";
 import { createStaticTopology } from "../topology/static.ts";
+import { clientTuning } from "./client-tuning.ts";
 
 export interface PoolPlaneOptions {
   readonly pool: PoolConfig;
@@ -34,6 +35,7 @@ export interface PoolPlaneOptions {
   readonly form: Config["form"];
   readonly layout: StatsLayout["pools"][number];
   readonly turn: Turn;
+  readonly engine: Engine;
   /** On the clock of `turn`. */
   readonly deadlines: Deadlines;
   readonly log: Logger;
@@ -66,7 +68,7 @@ export class PoolPlane implements SessionHost, PoolHost {
   readonly form: Config["form"];
   readonly turn: Turn;
   readonly deadlines: Deadlines;
-  readonly schedule: typeof schedule = schedule;
+  readonly schedule: Schedule;
   readonly log: Logger;
   readonly logLimit: LogLimit;
   readonly counters: Float64Array;
@@ -92,6 +94,7 @@ export class PoolPlane implements SessionHost, PoolHost {
     this.config = pool;
     this.form = options.form;
     this.turn = options.turn;
+    this.schedule = options.engine.timer;
     this.deadlines = options.deadlines;
     this.log = options.log.child({ pool: pool.name });
     this.logLimit = options.logLimit;
@@ -113,7 +116,7 @@ export class PoolPlane implements SessionHost, PoolHost {
           total: () => this.servers.all.length,
           outMax: () => ejectedMax(this.servers.all.length, pool),
           probeIntervalMs: pool.serverRetryTimeoutMs,
-          schedule,
+          schedule: this.schedule,
           onChange: () => this.onEjectionChange(),
         })
       : null;
@@ -133,11 +136,11 @@ export class PoolPlane implements SessionHost, PoolHost {
     return new ServerSet(
       (member, id) =>
         new Server({
-          ...{ pool, member, id },
+          ...{ pool, member, id, engine: options.engine },
           variants: this.protocol.serverProtocols,
           turn: options.turn,
           deadlines: options.deadlines,
-          schedule,
+          schedule: this.schedule,
           epochMs: Date.now,
           random: Math.random,
           counters: options.counters,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import packageJson from "../../package.json" with { type: "json" };
-import { protocolsNamed, RANKS, rankBreaches } from "./import-ranks.ts";
+import { enginesNamed, protocolsNamed, RANKS, rankBreaches } from "./import-ranks.ts";
 import { importsOf, readSources, type SourceFile, withoutComments } from "./source-files.ts";
 
 const packages = Object.keys(packageJson.dependencies);
@@ -19,6 +19,14 @@ describe("the sources", () => {
 
   test("import only from their own folder, from lower ranks and from known packages", () => {
     expect(rankBreaches(files, packages)).toEqual([]);
+  });
+});
+
+describe("the engine", () => {
+  test("is chosen in one place", () => {
+    expect(enginesNamed(readSources("src"))).toEqual([]);
+    const text = `import { bunEngine } from "../engine/bun/engine.ts";`;
+    expect(enginesNamed([planted("src/server/a.ts", text)])).toHaveLength(1);
   });
 });
 

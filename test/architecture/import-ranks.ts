@@ -78,3 +78,20 @@ export function protocolsNamed(files: readonly SourceFile[]): string[] {
     return [...imported, ...named];
   });
 }
+
+/** The one file that chooses the engine; what others need of it is in src/api/engine.ts. */
+const ENGINE_CHOSEN_IN: readonly string[] = ["src/worker/data-plane.ts"];
+
+/** One line for each file of the data plane that does not take its engine from outside. */
+export function enginesNamed(files: readonly SourceFile[]): string[] {
+  const free = files.filter(({ path }) =>
+    ["client", "server", "route", "topology", "protocols", "worker"].includes(folderOf(path) ?? ""),
+  );
+  return free
+    .filter(({ path }) => !ENGINE_CHOSEN_IN.includes(path))
+    .flatMap((file) =>
+      importsOf(file)
+        .filter(({ path }) => path?.startsWith("src/engine/") && !path.includes("control-channel"))
+        .map(({ path }) => `${file.path} imports ${path}`),
+    );
+}

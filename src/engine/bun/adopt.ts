@@ -1,21 +1,17 @@
 /** A client's connection that another process accepted. */
+import type { SocketTuning } from "../../api/engine.ts";
 import type { Stream, StreamEvents } from "../../api/stream.ts";
 import { ADOPT_WAIT_MS_MAX } from "../../base/limits.ts";
 import { schedule } from "../../base/schedule.ts";
 import { closeFd } from "../../os/fd.ts";
 import { isStreamSocket } from "../../os/socket-facts.ts";
 import { BunStream, NOBODY, STREAM_HANDLER } from "./bun-stream.ts";
-import { type SocketTuning, tuneSocket } from "./socket-tuning.ts";
+import { tuneSocket } from "./socket-tuning.ts";
 
 /** An event loop that cannot watch one more socket, for want of memory, is asked again after this. */
 const RETRY_MS = 5;
 
-/**
- * Makes descriptor `fd`, a connected socket, a stream, and owns it from now on. As a rule that happens inside of this call. When
- * the system is short of memory for it, it is tried again for a while.
- * @param onStream who hears of the stream's events, or null: it is closed at once
- * @param onError it is no stream socket, or there was no memory for too long, as `reason` says; it was closed
- */
+/** See Engine. */
 export function adoptStream(
   fd: number,
   tuning: SocketTuning,

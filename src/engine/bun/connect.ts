@@ -3,26 +3,12 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import type { Address } from "../../api/config.ts";
-import type { Stream, StreamEvents } from "../../api/stream.ts";
+import type { ConnectAttempt, ConnectEvents, SocketTuning } from "../../api/engine.ts";
+import type { StreamEvents } from "../../api/stream.ts";
 import { BunStream, STREAM_HANDLER } from "./bun-stream.ts";
-import { type SocketTuning, tuneSocket } from "./socket-tuning.ts";
+import { tuneSocket } from "./socket-tuning.ts";
 
-export interface ConnectEvents {
-  /** The connection stands; `stream` may be written at once. */
-  onOpen(stream: Stream): void;
-  /** No connection: `cause` is a code such as "ECONNREFUSED". After this nothing follows. */
-  onError(cause: string): void;
-}
-
-export interface ConnectAttempt {
-  /** Nothing will be heard of this attempt any more; what it may still open is closed. */
-  abandon(): void;
-}
-
-/**
- * Connects to `address`. Names are resolved anew at each attempt, so that a server that moved is found.
- * Exactly one of onOpen and onError follows, never from inside this call; `streamEvents` hears of what comes after onOpen.
- */
+/** See Engine. */
 export function connectTo(
   address: Address,
   tuning: SocketTuning,

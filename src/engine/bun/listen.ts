@@ -1,18 +1,10 @@
 /** Accepting clients on a listening socket that another process made. */
+import type { Acceptor, SocketTuning } from "../../api/engine.ts";
 import type { Stream, StreamEvents } from "../../api/stream.ts";
 import { BunStream, NOBODY, STREAM_HANDLER } from "./bun-stream.ts";
-import { type SocketTuning, tuneSocket } from "./socket-tuning.ts";
+import { tuneSocket } from "./socket-tuning.ts";
 
-export interface Acceptor {
-  /** Accepts no client any more. Accepted streams live on, and the socket itself stays its maker's. */
-  stop(): void;
-}
-
-/**
- * Accepts from listening socket `fd`.
- * @param onStream who hears of a new stream's events, or null: it is closed at once
- * @throws when the fd is no listening socket
- */
+/** See Engine. */
 export function acceptOn(
   fd: number,
   tuning: SocketTuning,

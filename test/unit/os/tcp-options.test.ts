@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
+import type { SocketTuning } from "../../../src/api/engine.ts";
 import type { StreamEvents } from "../../../src/api/stream.ts";
 import { adoptStream } from "../../../src/engine/bun/adopt.ts";
 import { connectTo } from "../../../src/engine/bun/connect.ts";
 import { acceptOn } from "../../../src/engine/bun/listen.ts";
-import type { SocketTuning } from "../../../src/engine/bun/socket-tuning.ts";
 import { acceptConnection } from "../../../src/os/accept.ts";
 import { closeFd, setNonBlocking } from "../../../src/os/fd.ts";
 import { libc } from "../../../src/os/libc.ts";

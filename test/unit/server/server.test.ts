@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { PoolConfig } from "../../../src/api/config.ts";
+import type { ConnectAttempt, ConnectEvents } from "../../../src/api/engine.ts";
 import type { UpstreamProtocol } from "../../../src/api/protocol.ts";
 import { POOL, SERVER } from "../../../src/api/stats.ts";
 import type { StreamEvents } from "../../../src/api/stream.ts";
@@ -7,7 +8,7 @@ import { DescriptorBudget, planDescriptors } from "../../../src/base/descriptor-
 import { RETIRE_MS_MAX, VARIANT_IDLE_MS } from "../../../src/base/limits.ts";
 import type { Logger } from "../../../src/base/log.ts";
 import { LogLimit } from "../../../src/base/log-limit.ts";
-import type { ConnectAttempt, ConnectEvents } from "../../../src/engine/bun/connect.ts";
+import { bunEngine } from "../../../src/engine/bun/engine.ts";
 import { VariantTable } from "../../../src/protocols/redis/client/identity/variant-table.ts";
 import { createRedisUpstream } from "../../../src/protocols/redis/codec/upstream-protocol.ts";
 import { ConnectionPlan } from "../../../src/server/connection-plan.ts";
@@ -91,6 +92,7 @@ function createServer(
       address: { kind: "tcp", host: "127.0.0.1", port: 1 },
     }),
     id: 0,
+    engine: bunEngine,
     variants: variants.protocols,
     turn,
     deadlines,

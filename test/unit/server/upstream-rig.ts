@@ -1,10 +1,11 @@
 /** Connections to a server without sockets: the test plays the network, the server and the clock. */
+
+import type { ConnectAttempt, ConnectEvents } from "../../../src/api/engine.ts";
 import type { UpstreamProtocol } from "../../../src/api/protocol.ts";
 import type { Stream, StreamEvents } from "../../../src/api/stream.ts";
 import type { Failure, ReplySink } from "../../../src/api/upstream.ts";
 import { copyOf } from "../../../src/base/copy-of.ts";
 import type { Wakeable } from "../../../src/base/turn.ts";
-import type { ConnectAttempt, ConnectEvents } from "../../../src/engine/bun/connect.ts";
 import { createRedisUpstream } from "../../../src/protocols/redis/codec/upstream-protocol.ts";
 import { Connection } from "../../../src/server/connection.ts";
 import type { ConnectionOwner } from "../../../src/server/connection-owner.ts";

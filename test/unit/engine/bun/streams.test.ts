@@ -3,9 +3,9 @@ import { afterEach, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { SocketTuning } from "../../../../src/api/engine.ts";
 import type { Stream, StreamEvents } from "../../../../src/api/stream.ts";
 import { connectTo } from "../../../../src/engine/bun/connect.ts";
-import type { SocketTuning } from "../../../../src/engine/bun/socket-tuning.ts";
 
 const cleanups: (() => unknown)[] = [];
 

@@ -1,0 +1,17 @@
+/** The engine that is made of Bun's event loop and sockets. */
+import type { Engine } from "../../api/engine.ts";
+import { schedule } from "../../base/schedule.ts";
+import { adoptStream } from "./adopt.ts";
+import { connectTo } from "./connect.ts";
+import { acceptOn } from "./listen.ts";
+
+export const bunEngine: Engine = {
+  nowMs: () => performance.now(),
+  timer: schedule,
+  atTurnEnd: (callback) => {
+    setImmediate(callback);
+  },
+  listen: acceptOn,
+  connect: connectTo,
+  adopt: adoptStream,
+};
