@@ -1,6 +1,7 @@
 /** How much of all keys each server of a pool gets: what `check` shows. */
 import type { HashName, PoolConfig } from "../api/config.ts";
-import { createRing, type Ring } from "../hash/ring.ts";
+import { createRing } from "../hash/ring.ts";
+import type { Ring } from "../hash/types.ts";
 
 /** The highest value of the hashes that do not use all 32 bits. */
 const HASH_MAX: Partial<Record<HashName, number>> = { crc32: 0x7fff, crc16_slot: 0xffff };

@@ -3,7 +3,7 @@
  *
  * Bytes go in as C's `char`: sign-extended where char is signed (x86), as they are where it is not.
  */
-import type { HashFunction } from "./hash-function.ts";
+import type { HashFunction } from "./types.ts";
 
 const INIT_32 = 2166136261;
 const PRIME_32 = 16777619;

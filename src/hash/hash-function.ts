@@ -12,10 +12,8 @@ import { jenkins } from "./jenkins.ts";
 import { md5Hash } from "./md5.ts";
 import { murmur } from "./murmur.ts";
 import { createOneAtATime } from "./one-at-a-time.ts";
+import type { HashFunction } from "./types.ts";
 import { createXxh32, createXxh64, loadXxhash } from "./xxhash.ts";
-
-/** Hashes bytes[start, end), which are borrowed for the call, to a uint32. */
-export type HashFunction = (bytes: Buffer, start: number, end: number) => number;
 
 type HashFactory = (signedChar: boolean) => HashFunction;
 

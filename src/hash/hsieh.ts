@@ -2,7 +2,7 @@
  * Paul Hsieh's SuperFastHash as in twemproxy's hashkit/nc_hsieh.c: it starts from 0, not from the length, and
  * only the last byte of a length ≡ 3 (mod 4) goes in as C's `char`, all others as unsigned.
  */
-import type { HashFunction } from "./hash-function.ts";
+import type { HashFunction } from "./types.ts";
 
 export function createHsieh(signedChar: boolean): HashFunction {
   const shift = signedChar ? 24 : 0;

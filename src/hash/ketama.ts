@@ -6,7 +6,7 @@
  * are live and what they weigh together, so it may shift when one of them leaves.
  */
 import { md5Words } from "./md5.ts";
-import type { LiveServer, Ring } from "./ring.ts";
+import type { LiveServer, Ring } from "./types.ts";
 
 const POINTS_PER_SERVER = 160;
 const POINTS_PER_DIGEST = 4;

@@ -3,7 +3,7 @@
  *
  * With the tag "{}" the keys `user:{42}:name` and `user:{42}:mail` hash alike, by `42`.
  */
-import type { HashFunction } from "./hash-function.ts";
+import type { HashFunction } from "./types.ts";
 
 export class KeyHasher {
   readonly #hash: HashFunction;

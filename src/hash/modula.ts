@@ -2,7 +2,7 @@
  * `distribution: modula`: hash modulo the sum of the live servers' weights names a slot, and every server has
  * as many consecutive slots as its weight (twemproxy's hashkit/nc_modula.c).
  */
-import type { LiveServer, Ring } from "./ring.ts";
+import type { LiveServer, Ring } from "./types.ts";
 
 /** @param live at least one. */
 export function createModula(live: readonly LiveServer[]): Ring {

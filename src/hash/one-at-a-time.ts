@@ -1,5 +1,5 @@
 /** Bob Jenkins' one-at-a-time hash, as in twemproxy's hashkit/nc_one_at_a_time.c: bytes go in as C's `char`. */
-import type { HashFunction } from "./hash-function.ts";
+import type { HashFunction } from "./types.ts";
 
 export function createOneAtATime(signedChar: boolean): HashFunction {
   const shift = signedChar ? 24 : 0;

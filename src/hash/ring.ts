@@ -8,21 +8,7 @@ import type { Distribution } from "../api/config.ts";
 import { createKetama } from "./ketama.ts";
 import { createModula } from "./modula.ts";
 import { createRandom } from "./random.ts";
-
-export interface Ring {
-  /** Index of the server that keys with this uint32 hash belong to, in the array the ring was made from; -1: none live. */
-  pick(hash: number): number;
-  /** The same, with the place on the ring that decided: ketama's point, modula's slot, null for random or when none is live. */
-  explain(hash: number): { readonly point: number | null; readonly index: number };
-}
-
-/** What a ring knows of a server. */
-export interface RingServer {
-  /** ketama hashes it. */
-  readonly name: string;
-  /** ≥ 1 */
-  readonly weight: number;
-}
+import type { Ring, RingServer } from "./types.ts";
 
 /** Owners are kept as uint16. */
 export const RING_SERVERS_MAX = 65536;
@@ -51,12 +37,6 @@ export function createRing(
     );
   }
   return distribution === "modula" ? createModula(live) : createKetama(live);
-}
-
-/** A live server and its index in the pool. */
-export interface LiveServer {
-  readonly server: RingServer;
-  readonly index: number;
 }
 
 const EMPTY: Ring = {

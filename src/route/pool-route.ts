@@ -2,7 +2,8 @@
 import type { Distribution } from "../api/config.ts";
 import type { Route, Upstream } from "../api/upstream.ts";
 import type { KeyHasher } from "../hash/key-hasher.ts";
-import { createRing, type Ring } from "../hash/ring.ts";
+import { createRing } from "../hash/ring.ts";
+import type { Ring } from "../hash/types.ts";
 
 export interface PoolRouteOptions {
   readonly distribution: Distribution;

@@ -4,12 +4,8 @@ import type { Distribution } from "../../../src/api/config.ts";
 import { createHash } from "../../../src/hash/hash-function.ts";
 import { KeyHasher } from "../../../src/hash/key-hasher.ts";
 import { md5Words } from "../../../src/hash/md5.ts";
-import {
-  createRing,
-  RING_SERVERS_MAX,
-  type Ring,
-  type RingServer,
-} from "../../../src/hash/ring.ts";
+import { createRing, RING_SERVERS_MAX } from "../../../src/hash/ring.ts";
+import type { Ring, RingServer } from "../../../src/hash/types.ts";
 
 const all = (): boolean => true;
 const noDraw = (): number => {
