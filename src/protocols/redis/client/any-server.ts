@@ -2,10 +2,10 @@
 import type { Upstream } from "../../../api/upstream.ts";
 import type { RequestView } from "../codec/request-view.ts";
 import type { Command } from "../commands/command.ts";
-import type { RedisFrontend } from "./redis-frontend.ts";
+import type { RedisClient } from "./redis-client.ts";
 import { NO_SERVER } from "./refusals.ts";
 
-export function forwardToAny(client: RedisFrontend, _command: Command, view: RequestView): boolean {
+export function forwardToAny(client: RedisClient, _command: Command, view: RequestView): boolean {
   const upstream = anyServer(client);
   if (upstream === null) {
     client.refuse(NO_SERVER);
@@ -15,7 +15,7 @@ export function forwardToAny(client: RedisFrontend, _command: Command, view: Req
 }
 
 /** All that are not ejected, in the order in which this client should try them. */
-export function serversFor({ pool, session }: RedisFrontend): Upstream[] {
+export function serversFor({ pool, session }: RedisClient): Upstream[] {
   const { upstreams } = pool.route;
   const first = session.lane % upstreams.length;
   const ordered = upstreams.map((_, i) => upstreams[(first + i) % upstreams.length]!);
@@ -23,17 +23,17 @@ export function serversFor({ pool, session }: RedisFrontend): Upstream[] {
 }
 
 /** A server that takes requests now, the same one for one client as long as it does; see `firstFrom`. */
-export function anyServer(client: RedisFrontend): Upstream | null {
+export function anyServer(client: RedisClient): Upstream | null {
   return firstFrom(client, client.session.lane);
 }
 
 /** The same one for all clients. */
-export function firstServer(client: RedisFrontend): Upstream | null {
+export function firstServer(client: RedisClient): Upstream | null {
   return firstFrom(client, 0);
 }
 
 /** The first server from number `start` on that takes requests now. If there is none, one that is not ejected; else null. */
-function firstFrom(client: RedisFrontend, start: number): Upstream | null {
+function firstFrom(client: RedisClient, start: number): Upstream | null {
   const { upstreams } = client.pool.route;
   let spare: Upstream | null = null;
   for (let i = 0; i < upstreams.length; i++) {

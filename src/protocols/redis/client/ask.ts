@@ -4,7 +4,7 @@ import { REPLY_BYTES_MAX } from "../../../base/limits.ts";
 import { encodeError } from "../codec/encode.ts";
 import { isError } from "../codec/merge-replies.ts";
 import { type Answer, Collector } from "./collector.ts";
-import type { RedisFrontend } from "./redis-frontend.ts";
+import type { RedisClient } from "./redis-client.ts";
 
 /** Each server's part may be just so long. */
 const TOO_LONG: Buffer = encodeError(
@@ -27,7 +27,7 @@ export interface Question {
 }
 
 /** Sends the same requests to all servers. @returns false: not now, see Handler */
-export function askAll(client: RedisFrontend, { merge, ...question }: Question): boolean {
+export function askAll(client: RedisClient, { merge, ...question }: Question): boolean {
   return collectAll(client, question, (answers, token) => {
     const reply = merge(answers);
     client.session.reply(token, reply.length > REPLY_BYTES_MAX ? TOO_LONG : reply);
@@ -36,7 +36,7 @@ export function askAll(client: RedisFrontend, { merge, ...question }: Question):
 
 /** The same; `whenDone` gets the answers as `merge` does, and sees to it that slot `token` is settled. */
 export function collectAll(
-  client: RedisFrontend,
+  client: RedisClient,
   { requests, reach }: Omit<Question, "merge">,
   whenDone: (answers: readonly Answer[], token: number) => void,
 ): boolean {
@@ -71,7 +71,7 @@ export function collectAll(
  * passed on as they are. @returns false: not now, see Handler
  */
 export function askOne(
-  client: RedisFrontend,
+  client: RedisClient,
   upstream: Upstream,
   request: Buffer,
   convert: (reply: Buffer) => Buffer,
@@ -94,7 +94,7 @@ export function askOne(
 }
 
 /** The first of these answers that is no proper reply, as the client is told; null: all are. */
-export function firstFault(client: RedisFrontend, answers: readonly Answer[]): Buffer | null {
+export function firstFault(client: RedisClient, answers: readonly Answer[]): Buffer | null {
   for (const answer of answers) {
     if (!Buffer.isBuffer(answer)) return client.failureReply(answer);
     if (isError(answer)) return answer;
@@ -103,14 +103,14 @@ export function firstFault(client: RedisFrontend, answers: readonly Answer[]): B
 }
 
 /** Why `upstream` cannot be asked now, or null. */
-export function refusalOf(client: RedisFrontend, upstream: Upstream): Failure | null {
+export function refusalOf(client: RedisClient, upstream: Upstream): Failure | null {
   const { refusal } = client.connectionTo(upstream);
   if (refusal !== null || !upstream.isEjected) return refusal;
   const text = `Connection refused (server ${upstream.name} is ejected)`;
   return { kind: "ejected", wasSent: false, text };
 }
 
-function waitsForRoom(client: RedisFrontend, upstream: Upstream): boolean {
+function waitsForRoom(client: RedisClient, upstream: Upstream): boolean {
   const connection = client.connectionTo(upstream);
   if (connection.isFull) client.session.waitFor(connection);
   return connection.isFull;

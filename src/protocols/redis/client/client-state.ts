@@ -1,8 +1,9 @@
 import type { RespVersion } from "../codec/encode.ts";
-import type { SavedConnections } from "./own-connections.ts";
-import type { SavedSubscriptions } from "./pubsub/subscriber.ts";
+import type { SavedBlock } from "./blocking/client-block.ts";
+import type { SavedPlace } from "./place.ts";
+import type { SavedSubscriptions } from "./pubsub/saved-subscriptions.ts";
 import type { WantedReplies } from "./reply-switch.ts";
-import type { SavedQueue } from "./transaction/queue.ts";
+import type { SavedTransaction } from "./transaction/client-transaction.ts";
 
 /**
  * What a Redis client has told or agreed with the proxy. Plain JSON data: it moves with the session. What a program of
@@ -43,6 +44,12 @@ export interface SavedRedisClient extends RedisClientState {
   readonly command?: { readonly name: string } | undefined;
 }
 
+/** Plain JSON data. */
+export interface SavedConnections {
+  readonly pin?: SavedPlace;
+  readonly block?: SavedBlock;
+}
+
 export function startState(id: number, isAuthenticated: boolean): RedisClientState {
   return {
     ...{ id, name: "", libraryName: "", libraryVersion: "", isAuthenticated, version: 2 },
@@ -75,31 +82,4 @@ export function formatFor(saved: SavedRedisClient): number {
     ([field, value]) => !KNOWN_SINCE_FORMAT_1.has(field) && value !== unset[field],
   );
   return isNew ? 2 : 1;
-}
-
-export interface TransactionProgress {
-  /** MULTI was answered, and neither EXEC nor DISCARD has come. */
-  isOpen: boolean;
-  /** EXEC will be refused: the client was told an error. */
-  isDirty: boolean;
-  /** The server has got MULTI. */
-  isAtServer: boolean;
-  /** The server watches keys for this client. */
-  isWatching: boolean;
-  /** It did, and was lost: whether they have changed is unknown. */
-  isWatchLost: boolean;
-  /** The server was lost with queued requests, or would not open a transaction: the error. */
-  lost: string | null;
-}
-
-export function startProgress(): TransactionProgress {
-  return {
-    ...{ isOpen: false, isDirty: false, isAtServer: false },
-    ...{ isWatching: false, isWatchLost: false, lost: null },
-  };
-}
-
-/** What of a transaction moves with its session. */
-export interface SavedTransaction extends TransactionProgress {
-  readonly queue: SavedQueue;
 }

@@ -3,27 +3,18 @@
 import type { RequestView } from "../codec/request-view.ts";
 import type { Command } from "../commands/command.ts";
 import { anyServer } from "./any-server.ts";
-import { isAccessKnown } from "./identity/server-access.ts";
-import type { RedisFrontend } from "./redis-frontend.ts";
-import {
-  endHttp,
-  isHttp,
-  NOAUTH,
-  unknownCommand,
-  unknownSubcommand,
-  wrongArity,
-} from "./refusals.ts";
+import { isAccessKnown } from "./identity/admission.ts";
+import type { RedisClient } from "./redis-client.ts";
+import { NOAUTH, unknownCommand, unknownSubcommand, wrongArity } from "./refusals.ts";
 import { refuseExec } from "./transaction/transaction.ts";
+import { endHttp, isHttp } from "./turn-away.ts";
 
 /**
- * The command of the request at hand if it is known, complete and permitted. Null: the client was told, or, when
- * `client.isDeferred` is set, the request is to be tried again when the session is woken.
+ * The command of the request at hand if it is known, complete and permitted. "refused": it is not, and the client was told;
+ * "later": the request is to be tried again when the session is woken.
  */
-export function findCommand(client: RedisFrontend, view: RequestView): Command | null {
-  if (!client.state.isAuthenticated && !isAccessKnown(client)) {
-    client.isDeferred = true;
-    return null;
-  }
+export function findCommand(client: RedisClient, view: RequestView): Command | "refused" | "later" {
+  if (!client.state.isAuthenticated && !isAccessKnown(client)) return "later";
   const { commands } = client.pool;
   let command = commands.find(view.bytes, view.from(0), view.to(0));
   if (command === null || command.isSubcommand) return askForCommand(client, view);
@@ -34,54 +25,62 @@ export function findCommand(client: RedisFrontend, view: RequestView): Command |
   }
   const { arity } = command;
   if (arity > 0 ? view.count !== arity : view.count < -arity) {
-    refuse(client, command, wrongArity(command));
-    return null;
+    return refuse(client, command, wrongArity(command));
   }
   if (!client.state.isAuthenticated && !command.needsNoAuth) {
-    refuse(client, command, NOAUTH);
-    return null;
+    return refuse(client, command, NOAUTH);
   }
   return command;
 }
 
-function refuse(client: RedisFrontend, command: Command, fault: Buffer): void {
+function refuse(client: RedisClient, command: Command, fault: Buffer): "refused" {
   if (command.name === "EXEC") refuseExec(client, fault);
   else client.refuse(fault);
+  return "refused";
 }
 
-function askForCommand(client: RedisFrontend, view: RequestView): null {
+function askForCommand(client: RedisClient, view: RequestView): "refused" | "later" {
   const name = view.text(0);
   // A subcommand is only one behind its container's name.
   const maySucceed = !name.includes("|");
-  if (isHttp(view)) endHttp(client);
-  else if (!maySucceed || !asks(client, name)) client.refuse(unknownCommand(view));
-  return null;
+  if (isHttp(view)) {
+    endHttp(client);
+    return "refused";
+  }
+  return (maySucceed ? ask(client, name) : null) ?? tell(client, unknownCommand(view));
 }
 
-function askForSubcommand(client: RedisFrontend, container: Command, view: RequestView): null {
+function askForSubcommand(
+  client: RedisClient,
+  container: Command,
+  view: RequestView,
+): "refused" | "later" {
   const name = `${container.name}|${view.text(1)}`;
   const isOurs = container.disposition === "local" || container.name === "CLIENT";
-  if (isOurs || !asks(client, name)) client.refuse(unknownSubcommand(container, view));
-  return null;
+  return (isOurs ? null : ask(client, name)) ?? tell(client, unknownSubcommand(container, view));
 }
 
-/** False: nobody knows a command of this name. Else the request is deferred, or was answered with what is in the way. */
-function asks(client: RedisFrontend, name: string): boolean {
+function tell(client: RedisClient, fault: Buffer): "refused" {
+  client.refuse(fault);
+  return "refused";
+}
+
+/** Asks a server for a command of this name, or tells the client what is in the way. Null: no server knows such a command. */
+function ask(client: RedisClient, name: string): "refused" | "later" | null {
   const { learner } = client.pool;
-  if (!client.state.isAuthenticated || !learner.mayExist(name)) return false;
+  if (!client.state.isAuthenticated || !learner.mayExist(name)) return null;
   const upstream = anyServer(client);
-  if (upstream === null) return false;
+  if (upstream === null) return null;
   const { session } = client;
   // Not over what the client has of its own: that may be within a transaction.
   const connection = upstream.connection(session.lane, client.variant);
   const failure = learner.takeFailure(name) ?? connection.refusal;
   if (failure !== null) {
     session.onFailure(session.open(), 1, failure);
-    return true;
+    return "refused";
   }
   if (connection.isFull) session.waitFor(connection);
   else if (learner.ask(name, connection, session)) session.waitForWake();
-  else return false;
-  client.isDeferred = true;
-  return true;
+  else return null;
+  return "later";
 }

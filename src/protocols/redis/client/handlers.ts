@@ -9,7 +9,7 @@ import { broadcast } from "./keyless/broadcast.ts";
 import { handleSpecial } from "./keyless/special.ts";
 import { answerLocally } from "./local/commands.ts";
 import { handlePubSub } from "./pubsub/handler.ts";
-import type { RedisFrontend } from "./redis-frontend.ts";
+import type { RedisClient } from "./redis-client.ts";
 import { handleScript } from "./scripts/handler.ts";
 import { handleTransaction } from "./transaction/transaction.ts";
 
@@ -18,7 +18,7 @@ import { handleTransaction } from "./transaction/transaction.ts";
  * settled once.
  * @returns false: it cannot be taken now, and nothing was done about it; it comes again when the session is woken
  */
-export type Handler = (client: RedisFrontend, command: Command, view: RequestView) => boolean;
+export type Handler = (client: RedisClient, command: Command, view: RequestView) => boolean;
 
 export const HANDLERS: Readonly<Record<Exclude<Disposition, "key" | "keys" | "split">, Handler>> = {
   any: forwardToAny,
@@ -32,7 +32,7 @@ export const HANDLERS: Readonly<Record<Exclude<Disposition, "key" | "keys" | "sp
   refused: refuse,
 };
 
-function refuse(client: RedisFrontend, command: Command): boolean {
+function refuse(client: RedisClient, command: Command): boolean {
   client.refuse(encodeError(`ERR ${command.refusal}`));
   return true;
 }

@@ -1,9 +1,9 @@
 import type { Lease, Upstream } from "../../../api/upstream.ts";
 import { encodeError } from "../codec/encode.ts";
-import type { RedisFrontend } from "./redis-frontend.ts";
+import type { RedisClient } from "./redis-client.ts";
 
 /** A connection to `upstream` for `client` alone, or an error that says why there is none. */
-export function leaseFrom(upstream: Upstream, client: RedisFrontend): Lease | Buffer {
+export function leaseFrom(upstream: Upstream, client: RedisClient): Lease | Buffer {
   const { session, variant } = client;
   // A server that is known to be down is not called by every client anew.
   const { refusal } = upstream.connection(session.lane, variant);

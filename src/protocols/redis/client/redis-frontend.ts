@@ -17,7 +17,7 @@ import { encodeError } from "../codec/encode.ts";
 import { RequestScanner } from "../codec/request-scanner.ts";
 import { RequestView } from "../codec/request-view.ts";
 import type { Command } from "../commands/command.ts";
-import type { Block } from "./blocking/block.ts";
+import { ClientFeatures } from "./client-features.ts";
 import {
   formatFor,
   lastingState,
@@ -27,57 +27,33 @@ import {
 } from "./client-state.ts";
 import { findCommand } from "./find-command.ts";
 import { HANDLERS } from "./handlers.ts";
-import type { Variant } from "./identity/variant-table.ts";
+import type { Variant } from "./identity/variant.ts";
+import { ListedClient } from "./local/listed-client.ts";
+import type { Mode } from "./mode.ts";
 import { serverOfKeys } from "./multi-key/keys-command.ts";
 import { Splitter } from "./multi-key/split.ts";
-import { adoptConnections, ownConnections } from "./own-connections.ts";
-import { dropSubscriptions, restoreSubscriptions } from "./pubsub/subscribe.ts";
+import { ownConnections } from "./own-connections.ts";
+import { dropSubscriptions } from "./pubsub/subscribe.ts";
 import { updateMode } from "./pubsub/subscribed-mode.ts";
-import type { Subscriber } from "./pubsub/subscriber.ts";
+import type { RedisClient } from "./redis-client.ts";
 import type { RedisPool } from "./redis-pool.ts";
-import { endMalformed, NO_SERVER, replyToFailure } from "./refusals.ts";
+import { NO_SERVER, replyToFailure } from "./refusals.ts";
 import { ReplySwitch } from "./reply-switch.ts";
+import { restoreClient } from "./restore-client.ts";
 import { saveClient } from "./save-client.ts";
-import type { ScriptClient } from "./scripts/client.ts";
-import { Transaction } from "./transaction/transaction.ts";
-
-/** What takes every request of a client that is in a state of its own (a transaction, RESP2 subscriptions). */
-export interface Mode {
-  /** In place of the command's own handling. @returns false: not now; it comes again when the session is woken */
-  handle(command: Command, view: RequestView): boolean;
-  /** A request was refused before it came to `handle`: unknown, incomplete, denied. */
-  onRefused(): void;
-  /** A request that was sent met a failure. */
-  onFailed?(): void;
-}
+import { endMalformed } from "./turn-away.ts";
 
 const NONE: Buffer = Buffer.alloc(0);
 const NO_ANSWER: Buffer = encodeError("ERR this command cannot be answered inside MULTI");
 
-export class RedisFrontend implements Frontend {
+export class RedisFrontend implements Frontend, RedisClient {
   readonly state: RedisClientState;
   readonly pool: RedisPool;
   readonly session: ClientPort;
-  /** The kind of server connection that this client's requests need; see VariantTable. */
+  readonly features: ClientFeatures;
   variant: number;
-  /** The kind that it will need when a server agrees; held like the other. -1: it does not want to change. */
-  nextVariant = -1;
   mode: Mode | null = null;
-  /** The request at hand cannot be taken yet, because its command is being asked for. */
-  isDeferred = false;
-  /** What this client has of its own; requests for that server go there. */
   pin: Lease | null = null;
-  /** What it waits for, if that may take as long as it likes. */
-  block: Block | null = null;
-  /** What it has besides, for as long as a reply is owed that comes over them. */
-  readonly leases: Set<Lease> = new Set();
-  /** Since the first MULTI or WATCH. */
-  transaction: Transaction | null = null;
-  /** Null until it runs or changes scripts. */
-  scripts: ScriptClient | null = null;
-
-  /** Not null: this client is, or is about to be, subscribed to something. */
-  subscriber: Subscriber | null = null;
 
   private readonly scanner: RequestScanner = new RequestScanner();
   private readonly view: RequestView;
@@ -92,11 +68,7 @@ export class RedisFrontend implements Frontend {
   private runToken = 0;
   private runCount = 0;
 
-  /** Whether it wants replies. */
   readonly replies: ReplySwitch;
-  /** It has been told to go, and does when it has the reply to the request at hand. */
-  leavesAfterReply = false;
-  /** The last request's; null: none, or one that nobody knows. */
   lastCommand: { readonly name: string } | null;
   lastRequestMs: number;
   readonly createdMs: number;
@@ -130,15 +102,12 @@ export class RedisFrontend implements Frontend {
     this.lastRequestMs = pool.turn.nowMs - (state?.idleMs ?? 0);
     this.createdMs = pool.turn.nowMs - (state?.ageMs ?? 0);
     this.lastCommand = state?.command ?? null;
-    pool.directory.add(this);
+    this.features = new ClientFeatures(new ListedClient(this));
+    pool.directory.add(this.features.entry);
     this.view = new RequestView();
     this.splitter = new Splitter(this, pool.mgetErrors);
     this.runSink = session;
-    adoptConnections(this, state?.connections, descriptors);
-    if (state?.transaction !== undefined) {
-      this.transaction = new Transaction(this, state.transaction);
-    }
-    if (state?.subscriptions !== undefined) restoreSubscriptions(this, state.subscriptions);
+    restoreClient(this, state ?? start, descriptors);
   }
 
   get need(): number {
@@ -189,8 +158,9 @@ export class RedisFrontend implements Frontend {
   }
 
   get isReadyToMove(): boolean {
-    const isOwedMovably = this.block?.isMovable ?? this.session.isSettled;
-    const isComplete = this.subscriber?.isComplete ?? true;
+    const { block, subscriber } = this.features;
+    const isOwedMovably = block?.isMovable ?? this.session.isSettled;
+    const isComplete = subscriber?.isComplete ?? true;
     return isComplete && isOwedMovably && ownConnections(this).every(({ isMovable }) => isMovable);
   }
 
@@ -199,32 +169,42 @@ export class RedisFrontend implements Frontend {
   }
 
   get prefersToStay(): boolean {
-    const { pin, block, mode, subscriber } = this;
+    const { pin, mode, features } = this;
+    const { block, subscriber } = features;
     return pin !== null || block !== null || mode !== null || subscriber !== null;
   }
 
   onRouteChange(): void {
-    this.block?.endIfElsewhere();
+    this.features.block?.endIfElsewhere();
   }
 
   leave(): void {
-    this.block?.leave();
+    this.features.block?.leave();
     this.pin?.leave();
     this.pin = null;
   }
 
   close(): void {
+    const { features, pool } = this;
+    const { block, leases, nextVariant, entry } = features;
     dropSubscriptions(this);
-    this.block?.abandon();
-    for (const lease of this.leases) lease.release(false);
+    block?.abandon();
+    if (leases !== null) for (const lease of leases) lease.release(false);
     this.pin?.release(false);
     this.pin = null;
-    this.pool.variants.release(this.variant);
-    if (this.nextVariant >= 0) this.pool.variants.release(this.nextVariant);
-    this.pool.directory.remove(this);
+    pool.variants.release(this.variant);
+    if (nextVariant >= 0) pool.variants.release(nextVariant);
+    pool.directory.remove(entry);
   }
 
-  /** Answers the request at hand without a server. */
+  setMode(mode: Mode | null): void {
+    this.mode = mode;
+  }
+
+  setPin(pin: Lease | null): void {
+    this.pin = pin;
+  }
+
   answer(reply: Buffer): void {
     if (this.captured !== null) {
       this.captured.push(reply);
@@ -234,28 +214,22 @@ export class RedisFrontend implements Frontend {
     this.session.reply(this.session.open(), reply);
   }
 
-  /** Answers the request at hand with an error. */
   refuse(reply: Buffer): void {
     if (this.captured === null) this.mode?.onRefused();
     this.answer(reply);
   }
 
-  /** The answer to `request` (as multibulk), which is one that needs no server; it is not sent. */
   answerTo(request: Buffer): Buffer {
     const view = new RequestView();
     new RequestScanner().scan(request, 0, request.length, view);
     const answers: Buffer[] = [];
     this.captured = answers;
     const command = findCommand(this, view);
-    if (command !== null) this.dispatch(command, view);
+    if (typeof command !== "string") this.dispatch(command, view);
     this.captured = null;
     return answers[0] ?? NO_ANSWER;
   }
 
-  /**
-   * For what must not overtake the requests before it, nor be overtaken: true when all are answered. False: the request
-   * cannot be taken now, and comes again when they are.
-   */
   settleFirst(): boolean {
     if (this.session.isSettled && this.runConnection === null) return true;
     this.flushRun();
@@ -263,20 +237,17 @@ export class RedisFrontend implements Frontend {
     return false;
   }
 
-  /** Where this client's requests for `upstream` go. */
   connectionTo(upstream: Upstream): UpstreamConnection {
     const { pin } = this;
     if (pin !== null && pin.upstream === upstream) return pin;
     return upstream.connection(this.session.lane, this.variant);
   }
 
-  /** Whether it has given the right password, or need not give one. */
   setAuthenticated(isAuthenticated: boolean): void {
     this.state.isAuthenticated = isAuthenticated;
     this.scanner.isAuthenticated = this.mayBeAuthenticated;
   }
 
-  /** It is, or may turn out to be when that is first asked. */
   get mayBeAuthenticated(): boolean {
     const { password, variants } = this.pool;
     const mayBe = password === null && variants.access.needsPassword !== true;
@@ -286,17 +257,15 @@ export class RedisFrontend implements Frontend {
   /** False: the request cannot be taken now, and nothing was done about it. */
   private handle(view: RequestView): boolean {
     const command = findCommand(this, view);
-    this.lastCommand = command;
-    if (command === null) {
-      const { isDeferred } = this;
-      this.isDeferred = false;
-      return !isDeferred;
+    if (typeof command === "string") {
+      this.lastCommand = null;
+      return command === "refused";
     }
+    this.lastCommand = command;
     if (this.mode !== null) return this.mode.handle(command, view);
     return this.dispatch(command, view);
   }
 
-  /** Does with the request at hand what is done with its command outside of modes. */
   dispatch(command: Command, view: RequestView): boolean {
     const { disposition } = command;
     if (disposition === "key") return this.forward(view, command.firstKey);
@@ -305,11 +274,6 @@ export class RedisFrontend implements Frontend {
     return HANDLERS[disposition](this, command, view);
   }
 
-  /**
-   * From now on the client's requests need other connections. Only while nothing is owed to it (`settleFirst`). Whether servers
-   * agree is the caller's business, as is a `pin`.
-   * @returns false: too many kinds of connections are in use; nothing has changed
-   */
   switchTo(change: Partial<Variant>): boolean {
     const { variants } = this.pool;
     const number = variants.hold({ ...this.state, ...change }, this.session.origin);
@@ -321,7 +285,6 @@ export class RedisFrontend implements Frontend {
     return true;
   }
 
-  /** Sends the request at hand to the server of its argument number `key`. */
   forward(view: RequestView, key: number): boolean {
     const { bytes, start } = view;
     const upstream = this.pool.route.pick(
@@ -336,10 +299,6 @@ export class RedisFrontend implements Frontend {
     return this.forwardTo(this.connectionTo(upstream), view);
   }
 
-  /**
-   * Sends the request at hand over `connection`.
-   * @param sink sees to it that the session gets the reply
-   */
   forwardTo(
     connection: UpstreamConnection,
     view: RequestView,
@@ -376,7 +335,6 @@ export class RedisFrontend implements Frontend {
     return true;
   }
 
-  /** To be called before anything is sent in another way than by `forwardTo`. */
   flushRun(): void {
     const connection = this.runConnection;
     if (connection === null) return;
@@ -392,7 +350,6 @@ export class RedisFrontend implements Frontend {
     this.runBytes = NONE;
   }
 
-  /** Sends the request at hand to the one server that has all of its keys. */
   forwardKeys(view: RequestView, command: Command): boolean {
     const upstream = serverOfKeys(this, command, view);
     return upstream === null || this.forwardTo(this.connectionTo(upstream), view);

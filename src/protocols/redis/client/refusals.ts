@@ -1,10 +1,8 @@
 /** Redis's own words for requests that it would not execute (server.c, processCommand), to the byte. */
 import type { Failure } from "../../../api/upstream.ts";
 import { encodeError } from "../codec/encode.ts";
-import type { RequestScanner } from "../codec/request-scanner.ts";
 import type { RequestView } from "../codec/request-view.ts";
 import type { Command } from "../commands/command.ts";
-import type { RedisFrontend } from "./redis-frontend.ts";
 
 export const NOAUTH: Buffer = encodeError("NOAUTH Authentication required.");
 
@@ -48,34 +46,6 @@ export function unknownSubcommand(container: Command, view: RequestView): Buffer
 export function wrongArity(command: Command): Buffer {
   const name = command.name.toLowerCase();
   return encodeError(`ERR wrong number of arguments for '${name}' command`);
-}
-
-/** Ends a client that has sent what is no request. */
-export function endMalformed(client: RedisFrontend, { fault, foreign }: RequestScanner): void {
-  if (foreign === "http") {
-    endHttp(client);
-    return;
-  }
-  if (foreign !== null) client.pool.onForeign(foreign, client.session.peer);
-  client.refuse(encodeError(`ERR Protocol error: ${fault}`));
-  client.flushRun();
-  client.session.finish();
-}
-
-/** Like Redis, without a word. */
-export function endHttp({ pool, session }: RedisFrontend): void {
-  pool.onForeign("http", session.peer);
-  session.close();
-}
-
-/**
- * A browser that was tricked into talking to the proxy: like Redis, hang up at these, before a line of the body that
- * follows runs as an inline command.
- */
-export function isHttp(view: RequestView): boolean {
-  if (view.to(0) - view.from(0) > 5) return false;
-  const name = view.text(0).toLowerCase();
-  return name === "post" || name === "host:";
 }
 
 /** Argument i as printf's %.*s shows it: up to `bytesMax` bytes, up to a NUL. */

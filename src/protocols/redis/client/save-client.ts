@@ -1,9 +1,9 @@
 import type { SavedRedisClient } from "./client-state.ts";
 import { saveConnections } from "./own-connections.ts";
-import type { RedisFrontend } from "./redis-frontend.ts";
+import type { RedisClient } from "./redis-client.ts";
 
 /** All that another process must know of a client. */
-export function saveClient(client: RedisFrontend): SavedRedisClient {
+export function saveClient(client: RedisClient): SavedRedisClient {
   const { nowMs } = client.pool.turn;
   const { wanted } = client.replies;
   const { lastCommand } = client;
@@ -15,7 +15,7 @@ export function saveClient(client: RedisFrontend): SavedRedisClient {
     idleMs: nowMs - client.lastRequestMs,
     command: lastCommand === null ? undefined : { name: lastCommand.name },
     connections: saveConnections(client),
-    subscriptions: client.subscriber?.save(),
-    transaction: client.transaction?.save() ?? undefined,
+    subscriptions: client.features.subscriber?.save(),
+    transaction: client.features.transaction?.save() ?? undefined,
   };
 }

@@ -2,7 +2,9 @@
 import { KIND } from "../../../../api/protocol.ts";
 import type { Failure, Lease, ReplySink } from "../../../../api/upstream.ts";
 import { encodeError, encodeRequest } from "../../codec/encode.ts";
-import type { RedisFrontend } from "../redis-frontend.ts";
+import { placeOf } from "../place.ts";
+import type { RedisClient } from "../redis-client.ts";
+import type { ClientBlock, SavedBlock } from "./client-block.ts";
 import { ServerId } from "./server-id.ts";
 
 /** As what a wait ends before its time: what CLIENT UNBLOCK calls TIMEOUT and ERROR. */
@@ -14,14 +16,13 @@ const MOVED =
   "UNBLOCKED the servers of this pool have changed, and what was waited for is elsewhere now; ask again";
 const MAYBE = "; the command may or may not have been executed";
 
-export class Block implements ReplySink {
+export class Block implements ClientBlock, ReplySink {
   readonly takesRuns = false;
   readonly lease: Lease;
-  /** The connection is the client's anyhow: `RedisFrontend.pin`. */
   readonly isOnPin: boolean;
   /** What it waits for; one character per byte. */
-  readonly keys: readonly string[];
-  private readonly client: RedisFrontend;
+  private readonly keys: readonly string[];
+  private readonly client: RedisClient;
   private readonly serverId: ServerId;
   private token = 0;
   private hasMoved = false;
@@ -29,7 +30,7 @@ export class Block implements ReplySink {
   private isTargeted = false;
 
   /** To be followed by `send` or `expect`. */
-  constructor(client: RedisFrontend, lease: Lease, isOnPin: boolean, keys: readonly string[]) {
+  constructor(client: RedisClient, lease: Lease, isOnPin: boolean, keys: readonly string[]) {
     this.client = client;
     this.lease = lease;
     this.isOnPin = isOnPin;
@@ -37,20 +38,22 @@ export class Block implements ReplySink {
     this.serverId = ServerId.of(lease);
   }
 
-  /** Its connection's CLIENT ID; null: not known yet. */
   get idOnServer(): number | null {
     return this.serverId.id;
   }
 
-  /** The same, for somebody who will end the wait. That may come late: the connection is nobody else's after this client. */
   target(): number | null {
     this.isTargeted = true;
     return this.idOnServer;
   }
 
-  /** Another process may go on: the command is sent, and its reply is the only one that is owed. */
   get isMovable(): boolean {
     return this.lease.isMovable && this.serverId.id !== null;
+  }
+
+  save(): SavedBlock {
+    const { lease, isOnPin, keys, idOnServer } = this;
+    return { ...placeOf(lease.upstream), isOnPin, keys, id: idOnServer ?? 0 };
   }
 
   /** Sends the request in bytes[start, end). Only while nothing is owed to the client. */
@@ -68,7 +71,7 @@ export class Block implements ReplySink {
   private start(): void {
     const { client, lease } = this;
     const { session } = client;
-    client.block = this;
+    client.features.block = this;
     lease.mayBlock = true;
     session.waitBlocked();
     this.token = session.open();
@@ -88,23 +91,21 @@ export class Block implements ReplySink {
   }
 
   private finish(isClean: boolean): void {
-    this.client.block = null;
+    this.client.features.block = null;
     if (!this.isOnPin) this.lease.release(isClean && !this.isTargeted);
     else {
       this.lease.mayBlock = false;
-      if (this.isTargeted) this.client.transaction?.soilPin();
+      if (this.isTargeted) this.client.features.transaction?.soilPin();
     }
     if (!isClean) this.serverId.giveUp();
   }
 
-  /** The client is gone: the server need not wait any longer. */
   abandon(): void {
     this.finish(false);
   }
 
-  /** The client is another process's now. */
   leave(): void {
-    this.client.block = null;
+    this.client.features.block = null;
     if (!this.isOnPin) this.lease.leave();
   }
 
@@ -129,7 +130,6 @@ export class Block implements ReplySink {
     return true;
   }
 
-  /** Servers have left or come back. Ends the wait, unless it is served just now, when its keys are on another server now. */
   endIfElsewhere(): void {
     const { route } = this.client.pool;
     const isElsewhere = (text: string): boolean => {
@@ -150,7 +150,7 @@ export class Block implements ReplySink {
   }
 
   private cut(): void {
-    if (this.client.block !== this) return;
+    if (this.client.features.block !== this) return;
     this.finish(false);
     this.client.session.reply(this.token, encodeError(`${MOVED}${MAYBE}`));
   }

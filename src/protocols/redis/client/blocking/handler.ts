@@ -8,14 +8,10 @@ import type { RequestView } from "../../codec/request-view.ts";
 import type { Command } from "../../commands/command.ts";
 import { findKeys } from "../../commands/find-keys.ts";
 import { serverOfKeys } from "../multi-key/keys-command.ts";
-import type { RedisFrontend } from "../redis-frontend.ts";
+import type { RedisClient } from "../redis-client.ts";
 import { Block } from "./block.ts";
 
-export function handleBlocking(
-  client: RedisFrontend,
-  command: Command,
-  view: RequestView,
-): boolean {
+export function handleBlocking(client: RedisClient, command: Command, view: RequestView): boolean {
   if (!mayBlock(command, view)) return client.forwardKeys(view, command);
   const upstream = serverOfKeys(client, command, view);
   if (upstream === null) return true;
@@ -40,7 +36,7 @@ export function handleBlocking(
 }
 
 /** Null: no more connections are lent. */
-function begin(client: RedisFrontend, upstream: Upstream, keys: readonly string[]): Block | null {
+function begin(client: RedisClient, upstream: Upstream, keys: readonly string[]): Block | null {
   const { pin } = client;
   if (pin !== null && pin.upstream === upstream) return new Block(client, pin, true, keys);
   const lease = upstream.lease(client.variant, client.session.origin);

@@ -6,7 +6,7 @@ import { copyOf } from "../../../../base/copy-of.ts";
 import { UNAUTHENTICATED_BULK_BYTES_MAX } from "../../../../base/limits.ts";
 import { encodeError, encodeRequest } from "../../codec/encode.ts";
 import { anyServer, serversFor } from "../any-server.ts";
-import type { RedisFrontend } from "../redis-frontend.ts";
+import type { RedisClient } from "../redis-client.ts";
 import { askInTurn } from "./ask-in-turn.ts";
 import { VARIANT_FOR_AUTH } from "./variant-table.ts";
 
@@ -29,7 +29,7 @@ const WRONG_PASSWORD: Buffer = encodeError(
  * to know, it is asked once. `done` may be called after the client has gone.
  */
 export function prove(
-  client: RedisFrontend,
+  client: RedisClient,
   variant: number,
   done: (failure: Failure | null) => void,
 ): void {
@@ -81,7 +81,7 @@ function proveWith(
  * client has gone.
  */
 export function askPassword(
-  client: RedisFrontend,
+  client: RedisClient,
   user: Buffer | null,
   password: Buffer,
   done: (answer: Buffer | Failure) => void,
@@ -117,7 +117,7 @@ export function askPassword(
  * asked is permitted to who has said nothing about itself, so that the proxy can be looked at while servers are down.
  */
 export function askWhetherPermitted(
-  client: RedisFrontend,
+  client: RedisClient,
   words: readonly (string | Buffer)[],
   done: (fault: Buffer | null) => void,
 ): void {

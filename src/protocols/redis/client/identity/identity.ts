@@ -1,10 +1,10 @@
 /** Who a client is for the servers: its user, its database and its version of the protocol, and how it changes them. */
 import type { Failure } from "../../../../api/upstream.ts";
 import { encodeError, encodeRequest } from "../../codec/encode.ts";
-import type { RedisFrontend } from "../redis-frontend.ts";
+import type { RedisClient } from "../redis-client.ts";
 import { askPassword, prove, SingleReply } from "./ask-servers.ts";
 import { checkPassword } from "./auth.ts";
-import type { Variant } from "./variant-table.ts";
+import type { Variant } from "./variant.ts";
 
 const MINUS = 0x2d;
 const TOO_MANY: Buffer = encodeError(
@@ -18,17 +18,17 @@ export type Done = (fault: Buffer | null) => void;
  * Has the client's requests go over connections of another kind from now on, if a server agrees. Only while nothing is owed to
  * the client, which takes no requests until `done` is called.
  */
-export function become(client: RedisFrontend, change: Partial<Variant>, done: Done): void {
+export function become(client: RedisClient, change: Partial<Variant>, done: Done): void {
   const { variants } = client.pool;
   const variant = variants.hold({ ...client.state, ...change }, client.session.origin);
   if (variant < 0) {
     done(TOO_MANY);
     return;
   }
-  client.nextVariant = variant;
+  client.features.nextVariant = variant;
   const finish = (fault: Buffer | null): void => {
     if (fault === null) client.switchTo(change);
-    client.nextVariant = -1;
+    client.features.nextVariant = -1;
     variants.release(variant);
     done(fault);
   };
@@ -49,7 +49,7 @@ function isVersionOnly(change: Partial<Variant>): boolean {
 
 /** Has the client be somebody else, if the pool, or a server, knows this user and password (as bytes). Otherwise as `become`. */
 export function authenticate(
-  client: RedisFrontend,
+  client: RedisClient,
   user: Buffer | null,
   password: Buffer,
   done: Done,
@@ -82,13 +82,13 @@ export function authenticate(
 }
 
 /** What the client has of its own must follow: it is nobody else's. */
-function changePin(client: RedisFrontend, change: Partial<Variant>, done: Done): void {
-  const { pin, transaction } = client;
+function changePin(client: RedisClient, change: Partial<Variant>, done: Done): void {
+  const { pin, features } = client;
   if (pin === null || pin.refusal !== null) {
     done(null);
     return;
   }
-  transaction?.soilPin();
+  features.transaction?.soilPin();
   const request = requestFor(change);
   const sink = new SingleReply((answer) => {
     if (!Buffer.isBuffer(answer)) done(client.failureReply(answer));

@@ -1,13 +1,9 @@
 /** Whether the servers of a pool want a password of clients that gave none, as far as is known. */
-import { anyServer, serversFor } from "../any-server.ts";
-import type { RedisFrontend } from "../redis-frontend.ts";
 
 /** So old may knowledge be before somebody new makes the proxy ask again. */
 const FRESH_MS = 10_000;
 /** The same when the answer was no: somebody is waiting to be let in. */
 const FRESH_REFUSAL_MS = 1_000;
-/** The pool's own kind of connection: what greets it greets a client without a password. */
-const OWN_VARIANT = 0;
 
 export class ServerAccess {
   /** null: not known yet. */
@@ -27,38 +23,13 @@ export class ServerAccess {
     if (fault === null || fault.startsWith("NOPERM")) this.opensTransactions = fault === null;
   }
 
-  /** Asks anew if it is time to. Who is here meanwhile is treated by what was known. */
-  refresh(client: RedisFrontend): void {
-    const { nowMs } = client.pool.turn;
+  /** Whether it is time to ask anew; then it is asked, and for a while it is not time again. */
+  isDue(nowMs: number): boolean {
     const freshMs = this.needsPassword === true ? FRESH_REFUSAL_MS : FRESH_MS;
-    if (nowMs - this.askedMs < freshMs) return;
+    if (nowMs - this.askedMs < freshMs) return false;
     const isFirst = this.askedMs < 0;
     this.askedMs = nowMs;
-    // That was learned just now.
-    if (isFirst) return;
-    const lease = anyServer(client)?.lease(OWN_VARIANT, client.session.origin) ?? null;
-    lease?.whenReady(() => lease.release(false));
+    // What is asked for the first time was learned just now.
+    return !isFirst;
   }
-}
-
-/**
- * Lets a client in that gave no password, if the servers want none.
- * @returns false: they are being asked; its request is to be tried again when the session is woken
- */
-export function isAccessKnown(client: RedisFrontend): boolean {
-  const { pool, session } = client;
-  const { access } = pool.variants;
-  if (pool.password !== null) return true;
-  if (access.needsPassword === null) {
-    // Whichever answers first: one that hangs keeps no client of the others waiting.
-    const connections = serversFor(client)
-      .map((upstream) => upstream.connection(session.lane, OWN_VARIANT))
-      .filter(({ refusal }) => refusal === null);
-    for (const connection of connections) session.waitFor(connection);
-    if (connections.length > 0) return false;
-    // Nobody can be asked. Whatever the client is going to want of the servers, they will tell it themselves.
-  }
-  access.refresh(client);
-  if (access.needsPassword !== true) client.setAuthenticated(true);
-  return true;
 }

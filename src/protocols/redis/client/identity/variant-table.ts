@@ -12,16 +12,7 @@ import { VARIANT_IDLE_MS, VARIANTS_MAX } from "../../../../base/limits.ts";
 import type { RespVersion } from "../../codec/encode.ts";
 import { createRedisUpstream } from "../../codec/upstream-protocol.ts";
 import { ServerAccess } from "./server-access.ts";
-
-/** What the requests of a client need of the connection that they go over. Texts: one character per byte. */
-export interface Variant {
-  readonly version: RespVersion;
-  /** As the client sees it. */
-  readonly database: number;
-  readonly user: string | null;
-  /** null: the pool's own user and password. */
-  readonly password: string | null;
-}
+import type { Variant } from "./variant.ts";
 
 /** Its connections are used for AUTH of clients and nothing else: who is logged in on them does not matter. */
 export const VARIANT_FOR_AUTH = 2;

@@ -12,14 +12,14 @@ import type { Command } from "../../commands/command.ts";
 import { forwardToAny } from "../any-server.ts";
 import { askAll } from "../ask.ts";
 import type { Answer } from "../collector.ts";
-import type { RedisFrontend } from "../redis-frontend.ts";
+import type { RedisClient } from "../redis-client.ts";
 import { MISMATCH } from "../refusals.ts";
 
 /**
  * Sends the request at hand to all servers and answers with their replies merged as `command.merge` says.
  * @returns false: not now, see Handler
  */
-export function broadcast(client: RedisFrontend, command: Command, view: RequestView): boolean {
+export function broadcast(client: RedisClient, command: Command, view: RequestView): boolean {
   const { upstreams } = client.pool.route;
   if (upstreams.length === 1) return forwardToAny(client, command, view);
   const merge = (answers: readonly Answer[]): Buffer => replyOf(client, command, answers);
@@ -29,11 +29,7 @@ export function broadcast(client: RedisFrontend, command: Command, view: Request
 }
 
 /** The client's reply, of the answers of all servers. */
-export function replyOf(
-  client: RedisFrontend,
-  command: Command,
-  answers: readonly Answer[],
-): Buffer {
+export function replyOf(client: RedisClient, command: Command, answers: readonly Answer[]): Buffer {
   const replies = answers.filter((answer) => Buffer.isBuffer(answer));
   const good = replies.filter((reply) => !isError(reply));
   const isEnough = command.merge === "one_ok" ? good.length > 0 : good.length === answers.length;
@@ -43,7 +39,7 @@ export function replyOf(
 
 /** The lowest server's fault, so that it does not depend on who was first; with what became of the command elsewhere. */
 function faultOf(
-  client: RedisFrontend,
+  client: RedisClient,
   command: Command,
   answers: readonly Answer[],
   successes: number,

@@ -13,13 +13,13 @@ import type { Command } from "../../commands/command.ts";
 import { forwardToAny } from "../any-server.ts";
 import { askAll, firstFault, refusalOf } from "../ask.ts";
 import type { Answer } from "../collector.ts";
-import type { RedisFrontend } from "../redis-frontend.ts";
+import type { RedisClient } from "../redis-client.ts";
 import { NO_SERVER } from "../refusals.ts";
 
 const PROXY = "proxy";
 const DEFAULTS: ReadonlySet<string> = new Set(["default", "all", "everything"]);
 
-export function handleInfo(client: RedisFrontend, command: Command, view: RequestView): boolean {
+export function handleInfo(client: RedisClient, command: Command, view: RequestView): boolean {
   const isSharded = client.pool.route.upstreams.length > 1;
   const sections = sectionsOf(view);
   const others = sections.filter((name) => name !== PROXY);
@@ -46,7 +46,7 @@ function sectionsOf(view: RequestView): string[] {
 }
 
 /** Of the servers that answer: what can be told of the rest is in the section "proxy". */
-function merged(client: RedisFrontend, answers: readonly Answer[], withProxy: boolean): Buffer {
+function merged(client: RedisClient, answers: readonly Answer[], withProxy: boolean): Buffer {
   const texts: string[] = [];
   for (const answer of answers) {
     if (!Buffer.isBuffer(answer) || isError(answer)) continue;
@@ -59,7 +59,7 @@ function merged(client: RedisFrontend, answers: readonly Answer[], withProxy: bo
   return encodeText(parts.filter((part) => part !== "").join("\r\n"), client.state.version);
 }
 
-function proxySection(client: RedisFrontend): string {
+function proxySection(client: RedisClient): string {
   const { upstreams } = client.pool.route;
   const states = upstreams.map((upstream) => stateOf(client, upstream));
   const lines = [
@@ -74,7 +74,7 @@ function proxySection(client: RedisFrontend): string {
   return lines.map((line) => `${line}\r\n`).join("");
 }
 
-function stateOf(client: RedisFrontend, upstream: Upstream): string {
+function stateOf(client: RedisClient, upstream: Upstream): string {
   if (upstream.isEjected) return "ejected";
   return refusalOf(client, upstream) === null ? "up" : "down";
 }

@@ -6,16 +6,12 @@ import type { Command } from "../../commands/command.ts";
 import { forwardToAny } from "../any-server.ts";
 import { askAll, firstFault } from "../ask.ts";
 import type { Answer } from "../collector.ts";
-import type { RedisFrontend } from "../redis-frontend.ts";
+import type { RedisClient } from "../redis-client.ts";
 
 const DBSIZE: Buffer = encodeRequest("DBSIZE");
 const NULL = /^(\$-1|_)\r\n$/;
 
-export function handleRandomKey(
-  client: RedisFrontend,
-  command: Command,
-  view: RequestView,
-): boolean {
+export function handleRandomKey(client: RedisClient, command: Command, view: RequestView): boolean {
   if (client.pool.route.upstreams.length === 1) return forwardToAny(client, command, view);
   return askAll(client, {
     requests: [view, { bytes: DBSIZE, start: 0, end: DBSIZE.length }],

@@ -11,14 +11,14 @@ import type { RequestView } from "../../codec/request-view.ts";
 import type { Command } from "../../commands/command.ts";
 import { forwardToAny } from "../any-server.ts";
 import { askOne } from "../ask.ts";
-import type { RedisFrontend } from "../redis-frontend.ts";
+import type { RedisClient } from "../redis-client.ts";
 import { MISMATCH } from "../refusals.ts";
 
 const CURSOR_MAX = 2n ** 64n - 1n;
 const CURSOR_DIGITS_MAX = `${CURSOR_MAX}`.length;
 const INVALID_CURSOR: Buffer = encodeError("ERR invalid cursor");
 
-export function handleScan(client: RedisFrontend, command: Command, view: RequestView): boolean {
+export function handleScan(client: RedisClient, command: Command, view: RequestView): boolean {
   const { upstreams } = client.pool.route;
   if (upstreams.length === 1) return forwardToAny(client, command, view);
   const servers = BigInt(upstreams.length);

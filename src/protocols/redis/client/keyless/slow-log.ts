@@ -5,13 +5,13 @@ import type { RequestView } from "../../codec/request-view.ts";
 import type { Command } from "../../commands/command.ts";
 import { forwardToAny } from "../any-server.ts";
 import { askAll, firstFault } from "../ask.ts";
-import type { RedisFrontend } from "../redis-frontend.ts";
+import type { RedisClient } from "../redis-client.ts";
 import { MISMATCH } from "../refusals.ts";
 
 /** What Redis gives without a count. */
 const COUNT_DEFAULT = 10;
 
-export function handleSlowLog(client: RedisFrontend, command: Command, view: RequestView): boolean {
+export function handleSlowLog(client: RedisClient, command: Command, view: RequestView): boolean {
   if (client.pool.route.upstreams.length === 1) return forwardToAny(client, command, view);
   // A count that is none is refused by the servers. -1: all.
   const count = view.count > 2 ? Number(view.text(2)) : COUNT_DEFAULT;

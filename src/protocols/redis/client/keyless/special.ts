@@ -2,7 +2,7 @@
 
 import type { RequestView } from "../../codec/request-view.ts";
 import type { Command } from "../../commands/command.ts";
-import type { RedisFrontend } from "../redis-frontend.ts";
+import type { RedisClient } from "../redis-client.ts";
 import { broadcast } from "./broadcast.ts";
 import { handleInfo } from "./info.ts";
 import { handleRandomKey } from "./random-key.ts";
@@ -11,7 +11,7 @@ import { handleSlowLog } from "./slow-log.ts";
 import { handleWait } from "./wait.ts";
 
 const SPECIAL: Readonly<
-  Record<string, (client: RedisFrontend, command: Command, view: RequestView) => boolean>
+  Record<string, (client: RedisClient, command: Command, view: RequestView) => boolean>
 > = {
   INFO: handleInfo,
   RANDOMKEY: handleRandomKey,
@@ -21,6 +21,6 @@ const SPECIAL: Readonly<
   WAITAOF: handleWait,
 };
 
-export function handleSpecial(client: RedisFrontend, command: Command, view: RequestView): boolean {
+export function handleSpecial(client: RedisClient, command: Command, view: RequestView): boolean {
   return (SPECIAL[command.name] ?? broadcast)(client, command, view);
 }

@@ -12,7 +12,7 @@ import type { Command } from "../../commands/command.ts";
 import { firstFault } from "../ask.ts";
 import { type Answer, Collector } from "../collector.ts";
 import { leaseFrom } from "../lease-from.ts";
-import type { RedisFrontend } from "../redis-frontend.ts";
+import type { RedisClient } from "../redis-client.ts";
 import { MISMATCH } from "../refusals.ts";
 
 /** Older servers count any command as a write, as this one, which also tells the version. Everybody may use it. */
@@ -22,7 +22,7 @@ const MESSAGE: Buffer = encodeRequest("SPUBLISH", "__proxy_wait__", "");
 /** Its answers come behind those to the two before it. */
 const WAIT_REQUEST = 2;
 
-export function handleWait(client: RedisFrontend, _command: Command, view: RequestView): boolean {
+export function handleWait(client: RedisClient, _command: Command, view: RequestView): boolean {
   if (!client.settleFirst()) return false;
   const leases: Lease[] = [];
   for (const upstream of client.pool.route.upstreams) {
@@ -38,25 +38,27 @@ export function handleWait(client: RedisFrontend, _command: Command, view: Reque
   return true;
 }
 
-function ask(client: RedisFrontend, leases: readonly Lease[], view: RequestView): void {
+function ask(client: RedisClient, leases: readonly Lease[], view: RequestView): void {
   const { session } = client;
   session.waitBlocked();
   const token = session.open();
   const count = leases.length;
+  const lent = new Set(leases);
+  client.features.leases = lent;
   const giveBack = (isClean: boolean): void => {
-    for (const lease of client.leases) lease.release(isClean);
-    client.leases.clear();
+    for (const lease of lent) lease.release(isClean);
+    lent.clear();
+    client.features.leases = null;
   };
   const collector = new Collector(count * (WAIT_REQUEST + 1), (answers) => {
     giveBack(answers.every((answer) => Buffer.isBuffer(answer)));
     session.reply(token, leastOf(client, answers));
   });
   for (const [index, lease] of leases.entries()) {
-    client.leases.add(lease);
     lease.mayBlock = true;
     // The others may have to wait for ever.
     lease.whenLost = (failure) => {
-      if (!client.leases.delete(lease)) return;
+      if (!lent.delete(lease)) return;
       giveBack(false);
       session.onFailure(token, 1, failure);
     };
@@ -68,7 +70,7 @@ function ask(client: RedisFrontend, leases: readonly Lease[], view: RequestView)
 }
 
 /** @param answers to HELLO, to the message, to WAIT */
-function leastOf(client: RedisFrontend, answers: readonly Answer[]): Buffer {
+function leastOf(client: RedisClient, answers: readonly Answer[]): Buffer {
   const count = answers.length / (WAIT_REQUEST + 1);
   const waits = answers.filter((_, i) => i >= WAIT_REQUEST * count);
   const fault = firstFault(client, waits);

@@ -48,8 +48,8 @@ export function parseInteger(text: string): bigint | null {
 /** As if the client had just connected, but for its id. */
 export const reset: LocalHandler = (client) => {
   if (!client.settleFirst() || !leaveAll(client)) return false;
-  client.transaction?.abandon();
-  client.mode = null;
+  client.features.transaction?.abandon();
+  client.setMode(null);
   client.replies.reset();
   client.state.name = "";
   client.switchTo({ version: 2, database: 0, user: null, password: null });

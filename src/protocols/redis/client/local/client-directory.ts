@@ -4,15 +4,24 @@ import { CLIENTS_CLOSED_AT_ONCE, CLIENTS_LISTED_AT_ONCE } from "../../../../base
 import { SegmentedSet } from "../../../../base/segmented-set.ts";
 import { SliceQueue } from "../../../../base/slice-queue.ts";
 import type { Turn } from "../../../../base/turn.ts";
-import type { RedisFrontend } from "../redis-frontend.ts";
-import {
-  addressOf,
-  type ClientType,
-  clientLine,
-  localAddressOf,
-  typeOf,
-  userOf,
-} from "./client-line.ts";
+
+export type ClientType = "normal" | "pubsub" | "master" | "replica";
+
+/** What the directory knows of a client. Texts: one character per byte. */
+export interface DirectoryEntry {
+  readonly id: number;
+  /** See clientLine. */
+  readonly line: string;
+  readonly address: string;
+  readonly localAddress: string;
+  readonly type: ClientType;
+  readonly user: string;
+  /** It has been told to go, and does when it has the reply to the request at hand. */
+  leavesAfterReply: boolean;
+  /** Where it is blocked, for a client that will end that; null: it is not, or not known yet to be. */
+  blockedAt(): BlockedAt | null;
+  close(): void;
+}
 
 /** What all of it must be true of a client. JSON data. */
 export interface ClientFilter {
@@ -43,7 +52,7 @@ interface Line {
 }
 
 export class ClientDirectory {
-  private readonly clients: SegmentedSet<RedisFrontend> = new SegmentedSet();
+  private readonly clients: SegmentedSet<DirectoryEntry> = new SegmentedSet();
   private readonly colleagues: Colleagues;
   private readonly slices: SliceQueue;
 
@@ -55,11 +64,11 @@ export class ClientDirectory {
     colleagues.answer("kill clients", (filter) => this.killHere(filter as ClientFilter, null));
   }
 
-  add(client: RedisFrontend): void {
+  add(client: DirectoryEntry): void {
     this.clients.add(client);
   }
 
-  remove(client: RedisFrontend): void {
+  remove(client: DirectoryEntry): void {
     this.clients.delete(client);
   }
 
@@ -83,7 +92,7 @@ export class ClientDirectory {
   }
 
   /** Closes clients; `self` only when it has got the reply to the request at hand. `done` gets how many they were. */
-  kill(filter: ClientFilter, self: RedisFrontend, done: (count: number) => void): void {
+  kill(filter: ClientFilter, self: DirectoryEntry, done: (count: number) => void): void {
     const here = this.killHere(filter, self);
     this.colleagues.ask("kill clients", filter, (answers) => {
       done((answers as number[]).reduce((sum, count) => sum + count, here));
@@ -104,39 +113,35 @@ export class ClientDirectory {
 
   private blockedHere(id: number): BlockedAt | null {
     const [client] = this.find({ ids: [id] });
-    const block = client?.block ?? null;
-    const idOnServer = block?.target() ?? 0;
-    if (block === null || idOnServer === 0) return null;
-    const { name, address } = block.lease.upstream;
-    return { server: name, address, id: idOnServer };
+    return client?.blockedAt() ?? null;
   }
 
   private linesHere(filter: ClientFilter): Line[] {
-    return this.find(filter).map((client) => ({ id: client.state.id, text: clientLine(client) }));
+    return this.find(filter).map(({ id, line }) => ({ id, text: line }));
   }
 
-  private killHere(filter: ClientFilter, self: RedisFrontend | null): number {
+  private killHere(filter: ClientFilter, self: DirectoryEntry | null): number {
     const found = this.find(filter);
     if (self !== null && found.includes(self)) self.leavesAfterReply = true;
     this.slices.run(closeAll(found.filter((client) => client !== self)));
     return found.length;
   }
 
-  private find(filter: ClientFilter): RedisFrontend[] {
+  private find(filter: ClientFilter): DirectoryEntry[] {
     const { ids, address, localAddress, type, user, except, after = 0, most } = filter;
     const wanted = ids === undefined ? null : new Set(ids);
     const found = [...this.clients].filter(
       (client) =>
-        client.state.id > after &&
-        (wanted === null || wanted.has(client.state.id)) &&
-        (address === undefined || addressOf(client) === address) &&
-        (localAddress === undefined || localAddressOf(client) === localAddress) &&
-        (type === undefined || typeOf(client) === type) &&
-        (user === undefined || userOf(client) === user) &&
-        client.state.id !== except,
+        client.id > after &&
+        (wanted === null || wanted.has(client.id)) &&
+        (address === undefined || client.address === address) &&
+        (localAddress === undefined || client.localAddress === localAddress) &&
+        (type === undefined || client.type === type) &&
+        (user === undefined || client.user === user) &&
+        client.id !== except,
     );
     if (most === undefined || found.length <= most) return found;
-    found.sort((a, b) => a.state.id - b.state.id);
+    found.sort((a, b) => a.id - b.id);
     found.length = most;
     return found;
   }
@@ -167,13 +172,13 @@ function mergeLines(
   return { text, last: Number.isFinite(last) ? last : null };
 }
 
-function* closeAll(clients: readonly RedisFrontend[]): Generator<void, void> {
+function* closeAll(clients: readonly DirectoryEntry[]): Generator<void, void> {
   let closed = 0;
-  for (const { session } of clients) {
+  for (const client of clients) {
     if (closed++ === CLIENTS_CLOSED_AT_ONCE) {
       closed = 1;
       yield;
     }
-    session.close();
+    client.close();
   }
 }

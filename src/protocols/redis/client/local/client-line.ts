@@ -1,12 +1,12 @@
 /** A client as CLIENT LIST shows it: every field that Redis prints, in its order. What has no meaning here is 0. */
-import type { RedisFrontend } from "../redis-frontend.ts";
+import type { RedisClient } from "../redis-client.ts";
+import type { ClientType } from "./client-directory.ts";
 
-export type ClientType = "normal" | "pubsub" | "master" | "replica";
-
-export function clientLine(client: RedisFrontend): string {
-  const { state, session, transaction, lastCommand } = client;
+export function clientLine(client: RedisClient): string {
+  const { state, session, lastCommand } = client;
+  const { subscriber, transaction } = client.features;
   const { nowMs } = client.pool.turn;
-  const topics = client.subscriber?.topics;
+  const topics = subscriber?.topics;
   const unsent = session.unsentBytes;
   const fields = {
     id: state.id,
@@ -37,24 +37,26 @@ export function clientLine(client: RedisFrontend): string {
   return `${texts.join(" ")}\n`;
 }
 
-export function addressOf({ session, pool }: RedisFrontend): string {
+export function addressOf({ session, pool }: RedisClient): string {
   return shown(session.peer, pool.unixPath);
 }
 
-export function localAddressOf({ session, pool }: RedisFrontend): string {
+export function localAddressOf({ session, pool }: RedisClient): string {
   return shown(session.localAddress, pool.unixPath);
 }
 
-export function userOf({ state }: RedisFrontend): string {
+export function userOf({ state }: RedisClient): string {
   return state.user ?? "default";
 }
 
-export function typeOf({ subscriber }: RedisFrontend): ClientType {
+export function typeOf({ features }: RedisClient): ClientType {
+  const { subscriber } = features;
   return subscriber !== null && subscriber.total > 0 ? "pubsub" : "normal";
 }
 
-function flagsOf(client: RedisFrontend): string {
-  const { state, pool, transaction, block } = client;
+function flagsOf(client: RedisClient): string {
+  const { state, pool } = client;
+  const { block, transaction } = client.features;
   const flags = [
     typeOf(client) === "pubsub" ? "P" : "",
     (transaction?.queued ?? -1) >= 0 ? "x" : "",

@@ -2,10 +2,10 @@
 import { encodeError, encodeInteger, encodeValue } from "../../codec/encode.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import { askWhetherPermitted } from "../identity/ask-servers.ts";
-import type { RedisFrontend } from "../redis-frontend.ts";
+import type { RedisClient } from "../redis-client.ts";
 import { parseInteger } from "./auth-commands.ts";
-import type { ClientFilter } from "./client-directory.ts";
-import { type ClientType, clientLine } from "./client-line.ts";
+import type { ClientFilter, ClientType } from "./client-directory.ts";
+import { clientLine } from "./client-line.ts";
 import { answerLater, type LocalHandler, OK, texts } from "./local-handler.ts";
 
 const SYNTAX: Buffer = encodeError("ERR syntax error");
@@ -48,7 +48,7 @@ export const clientKill: LocalHandler = (client, view) => {
   const filter = isOldForm ? { address: view.text(2) } : killFilter(client, view);
   if (Buffer.isBuffer(filter)) return filter;
   if (!client.settleFirst()) return false;
-  const { session } = client;
+  const { session, features } = client;
   // Not the client's own words: no server shall look for connections of its own that they fit.
   const { user } = filter;
   const about = user === undefined ? [] : ["USER", Buffer.from(user, "latin1")];
@@ -56,17 +56,17 @@ export const clientKill: LocalHandler = (client, view) => {
     askWhetherPermitted(client, ["CLIENT", "KILL", ...about, ...NOBODY], (fault) => {
       if (fault !== null) answer(fault);
       else {
-        client.pool.directory.kill(filter, client, (count) => {
+        client.pool.directory.kill(filter, features.entry, (count) => {
           if (isOldForm) answer(count > 0 ? OK : NO_SUCH_CLIENT);
           else answer(encodeInteger(count));
-          if (client.leavesAfterReply) session.finish();
+          if (features.entry.leavesAfterReply) session.finish();
         });
       }
     }),
   );
 };
 
-function killFilter(client: RedisFrontend, view: RequestView): ClientFilter | Buffer {
+function killFilter(client: RedisClient, view: RequestView): ClientFilter | Buffer {
   let filter: ClientFilter = {};
   let skipsMe = true;
   for (let i = 2; i < view.count; i += 2) {
@@ -110,6 +110,6 @@ function unknownType(name: string): Buffer {
 }
 
 /** @param lines one character per byte */
-function encodeLines(lines: string, { state }: RedisFrontend): Buffer {
+function encodeLines(lines: string, { state }: RedisClient): Buffer {
   return encodeValue({ verbatim: Buffer.from(lines, "latin1") }, state.version);
 }

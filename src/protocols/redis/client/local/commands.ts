@@ -3,7 +3,7 @@
 import { encodeError } from "../../codec/encode.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import type { Command } from "../../commands/command.ts";
-import type { RedisFrontend } from "../redis-frontend.ts";
+import type { RedisClient } from "../redis-client.ts";
 import { wrongArity } from "../refusals.ts";
 import { auth, reset, select } from "./auth-commands.ts";
 import { CLIENT_COMMANDS } from "./client-commands.ts";
@@ -24,7 +24,7 @@ const HANDLERS: Readonly<Record<string, LocalHandler>> = {
 };
 
 /** Answers a command whose disposition is "local". */
-export function answerLocally(client: RedisFrontend, command: Command, view: RequestView): boolean {
+export function answerLocally(client: RedisClient, command: Command, view: RequestView): boolean {
   const handler = HANDLERS[command.name];
   if (handler === undefined) {
     const shown = command.name.replace("|", " ");

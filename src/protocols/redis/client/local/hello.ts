@@ -5,7 +5,7 @@ import type { RequestView } from "../../codec/request-view.ts";
 import { REDIS_VERSION } from "../../commands/commands.generated.ts";
 import type { RedisClientState } from "../client-state.ts";
 import { authenticate, become } from "../identity/identity.ts";
-import type { RedisFrontend } from "../redis-frontend.ts";
+import type { RedisClient } from "../redis-client.ts";
 import { parseInteger } from "./auth-commands.ts";
 import { BAD_NAME } from "./client-names.ts";
 import { answerLater, isPrintable, type LocalHandler } from "./local-handler.ts";
@@ -57,7 +57,7 @@ function stepsOf(view: RequestView): Step[] {
 }
 
 function take(
-  client: RedisFrontend,
+  client: RedisClient,
   [step, ...later]: readonly Step[],
   version: RespVersion | null,
   answer: (reply: Buffer) => void,
@@ -76,7 +76,7 @@ function take(
 }
 
 function agree(
-  client: RedisFrontend,
+  client: RedisClient,
   version: RespVersion | null,
   answer: (reply: Buffer) => void,
 ): void {

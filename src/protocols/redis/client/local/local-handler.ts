@@ -3,14 +3,14 @@
 import { encodeValue } from "../../codec/encode.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import type { Command } from "../../commands/command.ts";
-import type { RedisFrontend } from "../redis-frontend.ts";
+import type { RedisClient } from "../redis-client.ts";
 
 /**
  * @returns the reply; true: the client was told, or will be; false: it cannot be taken now, and nothing was done about it; it
  *   comes again when the session is woken
  */
 export type LocalHandler = (
-  client: RedisFrontend,
+  client: RedisClient,
   view: RequestView,
   command: Command,
 ) => Buffer | boolean;
@@ -22,7 +22,7 @@ export const OK: Buffer = Buffer.from("+OK\r\n");
  * nothing is owed to the client.
  */
 export function answerLater(
-  client: RedisFrontend,
+  client: RedisClient,
   work: (answer: (reply: Buffer) => void) => void,
 ): boolean {
   const { session } = client;
@@ -49,7 +49,7 @@ export function bulk(value: Buffer): Buffer {
   return encodeValue(value, 2);
 }
 
-export function help({ state }: RedisFrontend, lines: readonly string[]): Buffer {
+export function help({ state }: RedisClient, lines: readonly string[]): Buffer {
   return encodeValue(
     lines.map((status) => ({ status })),
     state.version,

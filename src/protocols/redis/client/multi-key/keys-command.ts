@@ -4,14 +4,14 @@ import { encodeError } from "../../codec/encode.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import type { Command } from "../../commands/command.ts";
 import { findKeys } from "../../commands/find-keys.ts";
-import type { RedisFrontend } from "../redis-frontend.ts";
+import type { RedisClient } from "../redis-client.ts";
 import { NO_SERVER } from "../refusals.ts";
 
 const keys: number[] = [];
 
 /** The one server that has all keys of the request at hand; null: there is none, and the client was told. */
 export function serverOfKeys(
-  client: RedisFrontend,
+  client: RedisClient,
   command: Command,
   view: RequestView,
 ): Upstream | null {

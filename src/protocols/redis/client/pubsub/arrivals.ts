@@ -8,8 +8,8 @@ import { KINDS, type Kind } from "./kinds.ts";
 import type { LinkOptions } from "./link.ts";
 import type { LeftLink } from "./links.ts";
 import { NameCursor } from "./names.ts";
-import { releaseRequests } from "./restored-mode.ts";
-import type { SavedSubscriptions, Subscriber } from "./subscriber.ts";
+import type { SavedSubscriptions } from "./saved-subscriptions.ts";
+import type { Subscriber } from "./subscriber.ts";
 
 /** Names that are subscribed on the connections to these servers. */
 export interface NamesOnServers {
@@ -27,6 +27,13 @@ interface Arrival {
   sinceMs: number;
 }
 
+interface Incomplete {
+  readonly subscriber: Subscriber;
+  readonly onComplete: () => void;
+  /** Names. */
+  toCome: number;
+}
+
 export class Arrivals {
   private readonly options: Pick<LinkOptions, "turn" | "lookBy">;
   private readonly slices: SliceQueue;
@@ -34,8 +41,7 @@ export class Arrivals {
   /** By the hub's id: what came for hubs whose clients are still to come. */
   private readonly arrivals: Map<string, Arrival> = new Map();
   /** By the client's id: those of whose names some are still to come. */
-  private readonly incomplete: Map<number, { readonly subscriber: Subscriber; toCome: number }> =
-    new Map();
+  private readonly incomplete: Map<number, Incomplete> = new Map();
 
   constructor(
     options: Pick<LinkOptions, "turn" | "lookBy">,
@@ -83,8 +89,8 @@ export class Arrivals {
     lookBy(turn.nowMs + PUBSUB_ARRIVAL_MS);
   }
 
-  /** Subscribes a client that has come to what it was subscribed to. Until that is done, its requests wait. */
-  restore(subscriber: Subscriber, saved: SavedSubscriptions): void {
+  /** Subscribes a client that has come to what it was subscribed to. `onComplete` is called when that is done, maybe at once. */
+  restore(subscriber: Subscriber, saved: SavedSubscriptions, onComplete: () => void): void {
     const { client, hub } = subscriber;
     const { channels, patterns, shards, toCome = 0 } = saved;
     // Of an arrival the end is heard of, or it is waited for in vain: no client waits for ever.
@@ -93,7 +99,7 @@ export class Arrivals {
     hub.subscribers.add(subscriber);
     subscriber.isComplete = false;
     this.incomplete.set(client.state.id, {
-      subscriber,
+      ...{ subscriber, onComplete },
       toCome: toCome + channels.length + patterns.length + shards.length,
     });
     for (const [kind, names] of this.arrivals.get(hub.id)?.early.get(client.state.id) ?? []) {
@@ -140,9 +146,8 @@ export class Arrivals {
     const found = this.incomplete.get(client);
     if (found === undefined || found.toCome > 0) return;
     this.incomplete.delete(client);
-    const { subscriber } = found;
-    subscriber.isComplete = true;
-    releaseRequests(subscriber.client);
+    found.subscriber.isComplete = true;
+    found.onComplete();
   }
 
   /** All of hub `id` has come, or will not come any more. */
@@ -168,7 +173,7 @@ export class Arrivals {
     for (const [client, { subscriber }] of this.incomplete) {
       if (subscriber.hub !== hub) continue;
       this.incomplete.delete(client);
-      subscriber.client.session.close();
+      subscriber.close();
     }
     // Its clients may have left by now.
     if (hub !== undefined && this.find(id) === hub && !hub.isRunning) hub.start();

@@ -2,13 +2,13 @@
 
 import type { RequestView } from "../../codec/request-view.ts";
 import type { Command } from "../../commands/command.ts";
-import type { RedisFrontend } from "../redis-frontend.ts";
+import type { RedisClient } from "../redis-client.ts";
 import { introspect } from "./introspect.ts";
 import type { Kind } from "./kinds.ts";
 import { publish } from "./publish.ts";
 import { subscribe, unsubscribe } from "./subscribe.ts";
 
-type Handler = (client: RedisFrontend, kind: Kind, view: RequestView) => boolean;
+type Handler = (client: RedisClient, kind: Kind, view: RequestView) => boolean;
 
 const HANDLERS: Readonly<Record<string, readonly [Handler, Kind]>> = {
   SUBSCRIBE: [subscribe, "channel"],
@@ -21,7 +21,7 @@ const HANDLERS: Readonly<Record<string, readonly [Handler, Kind]>> = {
   SPUBLISH: [publish, "shard"],
 };
 
-export function handlePubSub(client: RedisFrontend, command: Command, view: RequestView): boolean {
+export function handlePubSub(client: RedisClient, command: Command, view: RequestView): boolean {
   const entry = HANDLERS[command.name];
   if (entry === undefined) return introspect(client, command, view);
   const [handle, kind] = entry;

@@ -20,8 +20,9 @@ import type { Link, LinkEvents } from "./link.ts";
 import { type LeftLink, Links, type LinksOptions } from "./links.ts";
 import type { NameCursor } from "./names.ts";
 import { linksWith } from "./reach.ts";
+import type { ServerUser } from "./saved-subscriptions.ts";
 import { moveShards } from "./shard-moves.ts";
-import type { ServerUser, Subscriber } from "./subscriber.ts";
+import type { Subscriber } from "./subscriber.ts";
 import { Topic } from "./topic.ts";
 import { TopicTable } from "./topic-table.ts";
 
@@ -379,7 +380,7 @@ export class Hub implements LinkEvents {
 
   /** As Redis does with those whose permission was taken away. */
   onBarred(topic: Topic): void {
-    for (const { client } of [...topic.subscribers]) client.session.close();
+    for (const subscriber of [...topic.subscribers]) subscriber.close();
   }
 
   /** Servers were ejected or came back: shard channels move as keys do. */

@@ -5,8 +5,8 @@ import type { Deadline, Deadlines } from "../../../../base/deadlines.ts";
 import { PUBSUB_IDLE_MS } from "../../../../base/limits.ts";
 import { SliceQueue } from "../../../../base/slice-queue.ts";
 import type { Turn } from "../../../../base/turn.ts";
-import type { Variant, VariantTable } from "../identity/variant-table.ts";
-import type { RedisFrontend } from "../redis-frontend.ts";
+import type { Variant } from "../identity/variant.ts";
+import type { VariantTable } from "../identity/variant-table.ts";
 import { Allowance } from "./allowance.ts";
 import { Arrivals } from "./arrivals.ts";
 import { Census, type Question, type Reach } from "./census.ts";
@@ -14,7 +14,8 @@ import { Hub } from "./hub.ts";
 import type { Kind } from "./kinds.ts";
 import type { LeftLink } from "./links.ts";
 import { reachOf, subscribersOf } from "./reach.ts";
-import { type SavedSubscriptions, type ServerUser, Subscriber } from "./subscriber.ts";
+import type { SavedSubscriptions, ServerUser } from "./saved-subscriptions.ts";
+import { type SubscribedClient, Subscriber } from "./subscriber.ts";
 
 export interface HubsOptions {
   readonly route: Route;
@@ -61,7 +62,7 @@ export class Hubs {
   }
 
   /** The client as a subscriber, to nothing yet; null: too many kinds of connections are in use. */
-  createSubscriber(client: RedisFrontend): Subscriber | null {
+  createSubscriber(client: SubscribedClient): Subscriber | null {
     for (const hub of this.hubs.values()) {
       if (hub.takesClients && isFor(hub, client)) return new Subscriber(client, hub);
     }
@@ -74,8 +75,15 @@ export class Hubs {
     return hub === null ? null : new Subscriber(client, hub);
   }
 
-  /** The client as another process left it; null: too many kinds of connections are in use. */
-  restoreSubscriber(client: RedisFrontend, saved: SavedSubscriptions): Subscriber | null {
+  /**
+   * The client as another process left it; null: too many kinds of connections are in use.
+   * @param onComplete called once, maybe at once: the client is subscribed to all that was saved
+   */
+  restoreSubscriber(
+    client: SubscribedClient,
+    saved: SavedSubscriptions,
+    onComplete: () => void,
+  ): Subscriber | null {
     const { hub: id, as } = saved;
     let hub = this.hubs.get(id);
     if (hub === undefined) {
@@ -84,7 +92,7 @@ export class Hubs {
       hub = this.createHub(id, as, variant, this.arrivals.linksOf(id));
     }
     const subscriber = new Subscriber(client, hub);
-    this.arrivals.restore(subscriber, saved);
+    this.arrivals.restore(subscriber, saved, onComplete);
     return subscriber;
   }
 
@@ -169,7 +177,7 @@ export class Hubs {
 }
 
 /** Whoever gives another password than others before is not taken for the same user. */
-export function isFor({ options: { as } }: Hub, { state }: RedisFrontend): boolean {
+export function isFor({ options: { as } }: Hub, { state }: SubscribedClient): boolean {
   return as.user === state.user && as.password === state.password;
 }
 

@@ -11,7 +11,7 @@ import type { RequestView } from "../../codec/request-view.ts";
 import type { Command } from "../../commands/command.ts";
 import { forwardToAny } from "../any-server.ts";
 import { collectAll } from "../ask.ts";
-import type { RedisFrontend } from "../redis-frontend.ts";
+import type { RedisClient } from "../redis-client.ts";
 import type { Hubs } from "./hubs.ts";
 import type { Kind } from "./kinds.ts";
 
@@ -26,7 +26,7 @@ const MERGES: Readonly<Record<string, Merge>> = {
   "PUBSUB|SHARDNUMSUB": (...given) => subscribers("shard", ...given),
 };
 
-export function introspect(client: RedisFrontend, command: Command, view: RequestView): boolean {
+export function introspect(client: RedisClient, command: Command, view: RequestView): boolean {
   const merge = MERGES[command.name];
   if (merge === undefined) return forwardToAny(client, command, view);
   const { session, pool } = client;

@@ -68,7 +68,9 @@ export class Links {
     if (kind !== "shard" || !route.isStable) return "everywhere";
     const bytes = Buffer.from(name, "latin1");
     const upstream = route.pick(bytes, 0, bytes.length);
-    return upstream === null ? "nowhere" : this.need(upstream);
+    if (upstream === null) return "nowhere";
+    this.need(upstream);
+    return upstream;
   }
 
   /** Lines to all servers. */
@@ -81,7 +83,7 @@ export class Links {
     const isEverywhere = topics.some(({ place }) => place === "everywhere");
     const links = isEverywhere ? this.everywhere : this.all;
     return links
-      .map((link): [Link, Topic[]] => [link, topics.filter((topic) => topic.isAt(link))])
+      .map((link): [Link, Topic[]] => [link, topics.filter((topic) => topic.isAt(link.upstream))])
       .filter(([, ofLink]) => ofLink.length > 0);
   }
 

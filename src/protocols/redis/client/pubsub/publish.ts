@@ -7,13 +7,13 @@ import type { Failure, ReplySink, Upstream } from "../../../../api/upstream.ts";
 import { encodeInteger } from "../../codec/encode.ts";
 import { parseLength } from "../../codec/reply-scanner.ts";
 import type { RequestView } from "../../codec/request-view.ts";
-import type { RedisFrontend } from "../redis-frontend.ts";
+import type { RedisClient } from "../redis-client.ts";
 import { NO_SERVER } from "../refusals.ts";
 import type { Kind } from "./kinds.ts";
 
 const COLON = 0x3a;
 
-export function publish(client: RedisFrontend, kind: Kind, view: RequestView): boolean {
+export function publish(client: RedisClient, kind: Kind, view: RequestView): boolean {
   const { hubs, route } = client.pool;
   const name = view.text(1);
   if (!hubs.mayMiscount(kind, name)) return client.forward(view, 1);
@@ -40,13 +40,13 @@ export function publish(client: RedisFrontend, kind: Kind, view: RequestView): b
 
 class PublishReply implements ReplySink {
   readonly takesRuns = false;
-  private readonly client: RedisFrontend;
+  private readonly client: RedisClient;
   private readonly kind: Kind;
   private readonly name: string;
   private readonly upstream: Upstream;
   private readonly token: number;
 
-  constructor(client: RedisFrontend, kind: Kind, name: string, upstream: Upstream, token: number) {
+  constructor(client: RedisClient, kind: Kind, name: string, upstream: Upstream, token: number) {
     this.client = client;
     this.kind = kind;
     this.name = name;
@@ -55,7 +55,8 @@ class PublishReply implements ReplySink {
   }
 
   onReplies(_token: number, _count: number, bytes: Buffer, start: number, end: number): void {
-    const { session, subscriber } = this.client;
+    const { session, features } = this.client;
+    const { subscriber } = features;
     const counted = bytes[start] === COLON ? parseLength(bytes, start + 1, end - 2) : -1;
     if (counted < 0) session.onReplies(this.token, 1, bytes, start, end);
     else if (subscriber === null) this.settle(counted);

@@ -7,7 +7,7 @@ import type { TopicTable } from "./topic-table.ts";
 
 /** Those of `links` whose server has confirmed `topic`, on the connection that stands now. */
 export function linksWith(topic: Topic, links: readonly Link[]): readonly Link[] {
-  return links.filter((link) => topic.isAt(link) && link.hasOn(topic));
+  return links.filter((link) => topic.isAt(link.upstream) && link.hasOn(topic));
 }
 
 /** What a message for `name` comes to that is published on the server called `server`. */

@@ -7,12 +7,22 @@
  */
 import { RENEWALS_AT_ONCE, SUBSCRIBE_NAMES_MAX } from "../../../../base/limits.ts";
 import { KINDS, type Kind } from "./kinds.ts";
-import type { Link } from "./link.ts";
 import type { Topic } from "./topic.ts";
 import type { TopicTable } from "./topic-table.ts";
 
 /** Topics that are looked at in one piece. */
 const LOOKED_AT_ONCE = 4000;
+
+/** What it needs of a Link. */
+export interface RenewedLink {
+  wants(topic: Topic): boolean;
+  /** The server has confirmed it, on the connection that stands now. */
+  hasOn(topic: Topic): boolean;
+  /** Calls back when the server has answered, or is lost. */
+  subscribeAgain(kind: Kind, topics: readonly Topic[], onDone: () => void): void;
+  unsubscribe(kind: Kind, topics: readonly Topic[], onDone: () => void): void;
+  barrier(onDone: () => void): void;
+}
 
 export interface RenewalOptions {
   readonly topics: TopicTable;
@@ -32,13 +42,13 @@ interface Part {
 }
 
 export class Renewal {
-  private readonly link: Link;
+  private readonly link: RenewedLink;
   private readonly options: RenewalOptions;
   private readonly parts: Iterator<Part>;
   private underWay = 0;
   private isStopped = false;
 
-  constructor(link: Link, options: RenewalOptions) {
+  constructor(link: RenewedLink, options: RenewalOptions) {
     this.link = link;
     this.options = options;
     this.parts = this.find();

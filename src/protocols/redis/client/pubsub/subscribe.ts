@@ -1,15 +1,16 @@
 /** SUBSCRIBE, UNSUBSCRIBE and their variants for patterns and shard channels. */
 import { encodeError } from "../../codec/encode.ts";
 import type { RequestView } from "../../codec/request-view.ts";
-import type { RedisFrontend } from "../redis-frontend.ts";
-import { refusalFor } from "./allowance.ts";
+import type { RedisClient } from "../redis-client.ts";
 import type { Fault } from "./changes.ts";
+import { refusalFor } from "./client-allowance.ts";
 import { isFor } from "./hubs.ts";
 import { KINDS, type Kind, SUBSCRIBE, UNSUBSCRIBE } from "./kinds.ts";
 import { NameCursor, namesOf } from "./names.ts";
-import { holdRequests } from "./restored-mode.ts";
+import { holdRequests, releaseRequests } from "./restored-mode.ts";
+import type { SavedSubscriptions } from "./saved-subscriptions.ts";
 import { updateMode } from "./subscribed-mode.ts";
-import type { SavedSubscriptions, Subscriber } from "./subscriber.ts";
+import type { Subscriber } from "./subscriber.ts";
 
 const NONE: Buffer = Buffer.alloc(0);
 const TOO_MANY_USERS: Buffer = encodeError(
@@ -19,9 +20,9 @@ const OTHER_USER: Buffer = encodeError(
   "ERR This client has subscriptions as another user; unsubscribe from them first",
 );
 
-export function subscribe(client: RedisFrontend, kind: Kind, view: RequestView): boolean {
+export function subscribe(client: RedisClient, kind: Kind, view: RequestView): boolean {
   if (!client.settleFirst()) return false;
-  const subscriber = client.subscriber ?? client.pool.hubs.createSubscriber(client);
+  const subscriber = client.features.subscriber ?? client.pool.hubs.createSubscriber(client);
   if (subscriber === null) {
     client.refuse(TOO_MANY_USERS);
     return true;
@@ -37,7 +38,7 @@ export function subscribe(client: RedisFrontend, kind: Kind, view: RequestView):
     client.refuse(refusal);
     return true;
   }
-  client.subscriber = subscriber;
+  client.features.subscriber = subscriber;
   const { session } = client;
   const token = session.open();
   session.waitBlocked();
@@ -54,9 +55,10 @@ export function subscribe(client: RedisFrontend, kind: Kind, view: RequestView):
   return true;
 }
 
-export function unsubscribe(client: RedisFrontend, kind: Kind, view: RequestView): boolean {
+export function unsubscribe(client: RedisClient, kind: Kind, view: RequestView): boolean {
   if (!client.settleFirst()) return false;
-  const { subscriber, session } = client;
+  const { session } = client;
+  const { subscriber } = client.features;
   if (subscriber !== null && !hasRoom(subscriber)) return false;
   const token = session.open();
   const names = view.count > 1 ? namesOf(view) : (subscriber?.names(kind) ?? []);
@@ -79,13 +81,13 @@ export function unsubscribe(client: RedisFrontend, kind: Kind, view: RequestView
 
 /** A client that is subscribed to nothing is told so, of each name that it has given. */
 function* confirmNone(
-  client: RedisFrontend,
+  client: RedisClient,
   kind: Kind,
   names: NameCursor,
   token: number,
 ): Generator<void, void> {
   const confirmations = new Confirmations(client, UNSUBSCRIBE[kind]);
-  const count = client.subscriber?.count(kind) ?? 0;
+  const count = client.features.subscriber?.count(kind) ?? 0;
   if (names.isDone) confirmations.add(null, count);
   while (!names.isDone) {
     for (const name of names.take()) confirmations.add(name, count);
@@ -97,10 +99,12 @@ function* confirmNone(
 }
 
 /** Goes on with what another process saved. */
-export function restoreSubscriptions(client: RedisFrontend, saved: SavedSubscriptions): void {
-  client.subscriber = client.pool.hubs.restoreSubscriber(client, saved);
-  if (client.subscriber === null) client.session.finish();
-  else if (client.subscriber.isComplete) updateMode(client);
+export function restoreSubscriptions(client: RedisClient, saved: SavedSubscriptions): void {
+  const { features, pool, session } = client;
+  const subscriber = pool.hubs.restoreSubscriber(client, saved, () => releaseRequests(client));
+  features.subscriber = subscriber;
+  if (subscriber === null) session.finish();
+  else if (subscriber.isComplete) updateMode(client);
   else holdRequests(client);
 }
 
@@ -108,16 +112,17 @@ export function restoreSubscriptions(client: RedisFrontend, saved: SavedSubscrip
  * Ends all subscriptions of a client that goes on, without a word to it.
  * @returns false: not now, see Handler
  */
-export function leaveAll(client: RedisFrontend): boolean {
-  const { subscriber, session, pool } = client;
+export function leaveAll(client: RedisClient): boolean {
+  const { features, session, pool } = client;
+  const { subscriber } = features;
   if (subscriber === null) return true;
   session.waitForWake();
   if (subscriber.isLeavingAll) return false;
   subscriber.isLeavingAll = true;
   let pending = KINDS.length;
   const onDone = (): void => {
-    if (--pending > 0 || client.subscriber === null) return;
-    client.subscriber = null;
+    if (--pending > 0 || features.subscriber === null) return;
+    features.subscriber = null;
     pool.turn.wake(session);
   };
   for (const kind of KINDS) {
@@ -136,10 +141,11 @@ export function leaveAll(client: RedisFrontend): boolean {
 }
 
 /** Ends all subscriptions of a client that has closed. */
-export function dropSubscriptions(client: RedisFrontend): void {
-  const { subscriber } = client;
+export function dropSubscriptions(client: RedisClient): void {
+  const { features } = client;
+  const { subscriber } = features;
   if (subscriber === null) return;
-  client.subscriber = null;
+  features.subscriber = null;
   subscriber.hub.drop(subscriber);
   updateMode(client);
 }
@@ -153,27 +159,27 @@ function hasRoom({ client, hub }: Subscriber): boolean {
 }
 
 /** What a client was subscribed to is confirmed. */
-function succeed(client: RedisFrontend, token: number): void {
-  const { session, subscriber } = client;
-  if (subscriber?.total === 0) client.subscriber = null;
+function succeed(client: RedisClient, token: number): void {
+  const { session, features } = client;
+  if (features.subscriber?.total === 0) features.subscriber = null;
   updateMode(client);
   session.reply(token, NONE);
 }
 
-function fail(client: RedisFrontend, token: number, fault: NonNullable<Fault>): void {
-  const { session, subscriber } = client;
-  if (subscriber?.total === 0) client.subscriber = null;
+function fail(client: RedisClient, token: number, fault: NonNullable<Fault>): void {
+  const { session, features } = client;
+  if (features.subscriber?.total === 0) features.subscriber = null;
   if (Buffer.isBuffer(fault)) session.reply(token, fault);
   else session.onFailure(token, 1, fault);
 }
 
 /** Confirmations are no replies: a client that switched replies off gets them all the same. */
 class Confirmations {
-  private readonly client: RedisFrontend;
+  private readonly client: RedisClient;
   private readonly word: string;
   private texts: string[] = [];
 
-  constructor(client: RedisFrontend, word: string) {
+  constructor(client: RedisClient, word: string) {
     this.client = client;
     this.word = word;
   }

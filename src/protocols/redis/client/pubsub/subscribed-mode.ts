@@ -3,15 +3,16 @@
 import { encodeError, encodeValue } from "../../codec/encode.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import type { Command } from "../../commands/command.ts";
-import type { Mode, RedisFrontend } from "../redis-frontend.ts";
+import type { Mode } from "../mode.ts";
+import type { RedisClient } from "../redis-client.ts";
 import { wrongArity } from "../refusals.ts";
 
 const ALLOWED = /^([PS]?(UN)?SUBSCRIBE|QUIT|RESET)$/;
 
 class SubscribedMode implements Mode {
-  private readonly client: RedisFrontend;
+  private readonly client: RedisClient;
 
-  constructor(client: RedisFrontend) {
+  constructor(client: RedisClient) {
     this.client = client;
   }
 
@@ -40,9 +41,9 @@ function pong(command: Command, view: RequestView): Buffer {
 }
 
 /** To be called when a client's subscriptions or its protocol version have changed. */
-export function updateMode(client: RedisFrontend): void {
-  const isRestricted = client.state.version === 2 && (client.subscriber?.total ?? 0) > 0;
+export function updateMode(client: RedisClient): void {
+  const isRestricted = client.state.version === 2 && (client.features.subscriber?.total ?? 0) > 0;
   const isNow = client.mode instanceof SubscribedMode;
-  if (isRestricted && !isNow) client.mode = new SubscribedMode(client);
-  else if (!isRestricted && isNow) client.mode = null;
+  if (isRestricted && !isNow) client.setMode(new SubscribedMode(client));
+  else if (!isRestricted && isNow) client.setMode(null);
 }

@@ -1,33 +1,23 @@
 /** A client that is, or is about to be, subscribed to something. */
+import type { ClientPort } from "../../../../api/client-port.ts";
 import { SegmentedSet } from "../../../../base/segmented-set.ts";
-import type { RedisFrontend } from "../redis-frontend.ts";
+import type { RedisClientState } from "../client-state.ts";
 import type { Hub } from "./hub.ts";
 import type { Kind } from "./kinds.ts";
-import type { Topic } from "./topic.ts";
+import type { SavedSubscriptions } from "./saved-subscriptions.ts";
+import type { Topic, TopicMember } from "./topic.ts";
 
-/** Who a hub's clients are for the servers; see RedisClientState. */
-export interface ServerUser {
-  readonly user: string | null;
-  readonly password: string | null;
-}
-
-/** What must survive a move to another process. Names: one character per byte. */
-export interface SavedSubscriptions {
-  /** Its hub's id: clients of one hub stay together. */
-  readonly hub: string;
-  readonly as: ServerUser;
-  readonly channels: readonly string[];
-  readonly patterns: readonly string[];
-  readonly shards: readonly string[];
-  /** So many more names follow, in packets of their own. */
-  readonly toCome?: number;
+/** What its subscriptions need of a client. */
+export interface SubscribedClient {
+  readonly session: ClientPort;
+  readonly state: RedisClientState;
 }
 
 /** RESP3 clients get the same bytes as RESP2 clients, but for the first one. */
 const PUSH: Buffer = Buffer.from(">");
 
-export class Subscriber {
-  readonly client: RedisFrontend;
+export class Subscriber implements TopicMember {
+  readonly client: SubscribedClient;
   readonly hub: Hub;
   /** What it is subscribed to, in the order in which it was. */
   readonly topics: Readonly<Record<Kind, SegmentedSet<Topic>>> = {
@@ -46,7 +36,7 @@ export class Subscriber {
   /** The client has closed. */
   isGone = false;
 
-  constructor(client: RedisFrontend, hub: Hub) {
+  constructor(client: SubscribedClient, hub: Hub) {
     this.client = client;
     this.hub = hub;
   }
@@ -92,6 +82,10 @@ export class Subscriber {
     }
     session.push(PUSH, 0, 1);
     session.push(bytes, start + 1, end);
+  }
+
+  close(): void {
+    this.client.session.close();
   }
 
   save(): SavedSubscriptions {

@@ -1,18 +1,24 @@
 /**
  * What clients of one hub are subscribed to: a channel, a pattern or a shard channel.
  *
- *   Subscriber ◀─▶ Topic ─▶ place: one Link or all ─▶ servers
+ *   Subscriber ◀─▶ Topic ─▶ place: one server or all
  *
  * There is one object for each name, and there may be hundreds of thousands: what links know of topics they keep as bits,
  * by the topics' numbers.
  */
+import type { Upstream } from "../../../../api/upstream.ts";
 import { add, has, membersOf, remove, type SmallSet, sizeOf } from "../../../../base/small-set.ts";
 import type { Kind } from "./kinds.ts";
-import type { Link } from "./link.ts";
-import type { Subscriber } from "./subscriber.ts";
-
 /** Where a topic is subscribed: on every server, on one (see Links), or, when all servers are ejected, on none. */
-export type Place = Link | "everywhere" | "nowhere";
+export type Place = Upstream | "everywhere" | "nowhere";
+
+/** What gets a topic's messages. */
+export interface TopicMember {
+  /** Gives it bytes[start, end), a message in RESP2; they never change. */
+  deliver(bytes: Buffer, start: number, end: number): void;
+  /** Closes the connection of its client. */
+  close(): void;
+}
 
 export class Topic {
   readonly kind: Kind;
@@ -27,7 +33,7 @@ export class Topic {
    */
   members = 0;
 
-  private who: SmallSet<Subscriber> = null;
+  private who: SmallSet<TopicMember> = null;
 
   constructor(kind: Kind, name: string, number: number) {
     this.kind = kind;
@@ -35,7 +41,7 @@ export class Topic {
     this.number = number;
   }
 
-  get subscribers(): Iterable<Subscriber> {
+  get subscribers(): Iterable<TopicMember> {
     return membersOf(this.who);
   }
 
@@ -43,19 +49,19 @@ export class Topic {
     return sizeOf(this.who);
   }
 
-  has(subscriber: Subscriber): boolean {
+  has(subscriber: TopicMember): boolean {
     return has(this.who, subscriber);
   }
 
-  add(subscriber: Subscriber): void {
+  add(subscriber: TopicMember): void {
     this.who = add(this.who, subscriber);
   }
 
-  remove(subscriber: Subscriber): void {
+  remove(subscriber: TopicMember): void {
     this.who = remove(this.who, subscriber);
   }
 
-  isAt(link: Link): boolean {
-    return this.place === link || this.place === "everywhere";
+  isAt(upstream: Upstream): boolean {
+    return this.place === upstream || this.place === "everywhere";
   }
 }

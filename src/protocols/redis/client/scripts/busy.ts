@@ -8,13 +8,13 @@ import type { RequestView } from "../../codec/request-view.ts";
 import type { Command } from "../../commands/command.ts";
 import { refusalOf } from "../ask.ts";
 import { type Answer, Collector } from "../collector.ts";
-import type { RedisFrontend } from "../redis-frontend.ts";
+import type { RedisClient } from "../redis-client.ts";
 
 const NOT_BUSY: Buffer = Buffer.from("-NOTBUSY ");
 const IDLE = /running_script\r\n(_|\*-1|\$-1)\r\n/;
 
 /** SCRIPT KILL, FUNCTION KILL, FUNCTION STATS: one server's reply is the client's, that of one where a script runs if there is. */
-export function askBesides(client: RedisFrontend, command: Command, view: RequestView): boolean {
+export function askBesides(client: RedisClient, command: Command, view: RequestView): boolean {
   const { pool, session, state } = client;
   const { upstreams } = pool.route;
   const { bytes, start, end } = view;
@@ -62,7 +62,7 @@ const NO_LEASE: Failure = {
 };
 
 /** The answer that tells most; of equals the first server's. */
-function choose(client: RedisFrontend, command: Command, answers: readonly Answer[]): Buffer {
+function choose(client: RedisClient, command: Command, answers: readonly Answer[]): Buffer {
   const replies = answers.filter((answer) => Buffer.isBuffer(answer));
   const isIdle = (reply: Buffer): boolean =>
     isError(reply)

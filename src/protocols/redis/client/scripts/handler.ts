@@ -8,7 +8,7 @@ import type { Command } from "../../commands/command.ts";
 import { findKeys } from "../../commands/find-keys.ts";
 import { firstServer } from "../any-server.ts";
 import { crossServerFault, pickFor } from "../multi-key/keys-command.ts";
-import type { RedisFrontend } from "../redis-frontend.ts";
+import type { RedisClient } from "../redis-client.ts";
 import { NO_SERVER } from "../refusals.ts";
 import { ScriptClient } from "./client.ts";
 import type { Loadable } from "./loadable.ts";
@@ -16,7 +16,7 @@ import { forgetFor, manageScripts } from "./manage.ts";
 
 const keys: number[] = [];
 
-export function handleScript(client: RedisFrontend, command: Command, view: RequestView): boolean {
+export function handleScript(client: RedisClient, command: Command, view: RequestView): boolean {
   if (command.keySpecs.length === 0) return manageScripts(client, command, view);
   const count = findKeys(command, view, keys);
   const upstream = serverOf(client, command, view);
@@ -30,11 +30,12 @@ export function handleScript(client: RedisFrontend, command: Command, view: Requ
   }
   const called = calledBy(client, command, view);
   if (called !== null) load(client, called, upstream, connection);
-  client.scripts ??= new ScriptClient(client);
-  const replies = client.scripts.repliesOf(upstream);
+  const { session, pool, features } = client;
+  features.scripts ??= new ScriptClient(session, pool.scripts);
+  const replies = features.scripts.repliesOf(upstream);
   // The load may have taken the last room.
   if (!client.forwardTo(connection, view, replies)) return false;
-  replies.expect(view, connection, client.session.lastToken);
+  replies.expect(view, connection, session.lastToken);
   return true;
 }
 
@@ -43,7 +44,7 @@ export function handleScript(client: RedisFrontend, command: Command, view: Requ
  * @returns false: not now, what it calls is being loaded there; the session will be woken
  */
 export function isReadyFor(
-  client: RedisFrontend,
+  client: RedisClient,
   command: Command,
   view: RequestView,
   upstream: Upstream,
@@ -72,7 +73,7 @@ export function isReadyFor(
 }
 
 function load(
-  client: RedisFrontend,
+  client: RedisClient,
   called: Loadable,
   upstream: Upstream,
   connection: UpstreamConnection,
@@ -83,7 +84,7 @@ function load(
 }
 
 /** The script or functions that the request at hand calls, if they are remembered. */
-function calledBy({ pool }: RedisFrontend, command: Command, view: RequestView): Loadable | null {
+function calledBy({ pool }: RedisClient, command: Command, view: RequestView): Loadable | null {
   const { scripts, functions } = pool.scripts;
   if (isFunction(command)) return functions.all;
   return scripts.find(view.bytes, view.from(1), view.to(1))?.loadable ?? null;
@@ -102,17 +103,17 @@ function isFunction({ name }: Command): boolean {
  * that follows upon NOSCRIPT is remembered: that is how client libraries load a script.
  */
 function rememberBody(
-  { pool, scripts }: RedisFrontend,
+  { pool, features }: RedisClient,
   view: RequestView,
   upstream: Upstream,
 ): void {
-  const isWanted = scripts?.takeMissed(upstream) ?? false;
+  const isWanted = features.scripts?.takeMissed(upstream) ?? false;
   if (!isWanted && pool.route.upstreams.length === 1) return;
   pool.scripts.sawBody(view.bytes, view.from(1), view.to(1), isWanted);
 }
 
 /** The server of the request at hand, whose keys are `keys`; null: there is none, and the client was told why. */
-function serverOf(client: RedisFrontend, command: Command, view: RequestView): Upstream | null {
+function serverOf(client: RedisClient, command: Command, view: RequestView): Upstream | null {
   const { route, hashTag } = client.pool;
   // Without keys, or to say that their number is wrong, the same one for all clients: one may call what another has run.
   const picked = keys.length === 0 ? (firstServer(client) ?? "none") : pickFor(keys, view, route);

@@ -9,7 +9,7 @@ import { forwardToAny } from "../any-server.ts";
 import { askAll } from "../ask.ts";
 import type { Answer } from "../collector.ts";
 import { broadcast, replyOf } from "../keyless/broadcast.ts";
-import type { RedisFrontend } from "../redis-frontend.ts";
+import type { RedisClient } from "../redis-client.ts";
 import { askBesides } from "./busy.ts";
 import { ScriptClient } from "./client.ts";
 import { type Library, librariesFrom } from "./functions.ts";
@@ -17,7 +17,7 @@ import { type Library, librariesFrom } from "./functions.ts";
 const LIST_BYTES: Buffer = encodeRequest("FUNCTION", "LIST", "WITHCODE");
 const LIST = { bytes: LIST_BYTES, start: 0, end: LIST_BYTES.length };
 
-type Manager = (client: RedisFrontend, command: Command, view: RequestView) => boolean;
+type Manager = (client: RedisClient, command: Command, view: RequestView) => boolean;
 
 const MANAGERS: Readonly<Record<string, Manager>> = {
   "SCRIPT|LOAD": (client, _command, view) => loadScript(client, view),
@@ -32,13 +32,13 @@ const MANAGERS: Readonly<Record<string, Manager>> = {
   "FUNCTION|STATS": askBesides,
 };
 
-export function manageScripts(client: RedisFrontend, command: Command, view: RequestView): boolean {
+export function manageScripts(client: RedisClient, command: Command, view: RequestView): boolean {
   const manage = MANAGERS[command.name] ?? forwardToAny;
   return manage(client, command, view);
 }
 
 /** Servers that are not there now get it when they are back and it is called. */
-function loadScript(client: RedisFrontend, view: RequestView): boolean {
+function loadScript(client: RedisClient, view: RequestView): boolean {
   const { scripts: memory, route } = client.pool;
   const { era } = memory;
   const body = Buffer.from(view.bytes.subarray(view.from(2), view.to(2)));
@@ -60,7 +60,7 @@ function loadScript(client: RedisFrontend, view: RequestView): boolean {
   return askAll(client, { requests: [view], reach: "available", merge: conclude });
 }
 
-function flushScripts(client: RedisFrontend, command: Command, view: RequestView): boolean {
+function flushScripts(client: RedisClient, command: Command, view: RequestView): boolean {
   if (!isFlush(view)) return forwardToAny(client, command, view);
   return forgetFirst(
     client,
@@ -70,14 +70,14 @@ function flushScripts(client: RedisFrontend, command: Command, view: RequestView
 }
 
 /** A call that finds the newest library on some servers only would be worse than none: it is remembered when all have it. */
-function loadLibrary(client: RedisFrontend, command: Command, view: RequestView): boolean {
+function loadLibrary(client: RedisClient, command: Command, view: RequestView): boolean {
   return changeLibraries(client, command, view, (reply, { name }) => {
     const loaded = isError(reply) ? null : decodeReply(reply, 0);
     return Buffer.isBuffer(loaded) && loaded.toString("latin1") === name;
   });
 }
 
-function deleteLibrary(client: RedisFrontend, command: Command, view: RequestView): boolean {
+function deleteLibrary(client: RedisClient, command: Command, view: RequestView): boolean {
   return forgetFirst(
     client,
     (done) => client.pool.scripts.forgetLibrary(view.text(2), client.session, done),
@@ -85,7 +85,7 @@ function deleteLibrary(client: RedisFrontend, command: Command, view: RequestVie
   );
 }
 
-function flushFunctions(client: RedisFrontend, command: Command, view: RequestView): boolean {
+function flushFunctions(client: RedisClient, command: Command, view: RequestView): boolean {
   if (!isFlush(view)) return forwardToAny(client, command, view);
   return forgetFirst(
     client,
@@ -94,7 +94,7 @@ function flushFunctions(client: RedisFrontend, command: Command, view: RequestVi
   );
 }
 
-function restoreFunctions(client: RedisFrontend, command: Command, view: RequestView): boolean {
+function restoreFunctions(client: RedisClient, command: Command, view: RequestView): boolean {
   return forgetFirst(
     client,
     (done) => client.pool.scripts.forgetLibrary(null, client.session, done),
@@ -108,7 +108,7 @@ function restoreFunctions(client: RedisFrontend, command: Command, view: Request
  * @param isToRemember whether this library is, when the client gets `reply`
  */
 function changeLibraries(
-  client: RedisFrontend,
+  client: RedisClient,
   command: Command,
   view: RequestView,
   isToRemember: (reply: Buffer, library: Library) => boolean,
@@ -133,7 +133,7 @@ function changeLibraries(
 }
 
 /** What is remembered can be called everywhere, and so it is everywhere: where it is not known to be, it is loaded first. */
-function tellOfScripts(client: RedisFrontend, command: Command, view: RequestView): boolean {
+function tellOfScripts(client: RedisClient, command: Command, view: RequestView): boolean {
   const { route, scripts: memory } = client.pool;
   client.flushRun();
   for (const upstream of route.upstreams) {
@@ -158,12 +158,13 @@ function isFlush(view: RequestView): boolean {
  * @param change has the servers do it, as a Handler
  */
 function forgetFirst(
-  client: RedisFrontend,
+  client: RedisClient,
   forget: (done: () => void) => void,
   change: () => boolean,
 ): boolean {
-  client.scripts ??= new ScriptClient(client);
-  const state = client.scripts;
+  const { session, pool, features } = client;
+  features.scripts ??= new ScriptClient(session, pool.scripts);
+  const state = features.scripts;
   if (state.forgetting === "no") {
     state.forgetting = "asked";
     forget(() => {
@@ -171,7 +172,7 @@ function forgetFirst(
     });
   }
   if (state.forgetting === "asked") {
-    client.session.waitForWake();
+    session.waitForWake();
     return false;
   }
   if (!change()) return false;
@@ -180,7 +181,7 @@ function forgetFirst(
 }
 
 /** The request at hand is queued at a server, which may or may not execute it: to remember less than there is does no harm. */
-export function forgetFor({ pool, session }: RedisFrontend, { name }: Command): void {
+export function forgetFor({ pool, session }: RedisClient, { name }: Command): void {
   const { scripts } = pool;
   if (name === "SCRIPT|FLUSH") scripts.forgetScripts(session, () => {});
   else if (/^FUNCTION\|(FLUSH|DELETE|RESTORE)$/.test(name)) {

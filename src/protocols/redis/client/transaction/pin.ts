@@ -1,16 +1,16 @@
-/** The connection that a client has for itself while it watches keys or is in a transaction: `RedisFrontend.pin`. */
+/** The connection that a client has for itself while it watches keys or is in a transaction: `RedisClient.pin`. */
 import type { Lease, Upstream } from "../../../../api/upstream.ts";
 import { leaseFrom } from "../lease-from.ts";
-import type { RedisFrontend } from "../redis-frontend.ts";
+import type { RedisClient } from "../redis-client.ts";
 
 export class TransactionPin {
   /** Nothing but what ends with EXEC happened on it: the next client may have it. */
   isClean = true;
-  private readonly client: RedisFrontend;
+  private readonly client: RedisClient;
   private readonly onLost: (server: string) => void;
 
   /** @param onLost told when it is lost; the client has no pin then */
-  constructor(client: RedisFrontend, onLost: (server: string) => void) {
+  constructor(client: RedisClient, onLost: (server: string) => void) {
     this.client = client;
     this.onLost = onLost;
   }
@@ -32,7 +32,7 @@ export class TransactionPin {
     if (!client.settleFirst()) return false;
     const lease = leaseFrom(upstream, client);
     if (Buffer.isBuffer(lease)) return lease;
-    client.pin = lease;
+    client.setPin(lease);
     this.isClean = true;
     this.watchOver(lease);
     return true;
@@ -42,14 +42,14 @@ export class TransactionPin {
   watchOver(pin: Lease): void {
     pin.whenLost = () => {
       if (this.client.pin !== pin) return;
-      this.client.pin = null;
+      this.client.setPin(null);
       this.onLost(`server ${pin.upstream.name}`);
     };
   }
 
   giveBack(): void {
     const { pin } = this.client;
-    this.client.pin = null;
+    this.client.setPin(null);
     pin?.release(this.isClean);
   }
 }

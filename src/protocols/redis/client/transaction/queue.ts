@@ -3,7 +3,7 @@ import { copyOf } from "../../../../base/copy-of.ts";
 import { TRANSACTION_KEPT_BYTES_MAX } from "../../../../base/limits.ts";
 import { encodeRequest } from "../../codec/encode.ts";
 import type { RequestView } from "../../codec/request-view.ts";
-import type { Variant } from "../identity/variant-table.ts";
+import type { Variant } from "../identity/variant.ts";
 
 /** Queued at the server in place of what the proxy will answer. */
 export const PLACEHOLDER: Buffer = encodeRequest("PING");

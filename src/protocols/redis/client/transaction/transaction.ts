@@ -18,10 +18,16 @@ import { encodeError, encodeRequest } from "../../codec/encode.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import type { Command } from "../../commands/command.ts";
 import { anyServer } from "../any-server.ts";
-import { type SavedTransaction, startProgress, type TransactionProgress } from "../client-state.ts";
-import type { Mode, RedisFrontend } from "../redis-frontend.ts";
+import type { Mode } from "../mode.ts";
+import type { RedisClient } from "../redis-client.ts";
 import { NO_SERVER } from "../refusals.ts";
 import { isReadyFor } from "../scripts/handler.ts";
+import {
+  type ClientTransaction,
+  type SavedTransaction,
+  startProgress,
+  type TransactionProgress,
+} from "./client-transaction.ts";
 import { type EndObserver, TransactionEnd } from "./end.ts";
 import { TransactionPin } from "./pin.ts";
 import { type Change, PLACEHOLDER, TransactionQueue } from "./queue.ts";
@@ -54,22 +60,30 @@ const DISCARD: Buffer = encodeRequest("DISCARD");
 const UNWATCH: Buffer = encodeRequest("UNWATCH");
 
 export function handleTransaction(
-  client: RedisFrontend,
+  client: RedisClient,
   command: Command,
   view: RequestView,
 ): boolean {
-  client.transaction ??= new Transaction(client);
-  return client.transaction.control(command, view);
+  return transactionOf(client).control(command, view);
 }
 
 /** EXEC that is refused before it is looked at ends its transaction too; `fault` is the error that Redis words. */
-export function refuseExec(client: RedisFrontend, fault: Buffer): void {
-  client.transaction ??= new Transaction(client);
-  client.transaction.giveUp(abortedBecause(fault.toString("latin1", 1, fault.length - 2)));
+export function refuseExec(client: RedisClient, fault: Buffer): void {
+  transactionOf(client).giveUp(abortedBecause(fault.toString("latin1", 1, fault.length - 2)));
 }
 
-export class Transaction implements Mode, EndObserver {
-  private readonly client: RedisFrontend;
+/** Goes on with what another process saved, with the client's pin if that could be moved. */
+export function restoreTransaction(client: RedisClient, saved: SavedTransaction): void {
+  client.features.transaction = new Transaction(client, saved);
+}
+
+function transactionOf(client: RedisClient): ClientTransaction {
+  client.features.transaction ??= new Transaction(client);
+  return client.features.transaction;
+}
+
+class Transaction implements ClientTransaction, Mode, EndObserver {
+  private readonly client: RedisClient;
   private now: TransactionProgress = startProgress();
   private queue: TransactionQueue = new TransactionQueue();
   /** So many ends are awaited. */
@@ -79,7 +93,7 @@ export class Transaction implements Mode, EndObserver {
   private isAsking = false;
 
   /** @param saved by another process: then the client's pin is there, if it could be moved */
-  constructor(client: RedisFrontend, saved?: SavedTransaction) {
+  constructor(client: RedisClient, saved?: SavedTransaction) {
     this.client = client;
     this.pin = new TransactionPin(client, (server) => this.onLost(server));
     if (saved !== undefined) this.resume(saved);
@@ -107,7 +121,6 @@ export class Transaction implements Mode, EndObserver {
     if (this.now.isOpen) this.now.isDirty = true;
   }
 
-  /** MULTI, EXEC, DISCARD, WATCH, and UNWATCH outside of MULTI. */
   control(command: Command, view: RequestView): boolean {
     if (command.name === "MULTI") return this.begin();
     if (command.name === "EXEC") return this.execute();
@@ -120,7 +133,7 @@ export class Transaction implements Mode, EndObserver {
   private begin(): boolean {
     this.client.answer(this.now.isOpen ? NESTED : OK);
     this.now.isOpen = true;
-    this.client.mode = this;
+    this.client.setMode(this);
     return true;
   }
 
@@ -161,7 +174,7 @@ export class Transaction implements Mode, EndObserver {
     if (pinned !== true) return this.refused(pinned);
     // Ordinary requests go their ways again, for the pin's server over the pin.
     this.now.isWatching = true;
-    if (client.mode === this) client.mode = null;
+    if (client.mode === this) client.setMode(null);
     return client.forwardTo(client.pin!, view);
   }
 
@@ -292,7 +305,6 @@ export class Transaction implements Mode, EndObserver {
 
   // How it ends
 
-  /** Ends the transaction, or what is watched, and answers the request at hand with `reply`. */
   giveUp(reply: Buffer): boolean {
     if (this.client.pin === null) return this.end(null, reply);
     if (this.now.isAtServer) return this.end(DISCARD, reply);
@@ -311,7 +323,7 @@ export class Transaction implements Mode, EndObserver {
       return true;
     }
     this.ends++;
-    client.mode = this;
+    client.setMode(this);
     client.flushRun();
     const hasPart = queue !== undefined && queue.deferred.size + queue.changes.size > 0;
     // What it has become is nobody else's.
@@ -346,10 +358,9 @@ export class Transaction implements Mode, EndObserver {
   }
 
   private leaveMode(): void {
-    if (this.client.mode === this) this.client.mode = null;
+    if (this.client.mode === this) this.client.setMode(null);
   }
 
-  /** RESET: forgets everything, and closes the connection with what is half done on it. To be called with nothing owed. */
   abandon(): void {
     this.forget();
     this.leaveMode();
@@ -357,12 +368,10 @@ export class Transaction implements Mode, EndObserver {
     this.pin.giveBack();
   }
 
-  /** The pin is about to become another kind of connection: nobody else may have it after this client. */
   soilPin(): void {
     this.pin.isClean = false;
   }
 
-  /** Commands in the open transaction; -1: there is none. */
   get queued(): number {
     return this.now.isOpen ? this.queue.count : -1;
   }
@@ -381,7 +390,6 @@ export class Transaction implements Mode, EndObserver {
     return this.now.isOpen || this.now.isWatching || this.now.isWatchLost;
   }
 
-  /** Null: there is nothing to tell. */
   save(): SavedTransaction | null {
     if (!this.isGoingOn) return null;
     return { ...this.now, queue: this.queue.save() };
@@ -392,7 +400,7 @@ export class Transaction implements Mode, EndObserver {
     this.now = now;
     this.queue = TransactionQueue.restore(queue);
     const { client } = this;
-    if (this.now.isOpen) client.mode = this;
+    if (this.now.isOpen) client.setMode(this);
     if (client.pin !== null) this.pin.watchOver(client.pin);
     else this.onLost("the server");
   }

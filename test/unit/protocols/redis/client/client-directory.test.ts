@@ -3,7 +3,8 @@ import { expect, test } from "bun:test";
 import * as limits from "../../../../../src/base/limits.ts";
 import { Turn } from "../../../../../src/base/turn.ts";
 import { ClientDirectory } from "../../../../../src/protocols/redis/client/local/client-directory.ts";
-import type { RedisFrontend } from "../../../../../src/protocols/redis/client/redis-frontend.ts";
+import { ListedClient } from "../../../../../src/protocols/redis/client/local/listed-client.ts";
+import type { RedisClient } from "../../../../../src/protocols/redis/client/redis-client.ts";
 import { FakeBus } from "../../../../support/colleagues.ts";
 
 interface Clients {
@@ -26,8 +27,9 @@ function workerWith(bus: FakeBus, ids: readonly number[]): Clients {
     };
     const pool = { turn, unixPath: null };
     const state = { id, name: "", user: null, database: 0, version: 2 };
-    const nothing = { transaction: null, block: null, lastCommand: null, subscriber: null };
-    directory.add({ state, session, pool, ...nothing } as unknown as RedisFrontend);
+    const features = { transaction: null, block: null, subscriber: null };
+    const client = { state, session, pool, features, lastCommand: null } as unknown as RedisClient;
+    directory.add(new ListedClient(client));
   }
   return { directory, closed };
 }
@@ -79,7 +81,7 @@ test("clients are closed some in a turn; how many they are is said at once", asy
   const many = 3 * limits.CLIENTS_CLOSED_AT_ONCE;
   const { directory, closed } = workerWith(new FakeBus(), range(1, many, 1));
   let told = 0;
-  directory.kill({ type: "normal" }, null as unknown as RedisFrontend, (count) => {
+  directory.kill({ type: "normal" }, new ListedClient(null as unknown as RedisClient), (count) => {
     told = count;
   });
   expect([told, closed.length]).toEqual([many, limits.CLIENTS_CLOSED_AT_ONCE]);

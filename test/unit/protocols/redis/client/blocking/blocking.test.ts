@@ -3,8 +3,9 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { closeSync, fstatSync, openSync } from "node:fs";
 import type { Upstream } from "../../../../../../src/api/upstream.ts";
 import { BLOCKED_INPUT_BYTES_MAX } from "../../../../../../src/base/limits.ts";
+import type { Block } from "../../../../../../src/protocols/redis/client/blocking/block.ts";
+import type { SavedBlock } from "../../../../../../src/protocols/redis/client/blocking/client-block.ts";
 import type { SavedRedisClient } from "../../../../../../src/protocols/redis/client/client-state.ts";
-import type { SavedBlock } from "../../../../../../src/protocols/redis/client/own-connections.ts";
 import type { RedisFrontend } from "../../../../../../src/protocols/redis/client/redis-frontend.ts";
 import type { LeasePool } from "../../../../../../src/server/lease-pool.ts";
 import { createRig, multibulk, type Rig } from "../../../../client/session-rig.ts";
@@ -35,6 +36,10 @@ function createBlockingRig(options: Options = {}): BlockingRig {
     ...options,
   });
   return { ...rig, leases, frontend: rig.session.frontend as RedisFrontend };
+}
+
+function blockOf({ frontend }: BlockingRig): Block {
+  return frontend.features.block as Block;
 }
 
 /** A client in `BLPOP v0 0`, whose connection is known to its server as 77. */
@@ -143,7 +148,7 @@ describe("a blocking command", () => {
     socket.hangsUp();
     await rig.settle();
     expect(rig.stream.output).toMatch(/^-ERR Connection reset by peer .* may or may not have been/);
-    expect([rig.frontend.block, rig.closed()]).toEqual([null, false]);
+    expect([rig.frontend.features.block, rig.closed()]).toEqual([null, false]);
   });
 
   test("its keys must be on one server", async () => {
@@ -179,7 +184,7 @@ describe("CLIENT UNBLOCK", () => {
   test("asks the server, over a connection that does not wait", async () => {
     const { rig } = await blocked();
     const sink = new RecordingSink();
-    expect(rig.frontend.block!.unblock("ERROR", sink, 3)).toBe(true);
+    expect(blockOf(rig).unblock("ERROR", sink, 3)).toBe(true);
     expect(shared(rig)).toEqual(["CLIENT UNBLOCK 77 ERROR"]);
   });
 
@@ -187,7 +192,7 @@ describe("CLIENT UNBLOCK", () => {
     for (const isElsewhere of [true, false]) {
       const { rig, socket } = await blocked();
       let id: number | undefined;
-      if (!isElsewhere) rig.frontend.block!.unblock("ERROR", new RecordingSink(), 3);
+      if (!isElsewhere) blockOf(rig).unblock("ERROR", new RecordingSink(), 3);
       else rig.pool.directory.whereBlocked(rig.frontend.state.id, (place) => (id = place?.id));
       expect(id).toBe(isElsewhere ? 77 : undefined);
       socket.says(POPPED);
@@ -202,7 +207,7 @@ describe("CLIENT UNBLOCK", () => {
     rig.input(BLPOP);
     await rig.settle();
     const sink = new RecordingSink();
-    expect(rig.frontend.block!.unblock("TIMEOUT", sink, 3)).toBe(true);
+    expect(blockOf(rig).unblock("TIMEOUT", sink, 3)).toBe(true);
     const socket = await rig.leases[0]!.opened();
     expect(shared(rig)).toEqual([]);
     socket.says(":78\r\n");
@@ -214,7 +219,7 @@ describe("CLIENT UNBLOCK", () => {
     rig.input(BLPOP);
     await rig.settle();
     const sink = new RecordingSink();
-    rig.frontend.block!.unblock("TIMEOUT", sink, 3);
+    blockOf(rig).unblock("TIMEOUT", sink, 3);
     rig.stream.close();
     expect(sink.settled.get(3)).toBe(":0\r\n");
   });
@@ -225,7 +230,7 @@ describe("CLIENT UNBLOCK", () => {
     await rig.settle();
     const socket = await rig.leases[0]!.opened();
     socket.says("-NOPERM no\r\n");
-    expect(rig.frontend.block!.unblock("TIMEOUT", new RecordingSink(), 3)).toBe(false);
+    expect(blockOf(rig).unblock("TIMEOUT", new RecordingSink(), 3)).toBe(false);
     socket.says(POPPED);
     await rig.settle();
     expect(rig.stream.output).toBe(POPPED);
@@ -287,7 +292,7 @@ describe("a blocked client that moves", () => {
   test("may be unblocked as before", async () => {
     const { to } = await moved();
     to.leases[0]!.adoptions[0]!.opens();
-    expect(to.frontend.block!.unblock("TIMEOUT", new RecordingSink(), 1)).toBe(true);
+    expect(blockOf(to).unblock("TIMEOUT", new RecordingSink(), 1)).toBe(true);
     expect(shared(to)).toEqual(["CLIENT UNBLOCK 77 TIMEOUT"]);
   });
 
@@ -340,7 +345,7 @@ describe("a blocked client that moves", () => {
     const { rig, socket } = await blocked();
     rig.frontend.onRouteChange();
     expect(shared(rig)).toEqual([]);
-    (rig.frontend.block as unknown as { keys: string[] }).keys = ["v1"];
+    (rig.frontend.features.block as unknown as { keys: string[] }).keys = ["v1"];
     rig.frontend.onRouteChange();
     rig.frontend.onRouteChange();
     expect(shared(rig)).toEqual(["CLIENT UNBLOCK 77 ERROR"]);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Failure } from "../../../../../../src/api/upstream.ts";
 import { prove } from "../../../../../../src/protocols/redis/client/identity/ask-servers.ts";
-import type { RedisFrontend } from "../../../../../../src/protocols/redis/client/redis-frontend.ts";
+import type { RedisClient } from "../../../../../../src/protocols/redis/client/redis-client.ts";
 import { createRig, type Rig } from "../../../../client/session-rig.ts";
 import { FakeLease } from "../transaction/rig.ts";
 
@@ -172,7 +172,7 @@ describe("SELECT", () => {
     const { variants } = rig.pool;
     rig.ask("SELECT", "1");
     let told = 0;
-    const client = { pool: rig.pool, session: rig.session } as unknown as RedisFrontend;
+    const client = { pool: rig.pool, session: rig.session } as unknown as RedisClient;
     for (let i = 0; i < 9; i++) prove(client, rig.leases[0]!.variant, () => told++);
     expect(rig.leases.length).toBe(1);
     rig.leases[0]!.isReady(null);

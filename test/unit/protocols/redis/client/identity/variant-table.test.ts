@@ -1,9 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { VARIANT_IDLE_MS, VARIANTS_MAX } from "../../../../../../src/base/limits.ts";
-import {
-  type Variant,
-  VariantTable,
-} from "../../../../../../src/protocols/redis/client/identity/variant-table.ts";
+import type { Variant } from "../../../../../../src/protocols/redis/client/identity/variant.ts";
+import { VariantTable } from "../../../../../../src/protocols/redis/client/identity/variant-table.ts";
 
 const ORIGIN = "10.0.0.1";
 
