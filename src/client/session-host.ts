@@ -1,13 +1,11 @@
 import type { Schedule } from "../base/schedule.ts";
 import type { Turn } from "../base/turn.ts";
-import type { Session } from "./session.ts";
 
-/** What sessions of one pool share. */
+/** What sessions of one pool share, and their parts. */
 export interface SessionHost {
   readonly turn: Turn;
   readonly schedule: Schedule;
   /** This worker's statistics, and where the pool's begin. */
   readonly counters: Float64Array;
   readonly countersBase: number;
-  onSessionClosed(session: Session): void;
 }

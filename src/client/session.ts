@@ -30,6 +30,11 @@ import { SessionMove } from "./session-move.ts";
 import { BLOCKED, SETTLING, WAITING } from "./session-states.ts";
 import { Unread } from "./unread.ts";
 
+/** The pool of a session. */
+export interface SessionOwner extends SessionHost {
+  onSessionClosed(session: Session): void;
+}
+
 export class Session implements ClientPort, StreamEvents, Flushable {
   readonly takesRuns = true;
   isMarked = false;
@@ -40,7 +45,7 @@ export class Session implements ClientPort, StreamEvents, Flushable {
   /** Written by this class, and looked at by `Unread`. */
   readonly ring: ReplyRing;
   readonly out: ByteQueue = new ByteQueue();
-  readonly host: SessionHost;
+  readonly host: SessionOwner;
   readonly unread: Unread;
   frontend!: Frontend;
   readonly stream: Stream;
@@ -49,7 +54,7 @@ export class Session implements ClientPort, StreamEvents, Flushable {
   readonly move: SessionMove;
   private readonly window: ReplyWindow = new ReplyWindow();
 
-  constructor(host: SessionHost, stream: Stream, lane: number) {
+  constructor(host: SessionOwner, stream: Stream, lane: number) {
     this.host = host;
     this.turn = host.turn;
     this.stream = stream;

@@ -15,8 +15,7 @@ import type { Schedule } from "../base/schedule.ts";
 import { SegmentedSet } from "../base/segmented-set.ts";
 import { inSlices } from "../base/slices.ts";
 import type { Turn } from "../base/turn.ts";
-import { Session } from "../client/session.ts";
-import type { SessionHost } from "../client/session-host.ts";
+import { Session, type SessionOwner } from "../client/session.ts";
 import { createHash } from "../hash/hash-function.ts";
 import { KeyHasher } from "../hash/key-hasher.ts";
 import { protocolNamed } from "../protocols/registry.ts";
@@ -63,7 +62,7 @@ export interface PoolPlaneOptions {
 
 const NONE: Buffer = Buffer.alloc(0);
 
-export class PoolPlane implements SessionHost, PoolHost {
+export class PoolPlane implements SessionOwner, PoolHost {
   readonly config: PoolConfig;
   readonly form: Config["form"];
   readonly turn: Turn;
