@@ -48,7 +48,7 @@ export function runAcceptor(): void {
       const bytes = Buffer.from(chunk.subarray(0, length));
       for (const message of decoder.push(bytes)) place.handle(message as ToAcceptor);
     }
-    areAllWoken = place.acceptor?.ring() ?? true;
+    areAllWoken = place.acceptor?.wake() ?? true;
   }
 }
 

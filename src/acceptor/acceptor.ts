@@ -1,7 +1,7 @@
 /**
  * Accepts connections and hands each to the worker that has the fewest clients.
  *
- *   listening sockets ─accept─▶ connection ─sendmsg─▶ the worker's SEQPACKET socket, then one byte on its bell
+ *   listening sockets ─accept─▶ connection ─sendmsg─▶ the worker's SEQPACKET socket, then one byte on its wake-up socket
  *
  * A connection that no worker has room for is kept until one has; meanwhile nothing else is accepted, and clients wait in
  * the queues of the listening sockets, as they do before any proxy that is too busy.
@@ -35,7 +35,7 @@ export class Acceptor {
   readonly #log: Logger;
   /** By listening socket: the packet that goes with its connections, which is its pool's name. */
   readonly #packets = new Map<number, Buffer>();
-  /** Workers that were sent something since the last `ring`. */
+  /** Workers that were sent something since the last `wake`. */
   readonly #sent = new Set<DispatchGrant>();
   /** Accepted, and not yet sent to anybody. */
   #kept: { readonly fd: number; readonly packet: Buffer } | null = null;
@@ -78,7 +78,7 @@ export class Acceptor {
    * Wakes the workers that were sent something: once each, however much it was.
    * @returns false: not all could be woken, for want of memory; to be called again soon
    */
-  ring(): boolean {
+  wake(): boolean {
     for (const worker of this.#sent) if (sendByte(worker.bell)) this.#sent.delete(worker);
     return this.#sent.size === 0;
   }
@@ -86,10 +86,10 @@ export class Acceptor {
   /** The end: gives away what is kept, if that is possible within a moment. */
   finish(): void {
     for (let tries = 0; tries < LAST_TRIES && !this.#sendKept(performance.now()); tries++) {
-      this.ring();
+      this.wake();
       Bun.sleepSync(PAUSE_MS);
     }
-    this.ring();
+    this.wake();
   }
 
   #take(fd: number): number | null {

@@ -74,7 +74,7 @@ export interface ListenerGrant {
 export interface DispatchGrant {
   /** Unix SEQPACKET socket: a packet is one connection, its bytes are the pool's name. */
   readonly connections: number;
-  /** Unix stream socket: a byte says that packets wait. */
+  /** Wake-up socket, called a bell once (unix stream): a byte says that packets wait. */
   readonly bell: number;
 }
 
@@ -85,7 +85,7 @@ export interface DispatchGrant {
 export interface TurnGrant {
   /** This worker's end: to be read. */
   readonly own: number;
-  /** The other ends, by slot: to be written. */
+  /** The other ends of all wake-up sockets, by slot: to be written. */
   readonly bells: readonly { readonly slot: number; readonly fd: number }[];
 }
 

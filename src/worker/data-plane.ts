@@ -33,7 +33,6 @@ import { needsOf } from "../server/descriptor-needs.ts";
 import { PartialReplies } from "../server/partial-replies.ts";
 import { AcceptMutex } from "./accept-mutex.ts";
 import { Adoption } from "./adoption.ts";
-import { hearBell } from "./bell.ts";
 import { receiveDispatched } from "./dispatched.ts";
 import { Farewells } from "./farewells.ts";
 import { type Candidate, HandOver } from "./hand-over.ts";
@@ -42,6 +41,7 @@ import { parcelsUnderway } from "./parcel-line.ts";
 import { PoolGroup } from "./pool-group.ts";
 import { PoolPlane } from "./pool-plane.ts";
 import { RECLAIM_STEP_MS, Reclaimer } from "./reclaim.ts";
+import { openWakeUpSocket } from "./wake-up-socket.ts";
 import type {
   AdoptionCounts,
   DataPlane,
@@ -55,7 +55,7 @@ import type {
 const MUTEX_STEP_MS = 10;
 
 /** A worker that cannot be woken gets no clients: it ends, and another takes its place. */
-function onDeaf(reason: string): never {
+function endWithoutWakeUps(reason: string): never {
   throw new Error(`this worker cannot be woken when it has clients to take: ${reason}`);
 }
 
@@ -129,7 +129,14 @@ class WorkerDataPlane implements DataPlane {
     if (dispatch !== undefined) {
       const { log } = this.options;
       const take = (pool: string, fd: number) => this.acceptDispatched(pool, fd);
-      this.acceptors.push(receiveDispatched(dispatch, { engine: this.engine, log, take, onDeaf }));
+      this.acceptors.push(
+        receiveDispatched(dispatch, {
+          engine: this.engine,
+          log,
+          take,
+          onFailure: endWithoutWakeUps,
+        }),
+      );
     }
     if (this.options.config.accept === "mutex" && this.options.workers > 1) {
       this.mutex = new AcceptMutex({
@@ -147,17 +154,19 @@ class WorkerDataPlane implements DataPlane {
       const ticking = setInterval(() => this.mutex?.tick(), MUTEX_STEP_MS);
       this.acceptors.push({ stop: () => clearInterval(ticking) });
       if (turns !== undefined)
-        this.acceptors.push(hearBell(this.engine, turns.own, () => this.mutex?.tick(), onDeaf));
+        this.acceptors.push(
+          openWakeUpSocket(this.engine, turns.own, () => this.mutex?.tick(), endWithoutWakeUps),
+        );
       return;
     }
     for (const { pool, fd } of grants) this.acceptors.push(this.acceptOn(pool, fd, () => {}));
   }
 
   /** Tells the worker that has the fewest clients, of all but this one, that it may listen. */
-  private wakeLeastLoaded(bells: TurnGrant["bells"]): void {
+  private wakeLeastLoaded(wakeUps: TurnGrant["bells"]): void {
     let fewest = Number.POSITIVE_INFINITY;
     let next = -1;
-    for (const { slot, fd } of bells) {
+    for (const { slot, fd } of wakeUps) {
       const clients = this.clientsIn(slot);
       if (slot === this.options.slot || clients >= fewest) continue;
       fewest = clients;

@@ -5,7 +5,7 @@ import type { Logger } from "../base/log.ts";
 import { canOpen, closeFd } from "../os/fd.ts";
 import { type ReceivedParcel, receiveParcel } from "../os/fd-passing.ts";
 import { OsError } from "../os/os-error.ts";
-import { hearBell } from "./bell.ts";
+import { openWakeUpSocket } from "./wake-up-socket.ts";
 
 /** A packet is a pool's name, and comes with one connection. */
 const PACKET_BYTES_MAX = 64 * 1024;
@@ -17,8 +17,8 @@ export interface DispatchedOptions {
   readonly engine: Engine;
   /** Gets the pool and the connection, which it owns from then on. */
   take(pool: string, fd: number): void;
-  /** The bell cannot be heard. */
-  onDeaf(reason: string): void;
+  /** The wake-up socket cannot be read. */
+  onFailure(reason: string): void;
 }
 
 /** @throws OsError when the socket is none */
@@ -50,14 +50,14 @@ export function receiveDispatched(grant: DispatchGrant, options: DispatchedOptio
     }
   };
 
-  const bell = hearBell(engine, grant.bell, takeAll, options.onDeaf);
+  const wakeUps = openWakeUpSocket(engine, grant.bell, takeAll, options.onFailure);
   // What a predecessor in this slot left behind when it died.
   takeAll();
   return {
     stop() {
       if (isStopped) return;
       isStopped = true;
-      bell.stop();
+      wakeUps.stop();
       takeAll();
       cancelRetry?.();
       closeFd(grant.connections);

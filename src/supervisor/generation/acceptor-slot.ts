@@ -3,7 +3,7 @@ import type { FromWorker, ToAcceptor } from "../../api/control.ts";
 import type { ProcessStatus } from "../../api/control-socket.ts";
 import type { Logger } from "../../base/log.ts";
 import { ChildKeeper, type KeeperEvents, type KeeperSnapshot } from "../process/child-keeper.ts";
-import type { AcceptorIntake } from "../sockets/intake.ts";
+import type { AcceptorGrant } from "../sockets/accept-source.ts";
 import type { GenerationPlan } from "./worker-slot.ts";
 
 export type AcceptorEvents = Omit<KeeperEvents<FromWorker>, "onMessage">;
@@ -13,10 +13,10 @@ export class AcceptorSlot {
   readonly #keeper: ChildKeeper<FromWorker, ToAcceptor>;
   readonly #gone = Promise.withResolvers<void>();
 
-  /** @param intake asked before every start */
+  /** @param acceptSource asked before every start */
   constructor(
     generation: GenerationPlan,
-    intake: () => AcceptorIntake,
+    acceptSource: () => AcceptorGrant,
     events: AcceptorEvents,
     log: Logger,
   ) {
@@ -30,12 +30,12 @@ export class AcceptorSlot {
         answers: true,
         generation: generation.number,
         program,
-        fds: () => [memory.fd, ...intake().fds],
+        fds: () => [memory.fd, ...acceptSource().fds],
         startMessage: (): ToAcceptor => ({
           type: "start",
           config,
           stats: memory.layout,
-          ...intake().start,
+          ...acceptSource().start,
           ...(runAs === null ? {} : { runAs }),
         }),
       },

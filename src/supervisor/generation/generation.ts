@@ -9,7 +9,7 @@ import type { FromWorker, RunAs, ToWorker } from "../../api/control.ts";
 import type { ProcessStatus } from "../../api/control-socket.ts";
 import type { Logger } from "../../base/log.ts";
 import type { KeeperSnapshot } from "../process/child-keeper.ts";
-import { Intake, type IntakeSnapshot } from "../sockets/intake.ts";
+import { AcceptSource, type AcceptSourceSnapshot } from "../sockets/accept-source.ts";
 import type { ListenerPlan, Listeners } from "../sockets/listeners.ts";
 import { StartError } from "../start-error.ts";
 import type { StatsStore } from "../stats/stats-store.ts";
@@ -50,7 +50,8 @@ export interface GenerationSnapshot {
   readonly number: number;
   readonly size: number;
   readonly workers: readonly WorkerSnapshot[];
-  readonly intake: IntakeSnapshot;
+  /** Of its accept source; the name is older. */
+  readonly intake: AcceptSourceSnapshot;
   /** Null: it has none. */
   readonly acceptor: KeeperSnapshot | null;
   readonly runAs: RunAs | null;
@@ -64,7 +65,7 @@ export class Generation {
   readonly listenerPlan: ListenerPlan;
   readonly workers: WorkerSlot[] = [];
   readonly #options: GenerationOptions;
-  readonly #intake: Intake;
+  readonly #acceptSource: AcceptSource;
   /** By index. */
   readonly #slots: number[] = [];
   #acceptor: AcceptorSlot | null = null;
@@ -83,7 +84,7 @@ export class Generation {
     this.#options = options;
     this.plan = plan;
     this.listenerPlan = listenerPlan;
-    this.#intake = new Intake(
+    this.#acceptSource = new AcceptSource(
       {
         accept: plan.config.accept,
         workers: plan.size,
@@ -110,7 +111,7 @@ export class Generation {
   /** If clients are dispatched, that begins now; resolves when it has. @throws StartError: it cannot work */
   async open(): Promise<void> {
     if (this.#isEnding) throw new StartError(["it was stopped"]);
-    if (!this.#intake.isDispatched) return;
+    if (!this.#acceptSource.isDispatched) return;
     const acceptor = this.#addAcceptor();
     await this.#untilReady("acceptor", () => acceptor.start());
   }
@@ -155,7 +156,7 @@ export class Generation {
       if (saved === null) return null;
       workers.push(saved);
     }
-    return { number, size, workers, intake: this.#intake.snapshot(), acceptor, runAs };
+    return { number, size, workers, intake: this.#acceptSource.snapshot(), acceptor, runAs };
   }
 
   get statuses(): ProcessStatus[] {
@@ -199,7 +200,7 @@ export class Generation {
         generation: plan,
         index,
         slot,
-        intake: () => this.#intake.forWorker(index),
+        acceptSource: () => this.#acceptSource.forWorker(index),
         nextBirth,
         notices,
       },
@@ -229,7 +230,7 @@ export class Generation {
   #addAcceptor(): AcceptorSlot {
     const acceptor = new AcceptorSlot(
       this.plan,
-      () => this.#intake.forAcceptor(),
+      () => this.#acceptSource.forAcceptor(),
       {
         onReady: () => {
           if (this.#assembly?.count === "acceptor") this.#assembly.resolve();
@@ -248,7 +249,7 @@ export class Generation {
 
   #checkGone(): void {
     if (this.workers.length > 0 || this.#acceptor !== null) return;
-    this.#intake.close();
+    this.#acceptSource.close();
     this.#options.events.onGone(this);
   }
 

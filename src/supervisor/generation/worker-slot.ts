@@ -17,7 +17,7 @@ import { createParcelPair } from "../../os/fd-passing.ts";
 import type { SocketPair } from "../../os/socket-pair.ts";
 import { ChildKeeper, type KeeperSnapshot } from "../process/child-keeper.ts";
 import type { Program } from "../program/program.ts";
-import type { WorkerIntake } from "../sockets/intake.ts";
+import type { WorkerGrant } from "../sockets/accept-source.ts";
 import type { StatsMemory } from "../stats/stats-store.ts";
 
 /** What all workers of a generation have in common. */
@@ -39,7 +39,7 @@ export interface WorkerPlan {
   readonly index: number;
   /** Of the statistics; no other living worker has the same. */
   readonly slot: number;
-  intake(): WorkerIntake;
+  acceptSource(): WorkerGrant;
   /** A number that no worker had before. */
   nextBirth(): number;
   /** What workers have posted for those that start later. */
@@ -89,7 +89,7 @@ export class WorkerSlot {
         answers: true,
         generation: plan.generation.number,
         program: plan.generation.program,
-        fds: () => [plan.generation.memory.fd, this.#renewHandover(), ...plan.intake().fds],
+        fds: () => [plan.generation.memory.fd, this.#renewHandover(), ...plan.acceptSource().fds],
         startMessage: () => this.#startMessage(),
       },
       {
@@ -197,7 +197,7 @@ export class WorkerSlot {
       birth: this.plan.nextBirth(),
       workers: generation.size,
       config: generation.config,
-      ...this.plan.intake().start,
+      ...this.plan.acceptSource().start,
       ...(generation.runAs === null ? {} : { runAs: generation.runAs }),
       stats: generation.memory.layout,
       notices: this.plan.notices(),

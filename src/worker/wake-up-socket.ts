@@ -1,5 +1,5 @@
 /**
- * What wakes this worker's event loop: one end of a pair of unix sockets that a byte comes out of when it is rung.
+ * What wakes this worker's event loop: one end of a pair of unix stream sockets, to whose other end another process writes a byte.
  *
  * The pair is the slot's, not the worker's: the next worker in the slot goes on with it.
  */
@@ -9,25 +9,25 @@ import type { Stream, StreamEvents } from "../api/stream.ts";
 
 const PLAIN = { isKeptAlive: false, isUndelayed: true, isQuicklyAcked: false };
 
-export interface Bell {
-  /** Nothing is heard any more. */
+export interface WakeUpSocket {
+  /** No wake-up is reported any more. */
   stop(): void;
 }
 
 /**
- * @param onRing it was rung, once or several times
- * @param onDeaf it cannot be heard, as `reason` says
+ * @param onWakeUp a byte came, or several
+ * @param onFailure the socket cannot be read, as `reason` says
  */
-export function hearBell(
+export function openWakeUpSocket(
   engine: Engine,
   fd: number,
-  onRing: () => void,
-  onDeaf: (reason: string) => void,
-): Bell {
+  onWakeUp: () => void,
+  onFailure: (reason: string) => void,
+): WakeUpSocket {
   let stream: Stream | null = null;
   let isStopped = false;
   // The other end closes when the supervisor is gone, and of that the worker hears over its own line.
-  const events: StreamEvents = { onBytes: onRing, onDrain() {}, onEnd() {}, onClose() {} };
+  const events: StreamEvents = { onBytes: onWakeUp, onDrain() {}, onEnd() {}, onClose() {} };
   engine.adopt(
     fd,
     PLAIN,
@@ -38,7 +38,7 @@ export function hearBell(
       return events;
     },
     (reason) => {
-      if (!isStopped) onDeaf(reason);
+      if (!isStopped) onFailure(reason);
     },
   );
   return {

@@ -1,7 +1,7 @@
 /**
  * What every worker gets its clients from, by the accept mode.
  *
- *   reuseport, shared, mutex:  listening sockets ─────────────▶ worker      (mutex: and a bell for each)
+ *   reuseport, shared, mutex:  listening sockets ─────────────▶ worker      (mutex: and a wake-up socket for each)
  *   dispatch:                  listening sockets ─▶ acceptor ─▶ a pair of sockets for each slot ─▶ worker
  *
  * The pairs live as long as the supervisor: a connection that was given to a worker which then died is served by the next one
@@ -21,7 +21,7 @@ import { createParcelPair } from "../../os/fd-passing.ts";
 import { createSocketPair, type SocketPair } from "../../os/socket-pair.ts";
 import type { WorkerListeners } from "./listeners.ts";
 
-export interface WorkerIntake {
+export interface WorkerGrant {
   /** Become LISTEN_FD_FIRST, + 1, … of the worker. */
   readonly fds: readonly number[];
   readonly start: {
@@ -33,15 +33,15 @@ export interface WorkerIntake {
 
 type AcceptorStart = Pick<Extract<ToAcceptor, { readonly type: "start" }>, "listeners" | "workers">;
 
-export interface AcceptorIntake {
+export interface AcceptorGrant {
   /** Become ACCEPTOR_FD_FIRST, + 1, … of the acceptor process. */
   readonly fds: readonly number[];
   readonly start: AcceptorStart;
 }
 
-export interface IntakePlan {
+export interface AcceptSourcePlan {
   readonly accept: AcceptMode;
-  /** Workers that share one intake; each has an index from 0 on. */
+  /** Workers that share one accept source; each has an index from 0 on. */
   readonly workers: number;
   /** The worker's slot in the statistics; null: it has none yet. */
   slotOf(index: number): number | null;
@@ -49,26 +49,26 @@ export interface IntakePlan {
   listeners(index: number): WorkerListeners;
 }
 
-/** The sockets of an intake, by worker, as plain data. */
-export interface IntakeSnapshot {
+/** The sockets of an accept source, by worker, as plain data. */
+export interface AcceptSourceSnapshot {
   /** Connections for the worker. Empty unless connections are dispatched. */
   readonly connections: readonly SocketPair[];
-  /** What wakes the worker. Empty where the kernel alone does that. */
+  /** Wake-up sockets: a byte wakes the worker. Empty where the kernel alone does that. They were called bells, and are on the wire. */
   readonly bells: readonly SocketPair[];
 }
 
-export class Intake {
-  readonly #plan: IntakePlan;
-  readonly #sockets: IntakeSnapshot;
+export class AcceptSource {
+  readonly #plan: AcceptSourcePlan;
+  readonly #sockets: AcceptSourceSnapshot;
 
   /** @param saved goes on with these sockets. @throws OsError when there are too few descriptors */
-  constructor(plan: IntakePlan, saved: IntakeSnapshot | null = null) {
+  constructor(plan: AcceptSourcePlan, saved: AcceptSourceSnapshot | null = null) {
     this.#plan = plan;
     this.#sockets = saved ?? openSockets(plan);
   }
 
   /** For a program that goes on with them. */
-  snapshot(): IntakeSnapshot {
+  snapshot(): AcceptSourceSnapshot {
     return this.#sockets;
   }
 
@@ -78,25 +78,25 @@ export class Intake {
   }
 
   /** What worker `index` is given. The descriptors stay ours. */
-  forWorker(index: number): WorkerIntake {
+  forWorker(index: number): WorkerGrant {
     const connections = this.#sockets.connections[index];
-    const bell = this.#sockets.bells[index];
-    if (connections !== undefined && bell !== undefined) {
+    const wakeUp = this.#sockets.bells[index];
+    if (connections !== undefined && wakeUp !== undefined) {
       const dispatch = { connections: LISTEN_FD_FIRST, bell: LISTEN_FD_FIRST + 1 };
-      return { fds: [connections.theirs, bell.theirs], start: { listeners: [], dispatch } };
+      return { fds: [connections.theirs, wakeUp.theirs], start: { listeners: [], dispatch } };
     }
     const { fds, grants } = this.#plan.listeners(index);
-    if (bell === undefined) return { fds, start: { listeners: grants } };
+    if (wakeUp === undefined) return { fds, start: { listeners: grants } };
     const own = LISTEN_FD_FIRST + fds.length;
     const bells = this.#slots().map(({ slot, at }) => ({ slot, fd: own + 1 + at }));
     return {
-      fds: [...fds, bell.theirs, ...this.#sockets.bells.map(({ ours }) => ours)],
+      fds: [...fds, wakeUp.theirs, ...this.#sockets.bells.map(({ ours }) => ours)],
       start: { listeners: grants, turns: { own, bells } },
     };
   }
 
   /** What the acceptor process is given. */
-  forAcceptor(): AcceptorIntake {
+  forAcceptor(): AcceptorGrant {
     const { fds, grants } = this.#plan.listeners(0);
     const listeners = grants.map(({ pool }, index) => ({ pool, fd: ACCEPTOR_FD_FIRST + index }));
     const first = ACCEPTOR_FD_FIRST + fds.length;
@@ -129,12 +129,12 @@ export class Intake {
   }
 }
 
-function openSockets({ accept, workers }: IntakePlan): IntakeSnapshot {
+function openSockets({ accept, workers }: AcceptSourcePlan): AcceptSourceSnapshot {
   const isDispatched = accept === "dispatch";
   const isByTurns = accept === "mutex" && workers > 1;
   const connections = pairs(isDispatched ? workers : 0, createParcelPair);
   const bells = pairs(isDispatched || isByTurns ? workers : 0, createSocketPair);
-  // A worker that does not read must not stop whoever rings.
+  // A worker that does not read must not stop the process that wakes it.
   for (const { ours } of bells) setNonBlocking(ours);
   return { connections, bells };
 }
