@@ -17,7 +17,7 @@ import { Listeners } from "./sockets/listeners.ts";
 import { RUNNING_ADVICE, StartError } from "./start-error.ts";
 import { StatsStore } from "./stats/stats-store.ts";
 import { Supervisor } from "./supervisor.ts";
-import type { Belongings, SupervisorOptions } from "./supervisor-options.ts";
+import type { Resources, SupervisorOptions } from "./supervisor-options.ts";
 import { raiseLimit } from "./system/open-file-limit.ts";
 import { adoptPidFile, claimPidFile } from "./system/pid-file.ts";
 import { resolveRunAs } from "./system/run-as.ts";
@@ -35,7 +35,7 @@ export async function runSupervisor(config: Config, options: SupervisorOptions):
   const runAs = resolveRunAs(config);
   log.giveTo(runAs);
   const pidFile = config.pidFile === null ? null : claimPidFile(config.pidFile);
-  const belongings: Belongings = {
+  const resources: Resources = {
     listeners: new Listeners([], takeActivatedSockets(process.env)),
     stats: new StatsStore(),
     manager: createServiceManager(process.env, log),
@@ -43,18 +43,18 @@ export async function runSupervisor(config: Config, options: SupervisorOptions):
     control: null,
   };
   try {
-    const supervisor = new Supervisor({ config, options, log, belongings, runAs, state: null });
+    const supervisor = new Supervisor({ config, options, log, resources, runAs, state: null });
     // Before anything else is visible of it, so that another proxy on the same addresses is told first.
-    await prepareListeners(belongings, config, supervisor.workersOf(config));
-    belongings.control = openControl(supervisor, config, log);
-    belongings.pidFile?.write();
+    await prepareListeners(resources, config, supervisor.workersOf(config));
+    resources.control = openControl(supervisor, config, log);
+    resources.pidFile?.write();
     return await supervisor.run();
   } catch (error) {
     // A limit of the system, met before anything ran.
     const isSystems = error instanceof OsError || (error instanceof Error && "syscall" in error);
     throw isSystems ? new StartError([error.message]) : error;
   } finally {
-    letGo(belongings);
+    release(resources);
   }
 }
 
@@ -67,7 +67,7 @@ export async function resumeSupervisor(
   const log = openLog(config);
   exitOnFault(log);
   setProcessName("proxy");
-  const belongings: Belongings = {
+  const resources: Resources = {
     listeners: new Listeners(state.listeners),
     stats: new StatsStore(state.stats),
     manager: createServiceManager(process.env, log),
@@ -76,18 +76,18 @@ export async function resumeSupervisor(
   };
   try {
     reportLeftBehind(state, log);
-    const supervisor = new Supervisor({ config, options, log, belongings, runAs: null, state });
-    if (state.control !== null) belongings.control = supervisor.serveControl(state.control);
+    const supervisor = new Supervisor({ config, options, log, resources, runAs: null, state });
+    if (state.control !== null) resources.control = supervisor.serveControl(state.control);
     answerCaller(state);
     return await supervisor.run();
   } finally {
-    letGo(belongings);
+    release(resources);
   }
 }
 
 /** Addresses that are in use may be those of a proxy that runs with this very configuration: then that is the first thing to say. */
 async function prepareListeners(
-  { listeners }: Belongings,
+  { listeners }: Resources,
   config: Config,
   workers: number,
 ): Promise<void> {
@@ -114,7 +114,7 @@ function answerCaller({ caller, upgrade }: SupervisorState): void {
 }
 
 /** One that is named must work; one that was only derived is a convenience. */
-function openControl(supervisor: Supervisor, config: Config, log: Logger): Belongings["control"] {
+function openControl(supervisor: Supervisor, config: Config, log: Logger): Resources["control"] {
   try {
     return supervisor.openControl(config);
   } catch (error) {
@@ -125,12 +125,12 @@ function openControl(supervisor: Supervisor, config: Config, log: Logger): Belon
   }
 }
 
-function letGo(belongings: Belongings): void {
+function release(resources: Resources): void {
   endTrials();
-  belongings.manager.close();
-  belongings.listeners.close();
-  belongings.control?.shutDown();
-  belongings.pidFile?.remove();
+  resources.manager.close();
+  resources.listeners.close();
+  resources.control?.shutDown();
+  resources.pidFile?.remove();
 }
 
 function openLog(config: Config): ProcessLogger {

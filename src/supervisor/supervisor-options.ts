@@ -39,7 +39,7 @@ export interface ReadyFacts {
 }
 
 /** What it owns from the start; whoever made them removes them in the end. */
-export interface Belongings {
+export interface Resources {
   readonly listeners: Listeners;
   readonly stats: StatsStore;
   readonly manager: ServiceManager;
@@ -54,7 +54,7 @@ export interface ChangeTarget {
   program: Program;
   readonly log: Logger;
   readonly options: SupervisorOptions;
-  readonly belongings: Belongings;
+  readonly resources: Resources;
   readonly generations: Generations;
   readonly admin: AdminSlot;
   readonly startedAtMs: number;

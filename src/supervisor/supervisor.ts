@@ -31,14 +31,14 @@ import { TICK_MS } from "./process/watchdog.ts";
 import { type Program, runningProgram } from "./program/program.ts";
 import type { SupervisorState } from "./program/supervisor-state.ts";
 import { StartError } from "./start-error.ts";
-import type { Belongings, ChangeTarget, SupervisorOptions } from "./supervisor-options.ts";
+import type { ChangeTarget, Resources, SupervisorOptions } from "./supervisor-options.ts";
 import type { Intent } from "./system/signals.ts";
 
 export interface SupervisorParts {
   readonly config: Config;
   readonly options: SupervisorOptions;
   readonly log: ProcessLogger;
-  readonly belongings: Belongings;
+  readonly resources: Resources;
   /** Whom the first generation's processes become; null: nobody else, or there is a generation already. */
   readonly runAs: RunAs | null;
   /** What the program before this one left; null: this is the first. */
@@ -50,7 +50,7 @@ export class Supervisor implements ChangeTarget {
   program: Program;
   readonly log: ProcessLogger;
   readonly options: SupervisorOptions;
-  readonly belongings: Belongings;
+  readonly resources: Resources;
   readonly generations: Generations;
   readonly admin: AdminSlot;
   readonly startedAtMs: number;
@@ -61,11 +61,11 @@ export class Supervisor implements ChangeTarget {
   readonly #ending: Ending;
 
   constructor(parts: SupervisorParts) {
-    const { config, options, log, belongings, state } = parts;
+    const { config, options, log, resources, state } = parts;
     this.config = config;
     this.options = options;
     this.log = log;
-    this.belongings = belongings;
+    this.resources = resources;
     this.#firstRunAs = parts.runAs;
     this.program = runningProgram(state?.programPath);
     this.startedAtMs = state?.startedAtMs ?? Date.now();
@@ -74,8 +74,8 @@ export class Supervisor implements ChangeTarget {
     this.admin = new AdminSlot(log, () => this.#onChildrenGone());
     this.#ending = new Ending(log, () => [...this.generations.statuses, ...this.admin.statuses]);
     this.generations = new Generations({
-      listeners: belongings.listeners,
-      stats: belongings.stats,
+      listeners: resources.listeners,
+      stats: resources.stats,
       isSilent: options.isDaemon,
       log,
       onReady: (worker) => {
@@ -134,7 +134,7 @@ export class Supervisor implements ChangeTarget {
   #replaceAdmin(): void {
     const generation = this.generations.serving;
     const listenFd =
-      generation === null ? null : this.belongings.listeners.statsFd(generation.listenerPlan);
+      generation === null ? null : this.resources.listeners.statsFd(generation.listenerPlan);
     this.admin.replace(listenFd === null ? null : this.#adminPlan(listenFd));
   }
 
@@ -175,13 +175,13 @@ export class Supervisor implements ChangeTarget {
     this.#replaceAdmin();
     const generation = generations.serving;
     const addresses =
-      generation === null ? [] : this.belongings.listeners.addresses(generation.listenerPlan);
+      generation === null ? [] : this.resources.listeners.addresses(generation.listenerPlan);
     this.log.info("ready", {
       version: VERSION,
       pid: process.pid,
       workers,
       listen: addresses.join(" "),
-      control: this.belongings.control?.socket.file.path ?? null,
+      control: this.resources.control?.socket.file.path ?? null,
     });
     this.#tellServing();
     options.onReady({ pid: process.pid, workers, addresses });
@@ -194,7 +194,7 @@ export class Supervisor implements ChangeTarget {
     this.log.giveTo(this.#runAs);
     const generation = this.generations.serving;
     const listenFd =
-      generation === null ? null : this.belongings.listeners.statsFd(generation.listenerPlan);
+      generation === null ? null : this.resources.listeners.statsFd(generation.listenerPlan);
     if (state.admin !== null && listenFd !== null) {
       this.admin.resume(this.#adminPlan(listenFd), state.admin);
     }
@@ -207,15 +207,15 @@ export class Supervisor implements ChangeTarget {
     const { serving } = this.generations;
     if (serving === null || this.phase.isEnding) return;
     const { size } = serving.plan;
-    const addresses = this.belongings.listeners.addresses(serving.listenerPlan).join(" ");
-    this.belongings.manager.ready(`Serving with ${size} workers: ${addresses}`);
+    const addresses = this.resources.listeners.addresses(serving.listenerPlan).join(" ");
+    this.resources.manager.ready(`Serving with ${size} workers: ${addresses}`);
   }
 
   #adminPlan(listenFd: number): AdminPlan {
     return {
       config: this.config,
       program: this.program,
-      memory: this.belongings.stats.snapshot(),
+      memory: this.resources.stats.snapshot(),
       generation: this.generations.serving?.plan.number ?? 0,
       listenFd,
       isSilent: this.options.isDaemon,
@@ -297,7 +297,7 @@ export class Supervisor implements ChangeTarget {
   #reload(isDryRun: boolean, progress: Progress): Promise<ControlResult> {
     if (isDryRun) return this.#change("reload", () => reload(this, true, progress));
     return this.#change("reload", async () => {
-      this.belongings.manager.reloading();
+      this.resources.manager.reloading();
       try {
         return await reload(this, false, progress);
       } finally {
@@ -342,9 +342,9 @@ export class Supervisor implements ChangeTarget {
     if (this.phase.name === "stopping") return;
     this.phase.enter("stopping");
     this.#ending.comeWithin(0);
-    this.belongings.manager.stopping("Stopping");
+    this.resources.manager.stopping("Stopping");
     this.generations.close();
-    this.belongings.listeners.close();
+    this.resources.listeners.close();
     this.generations.stop();
     this.admin.stop();
     this.#onChildrenGone();
@@ -354,10 +354,10 @@ export class Supervisor implements ChangeTarget {
     // The end that was asked for first or comes earlier holds.
     if (!this.#ending.comeWithin(timeoutMs)) return;
     this.phase.enter("draining");
-    this.belongings.manager.stopping("Draining: clients finish what they have begun");
+    this.resources.manager.stopping("Draining: clients finish what they have begun");
     this.generations.close();
     // With our sockets closed, too, new clients are refused instead of waiting for nobody.
-    this.belongings.listeners.close();
+    this.resources.listeners.close();
     this.generations.drain(timeoutMs);
     this.admin.stop();
     this.#onChildrenGone();

@@ -49,7 +49,7 @@ export async function applyConfig<Result>(
   config: Config,
   change: () => Promise<Result>,
 ): Promise<Result> {
-  const { belongings } = supervisor;
+  const { resources } = supervisor;
   let pidFile: PidFile | null = null;
   let control: ControlServer | null = null;
   const hasNewPidFile = config.pidFile !== supervisor.config.pidFile;
@@ -60,13 +60,13 @@ export async function applyConfig<Result>(
     raiseLimit(config, supervisor.log);
     const result = await change();
     if (hasNewPidFile) {
-      belongings.pidFile?.remove();
-      belongings.pidFile = pidFile;
+      resources.pidFile?.remove();
+      resources.pidFile = pidFile;
       pidFile?.write();
     }
     if (hasNewControl) {
-      belongings.control?.close();
-      belongings.control = control;
+      resources.control?.close();
+      resources.control = control;
     }
     supervisor.commit(config);
     return result;

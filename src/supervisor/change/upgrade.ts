@@ -139,11 +139,11 @@ function stateOf(
   upgradeFacts: Facts,
   caller: Caller | null,
 ): SupervisorState | null {
-  const { belongings, config, options, program } = supervisor;
+  const { resources, config, options, program } = supervisor;
   const generations = supervisor.generations.snapshot();
   const admin = supervisor.admin.snapshot();
   if (generations === null || admin === undefined) return null;
-  const { pidFile, control } = belongings;
+  const { pidFile, control } = resources;
   return {
     format: commonFormat(program.about.stateFormats),
     version: VERSION,
@@ -152,8 +152,8 @@ function stateOf(
     programPath: program.path,
     isDaemon: options.isDaemon,
     config,
-    listeners: belongings.listeners.snapshot(),
-    stats: belongings.stats.snapshot(),
+    listeners: resources.listeners.snapshot(),
+    stats: resources.stats.snapshot(),
     crews: generations,
     admin,
     pidFile: pidFile === null ? null : { path: pidFile.path, fd: pidFile.fd },

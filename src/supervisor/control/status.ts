@@ -14,7 +14,7 @@ export function waitedFor(processes: readonly ProcessStatus[]): string {
 }
 
 export function createStatus(supervisor: ChangeTarget): Status {
-  const { admin, belongings, changes, config, generations, phase, startedAtMs } = supervisor;
+  const { admin, resources, changes, config, generations, phase, startedAtMs } = supervisor;
   const generation = generations.serving;
   const processes = [...generations.statuses, ...admin.statuses];
   return {
@@ -29,10 +29,10 @@ export function createStatus(supervisor: ChangeTarget): Status {
     crew: generation?.plan.number ?? 0,
     generation: generation?.plan.number ?? 0,
     activity: changes.activity,
-    listen: generation === null ? [] : belongings.listeners.addresses(generation.listenerPlan),
+    listen: generation === null ? [] : resources.listeners.addresses(generation.listenerPlan),
     clients: processes.reduce((sum, { clients }) => sum + clients, 0),
     lastChange: changes.last,
     processes,
-    pools: belongings.stats.figures(config),
+    pools: resources.stats.figures(config),
   };
 }
