@@ -34,13 +34,13 @@ import { PartialReplies } from "../server/partial-replies.ts";
 import { AcceptMutex } from "./accept-mutex.ts";
 import { Adoption } from "./adoption.ts";
 import { receiveDispatched } from "./dispatched.ts";
-import { Farewells } from "./farewells.ts";
 import { type Candidate, HandOver } from "./hand-over.ts";
 import type { ReceivedSession } from "./parcel.ts";
 import { parcelsUnderway } from "./parcel-line.ts";
 import { PoolGroup } from "./pool-group.ts";
 import { PoolPlane } from "./pool-plane.ts";
 import { RECLAIM_STEP_MS, Reclaimer } from "./reclaim.ts";
+import { RefusedClients } from "./refused-clients.ts";
 import { openWakeUpSocket } from "./wake-up-socket.ts";
 import type {
   AdoptionCounts,
@@ -74,7 +74,7 @@ class WorkerDataPlane implements DataPlane {
   private readonly reclaims: Timer;
   private readonly plan: DescriptorPlan;
   private readonly descriptors: DescriptorBudget;
-  private readonly farewells = new Farewells({
+  private readonly refusedClients = new RefusedClients({
     schedule: this.engine.timer,
     hasRoom: () => this.descriptors.hasRoomToLinger,
     onGone: () => this.checkGone(),
@@ -102,7 +102,10 @@ class WorkerDataPlane implements DataPlane {
     const turn = new Turn(this.engine);
     const { pools } = options.config;
     this.plan = planDescriptors(openFilesMax(), needsOf(pools));
-    this.descriptors = new DescriptorBudget(this.plan, () => this.clients + this.farewells.size);
+    this.descriptors = new DescriptorBudget(
+      this.plan,
+      () => this.clients + this.refusedClients.size,
+    );
     pools.forEach((pool, index) => {
       this.addPool(pool, this.plan.perServer[index]!, turn);
     });
@@ -362,7 +365,7 @@ class WorkerDataPlane implements DataPlane {
         descriptors: this.descriptors,
         perServer,
         makeRoom: () => this.makeRoom(),
-        refuse: (stream, words) => this.farewells.bid(stream, words),
+        refuse: (stream, words) => this.refusedClients.refuse(stream, words),
         nextClientId: () => clientIds.next(),
         onClientGone: (session) => this.onClientGone(session),
       }),
@@ -371,7 +374,10 @@ class WorkerDataPlane implements DataPlane {
 
   private makeRoom(): boolean {
     const { descriptors } = this;
-    return descriptors.hasRoomForClient || (this.farewells.letGo() && descriptors.hasRoomForClient);
+    return (
+      descriptors.hasRoomForClient ||
+      (this.refusedClients.closeOldest() && descriptors.hasRoomForClient)
+    );
   }
 
   private allClientsEverywhere(): number {
@@ -391,7 +397,7 @@ class WorkerDataPlane implements DataPlane {
   }
 
   private checkGone(): void {
-    if (this.onAllGone === null || this.clients + this.farewells.size > 0) return;
+    if (this.onAllGone === null || this.clients + this.refusedClients.size > 0) return;
     const onAllGone = this.onAllGone;
     this.onAllGone = null;
     onAllGone();

@@ -1,16 +1,16 @@
 /**
- * Clients that may not stay: each is told why, and then its connection ends in order.
+ * Clients that are refused: each is told why, and lingers until its connection has ended in order.
  *
  *   write ─▶ shutdown ─▶ discard what comes until the client ends, or LINGER_MS have passed ─▶ close
  *
- * Who connects often sends something at once, and closing with that unread would reset the connection: the client
+ * A client often sends something as soon as it has connected, and closing with that unread would reset the connection: the client
  * might lose what it was told, and would see a broken network where there is a full proxy.
  */
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import { LINGER_MS, LINGERING_CLIENTS_MAX } from "../base/limits.ts";
 import type { Schedule } from "../base/schedule.ts";
 
-export interface FarewellsOptions {
+export interface RefusedClientsOptions {
   readonly schedule: Schedule;
   /** Whether there is a descriptor for one more. */
   readonly hasRoom: () => boolean;
@@ -18,12 +18,12 @@ export interface FarewellsOptions {
   readonly onGone: () => void;
 }
 
-export class Farewells {
-  private readonly options: FarewellsOptions;
+export class RefusedClients {
+  private readonly options: RefusedClientsOptions;
   /** In the order in which they came. */
-  private readonly lingering: Set<Farewell> = new Set();
+  private readonly lingering: Set<RefusedClient> = new Set();
 
-  constructor(options: FarewellsOptions) {
+  constructor(options: RefusedClientsOptions) {
     this.options = options;
   }
 
@@ -35,33 +35,33 @@ export class Farewells {
   /**
    * Tells the client `words`, which fit into any socket that is new. When it is one too many, the one that had the most
    * time to listen goes.
-   * @returns who hears of the stream from now on, or null: there is no room to linger, and it is to be closed at once
+   * @returns what the events of the stream are for from now on, or null: there is no room to linger, and it is to be closed at once
    */
-  bid(stream: Stream, words: Buffer): StreamEvents | null {
+  refuse(stream: Stream, words: Buffer): StreamEvents | null {
     stream.write(words, 0, words.length);
     const mayLinger = this.size < LINGERING_CLIENTS_MAX && this.options.hasRoom();
-    if (!mayLinger && !this.letGo()) return null;
+    if (!mayLinger && !this.closeOldest()) return null;
     stream.shutdown();
-    const farewell = new Farewell(stream, this.options.schedule, () => {
-      this.lingering.delete(farewell);
+    const client = new RefusedClient(stream, this.options.schedule, () => {
+      this.lingering.delete(client);
       this.options.onGone();
     });
-    this.lingering.add(farewell);
-    return farewell;
+    this.lingering.add(client);
+    return client;
   }
 
-  /** Closes the one that lingers longest. False: nobody does. */
-  letGo(): boolean {
-    for (const farewell of this.lingering) {
-      this.lingering.delete(farewell);
-      farewell.close();
+  /** Closes the client that has lingered longest. False: none does. */
+  closeOldest(): boolean {
+    for (const client of this.lingering) {
+      this.lingering.delete(client);
+      client.close();
       return true;
     }
     return false;
   }
 }
 
-class Farewell implements StreamEvents {
+class RefusedClient implements StreamEvents {
   private readonly stream: Stream;
   private readonly onGone: () => void;
   private readonly cancelTimeout: () => void;
@@ -77,7 +77,7 @@ class Farewell implements StreamEvents {
   }
 
   onBytes(): void {
-    // It was told that nobody reads this.
+    // The client was told that its requests are not read.
   }
 
   onDrain(): void {}
