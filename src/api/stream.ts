@@ -4,6 +4,8 @@
  * A stream never buffers for its user: `write` says how much the kernel took, and the rest stays the caller's.
  */
 export interface Stream {
+  /** Another process can go on with its descriptor: nothing of what this one knows of the connection is needed for that. */
+  readonly isMovable: boolean;
   /** The socket's fd, for hand-over to another process; -1 once closed. */
   readonly fd: number;
   /**
@@ -35,8 +37,12 @@ export interface Stream {
 }
 
 export interface StreamEvents {
-  /** The chunk is the callee's to keep; it is never written to again by the engine. */
-  onBytes(chunk: Buffer): void;
+  /**
+   * bytes[start, end) were received. The other bytes of the buffer are not the callee's to look at.
+   * @param isStable those bytes never change: ranges of them may be kept. False: they are borrowed for the call, because the engine
+   *   will receive into them again; what is kept is copied
+   */
+  onBytes(bytes: Buffer, start: number, end: number, isStable: boolean): void;
   /** The socket may take bytes again. Spurious calls happen: must be idempotent. */
   onDrain(): void;
   /** The peer will send no more; writing is still possible. */

@@ -48,8 +48,8 @@ export class Intake {
   }
 
   /** Only while the session takes requests. */
-  onBytes(chunk: Buffer): void {
-    this.input.add(chunk, this.session.frontend.need, false);
+  onBytes(bytes: Buffer, start: number, end: number, isStable: boolean): void {
+    this.input.receive(bytes, start, end, isStable, this.session.frontend.need, false);
     this.take();
   }
 

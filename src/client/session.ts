@@ -100,8 +100,8 @@ export class Session implements ClientPort, StreamEvents, Flushable {
 
   // Requests
 
-  onBytes(chunk: Buffer): void {
-    if (this.life.takesRequests) this.intake.onBytes(chunk);
+  onBytes(bytes: Buffer, start: number, end: number, isStable: boolean): void {
+    if (this.life.takesRequests) this.intake.onBytes(bytes, start, end, isStable);
   }
 
   wakeUp(): void {
@@ -236,7 +236,7 @@ export class Session implements ClientPort, StreamEvents, Flushable {
   // Moving to another process
 
   get canMove(): boolean {
-    return this.life.takesRequests;
+    return this.life.takesRequests && this.stream.isMovable;
   }
 
   get isReadyToMove(): boolean {
@@ -252,7 +252,7 @@ export class Session implements ClientPort, StreamEvents, Flushable {
 
   /** Goes on with what its predecessor had received. To be called after `attach`. */
   resume(input: Buffer): void {
-    if (input.length > 0) this.onBytes(input);
+    if (input.length > 0) this.onBytes(input, 0, input.length, true);
   }
 
   // Writing

@@ -152,12 +152,12 @@ export class Connection
 
   // Receiving
 
-  onBytes(chunk: Buffer): void {
+  onBytes(bytes: Buffer, start: number, end: number, isStable: boolean): void {
     const { owner, input, stream, step } = this;
     const { nowMs } = owner.turn;
     this.quietSinceMs = nowMs;
-    this.statistics.responseBytes(chunk.length);
-    input.add(chunk, this.scanner.need, true);
+    this.statistics.responseBytes(end - start);
+    input.receive(bytes, start, end, isStable, this.scanner.need, true);
     if (this.handshake !== null && !this.scanHandshake(this.handshake)) return;
     const replies = this.takeReplies();
     // A sink may have had the connection closed.

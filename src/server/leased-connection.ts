@@ -68,7 +68,7 @@ export class LeasedConnection extends Connection implements Lease {
   get isMovable(): boolean {
     // A reply that comes too late for its request would answer the next one there.
     const isExpected = this.pending.size <= (this.mayBlock ? 1 : 0);
-    return this.fd >= 0 && this.isQuiet && isExpected;
+    return this.fd >= 0 && this.stream!.isMovable && this.isQuiet && isExpected;
   }
 
   /** Nothing is unsent or half received. */

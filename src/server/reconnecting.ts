@@ -52,7 +52,7 @@ export abstract class Reconnecting implements StreamEvents {
     });
   }
 
-  abstract onBytes(chunk: Buffer): void;
+  abstract onBytes(bytes: Buffer, start: number, end: number, isStable: boolean): void;
   abstract onDrain(): void;
   /** Requests wait for replies. */
   protected abstract get isBusy(): boolean;

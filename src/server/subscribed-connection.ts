@@ -90,7 +90,7 @@ export class SubscribedConnection extends Connection implements SubscriberConnec
   }
 
   get isMovable(): boolean {
-    return this.isUp && this.fd >= 0 && this.out.size === 0;
+    return this.isUp && this.stream?.isMovable === true && this.out.size === 0;
   }
 
   get unread(): Buffer {

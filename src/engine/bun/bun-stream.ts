@@ -22,6 +22,7 @@ export class BunStream implements Stream {
    */
   private isGone = false;
 
+  readonly isMovable = true;
   /** What comes is acknowledged at once, not with the next bytes that go: one system call and one packet more. */
   isQuicklyAcked = false;
 
@@ -134,7 +135,8 @@ export const STREAM_HANDLER: SocketHandler<BunStream> = {
   data(socket, chunk) {
     const stream = socket.data;
     if (stream.isQuicklyAcked) setQuickAck(stream.fd);
-    stream.heard()?.onBytes(chunk);
+    // Bun allocates each chunk.
+    stream.heard()?.onBytes(chunk, 0, chunk.length, true);
   },
   drain(socket) {
     socket.data.heard()?.onDrain();

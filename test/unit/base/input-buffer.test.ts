@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { InputBuffer } from "../../../src/base/input-buffer.ts";
+import { deliver } from "../../support/deliver.ts";
 
 function pattern(length: number, seed: number): Buffer {
   const bytes = Buffer.alloc(length);
@@ -17,6 +18,7 @@ const step = fc.record({
   consumes: fc.constantFrom(0, 0, 0, 0.3, 0.6, 1),
   need: fc.constantFrom(0, 1000, 200_000),
   isTrusted: fc.boolean(),
+  isStable: fc.boolean(),
 });
 
 describe("InputBuffer", () => {
@@ -26,10 +28,17 @@ describe("InputBuffer", () => {
         const input = new InputBuffer();
         let model = Buffer.alloc(0);
         const kept: { bytes: Buffer; start: number; end: number; was: Buffer }[] = [];
-        for (const [i, { chunk, consumes, need, isTrusted }] of steps.entries()) {
+        for (const [i, { chunk, consumes, need, isTrusted, isStable }] of steps.entries()) {
           const bytes = pattern(chunk, i);
           model = Buffer.concat([model, bytes]);
-          input.add(bytes, need, isTrusted);
+          deliver(
+            {
+              onBytes: (received, start, end) =>
+                input.receive(received, start, end, isStable, need, isTrusted),
+            },
+            bytes,
+            isStable,
+          );
           const consumed = Math.floor(input.size * consumes);
           const end = input.start + consumed;
           const was = Buffer.from(input.bytes.subarray(input.start, end));
@@ -46,6 +55,24 @@ describe("InputBuffer", () => {
       }),
       { numRuns: 200 },
     );
+  });
+
+  test("small chunks of a buffer that is used again lie behind one another, and cost one allocation together", () => {
+    const inputs = Array.from({ length: 50 }, () => new InputBuffer());
+    const received = Buffer.alloc(1000, "x");
+    for (const input of inputs) {
+      input.receive(received, 100, 200, false, 0, false);
+      received.fill("y");
+      expect(input.bytes.toString("latin1", input.start, input.end)).toBe("x".repeat(100));
+      received.fill("x");
+    }
+    expect(new Set(inputs.map(({ bytes }) => bytes)).size).toBeLessThanOrEqual(2);
+    // What is left of one does not hold the others' bytes.
+    for (const input of inputs) {
+      input.start += 10;
+      input.keepRest();
+      expect(input.bytes.length).toBe(90);
+    }
   });
 
   test("what is left never pins much more than itself", () => {

@@ -74,7 +74,7 @@ function play(rig: Rig, each: Event, input: string[]): void {
   if (rig.stream.isPaused || input.length === 0) return;
   // As they may come: behind a large value, which a server gets at once.
   const text = `${multibulk(["SET", "k00", LARGE])}${input.splice(0).join("")}`;
-  rig.session.onBytes(Buffer.from(text, "latin1"));
+  rig.input(text);
 }
 
 /** What the session and the sinks of its requests refer to. */
@@ -90,9 +90,11 @@ test("a session holds what it accounts for, and nothing when its client is gone"
   await fc.assert(
     fc.asyncProperty(
       fc.array(event, { minLength: 1, maxLength: 60, size: "max" }),
-      async (events) => {
+      fc.boolean(),
+      async (events, isReceivedStable) => {
         const before = outstandingBlockBytes();
         const rig = createRig({ servers: SERVERS, answerOf });
+        rig.isReceivedStable = isReceivedStable;
         rig.stream.keepsOutput = false;
         rig.stream.room = 0;
         const input: string[] = [];

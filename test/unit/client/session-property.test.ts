@@ -145,15 +145,17 @@ test("every request gets its own reply, in order, whatever comes in between", as
       fc.array(command, { minLength: 1, maxLength: 40, size: "max" }),
       fc.array(event, { maxLength: 60, size: "max" }),
       fc.option(fc.integer({ min: 0, max: 40 }), { nil: null }),
-      async (commands, events, wrapsAfter) => {
+      fc.boolean(),
+      async (commands, events, wrapsAfter, isReceivedStable) => {
         const rig = createRig({ servers: SERVERS });
+        rig.isReceivedStable = isReceivedStable;
         if (wrapsAfter !== null) startTokensAt(rig, TOKEN_MASK - wrapsAfter);
         const bytes = Buffer.from(commands.map(multibulk).join(""), "latin1");
         let sent = 0;
         const feed = (size: number): void => {
           const chunk = bytes.subarray(sent, sent + size);
           sent += chunk.length;
-          if (chunk.length > 0) rig.session.onBytes(Buffer.from(chunk));
+          if (chunk.length > 0) rig.receive(chunk);
         };
         for (const each of events) await play(rig, each, feed);
         rig.stream.room = Number.POSITIVE_INFINITY;

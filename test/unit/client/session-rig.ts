@@ -27,11 +27,13 @@ import type { RedisPool } from "../../../src/protocols/redis/client/redis-pool.t
 import { RedisReplyScanner } from "../../../src/protocols/redis/codec/reply-scanner.ts";
 import { RequestScanner } from "../../../src/protocols/redis/codec/request-scanner.ts";
 import { RequestView } from "../../../src/protocols/redis/codec/request-view.ts";
+import { deliver } from "../../support/deliver.ts";
 import { ManualDeadlines, ManualTurn } from "../../support/manual-deadlines.ts";
 import { createPool, type PoolOptions } from "./fake-pool.ts";
 
 export class FakeStream implements Stream {
   fd = 7;
+  isMovable = true;
   readonly peer = "10.0.0.1:1234";
   readonly localAddress = "10.0.0.2:22121";
   readonly origin = "10.0.0.1";
@@ -258,6 +260,9 @@ export interface Rig {
   readonly closed: () => boolean;
   /** The client sends. */
   input(...texts: string[]): void;
+  receive(bytes: Buffer): void;
+  /** What the client sends comes in buffers of its own. */
+  isReceivedStable: boolean;
   /** Multibulk form of a request given as words. */
   ask(...args: string[]): void;
   /** The event loop's turn ends. */
@@ -349,6 +354,7 @@ export function createRig(
   session.inherit(options.output ?? Buffer.alloc(0));
   session.attach(new RedisFrontend(pool, session, state, options.descriptors));
   const rig: Rig = {
+    isReceivedStable: true,
     upstreams,
     pool,
     deadlines,
@@ -359,7 +365,10 @@ export function createRig(
     timers,
     closed: () => isClosed,
     input: (...texts) => {
-      for (const text of texts) session.onBytes(Buffer.from(text, "latin1"));
+      for (const text of texts) rig.receive(Buffer.from(text, "latin1"));
+    },
+    receive(bytes) {
+      deliver(session, bytes, rig.isReceivedStable);
     },
     ask: (...args) => rig.input(multibulk(args)),
     turn: () => new Promise((resolve) => setImmediate(resolve)),

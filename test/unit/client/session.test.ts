@@ -315,10 +315,13 @@ describe("a session that moves", () => {
     expect(rig.stream.isPaused).toBe(false);
   });
 
-  test("a session whose client has left or was told the end cannot move", async () => {
+  test("a session whose client has left or was told the end, or whose connection is bound to this process, cannot move", async () => {
     const ended = createRig();
     ended.session.onEnd();
     expect(ended.session.canMove).toBe(false);
+    const bound = createRig();
+    bound.stream.isMovable = false;
+    expect(bound.session.canMove).toBe(false);
     const quit = createRig();
     quit.ask("QUIT");
     expect(quit.session.canMove).toBe(false);

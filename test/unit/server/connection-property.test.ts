@@ -49,72 +49,78 @@ test("every request gets its own reply or one failure, whatever happens on the w
   let replied = 0;
   let failed = 0;
   await fc.assert(
-    fc.asyncProperty(fc.array(event, { maxLength: 80, size: "max" }), async (events) => {
-      const rig = createConnectionRig();
-      const sinks = [new RecordingSink(), new RecordingSink(), new RecordingSink()];
-      const owner: (number | null)[] = [];
-      let socket = null as FakeSocket | null;
-      let opened = 0;
-      let said = 0;
-      let clockMs = 1000;
-      // What this server will have said once it has answered everything that it received.
-      const answers = (): string => answersTo(socket?.received ?? "", (_, key) => key).join("");
-      const open = async (): Promise<void> => {
-        if (rig.attempts.length === opened) return;
-        opened = rig.attempts.length;
-        socket = await rig.opened();
-        said = 0;
-      };
-      for (const each of events) {
-        if (each.kind === "get" && rig.connection.refusal === null) {
-          // Sometimes a token in between belongs to nobody here: to another server, say.
-          if (each.count % 2 === 0) owner.push(null);
-          const first = owner.length;
-          for (let i = 0; i < each.count; i++) owner.push(each.sink);
-          const ids = owner.map((_, id) => id).filter((id) => id >= first);
-          const request = ids.map(
-            (id) => `*2\r\n$3\r\nGET\r\n$6\r\n${String(id).padStart(6, "0")}\r\n`,
-          );
-          const bytes = Buffer.from(request.join(""));
-          rig.connection.send(bytes, 0, bytes.length, sinks[each.sink]!, first, each.count);
-          await open();
-        } else if (each.kind === "says" && socket !== null) {
-          await rig.endTurn();
-          const now = answers().substring(said, said + each.bytes);
-          said += now.length;
-          if (now !== "" && !socket.isClosed) socket.says(now);
-        } else if (each.kind === "room" && socket !== null) {
-          socket.room = each.bytes;
-          if (!socket.isClosed) rig.connection.onDrain();
-        } else if (each.kind === "hangsUp") {
-          socket?.hangsUp();
-          socket = null;
-        } else if (each.kind === "turn") {
-          await rig.endTurn();
-        } else if (each.kind === "clock") {
-          clockMs += each.ms;
-          rig.turn.atMs = clockMs;
-          rig.deadlines.reach(clockMs);
-          if (rig.connection.refusal !== null) {
-            rig.timers.at(-1)!.callback();
+    fc.asyncProperty(
+      fc.array(event, { maxLength: 80, size: "max" }),
+      fc.boolean(),
+      async (events, isStable) => {
+        const rig = createConnectionRig();
+        const sinks = [new RecordingSink(), new RecordingSink(), new RecordingSink()];
+        const owner: (number | null)[] = [];
+        let socket = null as FakeSocket | null;
+        let opened = 0;
+        let said = 0;
+        let clockMs = 1000;
+        // What this server will have said once it has answered everything that it received.
+        const answers = (): string => answersTo(socket?.received ?? "", (_, key) => key).join("");
+        const open = async (): Promise<void> => {
+          if (rig.attempts.length === opened) return;
+          opened = rig.attempts.length;
+          socket = await rig.opened();
+          socket.isReceivedStable = isStable;
+          said = 0;
+        };
+        for (const each of events) {
+          if (each.kind === "get" && rig.connection.refusal === null) {
+            // Sometimes a token in between belongs to nobody here: to another server, say.
+            if (each.count % 2 === 0) owner.push(null);
+            const first = owner.length;
+            for (let i = 0; i < each.count; i++) owner.push(each.sink);
+            const ids = owner.map((_, id) => id).filter((id) => id >= first);
+            const request = ids.map(
+              (id) => `*2\r\n$3\r\nGET\r\n$6\r\n${String(id).padStart(6, "0")}\r\n`,
+            );
+            const bytes = Buffer.from(request.join(""));
+            rig.connection.send(bytes, 0, bytes.length, sinks[each.sink]!, first, each.count);
             await open();
+          } else if (each.kind === "says" && socket !== null) {
+            await rig.endTurn();
+            const now = answers().substring(said, said + each.bytes);
+            said += now.length;
+            if (now !== "" && !socket.isClosed) socket.says(now);
+          } else if (each.kind === "room" && socket !== null) {
+            socket.room = each.bytes;
+            if (!socket.isClosed) rig.connection.onDrain();
+          } else if (each.kind === "hangsUp") {
+            socket?.hangsUp();
+            socket = null;
+          } else if (each.kind === "turn") {
+            await rig.endTurn();
+          } else if (each.kind === "clock") {
+            clockMs += each.ms;
+            rig.turn.atMs = clockMs;
+            rig.deadlines.reach(clockMs);
+            if (rig.connection.refusal !== null) {
+              rig.timers.at(-1)!.callback();
+              await open();
+            }
           }
         }
-      }
-      const failure = { kind: "stopping", wasSent: false, text: "" } as const;
-      rig.connection.close(failure, failure);
-      for (const [id, sink] of owner.entries()) {
-        if (sink === null) continue;
-        const what = sinks[sink]!.settled.get(id);
-        expect(what).toBeDefined();
-        if (what!.startsWith("$")) expect(what).toBe(`$6\r\n${String(id).padStart(6, "0")}\r\n`);
-      }
-      const settled = sinks.reduce((sum, sink) => sum + sink.settled.size, 0);
-      expect(settled).toBe(owner.filter((sink) => sink !== null).length);
-      replied += sinks.reduce((sum, sink) => sum + sink.settled.size - sink.failures.size, 0);
-      failed += sinks.reduce((sum, sink) => sum + sink.failures.size, 0);
-      expect(rig.counters[SERVER.server_connections]).toBe(0);
-    }),
+        const failure = { kind: "stopping", wasSent: false, text: "" } as const;
+        rig.connection.close(failure, failure);
+        for (const [id, sink] of owner.entries()) {
+          if (sink === null) continue;
+          const what = sinks[sink]!.settled.get(id);
+          expect(what).toBeDefined();
+          if (what!.startsWith("$")) expect(what).toBe(`$6\r\n${String(id).padStart(6, "0")}\r\n`);
+        }
+        expect(sinks.flatMap(({ changed }) => changed)).toEqual([]);
+        const settled = sinks.reduce((sum, sink) => sum + sink.settled.size, 0);
+        expect(settled).toBe(owner.filter((sink) => sink !== null).length);
+        replied += sinks.reduce((sum, sink) => sum + sink.settled.size - sink.failures.size, 0);
+        failed += sinks.reduce((sum, sink) => sum + sink.failures.size, 0);
+        expect(rig.counters[SERVER.server_connections]).toBe(0);
+      },
+    ),
     { numRuns: 300 },
   );
   // The dice must not leave either out.

@@ -203,13 +203,13 @@ describe("losing a connection", () => {
     bytes.write(`\r\n${header}`, 4 + header.length + bulk);
     bytes.write(`\r\n${header}`, 6 + 2 * (header.length + bulk));
     const half = Buffer.from(bytes.buffer, 0, REPLY_BYTES_MAX);
-    rig.attempts[0]!.streamEvents.onBytes(half);
+    rig.attempts[0]!.streamEvents.onBytes(half, 0, half.length, true);
     expect(rig.sink.settled.size).toBe(0);
     rig.connection.close(...stopped);
     const other = createConnectionRig();
     other.get(0);
     await other.opened();
-    other.attempts[0]!.streamEvents.onBytes(bytes);
+    other.attempts[0]!.streamEvents.onBytes(bytes, 0, bytes.length, true);
     expect(other.sink.failures.get(0)!.text).toStartWith("Message too long");
   });
 

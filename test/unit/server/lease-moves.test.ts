@@ -22,6 +22,9 @@ describe("a lease that moves", () => {
     expect(lease.isMovable).toBe(false);
     lease.mayBlock = true;
     expect([lease.isMovable, lease.fd]).toEqual([true, socket.fd]);
+    socket.isMovable = false;
+    expect(lease.isMovable).toBe(false);
+    socket.isMovable = true;
     socket.says("$6\r\n00");
     expect(lease.isMovable).toBe(false);
     socket.says("0001\r\n");

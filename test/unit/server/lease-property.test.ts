@@ -73,9 +73,13 @@ class Answering {
   readonly socket: FakeSocket;
   private readonly owed: string;
 
-  /** @param owed what it was asked by another process */
-  constructor(socket: FakeSocket, owed: string) {
+  /**
+   * @param owed what it was asked by another process
+   * @param isStable see FakeSocket.isReceivedStable
+   */
+  constructor(socket: FakeSocket, owed: string, isStable: boolean) {
     this.socket = socket;
+    socket.isReceivedStable = isStable;
     this.owed = owed;
   }
 
@@ -92,108 +96,113 @@ class Answering {
 test("every holder gets its own replies or one failure each, and nothing that was another's", async () => {
   const seen = { replies: 0, failures: 0, losses: 0, reused: 0 };
   await fc.assert(
-    fc.asyncProperty(fc.array(event, { maxLength: 120, size: "max" }), async (events) => {
-      const rig = createLeaseRig();
-      const holders: Holder[] = [];
-      const sockets: Answering[] = [];
-      const leases = new Set<Lease>();
-      let tokens = 0;
-      let attempts = 0;
-      let adoptions = 0;
-      const owed: string[] = [];
-      const stop = { kind: "stopping", wasSent: false, text: "" } as const;
+    fc.asyncProperty(
+      fc.array(event, { maxLength: 120, size: "max" }),
+      fc.boolean(),
+      async (events, isStable) => {
+        const rig = createLeaseRig();
+        const holders: Holder[] = [];
+        const sockets: Answering[] = [];
+        const leases = new Set<Lease>();
+        let tokens = 0;
+        let attempts = 0;
+        let adoptions = 0;
+        const owed: string[] = [];
+        const stop = { kind: "stopping", wasSent: false, text: "" } as const;
 
-      const hold = (lease: Lease): Holder => {
-        if (leases.has(lease)) seen.reused++;
-        leases.add(lease);
-        const holder: Holder = {
-          ...{ lease, sink: new RecordingSink(), asked: [], losses: 0, hasReturned: false },
+        const hold = (lease: Lease): Holder => {
+          if (leases.has(lease)) seen.reused++;
+          leases.add(lease);
+          const holder: Holder = {
+            ...{ lease, sink: new RecordingSink(), asked: [], losses: 0, hasReturned: false },
+          };
+          lease.whenLost = () => {
+            holder.losses++;
+            // Its requests have heard before it does.
+            expect(holder.asked.filter((token) => !holder.sink.settled.has(token))).toEqual([]);
+          };
+          holders.push(holder);
+          return holder;
         };
-        lease.whenLost = () => {
-          holder.losses++;
-          // Its requests have heard before it does.
-          expect(holder.asked.filter((token) => !holder.sink.settled.has(token))).toEqual([]);
+        const act = async (each: Event): Promise<void> => {
+          if (each.kind === "lease") {
+            const lease = rig.pool.lease(each.variant, "10.0.0.1");
+            if (lease !== null) hold(lease).lease.whenReady(() => {});
+          } else if (each.kind === "adopt") {
+            const holder = hold(rig.pool.adopt(41, 0, "10.0.0.1"));
+            holder.asked.push(++tokens);
+            holder.lease.mayBlock = true;
+            holder.lease.expect(holder.sink, tokens);
+            owed.push(answer(tokens));
+          } else if ("holder" in each) {
+            const holder = holders.at(-1 - each.holder);
+            if (holder === undefined || holder.hasReturned) return;
+            actOn(holder, each);
+          } else if ("socket" in each) {
+            const answering = sockets.at(-1 - each.socket);
+            if (each.kind === "says") answering?.says(each.bytes);
+            else if (answering?.socket.isDetached === false) answering.socket.hangsUp();
+          } else if (each.kind === "open" || each.kind === "refuse") {
+            await connect(each.kind === "open");
+          } else if (each.kind === "clock") {
+            rig.turn.atMs += each.ms;
+            rig.deadlines.reach(rig.turn.atMs);
+          } else if (each.kind === "takeDown") {
+            rig.pool.takeDown(stop, stop);
+          } else await rig.endTurn();
         };
-        holders.push(holder);
-        return holder;
-      };
-      const act = async (each: Event): Promise<void> => {
-        if (each.kind === "lease") {
-          const lease = rig.pool.lease(each.variant, "10.0.0.1");
-          if (lease !== null) hold(lease).lease.whenReady(() => {});
-        } else if (each.kind === "adopt") {
-          const holder = hold(rig.pool.adopt(41, 0, "10.0.0.1"));
-          holder.asked.push(++tokens);
-          holder.lease.mayBlock = true;
-          holder.lease.expect(holder.sink, tokens);
-          owed.push(answer(tokens));
-        } else if ("holder" in each) {
-          const holder = holders.at(-1 - each.holder);
-          if (holder === undefined || holder.hasReturned) return;
-          actOn(holder, each);
-        } else if ("socket" in each) {
-          const answering = sockets.at(-1 - each.socket);
-          if (each.kind === "says") answering?.says(each.bytes);
-          else if (answering?.socket.isDetached === false) answering.socket.hangsUp();
-        } else if (each.kind === "open" || each.kind === "refuse") {
-          await connect(each.kind === "open");
-        } else if (each.kind === "clock") {
-          rig.turn.atMs += each.ms;
-          rig.deadlines.reach(rig.turn.atMs);
-        } else if (each.kind === "takeDown") {
-          rig.pool.takeDown(stop, stop);
-        } else await rig.endTurn();
-      };
-      const actOn = (holder: Holder, each: Event & { readonly holder: number }): void => {
-        const { lease } = holder;
-        if (each.kind === "release") {
-          holder.hasReturned = true;
-          lease.release(each.isClean);
-        } else if (each.kind === "leave") {
-          if (!lease.isMovable) return;
-          holder.hasReturned = true;
-          lease.leave();
-        } else if (lease.refusal === null) {
-          lease.mayBlock = each.kind === "block";
-          holder.asked.push(++tokens);
-          ask(lease, holder.sink, tokens);
-        }
-      };
-      const connect = async (isUp: boolean): Promise<void> => {
-        const attempt = rig.attempts[attempts];
-        if (attempt !== undefined) {
-          attempts++;
-          if (attempt.isAbandoned) return;
-          if (isUp) sockets.push(new Answering(attempt.opens(), ""));
-          else attempt.events.onError("ECONNREFUSED");
-        } else if (adoptions < rig.adoptions.length) {
-          const socket = rig.adoptions[adoptions]!.opens();
-          if (socket !== null) sockets.push(new Answering(socket, owed[adoptions]!));
-          adoptions++;
-        }
-        await rig.endTurn();
-      };
+        const actOn = (holder: Holder, each: Event & { readonly holder: number }): void => {
+          const { lease } = holder;
+          if (each.kind === "release") {
+            holder.hasReturned = true;
+            lease.release(each.isClean);
+          } else if (each.kind === "leave") {
+            if (!lease.isMovable) return;
+            holder.hasReturned = true;
+            lease.leave();
+          } else if (lease.refusal === null) {
+            lease.mayBlock = each.kind === "block";
+            holder.asked.push(++tokens);
+            ask(lease, holder.sink, tokens);
+          }
+        };
+        const connect = async (isUp: boolean): Promise<void> => {
+          const attempt = rig.attempts[attempts];
+          if (attempt !== undefined) {
+            attempts++;
+            if (attempt.isAbandoned) return;
+            if (isUp) sockets.push(new Answering(attempt.opens(), "", isStable));
+            else attempt.events.onError("ECONNREFUSED");
+          } else if (adoptions < rig.adoptions.length) {
+            const socket = rig.adoptions[adoptions]!.opens();
+            if (socket !== null) sockets.push(new Answering(socket, owed[adoptions]!, isStable));
+            adoptions++;
+          }
+          await rig.endTurn();
+        };
 
-      for (const each of events) await act(each);
-      rig.pool.takeDown(stop, stop);
-      for (const { sink, asked, losses, hasReturned } of holders) {
-        expect(losses).toBeLessThanOrEqual(1);
-        if (!hasReturned) expect([...sink.settled.keys()].sort()).toEqual([...asked].sort());
-        for (const [token, what] of sink.settled) {
-          expect(asked).toContain(token);
-          if (what.startsWith("$")) expect(what).toBe(answer(token));
+        for (const each of events) await act(each);
+        rig.pool.takeDown(stop, stop);
+        for (const { sink, asked, losses, hasReturned } of holders) {
+          expect(losses).toBeLessThanOrEqual(1);
+          if (!hasReturned) expect([...sink.settled.keys()].sort()).toEqual([...asked].sort());
+          for (const [token, what] of sink.settled) {
+            expect(asked).toContain(token);
+            if (what.startsWith("$")) expect(what).toBe(answer(token));
+          }
+          seen.losses += losses;
+          seen.failures += sink.failures.size;
+          expect(sink.changed).toEqual([]);
+          seen.replies += sink.settled.size - sink.failures.size;
         }
-        seen.losses += losses;
-        seen.failures += sink.failures.size;
-        seen.replies += sink.settled.size - sink.failures.size;
-      }
-      const { counters, limit, timers } = rig;
-      expect(
-        [SERVER.server_connections, SERVER.in_queue, SERVER.out_queue].map((at) => counters[at]),
-      ).toEqual([0, 0, 0]);
-      expect([limit.lent, rig.pool.pendingCount]).toEqual([0, 0]);
-      expect(timers.every(({ isCancelled }) => isCancelled)).toBe(true);
-    }),
+        const { counters, limit, timers } = rig;
+        expect(
+          [SERVER.server_connections, SERVER.in_queue, SERVER.out_queue].map((at) => counters[at]),
+        ).toEqual([0, 0, 0]);
+        expect([limit.lent, rig.pool.pendingCount]).toEqual([0, 0]);
+        expect(timers.every(({ isCancelled }) => isCancelled)).toBe(true);
+      },
+    ),
     { numRuns: 400 },
   );
   // The dice must leave nothing out.

@@ -133,7 +133,7 @@ export function createLeaseRig(
 function openAdopted(onStream: (stream: Stream) => StreamEvents | null): FakeSocket | null {
   let events: StreamEvents | null = null;
   const socket = new FakeSocket({
-    onBytes: (chunk) => events?.onBytes(chunk),
+    onBytes: (...received) => events?.onBytes(...received),
     onDrain: () => events?.onDrain(),
     onEnd: () => events?.onEnd(),
     onClose: (cause) => events?.onClose(cause),

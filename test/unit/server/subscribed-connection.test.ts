@@ -64,7 +64,7 @@ function create(options: { password?: Buffer; isChoice?: boolean; onMessage?: ()
   const connection = new SubscribedConnection(host, protocol, events);
   const adopted = (): FakeSocket => {
     const socket = new FakeSocket({
-      onBytes: (chunk) => connection.onBytes(chunk),
+      onBytes: (...received) => connection.onBytes(...received),
       onDrain() {},
       onEnd() {},
       onClose: (cause) => connection.onClose(cause),
@@ -180,6 +180,8 @@ test("it can be left to another process once everything is sent", async () => {
   expect(connection.isMovable).toBe(false);
   await new Promise((resolve) => setImmediate(resolve));
   expect([connection.isMovable, socket.received]).toEqual([true, `${request}`]);
+  socket.isMovable = false;
+  expect(connection.isMovable).toBe(false);
   connection.leave();
   expect([socket.isDetached, socket.isClosed, heard]).toEqual([true, false, ["up", "gone"]]);
 });

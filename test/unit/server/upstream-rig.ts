@@ -10,18 +10,22 @@ import { createRedisUpstream } from "../../../src/protocols/redis/codec/upstream
 import { Connection } from "../../../src/server/connection.ts";
 import type { ConnectionOwner } from "../../../src/server/connection-owner.ts";
 import { PartialReplies } from "../../../src/server/partial-replies.ts";
+import { deliver } from "../../support/deliver.ts";
 import { ManualDeadlines, ManualTurn } from "../../support/manual-deadlines.ts";
 
 export { ManualTurn };
 
 export class FakeSocket implements Stream {
   readonly fd = 9;
+  isMovable = true;
   readonly peer = "test";
   readonly localAddress = "test";
   readonly origin = "test";
   room: number = Number.POSITIVE_INFINITY;
   isClosed = false;
   isDetached = false;
+  /** What the server says comes in buffers of its own. */
+  isReceivedStable = true;
   private readonly events: StreamEvents;
   private readonly parts: Buffer[] = [];
 
@@ -44,7 +48,7 @@ export class FakeSocket implements Stream {
 
   /** The server says. */
   says(text: string): void {
-    this.events.onBytes(Buffer.from(text, "latin1"));
+    deliver(this.events, Buffer.from(text, "latin1"), this.isReceivedStable);
   }
 
   hangsUp(cause = ""): void {
@@ -121,9 +125,18 @@ export class RecordingSink implements ReplySink {
   readonly takesRuns: boolean = true;
   readonly settled: Map<number, string> = new Map();
   readonly failures: Map<number, Failure> = new Map();
+  /** Where the replies lie, and what they were. */
+  private readonly ranges: { bytes: Buffer; start: number; end: number; was: string }[] = [];
+
+  /** Replies that are not any more what they were when they came. */
+  get changed(): readonly string[] {
+    const now = this.ranges.map(({ bytes, start, end }) => bytes.toString("latin1", start, end));
+    return now.filter((text, i) => text !== this.ranges[i]!.was);
+  }
 
   onReplies(token: number, count: number, bytes: Buffer, start: number, end: number): void {
     const text = bytes.toString("latin1", start, end);
+    this.ranges.push({ bytes, start, end, was: text });
     const each = text.length / count;
     // The tests' replies in one run have the same length.
     for (let i = 0; i < count; i++) this.note(token + i, text.substring(i * each, (i + 1) * each));

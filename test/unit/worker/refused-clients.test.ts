@@ -51,7 +51,7 @@ const TOLD = ['write "full\\r\\n"', "shutdown"];
 test("is told, may go on talking, and is closed when it ends", () => {
   const { refusedClients, timers, state, turnAway } = create();
   const line = turnAway();
-  line.events?.onBytes(Buffer.from("get a\r\n"));
+  line.events?.onBytes(Buffer.from("get a\r\n"), 0, 7, true);
   expect(line.done).toEqual(TOLD);
   expect([refusedClients.size, timers.size, state.gone]).toEqual([1, 1, 0]);
   line.events?.onEnd();

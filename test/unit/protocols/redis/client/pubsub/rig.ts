@@ -10,6 +10,7 @@ import { Session } from "../../../../../../src/client/session.ts";
 import { RedisFrontend } from "../../../../../../src/protocols/redis/client/redis-frontend.ts";
 import { RequestScanner } from "../../../../../../src/protocols/redis/codec/request-scanner.ts";
 import { RequestView } from "../../../../../../src/protocols/redis/codec/request-view.ts";
+import { deliver } from "../../../../../support/deliver.ts";
 import { replyEnd } from "../../../../../support/resp-client.ts";
 import { createRig, FakeStream, multibulk, type Rig } from "../../../../client/session-rig.ts";
 
@@ -236,7 +237,7 @@ export class FakeClient {
   }
 
   ask(...args: string[]): void {
-    this.session.onBytes(Buffer.from(multibulk(args), "latin1"));
+    deliver(this.session, Buffer.from(multibulk(args), "latin1"), false);
   }
 
   /** What came since the last time, one frame each; "*3 message a 1" for readability. */

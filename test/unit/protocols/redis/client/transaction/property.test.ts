@@ -122,7 +122,7 @@ async function play(
   const feed = (size: number): void => {
     const chunk = bytes.subarray(sent, sent + size);
     sent += chunk.length;
-    if (chunk.length > 0) rig.session.onBytes(Buffer.from(chunk));
+    if (chunk.length > 0) rig.receive(chunk);
   };
   for (const each of events) {
     const lent = rig.leases.filter(({ fate }) => fate === "lent");
@@ -155,8 +155,10 @@ test("replies are those of one Redis, and connections go back as they came", asy
     fc.asyncProperty(
       requests,
       fc.array(event, { maxLength: 60, size: "max" }),
-      async (requested, events) => {
+      fc.boolean(),
+      async (requested, events, isStable) => {
         const rig = createTransactionRig({ servers: SERVERS });
+        rig.isReceivedStable = isStable;
         await play(rig, events, requested);
         const model = new Model();
         const expected = requested.map((args) => model.ask(args)).join("");
@@ -178,8 +180,10 @@ test("whatever is lost, a transaction happens as a whole or not at all, and nobo
         maxLength: 60,
         size: "max",
       }),
-      async (count, events) => {
+      fc.boolean(),
+      async (count, events, isStable) => {
         const rig = createTransactionRig({ servers: SERVERS });
+        rig.isReceivedStable = isStable;
         const transaction = [["MULTI"], ["INCR", "a1"], ["INCR", "b1"], ["EXEC"]];
         await play(rig, events, Array.from({ length: count }, () => transaction).flat());
         const replies = rig.stream.output
