@@ -10,7 +10,7 @@ import type { DispatchGrant, ToAcceptor } from "../api/control.ts";
 import type { Logger } from "../base/log.ts";
 import { acceptConnection } from "../os/accept.ts";
 import { closeFd, setNonBlocking } from "../os/fd.ts";
-import { sendParcel } from "../os/fd-passing.ts";
+import { sendPacket } from "../os/fd-passing.ts";
 import { OsError } from "../os/os-error.ts";
 import { sendByte } from "../os/socket-pair.ts";
 import { LeastLoaded } from "./least-loaded.ts";
@@ -123,7 +123,7 @@ export class Acceptor {
 
   #send(worker: DispatchGrant, packet: Buffer, fd: number): boolean {
     try {
-      return sendParcel(worker.connections, packet, [fd]);
+      return sendPacket(worker.connections, packet, [fd]);
     } catch (error) {
       // Too many descriptors underway (ETOOMANYREFS) passes like a full socket does.
       if (error instanceof OsError && error.isPassing) return false;

@@ -12,24 +12,24 @@ export const CONTROL_FD = 3;
 /** Fd of the shared statistics memory in every child process. */
 export const STATS_FD = 4;
 /**
- * Fd of a worker's hand-over socket (unix, SEQPACKET): one packet is one parcel, a client connection that changes its
- * worker. The supervisor has the other end and passes parcels on; see SessionParcel.
+ * Fd of a worker's hand-over socket (unix, SEQPACKET): a hand-over packet is a client connection that changes its worker. The
+ * supervisor has the other end and passes packets on; see PacketHead. In control messages they are called parcels, as they were once here.
  */
 export const HANDOVER_FD = 5;
 /** Fd of the first listening socket in a worker; the others follow without gaps. */
 export const LISTEN_FD_FIRST = 6;
 /** Fd of the statistics port's listening socket in the admin process. */
 export const ADMIN_LISTEN_FD = 5;
-/** Longest packet on a hand-over socket. Longer parcels carry their bytes in a memory file. */
-export const PARCEL_BYTES_MAX: number = 64 * 1024;
-/** Formats of SessionParcel that this program can read, the best one last. */
-export const PARCEL_FORMATS: readonly number[] = [1, 2, 3, 4];
-/** From this format of parcels on, clients move in groups. */
+/** Longest packet on a hand-over socket. Longer packets carry their bytes in a memory file. */
+export const PACKET_BYTES_MAX: number = 64 * 1024;
+/** Formats of hand-over packets that this program can read, the best one last. */
+export const PACKET_FORMATS: readonly number[] = [1, 2, 3, 4];
+/** From this format of packets on, clients move in groups. */
 export const GROUP_FORMAT = 2;
-/** From this format of parcels on, what a part of a group says of itself is its `part`. */
+/** From this format of packets on, what a part of a group says of itself is its `part`. */
 export const PART_FORMAT = 4;
-/** Programs that read this format of parcel also know what colleagues say to each other. */
-export const COLLEAGUES_SINCE_PARCEL_FORMAT = 2;
+/** Programs that read this format of packet also know what colleagues say to each other. */
+export const COLLEAGUES_SINCE_PACKET_FORMAT = 2;
 
 /** Changes when a message between supervisor and children changes its meaning: then no upgrade in place is possible. */
 export const CONTROL_PROTOCOL = 1;
@@ -128,7 +128,7 @@ export type ToWorker =
   /** The answer to `want_client_ids`: another birth number, which no worker has. */
   | { readonly type: "client_ids"; readonly birth: number }
   /**
-   * Hand client connections over: put each, when no reply is owed to it, as a parcel on HANDOVER_FD and say so with
+   * Hand client connections over: put each, when no reply is owed to it, as a packet on HANDOVER_FD and say so with
    * `parcels`; at the end say `handed_over`.
    *
    * `sessions` null: all of them, and leave. Accept nobody any more at once; whatever cannot be handed over within
@@ -143,7 +143,7 @@ export type ToWorker =
       readonly format: number | null;
       readonly timeoutMs: number;
     }
-  /** So many more parcels wait on HANDOVER_FD. Answered by `adopted`. */
+  /** So many more packets wait on HANDOVER_FD. Answered by `adopted`. */
   | { readonly type: "adopt"; readonly parcels: number }
   /** Answered by `pong` with the same id from the event loop: proof that it turns. */
   | { readonly type: "ping"; readonly id: number }
@@ -173,16 +173,16 @@ export type FromWorker =
       readonly type: "ready";
       readonly pid: number;
       readonly version: string;
-      /** Its PARCEL_FORMATS. */
+      /** Its PACKET_FORMATS. */
       readonly parcelFormats: readonly number[];
     }
   /** Cannot serve (for instance: a listening fd is not usable); the worker exits after this. */
   | { readonly type: "failed"; readonly message: string }
-  /** So many more parcels were put on HANDOVER_FD. */
+  /** So many more packets were put on HANDOVER_FD. */
   | { readonly type: "parcels"; readonly count: number }
   /** The end of `hand_over`: `left` sessions stay, because they are busy, closing, or of a pool that is gone. */
   | { readonly type: "handed_over"; readonly moved: number; readonly left: number }
-  /** `adopted` of the announced parcels are sessions now; `failed` could not be, and were closed; `others` were no sessions. */
+  /** `adopted` of the announced packets are sessions now; `failed` could not be, and were closed; `others` were no sessions. */
   | {
       readonly type: "adopted";
       readonly adopted: number;
@@ -224,7 +224,7 @@ export type FromWorker =
  * then `descriptors` of its own connections to servers, and, if `isInline` is false, a memory file. `inputBytes`, then
  * `outputBytes` and then `clientBytes` bytes follow behind the line feed, or stand in that file.
  */
-export interface SessionParcel {
+export interface PacketHead {
   readonly format: number;
   readonly pool: string;
   /** What the client's protocol module must know again; its own business. */
@@ -239,7 +239,7 @@ export interface SessionParcel {
   /** Since format 2. Not 0: `client` was too long for the head; its JSON stands behind the output. */
   readonly clientBytes?: number;
   /**
-   * Since format 2, and then the first field: parcels of one group go to one worker. They are its parts and its clients, as
+   * Since format 2, and then the first field: packets of one group go to one worker. They are its parts and its clients, as
    * the protocol module has ordered them, and then the end (`isLast`).
    */
   readonly group?: string;

@@ -33,7 +33,7 @@ export interface Frontend extends RequestTaker {
    * connection that moves along.
    */
   readonly isReadyToMove: boolean;
-  /** The lowest format of parcels (see SessionParcel) in which all that it saves has a place. */
+  /** The lowest format of packets (see PacketHead) in which all that it saves has a place. */
   readonly needsFormat: number;
   /** It is in the middle of something: moved only when it must be. */
   readonly prefersToStay: boolean;

@@ -75,7 +75,7 @@ export interface ProtocolPool {
    * @param descriptors those that came along: the frontend owns them
    */
   createFrontend(client: ClientPort, saved: unknown, descriptors: readonly number[]): Frontend;
-  /** Clients that move together when all clients of the pool move. @param format see PARCEL_FORMATS */
+  /** Clients that move together when all clients of the pool move. @param format see PACKET_FORMATS */
   groupMoves(format: number): readonly GroupMove[];
   /** Takes what another process has sent of a group, and owns its connection. */
   adoptPart(part: ReceivedPart): void;

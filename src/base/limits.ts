@@ -171,27 +171,27 @@ export const CONFIG_READ_MS: number = 5_000;
 export const SLICE_MS = 4;
 /** Clients that were asked to leave, and have replies to wait for: while there are so many new ones, no more are asked. */
 export const SETTLING_CLIENTS_MAX = 256;
-/** Parcels on their way from one worker to the supervisor, or from there to another worker, that were not taken yet. */
-export const PARCELS_UNDERWAY_MAX = 64;
+/** Packets on their way from one worker to the supervisor, or from there to another worker, that were not taken yet. */
+export const PACKETS_UNDERWAY_MAX = 64;
 /** So few are underway from a worker while the supervisor takes them at once: each client is held back for a moment only. */
-export const PARCELS_UNDERWAY_START = 4;
+export const PACKETS_UNDERWAY_START = 4;
 /** When it takes them slower than that, because the machine is busy, more go at a time. */
-export const PARCELS_TAKEN_MS = 40;
+export const PACKETS_TAKEN_MS = 40;
 /**
- * Parcels on their way to all workers, for each core that the proxy may use. With more, old and new workers and the supervisor want
+ * Packets on their way to all workers, for each core that the proxy may use. With more, old and new workers and the supervisor want
  * to run all at once, and each request waits until the others have had their turn on a core.
  */
-export const PARCELS_UNDERWAY_PER_CORE = 8;
+export const PACKETS_UNDERWAY_PER_CORE = 8;
 /** Of those, one worker may have so many, also when there are many workers. */
-export const PARCELS_UNDERWAY_LEAST = 4;
-/** Of a process's open files: so many may be parcels on their way from all workers, and again so many to all workers. */
-export const PARCELS_UNDERWAY_SHARE: number = 1 / 4;
-/** Parcels in the supervisor's hands. */
-export const PARCELS_HELD_MAX = 128;
-/** Descriptors of one parcel: a client, two servers that it has for itself, a memory file. */
-export const PARCEL_DESCRIPTORS_MAX = 4;
-/** Beyond those of a parcel, so many must be free when one is taken: for connections to servers. */
-export const PARCEL_DESCRIPTORS_SPARE = 4;
+export const PACKETS_UNDERWAY_LEAST = 4;
+/** Of a process's open files: so many may be packets on their way from all workers, and again so many to all workers. */
+export const PACKETS_UNDERWAY_SHARE: number = 1 / 4;
+/** Packets in the supervisor's hands. */
+export const PACKETS_HELD_MAX = 128;
+/** Descriptors of one packet: a client, two servers that it has for itself, a memory file. */
+export const PACKET_DESCRIPTORS_MAX = 4;
+/** Beyond those of a packet, so many must be free when one is taken: for connections to servers. */
+export const PACKET_DESCRIPTORS_SPARE = 4;
 /** A worker has the kernel's table of its descriptors made for so many at its start; it takes 8 bytes for each. */
 export const DESCRIPTOR_TABLE_MAX = 65_536;
 /** For so long a worker waits for a free descriptor or memory when it has a client to adopt. */

@@ -24,11 +24,11 @@ const MESSAGE_HEADER_BYTES = 56;
 const CONTROL_HEADER_BYTES = 16;
 /** Descriptors with one packet. */
 const FDS_MAX = 64;
-/** So that a burst of parcels seldom finds the socket full. The kernel may grant less. */
+/** So that a burst of packets seldom finds the socket full. The kernel may grant less. */
 const SEND_BUFFER_BYTES = 4 * 1024 * 1024;
 
 /** A pair of connected SEQPACKET sockets, both non-blocking. The caller owns both. @throws OsError */
-export function createParcelPair(): SocketPair {
+export function createPacketPair(): SocketPair {
   const fds = new Int32Array(new ArrayBuffer(8));
   const type = SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK;
   check(libc.socketpair(AF_UNIX, type, 0, fds), "socketpair");
@@ -49,7 +49,7 @@ let pinned: Buffer | null = null;
  * @returns false when the socket is full. @throws OsError: when it is passing, nothing is wrong with socket and packet; when
  * `isSocketLost`, nothing can be sent any more; else it concerns this packet
  */
-export function sendParcel(socket: number, bytes: Buffer, fds: readonly number[]): boolean {
+export function sendPacket(socket: number, bytes: Buffer, fds: readonly number[]): boolean {
   control.setBigUint64(0, BigInt(CONTROL_HEADER_BYTES + 4 * fds.length), true);
   control.setInt32(8, SOL_SOCKET, true);
   control.setInt32(12, SCM_RIGHTS, true);
@@ -70,7 +70,7 @@ const LOST: ReadonlySet<string> = new Set([
   ...["EPIPE", "ECONNRESET", "ENOTCONN", "ECONNREFUSED", "ENOTSOCK"],
 ]);
 
-/** The other end is gone, or the descriptor is no such socket: what `sendParcel` or `receiveParcel` threw concerns all packets. */
+/** The other end is gone, or the descriptor is no such socket: what `sendPacket` or `receivePacket` threw concerns all packets. */
 export function isSocketLost(error: OsError): boolean {
   return LOST.has(error.code);
 }
@@ -82,7 +82,7 @@ export function isAllTaken(socket: number): boolean {
   return libc.ioctl(socket, SIOCOUTQ, unread) < 0 || unread[0] === 0;
 }
 
-export interface ReceivedParcel {
+export interface ReceivedPacket {
   /** Bytes of the packet, from the buffer's start. */
   readonly length: number;
   /** Close-on-exec; the caller owns them. */
@@ -96,7 +96,7 @@ export interface ReceivedParcel {
  * `canOpen`.
  * @returns null when there is none now. @throws OsError, also when the other end is gone (ECONNRESET).
  */
-export function receiveParcel(socket: number, buffer: Buffer): ReceivedParcel | null {
+export function receivePacket(socket: number, buffer: Buffer): ReceivedPacket | null {
   for (;;) {
     fillHeader(buffer, controlSpace(FDS_MAX));
     const length = libc.recvmsg(socket, headerBytes, MSG_CMSG_CLOEXEC);

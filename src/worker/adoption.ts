@@ -4,9 +4,9 @@
  *   told ─take, when a descriptor is free─▶ packet ─read─▶ session ─▶ stream ─▶ adopted
  *
  * A packet is left on the socket while this process has no room for its descriptors: the kernel drops those that it cannot give.
- * What the system is short of is waited for, up to `waitMsMax`; then the parcel is tried once more, and lost alone.
+ * What the system is short of is waited for, up to `waitMsMax`; then the packet is tried once more, and lost alone.
  */
-import { PARCEL_DESCRIPTORS_MAX, PARCEL_DESCRIPTORS_SPARE } from "../base/limits.ts";
+import { PACKET_DESCRIPTORS_MAX, PACKET_DESCRIPTORS_SPARE } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
 import type { Schedule } from "../base/schedule.ts";
 import { endOfSlice, isSliceOver } from "../base/slices.ts";
@@ -14,12 +14,12 @@ import { canOpen, closeFd } from "../os/fd.ts";
 import { isSocketLost } from "../os/fd-passing.ts";
 import { OsError } from "../os/os-error.ts";
 import {
-  type Packet,
-  ParcelError,
+  PacketError,
   type ReceivedSession,
   readPacket,
+  type TakenPacket,
   takePacket,
-} from "./parcel.ts";
+} from "./packet.ts";
 import type { AdoptionCounts } from "./worker.ts";
 
 export interface AdoptionOptions {
@@ -27,7 +27,7 @@ export interface AdoptionOptions {
   readonly socket: number;
   readonly log: Logger;
   readonly schedule: Schedule;
-  /** For so long a parcel waits for what the system is short of. */
+  /** For so long a packet waits for what the system is short of. */
   readonly waitMsMax: number;
   /**
    * Makes a client of what was received, or takes what belongs to a group and is no client. Owns its descriptors, also when it
@@ -46,22 +46,22 @@ export class Adoption {
   /** On the socket, as far as this worker was told. */
   private told = 0;
   /** Taken off the socket, and not read yet. */
-  private packet: Packet | null = null;
+  private packet: TakenPacket | null = null;
   /** Given to `take`, and not settled. */
   private unsettled = 0;
   private counts = { adopted: 0, failed: 0, others: 0 };
   private isRunning = false;
   private isPaused = false;
-  /** Since when the system is short of what the next parcel needs; 0: it is not. */
+  /** Since when the system is short of what the next packet needs; 0: it is not. */
   private shortSinceMs = 0;
 
   constructor(options: AdoptionOptions) {
     this.options = options;
   }
 
-  /** So many more parcels are on the socket. `report` hears, in one or several parts, what became of them. */
-  adopt(parcels: number, report: Report): void {
-    this.told += parcels;
+  /** So many more packets are on the socket. `report` hears, in one or several parts, what became of them. */
+  adopt(packets: number, report: Report): void {
+    this.told += packets;
     this.report = report;
     this.run();
   }
@@ -100,13 +100,13 @@ export class Adoption {
     else setImmediate(run);
   }
 
-  /** @returns false: the next parcel must wait for those before it. @throws OsError, ParcelError: see `fail` */
+  /** @returns false: the next packet must wait for those before it. @throws OsError, PacketError: see `fail` */
   private adoptNext(): boolean {
     const packet = this.packet ?? this.takeNext();
     this.packet = packet;
     const received = readPacket(packet);
     // The end of a group is behind all of its clients.
-    if (received.parcel.isLast === true && this.unsettled > 0) return false;
+    if (received.head.isLast === true && this.unsettled > 0) return false;
     this.packet = null;
     this.told--;
     this.shortSinceMs = 0;
@@ -121,13 +121,13 @@ export class Adoption {
     return true;
   }
 
-  private takeNext(): Packet {
+  private takeNext(): TakenPacket {
     const { socket } = this.options;
-    const needed = PARCEL_DESCRIPTORS_MAX + PARCEL_DESCRIPTORS_SPARE;
+    const needed = PACKET_DESCRIPTORS_MAX + PACKET_DESCRIPTORS_SPARE;
     const hasRoom = canOpen(needed, socket);
     if (!hasRoom && this.mayWait("no free descriptors")) throw new OsError("fcntl", "EMFILE");
     const packet = takePacket(socket);
-    if (packet === null) throw new ParcelError("it is not there");
+    if (packet === null) throw new PacketError("it is not there");
     return packet;
   }
 
@@ -141,9 +141,9 @@ export class Adoption {
     return nowMs - this.shortSinceMs < this.options.waitMsMax;
   }
 
-  /** The next parcel is lost; with the socket, so are all. */
+  /** The next packet is lost; with the socket, so are all. */
   private fail(error: unknown): void {
-    const isKnown = error instanceof OsError || error instanceof ParcelError;
+    const isKnown = error instanceof OsError || error instanceof PacketError;
     if (!isKnown) throw error;
     const isAll = error instanceof OsError && isSocketLost(error);
     const lost = isAll ? this.told : 1;

@@ -5,7 +5,7 @@ import {
   GROUP_FORMAT,
   HANDOVER_FD,
   type ListenerGrant,
-  PARCEL_FORMATS,
+  PACKET_FORMATS,
   STATS_FD,
   type TurnGrant,
 } from "../api/control.ts";
@@ -35,8 +35,8 @@ import { AcceptMutex } from "./accept-mutex.ts";
 import { Adoption } from "./adoption.ts";
 import { receiveDispatched } from "./dispatched.ts";
 import { type Candidate, HandOver } from "./hand-over.ts";
-import type { ReceivedSession } from "./parcel.ts";
-import { parcelsUnderway } from "./parcel-line.ts";
+import type { ReceivedSession } from "./packet.ts";
+import { packetsUnderway } from "./packet-line.ts";
 import { PoolGroup } from "./pool-group.ts";
 import { PoolPlane } from "./pool-plane.ts";
 import { RECLAIM_STEP_MS, Reclaimer } from "./reclaim.ts";
@@ -243,9 +243,9 @@ class WorkerDataPlane implements DataPlane {
       socket: HANDOVER_FD,
       format: format ?? 0,
       timeoutMs,
-      underwayMax: parcelsUnderway(openFilesMax(), this.options.workers),
+      underwayMax: packetsUnderway(openFilesMax(), this.options.workers),
       log: this.options.log,
-      onParcels: events.onParcels,
+      onPackets: events.onPackets,
       onDone: (moved: number) => {
         isOver = true;
         this.outgoing = null;
@@ -289,8 +289,8 @@ class WorkerDataPlane implements DataPlane {
     }
   }
 
-  adopt(parcels: number, done: (counts: AdoptionCounts) => void): void {
-    this.adoption.adopt(parcels, done);
+  adopt(packets: number, done: (counts: AdoptionCounts) => void): void {
+    this.adoption.adopt(packets, done);
   }
 
   private adoptOne(
@@ -298,17 +298,17 @@ class WorkerDataPlane implements DataPlane {
     settled: (result: keyof AdoptionCounts) => void,
   ): void {
     const { log } = this.options;
-    const { parcel, part, connection, descriptors, input, output } = received;
-    const plane = this.pools.get(parcel.pool);
-    if (plane === undefined || !PARCEL_FORMATS.includes(parcel.format)) {
+    const { head, part, connection, descriptors, input, output } = received;
+    const plane = this.pools.get(head.pool);
+    if (plane === undefined || !PACKET_FORMATS.includes(head.format)) {
       for (const fd of [connection, ...descriptors]) if (fd >= 0) closeFd(fd);
-      const { pool, format } = parcel;
+      const { pool, format } = head;
       log.warn("a client is lost: its pool or its format is not known here", { pool, format });
       settled("failed");
       return;
     }
-    if (part !== null || parcel.isLast === true) {
-      const { group = "" } = parcel;
+    if (part !== null || head.isLast === true) {
+      const { group = "" } = head;
       if (part !== null)
         plane.protocol.adoptPart({ group, about: part, connection, input, output });
       // Not before the clients are there that came just now.
@@ -321,7 +321,7 @@ class WorkerDataPlane implements DataPlane {
       plane.tuning,
       (stream) => {
         settled("adopted");
-        return plane.adopt(stream, { client: parcel.client, input, output, descriptors });
+        return plane.adopt(stream, { client: head.client, input, output, descriptors });
       },
       (reason) => {
         for (const fd of descriptors) closeFd(fd);

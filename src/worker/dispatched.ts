@@ -3,7 +3,7 @@ import type { DispatchGrant } from "../api/control.ts";
 import type { Acceptor, Engine } from "../api/engine.ts";
 import type { Logger } from "../base/log.ts";
 import { canOpen, closeFd } from "../os/fd.ts";
-import { type ReceivedParcel, receiveParcel } from "../os/fd-passing.ts";
+import { type ReceivedPacket, receivePacket } from "../os/fd-passing.ts";
 import { OsError } from "../os/os-error.ts";
 import { openWakeUpSocket } from "./wake-up-socket.ts";
 
@@ -29,10 +29,10 @@ export function receiveDispatched(grant: DispatchGrant, options: DispatchedOptio
   let cancelRetry: (() => void) | null = null;
 
   /** Null: none waits, or it must wait until there is room for it. */
-  const receive = (): ReceivedParcel | null => {
+  const receive = (): ReceivedPacket | null => {
     try {
       // The kernel drops descriptors for which this process has no room.
-      if (canOpen(1, grant.connections)) return receiveParcel(grant.connections, packet);
+      if (canOpen(1, grant.connections)) return receivePacket(grant.connections, packet);
     } catch (error) {
       if (!(error instanceof OsError) || !error.isPassing) throw error;
     }

@@ -7,7 +7,7 @@ export class GroupMoves {
   private readonly moves: Map<Session, PoolGroup> = new Map();
   /** Groups that have not begun: how many of their members were not ready so far. */
   private readonly unready: Map<PoolGroup, number> = new Map();
-  /** The groups that sessions belong to, for their parcels. */
+  /** The groups that sessions belong to, for their packets. */
   private readonly names: Map<Session, string> = new Map();
 
   constructor(moves: readonly PoolGroup[]) {

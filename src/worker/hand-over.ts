@@ -1,26 +1,26 @@
 /**
  * Gives client connections to another worker, through the supervisor.
  *
- *   candidates ─begin─▶ unsettled ─no reply is owed─▶ outbox ─parcel─▶ supervisor
+ *   candidates ─begin─▶ unsettled ─no reply is owed─▶ outbox ─packet─▶ supervisor
  *
  * A session is asked to take no more requests; when no reply is owed to its client it is packed up and sent, and from
  * then on belongs to its receiver. What the client sends meanwhile waits in the kernel, with the connection. So does what
  * the server sends on a connection that the session has of its own and takes along.
  *
- * Clients are held back only for the moment in which they move: a few are asked at a time, and only so many parcels are sent as
+ * Clients are held back only for the moment in which they move: a few are asked at a time, and only so many packets are sent as
  * the supervisor takes. A system that is short of something for a moment delays the move; what cannot be sent stays, and is told
  * to the log.
  */
-import { PARCEL_FORMATS } from "../api/control.ts";
+import { PACKET_FORMATS } from "../api/control.ts";
 import { SETTLING_CLIENTS_MAX } from "../base/limits.ts";
 import { schedule } from "../base/schedule.ts";
 import { endOfSlice, inSlices, isSliceOver } from "../base/slices.ts";
 import type { Session } from "../client/session.ts";
 import { GroupMoves } from "./group-moves.ts";
 import { Outbox } from "./outbox.ts";
-import { sendSession } from "./parcel.ts";
-import { ParcelLine, type ParcelLineOptions, type SendResult } from "./parcel-line.ts";
-import type { Packet, PoolGroup } from "./pool-group.ts";
+import { sendSession } from "./packet.ts";
+import { PacketLine, type PacketLineOptions, type SendResult } from "./packet-line.ts";
+import type { OutgoingPacket, PoolGroup } from "./pool-group.ts";
 
 /** A session and the pool it belongs to. */
 export interface Candidate {
@@ -28,7 +28,7 @@ export interface Candidate {
   readonly session: Session;
 }
 
-export interface HandOverOptions extends Omit<ParcelLineOptions, "onAnnounced" | "onLost"> {
+export interface HandOverOptions extends Omit<PacketLineOptions, "onAnnounced" | "onLost"> {
   readonly timeoutMs: number;
   /** The end: `moved` sessions are gone. */
   onDone(moved: number): void;
@@ -41,11 +41,11 @@ const OTHERS_PART = 1 / 8;
 /** Who moves in a group is not kept for longer: by a server, by another client. */
 const SERVERS_PART = 1 / 4;
 const CLIENTS_PART = 1 / 2;
-/** The supervisor takes parcels off the socket quickly, and what the system is short of comes back: try again after this. */
+/** The supervisor takes packets off the socket quickly, and what the system is short of comes back: try again after this. */
 const RETRY_MS = 1;
-/** So often it is tried to make a memory file for a parcel that others of its group wait for. */
+/** So often it is tried to make a memory file for a packet that others of its group wait for. */
 const TRIES_MAX = 2_000;
-const FORMAT_BEST = Math.max(...PARCEL_FORMATS);
+const FORMAT_BEST = Math.max(...PACKET_FORMATS);
 
 export class HandOver {
   private readonly options: HandOverOptions;
@@ -59,11 +59,11 @@ export class HandOver {
   /** Of the unsettled: so many were asked since the last look at them. */
   private fresh = 0;
   /** Clients that are sent next, in this order. */
-  private readonly clients: Outbox<Session | Packet> = new Outbox();
+  private readonly clients: Outbox<Session | OutgoingPacket> = new Outbox();
   /** What is sent when no client waits: groups, each with all of its names. */
-  private readonly parts: Outbox<Session | Packet> = new Outbox();
+  private readonly parts: Outbox<Session | OutgoingPacket> = new Outbox();
   private readonly groups: GroupMoves;
-  private readonly line: ParcelLine;
+  private readonly line: PacketLine;
   private moved = 0;
   private isPumping = false;
   private isPaused = false;
@@ -77,7 +77,7 @@ export class HandOver {
     moves: readonly PoolGroup[] = [],
   ) {
     this.options = options;
-    this.line = new ParcelLine({
+    this.line = new PacketLine({
       ...options,
       onAnnounced: () => this.finishIfEmpty(),
       onLost: () => this.finish(),
@@ -265,7 +265,10 @@ export class HandOver {
   }
 
   /** False: nothing can be sent now. */
-  private sendFirst(outbox: Outbox<Session | Packet>, next: Session | Packet): boolean {
+  private sendFirst(
+    outbox: Outbox<Session | OutgoingPacket>,
+    next: Session | OutgoingPacket,
+  ): boolean {
     if ("send" in next) {
       const result = this.send(outbox, (socket, format) => next.send(socket, format));
       if (result === "wait" || (result === "short" && outbox.tries < TRIES_MAX)) return false;
@@ -309,7 +312,7 @@ export class HandOver {
   }
 
   private sendSession(
-    outbox: Outbox<Session | Packet>,
+    outbox: Outbox<Session | OutgoingPacket>,
     session: Session,
     pool: string,
   ): SendResult {
@@ -328,7 +331,7 @@ export class HandOver {
     return result;
   }
 
-  private send(outbox: Outbox<Session | Packet>, send: Packet["send"]): SendResult {
+  private send(outbox: Outbox<Session | OutgoingPacket>, send: OutgoingPacket["send"]): SendResult {
     const result = this.line.send(send);
     if (result === "short") outbox.tries++;
     return result;

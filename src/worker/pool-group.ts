@@ -1,13 +1,13 @@
 /** A group of one pool's clients that move together, as packets. */
 import type { GroupMove, GroupPart } from "../api/move.ts";
 import type { Session } from "../client/session.ts";
-import { marksOfPart, sendSession } from "./parcel.ts";
+import { marksOfPart, sendSession } from "./packet.ts";
 
 const NONE: Buffer = Buffer.alloc(0);
 const NO_CLIENT = { client: null, descriptors: [] };
 
 /** What is on its way to another worker and is no client. */
-export interface Packet {
+export interface OutgoingPacket {
   /** @returns false: the socket is full. @throws OsError of `sendSession` */
   send(socket: number, format: number): boolean;
   /** There is more of it: `send` is to be called again. */
@@ -46,14 +46,14 @@ export class PoolGroup {
   }
 
   /** @returns what goes, in this order */
-  begin(): (Session | Packet)[] {
+  begin(): (Session | OutgoingPacket)[] {
     const items = this.move
       .begin()
       .map((item) => ("next" in item ? this.packetOf(item) : (item as Session)));
     return [...items, this.last];
   }
 
-  private packetOf(part: GroupPart): Packet {
+  private packetOf(part: GroupPart): OutgoingPacket {
     const { pool, id } = this;
     return {
       get hasMore() {
@@ -72,7 +72,7 @@ export class PoolGroup {
   }
 
   /** What goes behind all others. */
-  private get last(): Packet {
+  private get last(): OutgoingPacket {
     const { pool, id } = this;
     const nothing = { ...NO_CLIENT, input: NONE, output: NONE };
     return {

@@ -10,7 +10,7 @@ import {
   CONTROL_FD,
   type FromWorker,
   type ListenerGrant,
-  PARCEL_FORMATS,
+  PACKET_FORMATS,
   STATS_FD,
   type ToWorker,
 } from "../api/control.ts";
@@ -44,7 +44,7 @@ export interface DataPlane {
   /** Gives client connections away. An order that comes while another lasts is done after that. */
   handOver(order: HandOverOrder, events: HandOverEvents): void;
   /** Takes so many client connections off HANDOVER_FD; `done` gets what became of them, in one or several parts. */
-  adopt(parcels: number, done: (counts: AdoptionCounts) => void): void;
+  adopt(packets: number, done: (counts: AdoptionCounts) => void): void;
   readonly clients: number;
   close(): void;
 }
@@ -52,7 +52,7 @@ export interface DataPlane {
 /** What accepting takes besides listening sockets, by the accept mode. */
 export type ListenOptions = Pick<Start, "dispatch" | "turns">;
 
-/** What became of parcels; see `adopted` in FromWorker. */
+/** What became of packets; see `adopted` in FromWorker. */
 export interface AdoptionCounts {
   readonly adopted: number;
   readonly failed: number;
@@ -62,8 +62,8 @@ export interface AdoptionCounts {
 export type HandOverOrder = Extract<ToWorker, { readonly type: "hand_over" }>;
 
 export interface HandOverEvents {
-  /** So many more parcels are on HANDOVER_FD. */
-  onParcels(count: number): void;
+  /** So many more packets are on HANDOVER_FD. */
+  onPackets(count: number): void;
   /** The end: `moved` are gone, `left` clients are still here. */
   onDone(moved: number, left: number): void;
 }
@@ -203,7 +203,7 @@ class Worker {
       type: "ready",
       pid: process.pid,
       version: VERSION,
-      parcelFormats: PARCEL_FORMATS,
+      parcelFormats: PACKET_FORMATS,
     });
   }
 
@@ -224,7 +224,7 @@ class Worker {
 
   #handOver(order: HandOverOrder): void {
     this.#dataPlane?.handOver(order, {
-      onParcels: (count) => this.#send({ type: "parcels", count }),
+      onPackets: (count) => this.#send({ type: "parcels", count }),
       onDone: (moved, left) => {
         this.#log?.debug("handed over", { moved, left });
         this.#send({ type: "handed_over", moved, left });

@@ -122,7 +122,7 @@ test("a few are moved to even out, and both workers go on", async () => {
   expect(await clientsOf(second)).toBe(4);
 });
 
-test("many more parcels than a socket holds", async () => {
+test("many more packets than a socket holds", async () => {
   const all = await Promise.all(Array.from({ length: 700 }, connect));
   expect((await succeed()).moved).toBe(700);
   for (const client of all) client.command(["PING"]);

@@ -67,8 +67,8 @@ class EchoDataPlane implements DataPlane {
     events.onDone(0, this.#clients.size);
   }
 
-  adopt(parcels: number, done: (counts: AdoptionCounts) => void): void {
-    done({ adopted: 0, failed: parcels, others: 0 });
+  adopt(packets: number, done: (counts: AdoptionCounts) => void): void {
+    done({ adopted: 0, failed: packets, others: 0 });
   }
 
   close(): void {

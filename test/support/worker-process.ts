@@ -4,13 +4,13 @@ import type { Config } from "../../src/api/config.ts";
 import {
   type FromWorker,
   LISTEN_FD_FIRST,
-  PARCEL_FORMATS,
+  PACKET_FORMATS,
   type ToWorker,
 } from "../../src/api/control.ts";
 import { openControlChannel } from "../../src/engine/bun/control-channel.ts";
 import { createStatsLayout, statsByteLength } from "../../src/metrics/layout.ts";
 import { closeFd } from "../../src/os/fd.ts";
-import { createParcelPair, receiveParcel, sendParcel } from "../../src/os/fd-passing.ts";
+import { createPacketPair, receivePacket, sendPacket } from "../../src/os/fd-passing.ts";
 import { listenTcp } from "../../src/os/listen-socket.ts";
 import { createSharedMemory } from "../../src/os/shared-memory.ts";
 import { createSocketPair } from "../../src/os/socket-pair.ts";
@@ -73,12 +73,12 @@ export class TestWorker {
   private readonly handover: number;
   private readonly waiting: { type: string; resolve(message: FromWorker): void }[] = [];
   private receiver: TestWorker | null = null;
-  /** Parcels that were passed on so far. */
-  parcels = 0;
+  /** Packets that were passed on so far. */
+  packets = 0;
 
   constructor(firstFds: readonly number[], listenFds: readonly number[]) {
     const control = createSocketPair();
-    const handover = createParcelPair();
+    const handover = createPacketPair();
     this.handover = handover.ours;
     this.child = Bun.spawn([process.execPath, MAIN, "__worker"], {
       stdio: [
@@ -126,7 +126,7 @@ export class TestWorker {
     receiver: TestWorker,
     sessions: number | null,
     pool: string,
-    format: number = Math.max(...PARCEL_FORMATS),
+    format: number = Math.max(...PACKET_FORMATS),
   ): Promise<{ readonly moved: number; readonly left: number }> {
     this.receiver = receiver;
     const done = this.message("handed_over");
@@ -145,12 +145,12 @@ export class TestWorker {
   private passOn(count: number): void {
     const buffer = Buffer.alloc(128 * 1024);
     for (let i = 0; i < count; i++) {
-      const parcel = receiveParcel(this.handover, buffer);
-      if (parcel === null) throw new Error("an announced parcel is not there");
-      const packet = Buffer.from(buffer.subarray(0, parcel.length));
-      if (!sendParcel(this.receiver!.handover, packet, parcel.fds)) throw new Error("full");
-      for (const fd of parcel.fds) closeFd(fd);
-      this.parcels++;
+      const received = receivePacket(this.handover, buffer);
+      if (received === null) throw new Error("an announced packet is not there");
+      const packet = Buffer.from(buffer.subarray(0, received.length));
+      if (!sendPacket(this.receiver!.handover, packet, received.fds)) throw new Error("full");
+      for (const fd of received.fds) closeFd(fd);
+      this.packets++;
     }
     this.receiver!.send({ type: "adopt", parcels: count });
   }

@@ -9,7 +9,7 @@ import type { Config } from "../../api/config.ts";
 import type { FromWorker } from "../../api/control.ts";
 import type { GenerationResult } from "../../api/control-socket.ts";
 import type { Logger } from "../../base/log.ts";
-import type { ParcelRouter } from "../hand-over/parcel-router.ts";
+import type { PacketRouter } from "../hand-over/packet-router.ts";
 import { giveSocketFiles } from "../sockets/listener-options.ts";
 import type { ListenerPlan, Listeners } from "../sockets/listeners.ts";
 import { StartError } from "../start-error.ts";
@@ -22,7 +22,7 @@ export type Progress = (text: string) => void;
 export interface ChangeHost {
   readonly log: Logger;
   readonly listeners: Listeners;
-  readonly router: ParcelRouter;
+  readonly router: PacketRouter;
   /**
    * A generation that is not started yet; the supervisor stops it with all others.
    * @param saved what the program before this one left of it. @throws OsError, StartError
@@ -91,7 +91,7 @@ export class HandOver {
     this.#to = to;
     this.#lostBefore = host.router.lost;
     const pools = to.plan.config.pools.map(({ name }) => name);
-    const readable = to.workers[0]?.parcelFormats ?? [];
+    const readable = to.workers[0]?.packetFormats ?? [];
     const { drainTimeoutMs } = from.plan.config;
     for (const worker of [...from.workers]) {
       if (!worker.isServing) {
@@ -99,7 +99,7 @@ export class HandOver {
         continue;
       }
       this.#pending.add(worker);
-      const formats = worker.parcelFormats.filter((format) => readable.includes(format));
+      const formats = worker.packetFormats.filter((format) => readable.includes(format));
       const format = formats.length === 0 ? null : Math.max(...formats);
       worker.handOver(pools, format, drainTimeoutMs);
     }

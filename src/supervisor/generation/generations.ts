@@ -4,7 +4,7 @@ import type { Config } from "../../api/config.ts";
 import type { FromWorker, ToWorker } from "../../api/control.ts";
 import type { GenerationResult, ProcessStatus } from "../../api/control-socket.ts";
 import type { Logger } from "../../base/log.ts";
-import { ParcelRouter } from "../hand-over/parcel-router.ts";
+import { PacketRouter } from "../hand-over/packet-router.ts";
 import type { Program } from "../program/program.ts";
 import type { ListenerPlan, Listeners } from "../sockets/listeners.ts";
 import { StartError } from "../start-error.ts";
@@ -43,7 +43,7 @@ const REBALANCE_TIMEOUT_MS = 1_000;
 export class Generations {
   readonly #options: GenerationsOptions;
   readonly #all = new Set<Generation>();
-  readonly #router: ParcelRouter;
+  readonly #router: PacketRouter;
   readonly #colleagues: ColleagueRelay = new ColleagueRelay(() => this.#workers);
   readonly #rebalancer = new Rebalancer<WorkerSlot>();
   #serving: Generation | null = null;
@@ -59,7 +59,7 @@ export class Generations {
 
   constructor(options: GenerationsOptions) {
     this.#options = options;
-    this.#router = new ParcelRouter(options.log, () => this.#serving?.workers ?? []);
+    this.#router = new PacketRouter(options.log, () => this.#serving?.workers ?? []);
   }
 
   get serving(): Generation | null {
@@ -70,7 +70,7 @@ export class Generations {
     return this.#all.size === 0;
   }
 
-  /** Parcels are on their way. */
+  /** Packets are on their way. */
   get isRouting(): boolean {
     return !this.#router.isIdle;
   }
@@ -148,7 +148,7 @@ export class Generations {
     for (const generation of [...this.#all]) generation.drain(timeoutMs);
   }
 
-  /** Null: a process is just ending, clients are moving to even out, or parcels are on their way; ask again in a moment. */
+  /** Null: a process is just ending, clients are moving to even out, or packets are on their way; ask again in a moment. */
   snapshot(): GenerationsSnapshot | null {
     const serving = this.#serving;
     // A worker takes one order at a time, and the program that follows would give it another while this one lasts.
@@ -275,7 +275,7 @@ export class Generations {
     const move = this.#rebalancer.look(generation.workers.filter((worker) => worker.isServing));
     if (move === null) return;
     const { from, to, sessions } = move;
-    const formats = from.parcelFormats.filter((format) => to.parcelFormats.includes(format));
+    const formats = from.packetFormats.filter((format) => to.packetFormats.includes(format));
     this.#mover = from;
     this.#router.direct(from, to);
     from.send({

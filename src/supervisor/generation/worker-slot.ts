@@ -1,19 +1,19 @@
 /**
  * One worker's slot in a generation: its child, its slot of the statistics, and our end of its hand-over socket.
  *
- * We keep the worker's end of that socket open, too: parcels that a dead worker had not taken yet are taken back.
+ * We keep the worker's end of that socket open, too: packets that a dead worker had not taken yet are taken back.
  */
 import type { Notice } from "../../api/colleagues.ts";
 import type { Config } from "../../api/config.ts";
 import {
-  COLLEAGUES_SINCE_PARCEL_FORMAT,
+  COLLEAGUES_SINCE_PACKET_FORMAT,
   type FromWorker,
   type RunAs,
   type ToWorker,
 } from "../../api/control.ts";
 import type { ProcessStatus } from "../../api/control-socket.ts";
 import type { Logger } from "../../base/log.ts";
-import { createParcelPair } from "../../os/fd-passing.ts";
+import { createPacketPair } from "../../os/fd-passing.ts";
 import type { SocketPair } from "../../os/socket-pair.ts";
 import { ChildKeeper, type KeeperSnapshot } from "../process/child-keeper.ts";
 import type { Program } from "../program/program.ts";
@@ -72,7 +72,7 @@ export class WorkerSlot {
   /** As it said last, corrected by what was moved since. */
   clients = 0;
   /** Formats that it reads and writes. */
-  parcelFormats: readonly number[] = [];
+  packetFormats: readonly number[] = [];
   readonly #keeper: ChildKeeper<FromWorker, ToWorker>;
   readonly #events: WorkerEvents;
   #handover: SocketPair | null = null;
@@ -127,11 +127,11 @@ export class WorkerSlot {
   }
 
   get hears(): boolean {
-    const { parcelFormats, state, plan } = this;
+    const { packetFormats, state, plan } = this;
     const formats =
-      parcelFormats.length > 0 ? parcelFormats : plan.generation.program.about.parcelFormats;
+      packetFormats.length > 0 ? packetFormats : plan.generation.program.about.parcelFormats;
     const isThere = state === "starting" || state === "serving" || state === "leaving";
-    return isThere && formats.includes(COLLEAGUES_SINCE_PARCEL_FORMAT);
+    return isThere && formats.includes(COLLEAGUES_SINCE_PACKET_FORMAT);
   }
 
   get canAnswer(): boolean {
@@ -177,13 +177,13 @@ export class WorkerSlot {
     const keeper = this.#keeper.snapshot();
     if (keeper === null) return null;
     const { index, slot } = this.plan;
-    const { parcelFormats, clients } = this;
-    return { index, slot, handover: this.#handover, parcelFormats, clients, keeper };
+    const { packetFormats, clients } = this;
+    return { index, slot, handover: this.#handover, parcelFormats: packetFormats, clients, keeper };
   }
 
   resume(snapshot: WorkerSnapshot): void {
     this.#handover = snapshot.handover;
-    this.parcelFormats = snapshot.parcelFormats;
+    this.packetFormats = snapshot.parcelFormats;
     this.clients = snapshot.clients;
     this.#keeper.resume(snapshot.keeper);
   }
@@ -205,7 +205,7 @@ export class WorkerSlot {
   }
 
   #onMessage(message: FromWorker): void {
-    if (message.type === "ready") this.parcelFormats = message.parcelFormats;
+    if (message.type === "ready") this.packetFormats = message.parcelFormats;
     if (message.type === "pong") this.clients = message.clients;
     if (message.type === "handed_over") this.clients = message.left;
     if (message.type === "want_client_ids") {
@@ -217,7 +217,7 @@ export class WorkerSlot {
   /** A fresh hand-over socket for the worker that is about to start. @returns its end */
   #renewHandover(): number {
     this.#endHandover();
-    this.#handover = createParcelPair();
+    this.#handover = createPacketPair();
     return this.#handover.theirs;
   }
 

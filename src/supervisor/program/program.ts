@@ -11,7 +11,7 @@ import {
   CONFIG_ROLE,
   CONTROL_PROTOCOL,
   type ConfigAnswer,
-  PARCEL_FORMATS,
+  PACKET_FORMATS,
   REHEARSE_ROLE,
   STATE_FORMATS,
 } from "../../api/control.ts";
@@ -63,7 +63,7 @@ export function aboutSelf(): About {
     version: VERSION,
     commit: COMMIT,
     controlProtocol: CONTROL_PROTOCOL,
-    parcelFormats: PARCEL_FORMATS,
+    parcelFormats: PACKET_FORMATS,
     stateFormats: STATE_FORMATS,
   };
 }

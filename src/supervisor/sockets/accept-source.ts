@@ -17,7 +17,7 @@ import {
   type TurnGrant,
 } from "../../api/control.ts";
 import { closeFd, setNonBlocking } from "../../os/fd.ts";
-import { createParcelPair } from "../../os/fd-passing.ts";
+import { createPacketPair } from "../../os/fd-passing.ts";
 import { createSocketPair, type SocketPair } from "../../os/socket-pair.ts";
 import type { WorkerListeners } from "./listeners.ts";
 
@@ -132,7 +132,7 @@ export class AcceptSource {
 function openSockets({ accept, workers }: AcceptSourcePlan): AcceptSourceSnapshot {
   const isDispatched = accept === "dispatch";
   const isByTurns = accept === "mutex" && workers > 1;
-  const connections = pairs(isDispatched ? workers : 0, createParcelPair);
+  const connections = pairs(isDispatched ? workers : 0, createPacketPair);
   const bells = pairs(isDispatched || isByTurns ? workers : 0, createSocketPair);
   // A worker that does not read must not stop the process that wakes it.
   for (const { ours } of bells) setNonBlocking(ours);

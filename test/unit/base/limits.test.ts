@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { COLLEAGUE_BYTES_MAX, NOTICES_BYTES_MAX } from "../../../src/api/colleagues.ts";
-import { PARCEL_BYTES_MAX } from "../../../src/api/control.ts";
+import { PACKET_BYTES_MAX } from "../../../src/api/control.ts";
 import * as limits from "../../../src/base/limits.ts";
 
 test("the bounds relate as the code needs them to", () => {
@@ -35,7 +35,7 @@ test("the bounds relate as the code needs them to", () => {
   );
   // Names sent to another worker fit in one packet, though some become longer as JSON.
   expect(limits.SUBSCRIBE_NAMES_SENT_BYTES_MAX * 2 + limits.SUBSCRIBE_NAMES_MAX * 3).toBeLessThan(
-    PARCEL_BYTES_MAX,
+    PACKET_BYTES_MAX,
   );
   // A remembered script fits in a message to the other workers, as base64, and all of a pool's fit where they are kept.
   expect(limits.SCRIPT_BYTES_MAX * 1.5).toBeLessThan(COLLEAGUE_BYTES_MAX);

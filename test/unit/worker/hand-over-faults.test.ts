@@ -2,7 +2,7 @@
  * Every system call of a hand-over fails: once, which must lose no client, or for good, which must end what it concerns and
  * nothing else.
  *
- *   HandOver ═socket═▶ ParcelRouter ═socket═▶ Adoption      all three in this process, with real sockets
+ *   HandOver ═socket═▶ PacketRouter ═socket═▶ Adoption      all three in this process, with real sockets
  */
 import { afterEach, expect, test } from "bun:test";
 import { readdirSync, readSync, writeSync } from "node:fs";
@@ -12,18 +12,18 @@ import type { Session } from "../../../src/client/session.ts";
 import { adoptStream } from "../../../src/engine/bun/adopt.ts";
 import { prepareToDetach } from "../../../src/os/event-loop.ts";
 import { closeFd, setNonBlocking } from "../../../src/os/fd.ts";
-import { createParcelPair } from "../../../src/os/fd-passing.ts";
+import { createPacketPair } from "../../../src/os/fd-passing.ts";
 import { createSocketPair } from "../../../src/os/socket-pair.ts";
 import {
-  ParcelRouter,
-  type ParcelWorker,
-} from "../../../src/supervisor/hand-over/parcel-router.ts";
+  type HandOverWorker,
+  PacketRouter,
+} from "../../../src/supervisor/hand-over/packet-router.ts";
 import { Adoption } from "../../../src/worker/adoption.ts";
 import { HandOver } from "../../../src/worker/hand-over.ts";
 import { type Call, failing } from "../../support/fault-injection.ts";
 
 const CLIENTS = 40;
-/** Too much for a packet: this client's parcel has a memory file. */
+/** Too much for a packet: this client's packet has a memory file. */
 const LONG = Buffer.alloc(100_000, "x");
 const LONG_CLIENT = 7;
 
@@ -61,11 +61,12 @@ interface Outcome {
 }
 
 /** Sockets of a worker, and what it and the supervisor say to each other. */
-function workerOf(name: string, onAdopt: (parcels: number) => void): Peer {
-  const pair = createParcelPair();
+function workerOf(name: string, onAdopt: (packets: number) => void): Peer {
+  const pair = createPacketPair();
   const worker = {
     ...{ name, isServing: true, handoverFd: pair.ours, clients: 0 },
-    send: ({ parcels }: { readonly parcels: number }) => setImmediate(() => onAdopt(parcels)),
+    send: ({ parcels: packets }: { readonly parcels: number }) =>
+      setImmediate(() => onAdopt(packets)),
   };
   ends.push(() => {
     closeFd(pair.ours);
@@ -75,7 +76,7 @@ function workerOf(name: string, onAdopt: (parcels: number) => void): Peer {
 }
 
 interface Peer {
-  readonly worker: ParcelWorker;
+  readonly worker: HandOverWorker;
   readonly theirs: number;
 }
 
@@ -116,21 +117,21 @@ async function handOver(
 ): Promise<Outcome> {
   const log = new Lines();
   const adoptedNumbers: number[] = [];
-  const receiver = workerOf("receiver", (parcels) => {
-    adoption.adopt(parcels, (counts) =>
+  const receiver = workerOf("receiver", (packets) => {
+    adoption.adopt(packets, (counts) =>
       router.onMessage(receiver.worker, { type: "adopted", ...counts }),
     );
   });
   const sender = workerOf("sender", () => {});
-  const router = new ParcelRouter(log.logger, () => [receiver.worker]);
+  const router = new PacketRouter(log.logger, () => [receiver.worker]);
   const adoption = new Adoption({
     ...{ socket: receiver.theirs, log: log.logger, waitMsMax: 300 },
     schedule: (delayMs, callback) => {
       const timer = setTimeout(callback, delayMs);
       return () => clearTimeout(timer);
     },
-    take({ parcel, connection, input }, settled) {
-      const { number } = parcel.client as { readonly number: number };
+    take({ head, connection, input }, settled) {
+      const { number } = head.client as { readonly number: number };
       expect(input.length).toBe(number === LONG_CLIENT ? LONG.length : 0);
       adoptStream(
         connection,
@@ -161,7 +162,7 @@ async function handOver(
   const moved = await new Promise<number>((resolve) => {
     new HandOver(candidates, {
       ...{ socket: sender.theirs, format: 2, timeoutMs, underwayMax: 16, log: log.logger },
-      onParcels: (count) => {
+      onPackets: (count) => {
         const message: FromWorker = { type: "parcels", count };
         setImmediate(() => router.onMessage(sender.worker, message));
       },
@@ -270,7 +271,7 @@ test("the supervisor is gone: all stay, at once", async () => {
   ]);
 });
 
-test("one parcel cannot be sent: its client stays, the others move", async () => {
+test("one packet cannot be sent: its client stays, the others move", async () => {
   const outcome = await handOverFailing("sendmsg", "EMSGSIZE", 1, "sender");
   const others = CLIENTS - 1;
   expect(outcome).toMatchObject({ moved: others, stayed: 1, adopted: others, lost: 0 });
@@ -309,7 +310,7 @@ test("the receiver has no memory for packets for too long: it loses one after th
   let failures = 0;
   const outcome = await handOver(60_000, (_sender, receiver) => {
     const startedAtMs = performance.now();
-    // For longer than one parcel waits, and shorter than two do.
+    // For longer than one packet waits, and shorter than two do.
     const isMeantime = (): boolean => performance.now() - startedAtMs < 450;
     const end = failing("recvmsg", "ENOMEM", ALWAYS, (fd) => fd === receiver && isMeantime());
     ends.push(() => {

@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { readSync } from "node:fs";
-import { PARCEL_BYTES_MAX } from "../../../src/api/control.ts";
-import { PARCELS_UNDERWAY_START } from "../../../src/base/limits.ts";
+import { PACKET_BYTES_MAX } from "../../../src/api/control.ts";
+import { PACKETS_UNDERWAY_START } from "../../../src/base/limits.ts";
 import type { Session } from "../../../src/client/session.ts";
 import { closeFd } from "../../../src/os/fd.ts";
-import { createParcelPair, sendParcel } from "../../../src/os/fd-passing.ts";
+import { createPacketPair, sendPacket } from "../../../src/os/fd-passing.ts";
 import { openProcessLog } from "../../../src/os/log-output.ts";
 import { createSocketPair } from "../../../src/os/socket-pair.ts";
 import type { SavedPlace } from "../../../src/protocols/redis/client/place.ts";
@@ -12,12 +12,12 @@ import type { Hub } from "../../../src/protocols/redis/client/pubsub/hub.ts";
 import { HubMove } from "../../../src/protocols/redis/client/pubsub/hub-move.ts";
 import { HandOver } from "../../../src/worker/hand-over.ts";
 import {
-  ParcelError,
+  PacketError,
   type ReceivedSession,
   readPacket,
   sendSession,
   takePacket,
-} from "../../../src/worker/parcel.ts";
+} from "../../../src/worker/packet.ts";
 import { PoolGroup } from "../../../src/worker/pool-group.ts";
 
 const open: number[] = [];
@@ -41,11 +41,11 @@ const line = { underwayMax: 16, log };
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-describe("parcels", () => {
-  test.each([0, 10, 40_000, PARCEL_BYTES_MAX, 3_000_000])(
+describe("packets", () => {
+  test.each([0, 10, 40_000, PACKET_BYTES_MAX, 3_000_000])(
     "a session with %d bytes each way arrives whole",
     (size) => {
-      const pair = owned(createParcelPair());
+      const pair = owned(createPacketPair());
       const client = owned(createSocketPair());
       const input = Buffer.alloc(size, "in\n");
       const output = Buffer.alloc(size + 1, "out\0");
@@ -56,7 +56,7 @@ describe("parcels", () => {
       const received = receiveSession(pair.theirs)!;
       open.push(received.connection, ...received.descriptors);
       expect(received.descriptors).toHaveLength(2);
-      expect(received.parcel).toMatchObject({ format: 2, pool: "pool", client: { name: "ü\n" } });
+      expect(received.head).toMatchObject({ format: 2, pool: "pool", client: { name: "ü\n" } });
       expect(received.connection).not.toBe(client.ours);
       expect(received.input.equals(input)).toBe(true);
       expect(received.output.equals(output)).toBe(true);
@@ -67,7 +67,7 @@ describe("parcels", () => {
   test.each([0, 30_000, 100_000])(
     "so does what is known of the client, with %d bytes besides",
     (size) => {
-      const pair = owned(createParcelPair());
+      const pair = owned(createPacketPair());
       const connections = owned(createSocketPair());
       const input = Buffer.alloc(size, "in\n");
       const client = { queue: "é\n".repeat(50_000) };
@@ -82,21 +82,21 @@ describe("parcels", () => {
       );
       const received = receiveSession(pair.theirs)!;
       open.push(received.connection, ...received.descriptors);
-      expect(received.parcel.client).toEqual(client);
+      expect(received.head.client).toEqual(client);
       expect(received.input.equals(input)).toBe(true);
       expect([received.output.toString(), received.descriptors.length]).toEqual(["out", 1]);
     },
   );
 
   test("without all of its descriptors it is none, and those that came stay the packet's", () => {
-    const pair = owned(createParcelPair());
+    const pair = owned(createPacketPair());
     const { ours, theirs } = createSocketPair();
     const head = { ...{ format: 2, pool: "p", client: {}, isInline: true, descriptors: 1 } };
     const bytes = Buffer.from(`${JSON.stringify({ ...head, inputBytes: 0, outputBytes: 0 })}\n`);
-    expect(sendParcel(pair.ours, bytes, [ours])).toBe(true);
+    expect(sendPacket(pair.ours, bytes, [ours])).toBe(true);
     closeFd(ours);
     const packet = takePacket(pair.theirs)!;
-    expect(() => readPacket(packet)).toThrow(ParcelError);
+    expect(() => readPacket(packet)).toThrow(PacketError);
     for (const fd of packet.fds) closeFd(fd);
     // Nobody holds the other end any more.
     expect(readSync(theirs, Buffer.alloc(1))).toBe(0);
@@ -136,8 +136,8 @@ function fakeSession(fd: number): { session: Session; settle: () => void; log: s
 }
 
 describe("HandOver", () => {
-  test("sends whoever settles, keeps the rest at the end, and announces each parcel once", async () => {
-    const pair = owned(createParcelPair());
+  test("sends whoever settles, keeps the rest at the end, and announces each packet once", async () => {
+    const pair = owned(createPacketPair());
     const client = owned(createSocketPair());
     const sessions = [0, 1, 2].map(() => fakeSession(client.ours));
     const announced: number[] = [];
@@ -149,7 +149,7 @@ describe("HandOver", () => {
         socket: pair.ours,
         format: 1,
         timeoutMs: 60_000,
-        onParcels: (count) => announced.push(count),
+        onPackets: (count) => announced.push(count),
         onDone: (count) => {
           moved = count;
         },
@@ -176,11 +176,11 @@ describe("HandOver", () => {
   });
 
   test("few clients are held back at a time: no more go before the supervisor has taken these", async () => {
-    const pair = owned(createParcelPair());
+    const pair = owned(createPacketPair());
     const client = owned(createSocketPair());
     const sessions = Array.from({ length: 50 }, () => fakeSession(client.ours));
     const { promise, resolve } = Promise.withResolvers<number>();
-    const options = { ...line, socket: pair.ours, format: 1, timeoutMs: 60_000, onParcels() {} };
+    const options = { ...line, socket: pair.ours, format: 1, timeoutMs: 60_000, onPackets() {} };
     new HandOver(
       sessions.map(({ session }) => ({ pool: "p", session })),
       { ...options, onDone: resolve },
@@ -194,7 +194,7 @@ describe("HandOver", () => {
         settled.add(at);
         settle();
       }
-      expect(gone() - received).toBeLessThanOrEqual(PARCELS_UNDERWAY_START);
+      expect(gone() - received).toBeLessThanOrEqual(PACKETS_UNDERWAY_START);
       for (let next = receiveSession(pair.theirs); next !== null; ) {
         open.push(next.connection);
         received += 1;
@@ -206,7 +206,7 @@ describe("HandOver", () => {
   });
 
   test("without the supervisor everybody stays; no empty announcement", async () => {
-    const pair = owned(createParcelPair());
+    const pair = owned(createPacketPair());
     const client = owned(createSocketPair());
     const sessions = [0, 1].map(() => fakeSession(client.ours));
     const announced: number[] = [];
@@ -218,7 +218,7 @@ describe("HandOver", () => {
         socket: pair.ours,
         format: 1,
         timeoutMs: 60_000,
-        onParcels: (count) => announced.push(count),
+        onPackets: (count) => announced.push(count),
         onDone: (count) => done.push(count),
       },
     );
@@ -234,13 +234,13 @@ describe("HandOver", () => {
   });
 
   test("who needs a newer format than the receiver knows stays; who becomes ready unnoticed is found", async () => {
-    const pair = owned(createParcelPair());
+    const pair = owned(createPacketPair());
     const client = owned(createSocketPair());
     const [modern, ready, simple] = [0, 1, 2].map(() => fakeSession(client.ours));
     (modern!.session.frontend as { needsFormat: number }).needsFormat = 2;
     const candidates = [modern!, ready!, simple!].map(({ session }) => ({ pool: "p", session }));
     let moved = -1;
-    const options = { ...line, socket: pair.ours, format: 1, timeoutMs: 60_000, onParcels() {} };
+    const options = { ...line, socket: pair.ours, format: 1, timeoutMs: 60_000, onPackets() {} };
     const handOver = new HandOver(candidates, {
       ...options,
       onDone: (count) => {
@@ -261,18 +261,18 @@ describe("HandOver", () => {
   });
 
   test("nobody to move: done at once", () => {
-    const pair = owned(createParcelPair());
+    const pair = owned(createPacketPair());
     let moved = -1;
     const onDone = (count: number): void => {
       moved = count;
     };
-    const options = { ...line, socket: pair.ours, format: 1, timeoutMs: 60_000, onParcels() {} };
+    const options = { ...line, socket: pair.ours, format: 1, timeoutMs: 60_000, onPackets() {} };
     new HandOver([], { ...options, onDone });
     expect(moved).toBe(0);
   });
 
   test("who is subscribed goes with all others of the hub, between its connections and the end", async () => {
-    const pair = owned(createParcelPair());
+    const pair = owned(createPacketPair());
     const client = owned(createSocketPair());
     const [one, two, alone] = [0, 1, 2].map(() => fakeSession(client.ours));
     const log: string[] = [];
@@ -294,7 +294,7 @@ describe("HandOver", () => {
     const candidates = [one!, two!, alone!].map(({ session }) => ({ pool: "p", session }));
     let moved = -1;
     const options = {
-      ...{ ...line, socket: pair.ours, format: 2, timeoutMs: 60_000, onParcels() {} },
+      ...{ ...line, socket: pair.ours, format: 2, timeoutMs: 60_000, onPackets() {} },
       onDone: (count: number) => {
         moved = count;
       },
@@ -305,7 +305,7 @@ describe("HandOver", () => {
     const receive = (): unknown[] => {
       for (let next = receiveSession(pair.theirs); next !== null; ) {
         if (next.connection >= 0) open.push(next.connection);
-        const { group, link, isLast } = next.parcel;
+        const { group, link, isLast } = next.head;
         const what =
           isLast === true ? "last" : ((link as SavedPlace | undefined)?.address ?? "client");
         arrived.push([what, group, `${next.input}${next.output}`]);
@@ -336,7 +336,7 @@ describe("HandOver", () => {
   });
 
   test("who is alone goes before a hub and all its names, also when it is ready only later", async () => {
-    const pair = owned(createParcelPair());
+    const pair = owned(createPacketPair());
     const client = owned(createSocketPair());
     const [member, early, late] = [0, 1, 2].map(() => fakeSession(client.ours));
     const connection = { isUp: true, fd: client.theirs, unread: Buffer.alloc(0), leave() {} };
@@ -352,7 +352,7 @@ describe("HandOver", () => {
     const done = Promise.withResolvers<number>();
     const options = {
       ...{ ...line, underwayMax: 4, socket: pair.ours, format: 2, timeoutMs: 60_000 },
-      ...{ onParcels() {}, onDone: done.resolve },
+      ...{ onPackets() {}, onDone: done.resolve },
     };
     new HandOver(candidates, options, [new PoolGroup("p", new HubMove(hub as unknown as Hub, 2))]);
     const arrived: string[] = [];
@@ -364,7 +364,7 @@ describe("HandOver", () => {
           continue;
         }
         if (next.connection >= 0) open.push(next.connection);
-        const { group, isLast, link } = next.parcel;
+        const { group, isLast, link } = next.head;
         arrived.push(
           isLast === true
             ? "last"

@@ -1,35 +1,35 @@
 /**
  * Passes client connections on from one worker to another.
  *
- *   old worker ══parcels══▶ our end │ waiting │ our end of the new worker's socket ══▶ new worker ──adopted──▶
+ *   old worker ══packets══▶ our end │ waiting │ our end of the new worker's socket ══▶ new worker ──adopted──▶
  *
- * A parcel that is in our hands, or that a dead worker had not taken off its socket yet, goes to another worker. Lost is only
+ * A packet that is in our hands, or that a dead worker had not taken off its socket yet, goes to another worker. Lost is only
  * what a worker had taken when it died.
  */
-import { type FromWorker, PARCEL_BYTES_MAX } from "../../api/control.ts";
+import { type FromWorker, PACKET_BYTES_MAX } from "../../api/control.ts";
 import {
-  PARCEL_DESCRIPTORS_MAX,
-  PARCELS_HELD_MAX,
-  PARCELS_UNDERWAY_PER_CORE,
-  PARCELS_UNDERWAY_SHARE,
+  PACKET_DESCRIPTORS_MAX,
+  PACKETS_HELD_MAX,
+  PACKETS_UNDERWAY_PER_CORE,
+  PACKETS_UNDERWAY_SHARE,
 } from "../../base/limits.ts";
 import type { Logger } from "../../base/log.ts";
 import { endOfSlice, isSliceOver } from "../../base/slices.ts";
 import { canOpen, closeFd } from "../../os/fd.ts";
 import {
   isSocketLost,
-  type ReceivedParcel,
-  receiveParcel,
-  sendParcel,
+  type ReceivedPacket,
+  receivePacket,
+  sendPacket,
 } from "../../os/fd-passing.ts";
 import { openFilesMax } from "../../os/open-files.ts";
 import { OsError } from "../../os/os-error.ts";
 import { usableCores } from "../../os/usable-cores.ts";
-import { ParcelGroups } from "./parcel-groups.ts";
-import { ParcelTargets } from "./parcel-targets.ts";
+import { PacketGroups } from "./packet-groups.ts";
+import { PacketTargets } from "./packet-targets.ts";
 
-/** A worker, as far as parcels are concerned. */
-export interface ParcelWorker {
+/** A worker, as far as packets are concerned. */
+export interface HandOverWorker {
   readonly name: string;
   readonly isServing: boolean;
   readonly handoverFd: number | null;
@@ -37,54 +37,54 @@ export interface ParcelWorker {
   send(message: { readonly type: "adopt"; readonly parcels: number }): void;
 }
 
-interface Parcel {
+interface HeldPacket {
   readonly bytes: Buffer;
   readonly fds: readonly number[];
-  readonly source: ParcelWorker;
-  /** Parcels of one group go to one worker; "": it belongs to none. */
+  readonly source: HandOverWorker;
+  /** Packets of one group go to one worker; "": it belongs to none. */
   readonly group: string;
   readonly receivedAtMs: number;
 }
 
 /** When all receivers are full, or none is there, or the system is short of something, try again after this. */
 const RETRY_MS = 5;
-/** A parcel that no worker took for so long is given up. */
+/** A packet that no worker took for so long is given up. */
 const WAIT_MS_MAX = 30_000;
 
 const GROUP_FIELD = '{"group":"';
 
 /**
- * So many parcels may be underway to all workers, with `cores` for all processes, from one that may have `openFiles` files. A worker
- * that waits for its parcels leaves the cores to those that serve.
+ * So many packets may be underway to all workers, with `cores` for all processes, from one that may have `openFiles` files. A worker
+ * that waits for its packets leaves the cores to those that serve.
  */
-export function parcelsUnderwayToAll(openFiles: number, cores: number): number {
-  const share = Math.floor(openFiles * PARCELS_UNDERWAY_SHARE);
-  return Math.max(1, Math.min(share, PARCELS_UNDERWAY_PER_CORE * cores));
+export function packetsUnderwayToAll(openFiles: number, cores: number): number {
+  const share = Math.floor(openFiles * PACKETS_UNDERWAY_SHARE);
+  return Math.max(1, Math.min(share, PACKETS_UNDERWAY_PER_CORE * cores));
 }
 
-/** One end of the socket of a worker that is gone: parcels are on it that were not taken off. */
+/** One end of the socket of a worker that is gone: packets are on it that were not taken off. */
 interface LeftSocket {
-  readonly worker: ParcelWorker;
+  readonly worker: HandOverWorker;
   readonly fd: number;
   /** The worker's own end: what is on it was underway to the worker. */
   readonly isTheirs: boolean;
-  /** Parcels that the worker was given and has not answered for, less those that were taken back. */
+  /** Packets that the worker was given and has not answered for, less those that were taken back. */
   owed: number;
 }
 
 type Receipt = "taken" | "empty" | "wait";
 
-export class ParcelRouter {
+export class PacketRouter {
   readonly #log: Logger;
-  readonly #targets: ParcelTargets<ParcelWorker>;
-  /** Parcels that may be underway to all workers. */
+  readonly #targets: PacketTargets<HandOverWorker>;
+  /** Packets that may be underway to all workers. */
   readonly #underwayMax: number;
-  readonly #buffer: Buffer = Buffer.allocUnsafeSlow(PARCEL_BYTES_MAX + 4096);
-  #waiting: Parcel[] = [];
+  readonly #buffer: Buffer = Buffer.allocUnsafeSlow(PACKET_BYTES_MAX + 4096);
+  #waiting: HeldPacket[] = [];
   /** Sources with more on their sockets than was taken off. */
-  readonly #sources = new Set<ParcelWorker>();
+  readonly #sources = new Set<HandOverWorker>();
   readonly #leftSockets = new Set<LeftSocket>();
-  readonly #groups = new ParcelGroups<ParcelWorker>();
+  readonly #groups = new PacketGroups<HandOverWorker>();
   #retry: Timer | undefined;
   #isPumpDue = false;
   #idle: (() => void)[] = [];
@@ -95,11 +95,11 @@ export class ParcelRouter {
 
   constructor(
     log: Logger,
-    targets: () => readonly ParcelWorker[],
-    underwayMax: number = parcelsUnderwayToAll(openFilesMax(), usableCores()),
+    targets: () => readonly HandOverWorker[],
+    underwayMax: number = packetsUnderwayToAll(openFilesMax(), usableCores()),
   ) {
     this.#log = log;
-    this.#targets = new ParcelTargets(targets);
+    this.#targets = new PacketTargets(targets);
     this.#underwayMax = underwayMax;
   }
 
@@ -108,12 +108,12 @@ export class ParcelRouter {
     return this.#lost;
   }
 
-  /** Parcels that were given to a worker so far. */
+  /** Packets that were given to a worker so far. */
   get passed(): number {
     return this.#passed;
   }
 
-  /** Nothing is in our hands, and every parcel was answered for. */
+  /** Nothing is in our hands, and every packet was answered for. */
   get isIdle(): boolean {
     return (
       this.#waiting.length === 0 &&
@@ -129,12 +129,12 @@ export class ParcelRouter {
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
-  /** From now on parcels of `source` go to `target`; null: to anybody. */
-  direct(source: ParcelWorker, target: ParcelWorker | null): void {
+  /** From now on packets of `source` go to `target`; null: to anybody. */
+  direct(source: HandOverWorker, target: HandOverWorker | null): void {
     this.#targets.direct(source, target);
   }
 
-  onMessage(worker: ParcelWorker, message: FromWorker): void {
+  onMessage(worker: HandOverWorker, message: FromWorker): void {
     if (message.type === "parcels") {
       worker.clients = Math.max(worker.clients - message.count, 0);
       this.#sources.add(worker);
@@ -157,7 +157,7 @@ export class ParcelRouter {
    * The worker behind this socket is gone: what is on its way to it or from it is taken back, and then both ends are closed. They
    * are the router's from now on.
    */
-  onSocketEnd(worker: ParcelWorker, ours: number, theirs: number): void {
+  onSocketEnd(worker: HandOverWorker, ours: number, theirs: number): void {
     this.#sources.delete(worker);
     const owed = this.#targets.forget(worker);
     this.#leftSockets.add({ worker, fd: ours, isTheirs: false, owed: 0 });
@@ -204,14 +204,14 @@ export class ParcelRouter {
     return false;
   }
 
-  /** No more is taken than can be passed on: a worker whose parcels stay on its socket sends no others, and its clients are served. */
+  /** No more is taken than can be passed on: a worker whose packets stay on its socket sends no others, and its clients are served. */
   get #areHandsFull(): boolean {
     const room = this.#underwayMax - this.#targets.owedInAll;
-    return this.#waiting.length >= Math.min(room, PARCELS_HELD_MAX);
+    return this.#waiting.length >= Math.min(room, PACKETS_HELD_MAX);
   }
 
   /** `taken`: there may be more, and our hands are full. */
-  #receiveAll(source: ParcelWorker, fd: number, onTaken: () => void = () => {}): Receipt {
+  #receiveAll(source: HandOverWorker, fd: number, onTaken: () => void = () => {}): Receipt {
     while (!this.#areHandsFull) {
       const receipt = this.#receive(source, fd);
       if (receipt !== "taken") return receipt;
@@ -220,21 +220,21 @@ export class ParcelRouter {
     return "taken";
   }
 
-  #receive(source: ParcelWorker, fd: number): Receipt {
+  #receive(source: HandOverWorker, fd: number): Receipt {
     try {
       // The kernel drops descriptors for which this process has no room.
-      if (!canOpen(PARCEL_DESCRIPTORS_MAX, fd)) throw new OsError("fcntl", "EMFILE");
-      const parcel = receiveParcel(fd, this.#buffer);
+      if (!canOpen(PACKET_DESCRIPTORS_MAX, fd)) throw new OsError("fcntl", "EMFILE");
+      const packet = receivePacket(fd, this.#buffer);
       this.#shortage = "";
-      if (parcel === null) return "empty";
-      this.#hold(source, Buffer.from(this.#buffer.subarray(0, parcel.length)), parcel);
+      if (packet === null) return "empty";
+      this.#hold(source, Buffer.from(this.#buffer.subarray(0, packet.length)), packet);
       return "taken";
     } catch (error) {
       return this.#onReceiveError(source, error);
     }
   }
 
-  #onReceiveError(source: ParcelWorker, error: unknown): Receipt {
+  #onReceiveError(source: HandOverWorker, error: unknown): Receipt {
     if (!(error instanceof OsError)) throw error;
     if (error.isPassing) {
       this.#tellShortage(error);
@@ -250,7 +250,7 @@ export class ParcelRouter {
     return "empty";
   }
 
-  #hold(source: ParcelWorker, bytes: Buffer, { fds, isCut }: ReceivedParcel): void {
+  #hold(source: HandOverWorker, bytes: Buffer, { fds, isCut }: ReceivedPacket): void {
     const group = groupOf(bytes);
     if (isCut) {
       this.#lose({ source, fds }, "not all of its descriptors came");
@@ -282,36 +282,36 @@ export class ParcelRouter {
 
   /** @returns whether any was passed on */
   #deliver(): boolean {
-    const given = new Map<ParcelWorker, number>();
-    const kept: Parcel[] = [];
-    const full = new Set<ParcelWorker>();
+    const given = new Map<HandOverWorker, number>();
+    const kept: HeldPacket[] = [];
+    const full = new Set<HandOverWorker>();
     const nowMs = performance.now();
-    for (const parcel of this.#waiting) {
-      const target = this.#give(parcel, full);
-      if (target === null && nowMs - parcel.receivedAtMs <= WAIT_MS_MAX) {
-        kept.push(parcel);
+    for (const packet of this.#waiting) {
+      const target = this.#give(packet, full);
+      if (target === null && nowMs - packet.receivedAtMs <= WAIT_MS_MAX) {
+        kept.push(packet);
         continue;
       }
-      this.#groups.onReleased(parcel.group);
+      this.#groups.onReleased(packet.group);
       if (target === "lost") continue;
-      if (target === null) this.#lose(parcel, "no worker could take it");
+      if (target === null) this.#lose(packet, "no worker could take it");
       else given.set(target, (given.get(target) ?? 0) + 1);
     }
     this.#waiting = kept;
-    for (const [target, parcels] of given) target.send({ type: "adopt", parcels });
+    for (const [target, packets] of given) target.send({ type: "adopt", parcels: packets });
     return given.size > 0;
   }
 
   /** @returns who has it now; null: it cannot be taken at the moment; lost: it cannot be sent at all */
-  #give(parcel: Parcel, full: Set<ParcelWorker>): ParcelWorker | null | "lost" {
+  #give(packet: HeldPacket, full: Set<HandOverWorker>): HandOverWorker | null | "lost" {
     while (this.#targets.owedInAll < this.#underwayMax) {
-      const target = this.#target(parcel, full);
+      const target = this.#target(packet, full);
       if (target === null || target.handoverFd === null) return null;
       const isFull = this.#targets.owedBy(target) >= this.#targets.shareOf(this.#underwayMax);
-      const result = isFull ? "full" : this.#send(target, parcel);
+      const result = isFull ? "full" : this.#send(target, packet);
       if (result === "lost") return "lost";
       if (result === "sent") {
-        for (const fd of parcel.fds) closeFd(fd);
+        for (const fd of packet.fds) closeFd(fd);
         this.#targets.give(target);
         this.#passed += 1;
         return target;
@@ -321,9 +321,9 @@ export class ParcelRouter {
     return null;
   }
 
-  #send(target: ParcelWorker, parcel: Parcel): "sent" | "full" | "lost" {
+  #send(target: HandOverWorker, packet: HeldPacket): "sent" | "full" | "lost" {
     try {
-      return sendParcel(target.handoverFd ?? -1, parcel.bytes, parcel.fds) ? "sent" : "full";
+      return sendPacket(target.handoverFd ?? -1, packet.bytes, packet.fds) ? "sent" : "full";
     } catch (error) {
       if (!(error instanceof OsError)) throw error;
       if (error.isPassing) {
@@ -332,15 +332,15 @@ export class ParcelRouter {
       }
       // Its worker is dead, which is heard of in a moment; there are others.
       if (isSocketLost(error)) return "full";
-      this.#lose(parcel, error.message);
+      this.#lose(packet, error.message);
       return "lost";
     }
   }
 
   #target(
-    { source, group, receivedAtMs }: Parcel,
-    full: ReadonlySet<ParcelWorker>,
-  ): ParcelWorker | null {
+    { source, group, receivedAtMs }: HeldPacket,
+    full: ReadonlySet<HandOverWorker>,
+  ): HandOverWorker | null {
     if (group === "") return this.#targets.pick(source, receivedAtMs, full);
     const known = this.#groups.targetOf(group);
     if (known?.isServing && known.handoverFd !== null) return full.has(known) ? null : known;
@@ -349,7 +349,7 @@ export class ParcelRouter {
     return target;
   }
 
-  #lose({ source, fds }: Pick<Parcel, "source" | "fds">, reason: string): void {
+  #lose({ source, fds }: Pick<HeldPacket, "source" | "fds">, reason: string): void {
     this.#lost += 1;
     for (const fd of fds) closeFd(fd);
     this.#log.warn("a client was lost on its way to another worker", {
@@ -383,7 +383,7 @@ export class ParcelRouter {
   }
 }
 
-/** The name of the group that a parcel belongs to; then that is its first field. */
+/** The name of the group that a packet belongs to; then that is its first field. */
 function groupOf(bytes: Buffer): string {
   if (bytes.toString("latin1", 0, GROUP_FIELD.length) !== GROUP_FIELD) return "";
   return bytes.toString("latin1", GROUP_FIELD.length, bytes.indexOf('"', GROUP_FIELD.length));

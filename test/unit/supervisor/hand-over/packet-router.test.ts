@@ -1,26 +1,26 @@
 import { afterEach, expect, test } from "bun:test";
 import { closeSync, openSync, readdirSync } from "node:fs";
-import { PARCELS_UNDERWAY_MAX, PARCELS_UNDERWAY_PER_CORE } from "../../../../src/base/limits.ts";
+import { PACKETS_UNDERWAY_MAX, PACKETS_UNDERWAY_PER_CORE } from "../../../../src/base/limits.ts";
 import { closeFd } from "../../../../src/os/fd.ts";
-import { createParcelPair, receiveParcel, sendParcel } from "../../../../src/os/fd-passing.ts";
+import { createPacketPair, receivePacket, sendPacket } from "../../../../src/os/fd-passing.ts";
 import { openProcessLog } from "../../../../src/os/log-output.ts";
 import {
-  ParcelRouter,
-  type ParcelWorker,
-  parcelsUnderwayToAll,
-} from "../../../../src/supervisor/hand-over/parcel-router.ts";
+  type HandOverWorker,
+  PacketRouter,
+  packetsUnderwayToAll,
+} from "../../../../src/supervisor/hand-over/packet-router.ts";
 
 const buffer = Buffer.alloc(70_000);
 const log = openProcessLog({ level: "error", file: null, process: "test" });
 
 /** A worker whose end of the hand-over socket is in the test's hands. */
-class FakeWorker implements ParcelWorker {
+class FakeWorker implements HandOverWorker {
   isServing = true;
   clients = 0;
   adopts = 0;
   isGone = false;
   readonly name: string;
-  readonly pair = createParcelPair();
+  readonly pair = createPacketPair();
 
   constructor(name: string) {
     this.name = name;
@@ -35,11 +35,11 @@ class FakeWorker implements ParcelWorker {
     this.adopts += message.parcels;
   }
 
-  /** Puts parcels on its socket, as a worker that hands over does. */
+  /** Puts packets on its socket, as a worker that hands over does. */
   give(...names: string[]): void {
     for (const name of names) {
       const fd = openSync("/dev/null", "r");
-      if (!sendParcel(this.pair.theirs, Buffer.from(name), [fd])) throw new Error("full");
+      if (!sendPacket(this.pair.theirs, Buffer.from(name), [fd])) throw new Error("full");
       closeSync(fd);
     }
   }
@@ -54,17 +54,17 @@ class FakeWorker implements ParcelWorker {
   take(): string[] {
     const names: string[] = [];
     while (true) {
-      const parcel = receiveParcel(this.pair.theirs, buffer);
-      if (parcel === null) return names;
-      for (const fd of parcel.fds) closeFd(fd);
-      expect(parcel.fds).toHaveLength(1);
-      names.push(buffer.toString("latin1", 0, parcel.length));
+      const packet = receivePacket(this.pair.theirs, buffer);
+      if (packet === null) return names;
+      for (const fd of packet.fds) closeFd(fd);
+      expect(packet.fds).toHaveLength(1);
+      names.push(buffer.toString("latin1", 0, packet.length));
     }
   }
 }
 
 /** Has each of `receivers` take and answer for what it is given, until the router is idle. @returns what each took */
-async function settle(router: ParcelRouter, ...receivers: FakeWorker[]): Promise<string[][]> {
+async function settle(router: PacketRouter, ...receivers: FakeWorker[]): Promise<string[][]> {
   const taken = receivers.map(() => [] as string[]);
   while (!router.isIdle) {
     for (const [index, receiver] of receivers.entries()) {
@@ -92,10 +92,10 @@ function many(count: number): string[] {
   return Array.from({ length: count }, (_, index) => `p${index}`);
 }
 
-test("parcels go to the emptiest worker, each once, and nothing stays open here", async () => {
+test("packets go to the emptiest worker, each once, and nothing stays open here", async () => {
   const [from, a, b] = [new FakeWorker("from"), new FakeWorker("a"), new FakeWorker("b")];
   a.clients = 10;
-  const router = new ParcelRouter(log, () => [a, b]);
+  const router = new PacketRouter(log, () => [a, b]);
   const files = readdirSync("/proc/self/fd").length;
   const taken: string[] = [];
   for (const batch of [many(100), many(60)]) {
@@ -107,7 +107,7 @@ test("parcels go to the emptiest worker, each once, and nothing stays open here"
   expect(taken.sort()).toEqual([...many(100), ...many(60)].sort());
   expect(readdirSync("/proc/self/fd")).toHaveLength(files);
   // Even, but for those that were underway at a time.
-  expect(Math.abs(a.clients - b.clients)).toBeLessThanOrEqual(2 * PARCELS_UNDERWAY_MAX);
+  expect(Math.abs(a.clients - b.clients)).toBeLessThanOrEqual(2 * PACKETS_UNDERWAY_MAX);
   from.give("one more");
   router.onMessage(from, { type: "parcels", count: 1 });
   const taker = a.clients <= b.clients ? a : b;
@@ -116,16 +116,16 @@ test("parcels go to the emptiest worker, each once, and nothing stays open here"
   expect([router.isIdle, router.lost]).toEqual([true, 1]);
 });
 
-test("few parcels are underway at a time, to one worker and to all", async () => {
+test("few packets are underway at a time, to one worker and to all", async () => {
   const [from, a, b] = [new FakeWorker("from"), new FakeWorker("a"), new FakeWorker("b")];
-  const router = new ParcelRouter(log, () => [a, b], PARCELS_UNDERWAY_MAX + 5);
+  const router = new PacketRouter(log, () => [a, b], PACKETS_UNDERWAY_MAX + 5);
   from.give(...many(200));
   b.isServing = false;
   router.onMessage(from, { type: "parcels", count: 200 });
-  expect(a.adopts).toBe(PARCELS_UNDERWAY_MAX);
+  expect(a.adopts).toBe(PACKETS_UNDERWAY_MAX);
   b.isServing = true;
   router.pump();
-  expect([a.adopts, b.adopts]).toEqual([PARCELS_UNDERWAY_MAX, 5]);
+  expect([a.adopts, b.adopts]).toEqual([PACKETS_UNDERWAY_MAX, 5]);
   const [byA = [], byB = []] = await settle(router, a, b);
   expect([...byA, ...byB].sort()).toEqual(many(200).sort());
 });
@@ -133,9 +133,9 @@ test("few parcels are underway at a time, to one worker and to all", async () =>
 test("so few are underway for each core; the others stay with their senders, each of which gets its turn", async () => {
   const [one, two] = [new FakeWorker("one"), new FakeWorker("two")];
   const [a, b] = [new FakeWorker("a"), new FakeWorker("b")];
-  const most = parcelsUnderwayToAll(20_000, 2);
-  expect(most).toBe(2 * PARCELS_UNDERWAY_PER_CORE);
-  const router = new ParcelRouter(log, () => [a, b], most);
+  const most = packetsUnderwayToAll(20_000, 2);
+  expect(most).toBe(2 * PACKETS_UNDERWAY_PER_CORE);
+  const router = new PacketRouter(log, () => [a, b], most);
   const files = readdirSync("/proc/self/fd").length;
   one.give(...many(100).map((name) => `one ${name}`));
   two.give(...many(100).map((name) => `two ${name}`));
@@ -163,7 +163,7 @@ test("so few are underway for each core; the others stay with their senders, eac
 
 test("a worker that hangs holds only its share of what may be underway", () => {
   const [from, hung, quick] = [new FakeWorker("f"), new FakeWorker("h"), new FakeWorker("q")];
-  const router = new ParcelRouter(log, () => [hung, quick], 16);
+  const router = new PacketRouter(log, () => [hung, quick], 16);
   from.give(...many(100));
   router.onMessage(from, { type: "parcels", count: 100 });
   let taken = 0;
@@ -175,8 +175,8 @@ test("a worker that hangs holds only its share of what may be underway", () => {
   hung.take();
 });
 
-test("the work for a parcel does not grow with their number", async () => {
-  const looks = async (parcels: number): Promise<number> => {
+test("the work for a packet does not grow with their number", async () => {
+  const looks = async (packets: number): Promise<number> => {
     const [from, a, b] = [new FakeWorker("from"), new FakeWorker("a"), new FakeWorker("b")];
     let count = 0;
     for (const target of [a, b]) {
@@ -187,11 +187,11 @@ test("the work for a parcel does not grow with their number", async () => {
         },
       });
     }
-    const router = new ParcelRouter(log, () => [a, b]);
-    from.give(...many(parcels));
-    router.onMessage(from, { type: "parcels", count: parcels });
+    const router = new PacketRouter(log, () => [a, b]);
+    from.give(...many(packets));
+    router.onMessage(from, { type: "parcels", count: packets });
     await settle(router, a, b);
-    return count / parcels;
+    return count / packets;
   };
   expect(await looks(4_000)).toBeLessThan(2 * (await looks(1_000)));
 });
@@ -199,10 +199,10 @@ test("the work for a parcel does not grow with their number", async () => {
 test("what a dead worker had not taken goes to another; what it had taken is lost", () => {
   const [from, a, b] = [new FakeWorker("from"), new FakeWorker("a"), new FakeWorker("b")];
   b.isServing = false;
-  const router = new ParcelRouter(log, () => [a, b]);
+  const router = new PacketRouter(log, () => [a, b]);
   from.give(...many(15));
   router.onMessage(from, { type: "parcels", count: 15 });
-  const taken = receiveParcel(a.pair.theirs, buffer);
+  const taken = receivePacket(a.pair.theirs, buffer);
   for (const fd of taken!.fds) closeFd(fd);
   b.isServing = true;
   a.isServing = false;
@@ -215,15 +215,15 @@ test("what a dead worker had not taken goes to another; what it had taken is los
 
 test("what a worker put on its socket before it died is passed on, though it never said so", () => {
   const [from, a] = [new FakeWorker("from"), new FakeWorker("a")];
-  const router = new ParcelRouter(log, () => [a]);
+  const router = new PacketRouter(log, () => [a]);
   from.give("x", "y");
   router.onSocketEnd(from, ...from.giveAway());
   expect(a.take()).toEqual(["x", "y"]);
 });
 
-test("parcels of one group go to one worker, and to another only when that one is gone", async () => {
+test("packets of one group go to one worker, and to another only when that one is gone", async () => {
   const [from, a, b] = [new FakeWorker("from"), new FakeWorker("a"), new FakeWorker("b")];
-  const router = new ParcelRouter(log, () => [a, b]);
+  const router = new PacketRouter(log, () => [a, b]);
   const inGroup = (group: string, count: number): string[] =>
     many(count).map((name) => `{"group":"${group}","format":2} ${name}`);
   const give = (...names: string[]): void => {
@@ -242,10 +242,10 @@ test("parcels of one group go to one worker, and to another only when that one i
   expect(b.take()).toEqual(inGroup("1", 3));
 });
 
-test("parcels wait in our hands while nobody can take them, and idleness is told", async () => {
+test("packets wait in our hands while nobody can take them, and idleness is told", async () => {
   const [from, a] = [new FakeWorker("from"), new FakeWorker("a")];
   a.isServing = false;
-  const router = new ParcelRouter(log, () => [a]);
+  const router = new PacketRouter(log, () => [a]);
   from.give(...many(300));
   router.onMessage(from, { type: "parcels", count: 300 });
   expect(a.adopts).toBe(0);
@@ -262,22 +262,22 @@ test("parcels wait in our hands while nobody can take them, and idleness is told
 
 test("a full socket is tried again", async () => {
   const [from, a] = [new FakeWorker("from"), new FakeWorker("a")];
-  const router = new ParcelRouter(log, () => [a]);
+  const router = new PacketRouter(log, () => [a]);
   // Until the kernel takes no more.
   let stuffed = 0;
-  while (sendParcel(a.pair.ours, Buffer.alloc(60_000), [])) stuffed += 1;
+  while (sendPacket(a.pair.ours, Buffer.alloc(60_000), [])) stuffed += 1;
   from.give("late");
   router.onMessage(from, { type: "parcels", count: 1 });
   expect(a.adopts).toBe(0);
-  for (let count = 0; count < stuffed; count += 1) receiveParcel(a.pair.theirs, buffer);
+  for (let count = 0; count < stuffed; count += 1) receivePacket(a.pair.theirs, buffer);
   while (a.adopts === 0) await Bun.sleep(1);
   expect(a.take()).toEqual(["late"]);
 });
 
-test("rebalancing has parcels go where it wants, as long as that one lives", () => {
+test("rebalancing has packets go where it wants, as long as that one lives", () => {
   const [from, a, b] = [new FakeWorker("from"), new FakeWorker("a"), new FakeWorker("b")];
   b.clients = 50;
-  const router = new ParcelRouter(log, () => [from, a, b]);
+  const router = new PacketRouter(log, () => [from, a, b]);
   router.direct(from, b);
   from.give("x");
   router.onMessage(from, { type: "parcels", count: 1 });
@@ -292,21 +292,21 @@ test("rebalancing has parcels go where it wants, as long as that one lives", () 
 test("a group stays together when its sender leaves before all of it was passed on", async () => {
   const [from, a, b] = [new FakeWorker("from"), new FakeWorker("a"), new FakeWorker("b")];
   b.clients = 1;
-  const router = new ParcelRouter(log, () => [a, b]);
+  const router = new PacketRouter(log, () => [a, b]);
   const members = Array.from({ length: 6 }, (_, at) => `{"group":"g","at":${at}}`);
   from.give(...members.filter((_, at) => at < 2));
   router.onMessage(from, { type: "parcels", count: 2 });
   let stuffed = 0;
-  while (sendParcel(a.pair.ours, Buffer.alloc(60_000), [])) stuffed += 1;
+  while (sendPacket(a.pair.ours, Buffer.alloc(60_000), [])) stuffed += 1;
   from.give(...members.filter((_, at) => at === 2));
   router.onMessage(from, { type: "parcels", count: 1 });
   a.clients = 10;
   from.give(...members.filter((_, at) => at > 2));
   router.onSocketEnd(from, ...from.giveAway());
   expect(b.adopts).toBe(0);
-  const first = [receiveParcel(a.pair.theirs, buffer), receiveParcel(a.pair.theirs, buffer)];
-  for (const parcel of first) for (const fd of parcel!.fds) closeFd(fd);
-  for (let count = 0; count < stuffed; count += 1) receiveParcel(a.pair.theirs, buffer);
+  const first = [receivePacket(a.pair.theirs, buffer), receivePacket(a.pair.theirs, buffer)];
+  for (const packet of first) for (const fd of packet!.fds) closeFd(fd);
+  for (let count = 0; count < stuffed; count += 1) receivePacket(a.pair.theirs, buffer);
   while (a.adopts + b.adopts < 6) await Bun.sleep(1);
   expect([a.take(), b.adopts]).toEqual([members.filter((_, at) => at >= 2), 0]);
 });

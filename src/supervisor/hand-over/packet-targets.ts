@@ -1,24 +1,24 @@
-/** Which worker the next parcel goes to: the one with the fewest clients, those included that are on their way to it. */
-import { PARCELS_UNDERWAY_LEAST, PARCELS_UNDERWAY_MAX } from "../../base/limits.ts";
+/** Which worker the next packet goes to: the one with the fewest clients, those included that are on their way to it. */
+import { PACKETS_UNDERWAY_LEAST, PACKETS_UNDERWAY_MAX } from "../../base/limits.ts";
 
-/** A worker, as far as it can be given parcels. */
-export interface ParcelTarget {
+/** A worker, as far as it can be given packets. */
+export interface PacketTarget {
   readonly isServing: boolean;
   readonly handoverFd: number | null;
   readonly clients: number;
 }
 
 /** A worker gets no more than so many clients above those of the one that has the fewest, ... */
-const UNEVEN_CLIENTS_MAX = 2 * PARCELS_UNDERWAY_MAX;
-/** ... unless a parcel has waited for so long: then that one hangs, or is no quicker for being waited for. */
+const UNEVEN_CLIENTS_MAX = 2 * PACKETS_UNDERWAY_MAX;
+/** ... unless a packet has waited for so long: then that one hangs, or is no quicker for being waited for. */
 const EVEN_WAIT_MS = 1_000;
 
-export class ParcelTargets<Worker extends ParcelTarget> {
-  /** Who may be given parcels, besides a `direct` one. */
+export class PacketTargets<Worker extends PacketTarget> {
+  /** Who may be given packets, besides a `direct` one. */
   readonly #serving: () => readonly Worker[];
   /** Rebalancing: what comes from here goes there. */
   readonly #direct = new Map<Worker, Worker>();
-  /** Parcels that a worker was given and has not answered for. */
+  /** Packets that a worker was given and has not answered for. */
   readonly #owed = new Map<Worker, number>();
   #owedInAll = 0;
 
@@ -26,7 +26,7 @@ export class ParcelTargets<Worker extends ParcelTarget> {
     this.#serving = serving;
   }
 
-  /** Parcels that all workers together were given and have not answered for. */
+  /** Packets that all workers together were given and have not answered for. */
   get owedInAll(): number {
     return this.#owedInAll;
   }
@@ -35,21 +35,21 @@ export class ParcelTargets<Worker extends ParcelTarget> {
     return this.#owed.get(worker) ?? 0;
   }
 
-  /** From now on parcels of `source` go to `target`; null: to any worker. */
+  /** From now on packets of `source` go to `target`; null: to any worker. */
   direct(source: Worker, target: Worker | null): void {
     if (target === null) this.#direct.delete(source);
     else this.#direct.set(source, target);
   }
 
-  /** Of `most` parcels that may be underway: so many to one worker, so that one that hangs does not hold all of them. */
+  /** Of `most` packets that may be underway: so many to one worker, so that one that hangs does not hold all of them. */
   shareOf(most: number): number {
     let targets = 0;
     for (const target of this.#serving()) if (isThere(target)) targets += 1;
-    const share = Math.max(Math.floor(most / Math.max(targets, 1)), PARCELS_UNDERWAY_LEAST);
-    return Math.min(share, PARCELS_UNDERWAY_MAX);
+    const share = Math.max(Math.floor(most / Math.max(targets, 1)), PACKETS_UNDERWAY_LEAST);
+    return Math.min(share, PACKETS_UNDERWAY_MAX);
   }
 
-  /** `worker` was given a parcel. */
+  /** `worker` was given a packet. */
   give(worker: Worker): void {
     this.#owed.set(worker, this.owedBy(worker) + 1);
     this.#owedInAll += 1;
@@ -64,7 +64,7 @@ export class ParcelTargets<Worker extends ParcelTarget> {
     else this.#owed.delete(worker);
   }
 
-  /** `worker` is gone. @returns the parcels that it had not answered for */
+  /** `worker` is gone. @returns the packets that it had not answered for */
   forget(worker: Worker): number {
     this.#direct.delete(worker);
     for (const [source, target] of this.#direct) if (target === worker) this.#direct.delete(source);
@@ -75,7 +75,7 @@ export class ParcelTargets<Worker extends ParcelTarget> {
 
   /**
    * The worker with the fewest clients that is not `full`; null: none may have it now. A worker that is merely slow to take its
-   * parcels stays in the comparison: otherwise a quick one would get the clients of all, up to its last descriptor.
+   * packets stays in the comparison: otherwise a quick one would get the clients of all, up to its last descriptor.
    */
   pick(source: Worker, receivedAtMs: number, full: ReadonlySet<Worker>): Worker | null {
     const direct = this.#direct.get(source);
@@ -96,6 +96,6 @@ export class ParcelTargets<Worker extends ParcelTarget> {
   }
 }
 
-function isThere({ isServing, handoverFd }: ParcelTarget): boolean {
+function isThere({ isServing, handoverFd }: PacketTarget): boolean {
   return isServing && handoverFd !== null;
 }

@@ -1,32 +1,32 @@
-/** The packets in which sessions travel; see SessionParcel in src/api/control.ts. */
-import { PARCEL_BYTES_MAX, PART_FORMAT, type SessionParcel } from "../api/control.ts";
+/** The packets in which sessions travel; see PacketHead in src/api/control.ts. */
+import { PACKET_BYTES_MAX, PART_FORMAT, type PacketHead } from "../api/control.ts";
 import type { PartPacket, SavedSession } from "../api/move.ts";
 import { copyOf } from "../base/copy-of.ts";
 import { closeFd } from "../os/fd.ts";
-import { receiveParcel, sendParcel } from "../os/fd-passing.ts";
+import { receivePacket, sendPacket } from "../os/fd-passing.ts";
 import { createSharedMemory, readSharedMemory, writeSharedMemory } from "../os/shared-memory.ts";
 
 const LF = 10;
 const NONE: Buffer = Buffer.alloc(0);
 
 /** A longer state of a client is put where there is room for it. */
-const CLIENT_INLINE_BYTES_MAX = PARCEL_BYTES_MAX / 2;
+const CLIENT_INLINE_BYTES_MAX = PACKET_BYTES_MAX / 2;
 
-/** What of a parcel's head its sender knows. The format is at least what the session's frontend says that it needs. */
-export type ParcelMarks = Pick<
-  SessionParcel,
+/** What of a packet's head its sender knows. The format is at least what the session's frontend says that it needs. */
+export type PacketMarks = Pick<
+  PacketHead,
   "format" | "pool" | "group" | "isLast" | "part" | "connections" | "link" | "names"
 >;
 
-/** What stands in a parcel's head of a part of a group. */
+/** What stands in a packet's head of a part of a group. */
 export function marksOfPart(format: number, { about, connection }: PartPacket): object {
   if (format < PART_FORMAT) return about;
   return { part: about, connections: connection === null ? 0 : 1 };
 }
 
-/** Of a part of a group: what it says of itself, and its connections. Null: the parcel is a client, or the end of a group. */
-function partIn(parcel: SessionParcel): { about: object; connections: number } | null {
-  const { part, connections = 0, link, names } = parcel;
+/** Of a part of a group: what it says of itself, and its connections. Null: the packet is a client, or the end of a group. */
+function partIn(head: PacketHead): { about: object; connections: number } | null {
+  const { part, connections = 0, link, names } = head;
   if (part !== undefined) return { about: part, connections };
   if (names !== undefined) return { about: { names }, connections: 0 };
   return link === undefined ? null : { about: { link }, connections: 1 };
@@ -35,11 +35,11 @@ function partIn(parcel: SessionParcel): { about: object; connections: number } |
 /**
  * Sends `saved` with the client's connection, or that of a part. What is too long for a packet goes in a memory
  * file.
- * @returns false when the socket is full. @throws OsError of `sendParcel`, or of making the memory file
+ * @returns false when the socket is full. @throws OsError of `sendPacket`, or of making the memory file
  */
 export function sendSession(
   socket: number,
-  { group, ...marks }: ParcelMarks,
+  { group, ...marks }: PacketMarks,
   connection: number | null,
   saved: SavedSession,
 ): boolean {
@@ -50,7 +50,7 @@ export function sendSession(
   const body = isLong ? [input, output, Buffer.from(state)] : [input, output];
   const bodyBytes = body.reduce((sum, { length }) => sum + length, 0);
   const line = (isInline: boolean): string => {
-    const head: Omit<SessionParcel, "client"> = {
+    const head: Omit<PacketHead, "client"> = {
       ...(group === undefined ? {} : { group }),
       ...{ ...marks, isInline, inputBytes: input.length, outputBytes: output.length },
       ...{ clientBytes: isLong ? stateBytes : 0, descriptors: descriptors.length },
@@ -60,10 +60,10 @@ export function sendSession(
     return `${fields.substring(0, fields.length - 1)},"client":${isLong ? null : state}}\n`;
   };
   const fds = connection === null ? descriptors : [connection, ...descriptors];
-  if (bodyBytes < PARCEL_BYTES_MAX) {
+  if (bodyBytes < PACKET_BYTES_MAX) {
     const whole = Buffer.from(line(true));
-    if (whole.length + bodyBytes <= PARCEL_BYTES_MAX) {
-      return sendParcel(socket, bodyBytes === 0 ? whole : Buffer.concat([whole, ...body]), fds);
+    if (whole.length + bodyBytes <= PACKET_BYTES_MAX) {
+      return sendPacket(socket, bodyBytes === 0 ? whole : Buffer.concat([whole, ...body]), fds);
     }
   }
   const memory = createSharedMemory("proxy-parcel", bodyBytes);
@@ -73,15 +73,15 @@ export function sendSession(
       writeSharedMemory(memory, part, position);
       position += part.length;
     }
-    return sendParcel(socket, Buffer.from(line(false)), [...fds, memory]);
+    return sendPacket(socket, Buffer.from(line(false)), [...fds, memory]);
   } finally {
     closeFd(memory);
   }
 }
 
 export interface ReceivedSession {
-  readonly parcel: SessionParcel;
-  /** Not null: no client but a part of the parcel's group, and what it says of itself. */
+  readonly head: PacketHead;
+  /** Not null: no client but a part of the packet's group, and what it says of itself. */
   readonly part: object | null;
   /** The client's connection, or the part's; the caller owns it. -1: there is none. */
   readonly connection: number;
@@ -92,42 +92,42 @@ export interface ReceivedSession {
 }
 
 /** What was taken off the socket and not looked at yet: its bytes are kept until the next one is taken. */
-export interface Packet {
+export interface TakenPacket {
   readonly length: number;
   /** The caller owns them. */
   readonly fds: readonly number[];
   readonly isCut: boolean;
 }
 
-const packetBytes: Buffer = Buffer.allocUnsafeSlow(PARCEL_BYTES_MAX);
+const packetBytes: Buffer = Buffer.allocUnsafeSlow(PACKET_BYTES_MAX);
 
 /** Takes one packet; null: none waits. @throws OsError */
-export function takePacket(socket: number): Packet | null {
-  return receiveParcel(socket, packetBytes);
+export function takePacket(socket: number): TakenPacket | null {
+  return receivePacket(socket, packetBytes);
 }
 
 /** A packet in which no session is, or not all of one. */
-export class ParcelError extends Error {}
+export class PacketError extends Error {}
 
 /**
  * Reads what `takePacket` took last. The packet's descriptors are then the session's.
- * @throws ParcelError, or OsError when its memory file cannot be read: the descriptors stay the packet's, and it may be read again
+ * @throws PacketError, or OsError when its memory file cannot be read: the descriptors stay the packet's, and it may be read again
  */
-export function readPacket({ length, fds, isCut }: Packet): ReceivedSession {
+export function readPacket({ length, fds, isCut }: TakenPacket): ReceivedSession {
   const lineEnd = packetBytes.indexOf(LF);
-  if (lineEnd < 0 || lineEnd >= length) throw new ParcelError("the packet has no head");
-  const parcel = parse(packetBytes.toString("utf8", 0, lineEnd)) as SessionParcel;
-  const { descriptors = 0, isInline, isLast = false } = parcel;
-  const part = partIn(parcel);
+  if (lineEnd < 0 || lineEnd >= length) throw new PacketError("the packet has no head");
+  const head = parse(packetBytes.toString("utf8", 0, lineEnd)) as PacketHead;
+  const { descriptors = 0, isInline, isLast = false } = head;
+  const part = partIn(head);
   const connections = part?.connections ?? (isLast ? 0 : 1);
   const needed = connections + descriptors + (isInline ? 0 : 1);
   if (isCut || fds.length < needed) {
-    throw new ParcelError(`of its ${needed} descriptors, ${fds.length} came`);
+    throw new PacketError(`of its ${needed} descriptors, ${fds.length} came`);
   }
   const others = [...fds];
   const [connection = -1] = others.splice(0, connections);
   const own = others.splice(0, descriptors);
-  const { inputBytes, outputBytes, clientBytes = 0 } = parcel;
+  const { inputBytes, outputBytes, clientBytes = 0 } = head;
   const bodyBytes = inputBytes + outputBytes + clientBytes;
   const [memory] = others;
   let body = NONE;
@@ -140,11 +140,11 @@ export function readPacket({ length, fds, isCut }: Packet): ReceivedSession {
   const input = inputBytes === 0 ? NONE : copyOf(body, 0, inputBytes);
   const output = outputBytes === 0 ? NONE : copyOf(body, inputBytes, inputBytes + outputBytes);
   const state = body.toString("utf8", inputBytes + outputBytes);
-  const client = clientBytes === 0 ? parcel.client : parse(state);
+  const client = clientBytes === 0 ? head.client : parse(state);
   if (memory !== undefined) closeFd(memory);
   const about = part?.about ?? null;
   return {
-    parcel: { ...parcel, client },
+    head: { ...head, client },
     part: about,
     connection,
     descriptors: own,
@@ -157,6 +157,6 @@ function parse(json: string): unknown {
   try {
     return JSON.parse(json);
   } catch {
-    throw new ParcelError("what it says of the client is no JSON");
+    throw new PacketError("what it says of the client is no JSON");
   }
 }

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
-import { PARCELS_UNDERWAY_MAX } from "../../../../src/base/limits.ts";
+import { PACKETS_UNDERWAY_MAX } from "../../../../src/base/limits.ts";
 import {
-  type ParcelTarget,
-  ParcelTargets,
-} from "../../../../src/supervisor/hand-over/parcel-targets.ts";
+  type PacketTarget,
+  PacketTargets,
+} from "../../../../src/supervisor/hand-over/packet-targets.ts";
 
-interface Worker extends ParcelTarget {
+interface Worker extends PacketTarget {
   clients: number;
 }
 
@@ -15,7 +15,7 @@ const NONE: ReadonlySet<Worker> = new Set();
 
 test("the worker with the fewest clients is chosen, those on their way counted", () => {
   const [a, b] = [worker(5), worker(4)];
-  const targets = new ParcelTargets(() => [a, b]);
+  const targets = new PacketTargets(() => [a, b]);
   expect(targets.pick(a, now(), NONE)).toBe(b);
   targets.give(b);
   targets.give(b);
@@ -28,20 +28,20 @@ test("the worker with the fewest clients is chosen, those on their way counted",
 test("a quick worker does not get the clients of those that are slow to take theirs", () => {
   const slow = worker(100);
   const quick = worker(100);
-  const targets = new ParcelTargets(() => [slow, quick]);
+  const targets = new PacketTargets(() => [slow, quick]);
   const full = new Set([slow]);
   let given = 0;
   while (targets.pick(slow, now(), full) === quick && given < 10_000) {
     quick.clients += 1;
     given += 1;
   }
-  expect(given).toBe(2 * PARCELS_UNDERWAY_MAX + 1);
+  expect(given).toBe(2 * PACKETS_UNDERWAY_MAX + 1);
 });
 
-test("a parcel that has waited long goes to whichever worker can take it", () => {
+test("a packet that has waited long goes to whichever worker can take it", () => {
   const hung = worker(0);
   const other = worker(5_000);
-  const targets = new ParcelTargets(() => [hung, other]);
+  const targets = new PacketTargets(() => [hung, other]);
   const full = new Set([hung]);
   expect(targets.pick(hung, now(), full)).toBeNull();
   expect(targets.pick(hung, now() - 60_000, full)).toBe(other);
@@ -49,7 +49,7 @@ test("a parcel that has waited long goes to whichever worker can take it", () =>
 
 test("a worker that is gone is owed nothing, and gets nothing of its own", () => {
   const [a, b] = [worker(0), worker(9)];
-  const targets = new ParcelTargets(() => [b]);
+  const targets = new PacketTargets(() => [b]);
   targets.direct(b, a);
   targets.give(a);
   expect(targets.pick(b, now(), NONE)).toBe(a);

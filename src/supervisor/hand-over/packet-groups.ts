@@ -1,14 +1,14 @@
-/** Which worker the parcels of a group go to: all to one. A group is forgotten when nothing of it can come any more. */
+/** Which worker the packets of a group go to: all to one. A group is forgotten when nothing of it can come any more. */
 
 interface Group<Worker> {
   readonly target: Worker;
   readonly source: Worker;
 }
 
-/** A group's name is "" for parcels that belong to none. */
-export class ParcelGroups<Worker> {
+/** A group's name is "" for packets that belong to none. */
+export class PacketGroups<Worker> {
   readonly #groups = new Map<string, Group<Worker>>();
-  /** Parcels of each group in the router's hands. */
+  /** Packets of each group in the router's hands. */
   readonly #held = new Map<string, number>();
   /** Groups of which nothing comes any more, though the router may hold some of it. */
   readonly #ending = new Set<string>();
@@ -25,7 +25,7 @@ export class ParcelGroups<Worker> {
     if (group !== "") this.#held.set(group, (this.#held.get(group) ?? 0) + 1);
   }
 
-  /** A parcel of it was passed on or lost. */
+  /** A packet of it was passed on or lost. */
   onReleased(group: string): void {
     const held = (this.#held.get(group) ?? 0) - 1;
     if (held > 0) this.#held.set(group, held);

@@ -1,42 +1,42 @@
 /**
- * The way of parcels from a worker to the supervisor: so many underway at a time, each announced, and what goes wrong by its kind.
+ * The way of packets from a worker to the supervisor: so many underway at a time, each announced, and what goes wrong by its kind.
  */
 import {
-  PARCELS_TAKEN_MS,
-  PARCELS_UNDERWAY_MAX,
-  PARCELS_UNDERWAY_SHARE,
-  PARCELS_UNDERWAY_START,
+  PACKETS_TAKEN_MS,
+  PACKETS_UNDERWAY_MAX,
+  PACKETS_UNDERWAY_SHARE,
+  PACKETS_UNDERWAY_START,
 } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
 import { isAllTaken, isSocketLost } from "../os/fd-passing.ts";
 import { OsError } from "../os/os-error.ts";
 
-export interface ParcelLineOptions {
+export interface PacketLineOptions {
   /** The SEQPACKET socket to the supervisor. */
   readonly socket: number;
   readonly format: number;
-  /** Parcels on the socket at a time; see `parcelsUnderway`. */
+  /** Packets on the socket at a time; see `packetsUnderway`. */
   readonly underwayMax: number;
   readonly log: Logger;
-  /** So many more parcels are on the socket. */
-  onParcels(count: number): void;
+  /** So many more packets are on the socket. */
+  onPackets(count: number): void;
   /** All that were sent are announced. */
   onAnnounced(): void;
   /** The supervisor takes none any more. */
   onLost(): void;
 }
 
-/** `wait`: nothing can be sent now. `short`: this parcel cannot, for want of memory or descriptors. `stays`: it never can. */
+/** `wait`: nothing can be sent now. `short`: this packet cannot, for want of memory or descriptors. `stays`: it never can. */
 export type SendResult = "sent" | "wait" | "short" | "stays";
 
-/** So many parcels may be underway from each of `workers`, in processes that may have `openFiles` files. */
-export function parcelsUnderway(openFiles: number, workers: number): number {
-  const share = Math.floor((openFiles * PARCELS_UNDERWAY_SHARE) / workers);
-  return Math.max(1, Math.min(share, PARCELS_UNDERWAY_MAX));
+/** So many packets may be underway from each of `workers`, in processes that may have `openFiles` files. */
+export function packetsUnderway(openFiles: number, workers: number): number {
+  const share = Math.floor((openFiles * PACKETS_UNDERWAY_SHARE) / workers);
+  return Math.max(1, Math.min(share, PACKETS_UNDERWAY_MAX));
 }
 
-export class ParcelLine {
-  private readonly options: ParcelLineOptions;
+export class PacketLine {
+  private readonly options: PacketLineOptions;
   /** On the socket, unless the supervisor has taken them since. */
   private underway = 0;
   private window: number;
@@ -45,16 +45,16 @@ export class ParcelLine {
   private unannounced = 0;
   /** Why something could not be sent when that happened last. */
   private shortage = "";
-  /** Parcels that could not be sent for a reason of their own, and the last reason. */
+  /** Packets that could not be sent for a reason of their own, and the last reason. */
   private refused = 0;
   private refusal = "";
 
-  constructor(options: ParcelLineOptions) {
+  constructor(options: PacketLineOptions) {
     this.options = options;
-    this.window = Math.min(PARCELS_UNDERWAY_START, options.underwayMax);
+    this.window = Math.min(PACKETS_UNDERWAY_START, options.underwayMax);
   }
 
-  /** So many parcels go at a time. */
+  /** So many packets go at a time. */
   get batch(): number {
     return this.window;
   }
@@ -69,8 +69,8 @@ export class ParcelLine {
     if (this.underway < this.window) return true;
     if (!isAllTaken(socket)) return false;
     this.underway = 0;
-    const isSlow = performance.now() - this.sentAtMs > PARCELS_TAKEN_MS;
-    const wanted = isSlow ? this.window * 2 : Math.max(this.window / 2, PARCELS_UNDERWAY_START);
+    const isSlow = performance.now() - this.sentAtMs > PACKETS_TAKEN_MS;
+    const wanted = isSlow ? this.window * 2 : Math.max(this.window / 2, PACKETS_UNDERWAY_START);
     this.window = Math.min(wanted, underwayMax);
     return true;
   }
@@ -126,6 +126,6 @@ export class ParcelLine {
   private announce(): void {
     const count = this.unannounced;
     this.unannounced = 0;
-    if (count > 0) this.options.onParcels(count);
+    if (count > 0) this.options.onPackets(count);
   }
 }
