@@ -1,16 +1,18 @@
 /** The opcodes of the binary protocol. A quiet one is its loud one, minus the replies that tell nothing new. */
+import { OPCODE } from "../../protocols/memcache/codec/binary/opcode.ts";
+import { STATUS } from "../../protocols/memcache/codec/binary/status.ts";
+import { MEMCACHE_VERSION } from "../../protocols/memcache/codec/version.ts";
 import {
   type BinaryReply,
   type BinaryRequest,
   encodeError,
   encodeReply,
-  STATUS,
   uint32,
   uint64,
 } from "./binary-message.ts";
 import type { Item } from "./item.ts";
 import { addDelta, type StoreMode, storeItem } from "./operations.ts";
-import { count, countLookup, type Shard, VERSION } from "./shard.ts";
+import { count, countLookup, type Shard } from "./shard.ts";
 import { statsOf } from "./stats.ts";
 
 /** @returns the reply, or the status of an error */
@@ -58,38 +60,38 @@ function quiet(loud: BinaryRow, silent: number): BinaryRow {
 
 /** Rows by opcode. QUIT, QUITQ and STAT are the speaker's own: they do not answer with one reply. */
 export const BINARY_COMMANDS: ReadonlyMap<number, BinaryRow> = new Map([
-  [0x00, GET],
-  [0x01, SET],
-  [0x02, ADD],
-  [0x03, REPLACE],
-  [0x04, DELETE],
-  [0x05, INCREMENT],
-  [0x06, DECREMENT],
-  [0x08, FLUSH],
-  [0x09, quiet(GET, STATUS.notFound)],
-  [0x0a, NOOP],
-  [0x0b, row([0], "", () => ({ value: VERSION }))],
-  [0x0c, GETK],
-  [0x0d, quiet(GETK, STATUS.notFound)],
-  [0x0e, APPEND],
-  [0x0f, PREPEND],
-  [0x11, quiet(SET, STATUS.ok)],
-  [0x12, quiet(ADD, STATUS.ok)],
-  [0x13, quiet(REPLACE, STATUS.ok)],
-  [0x14, quiet(DELETE, STATUS.ok)],
-  [0x15, quiet(INCREMENT, STATUS.ok)],
-  [0x16, quiet(DECREMENT, STATUS.ok)],
-  [0x18, quiet(FLUSH, STATUS.ok)],
-  [0x19, quiet(APPEND, STATUS.ok)],
-  [0x1a, quiet(PREPEND, STATUS.ok)],
-  [0x1c, TOUCH],
-  [0x1d, GAT],
-  [0x1e, quiet(GAT, STATUS.notFound)],
-  [0x20, SASL_LIST],
-  [0x21, SASL_STEP],
-  [0x22, SASL_STEP],
-  [0x23, GATK],
-  [0x24, quiet(GATK, STATUS.notFound)],
+  [OPCODE.get, GET],
+  [OPCODE.set, SET],
+  [OPCODE.add, ADD],
+  [OPCODE.replace, REPLACE],
+  [OPCODE.delete, DELETE],
+  [OPCODE.increment, INCREMENT],
+  [OPCODE.decrement, DECREMENT],
+  [OPCODE.flush, FLUSH],
+  [OPCODE.getQuiet, quiet(GET, STATUS.notFound)],
+  [OPCODE.noop, NOOP],
+  [OPCODE.version, row([0], "", () => ({ value: MEMCACHE_VERSION }))],
+  [OPCODE.getWithKey, GETK],
+  [OPCODE.getWithKeyQuiet, quiet(GETK, STATUS.notFound)],
+  [OPCODE.append, APPEND],
+  [OPCODE.prepend, PREPEND],
+  [OPCODE.setQuiet, quiet(SET, STATUS.ok)],
+  [OPCODE.addQuiet, quiet(ADD, STATUS.ok)],
+  [OPCODE.replaceQuiet, quiet(REPLACE, STATUS.ok)],
+  [OPCODE.deleteQuiet, quiet(DELETE, STATUS.ok)],
+  [OPCODE.incrementQuiet, quiet(INCREMENT, STATUS.ok)],
+  [OPCODE.decrementQuiet, quiet(DECREMENT, STATUS.ok)],
+  [OPCODE.flushQuiet, quiet(FLUSH, STATUS.ok)],
+  [OPCODE.appendQuiet, quiet(APPEND, STATUS.ok)],
+  [OPCODE.prependQuiet, quiet(PREPEND, STATUS.ok)],
+  [OPCODE.touch, TOUCH],
+  [OPCODE.getAndTouch, GAT],
+  [OPCODE.getAndTouchQuiet, quiet(GAT, STATUS.notFound)],
+  [OPCODE.saslList, SASL_LIST],
+  [OPCODE.saslAuth, SASL_STEP],
+  [OPCODE.saslStep, SASL_STEP],
+  [OPCODE.getAndTouchWithKey, GATK],
+  [OPCODE.getAndTouchWithKeyQuiet, quiet(GATK, STATUS.notFound)],
 ]);
 
 /** Runs a request of a known opcode. @returns the encoded reply, "" when it is quiet */

@@ -1,29 +1,32 @@
-/** Messages of memcached's binary protocol: a header of 24 bytes, extras, key, value. */
-
-export const HEADER_BYTES = 24;
-export const REQUEST_MAGIC = 0x80;
-const REPLY_MAGIC = 0x81;
-
-export const STATUS = {
-  ok: 0,
-  notFound: 1,
-  exists: 2,
-  tooLarge: 3,
-  invalid: 4,
-  notStored: 5,
-  notNumeric: 6,
-  unknownCommand: 0x81,
-} as const;
+/** Messages of memcached's binary protocol: a header, extras, key, value. */
+import {
+  AT_BODY_LENGTH,
+  AT_CAS,
+  AT_EXTRAS_LENGTH,
+  AT_KEY_LENGTH,
+  AT_OPAQUE,
+  AT_OPCODE,
+  AT_STATUS,
+  HEADER_BYTES,
+  REPLY_MAGIC,
+} from "../../protocols/memcache/codec/binary/opcode.ts";
+import {
+  INVALID_ARGUMENTS_TEXT,
+  NOT_FOUND_TEXT,
+  STATUS,
+  TOO_LARGE_TEXT,
+  UNKNOWN_COMMAND_TEXT,
+} from "../../protocols/memcache/codec/binary/status.ts";
 
 /** What memcached writes into the body of an error reply. */
 const ERROR_TEXTS: Readonly<Record<number, string>> = {
-  [STATUS.notFound]: "Not found",
+  [STATUS.notFound]: NOT_FOUND_TEXT,
   [STATUS.exists]: "Data exists for key.",
-  [STATUS.tooLarge]: "Too large.",
-  [STATUS.invalid]: "Invalid arguments",
+  [STATUS.tooLarge]: TOO_LARGE_TEXT,
+  [STATUS.invalidArguments]: INVALID_ARGUMENTS_TEXT,
   [STATUS.notStored]: "Not stored.",
   [STATUS.notNumeric]: "Non-numeric server-side value for incr or decr",
-  [STATUS.unknownCommand]: "Unknown command",
+  [STATUS.unknownCommand]: UNKNOWN_COMMAND_TEXT,
 };
 
 export interface BinaryRequest {
@@ -48,13 +51,13 @@ export function encodeReply(request: BinaryRequest, reply: BinaryReply): string 
   const { status = STATUS.ok, extras = "", key = "", value = "", cas = 0 } = reply;
   const header = Buffer.alloc(HEADER_BYTES);
   header[0] = REPLY_MAGIC;
-  header[1] = request.opcode;
-  header.writeUInt16BE(key.length, 2);
-  header[4] = extras.length;
-  header.writeUInt16BE(status, 6);
-  header.writeUInt32BE(extras.length + key.length + value.length, 8);
-  header.writeUInt32BE(request.opaque, 12);
-  header.writeBigUInt64BE(BigInt(cas), 16);
+  header[AT_OPCODE] = request.opcode;
+  header.writeUInt16BE(key.length, AT_KEY_LENGTH);
+  header[AT_EXTRAS_LENGTH] = extras.length;
+  header.writeUInt16BE(status, AT_STATUS);
+  header.writeUInt32BE(extras.length + key.length + value.length, AT_BODY_LENGTH);
+  header.writeUInt32BE(request.opaque, AT_OPAQUE);
+  header.writeBigUInt64BE(BigInt(cas), AT_CAS);
   return header.toString("latin1") + extras + key + value;
 }
 

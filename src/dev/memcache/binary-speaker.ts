@@ -1,34 +1,39 @@
 /** The binary protocol: cuts requests and runs them. */
-import { BINARY_COMMANDS, runBinary, statReplies } from "./binary-commands.ts";
+import { MEMCACHE_KEY_BYTES_MAX } from "../../base/limits.ts";
 import {
-  type BinaryRequest,
-  encodeError,
-  encodeReply,
+  AT_BODY_LENGTH,
+  AT_CAS,
+  AT_EXTRAS_LENGTH,
+  AT_KEY_LENGTH,
+  AT_OPAQUE,
+  AT_OPCODE,
   HEADER_BYTES,
+  OPCODE,
   REQUEST_MAGIC,
-  STATUS,
-} from "./binary-message.ts";
+} from "../../protocols/memcache/codec/binary/opcode.ts";
+import { readUint16, readUint32 } from "../../protocols/memcache/codec/binary/read-number.ts";
+import { STATUS } from "../../protocols/memcache/codec/binary/status.ts";
+import { BINARY_COMMANDS, runBinary, statReplies } from "./binary-commands.ts";
+import { type BinaryRequest, encodeError, encodeReply } from "./binary-message.ts";
 import type { Shard } from "./shard.ts";
-import { KEY_BYTES_MAX } from "./text-command.ts";
 import { NEED_MORE, type Step } from "./text-speaker.ts";
 
-const QUIT = 0x07;
-const STAT = 0x10;
-const QUITQ = 0x17;
+/** They do not answer with one reply. */
+const OWN: ReadonlySet<number> = new Set([OPCODE.quit, OPCODE.stat, OPCODE.quitQuiet]);
 
 export function binaryStep(shard: Shard, bytes: Buffer): Step {
   if (bytes.length > 0 && bytes[0] !== REQUEST_MAGIC) return { ...NEED_MORE, isLast: true };
   if (bytes.length < HEADER_BYTES) return NEED_MORE;
-  const keyBytes = bytes.readUInt16BE(2);
-  const extrasBytes = bytes[4] ?? 0;
-  const bodyBytes = bytes.readUInt32BE(8);
+  const keyBytes = readUint16(bytes, AT_KEY_LENGTH);
+  const extrasBytes = bytes[AT_EXTRAS_LENGTH] ?? 0;
+  const bodyBytes = readUint32(bytes, AT_BODY_LENGTH);
   const consumed = HEADER_BYTES + bodyBytes;
   const head = headOf(bytes);
   const refuse = (status: number, isLast: boolean): Step => {
     return { consumed, reply: encodeError(head, status), isLast };
   };
   if (keyBytes + extrasBytes > bodyBytes) return refuse(STATUS.unknownCommand, true);
-  if (keyBytes > KEY_BYTES_MAX) return refuse(STATUS.invalid, true);
+  if (keyBytes > MEMCACHE_KEY_BYTES_MAX) return refuse(STATUS.invalidArguments, true);
   const valueBytes = bodyBytes - keyBytes - extrasBytes;
   const row = BINARY_COMMANDS.get(head.opcode);
   const isShaped =
@@ -36,7 +41,7 @@ export function binaryStep(shard: Shard, bytes: Buffer): Step {
     (row.extras.includes(extrasBytes) &&
       keyBytes > 0 === row.hasKey &&
       (valueBytes === 0 || row.hasValue));
-  if (!isShaped) return refuse(STATUS.invalid, true);
+  if (!isShaped) return refuse(STATUS.invalidArguments, true);
   const keyStart = HEADER_BYTES + extrasBytes;
   if (row?.hasValue === true) {
     const key = bytes.toString("latin1", keyStart, Math.min(bytes.length, keyStart + keyBytes));
@@ -46,7 +51,7 @@ export function binaryStep(shard: Shard, bytes: Buffer): Step {
       return refuse(STATUS.tooLarge, false);
     }
   }
-  const isKnown = row !== undefined || [QUIT, STAT, QUITQ].includes(head.opcode);
+  const isKnown = row !== undefined || OWN.has(head.opcode);
   if (!isKnown) return refuse(STATUS.unknownCommand, false);
   if (bytes.length < consumed) return NEED_MORE;
   const request: BinaryRequest = {
@@ -56,18 +61,18 @@ export function binaryStep(shard: Shard, bytes: Buffer): Step {
     value: bytes.toString("latin1", keyStart + keyBytes, consumed),
   };
   if (row !== undefined) return { consumed, reply: runBinary(shard, row, request), isLast: false };
-  if (head.opcode === STAT) {
+  if (head.opcode === OPCODE.stat) {
     return { consumed, reply: statReplies(shard, request), isLast: false };
   }
-  const reply = head.opcode === QUIT ? encodeReply(request, {}) : "";
+  const reply = head.opcode === OPCODE.quit ? encodeReply(request, {}) : "";
   return { consumed, reply, isLast: true };
 }
 
 function headOf(bytes: Buffer): BinaryRequest {
   return {
-    opcode: bytes[1] ?? 0,
-    opaque: bytes.readUInt32BE(12),
-    cas: bytes.readBigUInt64BE(16),
+    opcode: bytes[AT_OPCODE] ?? 0,
+    opaque: readUint32(bytes, AT_OPAQUE),
+    cas: bytes.readBigUInt64BE(AT_CAS),
     extras: Buffer.alloc(0),
     key: "",
     value: "",

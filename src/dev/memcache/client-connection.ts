@@ -5,7 +5,7 @@
  * the input no more is kept than one request, and what is too large to be stored is skipped as it comes.
  */
 import type { Socket } from "bun";
-import { REQUEST_MAGIC } from "./binary-message.ts";
+import { REQUEST_MAGIC } from "../../protocols/memcache/codec/binary/opcode.ts";
 import { binaryStep } from "./binary-speaker.ts";
 import type { Shard } from "./shard.ts";
 import { type Step, textStep } from "./text-speaker.ts";

@@ -1,4 +1,6 @@
 /** ma: adds to a number, or takes off. */
+
+import { parseInt32, parseUint64 } from "../../protocols/memcache/codec/text/number.ts";
 import type { Item } from "./item.ts";
 import {
   asBadFlag,
@@ -8,7 +10,6 @@ import {
   type MetaRequest,
   readMeta,
 } from "./meta-request.ts";
-import { parseInt32, parseUint64 } from "./number.ts";
 import { addDelta, type Delta } from "./operations.ts";
 import { count, countLookup, type Shard } from "./shard.ts";
 import type { TextCall } from "./text-command.ts";

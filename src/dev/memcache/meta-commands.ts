@@ -1,4 +1,6 @@
 /** mg, md, me and mn: the meta commands that look and take away. */
+import { MEMCACHE_KEY_BYTES_MAX } from "../../base/limits.ts";
+import { parseInt32, parseUint64 } from "../../protocols/memcache/codec/text/number.ts";
 import type { Item } from "./item.ts";
 import { itemBytes } from "./item.ts";
 import { metaArithmetic } from "./meta-arithmetic.ts";
@@ -10,9 +12,8 @@ import {
   type MetaRequest,
   readMeta,
 } from "./meta-request.ts";
-import { parseInt32, parseUint64 } from "./number.ts";
 import { count, countLookup, type Shard } from "./shard.ts";
-import { BAD_FORMAT, KEY_BYTES_MAX, type TextCall, type TextTable, word } from "./text-command.ts";
+import { BAD_FORMAT, type TextCall, type TextTable, word } from "./text-command.ts";
 
 const BAD_TOKEN = "CLIENT_ERROR bad token in command line format\r\n";
 const ANY_NUMBER = Number.POSITIVE_INFINITY;
@@ -109,7 +110,11 @@ function metaDelete({ words, shard }: TextCall): string {
 function metaDebug(call: TextCall): string {
   const sent = word(call, 1);
   const isBinary = word(call, 2) === "b";
-  if (sent === "" || sent.length > KEY_BYTES_MAX || call.words.length > (isBinary ? 3 : 2)) {
+  if (
+    sent === "" ||
+    sent.length > MEMCACHE_KEY_BYTES_MAX ||
+    call.words.length > (isBinary ? 3 : 2)
+  ) {
     return BAD_FORMAT;
   }
   const key = isBinary ? Buffer.from(sent, "base64").toString("latin1") : sent;

@@ -1,6 +1,7 @@
 /** The key and flags of a meta command, and what all of them print alike. */
+import { MEMCACHE_KEY_BYTES_MAX } from "../../base/limits.ts";
 import type { Item } from "./item.ts";
-import { BAD_FORMAT, KEY_BYTES_MAX } from "./text-command.ts";
+import { BAD_FORMAT } from "./text-command.ts";
 
 export const BAD_FLAG = "CLIENT_ERROR invalid or duplicate flag\r\n";
 const KNOWN = new Set("NTRlOPLkstcfvhqubIFCMJDE");
@@ -26,7 +27,7 @@ export interface MetaRequest {
 /** Reads key and flags. @returns the error reply when they make no sense */
 export function readMeta(words: readonly string[], flagsFrom: number): MetaRequest | string {
   const sent = words[1] ?? "";
-  if (sent === "" || sent.length > KEY_BYTES_MAX) return BAD_FORMAT;
+  if (sent === "" || sent.length > MEMCACHE_KEY_BYTES_MAX) return BAD_FORMAT;
   const flags: MetaFlag[] = [];
   for (const text of words.filter((_, index) => index >= flagsFrom)) {
     const name = text.charAt(0);

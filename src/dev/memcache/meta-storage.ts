@@ -1,6 +1,11 @@
 /** ms: stores, in one of five modes. */
+
+import {
+  parseInt32,
+  parseUint32,
+  parseUint64,
+} from "../../protocols/memcache/codec/text/number.ts";
 import { echo, type MetaRequest, readMeta } from "./meta-request.ts";
-import { parseFlags, parseInt32, parseUint64 } from "./number.ts";
 import { type StoreMode, storeItem } from "./operations.ts";
 import { count, type Shard } from "./shard.ts";
 import { BAD_DATA, BAD_FORMAT, TOO_LARGE } from "./text-command.ts";
@@ -52,7 +57,7 @@ export function announceMeta(shard: Shard, words: readonly string[]): Announceme
 function readOrder(request: MetaRequest): Order | string {
   // The first bad token in the client's order is the one that is told of.
   for (const { name, token } of request.flags) {
-    if (name === "F" && parseFlags(token) === null) return BAD_FORMAT;
+    if (name === "F" && parseUint32(token) === null) return BAD_FORMAT;
     if (name === "T" && parseInt32(token) === null) return BAD_TOKEN;
     if (name === "C" && parseUint64(token) === null) return BAD_TOKEN;
   }
@@ -63,7 +68,7 @@ function readOrder(request: MetaRequest): Order | string {
   const cas = request.token("C");
   return {
     mode,
-    flags: parseFlags(request.token("F") ?? "0") ?? 0,
+    flags: parseUint32(request.token("F") ?? "0") ?? 0,
     exptime: parseInt32(request.token("T") ?? "0") ?? 0,
     cas: cas === null ? null : parseUint64(cas),
   };

@@ -11,9 +11,6 @@ export interface Shard {
   readonly counts: Map<string, number>;
 }
 
-/** What the embedded servers say to be: the version that their replies are tested against. */
-export const VERSION = "1.6.18";
-
 /** An empty shard. `clock` answers milliseconds since the epoch. */
 export function createShard(bytesMax: number, clock: () => number): Shard {
   const store = new Store(bytesMax, clock);

@@ -1,5 +1,6 @@
 /** `stats`, in the text protocol's words and as pairs for the binary one. */
-import { type Shard, VERSION } from "./shard.ts";
+import { MEMCACHE_VERSION } from "../../protocols/memcache/codec/version.ts";
+import type { Shard } from "./shard.ts";
 
 const COUNTED = [
   ...["cmd_get", "cmd_set", "cmd_flush", "cmd_touch", "cmd_meta", "get_hits", "get_misses"],
@@ -14,7 +15,7 @@ export function generalStats(shard: Shard): [string, string][] {
     ["pid", process.pid],
     ["uptime", store.now() - shard.startedAt],
     ["time", store.now()],
-    ["version", VERSION],
+    ["version", MEMCACHE_VERSION],
     ["pointer_size", 64],
     ["curr_connections", shard.connections],
     ["total_connections", shard.totalConnections],

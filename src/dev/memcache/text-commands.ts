@@ -1,12 +1,14 @@
 /** The classic commands of the text protocol that carry no data. */
+
+import { MEMCACHE_KEY_BYTES_MAX } from "../../base/limits.ts";
+import { parseInt32, parseUint64 } from "../../protocols/memcache/codec/text/number.ts";
+import { MEMCACHE_VERSION } from "../../protocols/memcache/codec/version.ts";
 import type { Item } from "./item.ts";
-import { parseInt32, parseUint64 } from "./number.ts";
 import { addDelta } from "./operations.ts";
-import { count, countLookup, VERSION } from "./shard.ts";
+import { count, countLookup } from "./shard.ts";
 import { statsReply } from "./stats.ts";
 import {
   BAD_FORMAT,
-  KEY_BYTES_MAX,
   quietly,
   type TextCall,
   type TextHandler,
@@ -32,7 +34,7 @@ export const TEXT_COMMANDS: TextTable = {
   touch: { words: [3, 4], run: touchReply },
   flush_all: { words: [1, 3], run: flushReply },
   verbosity: { words: [2, 3], run: (call) => quietly(call, "OK\r\n") },
-  version: { words: [1, ANY_NUMBER], run: () => `VERSION ${VERSION}\r\n` },
+  version: { words: [1, ANY_NUMBER], run: () => `VERSION ${MEMCACHE_VERSION}\r\n` },
   stats: { words: [1, ANY_NUMBER], run: ({ shard, words }) => statsReply(shard, words) },
   shutdown: { words: [1, ANY_NUMBER], run: () => "ERROR: shutdown not enabled\r\n" },
 };
@@ -69,7 +71,7 @@ function valuesReply(
   let reply = "";
   for (const key of keys) {
     // Like memcached: what was found before the bad key is forgotten.
-    if (key.length > KEY_BYTES_MAX) return BAD_FORMAT;
+    if (key.length > MEMCACHE_KEY_BYTES_MAX) return BAD_FORMAT;
     const item = find(key);
     if (item === null) continue;
     const cas = withCas ? ` ${item.cas}` : "";
@@ -87,7 +89,7 @@ function deleteReply(call: TextCall): string {
       ? third === "0" || third === "noreply"
       : third === "0" && fourth === "noreply");
   if (!isRight) return quietly(call, BAD_DELETE);
-  if (key.length > KEY_BYTES_MAX) return quietly(call, BAD_FORMAT);
+  if (key.length > MEMCACHE_KEY_BYTES_MAX) return quietly(call, BAD_FORMAT);
   const item = shard.store.peek(key);
   countLookup(shard, "delete", item !== null);
   if (item === null) return quietly(call, NOT_FOUND);
@@ -98,7 +100,7 @@ function deleteReply(call: TextCall): string {
 function delta(verb: "incr" | "decr"): TextHandler {
   return (call) => {
     const key = word(call, 1);
-    if (key.length > KEY_BYTES_MAX) return quietly(call, BAD_FORMAT);
+    if (key.length > MEMCACHE_KEY_BYTES_MAX) return quietly(call, BAD_FORMAT);
     const by = parseUint64(word(call, 2));
     if (by === null) return quietly(call, BAD_DELTA);
     const item = call.shard.store.peek(key);
@@ -112,7 +114,7 @@ function delta(verb: "incr" | "decr"): TextHandler {
 
 function touchReply(call: TextCall): string {
   const key = word(call, 1);
-  if (key.length > KEY_BYTES_MAX) return quietly(call, BAD_FORMAT);
+  if (key.length > MEMCACHE_KEY_BYTES_MAX) return quietly(call, BAD_FORMAT);
   const exptime = parseInt32(word(call, 2));
   if (exptime === null) return quietly(call, BAD_EXPTIME);
   const item = call.shard.store.use(key);

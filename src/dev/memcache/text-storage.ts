@@ -1,8 +1,13 @@
 /** set, add, replace, append, prepend and cas: a line that announces data, and the data. */
-import { parseFlags, parseInt32, parseUint64 } from "./number.ts";
+import { MEMCACHE_KEY_BYTES_MAX } from "../../base/limits.ts";
+import {
+  parseInt32,
+  parseUint32,
+  parseUint64,
+} from "../../protocols/memcache/codec/text/number.ts";
 import { type StoreMode, storeItem } from "./operations.ts";
 import { count, type Shard } from "./shard.ts";
-import { BAD_FORMAT, ERROR, isNoreply, KEY_BYTES_MAX, TOO_LARGE } from "./text-command.ts";
+import { BAD_FORMAT, ERROR, isNoreply, TOO_LARGE } from "./text-command.ts";
 
 const MODES: Readonly<Record<string, StoreMode>> = {
   set: "set",
@@ -47,12 +52,12 @@ export function announce(shard: Shard, words: readonly string[], badData: string
   const least = isCas ? 6 : 5;
   if (words.length < least || words.length > least + 1) return { kind: "reply", reply: ERROR };
   const quiet = (reply: string): string => (isNoreply(words) ? "" : reply);
-  const flags = parseFlags(flagsText);
+  const flags = parseUint32(flagsText);
   const exptime = parseInt32(exptimeText);
   const bytes = parseInt32(bytesText);
   const cas = isCas ? parseUint64(casText) : null;
   const isBad = flags === null || exptime === null || bytes === null || (isCas && cas === null);
-  if (isBad || key.length > KEY_BYTES_MAX || bytes < 0 || bytes > DATA_BYTES_MAX) {
+  if (isBad || key.length > MEMCACHE_KEY_BYTES_MAX || bytes < 0 || bytes > DATA_BYTES_MAX) {
     return { kind: "reply", reply: quiet(BAD_FORMAT) };
   }
   if (!shard.store.fits(key, bytes, flags)) {

@@ -1,23 +1,13 @@
 /** Numbers as Redis reads and prints them. */
+import { parseInt64 } from "../../protocols/redis/codec/integer.ts";
 import { CommandError, NOT_FLOAT, NOT_INTEGER, NOT_POSITIVE } from "./command-error.ts";
 
-export const INT64_MAX: bigint = 2n ** 63n - 1n;
-export const INT64_MIN: bigint = -(2n ** 63n);
-
-const INTEGER = /^(0|-?[1-9][0-9]{0,18})$/;
 const DECIMAL = /^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?$/i;
 const HEXADECIMAL = /^([+-]?)0x([0-9a-f]*)\.?([0-9a-f]*)(?:p([+-]?[0-9]+))?$/i;
 const INFINITE = /^([+-]?)inf(inity)?$/i;
 
-/** A signed 64-bit integer in its one canonical spelling, or null. */
-export function parseInteger(text: string): bigint | null {
-  if (!INTEGER.test(text)) return null;
-  const value = BigInt(text);
-  return value >= INT64_MIN && value <= INT64_MAX ? value : null;
-}
-
 export function integerArg(text: string, message: string = NOT_INTEGER): bigint {
-  const value = parseInteger(text);
+  const value = parseInt64(text);
   if (value === null) throw new CommandError(message);
   return value;
 }

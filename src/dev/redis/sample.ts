@@ -1,7 +1,9 @@
 /** What commands that choose at random have in common: their arguments, and the choice. */
+
+import { INT64_MAX, INT64_MIN } from "../../protocols/redis/codec/integer.ts";
 import { at, type Call } from "./command.ts";
 import { fail, SYNTAX } from "./command-error.ts";
-import { INT64_MAX, INT64_MIN, integerArg } from "./number.ts";
+import { integerArg } from "./number.ts";
 
 export interface SampleOptions {
   /** null: one item, not an array. */

@@ -5,7 +5,8 @@ import {
   formatExtended,
   parseExtended,
 } from "../../../src/dev/redis/extended-float.ts";
-import { formatDouble, parseDouble, parseInteger } from "../../../src/dev/redis/number.ts";
+import { formatDouble, parseDouble } from "../../../src/dev/redis/number.ts";
+import { parseInt64 } from "../../../src/protocols/redis/codec/integer.ts";
 
 test.each([
   [3.3, "3.2999999999999998"],
@@ -55,7 +56,7 @@ test.each([
   ["01", null],
   ["+1", null],
 ])("integer %j is read as %p", (text, value) => {
-  expect(parseInteger(text)).toBe(value);
+  expect(parseInt64(text)).toBe(value);
 });
 
 test.each([

@@ -1,9 +1,10 @@
 /** Strings as arrays of bits, the highest bit of a byte first. */
+
+import { BULK_BYTES_MAX } from "../../../base/limits.ts";
 import { at, type Call, type CommandTable } from "../command.ts";
 import { fail, SYNTAX } from "../command-error.ts";
 import { numberArg } from "../number.ts";
 import { flag, integer, ZERO } from "../reply.ts";
-import { BULK_BYTES_MAX } from "../request-parser.ts";
 import { checkGrowth } from "./string-commands.ts";
 
 const BAD_OFFSET = "ERR bit offset is not an integer or out of range";

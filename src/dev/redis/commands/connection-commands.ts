@@ -1,9 +1,11 @@
 /** Commands about the connection itself. */
+
+import { parseInt64 } from "../../../protocols/redis/codec/integer.ts";
 import type { ClientState } from "../client-state.ts";
 import { at, type Call, type CommandTable, from } from "../command.ts";
 import { cText, fail, SYNTAX, wrongArity } from "../command-error.ts";
 import { type Encoding, RESP2, RESP3 } from "../encoding.ts";
-import { numberArg, parseInteger } from "../number.ts";
+import { numberArg } from "../number.ts";
 import { bulk, EMPTY_ARRAY, integer, OK, simple } from "../reply.ts";
 import { SHOWN_VERSION } from "./server-commands.ts";
 
@@ -84,7 +86,7 @@ function hello(call: Call): string {
 }
 
 function readEncoding(text: string): Encoding {
-  const version = parseInteger(text);
+  const version = parseInt64(text);
   if (version === null) fail("ERR Protocol version is not an integer or out of range");
   if (version === 2n) return RESP2;
   return version === 3n ? RESP3 : fail("NOPROTO unsupported protocol version");

@@ -1,8 +1,10 @@
 /** Strings that hold numbers: INCR and its relatives. */
+
+import { INT64_MAX, INT64_MIN } from "../../../protocols/redis/codec/integer.ts";
 import { at, type Call, type CommandTable } from "../command.ts";
 import { fail, NOT_FINITE, NOT_FLOAT, NOT_INTEGER, OVERFLOW } from "../command-error.ts";
 import { addExtended, type Extended, formatExtended, parseExtended } from "../extended-float.ts";
-import { INT64_MAX, INT64_MIN, integerArg } from "../number.ts";
+import { integerArg } from "../number.ts";
 import { bulk, integer } from "../reply.ts";
 
 export const COUNTER_COMMANDS: CommandTable = {

@@ -1,7 +1,9 @@
 /** Commands about when keys expire. */
+
+import { INT64_MAX, INT64_MIN } from "../../../protocols/redis/codec/integer.ts";
 import { at, type Call, type CommandTable, from } from "../command.ts";
 import { cText, fail } from "../command-error.ts";
-import { INT64_MAX, INT64_MIN, integerArg } from "../number.ts";
+import { integerArg } from "../number.ts";
 import { flag, integer, ONE, ZERO } from "../reply.ts";
 
 interface Unit {

@@ -1,10 +1,11 @@
 /** Reading, joining and cutting strings. */
+
+import { BULK_BYTES_MAX } from "../../../base/limits.ts";
 import { at, type Call, type CommandTable, from, pairs } from "../command.ts";
 import { fail, OUT_OF_MEMORY, STRING_TOO_LONG, wrongArity } from "../command-error.ts";
 import { bulkOrNil } from "../encoding.ts";
 import { numberArg } from "../number.ts";
 import { array, bulk, flag, integer, OK, ZERO } from "../reply.ts";
-import { BULK_BYTES_MAX } from "../request-parser.ts";
 
 export const STRING_COMMANDS: CommandTable = {
   get: [2, (call) => bulkOrNil(call.encoding, call.db.getString(at(call, 1)))],

@@ -1,8 +1,9 @@
 /** SET and its relatives: writing a whole string, with conditions and expiry. */
+
+import { parseInt64 } from "../../../protocols/redis/codec/integer.ts";
 import { at, type Call, type CommandTable, from } from "../command.ts";
 import { fail, SYNTAX } from "../command-error.ts";
 import { bulkOrNil } from "../encoding.ts";
-import { parseInteger } from "../number.ts";
 import { flag, OK, ZERO } from "../reply.ts";
 import { expiryMs } from "./expire-commands.ts";
 
@@ -80,7 +81,7 @@ function isExpiryUnit(name: string): name is ExpiryUnit {
 
 /** Milliseconds since the epoch; an amount of 0 or less is refused here, unlike by EXPIRE. */
 function positiveExpiryMs(call: Call, command: string, { unit, text }: Expiry): bigint {
-  const amount = parseInteger(text);
+  const amount = parseInt64(text);
   if (amount !== null && amount <= 0n) fail(`ERR invalid expire time in '${command}' command`);
   return expiryMs(call, text, {
     command,

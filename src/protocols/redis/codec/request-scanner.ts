@@ -38,6 +38,8 @@ export class RequestScanner {
   need = 0;
   /** False: Redis's stricter limits for strangers apply. */
   isAuthenticated = true;
+  /** False: what clients of other protocols send is read like any inline request. */
+  detectsForeign = true;
 
   /** Arguments announced; -1: not known yet. */
   private announced = -1;
@@ -176,7 +178,7 @@ export class RequestScanner {
   }
 
   private scanInline(bytes: Buffer, start: number, end: number, view: RequestView): number {
-    this.foreign = foreignBytes(bytes, start, end);
+    if (this.detectsForeign) this.foreign = foreignBytes(bytes, start, end);
     if (this.foreign !== null) return this.fail(FOREIGN_FAULT);
     const found = bytes.subarray(start, end).indexOf(LF);
     if (found < 0) {
@@ -185,7 +187,7 @@ export class RequestScanner {
     }
     const newline = start + found;
     const lineEnd = newline > start && bytes[newline - 1] === CR ? newline - 1 : newline;
-    this.foreign = foreignLine(bytes, start, lineEnd);
+    if (this.detectsForeign) this.foreign = foreignLine(bytes, start, lineEnd);
     if (this.foreign !== null) return this.fail(FOREIGN_FAULT);
     const values = splitInline(bytes, start, lineEnd);
     if (values === null) return this.fail("unbalanced quotes in request");

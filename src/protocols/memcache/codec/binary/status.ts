@@ -2,8 +2,11 @@
 export const STATUS = {
   ok: 0x0000,
   notFound: 0x0001,
+  exists: 0x0002,
   tooLarge: 0x0003,
   invalidArguments: 0x0004,
+  notStored: 0x0005,
+  notNumeric: 0x0006,
   unknownCommand: 0x0081,
   /** The proxy's: the server is not available, and trying again later may help. memcached itself never sends it. */
   temporaryFailure: 0x0086,

@@ -1,5 +1,6 @@
 /** AUTH, SELECT and RESET. */
 import { encodeError } from "../../codec/encode.ts";
+import { parseInt64 } from "../../codec/integer.ts";
 import { authenticate, become } from "../identity/identity.ts";
 import { leaveAll } from "../pubsub/subscribe.ts";
 import { answerLater, argument, type LocalHandler, OK } from "./local-handler.ts";
@@ -26,7 +27,7 @@ export const auth: LocalHandler = (client, view) => {
 
 /** SELECT index. With a database that is the pool's (`redis_db`), clients see that one only, as 0. */
 export const select: LocalHandler = (client, view) => {
-  const index = parseInteger(view.text(1));
+  const index = parseInt64(view.text(1));
   if (index === null) return NOT_AN_INTEGER;
   if (index > INT_MAX || index < -INT_MAX - 1) return NOT_AN_INT;
   const database = Number(index);
@@ -37,13 +38,6 @@ export const select: LocalHandler = (client, view) => {
     become(client, { database }, (fault) => answer(fault ?? OK)),
   );
 };
-
-/** A 64-bit integer as Redis writes them; null: it is none. */
-export function parseInteger(text: string): bigint | null {
-  if (!/^(0|-?[1-9][0-9]{0,18})$/.test(text)) return null;
-  const value = BigInt(text);
-  return BigInt.asIntN(64, value) === value ? value : null;
-}
 
 /** As if the client had just connected, but for its id. */
 export const reset: LocalHandler = (client) => {

@@ -1,9 +1,9 @@
 /** CLIENT LIST, INFO and KILL: of the clients of this pool. */
 import { encodeError, encodeInteger, encodeValue } from "../../codec/encode.ts";
+import { parseInt64 } from "../../codec/integer.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import { askWhetherPermitted } from "../identity/ask-servers.ts";
 import type { RedisClient } from "../redis-client.ts";
-import { parseInteger } from "./auth-commands.ts";
 import type { ClientFilter, ClientType } from "./client-directory.ts";
 import { clientLine } from "./client-line.ts";
 import { answerLater, type LocalHandler, OK, texts } from "./local-handler.ts";
@@ -37,7 +37,7 @@ function listFilter(view: RequestView): ClientFilter | Buffer {
     return type === null ? unknownType(view.text(3)) : { type };
   }
   if (option !== "ID" || view.count === 3) return SYNTAX;
-  const ids = texts(view, 3).map(parseInteger);
+  const ids = texts(view, 3).map(parseInt64);
   if (ids.includes(null)) return encodeError("ERR Invalid client ID");
   return { ids: ids.map(Number) };
 }
@@ -93,7 +93,7 @@ function filterPart(option: string, value: string): ClientFilter | Buffer {
     return type === null ? unknownType(value) : { type };
   }
   if (option !== "ID") return SYNTAX;
-  const id = parseInteger(value);
+  const id = parseInt64(value);
   return id === null || id < 1n ? NOT_AN_ID : { ids: [Number(id)] };
 }
 

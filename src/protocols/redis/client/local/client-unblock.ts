@@ -1,8 +1,8 @@
 /** CLIENT UNBLOCK id [TIMEOUT|ERROR]: the server on which the client waits does it, and answers. */
 import { encodeError, encodeInteger, encodeRequest } from "../../codec/encode.ts";
+import { parseInt64 } from "../../codec/integer.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import { askWhetherPermitted, SingleReply } from "../identity/ask-servers.ts";
-import { parseInteger } from "./auth-commands.ts";
 import { answerLater, type LocalHandler } from "./local-handler.ts";
 
 const NOT_AN_INTEGER: Buffer = encodeError("ERR value is not an integer or out of range");
@@ -15,7 +15,7 @@ export const clientUnblock: LocalHandler = (client, view) => {
   if (view.count > 4) return WRONG_COUNT;
   const kind = kindOf(view);
   if (kind === null) return BAD_REASON;
-  const id = parseInteger(view.text(2));
+  const id = parseInt64(view.text(2));
   if (id === null) return NOT_AN_INTEGER;
   if (!client.settleFirst()) return false;
   return answerLater(client, (answer) => {

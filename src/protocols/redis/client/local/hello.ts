@@ -1,12 +1,12 @@
 /** HELLO [version [AUTH user password] [SETNAME name]]: step by step, as Redis does it. */
 
 import { encodeError, encodeValue, type RespVersion } from "../../codec/encode.ts";
+import { parseInt64 } from "../../codec/integer.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import { REDIS_VERSION } from "../../commands/commands.generated.ts";
 import type { RedisClientState } from "../client-state.ts";
 import { authenticate, become } from "../identity/identity.ts";
 import type { RedisClient } from "../redis-client.ts";
-import { parseInteger } from "./auth-commands.ts";
 import { BAD_NAME } from "./client-names.ts";
 import { answerLater, isPrintable, type LocalHandler } from "./local-handler.ts";
 
@@ -25,7 +25,7 @@ type Step =
 export const hello: LocalHandler = (client, view) => {
   let version: RespVersion | null = null;
   if (view.count > 1) {
-    const wanted = parseInteger(view.text(1));
+    const wanted = parseInt64(view.text(1));
     if (wanted === null) return NO_INTEGER;
     if (wanted !== 2n && wanted !== 3n) return NO_SUCH_VERSION;
     version = wanted === 3n ? 3 : 2;
