@@ -80,6 +80,10 @@ export interface ClientPort extends ReplySink, Wakeable, Flushable {
   push(bytes: Buffer, start: number, end: number): void;
   /** Bytes that the client has not taken. */
   readonly unsentBytes: number;
+  /** So much is unsent that what can wait should: use `waitForRoom`. */
+  readonly isFull: boolean;
+  /** Wakes `waiter` once when little is unsent. One at a time; forgotten when the client is gone. */
+  waitForRoom(waiter: Wakeable): void;
   /** `holder` collects a reply over more than a turn, and holds `bytes` more of it than before. The client may be cut. */
   hold(holder: ReplyHolder, bytes: number): void;
   /** `holder` holds none of its `bytes` any more. */
@@ -87,6 +91,8 @@ export interface ClientPort extends ReplySink, Wakeable, Flushable {
 
   // Ending
 
+  /** Sends FIN behind what is unsent; nothing may be sent after it. The client may go on sending, and what it sends is consumed. */
+  endOutput(): void;
   /** Takes no more requests; closes when all that is owed is written. */
   finish(): void;
   /** Closes at once. */

@@ -53,12 +53,14 @@ export interface Engine {
   /**
    * Connects to `address`. Names are resolved anew at each attempt, so that a server that moved is found.
    * Exactly one of onOpen and onError follows, never from inside this call; `streamEvents` hears of what comes after onOpen.
+   * @param isHalfOpen the connection may still be written when the other end has ended its direction; absent: it closes then
    */
   connect(
     address: Address,
     tuning: SocketTuning,
     events: ConnectEvents,
     streamEvents: StreamEvents,
+    isHalfOpen?: boolean,
   ): ConnectAttempt;
   /**
    * Makes descriptor `fd`, a connected socket, a stream, and owns it from now on. As a rule that happens inside of this call. When

@@ -37,6 +37,11 @@ export interface Frontend extends RequestTaker {
   readonly needsFormat: number;
   /** It is in the middle of something: moved only when it must be. */
   readonly prefersToStay: boolean;
+  /**
+   * The client sends no more, and all that it sent is consumed. May be told more than once.
+   * @returns true: the session stays open until the frontend ends it. False, and absent: it ends when all that is owed is written
+   */
+  onInputEnd?(): boolean;
   /** A server has left the ring or come back: keys may have moved. */
   onRouteChange(): void;
   /** The session has moved, and its descriptors with it. */

@@ -14,6 +14,11 @@ export function numberIn(settings: OptionSettings, name: string): number {
   return value;
 }
 
+/** In milliseconds; null: no limit. */
+export function durationIn(settings: OptionSettings, name: string): number | null {
+  return valueIn(settings, name) === null ? null : numberIn(settings, name);
+}
+
 /** Null: unset. */
 export function textIn(settings: OptionSettings, name: string): string | null {
   const value = valueIn(settings, name);

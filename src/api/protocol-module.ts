@@ -15,14 +15,17 @@ import type { Frontend } from "./frontend.ts";
 import type { GroupMove, ReceivedPart } from "./move.ts";
 import type { Option } from "./option.ts";
 import type { UpstreamProtocol } from "./protocol.ts";
+import type { ServerStream, ServerStreamEvents } from "./server-stream.ts";
 import type { PoolCounter } from "./stats.ts";
-import type { Route } from "./upstream.ts";
+import type { Route, Upstream } from "./upstream.ts";
 
 export interface ProtocolModule {
   /** As `protocol:` in a pool says it. */
   readonly name: string;
   /** Options of its pools beside those that every pool has; `PoolConfig.options` holds their values. */
   readonly options: readonly Option[];
+  /** Names of options that every pool has and that mean nothing in its pools: who sets one is warned. Absent: none. */
+  readonly ignores?: readonly string[];
   /** Called when a worker starts, before the pool's servers are there: `host.route` is empty so far. */
   createPool(host: PoolHost): ProtocolPool;
 }
@@ -61,10 +64,27 @@ export interface PoolHost {
    * @returns false: requests are on some; those stay
    */
   forgetVariant(variant: number): boolean;
+
+  // Connections that carry bytes as they are
+
+  /**
+   * Connects to `server`, one of `route.upstreams`, for one client.
+   * @param events hear `onOpen` or `onRefused`, after this call; how it fares tells `proxy status` about the server
+   * @returns null: no descriptor is left for it
+   */
+  openStream(server: Upstream, events: ServerStreamEvents): ServerStream | null;
+  /**
+   * Goes on with a connection that another process has left; `fd` belongs to it.
+   * @param server null: the one that it leads to is not configured any more
+   * @param events hear `onOpen` or `onRefused`, as a rule inside of this call
+   */
+  adoptStream(fd: number, server: Upstream | null, events: ServerStreamEvents): ServerStream;
+  /** Connections to `server` that stand, of all workers. */
+  connectionsTo(server: Upstream): number;
 }
 
 export interface ProtocolPool {
-  /** By variant: how connections of that kind to a server are opened and read. May grow. */
+  /** By variant: how connections of that kind to a server are opened and read. May grow; none: there are no shared connections. */
   readonly serverProtocols: readonly UpstreamProtocol[];
   /** Told to a client that may not stay, because the pool has as many as configured. */
   readonly tooManyClients: Buffer;

@@ -21,6 +21,8 @@ export interface Stream {
   shutdown(): void;
   /** Closes both directions. `onClose` is called, before this returns or later, exactly once. */
   close(): void;
+  /** Closes by a reset: what is under way may be lost, and the peer does not take it for an end in good order. */
+  abort(): void;
   /**
    * Lets go of the connection without closing it: another process holds it now. Nothing more is heard of it.
    */

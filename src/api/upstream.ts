@@ -162,6 +162,8 @@ export interface Upstream {
   /** Names it in all processes, see `Member.id`: what belongs to it finds it again there. */
   readonly member: string;
   readonly name: string;
+  /** ≥ 1: its share of what is spread, relative to the other servers. */
+  readonly weight: number;
   /** Where it is, as it is written in a configuration. */
   readonly address: string;
   /** Taken out of the ring until it answers again. */

@@ -2,7 +2,7 @@
  * The file descriptors of a worker: how many connections to servers are planned before it starts, and what clients and
  * servers use of them while it runs.
  *
- *   openFiles = reserved + clients + connections to servers (shared, lent, of subscribers)
+ *   openFiles = reserved + clients + connections to servers (shared, lent, of subscribers, for one client each)
  */
 import { FairShares } from "./fair-shares.ts";
 
@@ -80,6 +80,8 @@ export class DescriptorBudget {
   lent = 0;
   /** Connections that all clients share: those that stand or are being made. */
   shared = 0;
+  /** Connections that carry the bytes of one client each. */
+  perClient = 0;
   /** Of what is lent: which clients have how much. */
   readonly shares: FairShares = new FairShares();
   private readonly max: number;
@@ -97,7 +99,7 @@ export class DescriptorBudget {
   /** Descriptors that are not used, and not needed to reach servers. */
   get free(): number {
     const shared = Math.max(this.shared, Math.min(this.planned, this.sharedMax));
-    return Math.max(this.max - this.clients() - this.lent - shared, 0);
+    return Math.max(this.max - this.clients() - this.lent - this.perClient - shared, 0);
   }
 
   get hasRoom(): boolean {

@@ -56,6 +56,10 @@ export const REPLY_WINDOW_MAX: number = 64;
 export const SESSION_OUTPUT_HIGH_BYTES: number = 1 * MIB;
 /** Reading resumes below this. */
 export const SESSION_OUTPUT_LOW_BYTES: number = 256 * KIB;
+/** With this much unread by the client of a server that it has for itself, that server is not read. */
+export const SESSION_STREAM_HIGH_BYTES: number = 256 * KIB;
+/** It is read again below this. */
+export const SESSION_STREAM_LOW_BYTES: number = 64 * KIB;
 /** A client with more than this unread, when yet another reply arrives, is cut. */
 export const SESSION_OUTPUT_MAX_BYTES: number = 512 * MIB;
 /** Replies above this count as large: fewer of them may be on their way to one session at once. */
@@ -161,6 +165,9 @@ export const TRANSACTION_KEPT_BYTES_MAX: number = 1 * MIB;
 
 /** What clients make happen again and again is logged once in so long, with the number of times that were left out. */
 export const LOG_REPEAT_MS: number = 60_000;
+
+/** A server of a `tcp` pool that could not be connected is out of the choice for so long, then for twice as long and so on. */
+export const TCP_RETRY_FIRST_MS: number = 1000;
 
 /** Longest configuration file. */
 export const CONFIG_FILE_BYTES_MAX: number = 4 * MIB;

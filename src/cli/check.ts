@@ -6,6 +6,7 @@ import { type DescriptorPlan, planDescriptors, shortageOf } from "../base/descri
 import { formatAddress } from "../config/address.ts";
 import { formatDuration } from "../config/duration.ts";
 import { openFilesMax } from "../os/open-files.ts";
+import { PROTOCOLS } from "../protocols/registry.ts";
 import { needsOf } from "../server/descriptor-needs.ts";
 import { ejectedMax } from "../server/ejections.ts";
 import { type ConfigFile, readConfigFile } from "./config-file.ts";
@@ -140,18 +141,26 @@ function describeIdentity({ user, group }: Config): [string, string][] {
 
 /** @param connections to each server, that there is room for */
 function describePool(pool: PoolConfig, connections: number): string[] {
+  const hasKeys = isMeant(pool, "distribution");
   const shares = ringShares(pool);
   const rows = pool.servers.map((server, index) => [
     server.name,
     formatAddress(server.address),
     `${server.weight}`,
-    `${((shares[index] ?? 0) * 100).toFixed(2)}%`,
+    ...(hasKeys ? [`${((shares[index] ?? 0) * 100).toFixed(2)}%`] : []),
   ]);
-  const servers = formatTable([["server", "address", "weight", "share of keys"], ...rows], [2, 3]);
+  const head = ["server", "address", "weight", ...(hasKeys ? ["share of keys"] : [])];
+  const servers = formatTable([head, ...rows], [2, 3]);
   return [
     `pool ${pool.name}`,
     ...[...describeOptions(pool, connections), "", ...servers].map(indent),
   ];
+}
+
+/** Whether an option that every pool has means something for the pool's protocol. */
+function isMeant({ protocol }: PoolConfig, option: string): boolean {
+  const module = PROTOCOLS.find(({ name }) => name === protocol);
+  return module?.ignores?.includes(option) !== true;
 }
 
 function describeOptions(pool: PoolConfig, planned: number): string[] {
@@ -161,19 +170,27 @@ function describeOptions(pool: PoolConfig, planned: number): string[] {
     pool.clientConnectionsMax === 0 ? "no limit" : `at most ${pool.clientConnectionsMax}`;
   const eject = `after ${pool.serverFailureLimit} failures, tried again after ${formatDuration(pool.serverRetryTimeoutMs)}, at most ${ejectedMax(pool.servers.length, pool)} of ${pool.servers.length} servers`;
   const request = pool.timeoutMs === null ? "none" : formatDuration(pool.timeoutMs);
+  const timeout = isMeant(pool, "timeout") ? `request ${request}, ` : "";
   const configured =
     planned < pool.serverConnections ? `, of ${pool.serverConnections} configured` : "";
   const connections = `${planned} per server and worker${configured}`;
+  /** A row, if the option that it speaks of means something. */
+  const rowOf = (option: string, name: string, text: string): string[][] =>
+    isMeant(pool, option) ? [[name, text]] : [];
   return formatTable(
     [
       ["listen", `${formatAddress(pool.listen)}, backlog ${pool.backlog}`],
       ["protocol", `${pool.protocol}${describeOwnOptions(pool)}`],
-      ["placement", `${pool.distribution}, ${pool.hash}${char}, ${tag}`],
-      ["timeouts", `request ${request}, connect ${formatDuration(pool.connectTimeoutMs)}`],
+      ...rowOf("distribution", "placement", `${pool.distribution}, ${pool.hash}${char}, ${tag}`),
+      ["timeouts", `${timeout}connect ${formatDuration(pool.connectTimeoutMs)}`],
       ["clients", limit],
-      ["connections", `${connections}${pool.preconnect ? ", made at start" : ""}`],
+      ...rowOf(
+        "server_connections",
+        "connections",
+        `${connections}${pool.preconnect ? ", made at start" : ""}`,
+      ),
       ["keepalive", pool.tcpKeepalive ? "on" : "off"],
-      ["ejection", pool.autoEjectHosts ? eject : "off"],
+      ...rowOf("auto_eject_hosts", "ejection", pool.autoEjectHosts ? eject : "off"),
     ],
     [],
   );

@@ -1,4 +1,6 @@
 /** How a session ends: when the client has, when its last request was taken, or when the worker drains. See LIFE. */
+
+import type { Frontend } from "../api/frontend.ts";
 import { POOL } from "../api/stats.ts";
 import type { Stream } from "../api/stream.ts";
 import { LINGER_MS } from "../base/limits.ts";
@@ -22,6 +24,7 @@ export interface LifeOwner extends Flushable {
   readonly host: SessionHost;
   readonly stream: Stream;
   readonly intake: Intake;
+  readonly frontend: Frontend;
   /** Nothing is owed, unsent or half received. */
   readonly isIdle: boolean;
   /** Nothing is owed or unsent. */
@@ -67,7 +70,12 @@ export class Life {
     this.go(state === FINISHING ? LEAVING : ENDED);
     if (intake.isBlocked) intake.closeIfBlocked();
     // With requests left that were only held back, `onTaken` finishes.
-    else if (!intake.isPaused) this.finish();
+    else if (!intake.isPaused) this.inputEnded();
+  }
+
+  /** All that the client sent is taken. */
+  private inputEnded(): void {
+    if (this.session.frontend.onInputEnd?.() !== true) this.finish();
   }
 
   /**
@@ -76,7 +84,7 @@ export class Life {
    */
   onTaken(mustStop: boolean): void {
     if (this.state === SERVING) return;
-    if (this.hasEnded && !mustStop) this.finish();
+    if (this.hasEnded && !mustStop) this.inputEnded();
     else if (this.state === DRAINING) this.finishIfIdle();
   }
 

@@ -30,7 +30,7 @@ import { StateTable } from "../base/state-table.ts";
 export const SERVING = 1;
 /** Finishes as soon as it is idle. */
 export const DRAINING = 2;
-/** The client has sent its last byte; requests that were held back are left. */
+/** The client has sent its last byte; requests that were held back are left, or the frontend keeps the session open. */
 export const ENDED = 4;
 /** Takes no requests any more, and has replies to send. */
 export const FINISHING = 8;

@@ -20,9 +20,10 @@ import {
   SESSION_OUTPUT_HIGH_BYTES,
   SESSION_OUTPUT_LOW_BYTES,
 } from "../base/limits.ts";
-import type { Flushable, Turn } from "../base/turn.ts";
+import type { Flushable, Turn, Wakeable } from "../base/turn.ts";
 import { Intake } from "./intake.ts";
 import { Life } from "./life.ts";
+import { Outflow } from "./outflow.ts";
 import { ReplyRing } from "./reply-ring.ts";
 import { ReplyWindow } from "./reply-window.ts";
 import type { SessionHost } from "./session-host.ts";
@@ -52,6 +53,7 @@ export class Session implements ClientPort, StreamEvents, Flushable {
   readonly life: Life;
   readonly intake: Intake;
   readonly move: SessionMove;
+  private readonly outflow: Outflow;
   private readonly window: ReplyWindow = new ReplyWindow();
 
   constructor(host: SessionOwner, stream: Stream, lane: number) {
@@ -65,6 +67,7 @@ export class Session implements ClientPort, StreamEvents, Flushable {
     this.life = new Life(this);
     this.intake = new Intake(this);
     this.move = new SessionMove(this);
+    this.outflow = new Outflow(this);
   }
 
   /** To be called once, before the first byte. */
@@ -205,6 +208,14 @@ export class Session implements ClientPort, StreamEvents, Flushable {
     return this.out.size;
   }
 
+  get isFull(): boolean {
+    return this.outflow.isFull;
+  }
+
+  waitForRoom(waiter: Wakeable): void {
+    this.outflow.waitForRoom(waiter);
+  }
+
   hold(holder: ReplyHolder, bytes: number): void {
     this.unread.hold(holder, bytes);
   }
@@ -265,6 +276,7 @@ export class Session implements ClientPort, StreamEvents, Flushable {
     // The close event follows, or came inside of the call.
     if (result === GONE || this.life.isClosed) return;
     if (this.out.held >= SESSION_OUTPUT_HIGH_BYTES) this.window.shrink();
+    this.outflow.onWritten();
     if (this.life.takesRequests) {
       if (this.move.tellIfReady()) return;
       const hasRoom = result === WRITTEN || this.out.size < SESSION_OUTPUT_LOW_BYTES;
@@ -286,7 +298,13 @@ export class Session implements ClientPort, StreamEvents, Flushable {
   onClose(cause: string): void {
     if (this.life.isClosed) return;
     if (cause !== "") this.tally(POOL.client_err, 1);
-    this.release();
+    // Behind the proxy's own FIN, the client's is told like this.
+    else if (this.outflow.hasEnded) this.life.onEnd();
+    if (!this.life.isClosed) this.release();
+  }
+
+  endOutput(): void {
+    this.outflow.end();
   }
 
   finish(): void {

@@ -179,7 +179,7 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "duration", min: 0, max: INTEGER_MAX, none: false },
     default: "30s",
-    help: "How long an ejected server stays out before it is tried again.",
+    help: "How long an ejected server stays out before it is tried again; with `protocol: tcp`, the most that one stays out which cannot be connected.",
   }),
   option({
     name: "server_failure_limit",

@@ -12,7 +12,7 @@ export function optionsAt(where: Where): readonly Option[] {
 }
 
 /** What a configuration has to know of a protocol. */
-export type ProtocolOptions = Pick<ProtocolModule, "name" | "options">;
+export type ProtocolOptions = Pick<ProtocolModule, "name" | "options" | "ignores">;
 
 /**
  * Every option that a pool of any of these protocols may have, of whatever form.

@@ -103,6 +103,7 @@ function checkProtocolOptions(scope: Scope, values: Values): void {
   const { problems, label, path, protocols } = scope;
   const own = protocolNamed(scope, protocolOf(scope, values));
   if (own === null) return;
+  warnOfIgnored(scope, values, own);
   const ownNames = new Set(own.options.map((option) => option.name));
   for (const other of protocols) {
     const needed =
@@ -116,6 +117,20 @@ function checkProtocolOptions(scope: Scope, values: Values): void {
         problems.warn(...at, `${label}${option.name} has no effect without "${needed}"`);
       }
     }
+  }
+}
+
+/** Options of every pool that mean nothing for this protocol. */
+function warnOfIgnored(
+  scope: Scope,
+  values: Values,
+  { name, ignores = [] }: ProtocolOptions,
+): void {
+  const { problems, label, path } = scope;
+  for (const option of ignores) {
+    if (values.node(option) === undefined || !values.peek(option)) continue;
+    const message = `${label}${option} has no effect with "protocol: ${name}"`;
+    problems.warn(values.offsetOf(option), `${path}${option}`, message);
   }
 }
 
@@ -138,6 +153,7 @@ function buildPool(
 ): PoolConfig {
   const protocol = protocolNamed(scope, protocolOf(scope, values));
   assert(protocol !== null, `pool ${name} has a protocol`);
+  const isMeant = (option: string): boolean => protocol.ignores?.includes(option) !== true;
   return {
     name,
     protocol: protocol.name,
@@ -151,12 +167,12 @@ function buildPool(
     backlog: values.number("backlog"),
     clientConnectionsMax: values.number("client_connections"),
     options: settingsOf(protocol.options, values),
-    preconnect: values.boolean("preconnect"),
+    preconnect: isMeant("preconnect") && values.boolean("preconnect"),
     tcpKeepalive: values.boolean("tcpkeepalive"),
     tcpNodelay: values.boolean("tcp_nodelay"),
     tcpQuickack: values.boolean("tcp_quickack"),
     tcpDeferAcceptMs: values.numberOrNull("tcp_defer_accept"),
-    autoEjectHosts: values.boolean("auto_eject_hosts"),
+    autoEjectHosts: isMeant("auto_eject_hosts") && values.boolean("auto_eject_hosts"),
     serverConnections: values.number("server_connections"),
     serverRetryTimeoutMs: values.number("server_retry_timeout"),
     serverFailureLimit: Math.max(1, values.number("server_failure_limit")),

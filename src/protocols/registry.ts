@@ -3,9 +3,10 @@ import type { ProtocolModule } from "../api/protocol-module.ts";
 import { assert } from "../base/assert.ts";
 import { memcache } from "./memcache/module.ts";
 import { redis } from "./redis/module.ts";
+import { tcp } from "./tcp/module.ts";
 
 /** All that are built in. */
-export const PROTOCOLS: readonly ProtocolModule[] = [redis, memcache];
+export const PROTOCOLS: readonly ProtocolModule[] = [redis, memcache, tcp];
 
 /** The protocol that a pool's configuration names. */
 export function protocolNamed(name: string): ProtocolModule {

@@ -7,6 +7,7 @@
 import type { PoolConfig } from "../api/config.ts";
 import type { ConnectAttempt, ConnectEvents, Engine, SocketTuning } from "../api/engine.ts";
 import type { UpstreamProtocol } from "../api/protocol.ts";
+import type { ServerStreamEvents } from "../api/server-stream.ts";
 import { POOL, SERVER, TROUBLE_KINDS } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { Member } from "../api/topology.ts";
@@ -32,6 +33,7 @@ import { failedTooOften, stopping } from "./failures.ts";
 import { LeasePool } from "./lease-pool.ts";
 import type { LeasedConnection, LeaseOwner } from "./leased-connection.ts";
 import type { PartialReplies } from "./partial-replies.ts";
+import { PlainConnection, type PlainOwner } from "./plain-connection.ts";
 import type { SetServer } from "./server-set.ts";
 import { SharedConnection } from "./shared-connection.ts";
 import { SubscribedConnection, type SubscribedOwner } from "./subscribed-connection.ts";
@@ -75,7 +77,9 @@ const RETRY_MAX_MS = 1000;
 const RETRY_JITTER = 0.25;
 const RETRY_DOUBLINGS_MAX = 5;
 
-export class Server implements Upstream, SetServer, LeaseOwner, SubscribedOwner, Ejectable {
+export class Server
+  implements Upstream, SetServer, LeaseOwner, SubscribedOwner, PlainOwner, Ejectable
+{
   readonly id: number;
   readonly member: string;
   readonly name: string;
@@ -179,6 +183,30 @@ export class Server implements Upstream, SetServer, LeaseOwner, SubscribedOwner,
     if (this.subscribers.delete(connection)) this.options.descriptors.lent--;
   }
 
+  /** See PoolHost.openStream. */
+  openStream(events: ServerStreamEvents): PlainConnection | null {
+    if (!this.options.descriptors.hasRoom) return null;
+    const connection = this.addPlain(events);
+    connection.connect();
+    return connection;
+  }
+
+  /** See PoolHost.adoptStream. */
+  adoptStream(fd: number, events: ServerStreamEvents): PlainConnection {
+    const connection = this.addPlain(events);
+    connection.adopt(fd);
+    return connection;
+  }
+
+  private addPlain(events: ServerStreamEvents): PlainConnection {
+    this.options.descriptors.perClient++;
+    return new PlainConnection(this, events);
+  }
+
+  onPlainGone(): void {
+    this.options.descriptors.perClient--;
+  }
+
   private addVariant(variant: number): Connection[] {
     const protocol = this.options.variants[variant]!;
     const connections: Connection[] = [];
@@ -209,6 +237,11 @@ export class Server implements Upstream, SetServer, LeaseOwner, SubscribedOwner,
   connect(events: ConnectEvents, streamEvents: StreamEvents, isWatched: boolean): ConnectAttempt {
     const { engine, member } = this.options;
     return engine.connect(member.server.address, this.tuning(isWatched), events, streamEvents);
+  }
+
+  connectPlain(events: ConnectEvents, streamEvents: StreamEvents): ConnectAttempt {
+    const { engine, member } = this.options;
+    return engine.connect(member.server.address, this.tuning(true), events, streamEvents, true);
   }
 
   onDescriptor(by: 1 | -1): void {

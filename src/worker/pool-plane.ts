@@ -4,9 +4,11 @@ import type { Config, PoolConfig } from "../api/config.ts";
 import type { Engine, SocketTuning } from "../api/engine.ts";
 import type { SavedSession } from "../api/move.ts";
 import type { PoolHost, ProtocolPool } from "../api/protocol-module.ts";
-import { POOL, type PoolCounter, type StatsLayout } from "../api/stats.ts";
+import type { ServerStream, ServerStreamEvents } from "../api/server-stream.ts";
+import { POOL, type PoolCounter, SERVER, type StatsLayout } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { Topology } from "../api/topology.ts";
+import type { Upstream } from "../api/upstream.ts";
 import type { Deadlines } from "../base/deadlines.ts";
 import type { DescriptorBudget } from "../base/descriptor-budget.ts";
 import type { Logger } from "../base/log.ts";
@@ -23,8 +25,10 @@ import { PoolRoute } from "../route/pool-route.ts";
 import { ConnectionPlan } from "../server/connection-plan.ts";
 import { Ejections, ejectedMax } from "../server/ejections.ts";
 import type { PartialReplies } from "../server/partial-replies.ts";
+import { PlainConnection } from "../server/plain-connection.ts";
 import { Server } from "../server/server.ts";
 import { ServerSet } from "../server/server-set.ts";
+import { UnlistedServer } from "../server/unlisted-server.ts";
 import { createStaticTopology } from "../topology/static.ts";
 import { clientTuning } from "./client-tuning.ts";
 
@@ -121,11 +125,32 @@ export class PoolPlane implements SessionOwner, PoolHost {
       : null;
     this.plan = new ConnectionPlan(options.descriptors, members.length, options.perServer);
     // The servers shall be within reach, however many clients come before the first request.
-    this.plan.connectionsOf(0);
+    if (this.protocol.serverProtocols.length > 0) this.plan.connectionsOf(0);
     this.servers = this.createServers();
     this.servers.update(members);
     this.route.spreadOver(this.servers.all);
     this.topology.watch(() => this.onTopologyChange());
+  }
+
+  openStream(server: Upstream, events: ServerStreamEvents): ServerStream | null {
+    // What a protocol module knows as an upstream is a server.
+    return (server as Server).openStream(events);
+  }
+
+  adoptStream(fd: number, server: Upstream | null, events: ServerStreamEvents): ServerStream {
+    if (server !== null) return (server as Server).adoptStream(fd, events);
+    const { turn, deadlines, descriptors, engine } = this.options;
+    const tuning = { ...this.tuning, isKeptAlive: true, isQuicklyAcked: false };
+    const owner = new UnlistedServer({ turn, deadlines, descriptors, engine, tuning });
+    const connection = new PlainConnection(owner, events);
+    connection.adopt(fd);
+    return connection;
+  }
+
+  connectionsTo(server: Upstream): number {
+    const { everywhere, layout } = this.options;
+    const { countersBase } = server as Server;
+    return everywhere(countersBase + SERVER.server_connections - layout.base);
   }
 
   private createServers(): ServerSet<Server> {
@@ -180,7 +205,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
     log.warn(`a client is turned away: ${reason}`, {
       pool: pool.name,
       clients: this.sessions.size,
-      server_connections: descriptors.shared + descriptors.lent,
+      server_connections: descriptors.shared + descriptors.lent + descriptors.perClient,
       ...(leftOut > 0 ? { left_out: leftOut } : {}),
     });
   }

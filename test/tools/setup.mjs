@@ -15,6 +15,7 @@ export class SetupError extends Error {}
 const TEST_PROGRAMS = [
   { package: "redis-server", check: ["redis-server", "--version"] },
   { package: "redis-tools", check: ["redis-benchmark", "--version"] },
+  { package: "beanstalkd", check: ["beanstalkd", "-v"] },
   { package: "memcached", check: ["memcached", "--version"] },
   { package: "nutcracker", check: ["nutcracker", "--version"] },
   { package: "libmemcached-tools", check: ["memccapable", "-h"] },

@@ -81,6 +81,10 @@ export class BunStream implements Stream {
     this.socket?.end();
   }
 
+  abort(): void {
+    this.socket?.terminate();
+  }
+
   detach(): void {
     const socket = this.socket;
     if (socket === null) return;

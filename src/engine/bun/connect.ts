@@ -14,6 +14,7 @@ export function connectTo(
   tuning: SocketTuning,
   events: ConnectEvents,
   streamEvents: StreamEvents,
+  isHalfOpen = false,
 ): ConnectAttempt {
   let isAbandoned = false;
   let isSettled = false;
@@ -44,6 +45,7 @@ export function connectTo(
       if (isAbandoned) return undefined;
       return Bun.connect<BunStream>({
         ...target,
+        allowHalfOpen: isHalfOpen,
         data: new BunStream(),
         socket: handler,
       } as Bun.TCPSocketConnectOptions<BunStream>);

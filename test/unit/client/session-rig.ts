@@ -76,6 +76,10 @@ export class FakeStream implements Stream {
     this.onClose();
   }
 
+  abort(): void {
+    this.close();
+  }
+
   detach(): void {
     this.isDetached = true;
   }
@@ -306,6 +310,7 @@ export function createRig(
     id: index,
     member: `s${index}`,
     name: `s${index}`,
+    weight: 1,
     address: `127.0.0.1:${index + 1}`,
     isEjected: false,
     incarnation: 1,

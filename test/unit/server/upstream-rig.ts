@@ -69,6 +69,10 @@ export class FakeSocket implements Stream {
     this.hangsUp();
   }
 
+  abort(): void {
+    this.close();
+  }
+
   detach(): void {
     this.isDetached = true;
   }

@@ -1,0 +1,130 @@
+/** Pools of plain bytes: clients and their servers' connections move together, and no byte is lost, doubled or swapped. */
+import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
+import { readFileSync, writeFileSync } from "node:fs";
+import { BeanstalkLoad, startBeanstalkd } from "../support/beanstalk.ts";
+import { until } from "../support/echo-proxy.ts";
+import { freePort } from "../support/free-port.ts";
+import { connectPatternPeer, startPatternServer } from "../support/pattern-peer.ts";
+import { startProxy } from "../support/proxy-process.ts";
+import { startRedis } from "../support/redis-server.ts";
+import { mustRun } from "../support/run-command.ts";
+import { SteadyLoad } from "../support/steady-load.ts";
+import { tcpPools } from "../support/tcp-pools.ts";
+import { TextClient } from "../support/text-client.ts";
+import { stopAll, stops, type UpgradeResult } from "../support/upgrade-rig.ts";
+
+setDefaultTimeout(120_000);
+afterEach(stopAll);
+
+/** More of both, to be given by hand, for a run of minutes. */
+const UPGRADES = Number(process.env["TCP_UPGRADES"] ?? 4);
+const CONNECTIONS = Number(process.env["TCP_CONNECTIONS"] ?? 30);
+
+test("connections with data flowing both ways survive upgrades byte for byte", async () => {
+  const [bytes, redis, beanstalk] = [freePort(), freePort(), freePort()];
+  const [patternPort, redisServer, beanstalkd] = [
+    freePort(),
+    await startRedis(),
+    await startBeanstalkd(),
+  ];
+  stops.push(
+    () => redisServer.stop(),
+    () => beanstalkd.stop(),
+  );
+  const patterns = await startPatternServer(patternPort);
+  stops.push(() => patterns.stop());
+  const config = tcpPools([
+    { listen: bytes, servers: [patternPort] },
+    { listen: redis, servers: [redisServer.port] },
+    { listen: beanstalk, servers: [beanstalkd.port] },
+  ]);
+  const proxy = await startProxy({ config, args: ["--workers", "2"] });
+  stops.push(() => proxy.stop());
+
+  const part = Math.floor(CONNECTIONS / 3);
+  const peers = await Promise.all(
+    Array.from({ length: CONNECTIONS - 2 * part }, (_, i) => connectPatternPeer(bytes, i)),
+  );
+  const endpoint = { host: "127.0.0.1", port: redis };
+  const load = await SteadyLoad.start({ endpoint, pipelining: part, idle: 0, halfway: 0 });
+  const jobs = Array.from({ length: part }, (_, i) => new BeanstalkLoad(beanstalk, `tube${i}`));
+  const waiting = await TextClient.connect({ host: "127.0.0.1", port: beanstalk });
+  stops.push(async () => waiting.close());
+  expect(await waiting.ask("watch slow\r\n")).toBe("WATCHING 2\r\n");
+  waiting.send("reserve\r\n");
+
+  const all = CONNECTIONS + 1;
+  for (let round = 1; round <= UPGRADES; round++) {
+    const before = {
+      received: peers.map(({ received }) => received),
+      requests: load.requests,
+      jobs: jobs.map((job) => job.jobs),
+    };
+    const { crew } = await mustRun<UpgradeResult>(proxy, "upgrade");
+    expect(crew).toMatchObject({ moved: all, left: 0, lost: 0 });
+    await until("data flow on every connection", () => {
+      const isFlowing =
+        peers.every(({ received }, i) => received > before.received[i]!) &&
+        jobs.every((job, i) => job.jobs > before.jobs[i]!) &&
+        load.requests > before.requests;
+      return isFlowing || [...peers, ...patterns.peers].some(({ fault }) => fault !== null);
+    });
+    expect([...peers, ...patterns.peers].map(({ fault }) => fault)).toEqual(
+      Array(2 * peers.length).fill(null),
+    );
+  }
+
+  const other = await TextClient.connect({ host: "127.0.0.1", port: beanstalk });
+  stops.push(async () => other.close());
+  expect(await other.ask("use slow\r\n")).toBe("USING slow\r\n");
+  expect(await other.ask("put 0 0 60 3\r\nnow\r\n")).toStartWith("INSERTED ");
+  expect(`${await waiting.until("now\r\n")}`).toStartWith("RESERVED ");
+
+  await load.stop();
+  await Promise.all(jobs.map((job) => job.stop()));
+  for (const peer of peers) peer.stop();
+  await Promise.all([...peers, ...patterns.peers].map(({ closed }) => closed));
+  expect(load.errors).toEqual([]);
+  expect(jobs.flatMap(({ errors }) => errors)).toEqual([]);
+  expect([...peers, ...patterns.peers].map(({ fault }) => fault)).toEqual(
+    Array(2 * peers.length).fill(null),
+  );
+  const sum = (numbers: number[]): number => numbers.reduce((a, b) => a + b, 0);
+  const ends = patterns.peers;
+  expect(sum(ends.map(({ received }) => received))).toBe(sum(peers.map(({ sent }) => sent)));
+  expect(sum(peers.map(({ received }) => received))).toBe(sum(ends.map(({ sent }) => sent)));
+  console.log(
+    `${all} connections, ${UPGRADES} upgrades: ${sum(peers.map((peer) => peer.sent + peer.received))} bytes compared, ${load.requests} requests, ${sum(jobs.map((job) => job.jobs))} jobs`,
+  );
+}, 900_000);
+
+test("a server that a reload takes away keeps the connections that it has", async () => {
+  const [listen, old, current] = [freePort(), freePort(), freePort()];
+  const servers = [await startPatternServer(old), await startPatternServer(current)];
+  for (const server of servers) stops.push(() => server.stop());
+  const proxy = await startProxy({
+    config: tcpPools([{ listen, servers: [old] }]),
+    args: ["--workers", "1"],
+  });
+  stops.push(() => proxy.stop());
+  const first = await connectPatternPeer(listen, 1);
+  await until("data flow", () => first.received > 0);
+  const text = readFileSync(proxy.configFile, "utf8");
+  writeFileSync(proxy.configFile, text.replace(`127.0.0.1:${old}`, `127.0.0.1:${current}`));
+  expect(await mustRun<UpgradeResult>(proxy, "reload")).toMatchObject({
+    crew: { moved: 1, lost: 0 },
+  });
+  const before = first.received;
+  await until("the old connection goes on", () => first.received > before);
+  const second = await connectPatternPeer(listen, 2);
+  await until("a new one has the new server", () => servers[1]!.peers.length === 1);
+  // Once more: also a connection to a server that is gone from the configuration moves.
+  expect(await mustRun<UpgradeResult>(proxy, "upgrade")).toMatchObject({
+    crew: { moved: 2, lost: 0 },
+  });
+  for (const peer of [first, second]) peer.stop();
+  await Promise.all([first.closed, second.closed]);
+  expect([first.fault, second.fault]).toEqual([null, null]);
+  expect(first.received).toBe(servers[0]!.peers[0]!.sent);
+  expect(second.received).toBe(servers[1]!.peers[0]!.sent);
+});
