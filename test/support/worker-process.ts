@@ -73,6 +73,7 @@ export class TestWorker {
   private readonly handover: number;
   private readonly waiting: { type: string; resolve(message: FromWorker): void }[] = [];
   private receiver: TestWorker | null = null;
+  private onAdopted: (counts: Extract<FromWorker, { readonly type: "adopted" }>) => void = () => {};
   /** Packets that were passed on so far. */
   packets = 0;
 
@@ -135,8 +136,29 @@ export class TestWorker {
     return await done;
   }
 
+  /** Hands it packets, as the supervisor would. The descriptors stay the caller's. */
+  async take(
+    packets: readonly { readonly bytes: Buffer; readonly fds: readonly number[] }[],
+  ): Promise<{ readonly adopted: number; readonly failed: number; readonly others: number }> {
+    for (const { bytes, fds } of packets) {
+      if (!sendPacket(this.handover, bytes, fds)) throw new Error("full");
+    }
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const counts = { adopted: 0, failed: 0, others: 0 };
+    this.onAdopted = ({ adopted, failed, others = 0 }) => {
+      counts.adopted += adopted;
+      counts.failed += failed;
+      counts.others += others;
+      if (counts.adopted + counts.failed + counts.others === packets.length) resolve();
+    };
+    this.send({ type: "adopt", parcels: packets.length });
+    await promise;
+    return counts;
+  }
+
   private onMessage(message: FromWorker): void {
     if (message.type === "failed") throw new Error(message.message);
+    if (message.type === "adopted") this.onAdopted(message);
     if (message.type === "parcels") this.passOn(message.count);
     const index = this.waiting.findIndex(({ type }) => type === message.type);
     if (index >= 0) this.waiting.splice(index, 1)[0]!.resolve(message);
