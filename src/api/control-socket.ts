@@ -3,7 +3,7 @@
  * a line. A connection carries one request, any number of progress lines, and one result.
  */
 
-import type { PoolFigures } from "./stats.ts";
+import type { PoolFigures, SetFigures } from "./stats.ts";
 
 /** Longest request, in bytes. */
 export const REQUEST_BYTES_MAX: number = 64 * 1024;
@@ -100,6 +100,8 @@ export interface Status {
   readonly processes: readonly ProcessStatus[];
   /** What was counted since the proxy was started. Absent: the proxy is older than this. */
   readonly pools?: readonly PoolFigures[];
+  /** Likewise, what protocols and modules count besides, by set and labels. Absent: the proxy is older than this. */
+  readonly metrics?: readonly SetFigures[];
 }
 
 export interface LastChange {

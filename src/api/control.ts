@@ -5,6 +5,7 @@
  */
 import type { Notice } from "./colleagues.ts";
 import type { Config } from "./config.ts";
+import type { BlockSchema, Labels } from "./metrics.ts";
 import type { StatsLayout } from "./stats.ts";
 
 /** Fd of the control channel in every child process. */
@@ -127,6 +128,8 @@ export type ToWorker =
   | { readonly type: "log_level"; readonly level: Config["log"]["level"] }
   /** The answer to `want_client_ids`: another birth number, which no worker has. */
   | { readonly type: "client_ids"; readonly birth: number }
+  /** The answer to `want_block`: where it begins in the worker's region; null: there is no room for now. */
+  | { readonly type: "block"; readonly id: number; readonly base: number | null }
   /**
    * Hand client connections over: put each, when no reply is owed to it, as a packet on HANDOVER_FD and say so with
    * `parcels`; at the end say `handed_over`.
@@ -191,6 +194,13 @@ export type FromWorker =
     }
   /** Its birth numbers are nearly used up, see src/worker/client-ids.ts. An older supervisor does not answer. */
   | { readonly type: "want_client_ids" }
+  /** A place in the statistics memory, `id` of this worker's choice. An older supervisor does not answer. */
+  | {
+      readonly type: "want_block";
+      readonly id: number;
+      readonly schema: BlockSchema;
+      readonly labels: Labels;
+    }
   | { readonly type: "drained"; readonly closed: number }
   | { readonly type: "pong"; readonly id: number; readonly clients: number }
   /**

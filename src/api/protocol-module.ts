@@ -12,6 +12,7 @@ import type { ClientPort } from "./client-port.ts";
 import type { Colleagues } from "./colleagues.ts";
 import type { Config, PoolConfig } from "./config.ts";
 import type { Frontend } from "./frontend.ts";
+import type { AnyMetricSet, Labels, MetricSet, Metrics, Rows } from "./metrics.ts";
 import type { GroupMove, ReceivedPart } from "./move.ts";
 import type { Option } from "./option.ts";
 import type { UpstreamProtocol } from "./protocol.ts";
@@ -26,6 +27,8 @@ export interface ProtocolModule {
   readonly options: readonly Option[];
   /** Names of options that every pool has and that mean nothing in its pools: who sets one is warned. Absent: none. */
   readonly ignores?: readonly string[];
+  /** What it counts besides, for each pool: labels "pool". */
+  readonly metrics?: readonly AnyMetricSet[];
   /** Called when a worker starts, before the pool's servers are there: `host.route` is empty so far. */
   createPool(host: PoolHost): ProtocolPool;
 }
@@ -53,6 +56,11 @@ export interface PoolHost {
   random(): number;
   /** A number that no other client of any worker has. */
   nextClientId(): number;
+  /**
+   * One of the module's own sets of metrics, and the same one at each call; `labels` besides the pool. Each combination of
+   * labels takes memory until the proxy ends, so they must be few, and never what clients may choose.
+   */
+  metrics<const R extends Rows>(set: MetricSet<R>, labels?: Labels): Metrics<R>;
   /** Adds to one of the pool's counters. */
   add(counter: PoolCounter, by: number): void;
   /** Counts requests, and among them those that no server saw. Once per chunk of a client. */

@@ -206,3 +206,5 @@ export const ADOPT_WAIT_MS_MAX = 10_000;
 
 /** A server that is no longer one of its pool's is closed after so long, whatever it owes: what blocks there may block for ever. */
 export const RETIRE_MS_MAX = 10_000;
+/** Blocks of values in the shared memory, besides those of pools and servers: what modules count, by their labels. */
+export const METRIC_BLOCKS_MAX: number = 64 * KIB;

@@ -1,44 +1,38 @@
 /**
- * Assigns every pool and server its place in the shared statistics memory.
+ * Assigns every pool, server and block of the directory its place in the shared statistics memory.
  *
  *   memory   | slot 0          | slot 1          | …              slots × stride values
  *   region   | block | block | block | … | reserved room |        stride values
  *   block    | the counters of one pool or one server | spare |   BLOCK_VALUES values
+ *            | the rows of a set, or a histogram | spare |        as many as the directory says
  *
- * A base once given to a name is never moved or given to another name, so counters stay monotonic over reloads.
+ * A base once given is never moved or given to another name, so counters stay monotonic over reloads.
  * Names that left the config therefore stay in the layout: what is shown is the config's choice, not the layout's.
- * Blocks have spare values, so that a later version may append counters and still read the memory it inherits.
  */
 import type { Config } from "../api/config.ts";
-import { POOL, SERVER, type StatsLayout } from "../api/stats.ts";
+import { kindOf } from "../api/metrics.ts";
+import { BLOCK_VALUES, DIRECTORY_NAME, type Directory, type StatsLayout } from "../api/stats.ts";
+import { METRIC_BLOCKS_MAX } from "../base/limits.ts";
+import {
+  type Block,
+  type BlockWish,
+  blocksOf,
+  directoryOf,
+  NO_BLOCKS,
+  poolsOf,
+  withBlock,
+} from "./directory.ts";
 
-/** Values per pool or server; whole cache lines, and room for counters that later versions append. */
-export const BLOCK_VALUES = 32;
-/** Values kept free at the end of each region for pools and servers that a reload adds. Untouched pages cost no memory. */
+/** Values kept free at the end of each region for what a reload or a module adds. Untouched pages cost no memory. */
 export const RESERVED_VALUES = 16_384;
 /** A stride is a multiple of this: 4 KiB pages, so that no two workers write one page. */
 export const STRIDE_STEP_VALUES = 512;
-
-/** Pool counters that go up and down. */
-export const POOL_GAUGES: readonly number[] = [POOL.client_connections, POOL.shared_subscriptions];
-/** Server counters that go up and down. */
-export const SERVER_GAUGES: readonly number[] = [
-  SERVER.server_connections,
-  SERVER.in_queue,
-  SERVER.in_queue_bytes,
-  SERVER.out_queue,
-  SERVER.out_queue_bytes,
-  SERVER.in_trouble,
-  SERVER.ejected,
-  SERVER.trouble_since,
-  SERVER.trouble_kind,
-];
 
 type PoolLayout = StatsLayout["pools"][number];
 type ServerLayout = PoolLayout["servers"][number];
 
 /**
- * Lays out the counters of `config` for at least `slots` worker slots.
+ * Lays out the counters of `config` and what is wished besides, for at least `slots` worker slots.
  *
  * With `previous`, all its bases stay, new names are appended and `slots` never shrinks. As long as the stride is
  * unchanged, memory of the previous layout stays valid (enlarge it when `slots` grew). Once the reserved room is used up
@@ -48,27 +42,51 @@ export function createStatsLayout(
   config: Config,
   slots: number,
   previous?: StatsLayout,
+  wishes: readonly BlockWish[] = [],
 ): StatsLayout {
-  const allocator = new BlockAllocator(previous);
+  const room = new FreeRoom(previous);
   const pools: PoolLayout[] = [];
-  const left = new Map((previous?.pools ?? []).map((pool) => [pool.name, pool]));
+  const left = new Map(
+    (previous === undefined ? [] : poolsOf(previous)).map((pool) => [pool.name, pool]),
+  );
   // Known names first and in their old order: the layout is append-only as a list, too.
   const configured = new Map(config.pools.map((pool) => [pool.name, pool]));
   for (const known of left.values()) {
     const names = configured.get(known.name)?.servers.map((server) => server.name) ?? [];
-    pools.push({ ...known, servers: extendServers(known.servers, names, allocator) });
+    pools.push({ ...known, servers: extendServers(known.servers, names, room) });
   }
   for (const pool of configured.values()) {
     if (left.has(pool.name)) continue;
-    const base = allocator.take();
+    const base = room.take(BLOCK_VALUES);
     const names = pool.servers.map((server) => server.name);
-    pools.push({ name: pool.name, base, servers: extendServers([], names, allocator) });
+    pools.push({ name: pool.name, base, servers: extendServers([], names, room) });
   }
+  let directory = previous === undefined ? NO_BLOCKS : directoryOf(previous);
+  for (const wish of wishes)
+    directory = withBlock(directory, wish, (size) => room.take(size)) ?? directory;
   return {
-    stride: strideFor(allocator.used, previous),
+    stride: strideFor(room.used + BLOCK_VALUES, previous),
     slots: Math.max(slots, previous?.slots ?? 0),
-    pools,
+    pools: [...pools, directoryEntry(directory, room.used)],
   };
+}
+
+/** The layout with a block for what is wished, in the same memory; null: its room or the number of blocks is used up. */
+export function addBlock(layout: StatsLayout, wish: BlockWish): StatsLayout | null {
+  const room = new FreeRoom(layout);
+  const old = directoryOf(layout);
+  const directory = withBlock(old, wish, (size) => {
+    const isFull = room.used + size + BLOCK_VALUES > layout.stride;
+    return isFull || old.blocks.length >= METRIC_BLOCKS_MAX ? null : room.take(size);
+  });
+  if (directory === null) return null;
+  const pools = [...poolsOf(layout), directoryEntry(directory, room.used)];
+  return { ...layout, pools };
+}
+
+/** Behind all other blocks, see DIRECTORY_NAME. */
+function directoryEntry(directory: Directory, base: number): PoolLayout {
+  return { name: DIRECTORY_NAME, base, servers: [], directory };
 }
 
 /** Bytes of memory that `layout` describes. */
@@ -89,11 +107,16 @@ export function slotRegion(memory: Float64Array, layout: StatsLayout, slot: numb
  * a worker that was killed could not take its connections and queues off its gauges.
  */
 export function resetGauges(region: Float64Array, layout: StatsLayout): void {
-  for (const pool of layout.pools) {
-    for (const gauge of POOL_GAUGES) region[pool.base + gauge] = 0;
-    for (const server of pool.servers) {
-      for (const gauge of SERVER_GAUGES) region[server.base + gauge] = 0;
-    }
+  for (const block of blocksOf(layout)) resetBlock(region, block);
+}
+
+/** Likewise of one block. */
+export function resetBlock(
+  region: Float64Array,
+  { schema, base }: Pick<Block, "schema" | "base">,
+): void {
+  for (const [offset, row] of schema.rows.entries()) {
+    if (kindOf(row)?.isKept === false) region[base + offset] = 0;
   }
 }
 
@@ -109,40 +132,34 @@ export function copyCounters(
   }
 }
 
-/** Hands out blocks behind the last one in use. */
-class BlockAllocator {
+/** Hands out values behind the last ones in use. */
+class FreeRoom {
   /** Values in use: the base of the next block. */
   used = 0;
 
-  constructor(previous: StatsLayout | undefined) {
-    for (const pool of previous?.pools ?? []) {
-      this.#keep(pool.base);
-      for (const server of pool.servers) this.#keep(server.base);
-    }
+  constructor(layout: StatsLayout | undefined) {
+    if (layout === undefined) return;
+    for (const { base, size } of blocksOf(layout)) this.used = Math.max(this.used, base + size);
   }
 
-  take(): number {
+  take(size: number): number {
     const base = this.used;
-    this.used += BLOCK_VALUES;
+    this.used += size;
     return base;
-  }
-
-  #keep(base: number): void {
-    this.used = Math.max(this.used, base + BLOCK_VALUES);
   }
 }
 
 function extendServers(
   known: readonly ServerLayout[],
   names: readonly string[],
-  allocator: BlockAllocator,
+  room: FreeRoom,
 ): ServerLayout[] {
   const servers = [...known];
   const taken = new Set(known.map((server) => server.name));
   for (const name of names) {
     if (taken.has(name)) continue;
     taken.add(name);
-    servers.push({ name, base: allocator.take() });
+    servers.push({ name, base: room.take(BLOCK_VALUES) });
   }
   return servers;
 }

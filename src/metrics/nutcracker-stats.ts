@@ -3,14 +3,9 @@
  * written for nutcracker go on working. Pools and servers appear in the config's order.
  */
 import type { Config, PoolConfig } from "../api/config.ts";
-import {
-  POOL,
-  type PoolCounter,
-  SERVER,
-  type ServerCounter,
-  type StatsLayout,
-} from "../api/stats.ts";
-import { type CountedMemory, poolValue, serverValue, total } from "./read-counters.ts";
+import type { PoolCounter, ServerCounter, StatsLayout } from "../api/stats.ts";
+import { poolsOf } from "./directory.ts";
+import { type CountedMemory, poolValue, serverValue } from "./read-counters.ts";
 
 /** Keys of a pool in nutcracker's order; counters it does not know are left out, because parsers take any other key for a server. */
 export const NUTCRACKER_POOL_KEYS: readonly PoolCounter[] = [
@@ -69,7 +64,7 @@ export function renderNutcrackerStats(source: StatsSource, nowMs: number): strin
 function renderPool(source: StatsSource, pool: PoolConfig): string {
   const bases = findPool(source.layout, pool.name);
   const pairs = NUTCRACKER_POOL_KEYS.map((key) => {
-    return `"${key}":${poolValue(source, bases.base, POOL[key])}`;
+    return `"${key}":${poolValue(source, bases.base, key)}`;
   });
   const servers = pool.servers.map((server) => {
     const base = bases.servers.get(server.name);
@@ -81,7 +76,7 @@ function renderPool(source: StatsSource, pool: PoolConfig): string {
 
 function renderServer(source: StatsSource, base: number): string {
   const pairs = NUTCRACKER_SERVER_KEYS.map((key) => {
-    return `"${key}":${serverValue(source, base, SERVER[key])}`;
+    return `"${key}":${serverValue(source, base, key)}`;
   });
   return pairs.join(", ");
 }
@@ -94,12 +89,12 @@ function countConnections(source: StatsSource): { total: number; current: number
   const listening = source.config.pools.length;
   let opened = listening;
   let current = listening;
-  for (const pool of source.layout.pools) {
-    opened += total(source, pool.base + POOL.client_connections_total, false);
-    current += total(source, pool.base + POOL.client_connections, true);
-    for (const { base } of pool.servers) {
-      opened += total(source, base + SERVER.server_connections_total, false);
-      current += total(source, base + SERVER.server_connections, true);
+  for (const { base, servers } of poolsOf(source.layout)) {
+    opened += poolValue(source, base, "client_connections_total");
+    current += poolValue(source, base, "client_connections");
+    for (const { base } of servers) {
+      opened += serverValue(source, base, "server_connections_total");
+      current += serverValue(source, base, "server_connections");
     }
   }
   // The values are read one after the other while workers write them.

@@ -1,17 +1,24 @@
 /** What the workers have counted, summed up over all of them: every counter there is, by its name. */
 import type { Config } from "../api/config.ts";
+import { kindOf, type MetricRow } from "../api/metrics.ts";
 import {
+  type HistogramFigures,
   POOL,
   POOL_COUNTERS,
+  POOL_METRICS,
+  type PoolCounter,
   type PoolFigures,
   SERVER,
   SERVER_COUNTERS,
+  SERVER_METRICS,
   type ServerCounter,
   type ServerTrouble,
+  type SetFigures,
   type StatsLayout,
   TROUBLE_KINDS,
 } from "../api/stats.ts";
-import { POOL_GAUGES, SERVER_GAUGES } from "./layout.ts";
+import { areSame, type Block, directoryBlocks } from "./directory.ts";
+import { histogramFigures } from "./histogram.ts";
 
 /** The shared memory. */
 export interface CountedMemory {
@@ -29,55 +36,96 @@ export function readCounters(config: Config, counted: CountedMemory): PoolFigure
     const bases = new Map(place.servers.map(({ name, base }) => [name, base]));
     return {
       name: pool.name,
-      counters: named(POOL_COUNTERS, (name) => poolValue(counted, place.base, POOL[name])),
+      counters: named(POOL_COUNTERS, (name) => poolValue(counted, place.base, name)),
       servers: pool.servers.flatMap(({ name }) => {
         const base = bases.get(name);
         if (base === undefined) return [];
-        const value = (counter: (typeof SERVER_COUNTERS)[number]): number =>
-          serverValue(counted, base, SERVER[counter]);
+        const value = (counter: ServerCounter): number => serverValue(counted, base, counter);
         return { name, counters: named(SERVER_COUNTERS, value), trouble: troubleOf(value) };
       }),
     };
   });
 }
 
-/** Sum over the slots. A gauge is not shown below zero: a worker's writes may be seen half done. */
-export function total({ layout, memory }: CountedMemory, index: number, isGauge: boolean): number {
-  let sum = 0;
-  for (let slot = 0; slot < layout.slots; slot++) sum += memory[slot * layout.stride + index]!;
-  return isGauge ? Math.max(0, sum) : sum;
-}
-
-/** The value of one counter of the server that has its place at `base`: a sum, or one of several points in time. */
-export function serverValue(counted: CountedMemory, base: number, counter: number): number {
-  if (counter === SERVER.server_ejected_at || counter === SERVER.trouble_kind) {
-    return latest(counted, base + counter);
-  }
-  if (counter === SERVER.trouble_since) return earliest(counted, base + counter);
-  return total(counted, base + counter, SERVER_GAUGES.includes(counter));
+/** The value of one counter of the server that has its place at `base`. */
+export function serverValue(counted: CountedMemory, base: number, counter: ServerCounter): number {
+  const offset = SERVER[counter];
+  return valueAt(counted, SERVER_METRICS.schema.rows[offset]!, [base + offset]);
 }
 
 /** Likewise of a pool. */
-export function poolValue(counted: CountedMemory, base: number, counter: number): number {
-  return total(counted, base + counter, POOL_GAUGES.includes(counter));
+export function poolValue(counted: CountedMemory, base: number, counter: PoolCounter): number {
+  const offset = POOL[counter];
+  return valueAt(counted, POOL_METRICS.schema.rows[offset]!, [base + offset]);
 }
 
-function latest({ layout, memory }: CountedMemory, index: number): number {
-  let value = 0;
-  for (let slot = 0; slot < layout.slots; slot++) {
-    value = Math.max(value, memory[slot * layout.stride + index]!);
+/** What is counted besides, in sets that need not be known here: all that the directory has. */
+export function readSets(counted: CountedMemory): SetFigures[] {
+  const groups: { readonly set: string; readonly blocks: Block[] }[] = [];
+  for (const block of directoryBlocks(counted.layout)) {
+    const [set = ""] = block.schema.set.split(".");
+    const group = groups.find(
+      ({ blocks, ...other }) => other.set === set && areSame(blocks[0]!.labels, block.labels),
+    );
+    if (group === undefined) groups.push({ set, blocks: [block] });
+    else group.blocks.push(block);
   }
-  return value;
+  return groups.map(({ set, blocks }) => ({
+    set,
+    labels: blocks[0]!.labels,
+    values: valuesOf(counted, blocks),
+  }));
 }
 
-/** 0: none is set. */
-function earliest({ layout, memory }: CountedMemory, index: number): number {
-  let value = Number.POSITIVE_INFINITY;
-  for (let slot = 0; slot < layout.slots; slot++) {
-    const one = memory[slot * layout.stride + index]!;
-    if (one > 0) value = Math.min(value, one);
+/** Blocks of one set with the same labels: each row is added up over those that have it. */
+function valuesOf(counted: CountedMemory, blocks: readonly Block[]): SetFigures["values"] {
+  const places = new Map<string, { readonly row: MetricRow; readonly indexes: number[] }>();
+  for (const { schema, base } of blocks) {
+    for (const [offset, row] of schema.rows.entries()) {
+      const place = places.get(row.name);
+      // Of a row that has another meaning than before, what it counted before is nothing.
+      if (place?.row.kind === row.kind) {
+        place.indexes.push(base + offset);
+      } else places.set(row.name, { row, indexes: [base + offset] });
+    }
   }
-  return value === Number.POSITIVE_INFINITY ? 0 : value;
+  const pairs = [...places].map(([name, { row, indexes }]): [string, number | HistogramFigures] => [
+    name,
+    row.kind === "histogram"
+      ? histogramFigures((offset) =>
+          valueAt(
+            counted,
+            row,
+            indexes.map((at) => at + offset),
+          ),
+        )
+      : valueAt(counted, row, indexes),
+  ]);
+  return Object.fromEntries(pairs);
+}
+
+/** One value, from those that all slots have at `indexes` of their regions. */
+function valueAt(
+  { layout, memory }: CountedMemory,
+  row: MetricRow,
+  indexes: readonly number[],
+): number {
+  let sum = 0;
+  let least = Number.POSITIVE_INFINITY;
+  let most = 0;
+  for (const index of indexes) {
+    for (let slot = 0; slot < layout.slots; slot++) {
+      const value = memory[slot * layout.stride + index]!;
+      sum += value;
+      most = Math.max(most, value);
+      if (value > 0) least = Math.min(least, value);
+    }
+  }
+  const over = kindOf(row)?.over;
+  if (over === "max") return most;
+  if (over === "min") return least === Number.POSITIVE_INFINITY ? 0 : least;
+  // A gauge is not shown below zero: a worker's writes may be seen half done.
+  return row.kind === "gauge" ? Math.max(0, sum) : sum;
 }
 
 function troubleOf(value: (counter: ServerCounter) => number): ServerTrouble | null {

@@ -344,7 +344,7 @@ class WorkerDataPlane implements DataPlane {
   }
 
   private addPool(pool: PoolConfig, perServer: number, turn: Turn): void {
-    const { stats, counters, log, clientIds, colleagues } = this.options;
+    const { stats, counters, log, clientIds, colleagues, metrics } = this.options;
     const layout = stats.pools.find(({ name }) => name === pool.name);
     assert(layout !== undefined, `pool ${pool.name} has no place in the statistics`);
     this.pools.set(
@@ -361,6 +361,7 @@ class WorkerDataPlane implements DataPlane {
         partialReplies: this.partialReplies,
         counters,
         colleagues: colleaguesInPool(colleagues, pool.name),
+        metrics,
         everywhere: (gauge) => this.everywhere(layout.base + gauge),
         descriptors: this.descriptors,
         perServer,

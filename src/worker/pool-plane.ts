@@ -2,6 +2,7 @@
 import type { Colleagues } from "../api/colleagues.ts";
 import type { Config, PoolConfig } from "../api/config.ts";
 import type { Engine, SocketTuning } from "../api/engine.ts";
+import type { Labels, MetricSet, Metrics, Rows } from "../api/metrics.ts";
 import type { SavedSession } from "../api/move.ts";
 import type { PoolHost, ProtocolPool } from "../api/protocol-module.ts";
 import type { ServerStream, ServerStreamEvents } from "../api/server-stream.ts";
@@ -31,6 +32,7 @@ import { ServerSet } from "../server/server-set.ts";
 import { UnlistedServer } from "../server/unlisted-server.ts";
 import { createStaticTopology } from "../topology/static.ts";
 import { clientTuning } from "./client-tuning.ts";
+import type { WorkerMetrics } from "./metrics.ts";
 
 export interface PoolPlaneOptions {
   readonly pool: PoolConfig;
@@ -49,6 +51,7 @@ export interface PoolPlaneOptions {
   readonly counters: Float64Array;
   /** The same pool in other workers. */
   readonly colleagues: Colleagues;
+  readonly metrics: WorkerMetrics;
   /** A gauge of this pool, over all workers. */
   readonly everywhere: (gauge: number) => number;
   /** False: this process is out of file descriptors for clients. */
@@ -113,7 +116,10 @@ export class PoolPlane implements SessionOwner, PoolHost {
     });
     this.topology = createStaticTopology(pool.servers);
     const { members } = this.topology;
-    this.protocol = protocolNamed(pool.protocol).createPool(this);
+    const module = protocolNamed(pool.protocol);
+    // Their rows are shown from now on, also those that count nothing yet.
+    for (const set of module.metrics ?? []) options.metrics.prepare(set, { pool: pool.name });
+    this.protocol = module.createPool(this);
     this.ejections = pool.autoEjectHosts
       ? new Ejections({
           total: () => this.servers.all.length,
@@ -271,6 +277,10 @@ export class PoolPlane implements SessionOwner, PoolHost {
 
   add(counter: PoolCounter, by: number): void {
     this.counters[this.countersBase + POOL[counter]]! += by;
+  }
+
+  metrics<const R extends Rows>(set: MetricSet<R>, labels: Labels = {}): Metrics<R> {
+    return this.options.metrics.open(set, { pool: this.config.name, ...labels });
   }
 
   count(requests: number, local: number, protocolErrors: number): void {

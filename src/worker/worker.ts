@@ -27,6 +27,7 @@ import { openProcessLog } from "../os/log-output.ts";
 import { hearParentDeath, setProcessName } from "../os/process.ts";
 import { ClientIds } from "./client-ids.ts";
 import { WorkerColleagues } from "./colleagues.ts";
+import { WorkerMetrics } from "./metrics.ts";
 import { pinWorker } from "./pin.ts";
 
 /** What serves the clients. */
@@ -79,6 +80,7 @@ export interface DataPlaneOptions {
   readonly counters: Float64Array;
   readonly log: Logger;
   readonly colleagues: Colleagues;
+  readonly metrics: WorkerMetrics;
 }
 
 export type CreateDataPlane = (options: DataPlaneOptions) => Promise<DataPlane>;
@@ -106,6 +108,7 @@ class Worker {
   #dataPlane: DataPlane | null = null;
   #colleagues: WorkerColleagues | null = null;
   #clientIds: ClientIds | null = null;
+  #metrics: WorkerMetrics | null = null;
   #log: Logger | null = null;
   #drainTimeoutMs = 0;
   /** By performance.now(). */
@@ -151,6 +154,9 @@ class Worker {
       case "client_ids":
         this.#clientIds?.add(message.birth);
         break;
+      case "block":
+        this.#metrics?.onBlock(message);
+        break;
       case "reopen_log":
         this.#log?.reopen();
         break;
@@ -158,6 +164,7 @@ class Worker {
         this.#log?.setLevel(message.level);
         break;
       case "ping":
+        this.#metrics?.askAgain();
         this.#send({ type: "pong", id: message.id, clients: this.#dataPlane?.clients ?? 0 });
         break;
       default:
@@ -183,6 +190,12 @@ class Worker {
     this.#clientIds = clientIds;
     const counters = slotRegion(mapStatsMemory(STATS_FD, start.stats), start.stats, start.slot);
     resetGauges(counters, start.stats);
+    const metrics = new WorkerMetrics({
+      layout: start.stats,
+      region: counters,
+      send: (message) => this.#send(message),
+    });
+    this.#metrics = metrics;
     if (start.runAs !== undefined) assumeIdentity(start.runAs);
     if (!hearParentDeath(ORPHAN_SIGNAL, this.#supervisorPid)) this.onOrphaned();
     pinWorker(start.config.affinity, start.index, log);
@@ -195,6 +208,7 @@ class Worker {
       counters,
       log,
       colleagues,
+      metrics,
     });
     colleagues.open();
     dataPlane.listen(start.listeners, start);

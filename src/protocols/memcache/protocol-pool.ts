@@ -12,6 +12,7 @@ import { type MemcacheClientState, MemcacheFrontend } from "./client/memcache-fr
 import { type MemcachePool, VARIANT_BINARY, VARIANT_TEXT } from "./client/memcache-pool.ts";
 import { createMemcacheBinaryUpstream } from "./codec/binary/upstream-protocol.ts";
 import { createMemcacheTextUpstream } from "./codec/text/upstream-protocol.ts";
+import { MEMCACHE_METRICS } from "./metrics.ts";
 import { type DeadServer, readDeadServer } from "./options.ts";
 
 export class MemcacheProtocolPool implements MemcachePool, ProtocolPool {
@@ -45,6 +46,7 @@ export class MemcacheProtocolPool implements MemcachePool, ProtocolPool {
   }
 
   onForeign(foreign: Foreign, peer: string): void {
+    this.host.metrics(MEMCACHE_METRICS).add("foreign_clients", 1);
     warnOfForeign(this.host, foreign, peer);
   }
 

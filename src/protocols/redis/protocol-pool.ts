@@ -21,6 +21,7 @@ import type { RedisPool } from "./client/redis-pool.ts";
 import { ScriptMemory } from "./client/scripts/memory.ts";
 import { encodeError } from "./codec/encode.ts";
 import { CommandTable } from "./commands/command-table.ts";
+import { REDIS_METRICS } from "./metrics.ts";
 import { type MgetErrors, readRedisOptions } from "./options.ts";
 
 /** So long after a client has left its kind of connection it is looked whether kinds are unused: for many clients at once. */
@@ -120,6 +121,7 @@ export class RedisProtocolPool implements RedisPool, ProtocolPool {
   }
 
   onForeign(foreign: Foreign, peer: string): void {
+    this.host.metrics(REDIS_METRICS).add("foreign_clients", 1);
     warnOfForeign(this.host, foreign, peer);
   }
 

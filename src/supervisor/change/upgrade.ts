@@ -153,7 +153,7 @@ function stateOf(
     isDaemon: options.isDaemon,
     config,
     listeners: resources.listeners.snapshot(),
-    stats: resources.stats.snapshot(),
+    stats: resources.stats.leave(),
     crews: generations,
     admin,
     pidFile: pidFile === null ? null : { path: pidFile.path, fd: pidFile.fd },

@@ -34,5 +34,6 @@ export function createStatus(supervisor: ChangeTarget): Status {
     lastChange: changes.last,
     processes,
     pools: resources.stats.figures(config),
+    metrics: resources.stats.sets(),
   };
 }

@@ -201,6 +201,7 @@ export class Generation {
         index,
         slot,
         acceptSource: () => this.#acceptSource.forWorker(index),
+        addBlock: (wish) => stats.addBlock(slot, wish),
         nextBirth,
         notices,
       },

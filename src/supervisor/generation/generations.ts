@@ -179,6 +179,7 @@ export class Generations {
       generation.resume(saved);
     }
     this.#numbers = snapshot.numbers;
+    this.#options.stats.resetFreeSlots();
     this.#colleagues.resume(snapshot.notices);
   }
 
@@ -216,7 +217,8 @@ export class Generations {
   ): Generation {
     const { listeners, stats, isSilent, log, onEmpty, onReady } = this.#options;
     const runAs = saved === null ? resolveRunAs(config) : saved.runAs;
-    const memory = stats.prepare(config, size);
+    // What a program before this one has begun goes on with the memory that its workers have.
+    const memory = saved === null ? stats.prepare(config, size) : stats.snapshot();
     this.#numbers += 1;
     const number = this.#numbers;
     return new Generation({

@@ -13,6 +13,7 @@ import {
 } from "../../api/control.ts";
 import type { ProcessStatus } from "../../api/control-socket.ts";
 import type { Logger } from "../../base/log.ts";
+import type { BlockWish } from "../../metrics/directory.ts";
 import { createPacketPair } from "../../os/fd-passing.ts";
 import type { SocketPair } from "../../os/socket-pair.ts";
 import { ChildKeeper, type KeeperSnapshot } from "../process/child-keeper.ts";
@@ -40,6 +41,8 @@ export interface WorkerPlan {
   /** Of the statistics; no other living worker has the same. */
   readonly slot: number;
   acceptSource(): WorkerGrant;
+  /** Where it may count what it wishes; null: nowhere, see StatsStore. */
+  addBlock(wish: BlockWish): number | null;
   /** A number that no worker had before. */
   nextBirth(): number;
   /** What workers have posted for those that start later. */
@@ -210,6 +213,10 @@ export class WorkerSlot {
     if (message.type === "handed_over") this.clients = message.left;
     if (message.type === "want_client_ids") {
       this.send({ type: "client_ids", birth: this.plan.nextBirth() });
+    }
+    if (message.type === "want_block") {
+      const { id, schema, labels } = message;
+      this.send({ type: "block", id, base: this.plan.addBlock({ schema, labels }) });
     }
     this.#events.onMessage(this, message);
   }

@@ -12,7 +12,7 @@ import type { ControlSocket } from "../control/control-server.ts";
 import type { GenerationsSnapshot } from "../generation/generations.ts";
 import type { KeeperSnapshot } from "../process/child-keeper.ts";
 import type { OpenAddress } from "../sockets/listeners.ts";
-import type { StatsMemory } from "../stats/stats-store.ts";
+import type { StatsSnapshot } from "../stats/stats-store.ts";
 
 export interface SupervisorState {
   readonly format: number;
@@ -26,7 +26,7 @@ export interface SupervisorState {
   readonly isDaemon: boolean;
   readonly config: Config;
   readonly listeners: readonly (readonly [string, OpenAddress])[];
-  readonly stats: StatsMemory;
+  readonly stats: StatsSnapshot;
   /** "crew" is what a generation is called on the wire, see GenerationResult. */
   readonly crews: GenerationsSnapshot;
   readonly admin: KeeperSnapshot | null;
@@ -70,7 +70,8 @@ export function commonFormat(theirs: readonly number[]): number {
 /** Every descriptor that the state names. */
 export function descriptorsOf(state: SupervisorState): number[] {
   const { crews, admin, pidFile, control, caller } = state;
-  const fds: number[] = [state.stats.fd];
+  const { fd, elsewhere = [] } = state.stats;
+  const fds: number[] = [fd, ...elsewhere.map((memory) => memory.fd)];
   for (const [, { fds: sockets }] of state.listeners) fds.push(...sockets);
   for (const { workers, intake, acceptor } of [crews.serving, ...crews.leaving]) {
     for (const { ours, theirs } of [...intake.connections, ...intake.bells]) fds.push(ours, theirs);

@@ -6,15 +6,18 @@
  * a worker that still writes to the old one is taken into account when it leaves.
  */
 import type { Config } from "../../api/config.ts";
-import type { PoolFigures, StatsLayout } from "../../api/stats.ts";
+import type { PoolFigures, SetFigures, StatsLayout } from "../../api/stats.ts";
+import { METRIC_BLOCKS_MAX } from "../../base/limits.ts";
+import { type BlockWish, directoryOf, findBlock } from "../../metrics/directory.ts";
 import {
+  addBlock,
   copyCounters,
   createStatsLayout,
   resetGauges,
   slotRegion,
   statsByteLength,
 } from "../../metrics/layout.ts";
-import { readCounters } from "../../metrics/read-counters.ts";
+import { readCounters, readSets } from "../../metrics/read-counters.ts";
 import { mapStatsMemory } from "../../metrics/stats-memory.ts";
 import { closeFd } from "../../os/fd.ts";
 import { createSharedMemory, resizeSharedMemory } from "../../os/shared-memory.ts";
@@ -28,6 +31,12 @@ export interface StatsMemory {
   readonly layout: StatsLayout;
 }
 
+/** As a program leaves it to the one that replaces it. */
+export interface StatsSnapshot extends StatsMemory {
+  /** Older memory in which slots are still written. Absent: the program does not know. */
+  readonly elsewhere?: readonly (StatsMemory & { readonly slots: readonly number[] })[];
+}
+
 /** And as it is mapped here. */
 interface MappedMemory extends StatsMemory {
   readonly values: Float64Array;
@@ -38,17 +47,24 @@ export class StatsStore {
   readonly #taken = new Set<number>();
   /** Slots that are written in memory that is no longer the current one. */
   readonly #elsewhere = new Map<number, MappedMemory>();
+  /** Blocks for which there was no room. */
+  #wishes: BlockWish[] = [];
 
   /** @param snapshot what the program before this one left */
-  constructor(snapshot: StatsMemory | null = null) {
+  constructor(snapshot: StatsSnapshot | null = null) {
     this.#current = snapshot === null ? null : map(snapshot.fd, snapshot.layout);
+    for (const { fd, layout, slots } of snapshot?.elsewhere ?? []) {
+      const memory = map(fd, layout);
+      for (const slot of slots) this.#elsewhere.set(slot, memory);
+    }
   }
 
   /** Memory that holds all of `config`, with free slots for `workers` more workers. @throws OsError */
   prepare(config: Config, workers: number): StatsMemory {
     const old = this.#current;
     const slots = Math.max(SLOTS_PER_WORKER * workers, this.#taken.size + workers);
-    const layout = createStatsLayout(config, slots, old?.layout);
+    const layout = createStatsLayout(config, slots, old?.layout, this.#wishes);
+    this.#wishes = [];
     if (old === null || layout.stride !== old.layout.stride) {
       const fd = createSharedMemory("proxy-stats", statsByteLength(layout));
       this.#current = map(fd, layout);
@@ -65,6 +81,16 @@ export class StatsStore {
     return { fd, layout };
   }
 
+  /** For the program that replaces this one. */
+  leave(): StatsSnapshot {
+    const elsewhere = [...new Set(this.#elsewhere.values())].map((memory) => ({
+      fd: memory.fd,
+      layout: memory.layout,
+      slots: [...this.#elsewhere].filter(([, other]) => other === memory).map(([slot]) => slot),
+    }));
+    return { ...this.snapshot(), elsewhere };
+  }
+
   get #memory(): MappedMemory {
     if (this.#current === null) throw new Error("there is no statistics memory yet");
     return this.#current;
@@ -77,6 +103,31 @@ export class StatsStore {
     return readCounters(config, { layout, memory: values });
   }
 
+  /** What was counted besides, in sets of protocols and modules. */
+  sets(): SetFigures[] {
+    if (this.#current === null) return [];
+    const { layout, values } = this.#current;
+    return readSets({ layout, memory: values });
+  }
+
+  /**
+   * A block in which the worker of `slot` counts what it wishes.
+   * @returns its base in the worker's region; null: there is no room, until there is larger memory for the next generation
+   */
+  addBlock(slot: number, wish: BlockWish): number | null {
+    const memory = this.#memory;
+    const layout = addBlock(memory.layout, wish);
+    const block = layout === null ? null : findBlock(directoryOf(layout), wish);
+    if (layout === null || block === null) {
+      if (this.#wishes.length < METRIC_BLOCKS_MAX) this.#wishes.push(wish);
+      return null;
+    }
+    this.#current = { ...memory, layout };
+    // Its memory may be an older, smaller one.
+    const { stride } = (this.#elsewhere.get(slot) ?? memory).layout;
+    return block.base + block.size <= stride ? block.base : null;
+  }
+
   takeSlot(): number {
     let slot = 0;
     while (this.#taken.has(slot)) slot += 1;
@@ -87,6 +138,17 @@ export class StatsStore {
   /** A slot that a worker of the program before this one holds. */
   keepSlot(slot: number): void {
     this.#taken.add(slot);
+  }
+
+  /**
+   * All slots in use are known. What the others hold in gauges was left by a program that did not know all of them, and could
+   * not take them back.
+   */
+  resetFreeSlots(): void {
+    const { values, layout } = this.#memory;
+    for (let slot = 0; slot < layout.slots; slot++) {
+      if (!this.#taken.has(slot)) resetGauges(slotRegion(values, layout, slot), layout);
+    }
   }
 
   /** The last worker of the slot is gone: its counters stay, its gauges go. */

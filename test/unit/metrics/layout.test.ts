@@ -1,14 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import {
+  BLOCK_VALUES,
   POOL,
   POOL_COUNTERS,
   SERVER,
   SERVER_COUNTERS,
   type StatsLayout,
 } from "../../../src/api/stats.ts";
+import { poolsOf } from "../../../src/metrics/directory.ts";
 import {
-  BLOCK_VALUES,
   copyCounters,
   createStatsLayout,
   RESERVED_VALUES,
@@ -22,7 +23,7 @@ import { type PoolNames, statsConfig } from "./stats-config.ts";
 /** "pool" or "pool/server" → base. */
 function bases(layout: StatsLayout): Map<string, number> {
   const all = new Map<string, number>();
-  for (const pool of layout.pools) {
+  for (const pool of poolsOf(layout)) {
     all.set(pool.name, pool.base);
     for (const server of pool.servers) all.set(`${pool.name}/${server.name}`, server.base);
   }

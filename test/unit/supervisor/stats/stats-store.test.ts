@@ -1,9 +1,14 @@
 import { expect, test } from "bun:test";
 import type { Config } from "../../../../src/api/config.ts";
-import { POOL } from "../../../../src/api/stats.ts";
+import { defineMetrics } from "../../../../src/api/metrics.ts";
+import { POOL, SERVER } from "../../../../src/api/stats.ts";
 import { slotRegion } from "../../../../src/metrics/layout.ts";
 import { mapStatsMemory } from "../../../../src/metrics/stats-memory.ts";
-import { type StatsMemory, StatsStore } from "../../../../src/supervisor/stats/stats-store.ts";
+import {
+  type StatsMemory,
+  type StatsSnapshot,
+  StatsStore,
+} from "../../../../src/supervisor/stats/stats-store.ts";
 import { loadConfig } from "../../../support/load-config.ts";
 
 function config(pools: number): Config {
@@ -75,4 +80,70 @@ test("a program that replaces this one goes on with the same memory", () => {
   second.keepSlot(slot);
   expect(second.takeSlot()).toBe(slot + 1);
   expect(region(second.prepare(config(1), 1), slot)[POOL.requests]).toBe(3);
+});
+
+const SET = defineMetrics("m", ["n"], { done: ["counter", ""], open: ["gauge", ""] });
+
+function wish(n: number) {
+  return { schema: SET.schema, labels: { n: `${n}` } };
+}
+
+test("blocks are added while workers count, until the memory is full; the next generation has larger memory", () => {
+  const store = new StatsStore();
+  const memory = store.prepare(config(1), 1);
+  const slot = store.takeSlot();
+  let added = 0;
+  const values = region(memory, slot);
+  for (;;) {
+    const base = store.addBlock(slot, wish(added));
+    if (base === null) break;
+    expect(base + SET.valueNames.length).toBeLessThan(memory.layout.stride);
+    values[base] = 1;
+    added += 1;
+  }
+  expect(added).toBeGreaterThan(100);
+  expect(store.sets()).toHaveLength(added);
+  // Known blocks are there, whatever else has no room.
+  expect(store.addBlock(slot, wish(0))).not.toBeNull();
+  const larger = store.prepare(config(1), 1);
+  expect(larger.fd).not.toBe(memory.fd);
+  const beyond = added + 10;
+  const other = store.takeSlot();
+  for (let n = added; n <= beyond; n++) expect(store.addBlock(other, wish(n))).not.toBeNull();
+  // The worker that has the old memory cannot reach all of the new one.
+  expect(store.addBlock(slot, wish(0))).not.toBeNull();
+  expect(store.addBlock(slot, wish(beyond))).toBeNull();
+  expect(store.sets().filter(({ values }) => values["done"] === 1)).toHaveLength(added);
+});
+
+test("workers of old memory are counted over a change of program, too", () => {
+  const first = new StatsStore();
+  const old = first.prepare(config(1), 1);
+  const slot = first.takeSlot();
+  const values = region(old, slot);
+  values[POOL.requests] = 5;
+  first.prepare(config(1000), 1);
+  const second = new StatsStore(JSON.parse(JSON.stringify(first.leave())) as StatsSnapshot);
+  second.keepSlot(slot);
+  second.resetFreeSlots();
+  values[POOL.requests] = 9;
+  second.releaseSlot(slot);
+  expect(second.figures(config(1))[0]?.counters.requests).toBe(9);
+  expect(second.leave().elsewhere).toEqual([]);
+});
+
+test("gauges that a program left, which did not know them, are not shown", () => {
+  const first = new StatsStore();
+  const memory = first.prepare(config(1), 1);
+  const [kept, gone] = [first.takeSlot(), first.takeSlot()];
+  const { base } = memory.layout.pools[0]!.servers[0]!;
+  for (const slot of [kept, gone]) {
+    region(memory, slot)[base + SERVER.requests] = 2;
+    region(memory, slot)[base + SERVER.in_trouble] = 1;
+  }
+  const second = new StatsStore(first.leave());
+  second.keepSlot(kept);
+  second.resetFreeSlots();
+  const counters = second.figures(config(1))[0]?.servers[0]?.counters;
+  expect(counters).toMatchObject({ requests: 4, in_trouble: 1 });
 });

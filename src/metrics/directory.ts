@@ -1,0 +1,147 @@
+/**
+ * The directory of the shared memory: which block belongs to which set with which labels, and what its values are.
+ *
+ * A block never moves and is never given to others. A set whose rows have changed since, because the program is another
+ * one, goes on in its block when it has only gained rows that fit; else it gets a second block, and readers add up both, row
+ * by row, by name. So counters never fall, and workers of the older program go on in the block that they know.
+ */
+import type { BlockSchema, Labels, MetricRow } from "../api/metrics.ts";
+import {
+  BLOCK_VALUES,
+  DIRECTORY_NAME,
+  type Directory,
+  POOL_METRICS,
+  type PoolPlace,
+  SERVER_METRICS,
+  type StatsLayout,
+  type StoredBlock,
+} from "../api/stats.ts";
+import { BUCKETS } from "./histogram.ts";
+
+/** A block of any set, pools' and servers' as well. */
+export interface Block {
+  readonly schema: BlockSchema;
+  readonly labels: Labels;
+  readonly base: number;
+  readonly size: number;
+}
+
+/** A block that a program wants to write to. */
+export interface BlockWish {
+  readonly schema: BlockSchema;
+  readonly labels: Labels;
+}
+
+/** Blocks begin at whole cache lines, and have some room for rows that a later program has. */
+const LINE_VALUES = 8;
+const SPARE_ROWS = 4;
+
+export const NO_BLOCKS: Directory = { schemas: [], blocks: [] };
+
+/** The pools among the entries of a layout. */
+export function poolsOf(layout: StatsLayout): readonly PoolPlace[] {
+  return layout.pools.filter(({ name }) => name !== DIRECTORY_NAME);
+}
+
+export function directoryOf(layout: StatsLayout): Directory {
+  return layout.pools.find(({ name }) => name === DIRECTORY_NAME)?.directory ?? NO_BLOCKS;
+}
+
+/** Every block that there is. */
+export function blocksOf(layout: StatsLayout): Block[] {
+  const blocks: Block[] = [];
+  for (const { name: pool, base, servers } of poolsOf(layout)) {
+    const size = BLOCK_VALUES;
+    blocks.push({ schema: POOL_METRICS.schema, labels: { pool }, base, size });
+    for (const { name: server, base } of servers) {
+      blocks.push({ schema: SERVER_METRICS.schema, labels: { pool, server }, base, size });
+    }
+  }
+  return [...blocks, ...directoryBlocks(layout)];
+}
+
+/** All of them but those of pools and servers. */
+export function directoryBlocks(layout: StatsLayout): Block[] {
+  const directory = directoryOf(layout);
+  return directory.blocks.map((block) => resolve(directory, block));
+}
+
+/** The block that a program with the wished rows writes to; null: there is none. */
+export function findBlock(directory: Directory, wish: BlockWish): Block | null {
+  const blocks = blocksFor(directory, wish);
+  return blocks.findLast(({ schema }) => beginsWith(schema.rows, wish.schema.rows)) ?? null;
+}
+
+/**
+ * The directory with a block for what is wished.
+ * @param take gives the base of so many free values; null: there are not as many, and then the result is null
+ */
+export function withBlock(
+  directory: Directory,
+  wish: BlockWish,
+  take: (size: number) => number | null,
+): Directory | null {
+  const { schema, labels } = wish;
+  if (findBlock(directory, wish) !== null) return directory;
+  const last = blocksFor(directory, wish).at(-1);
+  const known = directory.schemas.findIndex((other) => isSame(other, schema));
+  const index = known === -1 ? directory.schemas.length : known;
+  const schemas = known === -1 ? [...directory.schemas, schema] : directory.schemas;
+  if (
+    last !== undefined &&
+    beginsWith(schema.rows, last.schema.rows) &&
+    valuesOf(schema) <= last.size
+  ) {
+    const blocks = directory.blocks.map((block) =>
+      block.base === last.base ? { ...block, schema: index } : block,
+    );
+    return { schemas, blocks };
+  }
+  const size = sizeFor(schema);
+  const base = take(size);
+  if (base === null) return null;
+  return { schemas, blocks: [...directory.blocks, { schema: index, labels, base, size }] };
+}
+
+/** The same set and labels, maybe with other rows; the oldest first. */
+function blocksFor(directory: Directory, { schema, labels }: BlockWish): Block[] {
+  return directory.blocks
+    .map((block) => resolve(directory, block))
+    .filter((block) => block.schema.set === schema.set && areSame(block.labels, labels));
+}
+
+function resolve(directory: Directory, { schema, labels, base, size }: StoredBlock): Block {
+  return { schema: directory.schemas[schema]!, labels, base, size };
+}
+
+function isHistogram({ rows }: BlockSchema): boolean {
+  return rows[0]?.kind === "histogram";
+}
+
+/** Values that a block with these rows needs. */
+export function valuesOf(schema: BlockSchema): number {
+  return isHistogram(schema) ? 1 + BUCKETS : schema.rows.length;
+}
+
+function sizeFor(schema: BlockSchema): number {
+  const spare = isHistogram(schema) ? 0 : SPARE_ROWS;
+  return Math.ceil((valuesOf(schema) + spare) / LINE_VALUES) * LINE_VALUES;
+}
+
+function beginsWith(rows: readonly MetricRow[], first: readonly MetricRow[]): boolean {
+  return first.length <= rows.length && first.every((row, index) => isSameRow(row, rows[index]!));
+}
+
+/** Texts may change. */
+function isSameRow(a: MetricRow, b: MetricRow): boolean {
+  return a.name === b.name && a.kind === b.kind;
+}
+
+function isSame(a: BlockSchema, b: BlockSchema): boolean {
+  return a.set === b.set && a.rows.length === b.rows.length && beginsWith(a.rows, b.rows);
+}
+
+export function areSame(a: Labels, b: Labels): boolean {
+  const names = Object.keys(a);
+  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
+}
