@@ -3,10 +3,11 @@
  *
  * The child's end is always fd 3. The supervisor's end survives its own re-execution, which is why this is not Bun's IPC.
  */
-import type { Notice } from "./colleagues.ts";
+
 import type { Config } from "./config.ts";
 import type { BlockSchema, Labels } from "./metrics.ts";
 import type { StatsLayout } from "./stats.ts";
+import type { RetainedMessage } from "./worker-bus.ts";
 
 /** Fd of the control channel in every child process. */
 export const CONTROL_FD = 3;
@@ -29,8 +30,8 @@ export const PACKET_FORMATS: readonly number[] = [1, 2, 3, 4];
 export const GROUP_FORMAT = 2;
 /** From this format of packets on, what a part of a group says of itself is its `part`. */
 export const PART_FORMAT = 4;
-/** Programs that read this format of packet also know what colleagues say to each other. */
-export const COLLEAGUES_SINCE_PACKET_FORMAT = 2;
+/** Programs that read this format of packet also know the messages of the worker bus. */
+export const BUS_SINCE_PACKET_FORMAT = 2;
 
 /** Changes when a message between supervisor and children changes its meaning: then no upgrade in place is possible. */
 export const CONTROL_PROTOCOL = 1;
@@ -118,8 +119,8 @@ export type ToWorker =
       /** Absent: as whom it was started. */
       readonly runAs?: RunAs;
       readonly stats: StatsLayout;
-      /** What workers before it posted for their colleagues; absent: an older supervisor, which keeps nothing. */
-      readonly notices?: readonly Notice[];
+      /** What is retained on the worker bus; absent: an older supervisor, which retains nothing. */
+      readonly notices?: readonly RetainedMessage[];
     }
   /** Accept nobody any more, finish what is in flight, then exit 0; after timeoutMs close the rest. */
   | { readonly type: "drain"; readonly timeoutMs: number }
@@ -150,25 +151,25 @@ export type ToWorker =
   | { readonly type: "adopt"; readonly parcels: number }
   /** Answered by `pong` with the same id from the event loop: proof that it turns. */
   | { readonly type: "ping"; readonly id: number }
-  /** Another worker has told this, or posted it under `key`. */
+  /** Another worker has broadcast this, or has it retained under `key`. */
   | {
       readonly type: "hear";
       readonly topic: string;
       readonly key: string | null;
       readonly data: unknown;
     }
-  /** Another worker asks. Answered by `answer`. */
+  /** A query of another worker. Answered by `answer`. */
   | {
       readonly type: "asked";
       readonly question: string;
       readonly topic: string;
       readonly data: unknown;
     }
-  /** One answer to a question of its own. */
+  /** One answer to a query of its own. */
   | { readonly type: "answer"; readonly question: string; readonly data: unknown }
-  /** Everybody has answered, or is gone. */
+  /** All peers have answered, or are gone. */
   | { readonly type: "answered"; readonly question: string }
-  /** The supervisor has no notices: it was of an older program until now. */
+  /** The supervisor has nothing retained: it was of an older program until now. */
   | { readonly type: "tell_again" };
 
 export type FromWorker =
@@ -204,8 +205,8 @@ export type FromWorker =
   | { readonly type: "drained"; readonly closed: number }
   | { readonly type: "pong"; readonly id: number; readonly clients: number }
   /**
-   * To all other workers. With a key it is kept as a notice for later ones (data null: the notice is taken away);
-   * `clears`: all notices of the topic are taken away.
+   * To all other workers. With a key it is retained for later ones (data null: nothing is, under this key);
+   * `clears`: nothing of the topic is retained any more.
    */
   | {
       readonly type: "tell";
@@ -214,7 +215,7 @@ export type FromWorker =
       readonly clears: boolean;
       readonly data: unknown;
     }
-  /** To all other workers; `question` is a name that nobody else gives. */
+  /** A query to all other workers; `question` is its name, which no other query has. */
   | {
       readonly type: "ask";
       readonly question: string;

@@ -9,7 +9,6 @@ import type { LogLimit } from "../base/log-limit.ts";
 import type { Schedule } from "../base/schedule.ts";
 import type { Turn } from "../base/turn.ts";
 import type { ClientPort } from "./client-port.ts";
-import type { Colleagues } from "./colleagues.ts";
 import type { Config, PoolConfig } from "./config.ts";
 import type { Frontend } from "./frontend.ts";
 import type { AnyMetricSet, Labels, MetricSet, Metrics, Rows } from "./metrics.ts";
@@ -19,6 +18,7 @@ import type { UpstreamProtocol } from "./protocol.ts";
 import type { ServerStream, ServerStreamEvents } from "./server-stream.ts";
 import type { PoolCounter } from "./stats.ts";
 import type { Route, Upstream } from "./upstream.ts";
+import type { WorkerBus } from "./worker-bus.ts";
 
 export interface ProtocolModule {
   /** As `protocol:` in a pool says it. */
@@ -47,7 +47,7 @@ export interface PoolHost {
   readonly log: Logger;
   readonly logLimit: LogLimit;
   /** The same pool in other workers. */
-  readonly colleagues: Colleagues;
+  readonly bus: WorkerBus;
   /** The limit of open files of this process. */
   readonly openFiles: number;
   /** There are descriptors for another kind of connection to each server. */

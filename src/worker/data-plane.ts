@@ -1,5 +1,5 @@
 /** Everything in a worker that touches traffic: one PoolPlane per pool, and what they share. */
-import { colleaguesInPool } from "../api/colleagues.ts";
+
 import type { PoolConfig } from "../api/config.ts";
 import {
   GROUP_FORMAT,
@@ -11,6 +11,7 @@ import {
 } from "../api/control.ts";
 import type { Acceptor, Engine } from "../api/engine.ts";
 import { POOL } from "../api/stats.ts";
+import { busOfPool } from "../api/worker-bus.ts";
 import { assert } from "../base/assert.ts";
 import { Deadlines } from "../base/deadlines.ts";
 import {
@@ -344,7 +345,7 @@ class WorkerDataPlane implements DataPlane {
   }
 
   private addPool(pool: PoolConfig, perServer: number, turn: Turn): void {
-    const { stats, counters, log, clientIds, colleagues, metrics } = this.options;
+    const { stats, counters, log, clientIds, bus, metrics } = this.options;
     const layout = stats.pools.find(({ name }) => name === pool.name);
     assert(layout !== undefined, `pool ${pool.name} has no place in the statistics`);
     this.pools.set(
@@ -360,7 +361,7 @@ class WorkerDataPlane implements DataPlane {
         logLimit: this.logLimit,
         partialReplies: this.partialReplies,
         counters,
-        colleagues: colleaguesInPool(colleagues, pool.name),
+        bus: busOfPool(bus, pool.name),
         metrics,
         everywhere: (gauge) => this.everywhere(layout.base + gauge),
         descriptors: this.descriptors,

@@ -1,5 +1,5 @@
 /** One pool in one worker: its servers, its route and its clients. */
-import type { Colleagues } from "../api/colleagues.ts";
+
 import type { Config, PoolConfig } from "../api/config.ts";
 import type { Engine, SocketTuning } from "../api/engine.ts";
 import type { Labels, MetricSet, Metrics, Rows } from "../api/metrics.ts";
@@ -10,6 +10,7 @@ import { POOL, type PoolCounter, SERVER, type StatsLayout } from "../api/stats.t
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { Topology } from "../api/topology.ts";
 import type { Upstream } from "../api/upstream.ts";
+import type { WorkerBus } from "../api/worker-bus.ts";
 import type { Deadlines } from "../base/deadlines.ts";
 import type { DescriptorBudget } from "../base/descriptor-budget.ts";
 import type { Logger } from "../base/log.ts";
@@ -50,7 +51,7 @@ export interface PoolPlaneOptions {
   readonly partialReplies: PartialReplies;
   readonly counters: Float64Array;
   /** The same pool in other workers. */
-  readonly colleagues: Colleagues;
+  readonly bus: WorkerBus;
   readonly metrics: WorkerMetrics;
   /** A gauge of this pool, over all workers. */
   readonly everywhere: (gauge: number) => number;
@@ -80,7 +81,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
   readonly counters: Float64Array;
   readonly countersBase: number;
   readonly route: PoolRoute;
-  readonly colleagues: Colleagues;
+  readonly bus: WorkerBus;
   readonly openFiles: number;
   readonly sessions: SegmentedSet<Session> = new SegmentedSet();
   /** What its clients' connections are like. */
@@ -107,7 +108,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
     this.counters = options.counters;
     this.countersBase = layout.base;
     this.tuning = clientTuning(pool);
-    this.colleagues = options.colleagues;
+    this.bus = options.bus;
     this.openFiles = options.descriptors.openFiles;
     this.route = new PoolRoute({
       distribution: pool.distribution,

@@ -4,7 +4,6 @@
  * A worker whose supervisor is gone finishes what is in flight and leaves: it never lives on as an orphan.
  */
 
-import type { Colleagues } from "../api/colleagues.ts";
 import type { Config } from "../api/config.ts";
 import {
   CONTROL_FD,
@@ -15,6 +14,7 @@ import {
   type ToWorker,
 } from "../api/control.ts";
 import type { StatsLayout } from "../api/stats.ts";
+import type { WorkerBus } from "../api/worker-bus.ts";
 import { exitOnFault } from "../base/fatal.ts";
 import type { Logger } from "../base/log.ts";
 import { SUPERVISOR_SIGNALS } from "../base/supervisor-signals.ts";
@@ -25,8 +25,8 @@ import { mapStatsMemory } from "../metrics/stats-memory.ts";
 import { assumeIdentity } from "../os/identity.ts";
 import { openProcessLog } from "../os/log-output.ts";
 import { hearParentDeath, setProcessName } from "../os/process.ts";
+import { BusClient } from "./bus-client.ts";
 import { ClientIds } from "./client-ids.ts";
-import { WorkerColleagues } from "./colleagues.ts";
 import { WorkerMetrics } from "./metrics.ts";
 import { pinWorker } from "./pin.ts";
 
@@ -79,7 +79,7 @@ export interface DataPlaneOptions {
   /** This slot's region of the statistics memory. */
   readonly counters: Float64Array;
   readonly log: Logger;
-  readonly colleagues: Colleagues;
+  readonly bus: WorkerBus;
   readonly metrics: WorkerMetrics;
 }
 
@@ -106,7 +106,7 @@ class Worker {
   readonly #supervisorPid = process.ppid;
   #channel: ControlChannel<FromWorker> | null = null;
   #dataPlane: DataPlane | null = null;
-  #colleagues: WorkerColleagues | null = null;
+  #bus: BusClient | null = null;
   #clientIds: ClientIds | null = null;
   #metrics: WorkerMetrics | null = null;
   #log: Logger | null = null;
@@ -168,7 +168,7 @@ class Worker {
         this.#send({ type: "pong", id: message.id, clients: this.#dataPlane?.clients ?? 0 });
         break;
       default:
-        this.#colleagues?.onMessage(message);
+        this.#bus?.onMessage(message);
     }
   }
 
@@ -182,10 +182,8 @@ class Worker {
     exitOnFault(log);
     this.#log = log;
     this.#drainTimeoutMs = start.config.drainTimeoutMs;
-    const colleagues = new WorkerColleagues(start.birth, start.notices ?? [], (message) =>
-      this.#send(message),
-    );
-    this.#colleagues = colleagues;
+    const bus = new BusClient(start.birth, start.notices ?? [], (message) => this.#send(message));
+    this.#bus = bus;
     const clientIds = new ClientIds(start.birth, () => this.#send({ type: "want_client_ids" }));
     this.#clientIds = clientIds;
     const counters = slotRegion(mapStatsMemory(STATS_FD, start.stats), start.stats, start.slot);
@@ -207,10 +205,10 @@ class Worker {
       stats: start.stats,
       counters,
       log,
-      colleagues,
+      bus,
       metrics,
     });
-    colleagues.open();
+    bus.open();
     dataPlane.listen(start.listeners, start);
     this.#dataPlane = dataPlane;
     this.#send({

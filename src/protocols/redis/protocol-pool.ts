@@ -1,11 +1,11 @@
 /** What the Redis clients of one pool in one worker share. */
 import type { ClientPort } from "../../api/client-port.ts";
-import type { Colleagues } from "../../api/colleagues.ts";
 import type { Frontend } from "../../api/frontend.ts";
 import type { GroupMove, ReceivedPart } from "../../api/move.ts";
 import type { UpstreamProtocol } from "../../api/protocol.ts";
 import type { PoolHost, ProtocolPool } from "../../api/protocol-module.ts";
 import type { Route } from "../../api/upstream.ts";
+import type { WorkerBus } from "../../api/worker-bus.ts";
 import type { Deadline, Deadlines } from "../../base/deadlines.ts";
 import type { Turn } from "../../base/turn.ts";
 import type { Foreign } from "../foreign.ts";
@@ -39,7 +39,7 @@ export class RedisProtocolPool implements RedisPool, ProtocolPool {
   readonly variants: VariantTable;
   readonly hubs: Hubs;
   readonly scripts: ScriptMemory;
-  readonly colleagues: Colleagues;
+  readonly bus: WorkerBus;
   readonly directory: ClientDirectory;
   readonly unixPath: string | null;
   readonly turn: Turn;
@@ -50,12 +50,12 @@ export class RedisProtocolPool implements RedisPool, ProtocolPool {
   private readonly sweeping: Deadline;
 
   constructor(host: PoolHost) {
-    const { config, turn, deadlines, colleagues, openFiles } = host;
+    const { config, turn, deadlines, bus, openFiles } = host;
     const own = readRedisOptions(config.options);
     this.host = host;
     this.turn = turn;
     this.deadlines = deadlines;
-    this.colleagues = colleagues;
+    this.bus = bus;
     this.route = host.route;
     this.tooManyClients = encodeError("ERR max number of clients reached");
     this.noDescriptors = encodeError(
@@ -71,13 +71,13 @@ export class RedisProtocolPool implements RedisPool, ProtocolPool {
     this.hashTag = config.hashTag;
     this.mgetErrors = own.mgetErrors;
     this.unixPath = config.listen.kind === "unix" ? config.listen.path : null;
-    this.scripts = new ScriptMemory(colleagues, turn);
-    this.directory = new ClientDirectory(colleagues, turn);
+    this.scripts = new ScriptMemory(bus, turn);
+    this.directory = new ClientDirectory(bus, turn);
     this.variants = new VariantTable(own.password, own.database, () => host.hasRoomForVariant);
     this.sweeping = this.sweep();
     this.hubs = new Hubs({
       ...{ route: host.route, variants: this.variants, timeoutMs: config.timeoutMs },
-      ...{ turn, deadlines, colleagues },
+      ...{ turn, deadlines, bus },
       countShared: (by) => host.add("shared_subscriptions", by),
       sharedElsewhere: () => host.elsewhere("shared_subscriptions"),
       nextId: () => host.nextClientId(),

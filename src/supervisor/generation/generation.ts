@@ -4,9 +4,10 @@
  * Neither ever changes under a generation: a reload, an upgrade and a change of the number of workers each start a new
  * generation beside it.
  */
-import type { Notice } from "../../api/colleagues.ts";
+
 import type { FromWorker, RunAs, ToWorker } from "../../api/control.ts";
 import type { ProcessStatus } from "../../api/control-socket.ts";
+import type { RetainedMessage } from "../../api/worker-bus.ts";
 import type { Logger } from "../../base/log.ts";
 import type { KeeperSnapshot } from "../process/child-keeper.ts";
 import { AcceptSource, type AcceptSourceSnapshot } from "../sockets/accept-source.ts";
@@ -29,7 +30,7 @@ export interface GenerationOptions {
   /** What the program before this one left of the generation, or null. */
   readonly saved: GenerationSnapshot | null;
   nextBirth(): number;
-  notices(): readonly Notice[];
+  retained(): readonly RetainedMessage[];
   readonly events: GenerationEvents;
   readonly log: Logger;
 }
@@ -193,7 +194,7 @@ export class Generation {
   }
 
   #add(index: number, slot: number): WorkerSlot {
-    const { plan, stats, log, events, nextBirth, notices } = this.#options;
+    const { plan, stats, log, events, nextBirth, retained } = this.#options;
     this.#slots[index] = slot;
     const worker = new WorkerSlot(
       {
@@ -203,7 +204,7 @@ export class Generation {
         acceptSource: () => this.#acceptSource.forWorker(index),
         addBlock: (wish) => stats.addBlock(slot, wish),
         nextBirth,
-        notices,
+        retained,
       },
       {
         onReady: (ready) => {

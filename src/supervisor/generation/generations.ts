@@ -1,8 +1,9 @@
 /** Every generation there is: the one that serves, those that leave, and one that is about to take over. */
-import type { Notice } from "../../api/colleagues.ts";
+
 import type { Config } from "../../api/config.ts";
 import type { FromWorker, ToWorker } from "../../api/control.ts";
 import type { GenerationResult, ProcessStatus } from "../../api/control-socket.ts";
+import type { RetainedMessage } from "../../api/worker-bus.ts";
 import type { Logger } from "../../base/log.ts";
 import { PacketRouter } from "../hand-over/packet-router.ts";
 import type { Program } from "../program/program.ts";
@@ -10,7 +11,7 @@ import type { ListenerPlan, Listeners } from "../sockets/listeners.ts";
 import { StartError } from "../start-error.ts";
 import type { StatsStore } from "../stats/stats-store.ts";
 import { resolveRunAs } from "../system/run-as.ts";
-import { ColleagueRelay } from "./colleague-relay.ts";
+import { BusRelay } from "./bus-relay.ts";
 import { Generation, type GenerationSnapshot } from "./generation.ts";
 import { type ChangeHost, HandOver, type Progress, startGeneration } from "./generation-change.ts";
 import { Rebalancer } from "./rebalancer.ts";
@@ -33,8 +34,8 @@ export interface GenerationsSnapshot {
   readonly serving: GenerationSnapshot;
   readonly leaving: readonly GenerationSnapshot[];
   readonly listenerPlan: ListenerPlan;
-  /** What workers have posted for their colleagues; absent: an older program, which kept nothing. */
-  readonly notices?: readonly Notice[];
+  /** What is retained on the worker bus; absent: an older program, which retained nothing. */
+  readonly notices?: readonly RetainedMessage[];
 }
 
 /** A session that takes longer to come to rest is left where it is. */
@@ -44,7 +45,7 @@ export class Generations {
   readonly #options: GenerationsOptions;
   readonly #all = new Set<Generation>();
   readonly #router: PacketRouter;
-  readonly #colleagues: ColleagueRelay = new ColleagueRelay(() => this.#workers);
+  readonly #bus: BusRelay = new BusRelay(() => this.#workers);
   readonly #rebalancer = new Rebalancer<WorkerSlot>();
   #serving: Generation | null = null;
   #handOver: HandOver | null = null;
@@ -165,7 +166,7 @@ export class Generations {
       serving: saved,
       leaving: whole,
       listenerPlan: serving.listenerPlan,
-      notices: this.#colleagues.notices,
+      notices: this.#bus.retained,
     };
   }
 
@@ -180,7 +181,7 @@ export class Generations {
     }
     this.#numbers = snapshot.numbers;
     this.#options.stats.resetFreeSlots();
-    this.#colleagues.resume(snapshot.notices);
+    this.#bus.resume(snapshot.notices);
   }
 
   get #workers(): WorkerSlot[] {
@@ -228,7 +229,7 @@ export class Generations {
       stats,
       saved,
       nextBirth: () => this.#births++,
-      notices: () => this.#colleagues.notices,
+      retained: () => this.#bus.retained,
       log,
       events: {
         onReady: (worker) => {
@@ -240,9 +241,9 @@ export class Generations {
           this.#router.onSocketEnd(worker, ours, theirs);
           if (worker === this.#mover) this.#finishMove();
         },
-        onWorkerDeath: (worker) => this.#colleagues.onGone(worker),
+        onWorkerDeath: (worker) => this.#bus.onGone(worker),
         onWorkerGone: (worker) => {
-          this.#colleagues.onGone(worker);
+          this.#bus.onGone(worker);
           this.#handOver?.onGone(worker);
         },
         onGone: (generation) => {
@@ -255,7 +256,7 @@ export class Generations {
 
   #onMessage(worker: WorkerSlot, message: FromWorker): void {
     this.#router.onMessage(worker, message);
-    this.#colleagues.onMessage(worker, message);
+    this.#bus.onMessage(worker, message);
     if (message.type !== "handed_over") return;
     if (worker !== this.#mover) {
       this.#handOver?.onMessage(worker, message);

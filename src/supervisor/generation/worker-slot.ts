@@ -3,15 +3,16 @@
  *
  * We keep the worker's end of that socket open, too: packets that a dead worker had not taken yet are taken back.
  */
-import type { Notice } from "../../api/colleagues.ts";
+
 import type { Config } from "../../api/config.ts";
 import {
-  COLLEAGUES_SINCE_PACKET_FORMAT,
+  BUS_SINCE_PACKET_FORMAT,
   type FromWorker,
   type RunAs,
   type ToWorker,
 } from "../../api/control.ts";
 import type { ProcessStatus } from "../../api/control-socket.ts";
+import type { RetainedMessage } from "../../api/worker-bus.ts";
 import type { Logger } from "../../base/log.ts";
 import type { BlockWish } from "../../metrics/directory.ts";
 import { createPacketPair } from "../../os/fd-passing.ts";
@@ -45,8 +46,8 @@ export interface WorkerPlan {
   addBlock(wish: BlockWish): number | null;
   /** A number that no worker had before. */
   nextBirth(): number;
-  /** What workers have posted for those that start later. */
-  notices(): readonly Notice[];
+  /** What is retained on the worker bus. */
+  retained(): readonly RetainedMessage[];
 }
 
 export interface WorkerEvents {
@@ -129,16 +130,16 @@ export class WorkerSlot {
     return this.#handover?.ours ?? null;
   }
 
-  get hears(): boolean {
+  get isOnBus(): boolean {
     const { packetFormats, state, plan } = this;
     const formats =
       packetFormats.length > 0 ? packetFormats : plan.generation.program.about.parcelFormats;
     const isThere = state === "starting" || state === "serving" || state === "leaving";
-    return isThere && formats.includes(COLLEAGUES_SINCE_PACKET_FORMAT);
+    return isThere && formats.includes(BUS_SINCE_PACKET_FORMAT);
   }
 
   get canAnswer(): boolean {
-    return this.hears && this.state !== "starting";
+    return this.isOnBus && this.state !== "starting";
   }
 
   start(): void {
@@ -203,7 +204,7 @@ export class WorkerSlot {
       ...this.plan.acceptSource().start,
       ...(generation.runAs === null ? {} : { runAs: generation.runAs }),
       stats: generation.memory.layout,
-      notices: this.plan.notices(),
+      notices: this.plan.retained(),
     };
   }
 

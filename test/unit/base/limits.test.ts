@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { COLLEAGUE_BYTES_MAX, NOTICES_BYTES_MAX } from "../../../src/api/colleagues.ts";
 import { PACKET_BYTES_MAX } from "../../../src/api/control.ts";
+import { BROADCAST_BYTES_MAX, RETAINED_BYTES_MAX } from "../../../src/api/worker-bus.ts";
 import * as limits from "../../../src/base/limits.ts";
 
 test("the bounds relate as the code needs them to", () => {
@@ -38,8 +38,8 @@ test("the bounds relate as the code needs them to", () => {
     PACKET_BYTES_MAX,
   );
   // A remembered script fits in a message to the other workers, as base64, and all of a pool's fit where they are kept.
-  expect(limits.SCRIPT_BYTES_MAX * 1.5).toBeLessThan(COLLEAGUE_BYTES_MAX);
+  expect(limits.SCRIPT_BYTES_MAX * 1.5).toBeLessThan(BROADCAST_BYTES_MAX);
   expect(limits.SCRIPTS_BYTES_MAX * 1.5 + limits.FUNCTIONS_BYTES_MAX).toBeLessThan(
-    NOTICES_BYTES_MAX,
+    RETAINED_BYTES_MAX,
   );
 });

@@ -1,6 +1,7 @@
 /** What the sessions of a rig share. */
-import type { Colleagues } from "../../../src/api/colleagues.ts";
+
 import type { Route } from "../../../src/api/upstream.ts";
+import type { WorkerBus } from "../../../src/api/worker-bus.ts";
 import type { Deadlines } from "../../../src/base/deadlines.ts";
 import type { Turn } from "../../../src/base/turn.ts";
 import { VariantTable } from "../../../src/protocols/redis/client/identity/variant-table.ts";
@@ -11,14 +12,14 @@ import type { RedisPool } from "../../../src/protocols/redis/client/redis-pool.t
 import { ScriptMemory } from "../../../src/protocols/redis/client/scripts/memory.ts";
 import { CommandTable } from "../../../src/protocols/redis/commands/command-table.ts";
 import type { MgetErrors } from "../../../src/protocols/redis/options.ts";
-import { noColleagues } from "../../support/colleagues.ts";
+import { noPeers } from "../../support/fake-peers.ts";
 
 export interface PoolOptions {
   readonly password?: string;
   readonly mgetErrors?: MgetErrors;
   /** What servers tell clients that give none; null: they have not been asked yet. */
   readonly needsPassword?: boolean | null;
-  readonly colleagues?: Colleagues;
+  readonly bus?: WorkerBus;
   readonly timeoutMs?: number;
 }
 
@@ -29,7 +30,7 @@ export function createPool(
   options: PoolOptions,
 ): RedisPool {
   const { password = null, mgetErrors = "whole", needsPassword = false } = options;
-  const { colleagues = noColleagues(), timeoutMs = null } = options;
+  const { bus = noPeers(), timeoutMs = null } = options;
   const commands = new CommandTable();
   const variants = new VariantTable(password, 0);
   if (needsPassword !== null) variants.access.learn(needsPassword);
@@ -42,18 +43,18 @@ export function createPool(
       password,
       hashTag: null,
       mgetErrors,
-      colleagues,
+      bus,
       variants,
       turn,
       deadlines,
     },
     learner: new CommandLearner(commands, turn),
-    scripts: new ScriptMemory(colleagues, turn),
+    scripts: new ScriptMemory(bus, turn),
     hubs: new Hubs({
-      ...{ route, timeoutMs, variants, turn, deadlines, colleagues, nextId: nextClientId },
+      ...{ route, timeoutMs, variants, turn, deadlines, bus, nextId: nextClientId },
       ...{ countShared() {}, sharedElsewhere: () => 0 },
     }),
-    directory: new ClientDirectory(colleagues, turn),
+    directory: new ClientDirectory(bus, turn),
     unixPath: null,
     random: () => 0.5,
     nextClientId,

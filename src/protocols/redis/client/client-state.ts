@@ -64,7 +64,7 @@ export function lastingState(saved: SavedRedisClient): RedisClientState {
   return lasting;
 }
 
-/** What programs that read no more than format 1 of parcels know of a client, or may well forget. */
+/** What programs that read no more than format 1 of packets know of a client, or may well forget. */
 const KNOWN_SINCE_FORMAT_1: ReadonlySet<string> = new Set([
   ...["id", "name", "libraryName", "libraryVersion", "isAuthenticated", "version"],
   ...["noEvict", "noTouch", "ageMs", "idleMs", "command"],
@@ -72,7 +72,7 @@ const KNOWN_SINCE_FORMAT_1: ReadonlySet<string> = new Set([
 
 const NAMES_MAX_IN_FORMAT_1 = 16 * 1024;
 
-/** The lowest format of parcels whose readers understand all that `saved` says. */
+/** The lowest format of packets whose readers understand all that `saved` says. */
 export function formatFor(saved: SavedRedisClient): number {
   const { id, name, libraryName, libraryVersion } = saved;
   // Format 1 has no room for more.

@@ -1,7 +1,7 @@
 /** How a server is named when what belongs to it moves to another process. */
 import type { Route, Upstream } from "../../../api/upstream.ts";
 
-/** Plain JSON data. Programs before format 4 of parcels know no `member`, and find a server by the other two. */
+/** Plain JSON data. Programs before format 4 of packets know no `member`, and find a server by the other two. */
 export interface SavedPlace {
   readonly server: string;
   readonly address: string;

@@ -1,5 +1,5 @@
-import type { Colleagues } from "../../../api/colleagues.ts";
 import type { Route } from "../../../api/upstream.ts";
+import type { WorkerBus } from "../../../api/worker-bus.ts";
 import type { Deadlines } from "../../../base/deadlines.ts";
 import type { Turn } from "../../../base/turn.ts";
 import type { Foreign } from "../../foreign.ts";
@@ -26,7 +26,7 @@ export interface RedisPool {
   /** Scripts and functions that were loaded through it. */
   readonly scripts: ScriptMemory;
   /** The same pool in other workers. */
-  readonly colleagues: Colleagues;
+  readonly bus: WorkerBus;
   readonly directory: ClientDirectory;
   /** Where its clients connect, if that is a unix socket. */
   readonly unixPath: string | null;

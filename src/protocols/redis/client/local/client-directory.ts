@@ -1,5 +1,5 @@
 /** The clients of one pool, in all workers: for CLIENT LIST, KILL and UNBLOCK. */
-import type { Colleagues } from "../../../../api/colleagues.ts";
+import type { WorkerBus } from "../../../../api/worker-bus.ts";
 import { CLIENTS_CLOSED_AT_ONCE, CLIENTS_LISTED_AT_ONCE } from "../../../../base/limits.ts";
 import { SegmentedSet } from "../../../../base/segmented-set.ts";
 import { SliceQueue } from "../../../../base/slice-queue.ts";
@@ -53,15 +53,15 @@ interface Line {
 
 export class ClientDirectory {
   private readonly clients: SegmentedSet<DirectoryEntry> = new SegmentedSet();
-  private readonly colleagues: Colleagues;
+  private readonly bus: WorkerBus;
   private readonly slices: SliceQueue;
 
-  constructor(colleagues: Colleagues, turn: Turn) {
-    this.colleagues = colleagues;
+  constructor(bus: WorkerBus, turn: Turn) {
+    this.bus = bus;
     this.slices = new SliceQueue(turn);
-    colleagues.answer("list clients", (filter) => this.linesHere(filter as ClientFilter));
-    colleagues.answer("find blocked client", (id) => this.blockedHere(id as number));
-    colleagues.answer("kill clients", (filter) => this.killHere(filter as ClientFilter, null));
+    bus.answer("list clients", (filter) => this.linesHere(filter as ClientFilter));
+    bus.answer("find blocked client", (id) => this.blockedHere(id as number));
+    bus.answer("kill clients", (filter) => this.killHere(filter as ClientFilter, null));
   }
 
   add(client: DirectoryEntry): void {
@@ -81,7 +81,7 @@ export class ClientDirectory {
     const next = (after: number): void => {
       const part = { ...filter, after, most: CLIENTS_LISTED_AT_ONCE };
       const here = this.linesHere(part);
-      this.colleagues.ask("list clients", part, (answers) => {
+      this.bus.query("list clients", part, (answers) => {
         const { text, last } = mergeLines([here, ...(answers as Line[][])], after);
         texts.push(text);
         if (last === null) done(texts.join(""));
@@ -94,7 +94,7 @@ export class ClientDirectory {
   /** Closes clients; `self` only when it has got the reply to the request at hand. `done` gets how many they were. */
   kill(filter: ClientFilter, self: DirectoryEntry, done: (count: number) => void): void {
     const here = this.killHere(filter, self);
-    this.colleagues.ask("kill clients", filter, (answers) => {
+    this.bus.query("kill clients", filter, (answers) => {
       done((answers as number[]).reduce((sum, count) => sum + count, here));
     });
   }
@@ -106,7 +106,7 @@ export class ClientDirectory {
       done(here);
       return;
     }
-    this.colleagues.ask("find blocked client", id, (answers) => {
+    this.bus.query("find blocked client", id, (answers) => {
       done((answers as (BlockedAt | null)[]).find((place) => place !== null) ?? null);
     });
   }

@@ -4,7 +4,7 @@
  *
  * All that is asked in one turn of the event loop goes in one message.
  */
-import type { Colleagues } from "../../../../api/colleagues.ts";
+import type { WorkerBus } from "../../../../api/worker-bus.ts";
 import { CENSUS_BYTES_MAX } from "../../../../base/limits.ts";
 import type { Flushable, Turn } from "../../../../base/turn.ts";
 import type { Kind } from "./kinds.ts";
@@ -25,14 +25,14 @@ export class Census implements Flushable {
   isMarked = false;
 
   private readonly turn: Turn;
-  private readonly colleagues: Colleagues;
+  private readonly bus: WorkerBus;
   private waiting: { readonly question: Question; readonly onDone: (reach: Reach) => void }[] = [];
 
   /** @param count what there is of it in this worker */
-  constructor(turn: Turn, colleagues: Colleagues, count: (question: Question) => Reach) {
+  constructor(turn: Turn, bus: WorkerBus, count: (question: Question) => Reach) {
     this.turn = turn;
-    this.colleagues = colleagues;
-    colleagues.answer(TOPIC, (data) => {
+    this.bus = bus;
+    bus.answer(TOPIC, (data) => {
       const reaches = (data as readonly Question[]).map(count);
       return reaches.map(({ copies, clients }): Answer[number] => [copies, clients]);
     });
@@ -58,7 +58,7 @@ export class Census implements Flushable {
       // A name that is too long for one message is not asked about.
       if (questions[0]![1].length > CENSUS_BYTES_MAX) asked[0]!.onDone(NOBODY);
       else
-        this.colleagues.ask(TOPIC, questions, (answers) => {
+        this.bus.query(TOPIC, questions, (answers) => {
           for (const [at, { onDone }] of asked.entries()) onDone(sumOf(answers as Answer[], at));
         });
     }

@@ -5,7 +5,7 @@
  * subscribed on them, then the clients, each with the names that it is subscribed to. What servers send meanwhile waits in the
  * kernel; the receiver reads on when it has heard that these were all.
  *
- * Names may be hundreds of thousands. From format 3 of parcels on they go in parcels of their own, as many in one as a worker
+ * Names may be hundreds of thousands. From format 3 of packets on they go in packets of their own, as many in one as a worker
  * deals with in one turn of its event loop; before, they are part of what is said of a connection or a client.
  */
 import type { ClientPort } from "../../../../api/client-port.ts";
@@ -19,14 +19,14 @@ import { namesByServers, namesOfSubscriber, topicsOn } from "./leaving-names.ts"
 import type { Link } from "./link.ts";
 import type { Subscriber } from "./subscriber.ts";
 
-/** From this format of parcels on, names that clients are subscribed to have parcels of their own. */
+/** From this format of packets on, names that clients are subscribed to have packets of their own. */
 const NAMES_FORMAT = 3;
 const NONE: Buffer = Buffer.alloc(0);
 
 /**
  * What a part says of itself. `link`: its connection leads to this server, its input is what was received over it, and its
  * output, before NAMES_FORMAT, a JSON list of what is subscribed there. `names`: its output is a JSON list of names, one
- * character per byte: some of those that the client of this id, whose parcel came before, is subscribed to, or that are
+ * character per byte: some of those that the client of this id, whose packet came before, is subscribed to, or that are
  * subscribed on the connections to these servers.
  */
 interface AboutPart {
@@ -46,7 +46,7 @@ export class HubMove implements GroupMove {
   private readonly hub: Hub;
   private readonly format: number;
 
-  /** @param format see PARCEL_FORMATS */
+  /** @param format see PACKET_FORMATS */
   constructor(hub: Hub, format: number) {
     this.hub = hub;
     this.format = format;

@@ -1,6 +1,7 @@
 /** The hubs of one pool in one worker: one for each user that clients are, and those that came from other processes. */
-import type { Colleagues } from "../../../../api/colleagues.ts";
+
 import type { Route } from "../../../../api/upstream.ts";
+import type { WorkerBus } from "../../../../api/worker-bus.ts";
 import type { Deadline, Deadlines } from "../../../../base/deadlines.ts";
 import { PUBSUB_IDLE_MS } from "../../../../base/limits.ts";
 import { SliceQueue } from "../../../../base/slice-queue.ts";
@@ -25,7 +26,7 @@ export interface HubsOptions {
   /** On the clock of `turn`. */
   readonly deadlines: Deadlines;
   /** The same pool in other workers. */
-  readonly colleagues: Colleagues;
+  readonly bus: WorkerBus;
   /** Counts subscriptions beyond the first to the same topic in one hub: these are what servers do not see. */
   countShared(by: number): void;
   /** How many there are in other workers. */
@@ -53,7 +54,7 @@ export class Hubs {
     const { turn } = options;
     const { lookBy } = this;
     this.arrivals = new Arrivals({ turn, lookBy }, this.slices, (id) => this.hubs.get(id));
-    this.census = new Census(options.turn, options.colleagues, (question) => this.count(question));
+    this.census = new Census(options.turn, options.bus, (question) => this.count(question));
   }
 
   /** Those with clients. */

@@ -9,7 +9,7 @@ import { NameCursor } from "./names.ts";
 import { linksWith } from "./reach.ts";
 import type { Subscriber } from "./subscriber.ts";
 
-/** What is subscribed on one connection, all at once: the form that programs before format 3 of parcels know. */
+/** What is subscribed on one connection, all at once: the form that programs before format 3 of packets know. */
 export function topicsOn({ topics }: Hub, link: Link): [kind: Kind, name: string][] {
   const found: [Kind, string][] = [];
   for (const topic of topics.all()) {

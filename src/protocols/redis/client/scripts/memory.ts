@@ -4,8 +4,9 @@
  * All workers have the same; what one learns or forgets it tells the others, and the supervisor keeps it for workers that
  * start later.
  */
-import type { Colleagues } from "../../../../api/colleagues.ts";
+
 import type { Upstream } from "../../../../api/upstream.ts";
+import type { WorkerBus } from "../../../../api/worker-bus.ts";
 import type { Turn, Wakeable } from "../../../../base/turn.ts";
 import { encodeRequest } from "../../codec/encode.ts";
 import { FunctionStore, type Library } from "./functions.ts";
@@ -35,17 +36,17 @@ export class ScriptMemory implements LoadHost {
   readonly functions: FunctionStore = new FunctionStore(this);
   /** Changes whenever something is to be forgotten: what was asked of servers before must not be remembered after. */
   era = 0;
-  private readonly colleagues: Colleagues;
+  private readonly bus: WorkerBus;
   /** By server. */
   private readonly doubts: (Doubts | undefined)[] = [];
 
-  constructor(colleagues: Colleagues, turn: Turn) {
-    this.colleagues = colleagues;
+  constructor(bus: WorkerBus, turn: Turn) {
+    this.bus = bus;
     this.turn = turn;
-    colleagues.hear(SCRIPTS, (data, key) => this.heardScript(data as string | null, key));
-    colleagues.hear(FUNCTIONS, (data, key) => this.heardLibrary(data as Library | null, key));
-    colleagues.answer(BARRIER, () => true);
-    colleagues.whenLost(() => this.postAll());
+    bus.subscribe(SCRIPTS, (data, key) => this.onScript(data as string | null, key));
+    bus.subscribe(FUNCTIONS, (data, key) => this.onLibrary(data as Library | null, key));
+    bus.answer(BARRIER, () => true);
+    bus.whenLost(() => this.retainAll());
   }
 
   epochOf(upstream: Upstream): number {
@@ -83,7 +84,7 @@ export class ScriptMemory implements LoadHost {
   /** @param sha lower case @returns null: it is too long to be remembered */
   rememberScript(sha: string, body: Buffer): Script | null {
     const script = this.scripts.add(sha, body);
-    if (script !== null) this.post(script);
+    if (script !== null) this.retain(script);
     return script;
   }
 
@@ -95,27 +96,27 @@ export class ScriptMemory implements LoadHost {
   sawBody(bytes: Buffer, start: number, end: number, isWanted: boolean): void {
     const known = this.scripts.findBody(bytes, start, end);
     if (known !== null) {
-      this.post(known);
+      this.retain(known);
       return;
     }
     const body = bytes.subarray(start, end);
     const sha = new Bun.CryptoHasher("sha1").update(body).digest("hex");
     const script = this.scripts.add(sha, body);
-    if (isWanted && script !== null) this.post(script);
+    if (isWanted && script !== null) this.retain(script);
   }
 
-  private post(script: Script): void {
+  private retain(script: Script): void {
     if (script.isPosted) return;
     script.isPosted = true;
     const { sha, body } = script;
-    this.colleagues.post(SCRIPTS, sha.toString("latin1"), body.toString("base64"));
+    this.bus.retain(SCRIPTS, sha.toString("latin1"), body.toString("base64"));
   }
 
   /** @param upstreams that have loaded it just now */
   rememberLibrary(library: Library, upstreams: readonly Upstream[]): void {
     const before = this.functions.all;
     this.functions.add(library);
-    this.colleagues.post(FUNCTIONS, library.name, library);
+    this.bus.retain(FUNCTIONS, library.name, library);
     for (const upstream of upstreams) {
       if (before === null || before.isAt(upstream)) this.functions.all?.markAt(upstream);
     }
@@ -125,7 +126,7 @@ export class ScriptMemory implements LoadHost {
   forgetScripts(waiter: Wakeable, done: () => void): void {
     this.era++;
     this.scripts.clear();
-    this.colleagues.clear(SCRIPTS, null);
+    this.bus.clear(SCRIPTS, null);
     this.whenHeard(waiter, done);
   }
 
@@ -134,22 +135,22 @@ export class ScriptMemory implements LoadHost {
     this.era++;
     if (name === null) {
       this.functions.clear();
-      this.colleagues.clear(FUNCTIONS, null);
+      this.bus.clear(FUNCTIONS, null);
     } else {
       this.functions.delete(name);
-      this.colleagues.post(FUNCTIONS, name, null);
+      this.bus.retain(FUNCTIONS, name, null);
     }
     this.whenHeard(waiter, done);
   }
 
   private whenHeard(waiter: Wakeable, done: () => void): void {
-    this.colleagues.ask(BARRIER, null, () => {
+    this.bus.query(BARRIER, null, () => {
       done();
       this.turn.wake(waiter);
     });
   }
 
-  private heardScript(body: string | null, sha: string | null): void {
+  private onScript(body: string | null, sha: string | null): void {
     if (sha === null) {
       this.era++;
       this.scripts.clear();
@@ -159,7 +160,7 @@ export class ScriptMemory implements LoadHost {
     if (script !== null) script.isPosted = true;
   }
 
-  private heardLibrary(library: Library | null, name: string | null): void {
+  private onLibrary(library: Library | null, name: string | null): void {
     if (library !== null) {
       this.functions.add(library);
       return;
@@ -169,14 +170,14 @@ export class ScriptMemory implements LoadHost {
     else this.functions.delete(name);
   }
 
-  private postAll(): void {
+  private retainAll(): void {
     for (const script of this.scripts.all) {
       if (!script.isPosted) continue;
       script.isPosted = false;
-      this.post(script);
+      this.retain(script);
     }
     for (const library of this.functions.list) {
-      this.colleagues.post(FUNCTIONS, library.name, library);
+      this.bus.retain(FUNCTIONS, library.name, library);
     }
   }
 }

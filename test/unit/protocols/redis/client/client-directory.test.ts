@@ -5,7 +5,7 @@ import { Turn } from "../../../../../src/base/turn.ts";
 import { ClientDirectory } from "../../../../../src/protocols/redis/client/local/client-directory.ts";
 import { ListedClient } from "../../../../../src/protocols/redis/client/local/listed-client.ts";
 import type { RedisClient } from "../../../../../src/protocols/redis/client/redis-client.ts";
-import { FakeBus } from "../../../../support/colleagues.ts";
+import { FakePeers } from "../../../../support/fake-peers.ts";
 
 interface Clients {
   readonly directory: ClientDirectory;
@@ -14,11 +14,11 @@ interface Clients {
 }
 
 /** A worker with clients of these ids. */
-function workerWith(bus: FakeBus, ids: readonly number[]): Clients {
-  const { colleagues } = bus.add();
-  colleagues.open();
+function workerWith(peers: FakePeers, ids: readonly number[]): Clients {
+  const { bus } = peers.add();
+  bus.open();
   const turn = new Turn();
-  const directory = new ClientDirectory(colleagues, turn);
+  const directory = new ClientDirectory(bus, turn);
   const closed: number[] = [];
   for (const id of ids) {
     const session = {
@@ -46,16 +46,16 @@ const range = (from: number, count: number, step: number): number[] =>
   Array.from({ length: count }, (_, i) => from + i * step);
 
 test("every client of every worker is listed once, oldest first, though only so many at a time", () => {
-  const bus = new FakeBus();
+  const peers = new FakePeers();
   const many = 2 * limits.CLIENTS_LISTED_AT_ONCE;
   const here = range(1, many + 7, 3).reverse();
   const there = range(2, many, 3);
   const few = range(3, 5, 3000);
-  const { directory } = workerWith(bus, here);
-  workerWith(bus, there);
-  workerWith(bus, few);
+  const { directory } = workerWith(peers, here);
+  workerWith(peers, there);
+  workerWith(peers, few);
   const answers: number[] = [];
-  const relay = bus.relay;
+  const relay = peers.relay;
   const original = relay.onMessage.bind(relay);
   relay.onMessage = (worker, message) => {
     if (message.type === "answer" && message.isKnown) answers.push((message.data as []).length);
@@ -67,19 +67,19 @@ test("every client of every worker is listed once, oldest first, though only so 
 });
 
 test("a worker of an older program, which says all at once, has its clients listed once", () => {
-  const bus = new FakeBus();
-  const { directory } = workerWith(bus, range(1, limits.CLIENTS_LISTED_AT_ONCE, 2));
-  const old = bus.add();
+  const peers = new FakePeers();
+  const { directory } = workerWith(peers, range(1, limits.CLIENTS_LISTED_AT_ONCE, 2));
+  const old = peers.add();
   const ids = range(2, limits.CLIENTS_LISTED_AT_ONCE + 50, 2);
-  old.colleagues.answer("list clients", () => ids.map((id) => ({ id, text: `id=${id} old\n` })));
-  old.colleagues.open();
+  old.bus.answer("list clients", () => ids.map((id) => ({ id, text: `id=${id} old\n` })));
+  old.bus.open();
   const all = [...range(1, limits.CLIENTS_LISTED_AT_ONCE, 2), ...ids].sort((a, b) => a - b);
   expect(listed(directory)).toEqual(all);
 });
 
 test("clients are closed some in a turn; how many they are is said at once", async () => {
   const many = 3 * limits.CLIENTS_CLOSED_AT_ONCE;
-  const { directory, closed } = workerWith(new FakeBus(), range(1, many, 1));
+  const { directory, closed } = workerWith(new FakePeers(), range(1, many, 1));
   let told = 0;
   directory.kill({ type: "normal" }, new ListedClient(null as unknown as RedisClient), (count) => {
     told = count;

@@ -6,23 +6,27 @@ import {
   type Question,
   type Reach,
 } from "../../../../../../src/protocols/redis/client/pubsub/census.ts";
-import { FakeBus } from "../../../../../support/colleagues.ts";
+import { FakePeers } from "../../../../../support/fake-peers.ts";
 
 /** Workers that answer with their number and the length of the name. */
-function censusesOf(workers: number): { censuses: Census[]; asked: Question[][]; bus: FakeBus } {
-  const bus = new FakeBus();
+function censusesOf(workers: number): {
+  censuses: Census[];
+  asked: Question[][];
+  peers: FakePeers;
+} {
+  const peers = new FakePeers();
   const asked: Question[][] = [];
   const censuses = Array.from({ length: workers }, (_, number) => {
-    const { colleagues } = bus.add();
-    colleagues.open();
+    const { bus } = peers.add();
+    bus.open();
     const questions: Question[] = [];
     asked.push(questions);
-    return new Census(new Turn(), colleagues, (question) => {
+    return new Census(new Turn(), bus, (question) => {
       questions.push(question);
       return { copies: number, clients: question[1].length };
     });
   });
-  return { censuses, asked, bus };
+  return { censuses, asked, peers };
 }
 
 test("the answers of all others are added up, question by question", async () => {

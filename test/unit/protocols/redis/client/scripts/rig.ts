@@ -1,6 +1,6 @@
 /** A client over servers that keep scripts and functions, and forget them when the test says so. */
 import { createHash } from "node:crypto";
-import { FakeBus } from "../../../../../support/colleagues.ts";
+import { FakePeers } from "../../../../../support/fake-peers.ts";
 import { createRig, type Rig } from "../../../../client/session-rig.ts";
 
 export const NO_SCRIPT = "-NOSCRIPT No matching script. Please use EVAL.\r\n";
@@ -84,15 +84,15 @@ export interface ScriptRig extends Rig {
   asked(server: number): string[];
 }
 
-export function scriptRig(servers: number, bus: FakeBus = new FakeBus()): ScriptRig {
+export function scriptRig(servers: number, peers: FakePeers = new FakePeers()): ScriptRig {
   const memories = Array.from({ length: servers }, () => new Memory());
-  const { colleagues } = bus.add();
+  const { bus } = peers.add();
   const rig = createRig({
     servers,
-    colleagues,
+    bus,
     answerOf: (args, server) => memories[server]!.answer(args),
   });
-  colleagues.open();
+  bus.open();
   let seen = 0;
   const looked = memories.map(() => 0);
   return {

@@ -1,6 +1,6 @@
 /** Scripts and functions over servers that forget them. */
 import { describe, expect, test } from "bun:test";
-import { FakeBus } from "../../../../../support/colleagues.ts";
+import { FakePeers } from "../../../../../support/fake-peers.ts";
 import { failureOf, multibulk } from "../../../../client/session-rig.ts";
 import { bulk, NO_FUNCTION, NO_SCRIPT, scriptRig, shaOf } from "./rig.ts";
 
@@ -301,19 +301,19 @@ describe("functions", () => {
 
 describe("workers", () => {
   test("know each other's scripts and functions, and forget them together", async () => {
-    const bus = new FakeBus();
-    const one = scriptRig(2, bus);
-    const two = scriptRig(2, bus);
+    const peers = new FakePeers();
+    const one = scriptRig(2, peers);
+    const two = scriptRig(2, peers);
     await one.reply("SCRIPT", "LOAD", ONE);
     await one.reply("FUNCTION", "LOAD", "#!lua name=f");
-    const late = scriptRig(2, bus);
+    const late = scriptRig(2, peers);
     for (const rig of [two, late]) {
       expect(await rig.reply("EVALSHA", shaOf(ONE), "1", "a1")).toBe(":1\r\n");
       expect(await rig.reply("FCALL", "f", "1", "a1")).toBe(":1\r\n");
     }
     await late.reply("SCRIPT", "FLUSH");
     await late.reply("FUNCTION", "FLUSH");
-    for (const rig of [one, two, scriptRig(2, bus)]) {
+    for (const rig of [one, two, scriptRig(2, peers)]) {
       for (const { scripts, libraries } of rig.memories) {
         scripts.clear();
         libraries.clear();
@@ -324,43 +324,43 @@ describe("workers", () => {
   });
 
   test("servers are not asked to forget before all workers have", async () => {
-    const bus = new FakeBus();
-    const one = scriptRig(1, bus);
+    const peers = new FakePeers();
+    const one = scriptRig(1, peers);
     await one.reply("SCRIPT", "LOAD", ONE);
-    const silent = bus.add();
+    const silent = peers.add();
     silent.isAlive = false;
     one.asked(0);
     expect(await one.reply("SCRIPT", "FLUSH")).toBe("");
     expect(one.asked(0)).toEqual([]);
-    bus.relay.onGone(silent);
+    peers.relay.onGone(silent);
     await one.settle();
     expect(one.asked(0)).toEqual(["SCRIPT FLUSH"]);
   });
 
   test("EVAL bodies are told when they are seen again", async () => {
-    const bus = new FakeBus();
-    const one = scriptRig(2, bus);
+    const peers = new FakePeers();
+    const one = scriptRig(2, peers);
     await one.reply("EVAL", ONE, "1", "a0");
-    expect(bus.relay.notices).toEqual([]);
+    expect(peers.relay.retained).toEqual([]);
     await one.reply("EVAL", ONE, "1", "a1");
-    expect(bus.relay.notices.map(({ key }) => key)).toEqual([shaOf(ONE)]);
+    expect(peers.relay.retained.map(({ key }) => key)).toEqual([shaOf(ONE)]);
   });
 
   test("what a supervisor did not keep is told again", async () => {
-    const bus = new FakeBus();
-    const one = scriptRig(1, bus);
+    const peers = new FakePeers();
+    const one = scriptRig(1, peers);
     await one.reply("SCRIPT", "LOAD", ONE);
     await one.reply("FUNCTION", "LOAD", "#!lua name=f");
-    const { notices } = bus.relay;
-    const forgetful = new FakeBus();
+    const { retained } = peers.relay;
+    const forgetful = new FakePeers();
     const rig = scriptRig(1, forgetful);
     await rig.reply("SCRIPT", "LOAD", ONE);
     await rig.reply("FUNCTION", "LOAD", "#!lua name=f");
     for (const topic of ["scripts", "functions"]) {
-      forgetful.workers[0]!.colleagues.clear(topic, null);
+      forgetful.workers[0]!.bus.clear(topic, null);
     }
-    expect(forgetful.relay.notices).toEqual([]);
+    expect(forgetful.relay.retained).toEqual([]);
     forgetful.relay.resume(undefined);
-    expect(forgetful.relay.notices).toEqual(notices);
+    expect(forgetful.relay.retained).toEqual(retained);
   });
 });

@@ -1,56 +1,61 @@
-/** The worker's end of what the workers tell each other; see src/api/colleagues.ts. */
-import {
-  ASK_TIMEOUT_MS,
-  COLLEAGUE_BYTES_MAX,
-  type Colleagues,
-  type Notice,
-} from "../api/colleagues.ts";
+/** The worker's end of the worker bus; see src/api/worker-bus.ts. */
+
 import type { FromWorker, ToWorker } from "../api/control.ts";
+import {
+  BROADCAST_BYTES_MAX,
+  QUERY_TIMEOUT_MS,
+  type RetainedMessage,
+  type WorkerBus,
+} from "../api/worker-bus.ts";
 import { JSON_LINE_BYTES_MAX } from "../base/json-lines.ts";
 import { schedule } from "../base/schedule.ts";
 
 /** A longer one would break the channel. */
 const ANSWER_BYTES_MAX = JSON_LINE_BYTES_MAX / 4;
 
-type Heard = Extract<ToWorker, { readonly type: "hear" }>;
+type Received = Extract<ToWorker, { readonly type: "hear" }>;
 
-interface Question {
+interface Query {
   readonly answers: unknown[];
   readonly done: (answers: unknown[]) => void;
   readonly cancelTimeout: () => void;
 }
 
-export class WorkerColleagues implements Colleagues {
+export class BusClient implements WorkerBus {
   private readonly send: (message: FromWorker) => void;
-  /** No other worker of this proxy asks questions of this name. */
+  /** Names its queries: no other worker of this proxy has the same. */
   private readonly name: string;
   private readonly listeners: Map<string, (data: unknown, key: string | null) => void> = new Map();
   private readonly responders: Map<string, (data: unknown) => unknown> = new Map();
   private readonly onLost: (() => void)[] = [];
-  private readonly questions: Map<string, Question> = new Map();
-  private asked = 0;
-  /** Heard before everybody who listens was there; null: they are. */
-  private early: Heard[] | null;
+  private readonly queries: Map<string, Query> = new Map();
+  private queried = 0;
+  /** Received before all had subscribed; null: they have. */
+  private early: Received[] | null;
 
-  /** @param birth the worker's number, which no other ever had. @param notices what the supervisor has kept */
-  constructor(birth: number, notices: readonly Notice[], send: (message: FromWorker) => void) {
+  /** @param birth the worker's number, which no other ever had. @param retained what the supervisor has retained */
+  constructor(
+    birth: number,
+    retained: readonly RetainedMessage[],
+    send: (message: FromWorker) => void,
+  ) {
     this.name = `${birth}`;
     this.send = send;
-    this.early = notices.map(({ topic, key, data }) => ({ type: "hear", topic, key, data }));
+    this.early = retained.map(({ topic, key, data }) => ({ type: "hear", topic, key, data }));
   }
 
-  /** Everybody who listens is there. */
+  /** All have subscribed. */
   open(): void {
     const { early } = this;
     this.early = null;
-    for (const message of early ?? []) this.heard(message);
+    for (const message of early ?? []) this.deliver(message);
   }
 
-  tell(topic: string, data: unknown): void {
+  broadcast(topic: string, data: unknown): void {
     if (isShort(data)) this.send({ type: "tell", topic, key: null, clears: false, data });
   }
 
-  post(topic: string, key: string, data: unknown): void {
+  retain(topic: string, key: string, data: unknown): void {
     if (isShort(data)) this.send({ type: "tell", topic, key, clears: false, data });
   }
 
@@ -58,15 +63,15 @@ export class WorkerColleagues implements Colleagues {
     if (isShort(data)) this.send({ type: "tell", topic, key: null, clears: true, data });
   }
 
-  hear(topic: string, listener: (data: unknown, key: string | null) => void): void {
+  subscribe(topic: string, listener: (data: unknown, key: string | null) => void): void {
     this.listeners.set(topic, listener);
   }
 
-  ask(topic: string, data: unknown, done: (answers: unknown[]) => void): void {
-    const question = `${this.name}.${++this.asked}`;
-    const cancelTimeout = schedule(ASK_TIMEOUT_MS, () => this.finish(question));
-    this.questions.set(question, { answers: [], done, cancelTimeout });
-    this.send({ type: "ask", question, topic, data });
+  query(topic: string, data: unknown, done: (answers: unknown[]) => void): void {
+    const name = `${this.name}.${++this.queried}`;
+    const cancelTimeout = schedule(QUERY_TIMEOUT_MS, () => this.finish(name));
+    this.queries.set(name, { answers: [], done, cancelTimeout });
+    this.send({ type: "ask", question: name, topic, data });
   }
 
   answer(topic: string, responder: (data: unknown) => unknown): void {
@@ -77,19 +82,19 @@ export class WorkerColleagues implements Colleagues {
     this.onLost.push(listener);
   }
 
-  /** What the supervisor says; other messages are none of its business. */
+  /** Of the supervisor's messages those of the bus; others are ignored. */
   onMessage(message: ToWorker): void {
     switch (message.type) {
       case "hear":
-        if (this.early === null) this.heard(message);
+        if (this.early === null) this.deliver(message);
         else this.early.push(message);
         break;
       case "asked":
         this.respond(message.question, message.topic, message.data);
         break;
       case "answer":
-        // Late ones are nobody's any more.
-        this.questions.get(message.question)?.answers.push(message.data);
+        // Late ones are ignored.
+        this.queries.get(message.question)?.answers.push(message.data);
         break;
       case "answered":
         this.finish(message.question);
@@ -100,7 +105,7 @@ export class WorkerColleagues implements Colleagues {
     }
   }
 
-  private heard({ topic, data, key }: Heard): void {
+  private deliver({ topic, data, key }: Received): void {
     this.listeners.get(topic)?.(data, key);
   }
 
@@ -111,10 +116,10 @@ export class WorkerColleagues implements Colleagues {
     else this.send({ type: "answer", question, isKnown: false });
   }
 
-  private finish(question: string): void {
-    const found = this.questions.get(question);
+  private finish(name: string): void {
+    const found = this.queries.get(name);
     if (found === undefined) return;
-    this.questions.delete(question);
+    this.queries.delete(name);
     found.cancelTimeout();
     found.done(found.answers);
   }
@@ -127,5 +132,5 @@ function isKnown(answer: unknown): boolean {
 }
 
 function isShort(data: unknown): boolean {
-  return JSON.stringify(data).length <= COLLEAGUE_BYTES_MAX;
+  return JSON.stringify(data).length <= BROADCAST_BYTES_MAX;
 }

@@ -1,0 +1,121 @@
+/**
+ * The supervisor's part of the worker bus: passes messages on, and retains those that workers which start later need.
+ *
+ * A query is over when every worker that was asked has answered or is gone; the worker that asked has a time-out of its own.
+ */
+
+import type { FromWorker, ToWorker } from "../../api/control.ts";
+import { RETAINED_BYTES_MAX, type RetainedMessage } from "../../api/worker-bus.ts";
+
+/** A worker on the bus. */
+export interface Peer {
+  /** Its program knows the bus, and it has been started. */
+  readonly isOnBus: boolean;
+  /** It may have clients, and can answer. */
+  readonly canAnswer: boolean;
+  send(message: ToWorker): void;
+}
+
+interface Query {
+  readonly asker: Peer;
+  readonly unanswered: Set<Peer>;
+}
+
+interface Retained extends RetainedMessage {
+  readonly length: number;
+}
+
+export class BusRelay {
+  readonly #workers: () => readonly Peer[];
+  readonly #queries = new Map<string, Query>();
+  /** By topic and key, the oldest first. */
+  readonly #retained = new Map<string, Retained>();
+  #length = 0;
+
+  constructor(workers: () => readonly Peer[]) {
+    this.#workers = workers;
+  }
+
+  /** For workers that start, and for the program that replaces this one. */
+  get retained(): readonly RetainedMessage[] {
+    return [...this.#retained.values()].map(({ topic, key, data }) => ({ topic, key, data }));
+  }
+
+  /** @param retained what the program before this one retained; undefined: it retained nothing */
+  resume(retained: readonly RetainedMessage[] | undefined): void {
+    if (retained === undefined) for (const worker of this.#others(null)) worker.send(TELL_AGAIN);
+    for (const { topic, key, data } of retained ?? []) this.#retain(topic, key, data);
+  }
+
+  onMessage(worker: Peer, message: FromWorker): void {
+    if (message.type === "tell") this.#broadcast(worker, message);
+    else if (message.type === "ask") this.#query(worker, message);
+    else if (message.type === "answer") this.#answer(worker, message);
+  }
+
+  /** Its process is gone: its answers are not waited for. */
+  onGone(worker: Peer): void {
+    for (const [name, query] of this.#queries) {
+      if (query.asker === worker) this.#queries.delete(name);
+      else this.#settle(name, query, worker);
+    }
+  }
+
+  #broadcast(sender: Peer, message: Extract<FromWorker, { readonly type: "tell" }>): void {
+    const { topic, key, data, clears } = message;
+    if (clears)
+      for (const [name, kept] of this.#retained) if (kept.topic === topic) this.#drop(name);
+    if (key !== null) this.#retain(topic, key, data);
+    for (const worker of this.#others(sender)) worker.send({ type: "hear", topic, key, data });
+  }
+
+  #retain(topic: string, key: string, data: unknown): void {
+    const name = JSON.stringify([topic, key]);
+    this.#drop(name);
+    if (data === null) return;
+    const length = name.length + JSON.stringify(data).length;
+    this.#retained.set(name, { topic, key, data, length });
+    this.#length += length;
+    for (const oldest of this.#retained.keys()) {
+      if (this.#length <= RETAINED_BYTES_MAX) break;
+      this.#drop(oldest);
+    }
+  }
+
+  #drop(name: string): void {
+    this.#length -= this.#retained.get(name)?.length ?? 0;
+    this.#retained.delete(name);
+  }
+
+  #query(asker: Peer, message: Extract<FromWorker, { readonly type: "ask" }>): void {
+    const { question, topic, data } = message;
+    const asked = this.#others(asker).filter(({ canAnswer }) => canAnswer);
+    this.#queries.set(question, { asker, unanswered: new Set(asked) });
+    for (const worker of asked) worker.send({ type: "asked", question, topic, data });
+    if (asked.length === 0) this.#finish(question, asker);
+  }
+
+  #answer(worker: Peer, message: Extract<FromWorker, { readonly type: "answer" }>): void {
+    const query = this.#queries.get(message.question);
+    if (query === undefined) return;
+    if (message.isKnown) {
+      query.asker.send({ type: "answer", question: message.question, data: message.data });
+    }
+    this.#settle(message.question, query, worker);
+  }
+
+  #settle(name: string, { asker, unanswered }: Query, worker: Peer): void {
+    if (unanswered.delete(worker) && unanswered.size === 0) this.#finish(name, asker);
+  }
+
+  #finish(question: string, asker: Peer): void {
+    this.#queries.delete(question);
+    asker.send({ type: "answered", question });
+  }
+
+  #others(worker: Peer | null): Peer[] {
+    return this.#workers().filter((other) => other !== worker && other.isOnBus);
+  }
+}
+
+const TELL_AGAIN: ToWorker = { type: "tell_again" };
