@@ -7,6 +7,7 @@
 import type { ByteQueue } from "../base/byte-queue.ts";
 import type { Wakeable } from "../base/turn.ts";
 import type { ReplyKind } from "./protocol.ts";
+import type { RequestFacts } from "./request-facts.ts";
 
 export type FailureKind =
   | "refused"
@@ -196,6 +197,6 @@ export interface Route {
   readonly epoch: number;
   /** A key's server is the same each time, as long as no server leaves or comes back. */
   readonly isStable: boolean;
-  /** The server of key bytes[start, end), or null when none is left. Pure: no I/O, no clock, no allocation. */
-  pick(bytes: Buffer, start: number, end: number): Upstream | null;
+  /** The server for a request, or null when none is left. Pure: no I/O, no clock, no allocation. */
+  pick(request: RequestFacts): Upstream | null;
 }

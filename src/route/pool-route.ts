@@ -1,5 +1,6 @@
 /** Spreads the keys of one pool over its servers by its ring. */
 import type { Distribution } from "../api/config.ts";
+import type { RequestFacts } from "../api/request-facts.ts";
 import type { Route, Upstream } from "../api/upstream.ts";
 import type { KeyHasher } from "../hash/key-hasher.ts";
 import { createRing } from "../hash/ring.ts";
@@ -42,8 +43,8 @@ export class PoolRoute implements Route {
     this.epoch++;
   }
 
-  pick(bytes: Buffer, start: number, end: number): Upstream | null {
-    const index = this.ring.pick(this.hasher.hash(bytes, start, end));
+  pick({ bytes, keyStart, keyEnd }: RequestFacts): Upstream | null {
+    const index = this.ring.pick(this.hasher.hash(bytes, keyStart, keyEnd));
     return index < 0 ? null : this.upstreams[index]!;
   }
 

@@ -1,9 +1,16 @@
 import { expect, test } from "bun:test";
+import { PlainFacts, type RequestFacts } from "../../../src/api/request-facts.ts";
 import { createHash, initHashes } from "../../../src/hash/hash-function.ts";
 import { KeyHasher } from "../../../src/hash/key-hasher.ts";
 import { PoolRoute, type WeightedUpstream } from "../../../src/route/pool-route.ts";
 
 const KEYS: readonly Buffer[] = Array.from({ length: 500 }, (_, i) => Buffer.from(`..key:${i}..`));
+
+/** Of a key with two bytes before and behind it. */
+function factsOf(bytes: Buffer): RequestFacts {
+  const facts = new PlainFacts();
+  return Object.assign(facts, { bytes, keyStart: 2, keyEnd: bytes.length - 2 });
+}
 
 test.each(["ketama", "modula"] as const)(
   "%s: keys of an ejected server go to others, and come back with it",
@@ -33,8 +40,7 @@ test.each(["ketama", "modula"] as const)(
     const hasher = new KeyHasher(createHash("fnv1a_64", true), null);
     const route = new PoolRoute({ distribution, hasher, random: () => 0 });
     route.spreadOver(upstreams);
-    const pick = (): (number | undefined)[] =>
-      KEYS.map((key) => route.pick(key, 2, key.length - 2)?.id);
+    const pick = (): (number | undefined)[] => KEYS.map((key) => route.pick(factsOf(key))?.id);
     const before = pick();
     expect(new Set(before).size).toBe(4);
     upstreams[2]!.isEjected = true;
@@ -50,6 +56,6 @@ test.each(["ketama", "modula"] as const)(
     expect(pick()).toEqual(before);
     for (const upstream of upstreams) upstream.isEjected = true;
     route.rebuild();
-    expect(route.pick(KEYS[0]!, 2, 6)).toBeNull();
+    expect(route.pick(factsOf(KEYS[0]!))).toBeNull();
   },
 );

@@ -30,6 +30,7 @@ export function findCommand(client: RedisClient, view: RequestView): Command | "
   if (!client.state.isAuthenticated && !command.needsNoAuth) {
     return refuse(client, command, NOAUTH);
   }
+  view.access = command.access;
   return command;
 }
 

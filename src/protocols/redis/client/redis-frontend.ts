@@ -286,12 +286,7 @@ export class RedisFrontend implements Frontend, RedisClient {
   }
 
   forward(view: RequestView, key: number): boolean {
-    const { bytes, start } = view;
-    const upstream = this.pool.route.pick(
-      bytes,
-      start + view.argumentStart[key]!,
-      start + view.argumentEnd[key]!,
-    );
+    const upstream = this.pool.route.pick(view.key(key));
     if (upstream === null) {
       this.refuse(NO_SERVER);
       return true;

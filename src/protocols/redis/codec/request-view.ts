@@ -1,9 +1,11 @@
 /** One scanned Redis request. Reused: valid until the next scan. Borrows its bytes from the input. */
 
+import { ACCESS, type Access, NO_TENANT, type RequestFacts } from "../../../api/request-facts.ts";
+
 const ARGUMENTS_START = 16;
 const NONE: Buffer = Buffer.alloc(0);
 
-export class RequestView {
+export class RequestView implements RequestFacts {
   /** Holds the request; the received bytes themselves, or a rewritten form of them (inline requests). */
   bytes: Buffer = NONE;
   /** The request as multibulk is bytes[start, end). */
@@ -14,6 +16,20 @@ export class RequestView {
   /** Argument i is bytes[start + argumentStart[i], start + argumentEnd[i]). */
   argumentStart: Int32Array = new Int32Array(ARGUMENTS_START);
   argumentEnd: Int32Array = new Int32Array(ARGUMENTS_START);
+
+  /** Of the key that was looked at last (`key`). */
+  keyStart = 0;
+  keyEnd = 0;
+  /** Of the request's command, when that is known. */
+  access: Access = ACCESS.read;
+  readonly tenant: number = NO_TENANT;
+
+  /** These facts, with argument i as the key. */
+  key(i: number): this {
+    this.keyStart = this.start + this.argumentStart[i]!;
+    this.keyEnd = this.start + this.argumentEnd[i]!;
+    return this;
+  }
 
   /** Where argument i begins in `bytes`. */
   from(i: number): number {

@@ -1,4 +1,5 @@
 /** The proxy's decisions: what is to be done with each Redis command. The facts they rest on are in command-facts.ts. */
+import { ACCESS, type Access } from "../../../api/request-facts.ts";
 import type { CommandFacts } from "./command-facts.ts";
 
 /** What happens to a command. */
@@ -45,7 +46,8 @@ export interface Command extends CommandFacts {
   readonly step: number;
   /** For "split" and "broadcast". */
   readonly merge: Merge | null;
-  readonly isWrite: boolean;
+  /** What it may do to the data under its keys. */
+  readonly access: Access;
   /** May be used before AUTH. */
   readonly needsNoAuth: boolean;
   /** For "refused": why, and what would work. */
@@ -157,10 +159,16 @@ export function decide(facts: CommandFacts, policy: CommandPolicy = DEFAULT_POLI
     firstKey: only?.from === "index" ? only.index : 0,
     step: only !== undefined ? only.step : 1,
     merge,
-    isWrite: flags.includes("write"),
+    access: accessOf(flags),
     needsNoAuth: flags.includes("no_auth"),
     refusal,
   };
+}
+
+/** Scripts say nothing of what they do: they may write, unless they are called in a form that cannot. */
+function accessOf(flags: readonly string[]): Access {
+  if (flags.includes("readonly")) return ACCESS.read;
+  return flags.includes("admin") ? ACCESS.admin : ACCESS.write;
 }
 
 function dispositionOf(facts: CommandFacts, merge: Merge | null): Disposition {

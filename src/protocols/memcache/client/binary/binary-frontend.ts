@@ -9,6 +9,7 @@
 
 import type { ClientPort } from "../../../../api/client-port.ts";
 import type { RequestTaker } from "../../../../api/frontend.ts";
+import { PlainFacts } from "../../../../api/request-facts.ts";
 import type { Failure, ReplySink, UpstreamConnection } from "../../../../api/upstream.ts";
 import { MEMCACHE_KEY_BYTES_MAX, MEMCACHE_VALUE_BYTES_MAX } from "../../../../base/limits.ts";
 import { claimReply } from "../../codec/binary/claim-reply.ts";
@@ -19,6 +20,7 @@ import {
   AT_KEY_LENGTH,
   AT_OPAQUE,
   AT_OPCODE,
+  accessOf,
   HEADER_BYTES,
   isQuiet,
   isRead,
@@ -44,6 +46,9 @@ const NO_SERVER: Failure = {
   wasSent: false,
   text: "Connection refused (all servers of the pool are ejected)",
 };
+
+/** Of the request at hand. */
+const facts: PlainFacts = new PlainFacts();
 
 export class BinaryFrontend implements RequestTaker, ReplySink {
   readonly takesRuns = true;
@@ -85,6 +90,7 @@ export class BinaryFrontend implements RequestTaker, ReplySink {
       position = next;
     }
     this.run.flush();
+    facts.release();
     this.pool.count(requests, this.localCount, this.faultCount);
     this.localCount = 0;
     this.faultCount = 0;
@@ -150,7 +156,13 @@ export class BinaryFrontend implements RequestTaker, ReplySink {
     }
     if (opcode === OPCODE.stat) return this.sendStat(bytes, at, next);
     if (keyLength === 0) return this.handleKeyless(bytes, at, next);
-    const upstream = this.pool.route.pick(bytes, keyStart, keyStart + keyLength);
+    facts.bytes = bytes;
+    facts.start = at;
+    facts.end = next;
+    facts.keyStart = keyStart;
+    facts.keyEnd = keyStart + keyLength;
+    facts.access = accessOf(opcode);
+    const upstream = this.pool.route.pick(facts);
     if (upstream === null) {
       this.session.onFailure(this.open(bytes, at), 1, NO_SERVER);
       return next;

@@ -53,7 +53,7 @@ export class MultiGet {
 
   /** Finds the server of each key, from token `firstKey` on. @returns the number of parts, or NO_SERVER */
   plan(request: TextRequest, firstKey: number, route: Route): number {
-    const { bytes, count, tokenStart, tokenEnd } = request;
+    const { count, tokenStart, tokenEnd } = request;
     const keys = count - firstKey;
     if (partOfKey.length < keys) partOfKey = new Int32Array(keys * 2);
     if (partOfUpstream.length < route.upstreams.length) {
@@ -67,7 +67,7 @@ export class MultiGet {
     for (let key = 0; key < keys; key++) {
       const start = tokenStart[firstKey + key]!;
       const end = tokenEnd[firstKey + key]!;
-      const upstream = route.pick(bytes, start, end);
+      const upstream = route.pick(request.key(firstKey + key));
       if (upstream === null) {
         partOfKey[key] = NO_PART;
         if (this.deadIsMiss) continue;

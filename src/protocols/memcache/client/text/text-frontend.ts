@@ -7,6 +7,7 @@
 
 import type { ClientPort } from "../../../../api/client-port.ts";
 import type { RequestTaker } from "../../../../api/frontend.ts";
+import { PlainFacts } from "../../../../api/request-facts.ts";
 import type { Failure, ReplySink } from "../../../../api/upstream.ts";
 import { type Foreign, isTls } from "../../../foreign.ts";
 import { MERGED_STATISTICS } from "../../codec/merge-statistics.ts";
@@ -41,6 +42,9 @@ const EJECTED: Failure = {
 
 /** Replies to failures, by failure: they are few objects for many requests. */
 const failureReplies = new WeakMap<Failure, Buffer>();
+
+/** Keys that stand in their requests as base64. */
+const decoded: PlainFacts = new PlainFacts();
 
 export class TextFrontend implements RequestTaker, ReplySink {
   readonly takesRuns = true;
@@ -190,8 +194,8 @@ export class TextFrontend implements RequestTaker, ReplySink {
     const { route } = this.pool;
     const upstream =
       decodedKey === null
-        ? route.pick(bytes, request.tokenStart[key]!, request.tokenEnd[key]!)
-        : route.pick(decodedKey, 0, decodedKey.length);
+        ? route.pick(request.key(key))
+        : route.pick(decoded.ofKey(decodedKey, request.access));
     if (upstream === null) return this.fail(request, EJECTED);
     const connection = upstream.connection(this.session.lane, VARIANT_TEXT);
     const { session, run } = this;

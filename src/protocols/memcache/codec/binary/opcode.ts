@@ -3,6 +3,7 @@
  *
  * A quiet opcode does what its loud one does, but says nothing when all went as expected.
  */
+import { ACCESS, type Access } from "../../../../api/request-facts.ts";
 
 /** Where the bytes of a header are, in requests and replies alike. All numbers are big-endian. */
 export const HEADER_BYTES = 24;
@@ -94,6 +95,15 @@ const READS: readonly number[] = [
   OPCODE.getAndTouch,
   OPCODE.getAndTouchWithKey,
 ];
+
+const ACCESS_OF: readonly Access[] = Array.from({ length: 256 }, (_, opcode) =>
+  LOUD[opcode] === OPCODE.get || LOUD[opcode] === OPCODE.getWithKey ? ACCESS.read : ACCESS.write,
+);
+
+/** What a request with this opcode may do to the item under its key. */
+export function accessOf(opcode: number): Access {
+  return ACCESS_OF[opcode]!;
+}
 
 /** Asks for a value: what is expected of it, when quiet, is a miss. */
 export function isRead(opcode: number): boolean {

@@ -1,4 +1,5 @@
 /** The text commands: what memcached 1.6 has, and what the proxy does with each. */
+import { ACCESS, type Access } from "../../../../api/request-facts.ts";
 
 export type TextCommandKind =
   | "unknown"
@@ -29,7 +30,11 @@ export interface TextCommand {
   readonly tokensMin: number;
   readonly tokensMax: number;
   readonly isMeta: boolean;
+  readonly access: Access;
 }
+
+/** A meta get may touch or create what it finds, by its flags. */
+const READS: readonly TextCommandKind[] = ["get", "meta_debug", "meta_noop"];
 
 const MANY = 0x7fffffff;
 
@@ -94,5 +99,6 @@ function command(
   tokensMin: number,
   tokensMax: number,
 ): TextCommand {
-  return { name, kind, tokensMin, tokensMax, isMeta: kind.startsWith("meta") };
+  const access = READS.includes(kind) ? ACCESS.read : ACCESS.write;
+  return { name, kind, tokensMin, tokensMax, isMeta: kind.startsWith("meta"), access };
 }

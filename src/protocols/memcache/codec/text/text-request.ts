@@ -1,10 +1,11 @@
 /** One scanned text request. Reused: valid until the next scan. Borrows its bytes from the input. */
+import { type Access, NO_TENANT, type RequestFacts } from "../../../../api/request-facts.ts";
 import { type TextCommand, UNKNOWN } from "./command.ts";
 
 const TOKENS_START = 32;
 const NONE: Buffer = Buffer.alloc(0);
 
-export class TextRequest {
+export class TextRequest implements RequestFacts {
   bytes: Buffer = NONE;
   /** The whole request, data block included, is bytes[start, end). */
   start = 0;
@@ -17,6 +18,10 @@ export class TextRequest {
   /** Token i is bytes[tokenStart[i], tokenEnd[i]). */
   tokenStart: Int32Array = new Int32Array(TOKENS_START);
   tokenEnd: Int32Array = new Int32Array(TOKENS_START);
+  /** Of the key that was looked at last (`key`). */
+  keyStart = 0;
+  keyEnd = 0;
+  readonly tenant: number = NO_TENANT;
   /** Single blanks between the tokens, none elsewhere, and CR LF at the end. */
   isPlain = false;
 
@@ -33,6 +38,17 @@ export class TextRequest {
   line: Buffer | null = null;
   /** Not null: the key, which stands in the line as base64. */
   decodedKey: Buffer | null = null;
+
+  get access(): Access {
+    return this.command.access;
+  }
+
+  /** These facts, with token i as the key. */
+  key(i: number): this {
+    this.keyStart = this.tokenStart[i]!;
+    this.keyEnd = this.tokenEnd[i]!;
+    return this;
+  }
 
   /** Token i as text of its bytes. Allocates: not for the path of ordinary requests. */
   text(i: number): string {

@@ -1,5 +1,7 @@
 /** A client that waits for a blocking command. */
+
 import { KIND } from "../../../../api/protocol.ts";
+import { ACCESS, PlainFacts } from "../../../../api/request-facts.ts";
 import type { Failure, Lease, ReplySink } from "../../../../api/upstream.ts";
 import { encodeError, encodeRequest } from "../../codec/encode.ts";
 import { placeOf } from "../place.ts";
@@ -15,6 +17,8 @@ const ZERO: Buffer = Buffer.from(":0\r\n");
 const MOVED =
   "UNBLOCKED the servers of this pool have changed, and what was waited for is elsewhere now; ask again";
 const MAYBE = "; the command may or may not have been executed";
+
+const facts: PlainFacts = new PlainFacts();
 
 export class Block implements ClientBlock, ReplySink {
   readonly takesRuns = false;
@@ -133,8 +137,8 @@ export class Block implements ClientBlock, ReplySink {
   endIfElsewhere(): void {
     const { route } = this.client.pool;
     const isElsewhere = (text: string): boolean => {
-      const key = Buffer.from(text, "latin1");
-      return route.pick(key, 0, key.length) !== this.lease.upstream;
+      const key = facts.ofKey(Buffer.from(text, "latin1"), ACCESS.write);
+      return route.pick(key) !== this.lease.upstream;
     };
     if (this.hasMoved || !route.isStable || !this.keys.some(isElsewhere)) return;
     this.hasMoved = true;

@@ -53,7 +53,7 @@ export function pickFor(
 ): Upstream | "none" | "cross_server" {
   let picked: Upstream | null = null;
   for (const key of keys) {
-    const upstream = route.pick(view.bytes, view.from(key), view.to(key));
+    const upstream = route.pick(view.key(key));
     if (upstream === null) return "none";
     if (picked !== null && upstream !== picked) return "cross_server";
     picked = upstream;

@@ -81,7 +81,6 @@ export class Splitter {
   /** Finds each key's server. Returns the number of parts, or -1: a key has no server. */
   private plan(view: RequestView, command: Command, route: Route): number {
     const { firstKey, step } = command;
-    const { bytes, start, argumentStart, argumentEnd } = view;
     const keys = (view.count - firstKey) / step;
     if (partOfKey.length < keys) partOfKey = new Uint16Array(keys * 2);
     if (partOfUpstream.length < route.upstreams.length) {
@@ -92,8 +91,7 @@ export class Splitter {
     let hasServers = true;
     for (let key = 0; key < keys; key++) {
       const argument = firstKey + key * step;
-      const from = start + argumentStart[argument]!;
-      const upstream = route.pick(bytes, from, start + argumentEnd[argument]!);
+      const upstream = route.pick(view.key(argument));
       if (upstream === null) {
         hasServers = false;
         break;

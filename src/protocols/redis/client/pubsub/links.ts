@@ -1,4 +1,5 @@
 /** A hub's lines to the servers of its pool, and which of them a topic is subscribed on. */
+import { ACCESS, PlainFacts } from "../../../../api/request-facts.ts";
 import type { LeftSubscriber, Route, Upstream } from "../../../../api/upstream.ts";
 import type { Kind } from "./kinds.ts";
 import { Link, type LinkEvents, type LinkOptions } from "./link.ts";
@@ -13,6 +14,8 @@ export interface LeftLink {
   readonly upstream: Upstream;
   readonly left: LeftSubscriber;
 }
+
+const channel: PlainFacts = new PlainFacts();
 
 export class Links {
   private readonly options: LinksOptions;
@@ -66,8 +69,7 @@ export class Links {
   placeOf(kind: Kind, name: string): Place {
     const { route } = this.options;
     if (kind !== "shard" || !route.isStable) return "everywhere";
-    const bytes = Buffer.from(name, "latin1");
-    const upstream = route.pick(bytes, 0, bytes.length);
+    const upstream = route.pick(channel.ofKey(Buffer.from(name, "latin1"), ACCESS.read));
     if (upstream === null) return "nowhere";
     this.need(upstream);
     return upstream;

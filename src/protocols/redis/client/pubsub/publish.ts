@@ -17,7 +17,7 @@ export function publish(client: RedisClient, kind: Kind, view: RequestView): boo
   const { hubs, route } = client.pool;
   const name = view.text(1);
   if (!hubs.mayMiscount(kind, name)) return client.forward(view, 1);
-  const upstream = route.pick(view.bytes, view.from(1), view.to(1));
+  const upstream = route.pick(view.key(1));
   if (upstream === null) {
     client.refuse(NO_SERVER);
     return true;
