@@ -26,7 +26,7 @@ export interface AcceptorOptions {
 const ACCEPTS_MAX = 64;
 /** Pause when there is no room: no descriptor, no memory, or no worker that takes what it was sent. */
 const PAUSE_MS = 5;
-/** At the end, so often it is tried whether somebody takes what is kept. */
+/** At the end, so often it is tried whether a worker takes what is kept. */
 const LAST_TRIES = 100;
 
 export class Acceptor {
@@ -37,7 +37,7 @@ export class Acceptor {
   readonly #packets = new Map<number, Buffer>();
   /** Workers that were sent something since the last `wake`. */
   readonly #sent = new Set<DispatchGrant>();
-  /** Accepted, and not yet sent to anybody. */
+  /** Accepted, and not yet sent to a worker. */
   #kept: { readonly fd: number; readonly packet: Buffer } | null = null;
   #isShort = false;
 

@@ -29,7 +29,7 @@ export type Distribution = "ketama" | "modula" | "random";
 /**
  * How workers come by their clients; docs/accept-modes.md has figures.
  * - `reuseport`: a SO_REUSEPORT socket for each, the kernel spreads connections (TCP only; unix sockets are shared)
- * - `shared`: one socket, whoever is awake first accepts
+ * - `shared`: one socket, the worker that is awake first accepts
  * - `mutex`: one socket, and only the holder of a lock listens
  * - `dispatch`: a process of its own accepts and gives each connection to the worker with the fewest
  */
@@ -102,7 +102,7 @@ export interface Config {
   readonly affinity: "auto" | "off" | readonly number[];
   /** The limit of open files is raised to this at start; null: stays. */
   readonly openFiles: number | null;
-  /** Whom the workers and the admin process run as; null: as whoever started the proxy. */
+  /** The user that the workers and the admin process run as; null: the user that started the proxy. */
   readonly user: string | null;
   /** null: the primary group of `user`. */
   readonly group: string | null;

@@ -122,7 +122,7 @@ export type ToWorker =
       /** What is retained on the worker bus; absent: an older supervisor, which retains nothing. */
       readonly notices?: readonly RetainedMessage[];
     }
-  /** Accept nobody any more, finish what is in flight, then exit 0; after timeoutMs close the rest. */
+  /** Accept no client any more, finish what is in flight, then exit 0; after timeoutMs close the rest. */
   | { readonly type: "drain"; readonly timeoutMs: number }
   | { readonly type: "stop" }
   | { readonly type: "reopen_log" }
@@ -135,7 +135,7 @@ export type ToWorker =
    * Hand client connections over: put each, when no reply is owed to it, as a packet on HANDOVER_FD and say so with
    * `parcels`; at the end say `handed_over`.
    *
-   * `sessions` null: all of them, and leave. Accept nobody any more at once; whatever cannot be handed over within
+   * `sessions` null: all of them, and leave. Accept no client any more at once; whatever cannot be handed over within
    * timeoutMs is drained, and then the worker exits. A number: so many at the most, idle ones first, and go on serving.
    */
   | {

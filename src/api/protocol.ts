@@ -62,10 +62,10 @@ export type Refusal = "none" | "passing" | "lasting";
 export interface UpstreamProtocol {
   /**
    * Something in the handshake was chosen by a client (its user, its database): a server that refuses it is well, and the
-   * connection is tried again only when somebody needs it.
+   * connection is tried again only when a request needs it.
    */
   readonly isClientsChoice: boolean;
-  /** A shared connection that nobody has used for so long is closed until it is needed again; absent: it is kept. */
+  /** A shared connection that was not used for so long is closed until it is needed again; absent: it is kept. */
   readonly idleMs?: number;
   /**
    * What the server seems to speak, when bytes[start, end) are no reply: words for the log that say what to change, or null when

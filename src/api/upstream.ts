@@ -85,7 +85,7 @@ export interface UpstreamConnection {
   waitForRoom(waiter: Wakeable): void;
 }
 
-/** A connection to a server that one session has for itself: what it leaves on it hurts nobody else. */
+/** A connection to a server that one session has for itself: what it leaves on it hurts no other session. */
 export interface Lease extends UpstreamConnection {
   readonly upstream: Upstream;
   readonly variant: number;
@@ -96,7 +96,7 @@ export interface Lease extends UpstreamConnection {
   /** Calls back once: null when it stands and its handshake is answered, else why not. Maybe at once. */
   whenReady(callback: (failure: Failure | null) => void): void;
   /**
-   * Gives it back. What is still on it is told nothing any more. Clean: as good as new, somebody else may have it. Else it
+   * Gives it back. What is still on it is told nothing any more. Clean: as good as new, another session may have it. Else it
    * is closed, and with it whatever blocks or is half done on it.
    */
   release(isClean: boolean): void;
@@ -120,7 +120,7 @@ export interface SubscriberEvents {
   onDown(failure: Failure): void;
 }
 
-/** A connection over which a server sends messages unasked. Whoever has it must know which reply belongs to which request. */
+/** A connection over which a server sends messages unasked. Its owner must know which reply belongs to which request. */
 export interface SubscriberConnection {
   /** To be called once, unless it goes on with one that another process has left: then `adopt`. */
   open(): void;
@@ -150,7 +150,7 @@ export interface SubscriberConnection {
   leave(): void;
 }
 
-/** A connection that another process has left; `fd` belongs to whoever gets this. */
+/** A connection that another process has left; `fd` belongs to the receiver of this. */
 export interface LeftSubscriber {
   readonly fd: number;
   readonly unread: Buffer;

@@ -25,14 +25,14 @@ export interface LeaseOwner extends ConnectionOwner {
   onReturned(connection: LeasedConnection, isFree: boolean): void;
 }
 
-const NOBODY = (): void => {};
+const NO_OP = (): void => {};
 /** A request that another process sent lies before everything that is sent here. */
 const SENT_ELSEWHERE = -1;
 
 export class LeasedConnection extends Connection implements Lease {
   readonly upstream: Upstream;
   readonly variant: number;
-  whenLost: (failure: Failure) => void = NOBODY;
+  whenLost: (failure: Failure) => void = NO_OP;
   /** Whose client it is lent to, see `Stream.origin`; null: it is free. */
   origin: string | null = null;
   /** When it was given back last; a clock of milliseconds. */
@@ -90,7 +90,7 @@ export class LeasedConnection extends Connection implements Lease {
     const isIdle = this.isQuiet && this.pending.size === 0 && this.state === "ready";
     // What was agreed on an adopted one is hearsay.
     if (isClean && isIdle && !this.isAdopted) {
-      this.whenLost = NOBODY;
+      this.whenLost = NO_OP;
       this.onReady = null;
       this.mayBlock = false;
       this.returnedMs = this.owner.turn.nowMs;
@@ -101,7 +101,7 @@ export class LeasedConnection extends Connection implements Lease {
   }
 
   leave(): void {
-    this.pending.drain(NOBODY);
+    this.pending.drain(NO_OP);
     const { stream } = this;
     this.stream = null;
     if (stream !== null) {
@@ -139,9 +139,9 @@ export class LeasedConnection extends Connection implements Lease {
   discard(): void {
     if (this.isGone) return;
     this.isGone = true;
-    this.whenLost = NOBODY;
+    this.whenLost = NO_OP;
     this.onReady = null;
-    this.pending.drain(NOBODY);
+    this.pending.drain(NO_OP);
     this.close(stopping(this.owner.name, true), stopping(this.owner.name, false));
     this.lender.onReturned(this, false);
   }
@@ -183,7 +183,7 @@ export class LeasedConnection extends Connection implements Lease {
     this.lender.onReturned(this, false);
     const { onReady, whenLost } = this;
     this.onReady = null;
-    this.whenLost = NOBODY;
+    this.whenLost = NO_OP;
     onReady?.(failure);
     whenLost(failure);
   }

@@ -103,7 +103,7 @@ async function prepareListeners(
   }
 }
 
-/** Whoever asked the program before this one for the upgrade still waits. */
+/** The command that asked the program before this one for the upgrade still waits. */
 function answerCaller({ caller, upgrade }: SupervisorState): void {
   if (caller === null) return;
   const channel = resumeControlChannel<unknown, ControlReply>(caller, {

@@ -1,4 +1,4 @@
-/** What a supervisor is told by whoever starts it, and what parts of it a reload or an upgrade works on. */
+/** What a supervisor is told by the command that starts it, and what parts of it a reload or an upgrade works on. */
 import type { Config } from "../api/config.ts";
 import type { Logger } from "../base/log.ts";
 import type { ChangeName, ChangeTurn } from "./change/change-turn.ts";
@@ -38,7 +38,7 @@ export interface ReadyFacts {
   readonly addresses: readonly string[];
 }
 
-/** What it owns from the start; whoever made them removes them in the end. */
+/** What it owns from the start; the function that made them (see run-supervisor.ts) removes them in the end. */
 export interface Resources {
   readonly listeners: Listeners;
   readonly stats: StatsStore;
@@ -62,7 +62,7 @@ export interface ChangeTarget {
   readonly changes: ChangeTurn;
   /** What a signal asked for while something else was going on. */
   readonly postponed: ChangeName | null;
-  /** Nobody serves, until there is a new generation. */
+  /** No worker serves, until there is a new generation. */
   readonly isPaused: boolean;
   workersOf(config: Config): number;
   /** Listens for commands where `config` says. @throws Error in one line */

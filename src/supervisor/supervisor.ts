@@ -39,7 +39,7 @@ export interface SupervisorParts {
   readonly options: SupervisorOptions;
   readonly log: ProcessLogger;
   readonly resources: Resources;
-  /** Whom the first generation's processes become; null: nobody else, or there is a generation already. */
+  /** The user that the first generation's processes become; null: they stay what they are, or there is a generation already. */
   readonly runAs: RunAs | null;
   /** What the program before this one left; null: this is the first. */
   readonly state: SupervisorState | null;
@@ -162,7 +162,7 @@ export class Supervisor implements ChangeTarget {
     try {
       await generations.change(config, workers, this.program, () => {});
     } catch (error) {
-      // Stopped before it was ready: nobody's fault.
+      // Stopped before it was ready: that is no failure.
       if (this.phase.name === "starting") {
         this.#ending.startError =
           error instanceof StartError ? error : new StartError([`${error}`]);
@@ -356,7 +356,7 @@ export class Supervisor implements ChangeTarget {
     this.phase.enter("draining");
     this.resources.manager.stopping("Draining: clients finish what they have begun");
     this.generations.close();
-    // With our sockets closed, too, new clients are refused instead of waiting for nobody.
+    // With our sockets closed, too, new clients are refused instead of waiting in vain.
     this.resources.listeners.close();
     this.generations.drain(timeoutMs);
     this.admin.stop();

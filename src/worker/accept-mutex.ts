@@ -6,7 +6,7 @@
  *      └────────── has more than its share, or stops ───────────┘
  *
  * The lock is flock(2) on an open file of this worker's own, so the kernel frees it when the worker dies. A worker
- * that has more than its share leaves it to the others; when nobody else wants it, which a worker that is ahead tries
+ * that has more than its share leaves it to the others; when no other worker wants it, which a worker that is ahead tries
  * out seldom, it listens for one step all the same, so that clients are served also while the others hang.
  */
 import { closeSync, openSync } from "node:fs";
@@ -35,7 +35,7 @@ export interface AcceptMutexOptions {
 const LEAD_RATIO = 1 / 16;
 /** Of its own capacity: nginx's rule. */
 const FULL_RATIO = 7 / 8;
-/** Steps after which a worker that is ahead asks whether nobody else listens. */
+/** Steps after which a worker that is ahead asks whether no other worker listens. */
 const RELUCTANT_STEPS = 10;
 /** In so many steps a worker that is not ahead would have taken a free lock. */
 const FREE_STEPS = 3;
@@ -45,7 +45,7 @@ export class AcceptMutex implements Acceptor {
   readonly #lock: number;
   #acceptors: readonly Acceptor[] = [];
   #isHolding = false;
-  /** It is ahead and listens because nobody else did: until the next step. */
+  /** It is ahead and listens because no other worker did: until the next step. */
   #isReluctant = false;
   #isStopped = false;
   /** Clients that may be accepted before the shares are looked at again. */

@@ -38,7 +38,7 @@ export interface DataPlane {
    */
   listen(grants: readonly ListenerGrant[], options: ListenOptions): void;
   /**
-   * Accepts nobody any more and finishes what is in flight; `done` gets how many clients were cut off at the time-out. Called
+   * Accepts no client any more and finishes what is in flight; `done` gets how many clients were cut off at the time-out. Called
    * again with a time-out that ends earlier, it replaces the one before.
    */
   drain(timeoutMs: number, done: (closed: number) => void): void;
@@ -126,7 +126,7 @@ class Worker {
     });
   }
 
-  /** Somebody wants this very worker away: the supervisor replaces it at once. */
+  /** A user or program wants this very worker away: the supervisor replaces it at once. */
   onTerminate(): void {
     if (process.ppid !== this.#supervisorPid) this.onOrphaned();
     else this.#stop();

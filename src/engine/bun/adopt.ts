@@ -5,7 +5,7 @@ import { ADOPT_WAIT_MS_MAX } from "../../base/limits.ts";
 import { schedule } from "../../base/schedule.ts";
 import { closeFd } from "../../os/fd.ts";
 import { isStreamSocket } from "../../os/socket-facts.ts";
-import { BunStream, NOBODY, STREAM_HANDLER } from "./bun-stream.ts";
+import { BunStream, IGNORE, STREAM_HANDLER } from "./bun-stream.ts";
 import { tuneSocket } from "./socket-tuning.ts";
 
 /** An event loop that cannot watch one more socket, for want of memory, is asked again after this. */
@@ -47,7 +47,7 @@ function adopt(
       open(socket: Bun.Socket<BunStream>) {
         const stream = socket.data;
         // Attached before asking, so that the asked one can write and pause.
-        stream.attach(socket, NOBODY);
+        stream.attach(socket, IGNORE);
         const events = onStream(stream);
         if (events === null) {
           stream.close();

@@ -106,7 +106,7 @@ export class BunStream implements Stream {
     this.events = events;
   }
 
-  /** For the engine: after `attach` with NOBODY. Of an end that came since then, `events` hears at once. */
+  /** For the engine: after `attach` with IGNORE. Of an end that came since then, `events` hears at once. */
   giveTo(events: StreamEvents): void {
     if (this.socket === null) events.onClose("");
     else this.events = events;
@@ -127,7 +127,7 @@ export class BunStream implements Stream {
 }
 
 /** Hears of a stream until it is known who does. */
-export const NOBODY: StreamEvents = {
+export const IGNORE: StreamEvents = {
   onBytes() {},
   onDrain() {},
   onEnd() {},

@@ -94,7 +94,7 @@ export function acceptControlChannels<In, Out>(
       open(socket) {
         // bun-types 1.4.4 does not know the accessor.
         const { fd: accepted } = socket as unknown as { readonly fd: number };
-        const channel = new SocketChannel<In, Out>(NOBODY, lineBytesMax, accepted);
+        const channel = new SocketChannel<In, Out>(IGNORE, lineBytesMax, accepted);
         socket.data = channel;
         channel.onOpen(socket);
         channel.events = onChannel(channel);
@@ -105,7 +105,7 @@ export function acceptControlChannels<In, Out>(
   return { stop: () => listener.stop() };
 }
 
-const NOBODY: ControlEvents<unknown> = { onMessage() {}, onClose() {} };
+const IGNORE: ControlEvents<unknown> = { onMessage() {}, onClose() {} };
 
 /** What a socket tells, whatever the messages are. */
 interface Receiver {

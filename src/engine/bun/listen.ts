@@ -1,7 +1,7 @@
 /** Accepting clients on a listening socket that another process made. */
 import type { Acceptor, SocketTuning } from "../../api/engine.ts";
 import type { Stream, StreamEvents } from "../../api/stream.ts";
-import { BunStream, NOBODY, STREAM_HANDLER } from "./bun-stream.ts";
+import { BunStream, IGNORE, STREAM_HANDLER } from "./bun-stream.ts";
 import { tuneSocket } from "./socket-tuning.ts";
 
 /** See Engine. */
@@ -20,7 +20,7 @@ export function acceptOn(
         const stream = new BunStream();
         socket.data = stream;
         // Attached before asking, so that the asked one can look at the peer and write.
-        stream.attach(socket, NOBODY);
+        stream.attach(socket, IGNORE);
         const events = onStream(stream);
         if (events === null) {
           stream.close();

@@ -26,7 +26,7 @@ import { applyConfig } from "./reload.ts";
 
 export interface UpgradeOutcome {
   readonly result: ControlResult;
-  /** Replaces this program. Returns only if that fails: what whoever asked is to be told then. */
+  /** Replaces this program. Returns only if that fails: what the caller is to be told then. */
   finish(caller: Caller | null): Promise<ControlResult>;
 }
 
@@ -37,7 +37,7 @@ export interface UpgradeOrder {
   readonly isTrusted: boolean;
 }
 
-/** All must be quiet for the last step: nobody just dying, no client on its way. */
+/** All must be quiet for the last step: no process just dying, no client on its way. */
 const QUIET_TIMEOUT_MS = 10_000;
 const QUIET_STEP_MS = 10;
 

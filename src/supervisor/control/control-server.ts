@@ -1,7 +1,7 @@
 /**
  * The supervisor's side of the control socket: takes requests of commands such as `proxy reload`.
  *
- * Whoever may open the socket file may command: it is mode 0600. Callers are bounded in number, time and size.
+ * A user that may open the socket file may command: it is mode 0600. Callers are bounded in number, time and size.
  */
 import { lstatSync, mkdirSync } from "node:fs";
 import type { Config } from "../../api/config.ts";
@@ -64,7 +64,7 @@ export function openControlSocket(config: Config): ControlSocket | null {
   return { fd, file };
 }
 
-/** In a folder for everybody's files, somebody else may have made ours before. */
+/** In a folder for the files of all users, another user may have made ours before. */
 function makePrivate(folder: string): void {
   mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
   // A link would lead to a folder of this user's that is meant for something else.
@@ -97,13 +97,13 @@ export class ControlServer {
     );
   }
 
-  /** Accepts nobody any more and removes the file. Callers that wait keep their connection. */
+  /** Accepts no caller any more and removes the file. Callers that wait keep their connection. */
   close(): void {
     unlinkSocket(this.socket.file);
     this.#listener.stop();
   }
 
-  /** The end: everybody is let go. */
+  /** The end: the connections of all callers are closed. */
   shutDown(): void {
     this.close();
     for (const channel of [...this.#channels]) channel.close();

@@ -55,7 +55,7 @@ export class AcceptorSlot {
     this.#keeper.start();
   }
 
-  /** It accepts nobody any more, and has given away whom it had, when the promise resolves. */
+  /** When the promise resolves, it accepts no client any more and has given away those that it had. */
   stop(): Promise<void> {
     this.#keeper.stop();
     return this.#gone.promise;

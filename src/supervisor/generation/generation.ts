@@ -117,14 +117,14 @@ export class Generation {
     await this.#untilReady("acceptor", () => acceptor.start());
   }
 
-  /** Nobody is dispatched any more when this resolves: what workers have been given by then is all. */
+  /** No client is dispatched any more when this resolves: workers have been given by then all that they get. */
   async close(): Promise<void> {
     await this.#acceptor?.stop();
   }
 
   async #untilReady(count: number | "acceptor", start: () => void): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    // Nobody may be waiting for it yet when the first one fails.
+    // The first one may fail before the promise is awaited.
     promise.catch(() => {});
     this.#assembly = { count, resolve, reject };
     start();
@@ -146,7 +146,7 @@ export class Generation {
     if (snapshot.acceptor !== null) this.#addAcceptor().resume(snapshot.acceptor);
   }
 
-  /** Null: somebody is just ending; ask again in a moment. */
+  /** Null: a process is just ending; ask again in a moment. */
   snapshot(): GenerationSnapshot | null {
     const { number, size, runAs } = this.plan;
     const acceptor = this.#acceptor === null ? null : this.#acceptor.snapshot();
@@ -183,7 +183,7 @@ export class Generation {
     const drain = (): void => {
       for (const worker of [...this.workers]) worker.drain(timeoutMs);
     };
-    // First it stops: a worker that drains takes nobody any more.
+    // The acceptor stops first: a worker that drains takes no client any more.
     if (this.#acceptor === null) drain();
     else void this.#acceptor.stop().then(drain);
   }

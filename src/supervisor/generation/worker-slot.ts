@@ -31,7 +31,7 @@ export interface GenerationPlan {
   readonly program: Program;
   readonly memory: StatsMemory;
   readonly isSilent: boolean;
-  /** Whom its processes become; null: nobody else. */
+  /** The user that its processes become; null: they stay what they are. */
   readonly runAs: RunAs | null;
 }
 

@@ -129,7 +129,7 @@ export class PacketRouter {
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
-  /** From now on packets of `source` go to `target`; null: to anybody. */
+  /** From now on packets of `source` go to `target`; null: to any worker. */
   direct(source: HandOverWorker, target: HandOverWorker | null): void {
     this.#targets.direct(source, target);
   }

@@ -57,7 +57,7 @@ export class AdminSlot {
     for (const keeper of [...this.#all]) keeper.stop();
   }
 
-  /** Undefined: somebody is just ending; ask again in a moment. Null: there is none. */
+  /** Undefined: a process is just ending; ask again in a moment. Null: there is none. */
   snapshot(): KeeperSnapshot | null | undefined {
     if (this.#all.size > (this.#current === null ? 0 : 1)) return undefined;
     if (this.#current === null) return null;

@@ -311,7 +311,7 @@ export class ChildKeeper<In extends { readonly type: string }, Out> {
     this.#log.warn(event, { ...fields, ...said, livedMs, replacedInMs: delayMs });
     this.#state = "waiting";
     this.#events.onDeath(this.#earlyDeaths, this.#failure);
-    // Whoever heard of the death may have decided to stop everything.
+    // A receiver of the event may have decided to stop everything.
     if (this.#state !== "waiting") return;
     if (delayMs === 0) this.start();
     else this.#arm(delayMs, () => this.start());

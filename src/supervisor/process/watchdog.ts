@@ -2,7 +2,7 @@
  * Notices a child whose event loop no longer turns.
  *
  * Silence is counted in ticks of our own, not in time: when this process itself was stopped or starved, no ticks
- * passed, and nobody is blamed. Conservative on purpose: a busy machine must not make us kill workers.
+ * passed, and no child is blamed. Conservative on purpose: a busy machine must not make us kill workers.
  */
 import type { Logger } from "../../base/log.ts";
 

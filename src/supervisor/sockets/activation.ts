@@ -37,7 +37,7 @@ export class ActivatedSockets {
     return text === null ? [] : this.claim(text);
   }
 
-  /** One line for each socket that nobody claimed. */
+  /** One line for each socket that no pool claimed. */
   leftovers(): string[] {
     return this.#sockets.map(({ fd, name, address }) => {
       const what = name === "" ? `socket ${fd}` : `socket "${name}"`;

@@ -228,7 +228,7 @@ export class Listeners {
     }
   }
 
-  /** Nobody can connect any more once the workers closed theirs, too. Removes socket files. */
+  /** No client can connect any more once the workers closed theirs, too. Removes socket files. */
   close(): void {
     for (const key of [...this.#open.keys()]) this.#close(key);
   }

@@ -22,7 +22,7 @@ import { mapStatsMemory } from "../../metrics/stats-memory.ts";
 import { closeFd } from "../../os/fd.ts";
 import { createSharedMemory, resizeSharedMemory } from "../../os/shared-memory.ts";
 
-/** Room for generations that overlap, without growing. Slots that nobody used cost no memory. */
+/** Room for generations that overlap, without growing. Slots that no worker has used cost no memory. */
 const SLOTS_PER_WORKER = 4;
 
 /** As a generation sees it. */

@@ -1,13 +1,13 @@
 /**
  * `user` and `group`: the supervisor stays what it is, as nginx's master does, because it has to open sockets and log files;
- * its children become somebody else as soon as they have what they need.
+ * its children become another user as soon as they have what they need.
  */
 import type { Config } from "../../api/config.ts";
 import type { RunAs } from "../../api/control.ts";
 import { findGroup, findUser, groupsOf } from "../../os/identity.ts";
 import { StartError } from "../start-error.ts";
 
-/** Whom the children become; null: nobody else. @throws StartError when that cannot be. */
+/** The user that the children become; null: they stay what they are. @throws StartError when that cannot be. */
 export function resolveRunAs({ user, group }: Config): RunAs | null {
   if (user === null && group === null) return null;
   const problems: string[] = [];
@@ -23,7 +23,7 @@ export function resolveRunAs({ user, group }: Config): RunAs | null {
     const groups = group === null && user !== null ? groupsOf(user, gid) : [gid];
     return { uid, gid, groups };
   }
-  // Somebody else, systemd perhaps, has made this process what it should be.
+  // The program that started this process, systemd perhaps, has made it what it should be.
   if (uid === process.geteuid?.() && gid === process.getegid?.()) return null;
   const who = [user === null ? [] : [`user "${user}"`], group === null ? [] : [`group "${group}"`]];
   throw new StartError([

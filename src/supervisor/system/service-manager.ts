@@ -1,5 +1,5 @@
 /**
- * What a service manager is told (sd_notify(3)): whoever started us with NOTIFY_SOCKET learns when we are ready, reloading,
+ * What a service manager is told (sd_notify(3)): a manager that started us with NOTIFY_SOCKET learns when we are ready, reloading,
  * stopping, and that we still turn. Without that variable all of this does nothing.
  *
  * Messages are datagrams of lines `NAME=value`. They are news, not requests: one that cannot be sent is logged once.
@@ -26,7 +26,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** Begins with signs of life at once, if the service manager wants them. */
 export function createServiceManager(environment: Environment, log: Logger): ServiceManager {
   const socket = environment["NOTIFY_SOCKET"];
-  if (socket === undefined || socket === "") return NOBODY;
+  if (socket === undefined || socket === "") return NO_MANAGER;
   let isReachable = true;
   const notify = (...lines: string[]): void => {
     try {
@@ -68,7 +68,7 @@ function oneLine(text: string): string {
   return text.replace(/\s+/g, " ");
 }
 
-const NOBODY: ServiceManager = {
+const NO_MANAGER: ServiceManager = {
   ready() {},
   reloading() {},
   stopping() {},

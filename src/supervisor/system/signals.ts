@@ -36,7 +36,7 @@ export const ENDING_SIGNALS: readonly NodeJS.Signals[] = ["SIGTERM", "SIGINT", "
 
 export type OnIntent = (intent: Intent, signal: string) => void;
 
-/** Catches signals from the moment it is made, and keeps them until somebody listens. */
+/** Catches signals from the moment it is made, and keeps them until `listen` is called. */
 export class SignalQueue {
   #onIntent: OnIntent | null = null;
   readonly #early: [Intent, string][] = [];

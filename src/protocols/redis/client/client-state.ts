@@ -20,9 +20,9 @@ export interface RedisClientState {
   version: RespVersion;
   /** As the client sees it: with a fixed database of the pool, always 0. */
   database: number;
-  /** Who the client is for the servers, one character per byte; null with a password: the form of AUTH that names nobody. */
+  /** Who the client is for the servers, one character per byte; null with a password: the form of AUTH that names no user. */
   user: string | null;
-  /** null: its requests go as whoever the pool is. */
+  /** null: its requests go as the user of the pool. */
   password: string | null;
   noEvict: boolean;
   noTouch: boolean;

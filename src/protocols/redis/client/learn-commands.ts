@@ -28,7 +28,7 @@ export class CommandLearner {
     this.turn = turn;
   }
 
-  /** False: nobody knows `name`, as far as is known. */
+  /** False: no server knows `name`, as far as is known. */
   mayExist(name: string): boolean {
     if (name === "" || name.length > NAME_CHARACTERS_MAX || !/^[!-~]+$/.test(name)) return false;
     const unknownMs = this.unknown.get(name.toUpperCase());
@@ -60,7 +60,7 @@ export class CommandLearner {
       takesRuns: false,
       onReplies: (_token, _count, bytes, start) => this.learn(key, bytes, start),
       onFailure: (_token, _count, failure) => {
-        // Those that nobody has come for, because whoever asked has left.
+        // Those that were not fetched, because the client that asked has left.
         if (this.failures.size >= NAMES_MAX) this.failures.clear();
         this.failures.set(key, failure);
         this.wakeWaiters(key);

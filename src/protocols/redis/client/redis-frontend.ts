@@ -93,7 +93,7 @@ export class RedisFrontend implements Frontend, RedisClient {
     this.state = state === undefined ? start : { ...start, ...lastingState(state) };
     this.variant = pool.variants.keep(this.state, session.origin);
     if (this.variant < 0) {
-      // Too many kinds are in use to take in one more, from another process. No request may go as somebody else.
+      // Too many kinds are in use to take in one more, from another process. No request may go as another user.
       this.variant = pool.variants.keep(start, session.origin);
       session.finish();
     }

@@ -70,7 +70,7 @@ export function isExpected(bytes: Buffer, at: number): boolean {
   return status === (isRead(bytes[at + AT_OPCODE]!) ? STATUS.notFound : STATUS.ok);
 }
 
-/** Puts the client's opcode back. The bytes were handed to this sink alone, and nobody has seen them yet. */
+/** Puts the client's opcode back. The bytes were handed to this sink alone, and no other code has seen them yet. */
 export function makeQuiet(bytes: Buffer, at: number): void {
   bytes[at + AT_OPCODE] = QUIET[bytes[at + AT_OPCODE]!]!;
 }

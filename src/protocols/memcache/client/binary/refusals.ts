@@ -20,7 +20,7 @@ import {
 export interface Refusal {
   readonly status: number;
   readonly text: string;
-  /** The lengths do not make sense, so nobody knows where the next request begins. False: behind the body. */
+  /** The lengths do not make sense, so it is not known where the next request begins. False: behind the body. */
   readonly mustClose: boolean;
 }
 

@@ -30,7 +30,7 @@ export class Block implements ClientBlock, ReplySink {
   private readonly serverId: ServerId;
   private token = 0;
   private hasMoved = false;
-  /** Somebody may be about to end what waits on the connection. */
+  /** A client may be about to end what waits on the connection. */
   private isTargeted = false;
 
   /** To be followed by `send` or `expect`. */

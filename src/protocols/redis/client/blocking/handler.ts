@@ -1,6 +1,6 @@
 /**
  * Commands that may hold up their connection until something happens: each goes over a connection that its client has for
- * itself meanwhile, so nobody waits behind it, and closing that connection ends the wait.
+ * itself meanwhile, so no other client waits behind it, and closing that connection ends the wait.
  */
 import type { Upstream } from "../../../../api/upstream.ts";
 import { encodeError } from "../../codec/encode.ts";

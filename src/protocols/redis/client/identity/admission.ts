@@ -19,7 +19,7 @@ export function isAccessKnown(client: RedisClient): boolean {
       .filter(({ refusal }) => refusal === null);
     for (const connection of connections) session.waitFor(connection);
     if (connections.length > 0) return false;
-    // Nobody can be asked. Whatever the client is going to want of the servers, they will tell it themselves.
+    // No server can be asked. Whatever the client is going to want of the servers, they will tell it themselves.
   }
   if (access.isDue(pool.turn.nowMs)) askAnew(client);
   if (access.needsPassword !== true) client.setAuthenticated(true);

@@ -10,7 +10,7 @@ import type { RedisClient } from "../redis-client.ts";
 import { askInTurn } from "./ask-in-turn.ts";
 import { VARIANT_FOR_AUTH } from "./variant-table.ts";
 
-const NOBODY: Failure = {
+const NO_SERVER: Failure = {
   kind: "ejected",
   wasSent: false,
   text: "Connection refused (all servers of the pool are ejected, or have lent all connections that they may)",
@@ -50,7 +50,7 @@ export function prove(
   askInTurn<Failure | null>(
     client.pool.deadlines,
     serversFor(client),
-    NOBODY,
+    NO_SERVER,
     (upstream, answered) => proveWith(upstream, client.session, variant, answered),
     ended,
   );
@@ -66,7 +66,7 @@ function proveWith(
   const { refusal } = upstream.connection(lane, 0);
   const lease = refusal === null ? upstream.lease(variant, origin) : null;
   if (lease === null) {
-    answered(refusal ?? NOBODY, false);
+    answered(refusal ?? NO_SERVER, false);
     return;
   }
   lease.whenReady((failure) => {
@@ -76,7 +76,7 @@ function proveWith(
 }
 
 /**
- * Whether a server knows this user and password, as bytes; user null: the form of AUTH that names nobody. Asked each time:
+ * Whether a server knows this user and password, as bytes; user null: the form of AUTH that names no user. Asked each time:
  * what was true a moment ago need not be any more. `done` gets the server's reply, or why there is none; maybe after the
  * client has gone.
  */
@@ -87,7 +87,7 @@ export function askPassword(
   done: (answer: Buffer | Failure) => void,
 ): void {
   const words = user === null ? [password] : [user, password];
-  // A server closes the connection on those who come with more than this before they are known; nobody's password is so long.
+  // A server closes the connection on those who come with more than this before they are known; no password is so long.
   if (words.some(({ length }) => length > UNAUTHENTICATED_BULK_BYTES_MAX)) {
     done(WRONG_PASSWORD);
     return;
@@ -97,7 +97,7 @@ export function askPassword(
   askInTurn<Buffer | Failure>(
     client.pool.deadlines,
     serversFor(client),
-    NOBODY,
+    NO_SERVER,
     (upstream, answered) => {
       const connection = upstream.connection(lane, VARIANT_FOR_AUTH);
       const { refusal } = connection;
@@ -124,7 +124,7 @@ export function askWhetherPermitted(
   const isKnown = client.state.password !== null;
   const upstream = anyServer(client);
   const connection = upstream === null ? null : client.connectionTo(upstream);
-  const failure = connection === null ? NOBODY : connection.refusal;
+  const failure = connection === null ? NO_SERVER : connection.refusal;
   if (connection === null || failure !== null || connection.isFull) {
     done(isKnown ? client.failureReply(failure ?? BUSY) : null);
     return;

@@ -17,7 +17,7 @@ export function checkPassword(
   given: Buffer,
 ): Buffer | null {
   if (user !== null && user !== "default") return WRONG_PASSWORD;
-  // Redis lets anybody in as "default" when no password is set, but tells those who use the old form.
+  // Redis lets every client in as "default" when no password is set, but tells those who use the old form.
   if (password === null) return user === null ? NO_PASSWORD_SET : null;
   return isSame(Buffer.from(password), given) ? null : WRONG_PASSWORD;
 }

@@ -47,7 +47,7 @@ function isVersionOnly(change: Partial<Variant>): boolean {
   return Object.keys(change).every((field) => field === "version");
 }
 
-/** Has the client be somebody else, if the pool, or a server, knows this user and password (as bytes). Otherwise as `become`. */
+/** Has the client be another user, if the pool, or a server, knows this user and password (as bytes). Otherwise as `become`. */
 export function authenticate(
   client: RedisClient,
   user: Buffer | null,
@@ -81,7 +81,7 @@ export function authenticate(
   });
 }
 
-/** What the client has of its own must follow: it is nobody else's. */
+/** What the client has of its own must follow: it is no other client's. */
 function changePin(client: RedisClient, change: Partial<Variant>, done: Done): void {
   const { pin, features } = client;
   if (pin === null || pin.refusal !== null) {

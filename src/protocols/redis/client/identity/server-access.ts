@@ -1,8 +1,8 @@
 /** Whether the servers of a pool want a password of clients that gave none, as far as is known. */
 
-/** So old may knowledge be before somebody new makes the proxy ask again. */
+/** So old may knowledge be before a new client makes the proxy ask again. */
 const FRESH_MS = 10_000;
-/** The same when the answer was no: somebody is waiting to be let in. */
+/** The same when the answer was no: a client is waiting to be let in. */
 const FRESH_REFUSAL_MS = 1_000;
 
 export class ServerAccess {

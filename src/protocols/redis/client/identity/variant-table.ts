@@ -1,7 +1,7 @@
 /**
  * The kinds of connection to the servers of one pool, by number: what must not be mixed on a connection.
  *
- * Numbers are given out on demand and counted: a client holds the one it uses. A number that nobody holds any more is kept a
+ * Numbers are given out on demand and counted: a client holds the one it uses. A number that no client holds any more is kept a
  * while for the next client like that; then its connections are closed, and it comes to stand for something else.
  */
 
@@ -16,7 +16,7 @@ import type { Variant } from "./variant.ts";
 
 /** Its connections are used for AUTH of clients and nothing else: who is logged in on them does not matter. */
 export const VARIANT_FOR_AUTH = 2;
-const ANYBODY = { version: 2, database: 0, user: null, password: null } as const;
+const DEFAULT_USER = { version: 2, database: 0, user: null, password: null } as const;
 /** When a number is to be freed whose connections are busy, it is tried again after this. */
 const VARIANT_BUSY_MS = 1000;
 /** The first number that stands for what a client chose. */
@@ -28,7 +28,7 @@ interface Entry {
   holders: number;
   /** A server has agreed to it. */
   isProven: boolean;
-  /** Since when nobody holds it; -1: not known yet. */
+  /** Since when no client holds it; -1: not known yet. */
   unusedSinceMs: number;
   /** Of the client that chose it first, see `Stream.origin`: it counts as that one's until it is freed. */
   readonly origin: string;
@@ -51,7 +51,7 @@ export class VariantTable {
   private readonly password: Buffer | null;
   private readonly entries: Entry[] = [];
   private readonly byKey: Map<string, Entry> = new Map();
-  /** Those that nobody holds. */
+  /** Those that no client holds. */
   private readonly unused: Set<Entry> = new Set();
   private readonly free: number[] = [];
   private readonly shares: FairShares = new FairShares();
@@ -68,7 +68,7 @@ export class VariantTable {
     this.addOwn(2);
     this.addOwn(3);
     this.protocols[VARIANT_FOR_AUTH] = {
-      ...createRedisUpstream(ANYBODY, true),
+      ...createRedisUpstream(DEFAULT_USER, true),
       idleMs: VARIANT_IDLE_MS,
     };
   }

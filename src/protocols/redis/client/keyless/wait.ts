@@ -1,7 +1,7 @@
 /**
  * WAIT: how many replicas have what this client wrote. Redis answers for the writes of the connection that asks, and a client's
  * writes go over shared ones, so it is asked over a connection of its own that has just "written" something newer: a
- * message that goes to replicas, changes no data, and reaches nobody.
+ * message that goes to replicas, changes no data, and reaches no client.
  */
 import type { Lease } from "../../../../api/upstream.ts";
 import { decodeReply } from "../../codec/decode.ts";
@@ -15,7 +15,7 @@ import { leaseFrom } from "../lease-from.ts";
 import type { RedisClient } from "../redis-client.ts";
 import { MISMATCH } from "../refusals.ts";
 
-/** Older servers count any command as a write, as this one, which also tells the version. Everybody may use it. */
+/** Older servers count any command as a write, as this one, which also tells the version. Every user may use it. */
 const HELLO: Buffer = encodeRequest("HELLO");
 /** Subscribers of patterns do not get it. */
 const MESSAGE: Buffer = encodeRequest("SPUBLISH", "__proxy_wait__", "");

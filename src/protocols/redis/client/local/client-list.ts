@@ -12,7 +12,7 @@ const SYNTAX: Buffer = encodeError("ERR syntax error");
 const NOT_AN_ID: Buffer = encodeError("ERR client-id should be greater than 0");
 const NO_SUCH_CLIENT: Buffer = encodeError("ERR No such client");
 /** No client of a server has it, ever. */
-const NOBODY = ["ID", "9223372036854775807"];
+const NO_CLIENT = ["ID", "9223372036854775807"];
 
 export const clientInfo: LocalHandler = (client) => encodeLines(clientLine(client), client);
 
@@ -53,7 +53,7 @@ export const clientKill: LocalHandler = (client, view) => {
   const { user } = filter;
   const about = user === undefined ? [] : ["USER", Buffer.from(user, "latin1")];
   return answerLater(client, (answer) =>
-    askWhetherPermitted(client, ["CLIENT", "KILL", ...about, ...NOBODY], (fault) => {
+    askWhetherPermitted(client, ["CLIENT", "KILL", ...about, ...NO_CLIENT], (fault) => {
       if (fault !== null) answer(fault);
       else {
         client.pool.directory.kill(filter, features.entry, (count) => {

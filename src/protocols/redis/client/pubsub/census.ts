@@ -15,7 +15,7 @@ export interface Reach {
   readonly clients: number;
 }
 
-/** A message for `name` on `server`; null: whoever is subscribed to exactly that, on any server. JSON data. */
+/** A message for `name` on `server`; null: the clients that are subscribed to exactly that, on any server. JSON data. */
 export type Question = readonly [kind: Kind, name: string, server: string | null];
 type Answer = readonly (readonly [copies: number, clients: number])[];
 
@@ -56,7 +56,7 @@ export class Census implements Flushable {
       const asked = waiting.splice(0, fitting < 0 ? waiting.length : Math.max(fitting, 1));
       const questions = asked.map(({ question }) => question);
       // A name that is too long for one message is not asked about.
-      if (questions[0]![1].length > CENSUS_BYTES_MAX) asked[0]!.onDone(NOBODY);
+      if (questions[0]![1].length > CENSUS_BYTES_MAX) asked[0]!.onDone(NO_CLIENTS);
       else
         this.bus.query(TOPIC, questions, (answers) => {
           for (const [at, { onDone }] of asked.entries()) onDone(sumOf(answers as Answer[], at));
@@ -65,7 +65,7 @@ export class Census implements Flushable {
   }
 }
 
-const NOBODY: Reach = { copies: 0, clients: 0 };
+const NO_CLIENTS: Reach = { copies: 0, clients: 0 };
 
 function sumOf(answers: readonly Answer[], at: number): Reach {
   let copies = 0;

@@ -31,7 +31,7 @@ export interface HubsOptions {
   countShared(by: number): void;
   /** How many there are in other workers. */
   sharedElsewhere(): number;
-  /** A number that nobody in any process gets twice. */
+  /** A number that no client in any process gets twice. */
   nextId(): number;
 }
 
@@ -163,7 +163,7 @@ export class Hubs {
     return { copies, clients };
   }
 
-  /** A server counts somebody as one client who is more than one, for a message for `name`. False is sure. */
+  /** A server may count as one client what is more than one, for a message for `name`. False is sure. */
   mayMiscount(kind: Kind, name: string): boolean {
     if (this.options.sharedElsewhere() > 0) return true;
     for (const hub of this.hubs.values()) if (hub.topics.mayReach(kind, name)) return true;
@@ -177,7 +177,7 @@ export class Hubs {
   }
 }
 
-/** Whoever gives another password than others before is not taken for the same user. */
+/** A client that gives another password than others before is not taken for the same user. */
 export function isFor({ options: { as } }: Hub, { state }: SubscribedClient): boolean {
   return as.user === state.user && as.password === state.password;
 }

@@ -2,7 +2,7 @@
  * A hub's line to one server: what is subscribed there, and the requests that the server has not answered yet.
  *
  * Replies come in the order of the requests and messages come in between, so a reply also says which messages came before
- * it. That is why even those who need nothing of the server (somebody else has subscribed to the same) send it something
+ * it. That is why even those who need nothing of the server (another client has subscribed to the same) send it something
  * and wait: a `barrier`.
  */
 import type {
@@ -228,7 +228,7 @@ export class Link implements SubscriberEvents {
     for (const { onDone } of lost) onDone(failure);
   }
 
-  /** Closes the connection for good: whoever waits for something from it hears that nothing came. */
+  /** Closes the connection for good: a client that waits for something from it hears that nothing came. */
   abandon(): void {
     this.connection.discard();
     const why = `server ${this.upstream.name} did not answer before its clients were moved`;

@@ -36,7 +36,7 @@ export class Loadable {
 
   /**
    * Has `upstream` load it before what is sent over `connection` next, unless it is there. Only while the connection takes
-   * requests. Its replies are nobody's.
+   * requests. Its replies are discarded.
    */
   load(upstream: Upstream, connection: UpstreamConnection): void {
     if (this.isAt(upstream)) return;

@@ -122,7 +122,7 @@ export class ScriptMemory implements LoadHost {
     }
   }
 
-  /** Everybody forgets all scripts; `waiter` is woken, after `done`, when they have. */
+  /** All workers forget all scripts; `waiter` is woken, after `done`, when they have. */
   forgetScripts(waiter: Wakeable, done: () => void): void {
     this.era++;
     this.scripts.clear();
@@ -130,7 +130,7 @@ export class ScriptMemory implements LoadHost {
     this.whenHeard(waiter, done);
   }
 
-  /** Everybody forgets the library called `name`, or all of them (null). */
+  /** All workers forget the library called `name`, or all of them (null). */
   forgetLibrary(name: string | null, waiter: Wakeable, done: () => void): void {
     this.era++;
     if (name === null) {

@@ -72,7 +72,7 @@ export class TransactionEnd implements ReplySink {
     walkElements(bytes, start, end, (index, at, next) => {
       const change = part.changes.get(index);
       const isMade = change !== undefined && bytes[at] !== MINUS;
-      // A change may have closed it: then there is nobody any more who could become anything.
+      // A change may have closed it: then there is no client any more that could become anything.
       if (isMade && session.isOpen) observer.onChanged(change);
       const request = part.deferred.get(index);
       if (request === undefined) return;

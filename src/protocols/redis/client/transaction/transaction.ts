@@ -8,7 +8,7 @@
  *
  * A transaction runs on one server, over a connection that the client has for itself (the pin). Which server that is says the
  * first key; until then requests without a key are kept here and answered +QUEUED. Then the server gets MULTI and what was
- * kept, whose replies nobody sees, and from there on everything as it comes: it queues, and it judges.
+ * kept, whose replies no client sees, and from there on everything as it comes: it queues, and it judges.
  *
  * While open or ending this is the client's mode. While ending, the next transaction may begin over the same connection
  * without a wait; everything else waits for the last reply, and the connection is given back.
@@ -256,7 +256,7 @@ class Transaction implements ClientTransaction, Mode, EndObserver {
     const unseen = new UnseenReplies((fault) => this.onOpened(now, fault));
     client.pin!.send(MULTI, 0, MULTI.length, unseen, 0, 1);
     now.isAtServer = true;
-    // Not everybody may be permitted MULTI: then nothing must be executed without it. Users differ, all others are alike.
+    // Not every user may be permitted MULTI: then nothing must be executed without it. Users differ, all others are alike.
     this.isAsking =
       client.state.password !== null || !client.pool.variants.access.opensTransactions;
     if (!this.isAsking) this.sendKept();
@@ -326,7 +326,7 @@ class Transaction implements ClientTransaction, Mode, EndObserver {
     client.setMode(this);
     client.flushRun();
     const hasPart = queue !== undefined && queue.deferred.size + queue.changes.size > 0;
-    // What it has become is nobody else's.
+    // What it has become is no other client's.
     if (hasPart && queue.changes.size > 0) this.pin.isClean = false;
     const end = new TransactionEnd(session, this, reply, hasPart ? queue : null);
     pin!.send(request, 0, request.length, end, session.open(), 1);
@@ -348,7 +348,7 @@ class Transaction implements ClientTransaction, Mode, EndObserver {
     const { client } = this;
     const { name, ...variant } = change;
     if (name !== undefined) client.state.name = name;
-    // The client believes it is somebody else now: no request may go as who it was.
+    // The client believes it is another user now: no request may go as who it was.
     if (!client.switchTo(variant)) client.session.close();
   }
 
