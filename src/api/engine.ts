@@ -28,7 +28,7 @@ export interface ConnectAttempt {
   abandon(): void;
 }
 
-export interface Acceptor {
+export interface AcceptHandle {
   /** Accepts no client any more. Accepted streams live on, and the socket itself stays its maker's. */
   stop(): void;
 }
@@ -49,7 +49,7 @@ export interface Engine {
     fd: number,
     tuning: SocketTuning,
     onStream: (stream: Stream) => StreamEvents | null,
-  ): Acceptor;
+  ): AcceptHandle;
   /**
    * Connects to `address`. Names are resolved anew at each attempt, so that a server that moved is found.
    * Exactly one of onOpen and onError follows, never from inside this call; `streamEvents` hears of what comes after onOpen.

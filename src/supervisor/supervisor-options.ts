@@ -1,7 +1,7 @@
 /** What a supervisor is told by the command that starts it, and what parts of it a reload or an upgrade works on. */
 import type { Config } from "../api/config.ts";
 import type { Logger } from "../base/log.ts";
-import type { ChangeName, ChangeTurn } from "./change/change-turn.ts";
+import type { ChangeLock, ChangeName } from "./change/change-lock.ts";
 import type { ControlServer } from "./control/control-server.ts";
 import type { Generations } from "./generation/generations.ts";
 import type { Phase } from "./phase.ts";
@@ -59,7 +59,7 @@ export interface ChangeTarget {
   readonly admin: AdminSlot;
   readonly startedAtMs: number;
   readonly phase: Phase;
-  readonly changes: ChangeTurn;
+  readonly changes: ChangeLock;
   /** What a signal asked for while something else was going on. */
   readonly postponed: ChangeName | null;
   /** No worker serves, until there is a new generation. */

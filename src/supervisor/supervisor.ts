@@ -12,7 +12,7 @@ import type { ControlRequest, ControlResult } from "../api/control-socket.ts";
 import { LOG_LEVELS, type ProcessLogger } from "../base/log.ts";
 import { VERSION } from "../base/version.ts";
 import { usableCores } from "../os/usable-cores.ts";
-import { type ChangeName, ChangeTurn } from "./change/change-turn.ts";
+import { ChangeLock, type ChangeName } from "./change/change-lock.ts";
 import { reload } from "./change/reload.ts";
 import { type UpgradeOrder, type UpgradeOutcome, upgrade } from "./change/upgrade.ts";
 import {
@@ -54,7 +54,7 @@ export class Supervisor implements ChangeTarget {
   readonly generations: Generations;
   readonly admin: AdminSlot;
   readonly startedAtMs: number;
-  readonly changes: ChangeTurn;
+  readonly changes: ChangeLock;
   readonly #firstRunAs: RunAs | null;
   readonly phase: Phase = new Phase();
   postponed: ChangeName | null;
@@ -69,7 +69,7 @@ export class Supervisor implements ChangeTarget {
     this.#firstRunAs = parts.runAs;
     this.program = runningProgram(state?.programPath);
     this.startedAtMs = state?.startedAtMs ?? Date.now();
-    this.changes = new ChangeTurn(log, state?.lastChange ?? null);
+    this.changes = new ChangeLock(log, state?.lastChange ?? null);
     this.postponed = state?.postponed ?? null;
     this.admin = new AdminSlot(log, () => this.#onChildrenGone());
     this.#ending = new Ending(log, () => [...this.generations.statuses, ...this.admin.statuses]);

@@ -10,7 +10,7 @@
  * out seldom, it listens for one step all the same, so that clients are served also while the others hang.
  */
 import { closeSync, openSync } from "node:fs";
-import type { Acceptor } from "../api/engine.ts";
+import type { AcceptHandle } from "../api/engine.ts";
 import { tryLock, unlock } from "../os/fd.ts";
 
 export interface AcceptMutexOptions {
@@ -28,7 +28,7 @@ export interface AcceptMutexOptions {
   /** The lock is free now: tells the worker that should have it. */
   readonly wakeNext: () => void;
   /** Listens on all sockets. `onAccepted` hears of each client, after it was counted; it may stop the acceptors. */
-  readonly listen: (onAccepted: () => void) => readonly Acceptor[];
+  readonly listen: (onAccepted: () => void) => readonly AcceptHandle[];
 }
 
 /** A worker is ahead when it has this much more than the average, and one client more. */
@@ -40,10 +40,10 @@ const RELUCTANT_STEPS = 10;
 /** In so many steps a worker that is not ahead would have taken a free lock. */
 const FREE_STEPS = 3;
 
-export class AcceptMutex implements Acceptor {
+export class AcceptMutex implements AcceptHandle {
   readonly #options: AcceptMutexOptions;
   readonly #lock: number;
-  #acceptors: readonly Acceptor[] = [];
+  #acceptors: readonly AcceptHandle[] = [];
   #isHolding = false;
   /** It is ahead and listens because no other worker did: until the next step. */
   #isReluctant = false;

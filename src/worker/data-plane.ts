@@ -9,7 +9,7 @@ import {
   STATS_FD,
   type TurnGrant,
 } from "../api/control.ts";
-import type { Acceptor, Engine } from "../api/engine.ts";
+import type { AcceptHandle, Engine } from "../api/engine.ts";
 import { POOL } from "../api/stats.ts";
 import { busOfPool } from "../api/worker-bus.ts";
 import { assert } from "../base/assert.ts";
@@ -69,7 +69,7 @@ export async function createDataPlane(options: DataPlaneOptions): Promise<DataPl
 class WorkerDataPlane implements DataPlane {
   private readonly options: DataPlaneOptions;
   private readonly pools: Map<string, PoolPlane> = new Map();
-  private readonly acceptors: Acceptor[] = [];
+  private readonly acceptors: AcceptHandle[] = [];
   private readonly engine: Engine = bunEngine;
   private readonly deadlines: Deadlines = new Deadlines(this.engine.nowMs, this.engine.timer);
   private readonly reclaims: Timer;
@@ -187,7 +187,7 @@ class WorkerDataPlane implements DataPlane {
     return pools.reduce((sum, { base }) => sum + this.memory[region + base]!, 0);
   }
 
-  private acceptOn(pool: string, fd: number, onAccepted: () => void): Acceptor {
+  private acceptOn(pool: string, fd: number, onAccepted: () => void): AcceptHandle {
     const plane = this.pools.get(pool);
     assert(plane !== undefined, `a listener was granted for pool ${pool}, which is not configured`);
     return this.engine.listen(fd, plane.tuning, (stream) => {

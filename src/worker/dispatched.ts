@@ -1,6 +1,6 @@
 /** Connections that the acceptor process took for this worker. See DispatchGrant. */
 import type { DispatchGrant } from "../api/control.ts";
-import type { Acceptor, Engine } from "../api/engine.ts";
+import type { AcceptHandle, Engine } from "../api/engine.ts";
 import type { Logger } from "../base/log.ts";
 import { canOpen, closeFd } from "../os/fd.ts";
 import { type ReceivedPacket, receivePacket } from "../os/fd-passing.ts";
@@ -22,7 +22,7 @@ export interface DispatchedOptions {
 }
 
 /** @throws OsError when the socket is none */
-export function receiveDispatched(grant: DispatchGrant, options: DispatchedOptions): Acceptor {
+export function receiveDispatched(grant: DispatchGrant, options: DispatchedOptions): AcceptHandle {
   const { engine, log, take } = options;
   const packet = Buffer.allocUnsafeSlow(PACKET_BYTES_MAX);
   let isStopped = false;

@@ -1,5 +1,5 @@
 /** Accepting clients on a listening socket that another process made. */
-import type { Acceptor, SocketTuning } from "../../api/engine.ts";
+import type { AcceptHandle, SocketTuning } from "../../api/engine.ts";
 import type { Stream, StreamEvents } from "../../api/stream.ts";
 import { BunStream, IGNORE, STREAM_HANDLER } from "./bun-stream.ts";
 import { tuneSocket } from "./socket-tuning.ts";
@@ -9,7 +9,7 @@ export function acceptOn(
   fd: number,
   tuning: SocketTuning,
   onStream: (stream: Stream) => StreamEvents | null,
-): Acceptor {
+): AcceptHandle {
   const listener = Bun.listen<BunStream>({
     fd,
     allowHalfOpen: true,

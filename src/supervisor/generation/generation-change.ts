@@ -74,7 +74,7 @@ export async function startGeneration(
 }
 
 /** Watches one generation hand its clients over to another. */
-export class HandOver {
+export class GenerationHandOver {
   readonly #host: ChangeHost;
   readonly #from: Generation;
   readonly #to: Generation;

@@ -13,7 +13,12 @@ import type { StatsStore } from "../stats/stats-store.ts";
 import { resolveRunAs } from "../system/run-as.ts";
 import { BusRelay } from "./bus-relay.ts";
 import { Generation, type GenerationSnapshot } from "./generation.ts";
-import { type ChangeHost, HandOver, type Progress, startGeneration } from "./generation-change.ts";
+import {
+  type ChangeHost,
+  GenerationHandOver,
+  type Progress,
+  startGeneration,
+} from "./generation-change.ts";
 import { Rebalancer } from "./rebalancer.ts";
 import type { WorkerSlot } from "./worker-slot.ts";
 
@@ -48,7 +53,7 @@ export class Generations {
   readonly #bus: BusRelay = new BusRelay(() => this.#workers);
   readonly #rebalancer = new Rebalancer<WorkerSlot>();
   #serving: Generation | null = null;
-  #handOver: HandOver | null = null;
+  #handOver: GenerationHandOver | null = null;
   #births = 0;
   #numbers = 0;
   #isChanging = false;
@@ -117,7 +122,7 @@ export class Generations {
         `${size === 1 ? "the new worker is" : "all new workers are"} ready; handing clients over`,
       );
       await old.close();
-      this.#handOver = new HandOver(host, old, generation);
+      this.#handOver = new GenerationHandOver(host, old, generation);
       const result = await this.#handOver.settle();
       this.#options.listeners.settle(generation.listenerPlan);
       return { ...result, tookMs: result.tookMs + tookMs };

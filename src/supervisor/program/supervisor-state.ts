@@ -7,7 +7,7 @@ import { STATE_FORMATS } from "../../api/control.ts";
 import type { GenerationResult, LastChange } from "../../api/control-socket.ts";
 import type { ChannelSnapshot } from "../../engine/bun/control-channel.ts";
 import { createMemoryFile, readMemoryFile } from "../../os/memory-file.ts";
-import type { ChangeName } from "../change/change-turn.ts";
+import type { ChangeName } from "../change/change-lock.ts";
 import type { ControlSocket } from "../control/control-server.ts";
 import type { GenerationsSnapshot } from "../generation/generations.ts";
 import type { KeeperSnapshot } from "../process/child-keeper.ts";

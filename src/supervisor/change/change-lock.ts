@@ -4,7 +4,7 @@ import type { Logger } from "../../base/log.ts";
 
 export type ChangeName = "reload" | "upgrade";
 
-export class ChangeTurn {
+export class ChangeLock {
   last: LastChange | null;
   readonly #log: Logger;
   #current: ChangeName | null = null;
