@@ -2,20 +2,12 @@
 
 import { parseInt32, parseUint64 } from "../../protocols/memcache/codec/text/number.ts";
 import type { Item } from "./item.ts";
-import {
-  asBadFlag,
-  BAD_FLAG,
-  echoes,
-  itemFlags,
-  type MetaRequest,
-  readMeta,
-} from "./meta-request.ts";
+import { asBadFlag, echoes, itemFlags, type MetaRequest, readMeta } from "./meta-request.ts";
 import { addDelta, type Delta } from "./operations.ts";
+import { BAD_ARITHMETIC_MODE, INVALID_OR_DUPLICATE, NOT_A_NUMBER } from "./replies.ts";
 import { count, countLookup, type Shard } from "./shard.ts";
 import type { TextCall } from "./text-command.ts";
 
-const BAD_MODE = "CLIENT_ERROR invalid mode for ma M token\r\n";
-const NOT_A_NUMBER = "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n";
 const INCREASE = new Set(["I", "+"]);
 const DECREASE = new Set(["D", "-"]);
 
@@ -63,9 +55,9 @@ function readOrder(request: MetaRequest): Order | string {
   const [amount, initial, cas] = [number("D", 1n), number("J", 0n), number("C", 0n)];
   const [vivifySeconds, touch] = [seconds("N"), seconds("T")];
   const isBad = amount === null || initial === null || cas === null;
-  if (isBad || vivifySeconds === undefined || touch === undefined) return BAD_FLAG;
+  if (isBad || vivifySeconds === undefined || touch === undefined) return INVALID_OR_DUPLICATE;
   const mode = request.token("M") ?? "I";
-  if (!INCREASE.has(mode) && !DECREASE.has(mode)) return BAD_MODE;
+  if (!INCREASE.has(mode) && !DECREASE.has(mode)) return BAD_ARITHMETIC_MODE;
   return {
     delta: { amount, isUp: INCREASE.has(mode), cas: request.has("C") ? cas : null },
     initial,

@@ -1,21 +1,15 @@
 /** mg, md, me and mn: the meta commands that look and take away. */
+
 import { MEMCACHE_KEY_BYTES_MAX } from "../../base/limits.ts";
 import { parseInt32, parseUint64 } from "../../protocols/memcache/codec/text/number.ts";
 import type { Item } from "./item.ts";
 import { itemBytes } from "./item.ts";
 import { metaArithmetic } from "./meta-arithmetic.ts";
-import {
-  asBadFlag,
-  BAD_FLAG,
-  echoes,
-  itemFlags,
-  type MetaRequest,
-  readMeta,
-} from "./meta-request.ts";
+import { asBadFlag, echoes, itemFlags, type MetaRequest, readMeta } from "./meta-request.ts";
+import { BAD_FORMAT, BAD_TOKEN, INVALID_OR_DUPLICATE, MISS, NOOP } from "./replies.ts";
 import { count, countLookup, type Shard } from "./shard.ts";
-import { BAD_FORMAT, type TextCall, type TextTable, word } from "./text-command.ts";
+import { type TextCall, type TextTable, word } from "./text-command.ts";
 
-const BAD_TOKEN = "CLIENT_ERROR bad token in command line format\r\n";
 const ANY_NUMBER = Number.POSITIVE_INFINITY;
 
 export const META_COMMANDS: TextTable = {
@@ -23,7 +17,7 @@ export const META_COMMANDS: TextTable = {
   md: { words: [2, ANY_NUMBER], run: metaDelete },
   ma: { words: [2, ANY_NUMBER], run: metaArithmetic },
   me: { words: [1, ANY_NUMBER], run: metaDebug },
-  mn: { words: [1, ANY_NUMBER], run: () => "MN\r\n" },
+  mn: { words: [1, ANY_NUMBER], run: () => NOOP },
 };
 
 interface GetTokens {
@@ -89,7 +83,8 @@ function metaDelete({ words, shard }: TextCall): string {
   const exptime = request.token("T");
   const wanted = cas === null ? null : parseUint64(cas);
   const seconds = exptime === null ? null : parseInt32(exptime);
-  if ((cas !== null && wanted === null) || (exptime !== null && seconds === null)) return BAD_FLAG;
+  if ((cas !== null && wanted === null) || (exptime !== null && seconds === null))
+    return INVALID_OR_DUPLICATE;
   count(shard, "cmd_meta");
   const item = shard.store.peek(request.key);
   countLookup(shard, "delete", item !== null);
@@ -120,7 +115,7 @@ function metaDebug(call: TextCall): string {
   const key = isBinary ? Buffer.from(sent, "base64").toString("latin1") : sent;
   const { store } = call.shard;
   const item = store.peek(key);
-  if (item === null) return "EN\r\n";
+  if (item === null) return MISS;
   const now = store.now();
   // The sign is memcached's.
   const expiry = item.expiresAt === 0 ? -1 : now - item.expiresAt;

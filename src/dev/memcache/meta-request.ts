@@ -1,9 +1,17 @@
 /** The key and flags of a meta command, and what all of them print alike. */
-import { MEMCACHE_KEY_BYTES_MAX } from "../../base/limits.ts";
-import type { Item } from "./item.ts";
-import { BAD_FORMAT } from "./text-command.ts";
 
-export const BAD_FLAG = "CLIENT_ERROR invalid or duplicate flag\r\n";
+import { MEMCACHE_KEY_BYTES_MAX } from "../../base/limits.ts";
+import { decodeKey } from "../../protocols/memcache/codec/meta/base64-key.ts";
+import type { Item } from "./item.ts";
+import {
+  BAD_FORMAT,
+  BAD_KEY,
+  DUPLICATE_FLAG,
+  INVALID_FLAG,
+  INVALID_OR_DUPLICATE,
+  OPAQUE_TOO_LONG,
+} from "./replies.ts";
+
 const KNOWN = new Set("NTRlOPLkstcfvhqubIFCMJDE");
 /** A client's own mark on a request; memcached takes one byte less than its documentation says. */
 const OPAQUE_BYTES_MAX = 32;
@@ -31,17 +39,17 @@ export function readMeta(words: readonly string[], flagsFrom: number): MetaReque
   const flags: MetaFlag[] = [];
   for (const text of words.filter((_, index) => index >= flagsFrom)) {
     const name = text.charAt(0);
-    if (flags.some((flag) => flag.name === name)) return "CLIENT_ERROR duplicate flag\r\n";
-    if (!KNOWN.has(name)) return "CLIENT_ERROR invalid flag\r\n";
+    if (flags.some((flag) => flag.name === name)) return DUPLICATE_FLAG;
+    if (!KNOWN.has(name)) return INVALID_FLAG;
     const token = text.substring(1);
     if (name === "O" && text.length > OPAQUE_BYTES_MAX) {
-      return "CLIENT_ERROR opaque token too long\r\n";
+      return OPAQUE_TOO_LONG;
     }
     flags.push({ name, token });
   }
   const isKeyBinary = flags.some(({ name }) => name === "b");
-  const key = isKeyBinary ? decodeKey(sent) : sent;
-  if (key === null) return "CLIENT_ERROR error decoding key\r\n";
+  const key = isKeyBinary ? (decodeKey(sent)?.toString("latin1") ?? null) : sent;
+  if (key === null) return BAD_KEY;
   const token = (name: string): string | null =>
     flags.find((flag) => flag.name === name)?.token ?? null;
   return { key, isKeyBinary, flags, token, has: (name) => token(name) !== null };
@@ -76,7 +84,7 @@ export function itemFlags(
 
 /** md and ma have one text for everything that is wrong with a flag. */
 export function asBadFlag(reply: string): string {
-  return reply === BAD_FORMAT ? reply : BAD_FLAG;
+  return reply === BAD_FORMAT ? reply : INVALID_OR_DUPLICATE;
 }
 
 /** What the flag asks to be told about the request itself; "" when it asks for something else. */
@@ -87,9 +95,4 @@ export function echo(request: MetaRequest, { name, token }: MetaFlag, isBinary: 
 
 function shownKey(key: string, isBinary: boolean): string {
   return isBinary ? `${Buffer.from(key, "latin1").toString("base64")} b` : key;
-}
-
-function decodeKey(text: string): string | null {
-  const bytes = Buffer.from(text, "base64");
-  return bytes.length > 0 && bytes.toString("base64") === text ? bytes.toString("latin1") : null;
 }

@@ -7,8 +7,16 @@ import {
 } from "../../protocols/memcache/codec/text/number.ts";
 import { echo, type MetaRequest, readMeta } from "./meta-request.ts";
 import { type StoreMode, storeItem } from "./operations.ts";
+import {
+  BAD_DATA,
+  BAD_FORMAT,
+  BAD_MODE_LENGTH,
+  BAD_SET_MODE,
+  BAD_TOKEN,
+  ERROR,
+  TOO_LARGE,
+} from "./replies.ts";
 import { count, type Shard } from "./shard.ts";
-import { BAD_DATA, BAD_FORMAT, TOO_LARGE } from "./text-command.ts";
 import type { Announcement } from "./text-storage.ts";
 
 const MODES: Readonly<Record<string, StoreMode>> = {
@@ -18,7 +26,6 @@ const MODES: Readonly<Record<string, StoreMode>> = {
   R: "replace",
   S: "set",
 };
-const BAD_TOKEN = "CLIENT_ERROR bad token in command line format\r\n";
 const DATA_BYTES_MAX = 2 ** 31 - 3;
 
 interface Order {
@@ -33,7 +40,7 @@ const CODES = { stored: "HD", not_stored: "NS", exists: "EX", not_found: "NF" } 
 /** Reads the line of an `ms`. What is wrong with its flags is told after its data. */
 export function announceMeta(shard: Shard, words: readonly string[]): Announcement {
   const bytes = parseInt32(words[2] ?? "");
-  if (words.length < 2) return { kind: "reply", reply: "ERROR\r\n" };
+  if (words.length < 2) return { kind: "reply", reply: ERROR };
   if (bytes === null || bytes < 0 || bytes > DATA_BYTES_MAX || (words[1]?.length ?? 0) > 250) {
     return { kind: "reply", reply: BAD_FORMAT };
   }
@@ -62,9 +69,9 @@ function readOrder(request: MetaRequest): Order | string {
     if (name === "C" && parseUint64(token) === null) return BAD_TOKEN;
   }
   const letter = request.token("M") ?? "S";
-  if (letter.length !== 1) return "CLIENT_ERROR incorrect length for M token\r\n";
+  if (letter.length !== 1) return BAD_MODE_LENGTH;
   const mode = Object.hasOwn(MODES, letter) ? MODES[letter] : undefined;
-  if (mode === undefined) return "CLIENT_ERROR invalid mode for ms M token\r\n";
+  if (mode === undefined) return BAD_SET_MODE;
   const cas = request.token("C");
   return {
     mode,

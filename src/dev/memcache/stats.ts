@@ -1,5 +1,7 @@
 /** `stats`, in the text protocol's words and as pairs for the binary one. */
+
 import { MEMCACHE_VERSION } from "../../protocols/memcache/codec/version.ts";
+import { ERROR } from "./replies.ts";
 import type { Shard } from "./shard.ts";
 
 const COUNTED = [
@@ -47,7 +49,7 @@ export function statsOf(shard: Shard, kind: string): [string, string][] | "reset
 
 export function statsReply(shard: Shard, words: readonly string[]): string {
   const stats = statsOf(shard, words[1] ?? "");
-  if (stats === null) return "ERROR\r\n";
+  if (stats === null) return ERROR;
   if (stats === "reset") return "RESET\r\n";
   return `${stats.map(([name, value]) => `STAT ${name} ${value}\r\n`).join("")}END\r\n`;
 }

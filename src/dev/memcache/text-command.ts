@@ -1,15 +1,5 @@
 /** What a command of the text protocol is, and what its handler is given. */
-import * as replies from "../../protocols/memcache/codec/text/replies.ts";
 import type { Shard } from "./shard.ts";
-
-export const ERROR: string = text(replies.ERROR);
-export const BAD_FORMAT: string = text(replies.BAD_LINE);
-export const BAD_DATA: string = text(replies.BAD_DATA);
-export const TOO_LARGE: string = text(replies.TOO_LARGE);
-
-function text(reply: Buffer): string {
-  return reply.toString("latin1");
-}
 
 export interface TextCall {
   /** The line's words, the command first. Byte strings, never empty. */

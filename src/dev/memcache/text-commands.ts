@@ -5,21 +5,18 @@ import { parseInt32, parseUint64 } from "../../protocols/memcache/codec/text/num
 import { MEMCACHE_VERSION } from "../../protocols/memcache/codec/version.ts";
 import type { Item } from "./item.ts";
 import { addDelta } from "./operations.ts";
+import {
+  BAD_DELETE,
+  BAD_DELTA,
+  BAD_EXPTIME,
+  BAD_FORMAT,
+  NOT_A_NUMBER,
+  SHUTDOWN_REFUSED,
+} from "./replies.ts";
 import { count, countLookup } from "./shard.ts";
 import { statsReply } from "./stats.ts";
-import {
-  BAD_FORMAT,
-  quietly,
-  type TextCall,
-  type TextHandler,
-  type TextTable,
-  word,
-} from "./text-command.ts";
+import { quietly, type TextCall, type TextHandler, type TextTable, word } from "./text-command.ts";
 
-const BAD_EXPTIME = "CLIENT_ERROR invalid exptime argument\r\n";
-const BAD_DELTA = "CLIENT_ERROR invalid numeric delta argument\r\n";
-const NOT_A_NUMBER = "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n";
-const BAD_DELETE = "CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]\r\n";
 const NOT_FOUND = "NOT_FOUND\r\n";
 const ANY_NUMBER = Number.POSITIVE_INFINITY;
 
@@ -36,7 +33,7 @@ export const TEXT_COMMANDS: TextTable = {
   verbosity: { words: [2, 3], run: (call) => quietly(call, "OK\r\n") },
   version: { words: [1, ANY_NUMBER], run: () => `VERSION ${MEMCACHE_VERSION}\r\n` },
   stats: { words: [1, ANY_NUMBER], run: ({ shard, words }) => statsReply(shard, words) },
-  shutdown: { words: [1, ANY_NUMBER], run: () => "ERROR: shutdown not enabled\r\n" },
+  shutdown: { words: [1, ANY_NUMBER], run: () => SHUTDOWN_REFUSED },
 };
 
 function getReply(call: TextCall, withCas: boolean): string {

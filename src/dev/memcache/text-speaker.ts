@@ -1,8 +1,10 @@
 /** The text protocol, classic and meta commands mixed: cuts requests and runs them. */
+
 import { META_COMMANDS } from "./meta-commands.ts";
 import { announceMeta } from "./meta-storage.ts";
+import { BAD_DATA, ERROR } from "./replies.ts";
 import type { Shard } from "./shard.ts";
-import { BAD_DATA, ERROR, type TextTable } from "./text-command.ts";
+import type { TextTable } from "./text-command.ts";
 import { TEXT_COMMANDS } from "./text-commands.ts";
 import { type Announcement, announce, isStorageCommand } from "./text-storage.ts";
 

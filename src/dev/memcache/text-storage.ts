@@ -1,4 +1,5 @@
 /** set, add, replace, append, prepend and cas: a line that announces data, and the data. */
+
 import { MEMCACHE_KEY_BYTES_MAX } from "../../base/limits.ts";
 import {
   parseInt32,
@@ -6,8 +7,9 @@ import {
   parseUint64,
 } from "../../protocols/memcache/codec/text/number.ts";
 import { type StoreMode, storeItem } from "./operations.ts";
+import { BAD_FORMAT, ERROR, TOO_LARGE } from "./replies.ts";
 import { count, type Shard } from "./shard.ts";
-import { BAD_FORMAT, ERROR, isNoreply, TOO_LARGE } from "./text-command.ts";
+import { isNoreply } from "./text-command.ts";
 
 const MODES: Readonly<Record<string, StoreMode>> = {
   set: "set",
