@@ -36,6 +36,8 @@ export interface LifeOwner extends Flushable {
 export class Life {
   private readonly session: LifeOwner;
   private state: number = SERVING;
+  /** The client's end has come, and is not counted yet. */
+  private countsEnd = false;
 
   constructor(session: LifeOwner) {
     this.session = session;
@@ -66,7 +68,7 @@ export class Life {
     const { intake } = session;
     if (state === LINGERING) session.close();
     if ((state & (SERVING | DRAINING | FINISHING)) === 0) return;
-    session.tally(POOL.client_eof, 1);
+    this.countsEnd = true;
     this.go(state === FINISHING ? LEAVING : ENDED);
     if (intake.isBlocked) intake.closeIfBlocked();
     // With requests left that were only held back, `onTaken` finishes.
@@ -114,9 +116,15 @@ export class Life {
     this.session.host.turn.mark(this.session);
   }
 
-  /** There is no connection any more, or it is another process's. */
+  /** There is no connection any more. */
   close(): void {
     this.go(CLOSED);
+    if (this.countsEnd) this.session.tally(POOL.client_eof, 1);
+  }
+
+  /** The connection is another process's, which will see the client's end once more, and count it. */
+  leave(): void {
+    this.countsEnd = false;
   }
 
   private go(next: number): void {

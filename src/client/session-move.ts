@@ -6,6 +6,7 @@ import type { ByteQueue } from "../base/byte-queue.ts";
 import { copyOf } from "../base/copy-of.ts";
 import type { Flushable, Turn, Wakeable } from "../base/turn.ts";
 import type { Intake } from "./intake.ts";
+import type { Life } from "./life.ts";
 
 /** The session. */
 export interface MovingSession extends Flushable, Wakeable {
@@ -13,6 +14,7 @@ export interface MovingSession extends Flushable, Wakeable {
   readonly stream: Stream;
   readonly frontend: Frontend;
   readonly intake: Intake;
+  readonly life: Life;
   readonly out: ByteQueue;
   readonly isOpen: boolean;
   readonly isReadyToMove: boolean;
@@ -69,9 +71,10 @@ export class SessionMove {
 
   /** The session's successor has the connection. */
   leave(): void {
-    const { stream, frontend } = this.session;
+    const { stream, frontend, life } = this.session;
     stream.detach();
     frontend.leave();
+    life.leave();
     this.session.release();
   }
 }

@@ -1,13 +1,15 @@
 /** Pools of plain bytes: clients and their servers' connections move together, and no byte is lost, doubled or swapped. */
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
+import { connect, createServer, type Socket } from "node:net";
 import { BeanstalkLoad, startBeanstalkd } from "../support/beanstalk.ts";
 import { until } from "../support/echo-proxy.ts";
 import { freePort } from "../support/free-port.ts";
+import { patternAt, patternFault } from "../support/pattern.ts";
 import { connectPatternPeer, startPatternServer } from "../support/pattern-peer.ts";
 import { startProxy } from "../support/proxy-process.ts";
 import { startRedis } from "../support/redis-server.ts";
-import { mustRun } from "../support/run-command.ts";
+import { mustRun, statusOf } from "../support/run-command.ts";
 import { SteadyLoad } from "../support/steady-load.ts";
 import { tcpPools } from "../support/tcp-pools.ts";
 import { TextClient } from "../support/text-client.ts";
@@ -128,3 +130,117 @@ test("a server that a reload takes away keeps the connections that it has", asyn
   expect(first.received).toBe(servers[0]!.peers[0]!.sent);
   expect(second.received).toBe(servers[1]!.peers[0]!.sent);
 });
+
+test("half-closed connections, and those that one side does not read, move as they are", async () => {
+  const total = 24_000_000;
+  const backends = [freePort(), freePort(), freePort(), freePort()];
+  const sockets: Socket[] = [];
+  const socketOf = async (at: number): Promise<Socket> => {
+    await until("the server is connected", () => sockets[at] !== undefined);
+    return sockets[at]!;
+  };
+  for (const [at, port] of backends.entries()) {
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
+      socket.on("error", () => {});
+      sockets[at] = socket;
+    });
+    await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+    stops.push(async () => {
+      sockets[at]?.destroy();
+      server.close();
+    });
+  }
+  const listens = backends.map(() => freePort());
+  const config = tcpPools(backends.map((port, at) => ({ listen: listens[at]!, servers: [port] })));
+  const proxy = await startProxy({ config, args: ["--workers", "2"] });
+  stops.push(() => proxy.stop());
+  const clients = listens.map((port) => {
+    const client = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+    client.on("error", () => {});
+    client.pause();
+    stops.push(async () => {
+      client.destroy();
+    });
+    return client;
+  });
+
+  // The first client has ended before it moves, the second one's server has; the others have more on the way than sockets hold.
+  clients[0]!.end("question");
+  expect(`${await allOf(await socketOf(0))}`).toBe("question");
+  (await socketOf(1)).end("greeting");
+  expect(`${await allOf(clients[1]!)}`).toBe("greeting");
+  (await socketOf(2)).end(patternAt(2, 0, total));
+  await socketOf(3);
+  clients[3]!.end(patternAt(3, 0, total));
+
+  for (let round = 0; round < 3; round++) {
+    const { crew } = await mustRun<UpgradeResult>(proxy, "upgrade");
+    expect(crew).toMatchObject({ moved: clients.length, left: 0, lost: 0 });
+  }
+
+  (await socketOf(0)).end("answer");
+  expect(`${await allOf(clients[0]!)}`).toBe("answer");
+  clients[1]!.end("thanks");
+  expect(`${await allOf(await socketOf(1))}`).toBe("thanks");
+  const toClient = await allOf(clients[2]!);
+  expect([toClient.length, patternFault(2, 0, toClient)]).toEqual([total, -1]);
+  const toServer = await allOf(await socketOf(3));
+  expect([toServer.length, patternFault(3, 0, toServer)]).toEqual([total, -1]);
+  clients[2]!.end();
+  (await socketOf(3)).end();
+
+  const figures = async (): Promise<string> => {
+    const pools = (await statusOf(proxy)).pools ?? [];
+    return pools
+      .map(({ counters, servers: [server] }) => {
+        const { client_connections, client_eof, client_err } = counters;
+        const { server_connections, server_eof, server_err } = server!.counters;
+        return `${client_connections} ${client_eof} ${client_err} ${server_connections} ${server_eof} ${server_err}`;
+      })
+      .join(", ");
+  };
+  // An end counts once, however often its connection has moved.
+  const ended = Array(4).fill("0 1 0 0 1 0").join(", ");
+  let last = "";
+  for (let look = 0; last !== ended && look < 400; look++) last = await figures();
+  expect(last).toBe(ended);
+});
+
+test("connections of all workers are spread by weight, and counted for their server", async () => {
+  const [listen, ...ports] = [freePort(), freePort(), freePort()];
+  const accepted = [0, 0];
+  for (const [at, port] of ports.entries()) {
+    const server = createServer((socket) => {
+      accepted[at]!++;
+      socket.on("error", () => {});
+      socket.write("welcome");
+    });
+    await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+    stops.push(async () => {
+      server.close();
+    });
+  }
+  const config = tcpPools([{ listen, servers: ports }]).replace(":1 s0", ":3 s0");
+  const proxy = await startProxy({ config, args: ["--workers", "2"] });
+  stops.push(() => proxy.stop());
+  for (let count = 1; count <= 40; count++) {
+    const client = connect({ port: listen, host: "127.0.0.1" });
+    client.on("error", () => {});
+    stops.push(async () => {
+      client.destroy();
+    });
+    // By then its worker has counted it, and the other one sees that.
+    await new Promise((resolve) => client.once("data", resolve));
+  }
+  expect(accepted).toEqual([30, 10]);
+  const [pool] = (await statusOf(proxy)).pools ?? [];
+  expect(pool!.servers.map(({ counters }) => counters.server_connections)).toEqual([30, 10]);
+});
+
+/** All that comes, until the other end has ended. */
+function allOf(socket: Socket): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  socket.on("data", (part: Buffer) => parts.push(part));
+  socket.resume();
+  return new Promise((resolve) => socket.once("end", () => resolve(Buffer.concat(parts))));
+}
