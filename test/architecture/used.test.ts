@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import { POOL_COUNTERS, SERVER_COUNTERS } from "../../src/api/stats.ts";
 import { RUN_ARGS } from "../../src/cli/run-flags.ts";
+import { PROTOCOLS } from "../../src/protocols/registry.ts";
 import { loadConfig } from "../support/load-config.ts";
 import { readSources } from "./source-files.ts";
 
@@ -45,6 +46,17 @@ test("every counter is written", () => {
   const counted = POOL_COUNTERS.filter((name) => name !== "fragments");
   expect(counted.filter((name) => !isWritten("POOL", name))).toEqual([]);
   expect(SERVER_COUNTERS.filter((name) => !isWritten("SERVER", name))).toEqual([]);
+  for (const { metrics = [] } of PROTOCOLS) {
+    for (const { at, histograms } of metrics) {
+      const rows = [...Object.keys(at), ...Object.keys(histograms)];
+      for (const row of rows) {
+        expect([
+          row,
+          new RegExp(`\\b(add|observe)\\("${row}"|\\.at\\.${row}\\b`).test(counting),
+        ]).toEqual([row, true]);
+      }
+    }
+  }
 });
 
 test("every flag of run has an effect, or says that it has none", () => {

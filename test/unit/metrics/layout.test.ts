@@ -153,3 +153,16 @@ describe("a slot's region", () => {
     );
   });
 });
+
+test("rows of pools and servers are where programs before have them in the same memory", () => {
+  const pool = ["client_eof", "client_err", "client_connections", "client_connections_total"];
+  pool.push("server_ejects", "forward_error", "fragments", "requests", "local_requests");
+  pool.push("protocol_errors", "client_output_cut", "shared_subscriptions");
+  const server = ["server_eof", "server_err", "server_timedout", "server_connections"];
+  server.push("server_ejected_at", "requests", "request_bytes", "responses", "response_bytes");
+  server.push("in_queue", "in_queue_bytes", "out_queue", "out_queue_bytes");
+  server.push("server_connections_total", "server_pushes", "in_trouble", "ejected");
+  server.push("trouble_since", "trouble_kind");
+  expect(POOL_COUNTERS.filter((_, offset) => offset < pool.length)).toEqual(pool as never);
+  expect(SERVER_COUNTERS.filter((_, offset) => offset < server.length)).toEqual(server as never);
+});
