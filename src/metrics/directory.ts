@@ -82,8 +82,9 @@ export function withBlock(
   take: (size: number) => number | null,
 ): Directory | null {
   const { schema, labels } = wish;
-  if (findBlock(directory, wish) !== null) return directory;
-  const last = blocksFor(directory, wish).at(-1);
+  const blocks = blocksFor(directory, wish);
+  if (blocks.some((block) => beginsWith(block.schema.rows, schema.rows))) return directory;
+  const last = blocks.at(-1);
   const known = directory.schemas.findIndex((other) => isSame(other, schema));
   const index = known === -1 ? directory.schemas.length : known;
   const schemas = known === -1 ? [...directory.schemas, schema] : directory.schemas;
@@ -92,10 +93,9 @@ export function withBlock(
     beginsWith(schema.rows, last.schema.rows) &&
     valuesOf(schema) <= last.size
   ) {
-    const blocks = directory.blocks.map((block) =>
-      block.base === last.base ? { ...block, schema: index } : block,
-    );
-    return { schemas, blocks };
+    const extend = (block: StoredBlock): StoredBlock =>
+      block.base === last.base ? { ...block, schema: index } : block;
+    return { schemas, blocks: directory.blocks.map(extend) };
   }
   const size = sizeFor(schema);
   const base = take(size);
@@ -105,9 +105,10 @@ export function withBlock(
 
 /** The same set and labels, maybe with other rows; the oldest first. */
 function blocksFor(directory: Directory, { schema, labels }: BlockWish): Block[] {
-  return directory.blocks
-    .map((block) => resolve(directory, block))
-    .filter((block) => block.schema.set === schema.set && areSame(block.labels, labels));
+  const { schemas, blocks } = directory;
+  return blocks
+    .filter((block) => schemas[block.schema]!.set === schema.set && areSame(block.labels, labels))
+    .map((block) => resolve(directory, block));
 }
 
 function resolve(directory: Directory, { schema, labels, base, size }: StoredBlock): Block {
@@ -142,6 +143,7 @@ function isSame(a: BlockSchema, b: BlockSchema): boolean {
 }
 
 export function areSame(a: Labels, b: Labels): boolean {
-  const names = Object.keys(a);
-  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
+  for (const name in a) if (a[name] !== b[name]) return false;
+  for (const name in b) if (a[name] === undefined) return false;
+  return true;
 }

@@ -62,8 +62,10 @@ export function createStatsLayout(
     pools.push({ name: pool.name, base, servers: extendServers([], names, room) });
   }
   let directory = previous === undefined ? NO_BLOCKS : directoryOf(previous);
-  for (const wish of wishes)
+  for (const wish of wishes) {
+    if (directory.blocks.length >= METRIC_BLOCKS_MAX) break;
     directory = withBlock(directory, wish, (size) => room.take(size)) ?? directory;
+  }
   return {
     stride: strideFor(room.used + BLOCK_VALUES, previous),
     slots: Math.max(slots, previous?.slots ?? 0),

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import type { Config } from "../../../../src/api/config.ts";
 import { defineMetrics } from "../../../../src/api/metrics.ts";
 import { POOL, SERVER } from "../../../../src/api/stats.ts";
+import { BUCKETS, bucketOf } from "../../../../src/metrics/histogram.ts";
 import { slotRegion } from "../../../../src/metrics/layout.ts";
 import { mapStatsMemory } from "../../../../src/metrics/stats-memory.ts";
 import {
@@ -82,10 +83,10 @@ test("a program that replaces this one goes on with the same memory", () => {
   expect(region(second.prepare(config(1), 1), slot)[POOL.requests]).toBe(3);
 });
 
-const SET = defineMetrics("m", ["n"], { done: ["counter", ""], open: ["gauge", ""] });
+const SET = defineMetrics("m", ["n"], { took_us: ["histogram", ""] });
 
 function wish(n: number) {
-  return { schema: SET.schema, labels: { n: `${n}` } };
+  return { schema: SET.histograms.took_us, labels: { n: `${n}` } };
 }
 
 test("blocks are added while workers count, until the memory is full; the next generation has larger memory", () => {
@@ -97,11 +98,11 @@ test("blocks are added while workers count, until the memory is full; the next g
   for (;;) {
     const base = store.addBlock(slot, wish(added));
     if (base === null) break;
-    expect(base + SET.valueNames.length).toBeLessThan(memory.layout.stride);
-    values[base] = 1;
+    expect(base + BUCKETS).toBeLessThan(memory.layout.stride);
+    values[base + 1 + bucketOf(7)] = 1;
     added += 1;
   }
-  expect(added).toBeGreaterThan(100);
+  expect(added).toBeGreaterThan(50);
   expect(store.sets()).toHaveLength(added);
   // Known blocks are there, whatever else has no room.
   expect(store.addBlock(slot, wish(0))).not.toBeNull();
@@ -113,7 +114,9 @@ test("blocks are added while workers count, until the memory is full; the next g
   // The worker that has the old memory cannot reach all of the new one.
   expect(store.addBlock(slot, wish(0))).not.toBeNull();
   expect(store.addBlock(slot, wish(beyond))).toBeNull();
-  expect(store.sets().filter(({ values }) => values["done"] === 1)).toHaveLength(added);
+  const once = { count: 1, sum: 0, buckets: [[7, 1]] };
+  const counted = store.sets().map(({ values }) => values["took_us"]);
+  expect(counted.filter((value) => Bun.deepEquals(value, once))).toHaveLength(added);
 });
 
 test("workers of old memory are counted over a change of program, too", () => {
