@@ -39,8 +39,8 @@ export function indentStrays(
   map: MapNode,
   hasNames: boolean,
 ): Indented {
-  const isStray = ({ key, value }: Entry): boolean =>
-    value.kind !== "map" && isPoolOption(key, protocols);
+  const names = optionNames(protocols);
+  const isStray = ({ key, value }: Entry): boolean => value.kind !== "map" && names.has(key);
   const strays = map.entries.filter(isStray);
   const [first] = strays;
   if (first === undefined) return { map, hadStrays: false };
@@ -51,29 +51,27 @@ export function indentStrays(
     else if (hasNames && pool !== undefined) entries[entries.length - 1] = withOption(pool, entry);
   }
   const pool = map.entries[map.entries.indexOf(first) - 1];
-  const names = [...new Set(strays.map(({ key }) => quote(key)))].join(", ");
+  const found = [...new Set(strays.map(({ key }) => quote(key)))].join(", ");
   const where =
     hasNames && pool !== undefined
       ? `under ${quote(pool.key)} in line ${problems.lineOf(pool.keyOffset)}`
       : "under a line with its name";
-  const message = `options of a pool must be indented ${where}: ${names}`;
+  const message = `options of a pool must be indented ${where}: ${found}`;
   problems.error(first.keyOffset, first.key, message);
   return { map: { ...map, entries }, hadStrays: true };
 }
 
 /** Whether a map with options of a pool also has names of pools: then the options are in the wrong place. */
 export function holdsNames(node: Node, protocols: Scope["protocols"]): boolean {
-  return (
-    node.kind === "map" &&
-    node.entries.some(
-      ({ key, value }) =>
-        (value.kind === "map" || value.kind === "empty") && !isPoolOption(key, protocols),
-    )
+  if (node.kind !== "map") return false;
+  const names = optionNames(protocols);
+  return node.entries.some(
+    ({ key, value }) => (value.kind === "map" || value.kind === "empty") && !names.has(key),
   );
 }
 
-function isPoolOption(key: string, protocols: Scope["protocols"]): boolean {
-  return poolOptions(protocols).some(({ name }) => name === key);
+function optionNames(protocols: Scope["protocols"]): ReadonlySet<string> {
+  return new Set(poolOptions(protocols).map(({ name }) => name));
 }
 
 function withOption(pool: Entry, option: Entry): Entry {
