@@ -50,6 +50,18 @@ export interface ServerConfig {
   readonly weight: number;
 }
 
+/** A protocol or filter that is not built in. */
+export interface ModuleConfig {
+  readonly kind: "protocol" | "filter";
+  readonly name: string;
+  /** Absolute, of the file that it was made from. */
+  readonly path: string;
+  /** JavaScript that imports nothing but `proxy/module` and what the runtime has. */
+  readonly code: string;
+  /** Of the code: another one is another module. */
+  readonly hash: string;
+}
+
 export interface PoolConfig {
   readonly name: string;
   /** The name of a protocol module. */
@@ -71,6 +83,8 @@ export interface PoolConfig {
   readonly backlog: number;
   /** Most client connections of this pool, over all workers; 0: bounded only by file descriptors. */
   readonly clientConnectionsMax: number;
+  /** In the order in which they see requests. */
+  readonly filters: readonly { readonly name: string; readonly options: OptionSettings }[];
   readonly preconnect: boolean;
   /** SO_KEEPALIVE on client and server connections. */
   readonly tcpKeepalive: boolean;
@@ -116,5 +130,6 @@ export interface Config {
   readonly stats: { readonly listen: Address | null; readonly intervalMs: number };
   /** Milliseconds a drain may take before what is left is closed. */
   readonly drainTimeoutMs: number;
+  readonly modules: readonly ModuleConfig[];
   readonly pools: readonly PoolConfig[];
 }

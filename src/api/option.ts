@@ -8,7 +8,7 @@ import type { Address } from "./config.ts";
 export type Form = "native" | "twemproxy";
 
 /** The map that a key may stand in. */
-export type Where = "top" | "log" | "stats" | "pool" | "server";
+export type Where = "top" | "log" | "stats" | "pool" | "server" | "filter";
 
 /**
  * How a value is written, and within which bounds (inclusive).
@@ -20,7 +20,7 @@ export type Where = "top" | "log" | "stats" | "pool" | "server";
  * - `commands`: names of commands: `[CONFIG SET, DEBUG]`, or the same as text with commas.
  * - `texts`: a list of texts: `[a, b]`.
  * - `server_address`: `host:port` or `/path`.
- * - `group`, `pools`, `servers`: not a single value; read by their own code.
+ * - `group`, `pools`, `servers`, `modules`, `filters`: not a single value; read by their own code.
  */
 export type OptionType =
   | { readonly kind: "integer"; readonly min: number; readonly max: number }
@@ -41,6 +41,10 @@ export type OptionType =
   | { readonly kind: "commands" }
   | { readonly kind: "texts" }
   | { readonly kind: "group" }
+  /** Paths of modules. */
+  | { readonly kind: "modules" }
+  /** Filters of a pool, by name, with their options. */
+  | { readonly kind: "filters" }
   | { readonly kind: "pools" }
   | { readonly kind: "servers" };
 

@@ -10,6 +10,7 @@ import type { Schedule } from "../base/schedule.ts";
 import type { Turn } from "../base/turn.ts";
 import type { ClientPort } from "./client-port.ts";
 import type { Config, PoolConfig } from "./config.ts";
+import type { Filtering } from "./filter.ts";
 import type { Frontend } from "./frontend.ts";
 import type { AnyMetricSet, Labels, MetricSet, Metrics, Rows } from "./metrics.ts";
 import type { GroupMove, ReceivedPart } from "./move.ts";
@@ -29,6 +30,10 @@ export interface ProtocolModule {
   readonly ignores?: readonly string[];
   /** What it counts besides, for each pool: labels "pool". */
   readonly metrics?: readonly AnyMetricSet[];
+  /** False: a pool may be without servers. Default: true. */
+  readonly needsServers?: boolean;
+  /** Its pools have `filtering`. Default: false. */
+  readonly isFilterable?: boolean;
   /** Called when a worker starts, before the pool's servers are there: `host.route` is empty so far. */
   createPool(host: PoolHost): ProtocolPool;
 }
@@ -92,6 +97,8 @@ export interface PoolHost {
 }
 
 export interface ProtocolPool {
+  /** Absent: requests of this protocol cannot be filtered. */
+  readonly filtering?: Filtering;
   /** By variant: how connections of that kind to a server are opened and read. May grow; none: there are no shared connections. */
   readonly serverProtocols: readonly UpstreamProtocol[];
   /** Told to a client that may not stay, because the pool has as many as configured. */

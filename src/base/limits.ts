@@ -6,6 +6,25 @@ const MIB = 1024 * KIB;
 /** The largest number of an option: the longest timer that the runtime can set, and nutcracker's largest number. */
 export const INTEGER_MAX = 2_147_483_647;
 
+/** Code of one module, with what it imports. */
+export const MODULE_CODE_BYTES_MAX: number = 1 * MIB;
+/** In this time all modules of a configuration must be imported. */
+export const MODULES_ANSWER_MS = 10_000;
+/** Failures of a module in a minute that switch it off. */
+export const MODULE_FAULTS_MAX = 10;
+/** So long it stays off, and so long failures are counted. */
+export const MODULE_OFF_MS = 60_000;
+/** A call of a module that takes longer is named in the log. */
+export const MODULE_SLOW_MS = 5;
+/** What a module has in hand when its worker ends is waited for so long. */
+export const MODULE_STOP_MS = 900;
+/** Bytes of lines that a module has written, and that its file or peer has not taken. */
+export const MODULE_LINES_BYTES_MAX: number = 4 * MIB;
+/** Counters of one module in one pool: each takes memory until the proxy ends. */
+export const MODULE_COUNTERS_MAX = 256;
+/** Requests of a filter's own that wait for their replies, in each worker and pool. */
+export const MODULE_REQUESTS_MAX = 4096;
+
 /** Worker processes. */
 export const WORKERS_MAX = 256;
 /** Longest value of one argument or reply element: Redis's proto-max-bulk-len. */

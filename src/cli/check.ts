@@ -64,11 +64,20 @@ export function describeJson(file: ConfigFile): unknown {
   const pools = config.pools.map((pool) => {
     const shares = ringShares(pool);
     const servers = pool.servers.map((server, index) => ({ ...server, share: shares[index] ?? 0 }));
-    return { ...pool, options: shownOptions(pool), servers };
+    const filters = pool.filters.map((filter) => ({ ...filter, options: shownOptions(filter) }));
+    return { ...pool, options: shownOptions(pool), filters, servers };
   });
+  const modules = config.modules.map(({ code: _, ...module }) => module);
   const plan = planOf(config);
   const descriptors = { ...plan, shortage: shortageOf(plan) };
-  return { ok: true, file: path, error: null, problems, config: { ...config, pools }, descriptors };
+  return {
+    ok: true,
+    file: path,
+    error: null,
+    problems,
+    config: { ...config, modules, pools },
+    descriptors,
+  };
 }
 
 /** What `check` prints on stdout, without the problems. */
@@ -101,6 +110,7 @@ function describeProcess(config: Config): string[] {
       ["log", `${log.level} and worse, to ${log.file ?? "stderr"}`],
       ["pid file", config.pidFile ?? "none"],
       ["statistics", `${port}${age}`],
+      ...config.modules.map(({ kind, name, path }) => ["module", `${kind} ${name}, ${path}`]),
       ["drain", `at most ${formatDuration(config.drainTimeoutMs)}`],
       ["open files", describeDescriptors(planOf(config))],
     ],
@@ -181,6 +191,7 @@ function describeOptions(pool: PoolConfig, planned: number): string[] {
     [
       ["listen", `${formatAddress(pool.listen)}, backlog ${pool.backlog}`],
       ["protocol", `${pool.protocol}${describeOwnOptions(pool)}`],
+      ...pool.filters.map((filter) => ["filter", `${filter.name}${describeOwnOptions(filter)}`]),
       ...rowOf("distribution", "placement", `${pool.distribution}, ${pool.hash}${char}, ${tag}`),
       ["timeouts", `${timeout}connect ${formatDuration(pool.connectTimeoutMs)}`],
       ["clients", limit],
@@ -197,15 +208,17 @@ function describeOptions(pool: PoolConfig, planned: number): string[] {
 }
 
 /** The options of its protocol that the file sets. */
-function describeOwnOptions(pool: PoolConfig): string {
-  const set = Object.entries(pool.options).filter(([, { isSet }]) => isSet);
+function describeOwnOptions({ options }: Pick<PoolConfig, "options">): string {
+  const set = Object.entries(options).filter(([, { isSet }]) => isSet);
   return set.map(([name, { text }]) => `, ${name} ${text ?? "(set)"}`).join("");
 }
 
 /** Values by name, without secrets. */
-function shownOptions(pool: PoolConfig): Readonly<Record<string, OptionValue>> {
+function shownOptions({
+  options,
+}: Pick<PoolConfig, "options">): Readonly<Record<string, OptionValue>> {
   return Object.fromEntries(
-    Object.entries(pool.options).map(([name, { value, text }]) => {
+    Object.entries(options).map(([name, { value, text }]) => {
       return [name, text === null && value !== null ? "(set)" : value];
     }),
   );

@@ -3,7 +3,9 @@ import type { Config } from "../api/config.ts";
 import { CONFIG_FILE_BYTES_MAX, CONFIG_READ_MS } from "../base/limits.ts";
 import { explainNoConfig, findConfig } from "../config/find-config.ts";
 import { loadConfig } from "../config/load.ts";
+import { modulePaths } from "../config/outside.ts";
 import { formatProblem, type Problem } from "../config/problem.ts";
+import { loadModules } from "../modules/load.ts";
 import { readText } from "../os/read-text.ts";
 import { PROTOCOLS } from "../protocols/registry.ts";
 
@@ -36,7 +38,8 @@ export async function readConfigFile(
   }
   // A byte order mark is no part of the text; columns count from behind it.
   const text = source.startsWith("\uFEFF") ? source.substring(1) : source;
-  const { config, problems } = loadConfig(text, file, PROTOCOLS);
+  const outside = await loadModules(file, modulePaths(text));
+  const { config, problems } = loadConfig(text, file, PROTOCOLS, outside);
   const lines = problems.map((problem) => formatProblem(problem, withSource ? text : null));
   return { path: file, config, problems, text: lines.map((line) => `${line}\n`).join("") };
 }

@@ -37,7 +37,7 @@ export interface SessionOwner extends SessionHost {
 }
 
 export class Session implements ClientPort, StreamEvents, Flushable {
-  readonly takesRuns = true;
+  readonly takesRuns: boolean = true;
   isMarked = false;
   isWoken = false;
   readonly turn: Turn;

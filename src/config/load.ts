@@ -11,6 +11,7 @@ import { formatAddress } from "./address.ts";
 import { describe, type MapNode, readDocument } from "./document.ts";
 import { optionsAt, optionsKnown, type ProtocolOptions } from "./options.ts";
 import { ACCEPT_MODES } from "./options-top.ts";
+import { NO_MODULES, type Outside, readModules } from "./outside.ts";
 import { holdsNames, indentStrays, withoutShared } from "./pool-entries.ts";
 import { type ReadPool, readPools } from "./pools.ts";
 import { type Problem, ProblemList } from "./problem.ts";
@@ -28,12 +29,14 @@ export interface Loaded {
 /**
  * Reads a configuration. Never throws.
  * @param file the name that problems show, and that `config.file` is the absolute path of
- * @param protocols those that pools may have
+ * @param protocols those that are built in
+ * @param outside the modules that the file names, see `modulePaths`
  */
 export function loadConfig(
   text: string,
   file: string,
   protocols: readonly ProtocolOptions[],
+  outside: Outside = NO_MODULES,
 ): Loaded {
   const problems = new ProblemList(file, text);
   const root = readDocument(text, problems);
@@ -48,11 +51,11 @@ export function loadConfig(
   }
   const form = detectForm(root, protocols);
   const scope: Scope = {
-    ...{ form, where: "top", options: optionsAt("top"), protocols },
+    ...{ form, where: "top", options: optionsAt("top"), protocols, filters: [] },
     ...{ label: "", path: "", problems },
   };
   const config =
-    form === "native" ? loadNative(scope, root, file) : loadTwemproxy(scope, root, file);
+    form === "native" ? loadNative(scope, root, file, outside) : loadTwemproxy(scope, root, file);
   return { config, problems: problems.list() };
 }
 
@@ -77,7 +80,10 @@ function topNames(): ReadonlySet<string> {
   return new Set(optionsKnown("top", "native").map((option) => option.name));
 }
 
-function loadNative(scope: Scope, root: MapNode, file: string): Config | null {
+function loadNative(outer: Scope, root: MapNode, file: string, outside: Outside): Config | null {
+  const named = root.entries.find(({ key }) => key === "modules")?.value;
+  const { modules, protocols, filters } = readModules(outer, named, outside, outer.protocols);
+  const scope = { ...outer, protocols: [...outer.protocols, ...protocols], filters };
   const { map, hadStrays } = indentStrays(scope, withoutShared(root, topNames()), false);
   const hasPools = map.entries.some(({ key, value }) => key === "pools" && value.kind !== "empty");
   // Where the pools' options stand at the top there is nothing to say about "pools:" but that.
@@ -91,7 +97,7 @@ function loadNative(scope: Scope, root: MapNode, file: string): Config | null {
   reportStatsListen(scope, stats, pools);
   if (scope.problems.hasErrors) return null;
   const accept = top.choice("accept", ACCEPT_MODES);
-  return build(scope.form, file, { top, log, stats }, { accept, pools });
+  return build(scope.form, file, { top, log, stats }, { accept, pools, modules });
 }
 
 function loadTwemproxy(scope: Scope, root: MapNode, file: string): Config | null {
@@ -102,7 +108,9 @@ function loadTwemproxy(scope: Scope, root: MapNode, file: string): Config | null
     log: absentMap("log", scope.form, 0),
     stats: absentMap("stats", scope.form, 0),
   };
-  return build(scope.form, file, groups, { accept: acceptOf(scope, pools), pools });
+  return build(scope.form, file, groups, {
+    ...{ accept: acceptOf(scope, pools), pools, modules: [] },
+  });
 }
 
 function readGroup(scope: Scope, top: Values, name: "log" | "stats"): Values {
@@ -148,7 +156,7 @@ function build(
   form: Form,
   file: string,
   { top, log, stats }: { top: Values; log: Values; stats: Values },
-  rest: { accept: Config["accept"]; pools: readonly ReadPool[] },
+  rest: { accept: Config["accept"]; pools: readonly ReadPool[]; modules: Config["modules"] },
 ): Config {
   const workers = top.peek("workers");
   assert(workers === "auto" || typeof workers === "number", "workers is auto or a number");
@@ -170,6 +178,7 @@ function build(
       intervalMs: stats.numberOrNull("interval") ?? 0,
     },
     drainTimeoutMs: top.number("drain_timeout"),
+    modules: rest.modules,
     pools: rest.pools.map(({ name, pool }) => {
       assert(pool !== null, `pool ${name} has no errors`);
       return pool;

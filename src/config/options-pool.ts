@@ -50,6 +50,13 @@ const PLACEMENT_OPTIONS: readonly Option[] = [
     instead: '"protocol: redis" or "protocol: memcache"',
   }),
   option({
+    name: "filters",
+    where: "pool",
+    type: { kind: "filters" },
+    forms: ["native"],
+    help: "Filters that see each request of the pool, in this order: `[audit, deny: { prefixes: [a] }]`; each is a module of `modules`.",
+  }),
+  option({
     name: "hash",
     where: "pool",
     type: { kind: "choice", values: HASH_NAMES },

@@ -132,6 +132,13 @@ export const TOP_OPTIONS: readonly Option[] = [
     help: "How long a drain may wait for clients before it closes what is left.",
   }),
   option({
+    name: "modules",
+    where: "top",
+    type: { kind: "modules" },
+    forms: NATIVE,
+    help: "Files (TypeScript or JavaScript; relative to this file) with protocols and filters that are not built in, see modules.md. Only root and the user that starts the proxy may be able to change them.",
+  }),
+  option({
     name: "pools",
     where: "top",
     type: { kind: "pools" },

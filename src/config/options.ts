@@ -12,7 +12,13 @@ export function optionsAt(where: Where): readonly Option[] {
 }
 
 /** What a configuration has to know of a protocol. */
-export type ProtocolOptions = Pick<ProtocolModule, "name" | "options" | "ignores">;
+export type ProtocolOptions = Pick<
+  ProtocolModule,
+  "name" | "options" | "ignores" | "needsServers" | "isFilterable"
+>;
+
+/** And of a filter. */
+export type FilterOptions = Pick<ProtocolModule, "name" | "options">;
 
 /**
  * Every option that a pool of any of these protocols may have, of whatever form.
@@ -27,8 +33,11 @@ export function poolOptions(
   for (const { options } of ordered) for (const row of options) rows.set(row.name, row);
   const names = protocols.map(({ name }) => name);
   for (const row of optionsAt("pool")) {
-    const isProtocol = row.name === "protocol";
-    rows.set(row.name, isProtocol ? { ...row, type: { kind: "choice", values: names } } : row);
+    if (row.name === "protocol") {
+      rows.set(row.name, { ...row, type: { kind: "choice", values: names } });
+    } else if (row.name === "servers") {
+      rows.set(row.name, { ...row, required: own?.needsServers !== false });
+    } else rows.set(row.name, row);
   }
   return [...rows.values()];
 }

@@ -1,16 +1,16 @@
 /** Pools: from their maps to `PoolConfig`, with what must hold between options and between pools. */
 import type { PoolConfig, ServerConfig } from "../api/config.ts";
-import type { Option, OptionSettings } from "../api/option.ts";
 import { assert } from "../base/assert.ts";
 import { formatAddress } from "./address.ts";
 import type { MapNode } from "./document.ts";
+import { readFilters } from "./filters.ts";
 import { type ProtocolOptions, poolOptions } from "./options.ts";
 import { DISTRIBUTIONS, HASH_NAMES } from "./options-pool.ts";
 import { indentStrays, withoutShared } from "./pool-entries.ts";
 import { quote } from "./problem.ts";
 import { entriesOnce, expectMap, readMap, type Scope, type Values } from "./scope.ts";
 import { readServers } from "./servers.ts";
-import { formatValue } from "./values.ts";
+import { settingsOf } from "./settings.ts";
 
 /** modula keeps one slot per unit of weight in every worker's memory. */
 export const MODULA_WEIGHT_MAX = 4_194_304;
@@ -57,9 +57,15 @@ function readPool(outer: Scope, name: string, map: MapNode): ReadPool {
   const errorsBefore = scope.problems.errorCount;
   const values = readMap(scope, map);
   const servers = readServers(scope, values.node("servers"));
+  const protocol = protocolNamed(scope, protocolOf(scope, values));
+  const filters = readFilters(scope, values.node("filters"), protocol);
   checkPool(scope, values, servers);
   const isRight = scope.problems.errorCount === errorsBefore;
-  return { name, values, pool: isRight ? buildPool(scope, name, values, servers) : null };
+  return {
+    name,
+    values,
+    pool: isRight ? buildPool(scope, name, values, { servers, filters }) : null,
+  };
 }
 
 /** What one option demands of another. Options in error have no value here and are passed over. */
@@ -149,7 +155,7 @@ function buildPool(
   scope: Scope,
   name: string,
   values: Values,
-  servers: readonly ServerConfig[],
+  { servers, filters }: Pick<PoolConfig, "servers" | "filters">,
 ): PoolConfig {
   const protocol = protocolNamed(scope, protocolOf(scope, values));
   assert(protocol !== null, `pool ${name} has a protocol`);
@@ -167,6 +173,7 @@ function buildPool(
     backlog: values.number("backlog"),
     clientConnectionsMax: values.number("client_connections"),
     options: settingsOf(protocol.options, values),
+    filters,
     preconnect: isMeant("preconnect") && values.boolean("preconnect"),
     tcpKeepalive: values.boolean("tcpkeepalive"),
     tcpNodelay: values.boolean("tcp_nodelay"),
@@ -179,18 +186,6 @@ function buildPool(
     maxEjectionPercent: values.number("max_ejection_percent"),
     servers,
   };
-}
-
-/** Values of a module's own options, as plain data. */
-function settingsOf(options: readonly Option[], values: Values): OptionSettings {
-  return Object.fromEntries(
-    options.map(({ name, type, secret }) => {
-      const value = values.peek(name);
-      assert(value !== undefined, `${name} has no error`);
-      const text = secret ? null : formatValue(type, value);
-      return [name, { value, text, isSet: values.node(name) !== undefined }];
-    }),
-  );
 }
 
 /** Two pools cannot listen on one address. */

@@ -96,6 +96,8 @@ function describeType(type: OptionType): string {
     case "pools":
       return "map of pools";
     case "servers":
+    case "modules":
+    case "filters":
       return "list";
   }
 }
@@ -103,6 +105,7 @@ function describeType(type: OptionType): string {
 function describeDefault(option: Option): string {
   if (option.required) return "required";
   if (option.type.kind === "group") return "";
+  if (option.type.kind === "modules" || option.type.kind === "filters") return "none";
   const shown = (form: Form): string => {
     const text = option.default[form];
     return text === null ? "unset" : `\`${text}\``;

@@ -1,10 +1,10 @@
 /** Reads one map of a file against the table of options. */
 import type { Address } from "../api/config.ts";
-import type { Form, Option, OptionValue, Where } from "../api/option.ts";
+import type { Form, Option, OptionType, OptionValue, Where } from "../api/option.ts";
 import { assert } from "../base/assert.ts";
 import { describe, type Entry, type MapNode, type Node } from "./document.ts";
 import { didYouMean } from "./nearest.ts";
-import { optionsAt, type ProtocolOptions } from "./options.ts";
+import { type FilterOptions, optionsAt, type ProtocolOptions } from "./options.ts";
 import { type ProblemList, quote } from "./problem.ts";
 import { defaultValue, expectation, parseValue } from "./values.ts";
 
@@ -16,6 +16,7 @@ export interface Scope {
   readonly options: readonly Option[];
   /** Those that pools may have. */
   readonly protocols: readonly ProtocolOptions[];
+  readonly filters: readonly FilterOptions[];
   /** Begins every message: `pool "alpha": `, or "". */
   readonly label: string;
   /** Begins every path: `pools.alpha.`, or "". */
@@ -202,9 +203,14 @@ export function isPoolLike(node: Node): boolean {
   );
 }
 
+/** Kinds of options that are read by their own code. */
+const OWN_CODE: ReadonlySet<OptionType["kind"]> = new Set([
+  ...(["group", "pools", "servers", "modules", "filters"] as const),
+]);
+
 function isSingleValue(option: Option): boolean {
   const kind = option.type.kind;
-  return kind !== "group" && kind !== "pools" && kind !== "servers";
+  return !OWN_CODE.has(kind);
 }
 
 /** What to add where a map was expected, and is text because a blank is missing; or "". */

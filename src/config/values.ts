@@ -60,6 +60,8 @@ export function parseText(option: Option, text: string): Parsed {
     case "group":
     case "pools":
     case "servers":
+    case "modules":
+    case "filters":
       return unexpected(type, text);
   }
 }
@@ -67,7 +69,8 @@ export function parseText(option: Option, text: string): Parsed {
 /** The value that stands when the option is absent from a file of this form. */
 export function defaultValue(option: Option, form: Form): OptionValue {
   const text = option.default[form];
-  if (text === null) return null;
+  // Of a list nothing is as good as an empty one.
+  if (text === null) return option.type.kind === "texts" ? [] : null;
   const parsed = parseText(option, text);
   assert(parsed.ok, `the default of ${option.name} is valid`);
   return parsed.value;
@@ -104,6 +107,10 @@ export function expectation(type: OptionType): string {
       return "a map of options";
     case "pools":
       return "a map of pools: a name, and under it the pool's options";
+    case "modules":
+      return "a list of paths such as [./deny.ts]";
+    case "filters":
+      return "a list of filters: a name, or a name and under it the filter's options";
     case "servers":
       return "a list of servers, each as host:port:weight name";
   }

@@ -25,6 +25,7 @@ import { Turn } from "../base/turn.ts";
 import type { Session } from "../client/session.ts";
 import { bunEngine } from "../engine/bun/engine.ts";
 import { initHashes } from "../hash/hash-function.ts";
+import { importModules, type WorkerModules } from "../modules/worker-modules.ts";
 import { prepareToDetach } from "../os/event-loop.ts";
 import { closeFd, duplicateFd, growDescriptorTable } from "../os/fd.ts";
 import { openFilesMax } from "../os/open-files.ts";
@@ -63,11 +64,13 @@ function endWithoutWakeUps(reason: string): never {
 /** Builds what serves the configuration in `options`. */
 export async function createDataPlane(options: DataPlaneOptions): Promise<DataPlane> {
   await initHashes();
-  return new WorkerDataPlane(options);
+  const modules = await importModules(options.config.modules);
+  return new WorkerDataPlane(options, modules);
 }
 
 class WorkerDataPlane implements DataPlane {
   private readonly options: DataPlaneOptions;
+  private readonly modules: WorkerModules;
   private readonly pools: Map<string, PoolPlane> = new Map();
   private readonly acceptors: AcceptHandle[] = [];
   private readonly engine: Engine = bunEngine;
@@ -92,8 +95,9 @@ class WorkerDataPlane implements DataPlane {
   /** The statistics of all workers. */
   private readonly memory: Float64Array;
 
-  constructor(options: DataPlaneOptions) {
+  constructor(options: DataPlaneOptions, modules: WorkerModules) {
     this.options = options;
+    this.modules = modules;
     const { counters, slot, stats } = options;
     this.memory = new Float64Array(
       counters.buffer,
@@ -214,7 +218,10 @@ class WorkerDataPlane implements DataPlane {
       );
   }
 
-  drain(timeoutMs: number, done: (closed: number) => void): void {
+  drain(timeoutMs: number, onDrained: (closed: number) => void): void {
+    const done = (closed: number): void => {
+      void this.modules.stop().then(() => onDrained(closed));
+    };
     clearTimeout(this.draining);
     this.draining = setTimeout(() => {
       this.onAllGone = null;
@@ -359,6 +366,7 @@ class WorkerDataPlane implements DataPlane {
         deadlines: this.deadlines,
         log,
         logLimit: this.logLimit,
+        modules: this.modules,
         partialReplies: this.partialReplies,
         counters,
         bus: busOfPool(bus, pool.name),

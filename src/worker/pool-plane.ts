@@ -2,6 +2,8 @@
 
 import type { Config, PoolConfig } from "../api/config.ts";
 import type { Engine, SocketTuning } from "../api/engine.ts";
+import type { FilterChain } from "../api/filter.ts";
+import type { Frontend } from "../api/frontend.ts";
 import type { Labels, MetricSet, Metrics, Rows } from "../api/metrics.ts";
 import type { SavedSession } from "../api/move.ts";
 import type { PoolHost, ProtocolPool } from "../api/protocol-module.ts";
@@ -19,9 +21,12 @@ import type { Schedule } from "../base/schedule.ts";
 import { SegmentedSet } from "../base/segmented-set.ts";
 import { inSlices } from "../base/slices.ts";
 import type { Turn } from "../base/turn.ts";
+import { FilteredFrontend } from "../client/filtered-frontend.ts";
+import { FilteredSession } from "../client/filtered-session.ts";
 import { Session, type SessionOwner } from "../client/session.ts";
 import { createHash } from "../hash/hash-function.ts";
 import { KeyHasher } from "../hash/key-hasher.ts";
+import type { WorkerModules } from "../modules/worker-modules.ts";
 import { protocolNamed } from "../protocols/registry.ts";
 import { PoolRoute } from "../route/pool-route.ts";
 import { ConnectionPlan } from "../server/connection-plan.ts";
@@ -47,6 +52,7 @@ export interface PoolPlaneOptions {
   readonly log: Logger;
   /** Shared by all pools. */
   readonly logLimit: LogLimit;
+  readonly modules: WorkerModules;
   /** Shared by all pools. */
   readonly partialReplies: PartialReplies;
   readonly counters: Float64Array;
@@ -87,6 +93,8 @@ export class PoolPlane implements SessionOwner, PoolHost {
   /** What its clients' connections are like. */
   readonly tuning: SocketTuning;
   readonly protocol: ProtocolPool;
+  /** Null: the pool has no filters. */
+  private readonly chain: FilterChain | null;
 
   private readonly options: PoolPlaneOptions;
   private readonly topology: Topology;
@@ -117,10 +125,11 @@ export class PoolPlane implements SessionOwner, PoolHost {
     });
     this.topology = createStaticTopology(pool.servers);
     const { members } = this.topology;
-    const module = protocolNamed(pool.protocol);
+    const module = options.modules.protocolNamed(pool.protocol) ?? protocolNamed(pool.protocol);
     // Their rows are shown from now on, also those that count nothing yet.
     for (const set of module.metrics ?? []) options.metrics.prepare(set, { pool: pool.name });
     this.protocol = module.createPool(this);
+    this.chain = options.modules.createChain(this, this.protocol.filtering);
     this.ejections = pool.autoEjectHosts
       ? new Ejections({
           total: () => this.servers.all.length,
@@ -231,12 +240,39 @@ export class PoolPlane implements SessionOwner, PoolHost {
     output: Buffer,
     descriptors: readonly number[],
   ): Session {
-    const session = new Session(this, stream, this.lanes++);
+    const session = this.createSession(stream);
     session.inherit(output);
-    session.attach(this.protocol.createFrontend(session, client, descriptors));
+    const frontend = this.protocol.createFrontend(session, client, descriptors);
+    session.attach(this.chain === null ? frontend : this.filter(session, frontend, client));
     this.sessions.add(session);
     this.counters[this.countersBase + POOL.client_connections]! += 1;
     return session;
+  }
+
+  private createSession(stream: Stream): Session {
+    const lane = this.lanes++;
+    const { chain, protocol } = this;
+    if (chain === null || !chain.hearsEnds) return new Session(this, stream, lane);
+    return new FilteredSession(this, stream, lane, { chain, filtering: protocol.filtering! });
+  }
+
+  /** @param saved see `addSession` */
+  private filter(session: Session, inner: Frontend, saved: unknown): Frontend {
+    return new FilteredFrontend({
+      ...{ session, inner, saved, chain: this.chain!, filtering: this.protocol.filtering! },
+      count: (requests, local) => this.count(requests, local, 0),
+      onUnreadable: () => this.warnOfUnreadable(session.peer),
+    });
+  }
+
+  private warnOfUnreadable(peer: string): void {
+    const { log, logLimit } = this;
+    const leftOut = logLimit.admit(`${this.config.name} unreadable`, this.turn.nowMs);
+    if (leftOut === null) return;
+    log.warn("a client is turned away: the pool has filters, which cannot read its protocol", {
+      peer,
+      ...(leftOut > 0 ? { left_out: leftOut } : {}),
+    });
   }
 
   private onEjectionChange(): void {

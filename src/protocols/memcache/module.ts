@@ -8,5 +8,6 @@ export const memcache: ProtocolModule = {
   name: "memcache",
   options: MEMCACHE_OPTIONS,
   metrics: [MEMCACHE_METRICS],
+  isFilterable: true,
   createPool: (host) => new MemcacheProtocolPool(host),
 };

@@ -1,5 +1,6 @@
 /** What the Memcached clients of one pool in one worker share. */
 import type { ClientPort } from "../../api/client-port.ts";
+import type { Filtering } from "../../api/filter.ts";
 import type { Frontend } from "../../api/frontend.ts";
 import type { GroupMove, ReceivedPart } from "../../api/move.ts";
 import type { UpstreamProtocol } from "../../api/protocol.ts";
@@ -10,12 +11,14 @@ import type { Foreign } from "../foreign.ts";
 import { warnOfForeign } from "../foreign-clients.ts";
 import { type MemcacheClientState, MemcacheFrontend } from "./client/memcache-frontend.ts";
 import { type MemcachePool, VARIANT_BINARY, VARIANT_TEXT } from "./client/memcache-pool.ts";
+import { memcacheFiltering } from "./client/text/filtering.ts";
 import { createMemcacheBinaryUpstream } from "./codec/binary/upstream-protocol.ts";
 import { createMemcacheTextUpstream } from "./codec/text/upstream-protocol.ts";
 import { MEMCACHE_METRICS } from "./metrics.ts";
 import { type DeadServer, readDeadServer } from "./options.ts";
 
 export class MemcacheProtocolPool implements MemcachePool, ProtocolPool {
+  readonly filtering: Filtering = memcacheFiltering;
   readonly serverProtocols: UpstreamProtocol[] = [];
   // memcached's own words, whatever the client was going to speak.
   readonly tooManyClients: Buffer = Buffer.from("ERROR Too many open connections\r\n");

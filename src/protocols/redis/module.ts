@@ -8,5 +8,6 @@ export const redis: ProtocolModule = {
   name: "redis",
   options: REDIS_OPTIONS,
   metrics: [REDIS_METRICS],
+  isFilterable: true,
   createPool: (host) => new RedisProtocolPool(host),
 };

@@ -1,5 +1,6 @@
 /** What the Redis clients of one pool in one worker share. */
 import type { ClientPort } from "../../api/client-port.ts";
+import type { Filtering } from "../../api/filter.ts";
 import type { Frontend } from "../../api/frontend.ts";
 import type { GroupMove, ReceivedPart } from "../../api/move.ts";
 import type { UpstreamProtocol } from "../../api/protocol.ts";
@@ -11,6 +12,7 @@ import type { Turn } from "../../base/turn.ts";
 import type { Foreign } from "../foreign.ts";
 import { warnOfForeign } from "../foreign-clients.ts";
 import type { SavedRedisClient } from "./client/client-state.ts";
+import { createRedisFiltering } from "./client/filtering.ts";
 import { VariantTable } from "./client/identity/variant-table.ts";
 import { CommandLearner } from "./client/learn-commands.ts";
 import { ClientDirectory } from "./client/local/client-directory.ts";
@@ -28,6 +30,7 @@ import { type MgetErrors, readRedisOptions } from "./options.ts";
 const SWEEP_MS = 100;
 
 export class RedisProtocolPool implements RedisPool, ProtocolPool {
+  readonly filtering: Filtering;
   readonly tooManyClients: Buffer;
   readonly noDescriptors: Buffer;
   readonly route: Route;
@@ -66,6 +69,7 @@ export class RedisProtocolPool implements RedisPool, ProtocolPool {
       denied: new Set(own.denyCommands),
       isSharded: config.servers.length > 1,
     });
+    this.filtering = createRedisFiltering(this.commands);
     this.learner = new CommandLearner(this.commands, turn);
     this.password = own.password;
     this.hashTag = config.hashTag;

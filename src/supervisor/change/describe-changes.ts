@@ -1,5 +1,5 @@
 /** What a reload changes, in words, and how many keys it moves. */
-import type { Config, PoolConfig, ServerConfig } from "../../api/config.ts";
+import type { Config, ModuleConfig, PoolConfig, ServerConfig } from "../../api/config.ts";
 import type { RingChange } from "../../api/control-socket.ts";
 import { formatAddress } from "../../config/address.ts";
 import { formatDuration } from "../../config/duration.ts";
@@ -35,6 +35,7 @@ export function describeChanges(from: Config, to: Config): string[] {
   const current = new Set(to.pools.map(({ name }) => name));
   return [
     ...processChanges(from, to),
+    ...moduleChanges(from, to),
     ...from.pools
       .filter(({ name }) => !current.has(name))
       .map(({ name, listen }) => {
@@ -114,7 +115,8 @@ function poolChanges(from: PoolConfig, to: PoolConfig): string[] {
   const fields = Object.keys(to) as (keyof PoolConfig)[];
   return fields.flatMap((field) => {
     if (field === "servers") return serverChanges(from, to);
-    if (field === "options") return optionChanges(from, to);
+    if (field === "options") return optionChanges(from, to, `pool "${to.name}": `);
+    if (field === "filters") return filterChanges(from, to);
     if (isSame(from[field], to[field])) return [];
     const option = OPTION_NAMES[field] ?? field.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
     const label = `pool "${to.name}": ${option}`;
@@ -123,16 +125,49 @@ function poolChanges(from: PoolConfig, to: PoolConfig): string[] {
 }
 
 /** Changes of what the pool's protocol reads. */
-function optionChanges(from: PoolConfig, to: PoolConfig): string[] {
+function optionChanges(
+  from: Pick<PoolConfig, "options">,
+  to: Pick<PoolConfig, "options">,
+  where: string,
+): string[] {
   return Object.entries(to.options).flatMap(([name, { value, text }]) => {
     const before = from.options[name];
     if (before !== undefined && isSame(before.value, value)) return [];
-    const label = `pool "${to.name}": ${name}`;
+    const label = `${where}${name}`;
     if (before === undefined) return [`${label}: ${text ?? "secret"}`];
     // A row may become secret in another version: then neither value is shown.
     const isShown = before.text !== null && text !== null;
     return [isShown ? `${label}: ${before.text} → ${text}` : `${label} changes`];
   });
+}
+
+function filterChanges(from: PoolConfig, to: PoolConfig): string[] {
+  const label = `pool "${to.name}": `;
+  // Of a configuration of an older version.
+  const before = from.filters ?? [];
+  const names = (filters: PoolConfig["filters"]): string =>
+    filters.map(({ name }) => name).join(", ") || "none";
+  const [old, now] = [names(before), names(to.filters)];
+  if (old !== now) return [`${label}filters: ${old} → ${now}`];
+  return to.filters.flatMap((filter, index) => {
+    return optionChanges(before[index]!, filter, `${label}filter ${filter.name}: `);
+  });
+}
+
+/** A module whose code changed is another one, whatever its options are. */
+function moduleChanges(from: Config, to: Config): string[] {
+  const keyOf = ({ kind, name }: ModuleConfig): string => `${kind} ${name}`;
+  const old = new Map((from.modules ?? []).map((module) => [keyOf(module), module]));
+  const current = new Set(to.modules.map(keyOf));
+  const gone = [...old.keys()].filter((key) => !current.has(key));
+  return [
+    ...gone.map((key) => `module: ${key} goes`),
+    ...to.modules.flatMap((module) => {
+      const before = old.get(keyOf(module));
+      if (before === undefined) return [`module: ${keyOf(module)} comes, ${module.path}`];
+      return before.hash === module.hash ? [] : [`module: ${keyOf(module)} changes`];
+    }),
+  ];
 }
 
 function serverChanges(from: PoolConfig, to: PoolConfig): string[] {

@@ -17,6 +17,7 @@ const CONFIG: Config = {
   drainTimeoutMs: 1,
   control: null,
   rebalance: true,
+  modules: [],
   pools: [],
 };
 

@@ -32,6 +32,7 @@ test("a twemproxy file gets nutcracker's defaults", () => {
     drainTimeoutMs: 30_000,
     control: null,
     rebalance: true,
+    modules: [],
     pools: [
       {
         name: "alpha",
@@ -45,6 +46,7 @@ test("a twemproxy file gets nutcracker's defaults", () => {
         connectTimeoutMs: 5000,
         backlog: 512,
         clientConnectionsMax: 0,
+        filters: [],
         options: { dead_server: { value: "error", text: "error", isSet: false } },
         preconnect: false,
         tcpKeepalive: false,
@@ -140,6 +142,7 @@ pools:
     drainTimeoutMs: 1500,
     control: null,
     rebalance: true,
+    modules: [],
   });
   expect(pool).toEqual({
     name: "p",
@@ -153,6 +156,7 @@ pools:
     connectTimeoutMs: 250,
     backlog: 7,
     clientConnectionsMax: 8,
+    filters: [],
     options: {
       redis_auth: { value: "pass word", text: null, isSet: true },
       redis_db: { value: 9, text: "9", isSet: true },

@@ -87,6 +87,9 @@ function samples(option: Option): { good: string[]; bad: string[] } {
       };
     case "texts":
       return { good: ["[]", "[a, b]"], bad: ["a", "{}", "[[a]]", '["a\\nb"]'] };
+    case "modules":
+    case "filters":
+      return { good: [], bad: ["abc", "[x]", "{}"] };
     case "group":
     case "pools":
     case "servers":

@@ -20,6 +20,7 @@ export function statsConfig(pools: PoolNames): Config {
     drainTimeoutMs: 1_000,
     control: null,
     rebalance: true,
+    modules: [],
     pools: Object.entries(pools).map(([name, servers]) => poolConfig(name, servers)),
   };
 }
@@ -38,6 +39,7 @@ function poolConfig(name: string, servers: readonly string[]): PoolConfig {
     backlog: 512,
     clientConnectionsMax: 0,
     options: {},
+    filters: [],
     preconnect: false,
     tcpKeepalive: false,
     tcpNodelay: true,

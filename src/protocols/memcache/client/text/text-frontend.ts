@@ -47,7 +47,7 @@ const failureReplies = new WeakMap<Failure, Buffer>();
 const decoded: PlainFacts = new PlainFacts();
 
 export class TextFrontend implements RequestTaker, ReplySink {
-  readonly takesRuns = true;
+  readonly takesRuns: boolean;
   private readonly pool: MemcachePool;
   private readonly session: ClientPort;
   private readonly deadIsMiss: boolean;
@@ -67,6 +67,7 @@ export class TextFrontend implements RequestTaker, ReplySink {
   constructor(pool: MemcachePool, session: ClientPort, toSkip = 0) {
     this.pool = pool;
     this.session = session;
+    this.takesRuns = session.takesRuns;
     this.toSkip = toSkip;
     this.deadIsMiss = pool.deadServer === "miss";
     this.multiGet = new MultiGet(session, this.deadIsMiss);

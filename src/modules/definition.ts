@@ -1,0 +1,97 @@
+/** What a module's file defines, and whether it is right. */
+import type { FilterDefinition, OptionRow, OptionRows, ProtocolDefinition } from "proxy/module";
+import { type Option, type OptionType, option } from "../api/option.ts";
+import { INTEGER_MAX } from "../base/limits.ts";
+
+/** The version of the API; modules name the one that they were written for. */
+export const API = 1;
+const NAME = /^[a-z][a-z0-9-]{0,31}$/;
+const OPTION_NAME = /^[a-z][a-z0-9_]{0,63}$/;
+
+/** What an option helper of the API makes. */
+export interface Row extends OptionRow<unknown> {
+  readonly type: OptionType;
+  /** As a file would have it; null: unset. */
+  readonly preset: string | null;
+  readonly required: boolean;
+  readonly help: string;
+  readonly secret: boolean;
+}
+
+export type Definition =
+  | { readonly kind: "filter"; readonly definition: FilterDefinition<OptionRows> }
+  | { readonly kind: "protocol"; readonly definition: ProtocolDefinition<OptionRows> };
+
+/** The definition that a module exports, or what is wrong with it as a sentence. */
+export function readDefinition(exported: unknown): Definition | string {
+  if (typeof exported !== "object" || exported === null || !("kind" in exported)) {
+    return "it has no default export made by defineFilter or defineProtocol";
+  }
+  const { kind, definition } = exported as Definition;
+  if (kind !== "filter" && kind !== "protocol") return "it defines neither a filter nor a protocol";
+  if (typeof definition !== "object" || definition === null) return "its definition is no object";
+  if (definition.api !== API) {
+    return `it is written for version ${String(definition.api)} of the module API; this proxy has version ${API}`;
+  }
+  if (typeof definition.name !== "string" || !NAME.test(definition.name)) {
+    return "its name must be small letters, digits and -, at most 32, and begin with a letter";
+  }
+  const hook = kind === "filter" ? "start" : "connection";
+  if (typeof (definition as unknown as Record<string, unknown>)[hook] !== "function") {
+    return `"${hook}" is not a function`;
+  }
+  const fault = optionFault(definition.options ?? {});
+  return fault ?? (exported as Definition);
+}
+
+function optionFault(rows: OptionRows): string | null {
+  for (const [name, row] of Object.entries(rows)) {
+    if (!OPTION_NAME.test(name)) return `option "${name}": a name has small letters, digits and _`;
+    if (typeof row !== "object" || row === null || !("type" in row)) {
+      return `option "${name}" is not made by text, list, integer, duration, boolean or choice`;
+    }
+  }
+  return null;
+}
+
+/** The rows as the configuration knows them. */
+export function optionsOf(rows: OptionRows = {}): Option[] {
+  return Object.entries(rows).map(([name, row]) => {
+    const { type, preset, required, help, secret } = row as Row;
+    return option({
+      ...{ name, where: "pool", type, required, secret, default: preset, forms: ["native"] },
+      help: help === "" ? "Of a module." : help,
+    });
+  });
+}
+
+interface Settings {
+  readonly default?: unknown;
+  readonly required?: boolean;
+  readonly help?: string;
+  readonly secret?: boolean;
+  readonly min?: number;
+  readonly max?: number;
+}
+
+/** The option helpers of the API. */
+export function row(type: OptionType, settings: Settings = {}): Row {
+  const { required = false, help = "", secret = false } = settings;
+  const preset = settings.default === undefined ? null : String(settings.default);
+  return { kind: type.kind, type, preset, required, help, secret };
+}
+
+export const OPTION_HELPERS = {
+  text: (settings?: Settings): Row => row({ kind: "text" }, settings),
+  list: (_of: unknown, settings?: Settings): Row => row({ kind: "texts" }, settings),
+  integer: (settings: Settings = {}): Row =>
+    row({ kind: "integer", min: settings.min ?? 0, max: settings.max ?? INTEGER_MAX }, settings),
+  duration: (settings?: Settings): Row =>
+    row(
+      { kind: "duration", min: 0, max: INTEGER_MAX, none: settings?.default === undefined },
+      settings,
+    ),
+  boolean: (settings?: Settings): Row => row({ kind: "boolean" }, { default: false, ...settings }),
+  choice: (names: readonly string[], settings?: Settings): Row =>
+    row({ kind: "choice", values: names }, settings),
+} as const;

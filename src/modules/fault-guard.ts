@@ -1,0 +1,74 @@
+/** Calls a module's code: what it throws ends nothing but the request, and a module that keeps failing is switched off. */
+
+import { MODULE_FAULTS_MAX, MODULE_OFF_MS, MODULE_SLOW_MS } from "../base/limits.ts";
+import type { Logger } from "../base/log.ts";
+import type { LogLimit } from "../base/log-limit.ts";
+
+export interface GuardOptions {
+  readonly module: string;
+  readonly log: Logger;
+  readonly logLimit: LogLimit;
+  /** Milliseconds on a clock that never goes back. */
+  readonly now: () => number;
+  readonly onFault: () => void;
+}
+
+export class FaultGuard {
+  readonly #options: GuardOptions;
+  #faults = 0;
+  /** When the first of `#faults` was. */
+  #sinceMs = 0;
+  #offUntilMs = 0;
+
+  constructor(options: GuardOptions) {
+    this.#options = options;
+  }
+
+  /** It has failed too often: it is not to be called. */
+  isOff(nowMs: number): boolean {
+    if (this.#offUntilMs === 0 || nowMs < this.#offUntilMs) return this.#offUntilMs !== 0;
+    const { log, module } = this.#options;
+    this.#offUntilMs = 0;
+    this.#faults = 0;
+    log.info(`module ${module} is switched on again`);
+    return false;
+  }
+
+  /** A call that began at `startMs` is over. */
+  ended(startMs: number, hook: string): void {
+    const { module, log, logLimit, now } = this.#options;
+    const tookMs = now() - startMs;
+    if (tookMs <= MODULE_SLOW_MS) return;
+    const leftOut = logLimit.admit(`slow ${module} ${hook}`, startMs);
+    if (leftOut === null) return;
+    log.warn(
+      `module ${module} holds up all clients of this worker: ${hook} took ${tookMs.toFixed(1)} ms`,
+      {
+        ...(leftOut > 0 ? { left_out: leftOut } : {}),
+      },
+    );
+  }
+
+  failed(error: unknown, hook: string): void {
+    const { module, log, logLimit, now, onFault } = this.#options;
+    const nowMs = now();
+    onFault();
+    if (nowMs - this.#sinceMs > MODULE_OFF_MS) {
+      this.#sinceMs = nowMs;
+      this.#faults = 0;
+    }
+    this.#faults += 1;
+    const leftOut = logLimit.admit(`fault ${module} ${hook}`, nowMs);
+    if (leftOut !== null) {
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      log.error(`module ${module} failed in ${hook}: ${text}`, {
+        ...(leftOut > 0 ? { left_out: leftOut } : {}),
+      });
+    }
+    if (this.#faults < MODULE_FAULTS_MAX || this.#offUntilMs !== 0) return;
+    this.#offUntilMs = nowMs + MODULE_OFF_MS;
+    log.error(
+      `module ${module} is switched off for ${MODULE_OFF_MS / 1000} s: it failed ${this.#faults} times within a minute`,
+    );
+  }
+}

@@ -1,0 +1,113 @@
+/** What the modules of one worker run in. */
+import type { Counter, ModuleContext, OptionRows } from "proxy/module";
+import type { OptionSettings } from "../api/option.ts";
+import { MODULE_COUNTERS_MAX } from "../base/limits.ts";
+import type { Logger } from "../base/log.ts";
+import type { LogLimit } from "../base/log-limit.ts";
+import type { Schedule } from "../base/schedule.ts";
+import { FaultGuard } from "./fault-guard.ts";
+import { type LineOutput, openLines } from "./line-writer.ts";
+
+/** One pool in one worker, as its modules see it. */
+export interface ModulePool {
+  readonly name: string;
+  readonly log: Logger;
+  readonly logLimit: LogLimit;
+  readonly schedule: Schedule;
+  /** Milliseconds on a clock that never goes back. */
+  readonly now: () => number;
+  /** A counter of a module in this pool. */
+  readonly counter: (module: string, name: string) => Counter;
+}
+
+/** One module in one pool and worker. */
+export class ModuleInstance {
+  readonly name: string;
+  readonly guard: FaultGuard;
+  readonly context: ModuleContext<OptionRows>;
+  readonly #pool: ModulePool;
+  readonly #timers: Set<() => void> = new Set();
+  readonly #outputs: LineOutput[] = [];
+  readonly #counters: Map<string, Counter> = new Map();
+
+  constructor(name: string, options: OptionSettings, pool: ModulePool) {
+    this.name = name;
+    this.#pool = pool;
+    const { log, logLimit, now } = pool;
+    const faults = pool.counter(name, "faults");
+    this.guard = new FaultGuard({
+      ...{ module: name, log, logLimit, now, onFault: () => faults.add(1) },
+    });
+    this.context = {
+      options: valuesOf(options) as ModuleContext<OptionRows>["options"],
+      pool: pool.name,
+      log: {
+        info: (message) => log.info(`module ${name}: ${message}`),
+        warn: (message) => log.warn(`module ${name}: ${message}`),
+        error: (message) => log.error(`module ${name}: ${message}`),
+      },
+      counter: (counter) => this.#counter(counter),
+      timer: (ms, callback) => this.#timer(ms, callback),
+      now,
+      lines: (target) => this.#lines(target),
+    };
+  }
+
+  /** Calls `hook` of the module. @returns undefined when it failed */
+  call<Result>(hook: string, run: () => Result): Result | undefined {
+    const startMs = this.#pool.now();
+    try {
+      return run();
+    } catch (error) {
+      this.guard.failed(error, hook);
+      return undefined;
+    } finally {
+      this.guard.ended(startMs, hook);
+    }
+  }
+
+  /** Its timers end; its lines are written. */
+  async close(): Promise<void> {
+    for (const cancel of this.#timers) cancel();
+    await Promise.all(this.#outputs.map((output) => output.flushed()));
+    for (const output of this.#outputs) output.close();
+  }
+
+  #counter(name: string): Counter {
+    let counter = this.#counters.get(name);
+    if (counter === undefined) {
+      if (this.#counters.size >= MODULE_COUNTERS_MAX) {
+        throw new Error(`a module may have ${MODULE_COUNTERS_MAX} counters in a pool, and no more`);
+      }
+      counter = this.#pool.counter(this.name, name);
+      this.#counters.set(name, counter);
+    }
+    return counter;
+  }
+
+  #timer(ms: number, callback: () => void): () => void {
+    const stop = this.#pool.schedule(ms, () => {
+      this.#timers.delete(cancel);
+      this.call("a timer", callback);
+    });
+    const cancel = (): void => {
+      this.#timers.delete(cancel);
+      stop();
+    };
+    this.#timers.add(cancel);
+    return cancel;
+  }
+
+  #lines(target: string): LineOutput {
+    const { log } = this.#pool;
+    const output = openLines(target, (reason) => {
+      log.warn(`module ${this.name} cannot write to ${target}, and tries again: ${reason}`);
+    });
+    this.#outputs.push(output);
+    return output;
+  }
+}
+
+function valuesOf(options: OptionSettings): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(options).map(([name, { value }]) => [name, value]));
+}

@@ -1,0 +1,32 @@
+/** Makes `proxy/module` importable for modules. */
+import { plugin } from "bun";
+import type { Definition } from "./definition.ts";
+import { OPTION_HELPERS } from "./definition.ts";
+
+const EXPORTS = {
+  ...OPTION_HELPERS,
+  defineFilter: (definition: unknown): unknown => ({ kind: "filter", definition }),
+  defineProtocol: (definition: unknown): unknown => ({ kind: "protocol", definition }),
+};
+
+let isProvided = false;
+
+/** To be called before the first module is imported. */
+export function provideApi(): void {
+  if (isProvided) return;
+  isProvided = true;
+  plugin({
+    name: "proxy/module",
+    setup(build) {
+      build.module("proxy/module", () => ({ exports: EXPORTS, loader: "object" }));
+    },
+  });
+}
+
+/** Runs a module's code, as `bundleModule` made it. @returns its default export. @throws what the module throws */
+export async function importCode(code: string): Promise<unknown> {
+  provideApi();
+  const url = `data:text/javascript;base64,${Buffer.from(code).toString("base64")}`;
+  const exports = (await import(url)) as { readonly default?: Definition };
+  return exports.default;
+}

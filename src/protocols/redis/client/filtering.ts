@@ -1,0 +1,94 @@
+/** Requests of Redis clients as filters see them. */
+import type { Filtering, RequestReader } from "../../../api/filter.ts";
+import { encodeError, encodeRequest } from "../codec/encode.ts";
+import { RequestScanner } from "../codec/request-scanner.ts";
+import { RequestView } from "../codec/request-view.ts";
+import type { Command } from "../commands/command.ts";
+import type { CommandTable } from "../commands/command-table.ts";
+import { findKeys } from "../commands/find-keys.ts";
+
+const MINUS = 0x2d;
+/** The kind of connection that the pool's own user and password give, with RESP2. */
+const VARIANT_OWN = 0;
+
+export function createRedisFiltering(commands: CommandTable): Filtering {
+  return {
+    createReader: () => new RedisRequestReader(commands),
+    encode: (args) =>
+      encodeRequest(...args.map((arg) => (typeof arg === "string" ? arg : Buffer.from(arg)))),
+    variant: VARIANT_OWN,
+    isError: (bytes, start, end) => end > start && bytes[start] === MINUS,
+  };
+}
+
+class RedisRequestReader implements RequestReader {
+  readonly isUnreadable: boolean = false;
+  command = "";
+  isWrite = false;
+  keyCount = 0;
+  readonly #commands: CommandTable;
+  readonly #scanner: RequestScanner = new RequestScanner();
+  readonly #view: RequestView = new RequestView();
+  /** Argument indexes. */
+  readonly #keys: number[] = [];
+
+  constructor(commands: CommandTable) {
+    this.#commands = commands;
+  }
+
+  scan(bytes: Buffer, start: number, end: number): number {
+    const next = this.#scanner.scan(bytes, start, end, this.#view);
+    if (next > 0 && this.#view.count > 0) this.#understand();
+    return next;
+  }
+
+  get isRequest(): boolean {
+    return this.#view.count > 0;
+  }
+
+  get bytes(): Buffer {
+    return this.#view.bytes;
+  }
+
+  get count(): number {
+    return this.#view.count;
+  }
+
+  from(i: number): number {
+    return this.#view.from(i);
+  }
+
+  to(i: number): number {
+    return this.#view.to(i);
+  }
+
+  key(i: number): Buffer {
+    const at = this.#keys[i]!;
+    return this.#view.bytes.subarray(this.#view.from(at), this.#view.to(at));
+  }
+
+  refusal(text: string): Buffer {
+    return encodeError(text);
+  }
+
+  #understand(): void {
+    const view = this.#view;
+    const command = this.#find();
+    this.keyCount = -1;
+    this.isWrite = command?.isWrite ?? true;
+    this.command = command === null ? view.text(0).toUpperCase() : command.name.replace("|", " ");
+    if (command === null) return;
+    const { arity } = command;
+    // Its frontend refuses it.
+    const isIncomplete = arity > 0 ? view.count !== arity : view.count < -arity;
+    this.keyCount = isIncomplete ? 0 : findKeys(command, view, this.#keys);
+  }
+
+  #find(): Command | null {
+    const view = this.#view;
+    const command = this.#commands.find(view.bytes, view.from(0), view.to(0));
+    if (command === null || command.isSubcommand) return null;
+    if (!command.isContainer || view.count < 2) return command;
+    return this.#commands.findSubcommand(command, view.bytes, view.from(1), view.to(1));
+  }
+}
