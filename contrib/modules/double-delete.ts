@@ -18,8 +18,8 @@ export default defineFilter({
       "missed",
       "keys that were not, because too many waited or no server took it",
     );
-    const due = new Map<() => void, readonly [command: string, key: string]>();
-    const remove = (command: string, key: string): void =>
+    const due = new Map<() => void, readonly [command: string, key: Uint8Array]>();
+    const remove = (command: string, key: Uint8Array): void =>
       (send(key, [command, key]) ? again : missed).add(1);
     return {
       request(r) {
@@ -32,7 +32,8 @@ export default defineFilter({
             missed.add(1);
             continue;
           }
-          const key = r.keyText(i);
+          // A copy: the request is gone by then, and keys need not be text.
+          const key = new Uint8Array(r.key(i));
           const cancel = timer(options.after, () => {
             due.delete(cancel);
             remove(command, key);

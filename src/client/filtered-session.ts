@@ -5,8 +5,7 @@ import type { FilterChain, Filtering, Outcome, RequestRecord } from "../api/filt
 import type { Stream } from "../api/stream.ts";
 import type { Failure } from "../api/upstream.ts";
 import type { ByteQueue } from "../base/byte-queue.ts";
-import { Session } from "./session.ts";
-import type { SessionHost } from "./session-host.ts";
+import { Session, type SessionOwner } from "./session.ts";
 
 const NONE: Buffer = Buffer.alloc(0);
 
@@ -16,6 +15,11 @@ interface Awaited {
   owed: number;
   /** The frontend has dealt with the request: no more tokens are opened for it. */
   isTaken: boolean;
+  /** How it ends when all replies to it were given before it was taken, and the last of them. */
+  outcome: Outcome;
+  bytes: Buffer;
+  start: number;
+  end: number;
 }
 
 export class FilteredSession extends Session {
@@ -28,7 +32,7 @@ export class FilteredSession extends Session {
   #current: Awaited | null = null;
 
   constructor(
-    host: SessionHost,
+    host: SessionOwner,
     stream: Stream,
     lane: number,
     { chain, filtering }: { readonly chain: FilterChain; readonly filtering: Filtering },
@@ -40,7 +44,11 @@ export class FilteredSession extends Session {
 
   /** Tokens that are opened from now on belong to the request of `record`. */
   begin(record: RequestRecord): void {
-    if (this.#current?.record !== record) this.#current = { record, owed: 0, isTaken: false };
+    if (this.#current?.record !== record) {
+      this.#current = {
+        ...{ record, owed: 0, isTaken: false, outcome: "reply", bytes: NONE, start: 0, end: 0 },
+      };
+    }
   }
 
   /** The request was taken, or refused with `reply`. */
@@ -49,7 +57,9 @@ export class FilteredSession extends Session {
     if (current === null) return;
     this.#current = null;
     current.isTaken = true;
-    if (current.owed === 0) this.#chain.done(current.record, "reply", NONE, 0, 0);
+    if (current.owed > 0) return;
+    const { record, outcome, bytes, start, end } = current;
+    this.#chain.done(record, outcome, bytes, start, end);
   }
 
   /** The request was refused, and its reply given. */
@@ -120,7 +130,8 @@ export class FilteredSession extends Session {
     this.#awaited.delete(token);
     awaited.owed -= 1;
     // Of several replies to one request the last one counts.
-    if (awaited.owed > 0 || !awaited.isTaken) return;
-    this.#chain.done(awaited.record, outcome, bytes, start, end);
+    if (awaited.owed > 0) return;
+    if (awaited.isTaken) this.#chain.done(awaited.record, outcome, bytes, start, end);
+    else Object.assign(awaited, { outcome, bytes, start, end });
   }
 }

@@ -55,6 +55,7 @@ const PLACEMENT_OPTIONS: readonly Option[] = [
     type: { kind: "filters" },
     forms: ["native"],
     help: "Filters that see each request of the pool, in this order: `[audit, deny: { prefixes: [a] }]`; each is a module of `modules`.",
+    instead: 'a native file, with the pool under "pools:"',
   }),
   option({
     name: "hash",

@@ -200,7 +200,9 @@ function parseTexts(node: Extract<Node, { kind: "list" }>): Parsed {
   const texts: string[] = [];
   for (const item of node.items) {
     if (item.kind !== "scalar")
-      return bad(`expected ${expectation({ kind: "texts" })}, found ${describe(item)} in it`);
+      return bad(
+        `expected ${expectation({ kind: "texts" })}, found ${describe(item)} in it${item.kind === "map" ? "; quote a text that has a colon" : ""}`,
+      );
     if (hasControl(item.text)) return bad("control characters are not allowed");
     texts.push(item.text);
   }

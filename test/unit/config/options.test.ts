@@ -89,7 +89,7 @@ function samples(option: Option): { good: string[]; bad: string[] } {
       return { good: ["[]", "[a, b]"], bad: ["a", "{}", "[[a]]", '["a\\nb"]'] };
     case "modules":
     case "filters":
-      return { good: [], bad: ["abc", "[x]", "{}"] };
+      return { good: [], bad: ["abc", "{}"] };
     case "group":
     case "pools":
     case "servers":
