@@ -224,7 +224,10 @@ test("double-delete deletes again after its time, and at once when the worker en
   expect(await late.ask("UNLINK", "a\xff1", "b1")).toBe(":0\r\n");
   await direct.ask("MSET", "a\xff1", "stale", "b1", "stays");
   // The clients move, and their old worker has nothing left but what is due in an hour.
-  rig.write("double-delete.ts", `${readFileSync(rig.path("double-delete.ts"), "utf8")}\nexport const isChanged = true;\n`);
+  rig.write(
+    "double-delete.ts",
+    `${readFileSync(rig.path("double-delete.ts"), "utf8")}\nexport const isChanged = true;\n`,
+  );
   expect((await commandOf(proxy, "reload")).code).toBe(0);
   await untilAsked(direct, ["EXISTS", "a\xff1"], ":0\r\n");
   expect(await direct.ask("GET", "b1")).toBe("$5\r\nstays\r\n");
