@@ -8,6 +8,7 @@ import type {
   RequestRecord,
 } from "../api/filter.ts";
 import type { OptionSettings } from "../api/option.ts";
+import { ACCESS, PlainFacts } from "../api/request-facts.ts";
 import type { ReplySink, Route } from "../api/upstream.ts";
 import { MODULE_REQUESTS_MAX } from "../base/limits.ts";
 import { FilterRequest } from "./filter-request.ts";
@@ -35,6 +36,7 @@ export class PoolFilters implements FilterChain {
   readonly #route: Route;
   readonly #filtering: Filtering;
   readonly #filters: readonly Started[];
+  readonly #facts: PlainFacts = new PlainFacts();
   readonly #request: FilterRequest = new FilterRequest();
   /** Requests of filters' own that wait for their reply. */
   #underway = 0;
@@ -154,7 +156,7 @@ export class PoolFilters implements FilterChain {
 
   #send(key: Buffer, request: readonly (string | Uint8Array)[]): boolean {
     if (this.#underway >= MODULE_REQUESTS_MAX) return false;
-    const server = this.#route.pick(key, 0, key.length);
+    const server = this.#route.pick(this.#facts.ofKey(key, ACCESS.write));
     const connection = server?.connection(LANE, this.#filtering.variant);
     if (connection === undefined || connection.refusal !== null || connection.isFull) return false;
     const bytes = this.#filtering.encode(request);

@@ -1,5 +1,6 @@
 /** Requests of Redis clients as filters see them. */
 import type { Filtering, RequestReader } from "../../../api/filter.ts";
+import { ACCESS } from "../../../api/request-facts.ts";
 import { encodeError, encodeRequest } from "../codec/encode.ts";
 import { RequestScanner } from "../codec/request-scanner.ts";
 import { RequestView } from "../codec/request-view.ts";
@@ -75,7 +76,7 @@ class RedisRequestReader implements RequestReader {
     const view = this.#view;
     const command = this.#find();
     this.keyCount = -1;
-    this.isWrite = command?.isWrite ?? true;
+    this.isWrite = command === null || mayWrite(command);
     this.command = command === null ? view.text(0).toUpperCase() : command.name.replace("|", " ");
     if (command === null) return;
     const { arity } = command;
@@ -91,4 +92,9 @@ class RedisRequestReader implements RequestReader {
     if (!command.isContainer || view.count < 2) return command;
     return this.#commands.findSubcommand(command, view.bytes, view.from(1), view.to(1));
   }
+}
+
+/** Scripts may, unless they are called in a form that cannot. */
+function mayWrite({ flags, disposition, access }: Command): boolean {
+  return flags.includes("write") || (disposition === "script" && access === ACCESS.write);
 }
