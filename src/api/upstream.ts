@@ -134,7 +134,7 @@ export interface SubscriberConnection {
   /** Queues one request; only while `isUp`. The bytes must never change again. */
   ask(bytes: Buffer): void;
   /** What came makes no sense: a new connection is made instead. */
-  distrust(): void;
+  resetProtocol(): void;
   /** Nothing comes any more although it should. */
   giveUp(silentMs: number): void;
   /** Closes it for good. Nothing more is heard of it. */

@@ -61,7 +61,7 @@ export class SubscribedConnection extends Connection implements SubscriberConnec
     this.commit();
   }
 
-  distrust(): void {
+  resetProtocol(): void {
     const { name } = this.owner;
     this.lost(garbageReceived(name, true), garbageReceived(name, false));
   }

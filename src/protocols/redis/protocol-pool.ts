@@ -16,8 +16,8 @@ import { createRedisFiltering } from "./client/filtering.ts";
 import { VariantTable } from "./client/identity/variant-table.ts";
 import { CommandLearner } from "./client/learn-commands.ts";
 import { ClientDirectory } from "./client/local/client-directory.ts";
-import { adoptHubPart, HubMove } from "./client/pubsub/hub-move.ts";
-import { Hubs } from "./client/pubsub/hubs.ts";
+import { SharedSubscriptions } from "./client/pubsub/shared-subscriptions.ts";
+import { adoptSubscriptionPart, SubscriptionMove } from "./client/pubsub/subscription-move.ts";
 import { RedisFrontend } from "./client/redis-frontend.ts";
 import type { RedisPool } from "./client/redis-pool.ts";
 import { ScriptMemory } from "./client/scripts/memory.ts";
@@ -40,7 +40,7 @@ export class RedisProtocolPool implements RedisPool, ProtocolPool {
   readonly hashTag: string | null;
   readonly mgetErrors: MgetErrors;
   readonly variants: VariantTable;
-  readonly hubs: Hubs;
+  readonly sharedSubscriptions: SharedSubscriptions;
   readonly scripts: ScriptMemory;
   readonly bus: WorkerBus;
   readonly directory: ClientDirectory;
@@ -79,7 +79,7 @@ export class RedisProtocolPool implements RedisPool, ProtocolPool {
     this.directory = new ClientDirectory(bus, turn);
     this.variants = new VariantTable(own.password, own.database, () => host.hasRoomForVariant);
     this.sweeping = this.sweep();
-    this.hubs = new Hubs({
+    this.sharedSubscriptions = new SharedSubscriptions({
       ...{ route: host.route, variants: this.variants, timeoutMs: config.timeoutMs },
       ...{ turn, deadlines, bus },
       countShared: (by) => host.add("shared_subscriptions", by),
@@ -97,19 +97,19 @@ export class RedisProtocolPool implements RedisPool, ProtocolPool {
   }
 
   groupMoves(format: number): readonly GroupMove[] {
-    return this.hubs.all.map((hub) => new HubMove(hub, format));
+    return this.sharedSubscriptions.all.map((shared) => new SubscriptionMove(shared, format));
   }
 
   adoptPart(part: ReceivedPart): void {
-    adoptHubPart(this, part);
+    adoptSubscriptionPart(this, part);
   }
 
   onGroupComplete(group: string): void {
-    this.hubs.arrivals.start(group);
+    this.sharedSubscriptions.arrivals.start(group);
   }
 
   onRouteChange(): void {
-    this.hubs.onRouteChange();
+    this.sharedSubscriptions.onRouteChange();
   }
 
   random(): number {
@@ -141,7 +141,7 @@ export class RedisProtocolPool implements RedisPool, ProtocolPool {
   }
 
   close(): void {
-    this.hubs.close();
+    this.sharedSubscriptions.close();
     this.sweeping.cancel();
   }
 }

@@ -7,7 +7,7 @@ import type { Turn } from "../../../src/base/turn.ts";
 import { VariantTable } from "../../../src/protocols/redis/client/identity/variant-table.ts";
 import { CommandLearner } from "../../../src/protocols/redis/client/learn-commands.ts";
 import { ClientDirectory } from "../../../src/protocols/redis/client/local/client-directory.ts";
-import { Hubs } from "../../../src/protocols/redis/client/pubsub/hubs.ts";
+import { SharedSubscriptions } from "../../../src/protocols/redis/client/pubsub/shared-subscriptions.ts";
 import type { RedisPool } from "../../../src/protocols/redis/client/redis-pool.ts";
 import { ScriptMemory } from "../../../src/protocols/redis/client/scripts/memory.ts";
 import { CommandTable } from "../../../src/protocols/redis/commands/command-table.ts";
@@ -50,7 +50,7 @@ export function createPool(
     },
     learner: new CommandLearner(commands, turn),
     scripts: new ScriptMemory(bus, turn),
-    hubs: new Hubs({
+    sharedSubscriptions: new SharedSubscriptions({
       ...{ route, timeoutMs, variants, turn, deadlines, bus, nextId: nextClientId },
       ...{ countShared() {}, sharedElsewhere: () => 0 },
     }),

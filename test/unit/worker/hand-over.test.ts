@@ -8,8 +8,8 @@ import { createPacketPair, sendPacket } from "../../../src/os/fd-passing.ts";
 import { openProcessLog } from "../../../src/os/log-output.ts";
 import { createSocketPair } from "../../../src/os/socket-pair.ts";
 import type { SavedPlace } from "../../../src/protocols/redis/client/place.ts";
-import type { Hub } from "../../../src/protocols/redis/client/pubsub/hub.ts";
-import { HubMove } from "../../../src/protocols/redis/client/pubsub/hub-move.ts";
+import type { SharedSubscription } from "../../../src/protocols/redis/client/pubsub/shared-subscription.ts";
+import { SubscriptionMove } from "../../../src/protocols/redis/client/pubsub/subscription-move.ts";
 import { HandOver } from "../../../src/worker/hand-over.ts";
 import {
   PacketError,
@@ -271,7 +271,7 @@ describe("HandOver", () => {
     expect(moved).toBe(0);
   });
 
-  test("who is subscribed goes with all others of the hub, between its connections and the end", async () => {
+  test("who is subscribed goes with all others of the shared subscription, between its connections and the end", async () => {
     const pair = owned(createPacketPair());
     const client = owned(createSocketPair());
     const [one, two, alone] = [0, 1, 2].map(() => fakeSession(client.ours));
@@ -284,7 +284,7 @@ describe("HandOver", () => {
     const upstream = { name: "s0", address: "a:1" };
     const link = { connection, upstream, wants: () => true, hasOn: () => true };
     const subscribers = new Set([one!, two!].map(({ session }) => ({ client: { session } })));
-    const hub = {
+    const shared = {
       ...{ id: "7", subscribers, topics, isQuiet: false },
       beginToLeave: () => {
         log.push("pause");
@@ -299,7 +299,9 @@ describe("HandOver", () => {
         moved = count;
       },
     };
-    new HandOver(candidates, options, [new PoolGroup("p", new HubMove(hub as unknown as Hub, 2))]);
+    new HandOver(candidates, options, [
+      new PoolGroup("p", new SubscriptionMove(shared as unknown as SharedSubscription, 2)),
+    ]);
     await nextTurn();
     const arrived: unknown[] = [];
     const receive = (): unknown[] => {
@@ -320,7 +322,7 @@ describe("HandOver", () => {
     alone!.settle();
     expect(receive()).toEqual([["client", undefined, ""]]);
     // What is under way with a server has ended: that is found out.
-    hub.isQuiet = true;
+    shared.isQuiet = true;
     const rest: unknown[] = [];
     while (moved < 0) {
       await Bun.sleep(1);
@@ -335,7 +337,7 @@ describe("HandOver", () => {
     expect([moved, log]).toEqual([3, ["pause", "leave"]]);
   });
 
-  test("who is alone goes before a hub and all its names, also when it is ready only later", async () => {
+  test("who is alone goes before a shared subscription and all its names, also when it is ready only later", async () => {
     const pair = owned(createPacketPair());
     const client = owned(createSocketPair());
     const [member, early, late] = [0, 1, 2].map(() => fakeSession(client.ours));
@@ -344,7 +346,7 @@ describe("HandOver", () => {
       ...{ connection, upstream: { name: "s0", address: "a:1" } },
       ...{ wants: () => true, hasOn: () => true },
     }));
-    const hub = {
+    const shared = {
       ...{ id: "7", isQuiet: true, topics: { all: () => [] }, beginToLeave: () => links },
       subscribers: new Set([{ client: { session: member!.session } }]),
     };
@@ -354,7 +356,9 @@ describe("HandOver", () => {
       ...{ ...line, underwayMax: 4, socket: pair.ours, format: 2, timeoutMs: 60_000 },
       ...{ onPackets() {}, onDone: done.resolve },
     };
-    new HandOver(candidates, options, [new PoolGroup("p", new HubMove(hub as unknown as Hub, 2))]);
+    new HandOver(candidates, options, [
+      new PoolGroup("p", new SubscriptionMove(shared as unknown as SharedSubscription, 2)),
+    ]);
     const arrived: string[] = [];
     const receive = async (count: number): Promise<void> => {
       while (arrived.length < count) {

@@ -8,7 +8,7 @@ import type { MgetErrors } from "../options.ts";
 import type { VariantTable } from "./identity/variant-table.ts";
 import type { CommandLearner } from "./learn-commands.ts";
 import type { ClientDirectory } from "./local/client-directory.ts";
-import type { Hubs } from "./pubsub/hubs.ts";
+import type { SharedSubscriptions } from "./pubsub/shared-subscriptions.ts";
 import type { ScriptMemory } from "./scripts/memory.ts";
 
 /** What the Redis sessions of one pool share. */
@@ -22,7 +22,7 @@ export interface RedisPool {
   readonly hashTag: string | null;
   readonly mgetErrors: MgetErrors;
   readonly variants: VariantTable;
-  readonly hubs: Hubs;
+  readonly sharedSubscriptions: SharedSubscriptions;
   /** Scripts and functions that were loaded through it. */
   readonly scripts: ScriptMemory;
   /** The same pool in other workers. */

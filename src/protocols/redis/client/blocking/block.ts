@@ -99,7 +99,7 @@ export class Block implements ClientBlock, ReplySink {
     if (!this.isOnPin) this.lease.release(isClean && !this.isTargeted);
     else {
       this.lease.mayBlock = false;
-      if (this.isTargeted) this.client.features.transaction?.soilPin();
+      if (this.isTargeted) this.client.features.transaction?.markPinDirty();
     }
     if (!isClean) this.serverId.giveUp();
   }

@@ -88,7 +88,7 @@ function changePin(client: RedisClient, change: Partial<Variant>, done: Done): v
     done(null);
     return;
   }
-  features.transaction?.soilPin();
+  features.transaction?.markPinDirty();
   const request = requestFor(change);
   const sink = new SingleReply((answer) => {
     if (!Buffer.isBuffer(answer)) done(client.failureReply(answer));

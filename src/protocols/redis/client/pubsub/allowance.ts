@@ -21,7 +21,7 @@ export function refusal(limit: string, hint: string): Buffer {
 
 /** What all clients of one pool in one worker are subscribed to. Clients that come from another process are always let in. */
 export class Allowance {
-  /** Topics' members, of all hubs. */
+  /** Topics' members, of all shared subscriptions. */
   subscriptions = 0;
   /** Topics that are patterns. */
   private patterns = 0;

@@ -1,6 +1,6 @@
 /**
  * Asks the other workers who of their clients gets a message, to count subscribers as Redis would: a server sees each
- * worker's hub as one client, however many it stands for.
+ * worker's shared subscription as one client, however many it stands for.
  *
  * All that is asked in one turn of the event loop goes in one message.
  */
@@ -9,7 +9,7 @@ import { CENSUS_BYTES_MAX } from "../../../../base/limits.ts";
 import type { Flushable, Turn } from "../../../../base/turn.ts";
 import type { Kind } from "./kinds.ts";
 
-/** What a message comes to: copies that servers send to hubs, and clients that get them from there. */
+/** What a message comes to: copies that servers send to shared subscriptions, and clients that get them from there. */
 export interface Reach {
   readonly copies: number;
   readonly clients: number;

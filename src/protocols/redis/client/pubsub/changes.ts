@@ -1,6 +1,6 @@
-/** What the servers of one hub were asked for on behalf of clients and have not answered. */
+/** What the servers of one shared subscription were asked for on behalf of clients and have not answered. */
 import type { Failure } from "../../../../api/upstream.ts";
-import type { LinkOptions, Outcome } from "./link.ts";
+import type { Outcome, ServerSubscriptionOptions } from "./server-subscription.ts";
 import type { Topic } from "./topic.ts";
 
 /** Why a client's wish came to nothing: a server's error or the proxy's, or a failure; null: it did not. */
@@ -18,7 +18,7 @@ export interface Change {
   fault: Fault;
 }
 
-export interface ChangesOptions extends Pick<LinkOptions, "turn" | "lookBy"> {
+export interface ChangesOptions extends Pick<ServerSubscriptionOptions, "turn" | "lookBy"> {
   /** How long servers may take; null: as long as they like. */
   readonly timeoutMs: number | null;
 }

@@ -1,5 +1,5 @@
 /**
- * PUBSUB CHANNELS, NUMSUB and so on: all servers are asked, and hubs are counted as the clients that they stand for.
+ * PUBSUB CHANNELS, NUMSUB and so on: all servers are asked, and shared subscriptions are counted as the clients that they stand for.
  *
  * There may be hundreds of thousands of names in a reply: they are gone through in slices, where they stand.
  */
@@ -12,11 +12,15 @@ import type { Command } from "../../commands/command.ts";
 import { forwardToAny } from "../any-server.ts";
 import { collectAll } from "../ask.ts";
 import type { RedisClient } from "../redis-client.ts";
-import type { Hubs } from "./hubs.ts";
 import type { Kind } from "./kinds.ts";
+import type { SharedSubscriptions } from "./shared-subscriptions.ts";
 
 /** `replies` are all servers' that gave one; at least one. */
-type Merge = (hubs: Hubs, replies: readonly Buffer[], done: (reply: Buffer) => void) => void;
+type Merge = (
+  sharedSubscriptions: SharedSubscriptions,
+  replies: readonly Buffer[],
+  done: (reply: Buffer) => void,
+) => void;
 
 const MERGES: Readonly<Record<string, Merge>> = {
   "PUBSUB|CHANNELS": channels,
@@ -36,15 +40,19 @@ export function introspect(client: RedisClient, command: Command, view: RequestV
     const fault = replies.find(isError) ?? (replies.length === 0 ? answers[0] : undefined);
     if (Buffer.isBuffer(fault)) session.reply(token, fault);
     else if (fault !== undefined) session.onFailure(token, 1, fault);
-    else merge(pool.hubs, replies, (reply) => session.reply(token, reply));
+    else merge(pool.sharedSubscriptions, replies, (reply) => session.reply(token, reply));
   });
 }
 
 /** Each name once. */
-function channels(hubs: Hubs, replies: readonly Buffer[], done: (reply: Buffer) => void): void {
+function channels(
+  sharedSubscriptions: SharedSubscriptions,
+  replies: readonly Buffer[],
+  done: (reply: Buffer) => void,
+): void {
   const [only, ...others] = replies;
   if (others.length === 0) done(only!);
-  else hubs.slices.run(distinct(replies, done));
+  else sharedSubscriptions.slices.run(distinct(replies, done));
 }
 
 function* distinct(
@@ -72,8 +80,12 @@ function* distinct(
   done(Buffer.concat([arrayHeader(known.size), ...parts]));
 }
 
-/** Every server has the patterns of all hubs. */
-function patterns(_hubs: Hubs, replies: readonly Buffer[], done: (reply: Buffer) => void): void {
+/** Every server has the patterns of all shared subscriptions. */
+function patterns(
+  _shared: SharedSubscriptions,
+  replies: readonly Buffer[],
+  done: (reply: Buffer) => void,
+): void {
   const counts = replies.map((reply) => new ElementReader(reply).single);
   done(encodeInteger(Math.max(...counts)));
 }
@@ -81,7 +93,7 @@ function patterns(_hubs: Hubs, replies: readonly Buffer[], done: (reply: Buffer)
 /** Alternating names and counts, the same names from all servers. */
 function subscribers(
   kind: Kind,
-  hubs: Hubs,
+  sharedSubscriptions: SharedSubscriptions,
   replies: readonly Buffer[],
   done: (reply: Buffer) => void,
 ): void {
@@ -98,12 +110,12 @@ function subscribers(
     let pending = pairs.length;
     const counts: number[] = [];
     for (const [index, [name, counted]] of pairs.entries()) {
-      hubs.countClients([kind, name, null], counted, (clients) => {
+      sharedSubscriptions.countClients([kind, name, null], counted, (clients) => {
         counts[index] = clients;
         if (--pending > 0) return;
         const texts = pairs.map(([text], i) => `$${text.length}\r\n${text}\r\n:${counts[i]}\r\n`);
         parts.push(Buffer.from(texts.join(""), "latin1"));
-        hubs.slices.run(later(next));
+        sharedSubscriptions.slices.run(later(next));
       });
     }
   };

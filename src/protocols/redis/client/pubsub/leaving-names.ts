@@ -1,19 +1,23 @@
-/** What of names another process must be told when a hub moves: some at a time, as many as are dealt with in one turn. */
+/** What of names another process must be told when a shared subscription moves: some at a time, as many as are dealt with in one turn. */
 import type { Upstream } from "../../../../api/upstream.ts";
 import { SUBSCRIBE_NAMES_MAX, SUBSCRIBE_NAMES_SENT_BYTES_MAX } from "../../../../base/limits.ts";
 import type { NamesOnServers } from "./arrivals.ts";
-import type { Hub } from "./hub.ts";
 import { KINDS, type Kind } from "./kinds.ts";
-import type { Link } from "./link.ts";
 import { NameCursor } from "./names.ts";
-import { linksWith } from "./reach.ts";
+import { subscriptionsWith } from "./reach.ts";
+import type { ServerSubscription } from "./server-subscription.ts";
+import type { SharedSubscription } from "./shared-subscription.ts";
 import type { Subscriber } from "./subscriber.ts";
 
 /** What is subscribed on one connection, all at once: the form that programs before format 3 of packets know. */
-export function topicsOn({ topics }: Hub, link: Link): [kind: Kind, name: string][] {
+export function topicsOn(
+  { topics }: SharedSubscription,
+  subscription: ServerSubscription,
+): [kind: Kind, name: string][] {
   const found: [Kind, string][] = [];
   for (const topic of topics.all()) {
-    if (link.wants(topic) && link.hasOn(topic)) found.push([topic.kind, topic.name]);
+    if (subscription.wants(topic) && subscription.hasOn(topic))
+      found.push([topic.kind, topic.name]);
   }
   return found;
 }
@@ -26,13 +30,13 @@ interface List {
 
 /** What is subscribed on the connections of `links`: each name once, with all servers that have it. */
 export function* namesByServers(
-  { topics }: Hub,
-  links: readonly Link[],
+  { topics }: SharedSubscription,
+  subscriptions: readonly ServerSubscription[],
 ): Generator<NamesOnServers, void> {
   for (const kind of KINDS) {
     const lists = new Map<string, List>();
     for (const topic of topics.of(kind)) {
-      const on = linksWith(topic, links).map(({ upstream }) => upstream);
+      const on = subscriptionsWith(topic, subscriptions).map(({ upstream }) => upstream);
       if (on.length === 0) continue;
       const key = on.map(({ id }) => id).join();
       const list = lists.get(key) ?? { upstreams: on, names: [], bytes: 0 };

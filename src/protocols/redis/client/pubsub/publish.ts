@@ -1,6 +1,6 @@
 /**
  * PUBLISH and SPUBLISH go to the server that the channel's name belongs to: so the messages of a channel stay in order. The
- * server counts a hub as one client; the reply is put right. A client that gets its own message (RESP3) gets it before the
+ * server counts a shared subscription as one client; the reply is put right. A client that gets its own message (RESP3) gets it before the
  * reply, as from Redis.
  */
 import type { Failure, ReplySink, Upstream } from "../../../../api/upstream.ts";
@@ -14,9 +14,9 @@ import type { Kind } from "./kinds.ts";
 const COLON = 0x3a;
 
 export function publish(client: RedisClient, kind: Kind, view: RequestView): boolean {
-  const { hubs, route } = client.pool;
+  const { sharedSubscriptions, route } = client.pool;
   const name = view.text(1);
-  if (!hubs.mayMiscount(kind, name)) return client.forward(view, 1);
+  if (!sharedSubscriptions.mayMiscount(kind, name)) return client.forward(view, 1);
   const upstream = route.pick(view.key(1));
   if (upstream === null) {
     client.refuse(NO_SERVER);
@@ -60,14 +60,18 @@ class PublishReply implements ReplySink {
     const counted = bytes[start] === COLON ? parseLength(bytes, start + 1, end - 2) : -1;
     if (counted < 0) session.onReplies(this.token, 1, bytes, start, end);
     else if (subscriber === null) this.settle(counted);
-    else subscriber.hub.links.barrier(this.upstream, () => this.settle(counted));
+    else subscriber.shared.subscriptions.barrier(this.upstream, () => this.settle(counted));
   }
 
   private settle(counted: number): void {
     const { client, kind, name, upstream, token } = this;
-    client.pool.hubs.countClients([kind, name, upstream.name], counted, (clients) => {
-      client.session.reply(token, encodeInteger(clients));
-    });
+    client.pool.sharedSubscriptions.countClients(
+      [kind, name, upstream.name],
+      counted,
+      (clients) => {
+        client.session.reply(token, encodeInteger(clients));
+      },
+    );
   }
 
   onFailure(_token: number, _count: number, failure: Failure): void {

@@ -13,8 +13,8 @@ import type { TopicTable } from "./topic-table.ts";
 /** Topics that are looked at in one piece. */
 const LOOKED_AT_ONCE = 4000;
 
-/** What it needs of a Link. */
-export interface RenewedLink {
+/** What it needs of a ServerSubscription. */
+export interface RenewedSubscription {
   wants(topic: Topic): boolean;
   /** The server has confirmed it, on the connection that stands now. */
   hasOn(topic: Topic): boolean;
@@ -27,7 +27,7 @@ export interface RenewedLink {
 export interface RenewalOptions {
   readonly topics: TopicTable;
   /** Subscribed, and not wanted. */
-  readonly strays: readonly Topic[];
+  readonly unwanted: readonly Topic[];
   /** Requested by others already. */
   readonly awaited: ReadonlySet<Topic>;
   /** All is asked for and answered. */
@@ -42,14 +42,14 @@ interface Part {
 }
 
 export class Renewal {
-  private readonly link: RenewedLink;
+  private readonly subscription: RenewedSubscription;
   private readonly options: RenewalOptions;
   private readonly parts: Iterator<Part>;
   private underWay = 0;
   private isStopped = false;
 
-  constructor(link: RenewedLink, options: RenewalOptions) {
-    this.link = link;
+  constructor(subscription: RenewedSubscription, options: RenewalOptions) {
+    this.subscription = subscription;
     this.options = options;
     this.parts = this.find();
   }
@@ -76,9 +76,9 @@ export class Renewal {
       this.askNext();
       this.answered();
     };
-    if (topics.length === 0) this.link.barrier(onAnswer);
-    else if (verb === "subscribe") this.link.subscribeAgain(kind, topics, onAnswer);
-    else this.link.unsubscribe(kind, topics, onAnswer);
+    if (topics.length === 0) this.subscription.barrier(onAnswer);
+    else if (verb === "subscribe") this.subscription.subscribeAgain(kind, topics, onAnswer);
+    else this.subscription.unsubscribe(kind, topics, onAnswer);
   }
 
   private answered(): void {
@@ -86,11 +86,11 @@ export class Renewal {
   }
 
   private *find(): Generator<Part, void> {
-    const { link, options } = this;
+    const { subscription, options } = this;
     for (const kind of KINDS) {
-      const strays = options.strays.filter((topic) => topic.kind === kind);
-      while (strays.length > 0) {
-        yield { verb: "unsubscribe", kind, topics: strays.splice(0, SUBSCRIBE_NAMES_MAX) };
+      const unwanted = options.unwanted.filter((topic) => topic.kind === kind);
+      while (unwanted.length > 0) {
+        yield { verb: "unsubscribe", kind, topics: unwanted.splice(0, SUBSCRIBE_NAMES_MAX) };
       }
     }
     for (const kind of KINDS) {
@@ -99,7 +99,8 @@ export class Renewal {
       for (const topic of options.topics.of(kind)) {
         if (++looked % LOOKED_AT_ONCE === 0 && topics.length === 0)
           yield { verb: "subscribe", kind, topics };
-        if (!link.wants(topic) || link.hasOn(topic) || options.awaited.has(topic)) continue;
+        if (!subscription.wants(topic) || subscription.hasOn(topic) || options.awaited.has(topic))
+          continue;
         topics.push(topic);
         if (topics.length < SUBSCRIBE_NAMES_MAX) continue;
         yield { verb: "subscribe", kind, topics };

@@ -1,4 +1,4 @@
-/** Who a hub's clients are for the servers; see RedisClientState. */
+/** Who a shared subscription's clients are for the servers; see RedisClientState. */
 export interface ServerUser {
   readonly user: string | null;
   readonly password: string | null;
@@ -6,7 +6,7 @@ export interface ServerUser {
 
 /** What of a client's subscriptions must survive a move to another process. Names: one character per byte. */
 export interface SavedSubscriptions {
-  /** Its hub's id: clients of one hub stay together. */
+  /** Its shared subscription's id: clients of one shared subscription stay together. */
   readonly hub: string;
   readonly as: ServerUser;
   readonly channels: readonly string[];

@@ -4,11 +4,11 @@ import type { RequestView } from "../../codec/request-view.ts";
 import type { RedisClient } from "../redis-client.ts";
 import type { Fault } from "./changes.ts";
 import { refusalFor } from "./client-allowance.ts";
-import { isFor } from "./hubs.ts";
 import { KINDS, type Kind, SUBSCRIBE, UNSUBSCRIBE } from "./kinds.ts";
 import { NameCursor, namesOf } from "./names.ts";
 import { holdRequests, releaseRequests } from "./restored-mode.ts";
 import type { SavedSubscriptions } from "./saved-subscriptions.ts";
+import { isFor } from "./shared-subscriptions.ts";
 import { updateMode } from "./subscribed-mode.ts";
 import type { Subscriber } from "./subscriber.ts";
 
@@ -22,12 +22,13 @@ const OTHER_USER: Buffer = encodeError(
 
 export function subscribe(client: RedisClient, kind: Kind, view: RequestView): boolean {
   if (!client.settleFirst()) return false;
-  const subscriber = client.features.subscriber ?? client.pool.hubs.createSubscriber(client);
+  const subscriber =
+    client.features.subscriber ?? client.pool.sharedSubscriptions.createSubscriber(client);
   if (subscriber === null) {
     client.refuse(TOO_MANY_USERS);
     return true;
   }
-  if (!isFor(subscriber.hub, client)) {
+  if (!isFor(subscriber.shared, client)) {
     client.refuse(OTHER_USER);
     return true;
   }
@@ -43,7 +44,7 @@ export function subscribe(client: RedisClient, kind: Kind, view: RequestView): b
   const token = session.open();
   session.waitBlocked();
   const confirmations = new Confirmations(client, SUBSCRIBE[kind]);
-  subscriber.hub.subscribe({
+  subscriber.shared.subscribe({
     ...{ subscriber, kind, names: new NameCursor(names) },
     onName: (name) => confirmations.add(name, subscriber.count(kind)),
     onSlice: () => confirmations.push(),
@@ -65,12 +66,12 @@ export function unsubscribe(client: RedisClient, kind: Kind, view: RequestView):
   const cursor = new NameCursor(names);
   if (subscriber === null || cursor.isDone) {
     session.waitBlocked();
-    client.pool.hubs.slices.run(confirmNone(client, kind, cursor, token));
+    client.pool.sharedSubscriptions.slices.run(confirmNone(client, kind, cursor, token));
     return true;
   }
   session.waitBlocked();
   const confirmations = new Confirmations(client, UNSUBSCRIBE[kind]);
-  subscriber.hub.unsubscribe({
+  subscriber.shared.unsubscribe({
     ...{ subscriber, kind, names: cursor },
     onName: (name) => confirmations.add(name, subscriber.count(kind)),
     onSlice: () => confirmations.push(),
@@ -101,7 +102,9 @@ function* confirmNone(
 /** Goes on with what another process saved. */
 export function restoreSubscriptions(client: RedisClient, saved: SavedSubscriptions): void {
   const { features, pool, session } = client;
-  const subscriber = pool.hubs.restoreSubscriber(client, saved, () => releaseRequests(client));
+  const subscriber = pool.sharedSubscriptions.restoreSubscriber(client, saved, () =>
+    releaseRequests(client),
+  );
   features.subscriber = subscriber;
   if (subscriber === null) session.finish();
   else if (subscriber.isComplete) updateMode(client);
@@ -128,7 +131,7 @@ export function leaveAll(client: RedisClient): boolean {
   for (const kind of KINDS) {
     const names = new NameCursor(subscriber.names(kind));
     const noWord = (): void => {};
-    subscriber.hub.unsubscribe({
+    subscriber.shared.unsubscribe({
       subscriber,
       kind,
       names,
@@ -146,13 +149,13 @@ export function dropSubscriptions(client: RedisClient): void {
   const { subscriber } = features;
   if (subscriber === null) return;
   features.subscriber = null;
-  subscriber.hub.drop(subscriber);
+  subscriber.shared.drop(subscriber);
   updateMode(client);
 }
 
 /** False: a server has too much to take in already, and the session waits. */
-function hasRoom({ client, hub }: Subscriber): boolean {
-  const full = hub.links.full;
+function hasRoom({ client, shared }: Subscriber): boolean {
+  const full = shared.subscriptions.full;
   if (full === null) return true;
   client.session.waitFor(full.connection);
   return false;

@@ -2,9 +2,9 @@
 import type { ClientPort } from "../../../../api/client-port.ts";
 import { SegmentedSet } from "../../../../base/segmented-set.ts";
 import type { RedisClientState } from "../client-state.ts";
-import type { Hub } from "./hub.ts";
 import type { Kind } from "./kinds.ts";
 import type { SavedSubscriptions } from "./saved-subscriptions.ts";
+import type { SharedSubscription } from "./shared-subscription.ts";
 import type { Topic, TopicMember } from "./topic.ts";
 
 /** What its subscriptions need of a client. */
@@ -18,7 +18,7 @@ const PUSH: Buffer = Buffer.from(">");
 
 export class Subscriber implements TopicMember {
   readonly client: SubscribedClient;
-  readonly hub: Hub;
+  readonly shared: SharedSubscription;
   /** What it is subscribed to, in the order in which it was. */
   readonly topics: Readonly<Record<Kind, SegmentedSet<Topic>>> = {
     channel: new SegmentedSet(),
@@ -36,9 +36,9 @@ export class Subscriber implements TopicMember {
   /** The client has closed. */
   isGone = false;
 
-  constructor(client: SubscribedClient, hub: Hub) {
+  constructor(client: SubscribedClient, shared: SharedSubscription) {
     this.client = client;
-    this.hub = hub;
+    this.shared = shared;
   }
 
   /** @param topic it is not subscribed to that */
@@ -53,7 +53,7 @@ export class Subscriber implements TopicMember {
 
   /** It is subscribed to that. */
   knows(kind: Kind, name: string): boolean {
-    const topic = this.hub.topics.find(kind, name);
+    const topic = this.shared.topics.find(kind, name);
     return topic?.has(this) ?? false;
   }
 
@@ -89,9 +89,10 @@ export class Subscriber implements TopicMember {
   }
 
   save(): SavedSubscriptions {
-    const { hub, total } = this;
-    const saved = { hub: hub.id, as: hub.options.as };
-    if (hub.namesFollow) return { ...saved, channels: [], patterns: [], shards: [], toCome: total };
+    const { shared, total } = this;
+    const saved = { hub: shared.id, as: shared.options.as };
+    if (shared.namesFollow)
+      return { ...saved, channels: [], patterns: [], shards: [], toCome: total };
     return {
       ...saved,
       channels: [...this.names("channel")],

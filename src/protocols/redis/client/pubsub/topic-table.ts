@@ -1,4 +1,4 @@
-/** All topics of one hub, by name and by number. */
+/** All topics of one shared subscription, by name and by number. */
 import { matchesGlob } from "../../codec/glob.ts";
 import { KINDS, type Kind } from "./kinds.ts";
 import { Topic } from "./topic.ts";

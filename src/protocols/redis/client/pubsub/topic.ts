@@ -1,15 +1,15 @@
 /**
- * What clients of one hub are subscribed to: a channel, a pattern or a shard channel.
+ * What clients of one shared subscription are subscribed to: a channel, a pattern or a shard channel.
  *
  *   Subscriber ◀─▶ Topic ─▶ place: one server or all
  *
- * There is one object for each name, and there may be hundreds of thousands: what links know of topics they keep as bits,
+ * There is one object for each name, and there may be hundreds of thousands: what server subscriptions know of topics they keep as bits,
  * by the topics' numbers.
  */
 import type { Upstream } from "../../../../api/upstream.ts";
 import { add, has, membersOf, remove, type SmallSet, sizeOf } from "../../../../base/small-set.ts";
 import type { Kind } from "./kinds.ts";
-/** Where a topic is subscribed: on every server, on one (see Links), or, when all servers are ejected, on none. */
+/** Where a topic is subscribed: on every server, on one (see ServerSubscriptions), or, when all servers are ejected, on none. */
 export type Place = Upstream | "everywhere" | "nowhere";
 
 /** What gets a topic's messages. */
@@ -24,7 +24,7 @@ export class Topic {
   readonly kind: Kind;
   /** One character per byte. */
   readonly name: string;
-  /** No other topic of the hub has it. -1: the hub has forgotten this topic. */
+  /** No other topic of the shared subscription has it. -1: the shared subscription has forgotten this topic. */
   number: number;
   place: Place = "nowhere";
   /**

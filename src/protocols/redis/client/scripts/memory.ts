@@ -22,10 +22,10 @@ const NO_SCRIPT: Buffer = Buffer.from("*1\r\n:0\r\n");
 const NO_LIBRARY: Buffer = Buffer.from("*0\r\n");
 
 /** A server is suspected of having lost everything at most so often. */
-const DOUBT_MS = 1000;
+const SUSPICION_MS = 1000;
 
 /** What is loaded between a server's two losses of everything. */
-interface Doubts {
+interface SuspectedLosses {
   count: number;
   lastMs: number;
 }
@@ -38,7 +38,7 @@ export class ScriptMemory implements LoadHost {
   era = 0;
   private readonly bus: WorkerBus;
   /** By server. */
-  private readonly doubts: (Doubts | undefined)[] = [];
+  private readonly losses: (SuspectedLosses | undefined)[] = [];
 
   constructor(bus: WorkerBus, turn: Turn) {
     this.bus = bus;
@@ -50,17 +50,17 @@ export class ScriptMemory implements LoadHost {
   }
 
   epochOf(upstream: Upstream): number {
-    return upstream.incarnation + (this.doubts[upstream.id]?.count ?? 0);
+    return upstream.incarnation + (this.losses[upstream.id]?.count ?? 0);
   }
 
   /** `upstream` did not have something that it should have: perhaps it has lost all. */
-  doubt(upstream: Upstream): void {
+  suspectLoss(upstream: Upstream): void {
     const { nowMs } = this.turn;
-    const doubts = this.doubts[upstream.id];
-    if (doubts === undefined) this.doubts[upstream.id] = { count: 1, lastMs: nowMs };
-    else if (nowMs - doubts.lastMs >= DOUBT_MS) {
-      doubts.count++;
-      doubts.lastMs = nowMs;
+    const losses = this.losses[upstream.id];
+    if (losses === undefined) this.losses[upstream.id] = { count: 1, lastMs: nowMs };
+    else if (nowMs - losses.lastMs >= SUSPICION_MS) {
+      losses.count++;
+      losses.lastMs = nowMs;
     }
   }
 

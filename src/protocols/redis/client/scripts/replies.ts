@@ -67,7 +67,7 @@ export class ScriptReplies implements ReplySink {
     const isLast = this.includesLast(token, count);
     if (kind === KIND.error && this.isMissing(bytes, start, end)) {
       if (isLast && connection !== null && this.repeat(connection, bytes, start, end)) return;
-      if (!isLast) this.memory.doubt(this.upstream);
+      if (!isLast) this.memory.suspectLoss(this.upstream);
     }
     if (isLast) this.forgetLast();
     this.session.onReplies(token, count, bytes, start, end);

@@ -11,7 +11,7 @@ export interface ClientTransaction {
   /** Commands in the open transaction; -1: there is none. */
   readonly queued: number;
   /** The pin is about to become another kind of connection: no other client may have it after this one. */
-  soilPin(): void;
+  markPinDirty(): void;
   /** RESET: forgets everything, and closes the connection with what is half done on it. To be called with nothing owed. */
   abandon(): void;
   /** Null: there is nothing to tell another process. */

@@ -368,7 +368,7 @@ class Transaction implements ClientTransaction, Mode, EndObserver {
     this.pin.giveBack();
   }
 
-  soilPin(): void {
+  markPinDirty(): void {
     this.pin.isClean = false;
   }
 

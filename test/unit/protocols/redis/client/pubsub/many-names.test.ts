@@ -4,8 +4,8 @@ import { heapStats } from "bun:jsc";
 import { describe, expect, test } from "bun:test";
 import * as limits from "../../../../../../src/base/limits.ts";
 import type { Reach } from "../../../../../../src/protocols/redis/client/pubsub/census.ts";
-import type { Hub } from "../../../../../../src/protocols/redis/client/pubsub/hub.ts";
 import { subscribersOf } from "../../../../../../src/protocols/redis/client/pubsub/reach.ts";
+import type { SharedSubscription } from "../../../../../../src/protocols/redis/client/pubsub/shared-subscription.ts";
 import { Subscriber } from "../../../../../../src/protocols/redis/client/pubsub/subscriber.ts";
 import { TopicTable } from "../../../../../../src/protocols/redis/client/pubsub/topic-table.ts";
 import { RedisFrontend } from "../../../../../../src/protocols/redis/client/redis-frontend.ts";
@@ -116,8 +116,8 @@ describe("work for many names is done in slices", () => {
     client.stream.close();
     await namesPerTurn(rig);
     expect([...rig.line(0).topics[""]!]).toEqual(["opener"]);
-    const [hub] = rig.rig.pool.hubs.all;
-    expect([...hub!.topics.all()].map(({ name }) => name)).toEqual(["opener"]);
+    const [shared] = rig.rig.pool.sharedSubscriptions.all;
+    expect([...shared!.topics.all()].map(({ name }) => name)).toEqual(["opener"]);
   });
 
   test("what a server denies among them is none of it", async () => {
@@ -207,8 +207,8 @@ describe("a client that comes from another process in parts", () => {
   function arrived(rig: PubSubRig, toCome: number): FakeClient {
     const { pool, upstreams } = rig.rig;
     const left = { fd: 11, unread: Buffer.alloc(0) };
-    const { arrivals } = pool.hubs;
-    arrivals.addLink("7", { upstream: upstreams[0]!, left });
+    const { arrivals } = pool.sharedSubscriptions;
+    arrivals.addConnection("7", { upstream: upstreams[0]!, left });
     arrivals.addList("7", { kind: "channel", names: ["a", "b"], upstreams: [upstreams[0]!] });
     const client = rig.connect();
     const subscriptions = { hub: "7", as, channels: [], patterns: [], shards: [], toCome };
@@ -220,7 +220,7 @@ describe("a client that comes from another process in parts", () => {
   test("asks for nothing before they have all come", async () => {
     const rig = new PubSubRig(1);
     const client = arrived(rig, 2);
-    const { arrivals } = rig.rig.pool.hubs;
+    const { arrivals } = rig.rig.pool.sharedSubscriptions;
     const id = client.frontend.state.id;
     arrivals.addNames("7", id, "channel", ["a"]);
     client.ask("UNSUBSCRIBE");
@@ -235,23 +235,26 @@ describe("a client that comes from another process in parts", () => {
   test("is closed when they do not: it would miss messages without a word", async () => {
     const rig = new PubSubRig(1);
     const client = arrived(rig, 2);
-    const { hubs } = rig.rig.pool;
-    hubs.arrivals.addNames("7", client.frontend.state.id, "channel", ["a"]);
+    const { sharedSubscriptions } = rig.rig.pool;
+    sharedSubscriptions.arrivals.addNames("7", client.frontend.state.id, "channel", ["a"]);
     rig.rig.deadlines.reach(1000 + limits.PUBSUB_ARRIVAL_MS);
     await rig.settle();
     expect(client.isClosed).toBe(true);
-    expect([...hubs.all]).toEqual([]);
+    expect([...sharedSubscriptions.all]).toEqual([]);
   });
 
   test("may have names that came before it", async () => {
     const rig = new PubSubRig(1);
-    rig.rig.pool.hubs.arrivals.addNames("7", 2, "channel", ["a", "b"]);
+    rig.rig.pool.sharedSubscriptions.arrivals.addNames("7", 2, "channel", ["a", "b"]);
     const client = arrived(rig, 2);
     expect(client.frontend.state.id).toBe(2);
-    rig.rig.pool.hubs.arrivals.start("7");
+    rig.rig.pool.sharedSubscriptions.arrivals.start("7");
     await rig.settle();
-    const [hub] = rig.rig.pool.hubs.all;
-    const reach: Reach = subscribersOf(hub!.topics.find("channel", "b"), hub!.links.all);
+    const [shared] = rig.rig.pool.sharedSubscriptions.all;
+    const reach: Reach = subscribersOf(
+      shared!.topics.find("channel", "b"),
+      shared!.subscriptions.all,
+    );
     expect(reach).toEqual({ copies: 1, clients: 1 });
   });
 });
@@ -261,8 +264,8 @@ test("a subscription costs about as much memory as in Redis", () => {
   const keep: unknown[] = [];
   const before = heapSize();
   const topics = new TopicTable();
-  const hub = { topics } as unknown as Hub;
-  const subscriber = new Subscriber(null as unknown as RedisFrontend, hub);
+  const shared = { topics } as unknown as SharedSubscription;
+  const subscriber = new Subscriber(null as unknown as RedisFrontend, shared);
   for (let i = 0; i < count; i++) {
     const topic = topics.create("channel", Buffer.from(`user:${i}:news`).toString("latin1"));
     topic.add(subscriber);

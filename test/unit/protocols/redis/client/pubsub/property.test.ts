@@ -1,4 +1,4 @@
-/** Clients that share a hub, whatever happens in whatever order, against what each of them must see. */
+/** Clients that share a shared subscription, whatever happens in whatever order, against what each of them must see. */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { type FakeClient, fits, PubSubRig } from "./rig.ts";

@@ -35,7 +35,7 @@ describe("a subscription", () => {
 
   test("that begins while the others move to another process is confirmed, over connections of its own", async () => {
     const rig = await connected(2);
-    const [leaving] = rig.rig.pool.hubs.all;
+    const [leaving] = rig.rig.pool.sharedSubscriptions.all;
     for (const { connection } of leaving!.beginToLeave(true)) connection.leave();
     const left = rig.line(0);
     const client = rig.connect();
@@ -204,8 +204,8 @@ describe("in another process", () => {
     const rig = new PubSubRig(1);
     const { pool, upstreams } = rig.rig;
     const left = { fd: 11, unread: Buffer.from("half") };
-    const { arrivals } = pool.hubs;
-    arrivals.addLink("7", { upstream: upstreams[0]!, left });
+    const { arrivals } = pool.sharedSubscriptions;
+    arrivals.addConnection("7", { upstream: upstreams[0]!, left });
     for (const [kind, name] of topics) {
       arrivals.addList("7", { kind, names: [name], upstreams: [upstreams[0]!] });
     }
@@ -270,7 +270,7 @@ describe("in another process", () => {
     const rig = new PubSubRig(1);
     const { deadlines, pool, upstreams } = rig.rig;
     const left = { fd: 11, unread: Buffer.alloc(0) };
-    pool.hubs.arrivals.addLink("7", { upstream: upstreams[0]!, left });
+    pool.sharedSubscriptions.arrivals.addConnection("7", { upstream: upstreams[0]!, left });
     const client = rig.connect();
     const as = { user: null, password: null };
     const subscriptions = { hub: "7", as, channels: ["a"], patterns: [], shards: [] };

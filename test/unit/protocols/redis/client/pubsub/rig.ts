@@ -1,4 +1,4 @@
-/** Servers with subscriptions, as far as a hub sees them, and clients that share a hub. The test plays the network. */
+/** Servers with subscriptions, as far as a shared subscription sees them, and clients that share a shared subscription. The test plays the network. */
 import type {
   Failure,
   LeftSubscriber,
@@ -26,7 +26,7 @@ export function fits(pattern: string, channel: string): boolean {
   return channel.startsWith(pattern.replace(/\*$/, ""));
 }
 
-/** One hub's connection to one server; requests and frames wait until the test lets them pass. */
+/** One shared subscription's connection to one server; requests and frames wait until the test lets them pass. */
 export class FakeLine implements SubscriberConnection {
   isUp = false;
   refusal: Failure | null = null;
@@ -70,7 +70,7 @@ export class FakeLine implements SubscriberConnection {
     this.requests.push(Array.from({ length: view.count }, (_, i) => view.text(i)));
   }
 
-  distrust(): void {
+  resetProtocol(): void {
     this.isDistrusted = true;
     this.lose();
   }

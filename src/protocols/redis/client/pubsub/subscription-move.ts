@@ -1,5 +1,5 @@
 /**
- * Moves a hub with all clients that are subscribed through it.
+ * Moves a shared subscription with all clients that are subscribed through it.
  *
  * All go to one worker: first the connections to servers, which have not been read since all clients were ready, and what is
  * subscribed on them, then the clients, each with the names that it is subscribed to. What servers send meanwhile waits in the
@@ -13,10 +13,10 @@ import type { GroupMove, GroupPart, PartPacket, ReceivedPart } from "../../../..
 import { closeFd } from "../../../../os/fd.ts";
 import { placeOf, type SavedPlace, serverAt } from "../place.ts";
 import type { RedisPool } from "../redis-pool.ts";
-import type { Hub } from "./hub.ts";
 import { KINDS, type Kind } from "./kinds.ts";
 import { namesByServers, namesOfSubscriber, topicsOn } from "./leaving-names.ts";
-import type { Link } from "./link.ts";
+import type { ServerSubscription } from "./server-subscription.ts";
+import type { SharedSubscription } from "./shared-subscription.ts";
 import type { Subscriber } from "./subscriber.ts";
 
 /** From this format of packets on, names that clients are subscribed to have packets of their own. */
@@ -40,22 +40,22 @@ interface AboutPart {
 
 type SomeNames = readonly [head: NonNullable<AboutPart["names"]>, names: readonly string[]];
 
-export class HubMove implements GroupMove {
+export class SubscriptionMove implements GroupMove {
   readonly members: Set<ClientPort>;
   readonly id: string;
-  private readonly hub: Hub;
+  private readonly shared: SharedSubscription;
   private readonly format: number;
 
   /** @param format see PACKET_FORMATS */
-  constructor(hub: Hub, format: number) {
-    this.hub = hub;
+  constructor(shared: SharedSubscription, format: number) {
+    this.shared = shared;
     this.format = format;
-    this.id = hub.id;
-    this.members = new Set([...hub.subscribers].map(({ client }) => client.session));
+    this.id = shared.id;
+    this.members = new Set([...shared.subscribers].map(({ client }) => client.session));
   }
 
   get isReady(): boolean {
-    if (!this.hub.isQuiet) return false;
+    if (!this.shared.isQuiet) return false;
     for (const session of this.members) {
       if (session.canMove && !session.isReadyToMove) return false;
     }
@@ -63,7 +63,7 @@ export class HubMove implements GroupMove {
   }
 
   abandonServers(): void {
-    this.hub.links.abandonBusy();
+    this.shared.subscriptions.abandonBusy();
   }
 
   /** They get no more messages here. */
@@ -76,14 +76,14 @@ export class HubMove implements GroupMove {
 
   /** Stops reading what servers send. */
   begin(): (ClientPort | GroupPart)[] {
-    const { hub, members } = this;
+    const { shared, members } = this;
     const namesFollow = this.format >= NAMES_FORMAT;
-    const links = hub.beginToLeave(namesFollow);
-    const parts: (ClientPort | GroupPart)[] = links.map(
-      (link) => new LinkPart(hub, link, namesFollow),
+    const subscriptions = shared.beginToLeave(namesFollow);
+    const parts: (ClientPort | GroupPart)[] = subscriptions.map(
+      (subscription) => new ConnectionPart(shared, subscription, namesFollow),
     );
-    if (namesFollow) parts.push(new NamesPart(namesOnServers(hub, links)));
-    for (const subscriber of hub.subscribers) {
+    if (namesFollow) parts.push(new NamesPart(namesOnServers(shared, subscriptions)));
+    for (const subscriber of shared.subscribers) {
       const { session } = subscriber.client;
       if (!members.has(session)) continue;
       parts.push(session);
@@ -94,24 +94,24 @@ export class HubMove implements GroupMove {
 }
 
 /** A connection to a server, with what is subscribed on it. */
-class LinkPart implements GroupPart {
-  private readonly hub: Hub;
-  private readonly link: Link;
+class ConnectionPart implements GroupPart {
+  private readonly shared: SharedSubscription;
+  private readonly subscription: ServerSubscription;
   private readonly namesFollow: boolean;
   private isSent = false;
 
-  constructor(hub: Hub, link: Link, namesFollow: boolean) {
-    this.hub = hub;
-    this.link = link;
+  constructor(shared: SharedSubscription, subscription: ServerSubscription, namesFollow: boolean) {
+    this.shared = shared;
+    this.subscription = subscription;
     this.namesFollow = namesFollow;
   }
 
   get next(): PartPacket | null {
-    const { hub, link } = this;
-    const { connection, upstream } = link;
+    const { shared, subscription } = this;
+    const { connection, upstream } = subscription;
     // Lost in the meantime: the receiver makes a new one.
     if (this.isSent || !connection.isUp) return null;
-    const topics = this.namesFollow ? [] : topicsOn(hub, link);
+    const topics = this.namesFollow ? [] : topicsOn(shared, subscription);
     const about: AboutPart = { link: placeOf(upstream) };
     const output = Buffer.from(JSON.stringify(topics));
     return { about, connection: connection.fd, input: connection.unread, output };
@@ -119,7 +119,7 @@ class LinkPart implements GroupPart {
 
   onSent(): void {
     this.isSent = true;
-    this.link.connection.leave();
+    this.subscription.connection.leave();
   }
 }
 
@@ -150,8 +150,11 @@ class NamesPart implements GroupPart {
   }
 }
 
-function* namesOnServers(hub: Hub, links: readonly Link[]): Generator<SomeNames, void> {
-  for (const { kind, names, upstreams } of namesByServers(hub, links)) {
+function* namesOnServers(
+  shared: SharedSubscription,
+  subscriptions: readonly ServerSubscription[],
+): Generator<SomeNames, void> {
+  for (const { kind, names, upstreams } of namesByServers(shared, subscriptions)) {
     yield [{ kind, servers: upstreams.map(placeOf) }, names];
   }
 }
@@ -161,11 +164,14 @@ function* namesOfClient(subscriber: Subscriber): Generator<SomeNames, void> {
   for (const [kind, names] of namesOfSubscriber(subscriber)) yield [{ kind, client: id }, names];
 }
 
-/** Takes what goes before, between and behind the clients of a hub. Its descriptor becomes the pool's. */
-export function adoptHubPart({ hubs, route }: RedisPool, part: ReceivedPart): void {
+/** Takes what goes before, between and behind the clients of a shared subscription. Its descriptor becomes the pool's. */
+export function adoptSubscriptionPart(
+  { sharedSubscriptions, route }: RedisPool,
+  part: ReceivedPart,
+): void {
   const { group, connection, input, output } = part;
-  const { link, names } = part.about as AboutPart;
-  const { arrivals } = hubs;
+  const { link: place, names } = part.about as AboutPart;
+  const { arrivals } = sharedSubscriptions;
   if (names !== undefined) {
     const list = JSON.parse(output.toString()) as string[];
     const { kind, client, servers = [] } = names;
@@ -174,17 +180,17 @@ export function adoptHubPart({ hubs, route }: RedisPool, part: ReceivedPart): vo
       return;
     }
     const upstreams = servers
-      .map((place) => serverAt(route, place))
+      .map((at) => serverAt(route, at))
       .filter((found) => found !== undefined);
     arrivals.addList(group, { kind, names: list, upstreams });
     return;
   }
-  const upstream = link === undefined ? undefined : serverAt(route, link);
+  const upstream = place === undefined ? undefined : serverAt(route, place);
   if (upstream === undefined) {
     if (connection >= 0) closeFd(connection);
     return;
   }
-  arrivals.addLink(group, { upstream, left: { fd: connection, unread: input } });
+  arrivals.addConnection(group, { upstream, left: { fd: connection, unread: input } });
   // Before format 3 a connection says itself what is subscribed on it.
   const topics = JSON.parse(output.toString()) as [Kind, string][];
   for (const kind of KINDS) {

@@ -1,64 +1,73 @@
-/** A hub's lines to the servers of its pool, and which of them a topic is subscribed on. */
+/** A shared subscription's lines to the servers of its pool, and which of them a topic is subscribed on. */
 import { ACCESS, PlainFacts } from "../../../../api/request-facts.ts";
 import type { LeftSubscriber, Route, Upstream } from "../../../../api/upstream.ts";
 import type { Kind } from "./kinds.ts";
-import { Link, type LinkEvents, type LinkOptions } from "./link.ts";
+import {
+  ServerSubscription,
+  type ServerSubscriptionEvents,
+  type ServerSubscriptionOptions,
+} from "./server-subscription.ts";
 import type { Place, Topic } from "./topic.ts";
 
-export interface LinksOptions extends LinkOptions {
+export interface ServerSubscriptionsOptions extends ServerSubscriptionOptions {
   readonly route: Route;
 }
 
 /** A line to a server that another process has left. */
-export interface LeftLink {
+export interface LeftConnection {
   readonly upstream: Upstream;
   readonly left: LeftSubscriber;
 }
 
 const channel: PlainFacts = new PlainFacts();
 
-export class Links {
-  private readonly options: LinksOptions;
-  private readonly events: LinkEvents;
+export class ServerSubscriptions {
+  private readonly options: ServerSubscriptionsOptions;
+  private readonly events: ServerSubscriptionEvents;
   /** By the server's index; made when first needed. */
-  private readonly links: (Link | undefined)[] = [];
+  private readonly subscriptions: (ServerSubscription | undefined)[] = [];
   private isOpen: boolean;
-  /** They go to another process. Their hub takes no clients any more, so this stays as it is. */
+  /** They go to another process. Their shared subscription takes no clients any more, so this stays as it is. */
   private arePaused = false;
 
   /** @param isOpen false: nothing is connected until `open` */
-  constructor(options: LinksOptions, events: LinkEvents, isOpen: boolean) {
+  constructor(
+    options: ServerSubscriptionsOptions,
+    events: ServerSubscriptionEvents,
+    isOpen: boolean,
+  ) {
     this.options = options;
     this.events = events;
     this.isOpen = isOpen;
   }
 
   /** Goes on with what another process has left, and connects to the other servers that are needed. */
-  open(arrivals: readonly LeftLink[]): void {
+  open(arrivals: readonly LeftConnection[]): void {
     this.isOpen = true;
-    const adopted = new Set<Link>();
+    const adopted = new Set<ServerSubscription>();
     for (const { upstream, left } of arrivals) {
-      const link = this.make(upstream);
-      adopted.add(link);
-      link.adopt(left);
+      const subscription = this.make(upstream);
+      adopted.add(subscription);
+      subscription.adopt(left);
     }
-    for (const link of this.all) if (!adopted.has(link)) link.connection.open();
+    for (const subscription of this.all)
+      if (!adopted.has(subscription)) subscription.connection.open();
   }
 
-  get all(): Link[] {
-    return this.links.filter((link) => link !== undefined);
+  get all(): ServerSubscription[] {
+    return this.subscriptions.filter((subscription) => subscription !== undefined);
   }
 
   /** One whose server has too much to take in already, or null. */
-  get full(): Link | null {
-    return this.all.find((link) => link.connection.isFull) ?? null;
+  get full(): ServerSubscription | null {
+    return this.all.find((subscription) => subscription.connection.isFull) ?? null;
   }
 
   /** Calls back when all that `upstream` had sent has been delivered. Maybe at once. */
   barrier(upstream: Upstream, onDone: () => void): void {
-    const link = this.links[upstream.id];
-    if (link === undefined) onDone();
-    else link.barrier(onDone);
+    const subscription = this.subscriptions[upstream.id];
+    if (subscription === undefined) onDone();
+    else subscription.barrier(onDone);
   }
 
   /**
@@ -76,31 +85,36 @@ export class Links {
   }
 
   /** Lines to all servers. */
-  get everywhere(): Link[] {
+  get everywhere(): ServerSubscription[] {
     return this.options.route.upstreams.map((upstream) => this.need(upstream));
   }
 
   /** Those of `topics` that are on a line, for each line. */
-  share(topics: readonly Topic[]): [link: Link, topics: readonly Topic[]][] {
+  share(topics: readonly Topic[]): [subscription: ServerSubscription, topics: readonly Topic[]][] {
     const isEverywhere = topics.some(({ place }) => place === "everywhere");
-    const links = isEverywhere ? this.everywhere : this.all;
-    return links
-      .map((link): [Link, Topic[]] => [link, topics.filter((topic) => topic.isAt(link.upstream))])
-      .filter(([, ofLink]) => ofLink.length > 0);
+    const subscriptions = isEverywhere ? this.everywhere : this.all;
+    return subscriptions
+      .map((subscription): [ServerSubscription, Topic[]] => [
+        subscription,
+        topics.filter((topic) => topic.isAt(subscription.upstream)),
+      ])
+      .filter(([, ofSubscription]) => ofSubscription.length > 0);
   }
 
-  need(upstream: Upstream): Link {
-    const link = this.links[upstream.id];
-    if (link !== undefined) return link;
+  need(upstream: Upstream): ServerSubscription {
+    const subscription = this.subscriptions[upstream.id];
+    if (subscription !== undefined) return subscription;
     const made = this.make(upstream);
     if (this.isOpen) made.connection.open();
     return made;
   }
 
-  private make(upstream: Upstream): Link {
-    const link = this.links[upstream.id] ?? new Link(upstream, this.options, this.events);
-    this.links[upstream.id] = link;
-    return link;
+  private make(upstream: Upstream): ServerSubscription {
+    const subscription =
+      this.subscriptions[upstream.id] ??
+      new ServerSubscription(upstream, this.options, this.events);
+    this.subscriptions[upstream.id] = subscription;
+    return subscription;
   }
 
   /** Nothing is asked that is not answered, and everything is sent. */
@@ -112,14 +126,14 @@ export class Links {
 
   /** Does without those that keep `areQuiet` from being true: another process makes new ones. */
   abandonBusy(): void {
-    for (const link of this.all) {
-      const { connection, isQuiet } = link;
-      if (!isQuiet || (connection.isUp && !connection.isMovable)) link.abandon();
+    for (const subscription of this.all) {
+      const { connection, isQuiet } = subscription;
+      if (!isQuiet || (connection.isUp && !connection.isMovable)) subscription.abandon();
     }
   }
 
   /** Reads nothing from now on. While `areQuiet`. @returns those that another process can go on with */
-  pause(): Link[] {
+  pause(): ServerSubscription[] {
     this.arePaused = true;
     const standing = this.all.filter(({ connection }) => connection.isUp);
     for (const { connection } of standing) connection.pause();
@@ -130,20 +144,20 @@ export class Links {
   look(nowMs: number): number {
     let nextMs = Number.POSITIVE_INFINITY;
     if (this.arePaused) return nextMs;
-    for (const link of this.all) {
-      link.checkSilence(nowMs);
-      if (link.hasIdled(nowMs)) this.close(link);
-      else nextMs = Math.min(nextMs, link.dueMs);
+    for (const subscription of this.all) {
+      subscription.checkSilence(nowMs);
+      if (subscription.hasIdled(nowMs)) this.close(subscription);
+      else nextMs = Math.min(nextMs, subscription.dueMs);
     }
     return nextMs;
   }
 
-  private close(link: Link): void {
-    link.connection.discard();
-    this.links[link.upstream.id] = undefined;
+  private close(subscription: ServerSubscription): void {
+    subscription.connection.discard();
+    this.subscriptions[subscription.upstream.id] = undefined;
   }
 
   closeAll(): void {
-    for (const link of this.all) this.close(link);
+    for (const subscription of this.all) this.close(subscription);
   }
 }

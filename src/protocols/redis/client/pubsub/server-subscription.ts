@@ -1,5 +1,5 @@
 /**
- * A hub's line to one server: what is subscribed there, and the requests that the server has not answered yet.
+ * A shared subscription's line to one server: what is subscribed there, and the requests that the server has not answered yet.
  *
  * Replies come in the order of the requests and messages come in between, so a reply also says which messages came before
  * it. That is why even those who need nothing of the server (another client has subscribed to the same) send it something
@@ -36,7 +36,7 @@ interface Operation {
   readonly onDone: Done;
 }
 
-export interface LinkOptions {
+export interface ServerSubscriptionOptions {
   /** The kind of connection that it goes over. */
   readonly variant: number;
   readonly turn: Turn;
@@ -44,25 +44,25 @@ export interface LinkOptions {
   lookBy(atMs: number): void;
 }
 
-/** What a link tells the hub it belongs to. */
-export interface LinkEvents {
+/** What a server subscription tells the shared subscription it belongs to. */
+export interface ServerSubscriptionEvents {
   /** What its clients are subscribed to. */
   readonly topics: TopicTable;
   /** A message for the subscribers of `name` is bytes[start, end). */
   onMessage(kind: Kind, name: string, bytes: Buffer, start: number, end: number): void;
   /** A server does not let those subscribe again who were subscribed when the connection was lost. */
-  onBarred(topic: Topic): void;
+  onResubscribeDenied(topic: Topic): void;
 }
 
 const PING: Buffer = encodeRequest("PING");
 const frame: Frame = new Frame();
 
-export class Link implements SubscriberEvents {
+export class ServerSubscription implements SubscriberEvents {
   readonly upstream: Upstream;
   readonly connection: SubscriberConnection;
 
-  private readonly options: LinkOptions;
-  private readonly events: LinkEvents;
+  private readonly options: ServerSubscriptionOptions;
+  private readonly events: ServerSubscriptionEvents;
   /** Numbers of the topics that shall be subscribed here. */
   private readonly wanted: Bits = new Bits();
   /** Numbers of those that the server has confirmed, on the connection that stands now. */
@@ -72,14 +72,18 @@ export class Link implements SubscriberEvents {
   /** To be sent once the connection stands. */
   private waiting: Operation[] = [];
   /** Subscribed on a connection that was adopted, although no client here is. */
-  private strays: Topic[] = [];
+  private unwanted: Topic[] = [];
   private renewal: Renewal | null = null;
   /** When the server said something last. */
   private heardMs: number;
   /** When `wanted` became empty last. */
   private unusedSinceMs: number;
 
-  constructor(upstream: Upstream, options: LinkOptions, events: LinkEvents) {
+  constructor(
+    upstream: Upstream,
+    options: ServerSubscriptionOptions,
+    events: ServerSubscriptionEvents,
+  ) {
     this.upstream = upstream;
     this.options = options;
     this.events = events;
@@ -174,18 +178,18 @@ export class Link implements SubscriberEvents {
   /** To be called before `adopt`. A topic without a number is one that no client here is subscribed to. */
   setOn(topic: Topic): void {
     if (this.wants(topic)) this.on.add(topic.number);
-    else this.strays.push(topic);
+    else this.unwanted.push(topic);
   }
 
   onUp(): void {
     this.heardMs = this.options.turn.nowMs;
     // What is asked now may be answered by then.
     this.options.lookBy(this.heardMs + PUBSUB_SILENCE_MS);
-    const { waiting, strays } = this;
+    const { waiting, unwanted } = this;
     this.waiting = [];
-    this.strays = [];
+    this.unwanted = [];
     this.renewal = new Renewal(this, {
-      ...{ topics: this.events.topics, strays },
+      ...{ topics: this.events.topics, unwanted },
       awaited: new Set(waiting.flatMap(({ topics }) => topics)),
       onDone: () => {
         this.renewal = null;
@@ -211,14 +215,14 @@ export class Link implements SubscriberEvents {
   private onDenied(kind: Kind, topics: readonly Topic[]): void {
     const [first] = topics;
     if (topics.length === 1) {
-      this.events.onBarred(first!);
+      this.events.onResubscribeDenied(first!);
       return;
     }
     for (const topic of topics) if (this.wants(topic)) this.subscribeAgain(kind, [topic], () => {});
   }
 
   onDown(failure: Failure): void {
-    this.strays = [];
+    this.unwanted = [];
     this.on.clear();
     this.renewal?.stop();
     this.renewal = null;
@@ -245,7 +249,7 @@ export class Link implements SubscriberEvents {
     }
     const operation = this.operations[0];
     if (operation === undefined || !this.isFor(operation, bytes)) {
-      this.connection.distrust();
+      this.connection.resetProtocol();
       return;
     }
     if (frame.type === "error") this.end(operation, copyOf(bytes, start, end));

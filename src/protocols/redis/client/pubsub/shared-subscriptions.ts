@@ -1,4 +1,4 @@
-/** The hubs of one pool in one worker: one for each user that clients are, and those that came from other processes. */
+/** The shared subscriptions of one pool in one worker: one for each user that clients are, and those that came from other processes. */
 
 import type { Route } from "../../../../api/upstream.ts";
 import type { WorkerBus } from "../../../../api/worker-bus.ts";
@@ -11,14 +11,14 @@ import type { VariantTable } from "../identity/variant-table.ts";
 import { Allowance } from "./allowance.ts";
 import { Arrivals } from "./arrivals.ts";
 import { Census, type Question, type Reach } from "./census.ts";
-import { Hub } from "./hub.ts";
 import type { Kind } from "./kinds.ts";
-import type { LeftLink } from "./links.ts";
 import { reachOf, subscribersOf } from "./reach.ts";
 import type { SavedSubscriptions, ServerUser } from "./saved-subscriptions.ts";
+import type { LeftConnection } from "./server-subscriptions.ts";
+import { SharedSubscription } from "./shared-subscription.ts";
 import { type SubscribedClient, Subscriber } from "./subscriber.ts";
 
-export interface HubsOptions {
+export interface SharedSubscriptionsOptions {
   readonly route: Route;
   readonly timeoutMs: number | null;
   readonly variants: VariantTable;
@@ -27,7 +27,7 @@ export interface HubsOptions {
   readonly deadlines: Deadlines;
   /** The same pool in other workers. */
   readonly bus: WorkerBus;
-  /** Counts subscriptions beyond the first to the same topic in one hub: these are what servers do not see. */
+  /** Counts subscriptions beyond the first to the same topic in one shared subscription: these are what servers do not see. */
   countShared(by: number): void;
   /** How many there are in other workers. */
   sharedElsewhere(): number;
@@ -35,10 +35,10 @@ export interface HubsOptions {
   nextId(): number;
 }
 
-export class Hubs {
-  private readonly options: HubsOptions;
+export class SharedSubscriptions {
+  private readonly options: SharedSubscriptionsOptions;
   private readonly census: Census;
-  private readonly hubs: Map<string, Hub> = new Map();
+  private readonly sharedSubscriptions: Map<string, SharedSubscription> = new Map();
   readonly slices: SliceQueue;
   /** What other processes have left. */
   readonly arrivals: Arrivals;
@@ -47,33 +47,35 @@ export class Hubs {
   private readonly lookBy = (atMs: number): void => this.looking.setNoLater(atMs);
   private readonly allowance: Allowance = new Allowance();
 
-  constructor(options: HubsOptions) {
+  constructor(options: SharedSubscriptionsOptions) {
     this.options = options;
     this.slices = new SliceQueue(options.turn);
     this.looking = options.deadlines.create((nowMs) => this.look(nowMs));
     const { turn } = options;
     const { lookBy } = this;
-    this.arrivals = new Arrivals({ turn, lookBy }, this.slices, (id) => this.hubs.get(id));
+    this.arrivals = new Arrivals({ turn, lookBy }, this.slices, (id) =>
+      this.sharedSubscriptions.get(id),
+    );
     this.census = new Census(options.turn, options.bus, (question) => this.count(question));
   }
 
   /** Those with clients. */
-  get all(): Hub[] {
-    return [...this.hubs.values()].filter(({ subscribers }) => subscribers.size > 0);
+  get all(): SharedSubscription[] {
+    return [...this.sharedSubscriptions.values()].filter(({ subscribers }) => subscribers.size > 0);
   }
 
   /** The client as a subscriber, to nothing yet; null: too many kinds of connections are in use. */
   createSubscriber(client: SubscribedClient): Subscriber | null {
-    for (const hub of this.hubs.values()) {
-      if (hub.takesClients && isFor(hub, client)) return new Subscriber(client, hub);
+    for (const shared of this.sharedSubscriptions.values()) {
+      if (shared.takesClients && isFor(shared, client)) return new Subscriber(client, shared);
     }
     const { user, password } = client.state;
     const as = { user, password };
     const { variants } = this.options;
     const variant = variants.hold(kindOf(as), client.session.origin);
-    const hub =
-      variant < 0 ? null : this.createHub(String(this.options.nextId()), as, variant, null);
-    return hub === null ? null : new Subscriber(client, hub);
+    const shared =
+      variant < 0 ? null : this.createShared(String(this.options.nextId()), as, variant, null);
+    return shared === null ? null : new Subscriber(client, shared);
   }
 
   /**
@@ -86,44 +88,47 @@ export class Hubs {
     onComplete: () => void,
   ): Subscriber | null {
     const { hub: id, as } = saved;
-    let hub = this.hubs.get(id);
-    if (hub === undefined) {
+    let shared = this.sharedSubscriptions.get(id);
+    if (shared === undefined) {
       const variant = this.options.variants.keep(kindOf(as), client.session.origin);
       if (variant < 0) return null;
-      hub = this.createHub(id, as, variant, this.arrivals.linksOf(id));
+      shared = this.createShared(id, as, variant, this.arrivals.subscriptionsOf(id));
     }
-    const subscriber = new Subscriber(client, hub);
+    const subscriber = new Subscriber(client, shared);
     this.arrivals.restore(subscriber, saved, onComplete);
     return subscriber;
   }
 
-  private createHub(
+  private createShared(
     id: string,
     as: ServerUser,
     variant: number,
-    arrivals: readonly LeftLink[] | null,
-  ): Hub {
+    arrivals: readonly LeftConnection[] | null,
+  ): SharedSubscription {
     const { slices, allowance, lookBy } = this;
-    const hub = new Hub({ ...this.options, slices, allowance, lookBy, id, as, variant }, arrivals);
-    this.hubs.set(id, hub);
-    // Its client may leave before it has a link.
+    const shared = new SharedSubscription(
+      { ...this.options, slices, allowance, lookBy, id, as, variant },
+      arrivals,
+    );
+    this.sharedSubscriptions.set(id, shared);
+    // Its client may leave before it has a server subscription.
     lookBy(this.options.turn.nowMs + PUBSUB_IDLE_MS);
-    return hub;
+    return shared;
   }
 
   onRouteChange(): void {
-    for (const hub of this.hubs.values()) hub.onRouteChange();
+    for (const shared of this.sharedSubscriptions.values()) shared.onRouteChange();
   }
 
   /** Deals with what is late by now. */
   private look(nowMs: number): void {
     let nextMs = this.arrivals.look(nowMs);
-    for (const [id, hub] of this.hubs) {
-      nextMs = Math.min(nextMs, hub.look(nowMs));
-      if (hub.isUnused) {
-        this.hubs.delete(id);
-        this.options.variants.release(hub.options.variant);
-      } else if (hub.subscribers.size === 0 || hub.links.all.length === 0) {
+    for (const [id, shared] of this.sharedSubscriptions) {
+      nextMs = Math.min(nextMs, shared.look(nowMs));
+      if (shared.isUnused) {
+        this.sharedSubscriptions.delete(id);
+        this.options.variants.release(shared.options.variant);
+      } else if (shared.subscribers.size === 0 || shared.subscriptions.all.length === 0) {
         nextMs = Math.min(nextMs, nowMs + PUBSUB_IDLE_MS);
       }
     }
@@ -131,7 +136,7 @@ export class Hubs {
   }
 
   /**
-   * How many clients there are, of which servers have `counted` so many, hubs for clients among them. Calls back once, maybe
+   * How many clients there are, of which servers have `counted` so many, shared subscriptions for clients among them. Calls back once, maybe
    * at once.
    */
   countClients(question: Question, counted: number, onDone: (clients: number) => void): void {
@@ -151,12 +156,12 @@ export class Hubs {
   private count([kind, name, server]: Question): Reach {
     let copies = 0;
     let clients = 0;
-    for (const hub of this.hubs.values()) {
-      const links = hub.links.all;
+    for (const shared of this.sharedSubscriptions.values()) {
+      const subscriptions = shared.subscriptions.all;
       const reach =
         server === null
-          ? subscribersOf(hub.topics.find(kind, name), links)
-          : reachOf(hub.topics, links, [kind, name, server]);
+          ? subscribersOf(shared.topics.find(kind, name), subscriptions)
+          : reachOf(shared.topics, subscriptions, [kind, name, server]);
       copies += reach.copies;
       clients += reach.clients;
     }
@@ -166,19 +171,23 @@ export class Hubs {
   /** A server may count as one client what is more than one, for a message for `name`. False is sure. */
   mayMiscount(kind: Kind, name: string): boolean {
     if (this.options.sharedElsewhere() > 0) return true;
-    for (const hub of this.hubs.values()) if (hub.topics.mayReach(kind, name)) return true;
+    for (const shared of this.sharedSubscriptions.values())
+      if (shared.topics.mayReach(kind, name)) return true;
     return false;
   }
 
   close(): void {
-    for (const hub of this.hubs.values()) hub.links.closeAll();
-    this.hubs.clear();
+    for (const shared of this.sharedSubscriptions.values()) shared.subscriptions.closeAll();
+    this.sharedSubscriptions.clear();
     this.looking.cancel();
   }
 }
 
 /** A client that gives another password than others before is not taken for the same user. */
-export function isFor({ options: { as } }: Hub, { state }: SubscribedClient): boolean {
+export function isFor(
+  { options: { as } }: SharedSubscription,
+  { state }: SubscribedClient,
+): boolean {
   return as.user === state.user && as.password === state.password;
 }
 

@@ -16,24 +16,28 @@ import { NO_SERVER } from "../refusals.ts";
 import type { Allowance } from "./allowance.ts";
 import { Changes, type Fault } from "./changes.ts";
 import { KINDS, type Kind } from "./kinds.ts";
-import type { Link, LinkEvents } from "./link.ts";
-import { type LeftLink, Links, type LinksOptions } from "./links.ts";
 import type { NameCursor } from "./names.ts";
-import { linksWith } from "./reach.ts";
+import { subscriptionsWith } from "./reach.ts";
 import type { ServerUser } from "./saved-subscriptions.ts";
+import type { ServerSubscription, ServerSubscriptionEvents } from "./server-subscription.ts";
+import {
+  type LeftConnection,
+  ServerSubscriptions,
+  type ServerSubscriptionsOptions,
+} from "./server-subscriptions.ts";
 import { moveShards } from "./shard-moves.ts";
 import type { Subscriber } from "./subscriber.ts";
 import { Topic } from "./topic.ts";
 import { TopicTable } from "./topic-table.ts";
 
-export interface HubOptions extends LinksOptions {
-  /** No other hub of any process has the same. */
+export interface SharedSubscriptionOptions extends ServerSubscriptionsOptions {
+  /** No other shared subscription of any process has the same. */
   readonly id: string;
   /** Who its clients are; `variant` is that user's. */
   readonly as: ServerUser;
   /** How long servers may take to confirm; null: as long as they like. */
   readonly timeoutMs: number | null;
-  /** Shared by all hubs of the pool. */
+  /** Shared by all shared subscriptions of the pool. */
   readonly slices: SliceQueue;
   readonly allowance: Allowance;
   /** Told of each subscription beyond a topic's first, and of its end (-1). */
@@ -57,27 +61,27 @@ export interface Wish {
 const MOVED: Buffer = encodeError("ERR The servers of the pool changed meanwhile; try again");
 const nothing = (): void => {};
 
-export class Hub implements LinkEvents {
-  readonly options: HubOptions;
-  readonly links: Links;
+export class SharedSubscription implements ServerSubscriptionEvents {
+  readonly options: SharedSubscriptionOptions;
+  readonly subscriptions: ServerSubscriptions;
   readonly subscribers: Set<Subscriber> = new Set();
   readonly topics: TopicTable = new TopicTable();
 
   private readonly changes: Changes;
   /** Long work that is not done yet. */
   private jobs = 0;
-  /** What another process has left, while its clients are still to come; null: the hub runs. */
-  private arrivals: readonly LeftLink[] | null;
+  /** What another process has left, while its clients are still to come; null: the shared subscription runs. */
+  private arrivals: readonly LeftConnection[] | null;
   /** It is about to go to another process, with all topics that it has on servers now. */
   private isLeaving = false;
   namesFollow = false;
 
-  /** @param arrivals for a hub that other process had: it waits for `start` */
-  constructor(options: HubOptions, arrivals: readonly LeftLink[] | null) {
+  /** @param arrivals for a shared subscription that other process had: it waits for `start` */
+  constructor(options: SharedSubscriptionOptions, arrivals: readonly LeftConnection[] | null) {
     this.options = options;
     this.arrivals = arrivals;
     this.changes = new Changes(options);
-    this.links = new Links(options, this, arrivals === null);
+    this.subscriptions = new ServerSubscriptions(options, this, arrivals === null);
   }
 
   get id(): string {
@@ -124,14 +128,18 @@ export class Hub implements LinkEvents {
     }
     const change = this.changes.begin([...topics], (fault) => {
       // One server that is there is enough; the others follow when they are back.
-      const links = this.links.all;
-      const missing = change.topics.find((topic) => linksWith(topic, links).length === 0);
+      const subscriptions = this.subscriptions.all;
+      const missing = change.topics.find(
+        (topic) => subscriptionsWith(topic, subscriptions).length === 0,
+      );
       const reason = fault ?? (missing?.place === "nowhere" ? NO_SERVER : MOVED);
       onDone(Buffer.isBuffer(fault) || missing !== undefined ? reason : null);
     });
-    for (const [link, ofLink] of this.links.share(change.topics)) {
+    for (const [subscription, ofSubscription] of this.subscriptions.share(change.topics)) {
       change.pending++;
-      link.subscribe(kind, ofLink, (outcome) => this.changes.answered(change, outcome));
+      subscription.subscribe(kind, ofSubscription, (outcome) =>
+        this.changes.answered(change, outcome),
+      );
     }
     this.changes.answered(change, null);
   }
@@ -216,11 +224,11 @@ export class Hub implements LinkEvents {
     }
     const change = this.changes.begin(topics, onDone);
     const onAnswer = (): void => this.changes.answered(change, null);
-    for (const [link, ofLink] of this.links.share(topics)) {
-      const unwanted = ofLink.filter(({ members }) => members === 0);
+    for (const [subscription, ofSubscription] of this.subscriptions.share(topics)) {
+      const unwanted = ofSubscription.filter(({ members }) => members === 0);
       change.pending++;
-      if (unwanted.length > 0) link.unsubscribe(kind, unwanted, onAnswer);
-      else link.barrier(onAnswer);
+      if (unwanted.length > 0) subscription.unsubscribe(kind, unwanted, onAnswer);
+      else subscription.barrier(onAnswer);
     }
     this.changes.answered(change, null);
   }
@@ -253,20 +261,22 @@ export class Hub implements LinkEvents {
   restore(subscriber: Subscriber, kind: Kind, names: readonly string[]): void {
     const topics = names.map((name) => this.join(kind, name));
     for (const topic of topics) this.add(topic, subscriber);
-    for (const [link, ofLink] of this.links.share(topics)) link.want(kind, ofLink);
+    for (const [subscription, ofSubscription] of this.subscriptions.share(topics))
+      subscription.want(kind, ofSubscription);
   }
 
   /** `names` are subscribed on the connection to `upstream` that another process has left. To be called before `start`. */
   setOn(upstream: Upstream, kind: Kind, names: readonly string[]): void {
-    const link = this.links.need(upstream);
-    for (const name of names) link.setOn(this.topics.find(kind, name) ?? new Topic(kind, name, -1));
+    const subscription = this.subscriptions.need(upstream);
+    for (const name of names)
+      subscription.setOn(this.topics.find(kind, name) ?? new Topic(kind, name, -1));
   }
 
   /** All of its clients have come from the other process, and `setOn` was called for all that is on servers. */
   start(): void {
     const { arrivals } = this;
     this.arrivals = null;
-    if (arrivals !== null) this.links.open(arrivals);
+    if (arrivals !== null) this.subscriptions.open(arrivals);
   }
 
   get isRunning(): boolean {
@@ -280,12 +290,12 @@ export class Hub implements LinkEvents {
 
   /** No client needs it, and it has no connection. */
   get isUnused(): boolean {
-    return this.subscribers.size === 0 && this.links.all.length === 0 && this.jobs === 0;
+    return this.subscribers.size === 0 && this.subscriptions.all.length === 0 && this.jobs === 0;
   }
 
   /** Nothing is under way. */
   get isQuiet(): boolean {
-    return this.isRunning && this.jobs === 0 && this.links.areQuiet;
+    return this.isRunning && this.jobs === 0 && this.subscriptions.areQuiet;
   }
 
   /**
@@ -293,10 +303,10 @@ export class Hub implements LinkEvents {
    * @param namesFollow what its clients are subscribed to is not saved with them, but by itself
    * @returns lines that another process can go on with
    */
-  beginToLeave(namesFollow: boolean): Link[] {
+  beginToLeave(namesFollow: boolean): ServerSubscription[] {
     this.isLeaving = true;
     this.namesFollow = namesFollow;
-    return this.links.pause();
+    return this.subscriptions.pause();
   }
 
   /** Counts one member more. */
@@ -304,7 +314,7 @@ export class Hub implements LinkEvents {
     let topic = this.topics.find(kind, name);
     if (topic === undefined) {
       topic = this.topics.create(kind, name);
-      topic.place = this.links.placeOf(kind, name);
+      topic.place = this.subscriptions.placeOf(kind, name);
       this.options.allowance.onCreated(topic);
     }
     this.countMember(topic, 1);
@@ -339,14 +349,14 @@ export class Hub implements LinkEvents {
 
   /** Takes those that have no members from the servers. */
   private forget(topics: readonly Topic[]): void {
-    // The process that gets the hub compares what is on servers with what its clients want.
+    // The process that gets the shared subscription compares what is on servers with what its clients want.
     if (this.isLeaving) return;
     const unwanted = topics.filter(({ members }) => members === 0);
     if (unwanted.length === 0) return;
     for (const kind of KINDS) {
       const ofKind = unwanted.filter((topic) => topic.kind === kind && topic.number >= 0);
-      for (const [link, ofLink] of this.links.share([...new Set(ofKind)])) {
-        link.unsubscribe(kind, ofLink, nothing);
+      for (const [subscription, ofSubscription] of this.subscriptions.share([...new Set(ofKind)])) {
+        subscription.unsubscribe(kind, ofSubscription, nothing);
       }
     }
     for (const topic of unwanted) this.forgetIfUnused(topic);
@@ -355,7 +365,7 @@ export class Hub implements LinkEvents {
   private forgetIfUnused(topic: Topic): void {
     const isUsed = topic.members > 0 || topic.subscriberCount > 0;
     if (isUsed || topic.number < 0 || this.isLeaving) return;
-    for (const link of this.links.all) link.forget(topic);
+    for (const subscription of this.subscriptions.all) subscription.forget(topic);
     this.topics.forget(topic);
     this.options.allowance.onForgotten(topic);
   }
@@ -379,18 +389,18 @@ export class Hub implements LinkEvents {
   }
 
   /** As Redis does with those whose permission was taken away. */
-  onBarred(topic: Topic): void {
+  onResubscribeDenied(topic: Topic): void {
     for (const subscriber of [...topic.subscribers]) subscriber.close();
   }
 
   /** Servers were ejected or came back: shard channels move as keys do. */
   onRouteChange(): void {
-    this.run(moveShards(this.topics, this.links));
+    this.run(moveShards(this.topics, this.subscriptions));
   }
 
   /** Deals with what is late by now. @returns when to look next; Infinity: nothing can be late */
   look(nowMs: number): number {
-    return Math.min(this.changes.look(nowMs), this.links.look(nowMs));
+    return Math.min(this.changes.look(nowMs), this.subscriptions.look(nowMs));
   }
 }
 
