@@ -54,6 +54,7 @@ const EXAMPLES: Readonly<Record<string, readonly Row[]>> = {
     ["proxy route -c proxy.yaml alpha user:1 user:2", "where two keys of pool alpha go"],
     ["proxy route -c proxy.yaml alpha -- -key", "a key that begins with a dash"],
   ],
+  module: [["proxy module init deny", "deny.ts, a filter to begin with"]],
   dev: [["proxy dev", "then, in another terminal: redis-cli -p 22121 set a 1"]],
 };
 

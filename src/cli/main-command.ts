@@ -5,6 +5,7 @@ import { checkCommand } from "./check.ts";
 import { devCommand } from "./dev.ts";
 import { EXIT_OK, EXIT_USAGE } from "./exit-codes.ts";
 import { type CommandHelp, commandHelp, mainHelp } from "./help.ts";
+import { moduleCommand } from "./module.ts";
 import { normaliseFlags } from "./nutcracker-flags.ts";
 import { reloadCommand } from "./reload.ts";
 import { routeCommand } from "./route.ts";
@@ -23,6 +24,7 @@ const COMMANDS: ReadonlyMap<string, CommandDef> = new Map(
     reload: reloadCommand,
     upgrade: upgradeCommand,
     stop: stopCommand,
+    module: moduleCommand,
     dev: devCommand,
   }) as unknown as [string, CommandDef][],
 );

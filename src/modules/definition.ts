@@ -5,7 +5,7 @@ import { INTEGER_MAX } from "../base/limits.ts";
 
 /** The version of the API; modules name the one that they were written for. */
 export const API = 1;
-const NAME = /^[a-z][a-z0-9-]{0,31}$/;
+export const MODULE_NAME: RegExp = /^[a-z][a-z0-9-]{0,31}$/;
 const OPTION_NAME = /^[a-z][a-z0-9_]{0,63}$/;
 
 /** What an option helper of the API makes. */
@@ -33,7 +33,7 @@ export function readDefinition(exported: unknown): Definition | string {
   if (definition.api !== API) {
     return `it is written for version ${String(definition.api)} of the module API; this proxy has version ${API}`;
   }
-  if (typeof definition.name !== "string" || !NAME.test(definition.name)) {
+  if (typeof definition.name !== "string" || !MODULE_NAME.test(definition.name)) {
     return "its name must be small letters, digits and -, at most 32, and begin with a letter";
   }
   const hook = kind === "filter" ? "start" : "connection";

@@ -1,0 +1,89 @@
+/** `proxy module init NAME`: begins a module. */
+import { writeFileSync } from "node:fs";
+import { type CommandDef, defineCommand } from "citty";
+import { MODULE_NAME } from "../modules/definition.ts";
+import types from "../modules/proxy-module.txt" with { type: "text" };
+import { reasonOf } from "./config-file.ts";
+import { EXIT_FAILED, EXIT_OK, EXIT_USAGE } from "./exit-codes.ts";
+
+const moduleArgs = {
+  verb: { type: "positional", required: true, valueHint: "VERB", description: "init" },
+  name: {
+    type: "positional",
+    required: true,
+    valueHint: "NAME",
+    description: "Name of the module: small letters, digits and -",
+  },
+} as const;
+
+export const moduleCommand: CommandDef<typeof moduleArgs> = defineCommand({
+  meta: {
+    name: "module",
+    description: "Begin a module: proxy module init NAME writes NAME.ts, and the types beside it",
+  },
+  args: moduleArgs,
+  run({ args }) {
+    if (args.verb !== "init")
+      return complain(`unknown verb "${args.verb}"; write init`, EXIT_USAGE);
+    return init(args.name);
+  },
+});
+
+const TYPES_FILE = "proxy-module.d.ts";
+
+function init(name: string): number {
+  if (!MODULE_NAME.test(name)) {
+    return complain(
+      `"${name}" is no module's name: small letters, digits and -, beginning with a letter`,
+      EXIT_USAGE,
+    );
+  }
+  try {
+    writeFileSync(`${name}.ts`, template(name), { flag: "wx" });
+    // A newer proxy has newer types.
+    writeFileSync(TYPES_FILE, types);
+  } catch (error) {
+    const isThere = (error as NodeJS.ErrnoException).code === "EEXIST";
+    const reason = isThere ? "it exists and is left as it is" : reasonOf(error);
+    return complain(`${name}.ts cannot be written: ${reason}`, EXIT_FAILED);
+  }
+  process.stdout.write(
+    `${name}.ts is a filter to begin with; ${TYPES_FILE} has the types. In the configuration:\n\n` +
+      `modules: [./${name}.ts]\npools:\n  …:\n    filters: [${name}: { prefixes: ["secret:"] }]\n\n` +
+      "proxy check says whether it is right, proxy reload takes it into use.\n",
+  );
+  return EXIT_OK;
+}
+
+function template(name: string): string {
+  return `import { defineFilter, list, text } from "proxy/module";
+
+export default defineFilter({
+  api: 1,
+  name: "${name}",
+  options: {
+    prefixes: list(text, { help: "Beginnings of keys that are refused." }),
+  },
+  start({ options, counter }) {
+    const refused = counter("refused", "requests that were refused");
+    return {
+      request(r) {
+        for (let i = 0; i < r.keyCount; i++) {
+          if (!options.prefixes.some((prefix) => r.keyStartsWith(i, prefix))) continue;
+          refused.add(1);
+          return r.fail("ERR refused by ${name}");
+        }
+      },
+      done({ command, outcome, ms }) {
+        // Each request that was seen ends here, exactly once.
+      },
+    };
+  },
+});
+`;
+}
+
+function complain(problem: string, code: number): number {
+  process.stderr.write(`proxy: ${problem}\n`);
+  return code;
+}

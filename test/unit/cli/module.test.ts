@@ -1,0 +1,60 @@
+/** What `proxy module init` writes is right, and is what the modules of contrib are written against. */
+import { expect, test } from "bun:test";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { proxyCommand } from "../../support/proxy-process.ts";
+import { makeDirectory } from "../../support/server-process.ts";
+
+const ROOT = join(import.meta.dir, "../../..");
+const TSC = join(ROOT, "node_modules/.bin/tsc");
+const CONTRIB = join(ROOT, "contrib/modules");
+const STRICT = [
+  "--noEmit",
+  "--strict",
+  "--target",
+  "esnext",
+  "--module",
+  "preserve",
+  "--lib",
+  "esnext",
+];
+
+function run(folder: string, ...command: string[]): { code: number; said: string } {
+  const { exitCode, stdout, stderr } = Bun.spawnSync(command, { cwd: folder });
+  return { code: exitCode, said: `${stdout}${stderr}` };
+}
+
+test("the types in the executable are those beside the modules of contrib", () => {
+  expect(readFileSync(join(ROOT, "src/modules/proxy-module.txt"), "utf8")).toBe(
+    readFileSync(join(CONTRIB, "proxy-module.d.ts"), "utf8"),
+  );
+});
+
+test("a module that was begun is right as it is, for the compiler and for proxy check", () => {
+  const folder = makeDirectory("module-init");
+  const begun = run(folder, ...proxyCommand(), "module", "init", "mine");
+  expect([begun.code, begun.said.includes("mine.ts is a filter")]).toEqual([0, true]);
+  expect(run(folder, TSC, ...STRICT, "mine.ts", "proxy-module.d.ts")).toEqual({
+    code: 0,
+    said: "",
+  });
+  const pool = 'listen: h:1, servers: ["h:2:1"], filters: [mine: { prefixes: [a] }]';
+  writeFileSync(join(folder, "p.yaml"), `modules: [./mine.ts]\npools:\n  p: { ${pool} }\n`);
+  const checked = run(folder, ...proxyCommand(), "check", "-c", "p.yaml");
+  expect([checked.code, checked.said.includes("mine, prefixes [a]")]).toEqual([0, true]);
+  const again = run(folder, ...proxyCommand(), "module", "init", "mine");
+  expect([again.code, again.said]).toEqual([
+    1,
+    "proxy: mine.ts cannot be written: it exists and is left as it is\n",
+  ]);
+  expect(run(folder, ...proxyCommand(), "module", "init", "../x").code).toBe(2);
+  expect(run(folder, ...proxyCommand(), "module", "grow", "x").code).toBe(2);
+});
+
+test("the modules of contrib are right for the compiler", () => {
+  const names = ["echo", "deny", "audit", "double-delete", "stats"].map((name) => `${name}.ts`);
+  expect(run(CONTRIB, TSC, ...STRICT, ...names, "proxy-module.d.ts")).toEqual({
+    code: 0,
+    said: "",
+  });
+});
