@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Glob } from "bun";
+import * as limits from "../../src/base/limits.ts";
 import { readSources, type SourceFile } from "./source-files.ts";
 
 const ROOT = join(import.meta.dir, "../..");
@@ -20,6 +21,8 @@ const documents: readonly Document[] = [
 ].map((path) => ({ path, text: readFileSync(join(ROOT, path), "utf8") }));
 
 const sources = readSources("src");
+/** Bounds of what is held, without those of time and of what is no memory. */
+const BOUND = /^(?!INTEGER|WORKERS|MODULE_FAULTS)\w+(?<!_MS)_(?:MAX|AT_ONCE|HIGH_BYTES)$/;
 /** They name files that are not there, to show what is found. */
 const RULES = /^test\/architecture\//;
 /** Whose every name is compared with the code. */
@@ -98,6 +101,13 @@ test("every name in the maps of the code exists", () => {
     }),
   );
   expect(faults).toEqual([]);
+});
+
+test("every bound of the data plane is in docs/memory.md", () => {
+  const page = readFileSync(join(ROOT, "docs/memory.md"), "utf8");
+  const bounds = Object.keys(limits).filter((name) => BOUND.test(name));
+  expect(bounds.length).toBeGreaterThan(40);
+  expect(bounds.filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
 });
 
 test("names that are gone are found", () => {
