@@ -1,5 +1,5 @@
 /**
- * One connection to one server: requests out, replies in, in order. How it is made is in `Reconnecting`.
+ * One connection to one server: requests out, replies in, in order. `Dialer` makes it, and a `ConnectionRole` decides what its fate means.
  *
  * Requests that come while connecting wait in the out-queue. On a loss every waiting request is failed, with word
  * on whether it was sent. A timeout fails single requests; their replies are swallowed when they come. `StepCheck`
@@ -8,6 +8,7 @@
 import type { ReplyScanner, UpstreamProtocol } from "../api/protocol.ts";
 import type { Failure, ReplySink, UpstreamConnection } from "../api/upstream.ts";
 import { ByteQueue } from "../base/byte-queue.ts";
+import type { Deadline } from "../base/deadlines.ts";
 import { InputBuffer } from "../base/input-buffer.ts";
 import {
   REPLY_BYTES_MAX,
@@ -17,21 +18,22 @@ import {
 } from "../base/limits.ts";
 import type { Flushable, Wakeable } from "../base/turn.ts";
 import type { ConnectionOwner } from "./connection-owner.ts";
+import type { ConnectionRole } from "./connection-role.ts";
+import { ConnectionStatistics } from "./connection-statistics.ts";
+import { deliverMessages } from "./deliver-messages.ts";
 import { deliverReplies, GARBAGE, OUT_OF_STEP } from "./deliver-replies.ts";
+import { Dialer, type DialerUser } from "./dialer.ts";
 import {
   cannotConnect,
   garbageReceived,
-  handshakeRefused,
   languageHint,
   repliesTooLong,
   replyMissing,
   replyTooLong,
   timedOut,
 } from "./failures.ts";
-import type { Handshake } from "./handshake.ts";
 import type { PartialReplyHolder } from "./partial-replies.ts";
 import { PendingFifo } from "./pending-fifo.ts";
-import { Reconnecting } from "./reconnecting.ts";
 import { StepCheck } from "./step-check.ts";
 
 /** A connection with requests on it that is silent for so many timeouts is given up, but not before … */
@@ -39,29 +41,46 @@ const SILENCE_TIMEOUTS = 3;
 /** … this long. */
 const SILENCE_MIN_MS = 1000;
 
-export class Connection
-  extends Reconnecting
-  implements UpstreamConnection, Flushable, PartialReplyHolder
-{
+export class Connection implements UpstreamConnection, DialerUser, Flushable, PartialReplyHolder {
   isMarked = false;
 
-  protected readonly out: ByteQueue = new ByteQueue();
-  protected readonly input: InputBuffer = new InputBuffer();
+  readonly owner: ConnectionOwner;
+  readonly protocol: UpstreamProtocol;
+  readonly role: ConnectionRole;
+  readonly statistics: ConnectionStatistics;
+  readonly dialer: Dialer;
+  readonly out: ByteQueue = new ByteQueue();
+  readonly input: InputBuffer = new InputBuffer();
   heldBytes = 0;
-  protected readonly pending: PendingFifo = new PendingFifo(() => this.watch());
-  protected readonly scanner: ReplyScanner;
+  readonly pending: PendingFifo = new PendingFifo(() => this.watch());
+  private readonly scanner: ReplyScanner;
   private readonly step: StepCheck | null;
   private waiters: Wakeable[] = [];
   /** Since when a reply has been owed without any byte from the server. */
-  protected quietSinceMs = 0;
+  quietSinceMs = 0;
   private lastTroubleMs = 0;
   /** When a request timed out first since one was answered in time; -1: none has. */
   private lateSinceMs = -1;
 
-  constructor(owner: ConnectionOwner, protocol: UpstreamProtocol) {
-    super(owner, protocol);
+  /** No later than `dueMs`, as long as that is not Infinity. */
+  private readonly deadline: Deadline;
+
+  constructor(owner: ConnectionOwner, protocol: UpstreamProtocol, role: ConnectionRole) {
+    this.owner = owner;
+    this.protocol = protocol;
+    this.role = role;
+    this.statistics = new ConnectionStatistics(owner.counters, owner.countersBase);
+    this.dialer = new Dialer(this);
     this.scanner = protocol.createReplyScanner();
-    this.step = this.isAskable ? StepCheck.of(protocol) : null;
+    this.step = role.isAskable ? StepCheck.of(protocol) : null;
+    this.deadline = owner.deadlines.create((nowMs) => {
+      this.checkDeadlines(nowMs);
+      this.watch();
+    });
+  }
+
+  get refusal(): Failure | null {
+    return this.dialer.refusal;
   }
 
   get isFull(): boolean {
@@ -88,10 +107,10 @@ export class Connection
 
   waitForRoom(waiter: Wakeable): void {
     this.waiters.push(waiter);
-    if (this.state === "idle") this.open();
+    if (this.dialer.isIdle) this.open();
   }
 
-  protected enqueue(sink: ReplySink, token: number, count: number): void {
+  private enqueue(sink: ReplySink, token: number, count: number): void {
     const { owner, pending } = this;
     const { nowMs } = owner.turn;
     if (pending.size === 0) this.quietSinceMs = nowMs;
@@ -101,8 +120,9 @@ export class Connection
 
   commit(): void {
     this.statistics.requestBytes(this.out.appended);
-    if (this.state === "ready") this.owner.turn.mark(this);
-    else if (this.state === "idle") this.open();
+    const { dialer } = this;
+    if (dialer.isReady) this.owner.turn.mark(this);
+    else if (dialer.isIdle) dialer.open();
   }
 
   /** Requests that wait for a reply. */
@@ -110,20 +130,31 @@ export class Connection
     return this.pending.size;
   }
 
-  /** A question whether replies are in step may be asked over it. In a transaction it would become part of that. */
-  protected get isAskable(): boolean {
-    return this.isShared;
+  get isBusy(): boolean {
+    return this.pending.size > 0;
   }
 
-  /** Milliseconds that a reply may take; null: as long as it likes. */
-  protected get timeoutMs(): number | null {
-    return this.owner.timeoutMs;
+  /** Starts connecting, unless that is under way or done. */
+  open(): void {
+    this.dialer.open();
+  }
+
+  /** See `Dialer.takeDown`. */
+  takeDown(sent: Failure, unsent: Failure): void {
+    this.dialer.takeDown(sent, unsent);
+  }
+
+  /** Gives the connection up for good. */
+  close(sent: Failure, unsent: Failure): void {
+    this.dialer.close(sent, unsent);
+    this.deadline.cancel();
   }
 
   // Sending
 
   flush(): void {
-    if (this.state === "ready" && this.stream !== null) this.out.writeTo(this.stream);
+    const { stream, isReady } = this.dialer;
+    if (isReady && stream !== null) this.out.writeTo(stream);
     this.gauge();
     this.admitWaiters();
   }
@@ -135,7 +166,7 @@ export class Connection
   private gauge(): void {
     const { size } = this.pending;
     const unsent = this.out.size;
-    if (this.state !== "ready" || size === 0) {
+    if (!this.dialer.isReady || size === 0) {
       this.statistics.queues(size, unsent, 0, 0);
       return;
     }
@@ -153,35 +184,41 @@ export class Connection
   // Receiving
 
   onBytes(bytes: Buffer, start: number, end: number, isStable: boolean): void {
-    const { owner, input, stream, step } = this;
+    const { owner, input, dialer, step } = this;
+    const { stream } = dialer;
+    // What an engine had received of a stream that was closed since.
+    if (stream === null) return;
     const { nowMs } = owner.turn;
     this.quietSinceMs = nowMs;
     this.statistics.responseBytes(end - start);
     input.receive(bytes, start, end, isStable, this.scanner.need, true);
-    if (this.handshake !== null && !this.scanHandshake(this.handshake)) return;
-    const replies = this.takeReplies();
+    if (dialer.handshake !== null && !dialer.scanHandshake(input, this.scanner)) return;
+    const replies = this.take();
     // A sink may have had the connection closed.
-    if (this.stream !== stream) return;
+    if (dialer.stream !== stream) return;
     if (replies === OUT_OF_STEP) {
       this.lostStep();
       return;
     }
     if (replies === GARBAGE) {
       const hint = languageHint(input, this.protocol);
-      this.lost(garbageReceived(owner.name, true, hint), garbageReceived(owner.name, false, hint));
+      dialer.lost(
+        garbageReceived(owner.name, true, hint),
+        garbageReceived(owner.name, false, hint),
+      );
       return;
     }
     input.keepRest();
     if (input.size > REPLY_BYTES_MAX) {
-      this.lost(replyTooLong(owner.name, true), replyTooLong(owner.name, false));
+      dialer.lost(replyTooLong(owner.name, true), replyTooLong(owner.name, false));
       return;
     }
     if (this.noteHeld()) {
       owner.partialReplies.keepBound();
-      if (this.stream !== stream) return;
+      if (dialer.stream !== stream) return;
     }
     if (replies > 0) {
-      this.losses = 0;
+      dialer.onReply();
       this.lateSinceMs = -1;
       this.statistics.responses(replies);
       owner.onReply();
@@ -207,47 +244,36 @@ export class Connection
 
   giveUpPartialReply(): void {
     const { name } = this.owner;
-    this.lost(repliesTooLong(name, true), repliesTooLong(name, false));
+    this.dialer.lost(repliesTooLong(name, true), repliesTooLong(name, false));
   }
 
-  /** Consumes the complete replies at hand. @returns how many, or GARBAGE */
-  protected takeReplies(): number {
+  /** Consumes what is complete of what is at hand. @returns how many replies or messages, GARBAGE or OUT_OF_STEP */
+  private take(): number {
+    const { input, scanner, role } = this;
+    if (role.messages !== null) return deliverMessages(input, scanner, role.messages);
     const written = this.out.appended - this.out.size;
-    return deliverReplies(
-      this.input,
-      this.scanner,
-      this.pending,
-      written,
-      this.statistics,
-      this.step,
-    );
+    return deliverReplies(input, scanner, this.pending, written, this.statistics, this.step);
   }
 
-  /** True: the handshake is over, and what follows are replies to requests. */
-  private scanHandshake(handshake: Handshake): boolean {
-    const fault = handshake.scan(this.input, this.scanner);
-    if (fault !== null) {
-      this.onConnectFailed(handshakeRefused(this.owner.name, fault, handshake.refusalReply));
-    } else if (handshake.isDone) this.ready();
-    return fault === null && handshake.isDone;
-  }
-
-  protected override ready(): void {
+  onReady(): void {
     const { turn } = this.owner;
     this.quietSinceMs = turn.nowMs;
     this.step?.start(turn.nowMs);
     turn.mark(this);
-    super.ready();
   }
 
   // Losing
 
-  protected override get isBusy(): boolean {
-    return this.pending.size > 0;
+  onEnd(): void {
+    this.dialer.onEnd("");
   }
 
-  protected override lose(sent: Failure, unsent: Failure): void {
-    this.hangUp();
+  onClose(cause: string): void {
+    this.dialer.onEnd(cause);
+  }
+
+  /** Fails what waits. To be called when nothing more can come. */
+  failWaiting(sent: Failure, unsent: Failure): void {
     this.step?.reset(sent.kind === "closed");
     this.lateSinceMs = -1;
     this.input.clear();
@@ -266,29 +292,35 @@ export class Connection
 
   // Deadlines
 
-  protected override get dueMs(): number {
-    const { timeoutMs } = this;
-    if (timeoutMs === null) return this.connectDueMs;
-    return Math.min(this.pending.oldestMs + timeoutMs, this.connectDueMs);
+  /** To be called when `dueMs` may have become earlier. */
+  watch(): void {
+    if (!this.dialer.isClosed) this.deadline.setNoLater(this.dueMs);
   }
 
-  /** Fails what has waited too long. */
-  protected override checkDeadlines(nowMs: number): void {
-    const { owner } = this;
-    if (nowMs >= this.connectDueMs) {
-      this.onConnectFailed(cannotConnect(owner.name, "ETIMEDOUT"));
+  /** When something here will be late; Infinity: nothing is awaited. */
+  private get dueMs(): number {
+    const { dialer, pending, role } = this;
+    const { timeoutMs } = role;
+    return timeoutMs === null ? dialer.dueMs : Math.min(pending.oldestMs + timeoutMs, dialer.dueMs);
+  }
+
+  /** Deals with what is late by now. */
+  private checkDeadlines(nowMs: number): void {
+    const { owner, dialer } = this;
+    if (nowMs >= dialer.dueMs) {
+      dialer.attemptFailed(cannotConnect(owner.name, "ETIMEDOUT"));
       return;
     }
-    const { timeoutMs } = this;
+    const { timeoutMs } = this.role;
     if (timeoutMs === null || this.pending.oldestMs + timeoutMs > nowMs) return;
     const failure = timedOut(owner.name, timeoutMs);
     const expired = this.pending.expire(nowMs, timeoutMs, (sink, token, count) => {
       sink.onFailure(token, count, failure);
     });
     this.statistics.count("server_timedout", expired);
-    if (this.state === "ready") {
+    if (dialer.isReady) {
       // The answer to a question is late, or the request's sink has seen to the connection's end.
-      if (expired === 0 || this.stream === null) return;
+      if (expired === 0 || dialer.stream === null) return;
       if (this.step !== null) this.checkStep(this.step, false);
       this.checkSilence(nowMs, timeoutMs);
     } else if (this.pending.oldestMs === Number.POSITIVE_INFINITY) this.forgetUnsent();
@@ -322,7 +354,7 @@ export class Connection
     owner.onOutOfStep();
     // When a reply was late, the trouble was counted then.
     const isTrouble = step?.isRegular === true;
-    this.lost(replyMissing(owner.name, true), replyMissing(owner.name, false), isTrouble);
+    this.dialer.lost(replyMissing(owner.name, true), replyMissing(owner.name, false), isTrouble);
   }
 
   /** Whether nothing has come for so long, or nothing in time, that the connection is of no use. */
@@ -341,8 +373,8 @@ export class Connection
   private checkSilence(nowMs: number, timeoutMs: number): void {
     if (this.isUseless(nowMs, timeoutMs)) {
       const failure = timedOut(this.owner.name, timeoutMs);
-      this.failedAttempts++;
-      this.takeDown(failure, failure);
+      this.dialer.countFailedAttempt();
+      this.role.takeDown(failure, failure);
       this.owner.onTrouble(failure);
     } else if (nowMs - this.lastTroubleMs >= timeoutMs) {
       this.lastTroubleMs = nowMs;

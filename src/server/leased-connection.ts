@@ -8,19 +8,18 @@
  * Its loss tells nothing against the server: a session may have brought it about. That no connection can be made does.
  */
 import type { UpstreamProtocol } from "../api/protocol.ts";
-import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { Failure, Lease, ReplySink, Upstream } from "../api/upstream.ts";
+import type { ByteQueue } from "../base/byte-queue.ts";
+import type { Wakeable } from "../base/turn.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionOwner } from "./connection-owner.ts";
+import type { ConnectionRole } from "./connection-role.ts";
+import type { AdoptSocket } from "./dialer.ts";
 import { connectionLost, stopping } from "./failures.ts";
 
 export interface LeaseOwner extends ConnectionOwner {
   /** Makes descriptor `fd` a stream, which `onStream` gets and may refuse with null; see adoptStream. */
-  adoptSocket(
-    fd: number,
-    onStream: (stream: Stream) => StreamEvents | null,
-    onError: () => void,
-  ): void;
+  readonly adoptSocket: AdoptSocket;
   /** `isFree`: another session may have it. Else it is gone. */
   onReturned(connection: LeasedConnection, isFree: boolean): void;
 }
@@ -29,7 +28,12 @@ const NO_OP = (): void => {};
 /** A request that another process sent lies before everything that is sent here. */
 const SENT_ELSEWHERE = -1;
 
-export class LeasedConnection extends Connection implements Lease {
+export class LeasedConnection implements Lease, ConnectionRole {
+  /** The server may have nothing to say for long. */
+  readonly isWatched = true;
+  readonly isAskable = false;
+  readonly messages = null;
+  readonly protocol: UpstreamProtocol;
   readonly upstream: Upstream;
   readonly variant: number;
   whenLost: (failure: Failure) => void = NO_OP;
@@ -38,17 +42,56 @@ export class LeasedConnection extends Connection implements Lease {
   /** When it was given back last; a clock of milliseconds. */
   returnedMs = 0;
 
-  private readonly lender: LeaseOwner;
+  private readonly connection: Connection;
+  private readonly owner: LeaseOwner;
   private isBlocking = false;
   private isAdopted = false;
   private isGone = false;
-  private onReady: ((failure: Failure | null) => void) | null = null;
+  private whenUp: ((failure: Failure | null) => void) | null = null;
 
-  constructor(lender: LeaseOwner, protocol: UpstreamProtocol, upstream: Upstream, variant: number) {
-    super(lender, protocol);
-    this.lender = lender;
+  constructor(owner: LeaseOwner, protocol: UpstreamProtocol, upstream: Upstream, variant: number) {
+    this.owner = owner;
+    this.protocol = protocol;
     this.upstream = upstream;
     this.variant = variant;
+    this.connection = new Connection(owner, protocol, this);
+  }
+
+  // Requests
+
+  get refusal(): Failure | null {
+    return this.connection.refusal;
+  }
+
+  get isFull(): boolean {
+    return this.connection.isFull;
+  }
+
+  get pendingCount(): number {
+    return this.connection.pendingCount;
+  }
+
+  send(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    sink: ReplySink,
+    token: number,
+    count: number,
+  ): void {
+    this.connection.send(bytes, start, end, sink, token, count);
+  }
+
+  begin(sink: ReplySink, token: number): ByteQueue {
+    return this.connection.begin(sink, token);
+  }
+
+  commit(): void {
+    this.connection.commit();
+  }
+
+  waitForRoom(waiter: Wakeable): void {
+    this.connection.waitForRoom(waiter);
   }
 
   get mayBlock(): boolean {
@@ -58,79 +101,69 @@ export class LeasedConnection extends Connection implements Lease {
   set mayBlock(mayBlock: boolean) {
     this.isBlocking = mayBlock;
     // What was asked meanwhile has a limit again.
-    this.watch();
+    this.connection.watch();
+  }
+
+  get timeoutMs(): number | null {
+    return this.isBlocking ? null : this.owner.timeoutMs;
   }
 
   get fd(): number {
-    return this.state === "ready" && this.stream !== null ? this.stream.fd : -1;
+    return this.connection.dialer.fd;
   }
 
   get isMovable(): boolean {
     // A reply that comes too late for its request would answer the next one there.
-    const isExpected = this.pending.size <= (this.mayBlock ? 1 : 0);
-    return this.fd >= 0 && this.stream!.isMovable && this.isQuiet && isExpected;
+    const isExpected = this.pendingCount <= (this.mayBlock ? 1 : 0);
+    return this.connection.dialer.isMovable && this.isQuiet && isExpected;
   }
 
   /** Nothing is unsent or half received. */
   private get isQuiet(): boolean {
-    return this.out.size === 0 && this.input.size === 0;
+    return this.connection.out.size === 0 && this.connection.input.size === 0;
   }
 
   whenReady(callback: (failure: Failure | null) => void): void {
-    if (this.state === "ready") callback(null);
+    if (this.connection.dialer.isReady) callback(null);
     else if (this.refusal !== null) callback(this.refusal);
     else {
-      this.onReady = callback;
-      this.open();
+      this.whenUp = callback;
+      this.connection.open();
     }
   }
 
   release(isClean: boolean): void {
     if (this.isGone) return;
-    const isIdle = this.isQuiet && this.pending.size === 0 && this.state === "ready";
+    const isIdle = this.isQuiet && this.pendingCount === 0 && this.connection.dialer.isReady;
     // What was agreed on an adopted one is hearsay.
     if (isClean && isIdle && !this.isAdopted) {
       this.whenLost = NO_OP;
-      this.onReady = null;
+      this.whenUp = null;
       this.mayBlock = false;
       this.returnedMs = this.owner.turn.nowMs;
-      this.lender.onReturned(this, true);
+      this.owner.onReturned(this, true);
     } else {
       this.discard();
     }
   }
 
   leave(): void {
-    this.pending.drain(NO_OP);
-    const { stream } = this;
-    this.stream = null;
-    if (stream !== null) {
-      this.statistics.count("server_connections", -1);
-      stream.detach();
-    }
+    this.connection.pending.drain(NO_OP);
+    this.connection.dialer.leave();
     this.discard();
   }
 
   expect(sink: ReplySink, token: number): void {
     // Counted as a request where it was sent.
-    this.pending.push(sink, token, 1, this.owner.turn.nowMs, SENT_ELSEWHERE);
+    this.connection.pending.push(sink, token, 1, this.owner.turn.nowMs, SENT_ELSEWHERE);
   }
 
   /** Goes on with a connection that stands already. */
   adopt(fd: number): void {
     this.isAdopted = true;
-    this.state = "connecting";
-    this.connectStartedMs = this.owner.turn.nowMs;
-    this.watch();
-    this.lender.adoptSocket(
+    this.connection.dialer.adopt(
       fd,
-      (stream) => {
-        if (this.isGone) return null;
-        this.stream = stream;
-        this.statistics.count("server_connections", 1);
-        this.ready();
-        return this;
-      },
+      (...adoption) => this.owner.adoptSocket(...adoption),
       () => this.takeDown(...this.lostOnTheWay()),
     );
   }
@@ -140,51 +173,57 @@ export class LeasedConnection extends Connection implements Lease {
     if (this.isGone) return;
     this.isGone = true;
     this.whenLost = NO_OP;
-    this.onReady = null;
-    this.pending.drain(NO_OP);
-    this.close(stopping(this.owner.name, true), stopping(this.owner.name, false));
-    this.lender.onReturned(this, false);
+    this.whenUp = null;
+    this.connection.pending.drain(NO_OP);
+    this.connection.close(stopping(this.owner.name, true), stopping(this.owner.name, false));
+    this.owner.onReturned(this, false);
   }
 
   /** Takes it from its session. */
-  override takeDown(sent: Failure, unsent: Failure): void {
-    this.close(sent, unsent);
+  takeDown(sent: Failure, unsent: Failure): void {
+    this.connection.close(sent, unsent);
     this.onGone(unsent);
   }
 
-  protected override get isShared(): boolean {
-    return false;
-  }
+  // What happens to the connection
 
-  protected override get timeoutMs(): number | null {
-    return this.mayBlock ? null : super.timeoutMs;
-  }
+  onOpen(): void {}
 
-  protected override ready(): void {
-    super.ready();
-    const callback = this.onReady;
-    this.onReady = null;
+  onReady(): void {
+    const callback = this.whenUp;
+    this.whenUp = null;
     callback?.(null);
   }
 
-  protected override onConnectFailed(failure: Failure): void {
+  onHungUp(): void {}
+
+  onLost(failure: Failure): void {
+    this.onGone(failure);
+  }
+
+  /** A connection that did not survive its move says nothing about the server. */
+  endsBy(): boolean {
     if (this.isAdopted) this.takeDown(...this.lostOnTheWay());
-    else super.onConnectFailed(failure);
+    return this.isAdopted;
+  }
+
+  onFailed(failure: Failure): void {
+    this.onGone(failure);
   }
 
   private lostOnTheWay(): [sent: Failure, unsent: Failure] {
     return [connectionLost(this.owner.name, true), connectionLost(this.owner.name, false)];
   }
 
-  protected override onGone(failure: Failure): void {
+  private onGone(failure: Failure): void {
     if (this.isGone) return;
     this.isGone = true;
-    this.close(failure, failure);
-    this.lender.onReturned(this, false);
-    const { onReady, whenLost } = this;
-    this.onReady = null;
+    this.connection.close(failure, failure);
+    this.owner.onReturned(this, false);
+    const { whenUp, whenLost } = this;
+    this.whenUp = null;
     this.whenLost = NO_OP;
-    onReady?.(failure);
+    whenUp?.(failure);
     whenLost(failure);
   }
 }

@@ -35,7 +35,7 @@ import type { LeasedConnection, LeaseOwner } from "./leased-connection.ts";
 import type { PartialReplies } from "./partial-replies.ts";
 import { PlainConnection, type PlainOwner } from "./plain-connection.ts";
 import type { SetServer } from "./server-set.ts";
-import { SharedConnection } from "./shared-connection.ts";
+import { createSharedConnection } from "./shared-connection.ts";
 import { SubscribedConnection, type SubscribedOwner } from "./subscribed-connection.ts";
 
 export interface ServerOptions {
@@ -211,7 +211,7 @@ export class Server
     const protocol = this.options.variants[variant]!;
     const connections: Connection[] = [];
     for (let left = this.options.plan.connectionsOf(variant); left > 0; left--) {
-      connections.push(new SharedConnection(this, protocol));
+      connections.push(createSharedConnection(this, protocol));
     }
     this.byVariant[variant] = connections;
     this.connections.push(...connections);

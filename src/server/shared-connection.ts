@@ -1,22 +1,53 @@
-/** A connection for the requests of all clients that need its kind. */
+/** A connection for the requests of all clients that need its kind: how it fares tells about the server, and it may be kept up. */
+import type { UpstreamProtocol } from "../api/protocol.ts";
 import type { Failure } from "../api/upstream.ts";
+import type { Deadline } from "../base/deadlines.ts";
 import { Connection } from "./connection.ts";
+import type { ConnectionOwner } from "./connection-owner.ts";
+import type { ConnectionRole } from "./connection-role.ts";
 import { stopping } from "./failures.ts";
 
-export class SharedConnection extends Connection {
-  /** Since when it may have been idle. */
-  private idleSinceMs = 0;
+export function createSharedConnection(
+  owner: ConnectionOwner,
+  protocol: UpstreamProtocol,
+): Connection {
+  return new SharedRole(owner, protocol).connection;
+}
+
+class SharedRole implements ConnectionRole {
+  readonly isWatched = false;
+  readonly isAskable = true;
+  readonly messages = null;
+  readonly timeoutMs: number | null;
+  readonly connection: Connection;
+  private readonly owner: ConnectionOwner;
+  /** When to look whether it is unused; null: it may be unused for ever. */
+  private readonly idling: Deadline | null;
+  private readonly idleMs: number;
   private holdsDescriptor = false;
 
-  override open(): void {
-    if (this.state === "idle" || this.state === "down") this.holdDescriptor(true);
-    super.open();
+  constructor(owner: ConnectionOwner, protocol: UpstreamProtocol) {
+    const { idleMs } = protocol;
+    this.owner = owner;
+    this.timeoutMs = owner.timeoutMs;
+    this.idleMs = idleMs ?? 0;
+    this.idling =
+      idleMs === undefined ? null : owner.deadlines.create((nowMs) => this.closeIfUnused(nowMs));
+    this.connection = new Connection(owner, protocol, this);
   }
 
-  protected override lose(sent: Failure, unsent: Failure): void {
-    // Told are those that wait for a reply, and they may open it again.
+  onOpen(): void {
+    this.holdDescriptor(true);
+  }
+
+  onReady(): void {
+    this.idling?.set(this.owner.turn.nowMs + this.idleMs);
+    this.owner.onUp();
+  }
+
+  onHungUp(): void {
     this.holdDescriptor(false);
-    super.lose(sent, unsent);
+    this.idling?.cancel();
   }
 
   private holdDescriptor(holds: boolean): void {
@@ -25,29 +56,25 @@ export class SharedConnection extends Connection {
     this.owner.onDescriptor(holds ? 1 : -1);
   }
 
-  protected override get dueMs(): number {
-    const { idleMs } = this.protocol;
-    if (idleMs === undefined || this.state !== "ready") return super.dueMs;
-    return Math.min(super.dueMs, this.idleSinceMs + idleMs);
+  onLost(failure: Failure, isTrouble: boolean): void {
+    if (isTrouble) this.owner.onTrouble(failure);
+    if (this.owner.isEager) this.connection.dialer.openAgain();
   }
 
-  protected override ready(): void {
-    this.idleSinceMs = this.owner.turn.nowMs;
-    super.ready();
+  endsBy(): boolean {
+    return false;
   }
 
-  protected override checkDeadlines(nowMs: number): void {
-    super.checkDeadlines(nowMs);
-    const { idleMs } = this.protocol;
-    if (idleMs === undefined || this.state !== "ready") return;
-    this.idleSinceMs = this.pending.size > 0 ? nowMs : this.quietSinceMs;
-    if (this.idleSinceMs + idleMs <= nowMs) this.closeUnused();
+  onFailed(): void {}
+
+  takeDown(sent: Failure, unsent: Failure): void {
+    this.connection.takeDown(sent, unsent);
   }
 
-  /** Until the next request, which opens it again. */
-  private closeUnused(): void {
-    this.state = "idle";
-    const unused = stopping(this.owner.name, false);
-    this.lose(unused, unused);
+  private closeIfUnused(nowMs: number): void {
+    const { connection, idleMs } = this;
+    const dueMs = idleMs + (connection.isBusy ? nowMs : connection.quietSinceMs);
+    if (dueMs <= nowMs) connection.dialer.rest(stopping(this.owner.name, false));
+    else this.idling!.set(dueMs);
   }
 }

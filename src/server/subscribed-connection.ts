@@ -2,8 +2,7 @@
  * A connection for subscriptions; see SubscriberConnection. It knows of no requests that wait for replies: its owner
  * hears of everything that comes, and decides what it is. Once lost it is made again, with the pauses of all connections.
  */
-import { INCOMPLETE, type UpstreamProtocol } from "../api/protocol.ts";
-import type { Stream, StreamEvents } from "../api/stream.ts";
+import type { UpstreamProtocol } from "../api/protocol.ts";
 import type {
   Failure,
   LeftSubscriber,
@@ -11,59 +10,77 @@ import type {
   SubscriberEvents,
 } from "../api/upstream.ts";
 import { copyOf } from "../base/copy-of.ts";
+import type { Wakeable } from "../base/turn.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionOwner } from "./connection-owner.ts";
-import { GARBAGE } from "./deliver-replies.ts";
+import type { ConnectionRole } from "./connection-role.ts";
+import type { AdoptSocket } from "./dialer.ts";
 import { cannotConnect, garbageReceived, stopping, timedOut } from "./failures.ts";
 
 export interface SubscribedOwner extends ConnectionOwner {
-  /** Makes descriptor `fd` a stream, which `onStream` gets; see adoptStream. */
-  adoptSocket(fd: number, onStream: (stream: Stream) => StreamEvents, onError: () => void): void;
+  /** Makes descriptor `fd` a stream, which `onStream` gets and may refuse with null; see adoptStream. */
+  readonly adoptSocket: AdoptSocket;
   /** It is closed for good. */
   onSubscriberGone(connection: SubscribedConnection): void;
 }
 
-export class SubscribedConnection extends Connection implements SubscriberConnection {
-  private readonly host: SubscribedOwner;
-  private readonly events: SubscriberEvents;
+export class SubscribedConnection implements SubscriberConnection, ConnectionRole {
+  readonly isWatched = false;
+  /** What the server says names the channel that it is about, and answers to other questions would not be understood. */
+  readonly isAskable = false;
+  readonly timeoutMs: number | null;
+  readonly messages: SubscriberEvents;
+  private readonly connection: Connection;
+  private readonly owner: SubscribedOwner;
   private isGone = false;
 
-  constructor(host: SubscribedOwner, protocol: UpstreamProtocol, events: SubscriberEvents) {
-    super(host, protocol);
-    this.host = host;
-    this.events = events;
+  constructor(owner: SubscribedOwner, protocol: UpstreamProtocol, events: SubscriberEvents) {
+    this.owner = owner;
+    this.timeoutMs = owner.timeoutMs;
+    this.messages = events;
+    this.connection = new Connection(owner, protocol, this);
+  }
+
+  open(): void {
+    this.connection.open();
   }
 
   adopt({ fd, unread }: LeftSubscriber): void {
-    this.state = "connecting";
-    this.connectStartedMs = this.owner.turn.nowMs;
-    this.watch();
-    this.input.add(unread, 0, true);
-    this.host.adoptSocket(
+    const { owner, connection } = this;
+    connection.input.add(unread, 0, true);
+    connection.dialer.adopt(
       fd,
-      (stream) => {
-        this.stream = stream;
-        this.statistics.count("server_connections", 1);
-        this.ready();
-        return this;
-      },
-      () => this.onConnectFailed(cannotConnect(this.owner.name, "ECONNRESET")),
+      (...adoption) => owner.adoptSocket(...adoption),
+      () => connection.dialer.attemptFailed(cannotConnect(owner.name, "ECONNRESET")),
     );
   }
 
   get isUp(): boolean {
-    return this.state === "ready";
+    return this.connection.dialer.isReady;
+  }
+
+  get refusal(): Failure | null {
+    return this.connection.refusal;
+  }
+
+  get isFull(): boolean {
+    return this.connection.isFull;
+  }
+
+  waitForRoom(waiter: Wakeable): void {
+    this.connection.waitForRoom(waiter);
   }
 
   ask(bytes: Buffer): void {
-    this.out.appendKept(bytes, 0, bytes.length);
-    this.statistics.requests(1);
-    this.commit();
+    this.connection.out.appendKept(bytes, 0, bytes.length);
+    this.connection.statistics.requests(1);
+    this.connection.commit();
   }
 
   resetProtocol(): void {
     const { name } = this.owner;
-    this.lost(garbageReceived(name, true), garbageReceived(name, false));
+    if (!this.isUp) return;
+    this.connection.dialer.lost(garbageReceived(name, true), garbageReceived(name, false));
   }
 
   giveUp(silentMs: number): void {
@@ -73,75 +90,67 @@ export class SubscribedConnection extends Connection implements SubscriberConnec
     this.owner.onTrouble(failure);
   }
 
-  override takeDown(sent: Failure, unsent: Failure): void {
-    super.takeDown(sent, unsent);
-    this.events.onDown(unsent);
+  takeDown(sent: Failure, unsent: Failure): void {
+    this.connection.takeDown(sent, unsent);
+    this.messages.onDown(unsent);
   }
 
   discard(): void {
     if (this.isGone) return;
     this.isGone = true;
-    this.close(stopping(this.owner.name, true), stopping(this.owner.name, false));
-    this.host.onSubscriberGone(this);
+    this.connection.close(stopping(this.owner.name, true), stopping(this.owner.name, false));
+    this.owner.onSubscriberGone(this);
   }
 
   get fd(): number {
-    return this.stream === null ? -1 : this.stream.fd;
+    return this.connection.dialer.fd;
   }
 
   get isMovable(): boolean {
-    return this.isUp && this.stream?.isMovable === true && this.out.size === 0;
+    return this.connection.dialer.isMovable && this.connection.out.size === 0;
   }
 
   get unread(): Buffer {
-    return copyOf(this.input.bytes, this.input.start, this.input.end);
+    const { bytes, start, end } = this.connection.input;
+    return copyOf(bytes, start, end);
   }
 
   pause(): void {
-    this.stream?.pause();
+    this.connection.dialer.stream?.pause();
   }
 
   leave(): void {
-    const { stream } = this;
-    this.stream = null;
-    if (stream !== null) {
-      this.statistics.count("server_connections", -1);
-      stream.detach();
-    }
+    this.connection.dialer.leave();
     this.discard();
   }
 
-  /** What the server says names the channel that it is about, and answers to other questions would not be understood. */
-  protected override get isAskable(): boolean {
+  // What happens to the connection
+
+  onOpen(): void {}
+
+  onReady(): void {
+    this.owner.onUp();
+    this.messages.onUp();
+  }
+
+  onHungUp(): void {}
+
+  onLost(failure: Failure): void {
+    this.onGone(failure);
+  }
+
+  endsBy(): boolean {
     return false;
   }
 
-  protected override ready(): void {
-    super.ready();
-    this.events.onUp();
+  onFailed(failure: Failure): void {
+    this.onGone(failure);
   }
 
-  protected override onGone(failure: Failure): void {
+  private onGone(failure: Failure): void {
     if (this.isGone) return;
     // Others wait for the next request; subscriptions shall last.
-    if (this.state === "idle") this.openLater();
-    this.events.onDown(failure);
-  }
-
-  protected override takeReplies(): number {
-    const { input, scanner, stream } = this;
-    let messages = 0;
-    while (input.start < input.end) {
-      const { bytes, start } = input;
-      const next = scanner.scan(bytes, start, input.end);
-      if (next === INCOMPLETE) break;
-      if (next < 0) return GARBAGE;
-      input.start = next;
-      messages++;
-      this.events.onMessage(bytes, start, next);
-      // The listener that heard of it may have had the connection closed, and the rest with it.
-      if (this.stream !== stream) break;
-    }
-    return messages;
+    this.connection.dialer.openAgain();
+    this.messages.onDown(failure);
   }
 }

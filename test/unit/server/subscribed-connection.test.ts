@@ -1,79 +1,8 @@
 import { expect, test } from "bun:test";
 import { SERVER } from "../../../src/api/stats.ts";
-import type { Stream, StreamEvents } from "../../../src/api/stream.ts";
-import type { SubscriberEvents } from "../../../src/api/upstream.ts";
-import { createRedisUpstream } from "../../../src/protocols/redis/codec/upstream-protocol.ts";
-import { PartialReplies } from "../../../src/server/partial-replies.ts";
-import { SubscribedConnection } from "../../../src/server/subscribed-connection.ts";
-import { ManualDeadlines } from "../../support/manual-deadlines.ts";
-import {
-  type Attempt,
-  attemptRecorder,
-  FakeSocket,
-  ManualTurn,
-  type Timer,
-  timerRecorder,
-} from "./upstream-rig.ts";
+import { create, MESSAGE } from "./subscribed-rig.ts";
 
 const PASSWORD = Buffer.from("secret");
-const MESSAGE = "*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$3\r\nxyz\r\n";
-
-/** A connection, and what is heard of it; `onMessage` hears of each message first. */
-function create(options: { password?: Buffer; isChoice?: boolean; onMessage?: () => void } = {}): {
-  connection: SubscribedConnection;
-  attempts: Attempt[];
-  timers: Timer[];
-  counters: Float64Array;
-  heard: string[];
-  adopted: () => FakeSocket;
-  turn: ManualTurn;
-} {
-  const { password = null, isChoice = false } = options;
-  const attempts: Attempt[] = [];
-  const timers: Timer[] = [];
-  const heard: string[] = [];
-  const counters = new Float64Array(64);
-  let onStream = (_stream: Stream): StreamEvents => events0();
-  const events0 = (): never => {
-    throw new Error("nothing was adopted");
-  };
-  const events: SubscriberEvents = {
-    onUp: () => heard.push("up"),
-    onMessage: (bytes, start, end) => {
-      options.onMessage?.();
-      heard.push(bytes.toString("latin1", start, end));
-    },
-    onDown: ({ kind }) => heard.push(`down: ${kind}`),
-  };
-  const turn = new ManualTurn();
-  const deadlines = new ManualDeadlines(turn);
-  const host = {
-    onDescriptor: () => {},
-    ...{ name: "s", turn, deadlines, timeoutMs: 100, connectTimeoutMs: 50, isEager: false },
-    ...{ counters, countersBase: 0, connect: attemptRecorder(attempts) },
-    ...{ onUp() {}, onLost() {}, onTrouble() {}, onOutOfStep() {}, onReply() {} },
-    partialReplies: new PartialReplies(),
-    retryDelayMs: (failedAttempts: number) => 10 * failedAttempts,
-    schedule: timerRecorder(timers),
-    adoptSocket: (_fd: number, callback: (stream: Stream) => StreamEvents) => {
-      onStream = callback;
-    },
-    onSubscriberGone: () => heard.push("gone"),
-  };
-  const protocol = createRedisUpstream({ version: 2, database: 0, user: null, password }, isChoice);
-  const connection = new SubscribedConnection(host, protocol, events);
-  const adopted = (): FakeSocket => {
-    const socket = new FakeSocket({
-      onBytes: (...received) => connection.onBytes(...received),
-      onDrain() {},
-      onEnd() {},
-      onClose: (cause) => connection.onClose(cause),
-    });
-    onStream(socket);
-    return socket;
-  };
-  return { connection, attempts, timers, counters, heard, adopted, turn };
-}
 
 test("every message is heard once it is whole; the rest can be taken along", () => {
   const { connection, attempts, heard } = create();

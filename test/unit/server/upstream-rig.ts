@@ -7,9 +7,10 @@ import type { Failure, ReplySink } from "../../../src/api/upstream.ts";
 import { copyOf } from "../../../src/base/copy-of.ts";
 import type { Wakeable } from "../../../src/base/turn.ts";
 import { createRedisUpstream } from "../../../src/protocols/redis/codec/upstream-protocol.ts";
-import { Connection } from "../../../src/server/connection.ts";
+import type { Connection } from "../../../src/server/connection.ts";
 import type { ConnectionOwner } from "../../../src/server/connection-owner.ts";
 import { PartialReplies } from "../../../src/server/partial-replies.ts";
+import { createSharedConnection } from "../../../src/server/shared-connection.ts";
 import { deliver } from "../../support/deliver.ts";
 import { ManualDeadlines, ManualTurn } from "../../support/manual-deadlines.ts";
 
@@ -239,7 +240,7 @@ export function createConnectionRig(
   const timers: Timer[] = [];
   const counters = new Float64Array(64);
   const heard = { up: 0, lost: 0, trouble: 0, outOfStep: 0, reply: 0 };
-  const connection = new Connection(
+  const connection = createSharedConnection(
     {
       name: "s",
       turn,
