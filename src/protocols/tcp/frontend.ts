@@ -114,9 +114,10 @@ export class TcpFrontend implements Frontend, ServerStreamEvents, Wakeable {
 
   onOpen(): void {
     this.isOpen = true;
+    // One that came from another process does not begin to idle anew.
+    if (this.isConnecting) this.touch();
     if (this.isConnecting && this.server !== null) this.servers.onConnected(this.server);
     this.connected();
-    this.touch();
     if (this.hasClientEnded) this.stream?.shutdown();
     // What it sent meanwhile waits.
     this.client.turn.wake(this.client);
