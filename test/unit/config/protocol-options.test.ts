@@ -66,6 +66,27 @@ test("options of another protocol have no effect; secrets of another are an erro
   expect(load(["token: t"]).problems).toEqual(['F:4:12: pool "p": token needs "protocol: queue"']);
 });
 
+test("options of all pools that mean nothing to a protocol have no effect with it", () => {
+  const { config, problems } = load([
+    ...["protocol: tcp", "hash: md5", "auto_eject_hosts: true", "preconnect: true"],
+    ...["redis_auth: secret", "balance: source", "connect_timeout: 2s"],
+  ]);
+  expect([config, problems]).toEqual([
+    null,
+    [
+      'F:5:11: warning: pool "p": hash has no effect with "protocol: tcp"',
+      'F:6:23: warning: pool "p": auto_eject_hosts has no effect with "protocol: tcp"',
+      'F:7:17: warning: pool "p": preconnect has no effect with "protocol: tcp"',
+      'F:8:17: pool "p": redis_auth needs "protocol: redis"',
+    ],
+  ]);
+  const right = load(["protocol: tcp", "auto_eject_hosts: true", "preconnect: true"]);
+  expect(right.config?.pools[0]).toMatchObject({ autoEjectHosts: false, preconnect: false });
+  expect(load(["balance: source"]).problems).toEqual([
+    'F:4:14: warning: pool "p": balance has no effect without "protocol: tcp"',
+  ]);
+});
+
 test("a reload says what changes in them, without secrets", () => {
   const from = load(["protocol: queue", "tubes: [x]", "token: old"]).config!;
   const to = load(["protocol: queue", "tubes: [x, y]", "token: new"]).config!;

@@ -99,7 +99,6 @@ export class FakeClient {
   readonly origin = "10.0.0.1";
   isWoken = false;
   isFull = false;
-  output = "";
   readonly done: string[] = [];
   waiter: Wakeable | null = null;
   frontend!: TcpFrontend;
@@ -134,8 +133,15 @@ export class FakeClient {
     this.waiter = waiter;
   }
 
+  /** What was pushed; it must not change after that. */
+  private readonly pushed: Buffer[] = [];
+
   push(bytes: Buffer, start: number, end: number): void {
-    this.output += bytes.toString("latin1", start, end);
+    this.pushed.push(bytes.subarray(start, end));
+  }
+
+  get output(): string {
+    return Buffer.concat(this.pushed).toString("latin1");
   }
 
   endOutput(): void {
