@@ -13,6 +13,7 @@ import type {
   Upstream,
   UpstreamConnection,
 } from "../../../api/upstream.ts";
+import { Run } from "../../run.ts";
 import { encodeError } from "../codec/encode.ts";
 import { RequestScanner } from "../codec/request-scanner.ts";
 import { RequestView } from "../codec/request-view.ts";
@@ -43,7 +44,6 @@ import { restoreClient } from "./restore-client.ts";
 import { saveClient } from "./save-client.ts";
 import { endMalformed } from "./turn-away.ts";
 
-const NONE: Buffer = Buffer.alloc(0);
 const NO_ANSWER: Buffer = encodeError("ERR this command cannot be answered inside MULTI");
 
 export class RedisFrontend implements Frontend, RedisClient {
@@ -59,14 +59,7 @@ export class RedisFrontend implements Frontend, RedisClient {
   private readonly view: RequestView;
   private readonly splitter: Splitter;
 
-  // A run: requests with consecutive tokens that lie back to back and go to one connection.
-  private runConnection: UpstreamConnection | null = null;
-  private runSink: ReplySink;
-  private runBytes: Buffer = NONE;
-  private runStart = 0;
-  private runEnd = 0;
-  private runToken = 0;
-  private runCount = 0;
+  private readonly run: Run = new Run();
 
   readonly replies: ReplySwitch;
   lastCommand: { readonly name: string } | null;
@@ -106,7 +99,6 @@ export class RedisFrontend implements Frontend, RedisClient {
     pool.directory.add(this.features.entry);
     this.view = new RequestView();
     this.splitter = new Splitter(this, pool.mgetErrors);
-    this.runSink = session;
     restoreClient(this, state ?? start, descriptors);
   }
 
@@ -231,7 +223,7 @@ export class RedisFrontend implements Frontend, RedisClient {
   }
 
   settleFirst(): boolean {
-    if (this.session.isSettled && this.runConnection === null) return true;
+    if (this.session.isSettled && this.run.isEmpty) return true;
     this.flushRun();
     this.session.waitUntilSettled();
     return false;
@@ -308,41 +300,12 @@ export class RedisFrontend implements Frontend, RedisClient {
       return false;
     }
     const token = this.session.open();
-    if (
-      connection === this.runConnection &&
-      sink === this.runSink &&
-      view.start === this.runEnd &&
-      view.bytes === this.runBytes &&
-      token === this.runToken + this.runCount
-    ) {
-      this.runEnd = view.end;
-      this.runCount++;
-      return true;
-    }
-    this.flushRun();
-    this.runConnection = connection;
-    this.runSink = sink;
-    this.runBytes = view.bytes;
-    this.runStart = view.start;
-    this.runEnd = view.end;
-    this.runToken = token;
-    this.runCount = 1;
+    this.run.add(connection, sink, token, view.bytes, view.start, view.end);
     return true;
   }
 
   flushRun(): void {
-    const connection = this.runConnection;
-    if (connection === null) return;
-    this.runConnection = null;
-    connection.send(
-      this.runBytes,
-      this.runStart,
-      this.runEnd,
-      this.runSink,
-      this.runToken,
-      this.runCount,
-    );
-    this.runBytes = NONE;
+    this.run.flush();
   }
 
   forwardKeys(view: RequestView, command: Command): boolean {

@@ -12,6 +12,7 @@ import type { RequestTaker } from "../../../../api/frontend.ts";
 import { PlainFacts } from "../../../../api/request-facts.ts";
 import type { Failure, ReplySink, UpstreamConnection } from "../../../../api/upstream.ts";
 import { MEMCACHE_KEY_BYTES_MAX, MEMCACHE_VALUE_BYTES_MAX } from "../../../../base/limits.ts";
+import { Run } from "../../../run.ts";
 import { claimReply } from "../../codec/binary/claim-reply.ts";
 import { encodeReply, turnIntoReply } from "../../codec/binary/encode.ts";
 import {
@@ -38,7 +39,6 @@ import { type BroadcastRequest, takeBroadcast } from "./broadcast.ts";
 import { QuietReplies } from "./quiet-replies.ts";
 import { refusalOf } from "./refusals.ts";
 import { RequestNotes } from "./request-notes.ts";
-import { Run } from "./run.ts";
 
 const NONE: Buffer = Buffer.alloc(0);
 const NO_SERVER: Failure = {

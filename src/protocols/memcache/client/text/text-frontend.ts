@@ -10,6 +10,7 @@ import type { RequestTaker } from "../../../../api/frontend.ts";
 import { PlainFacts } from "../../../../api/request-facts.ts";
 import type { Failure, ReplySink } from "../../../../api/upstream.ts";
 import { type Foreign, isTls } from "../../../foreign.ts";
+import { Run } from "../../../run.ts";
 import { MERGED_STATISTICS } from "../../codec/merge-statistics.ts";
 import { MISS } from "../../codec/meta/replies.ts";
 import { foreignRequest } from "../../codec/text/foreign.ts";
@@ -25,7 +26,6 @@ import {
 import { shapeOf } from "../../codec/text/reply-fits.ts";
 import { TextRequestScanner } from "../../codec/text/request-scanner.ts";
 import { TextRequest } from "../../codec/text/text-request.ts";
-import { Run } from "../binary/run.ts";
 import { type MemcachePool, VARIANT_TEXT } from "../memcache-pool.ts";
 import { ExpectedReplies } from "./expected-replies.ts";
 import { FailureNotes } from "./failure-notes.ts";

@@ -1,5 +1,5 @@
 /** Gathers requests that lie back to back and go to one connection and one sink: they are sent as one range. */
-import type { ReplySink, UpstreamConnection } from "../../../../api/upstream.ts";
+import type { ReplySink, UpstreamConnection } from "../api/upstream.ts";
 
 const NONE: Buffer = Buffer.alloc(0);
 
@@ -11,6 +11,10 @@ export class Run {
   private end = 0;
   private token = 0;
   private count = 0;
+
+  get isEmpty(): boolean {
+    return this.connection === null;
+  }
 
   /** Adds the request in bytes[start, end), after sending what it does not continue. */
   add(
