@@ -79,7 +79,10 @@ export class Intake {
     }
     const mustStop = !session.mayTakeMore();
     input.keepRest();
-    this.setPaused(mustStop && (!this.isBlocked || this.isUnwatchable));
+    // A client whose pipeline is just as long as what it may have on its way sends nothing before it has replies: pausing it
+    // would cost two system calls for each of its pipelines.
+    const hasInput = input.size > 0;
+    this.setPaused(mustStop && hasInput && (!this.isBlocked || this.isUnwatchable));
     session.life.onTaken(mustStop);
   }
 

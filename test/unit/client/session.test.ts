@@ -113,6 +113,16 @@ describe("Session", () => {
     expect(rig.stream.isPaused).toBe(false);
   });
 
+  test("is read on while its window is full and nothing more of it has come", async () => {
+    const rig = createRig({ servers: 1 });
+    rig.input(multibulk(["GET", "v0"]).repeat(REPLY_WINDOW_START));
+    expect([rig.session.mayTakeMore(), rig.stream.isPaused]).toEqual([false, false]);
+    rig.input(multibulk(["GET", "v0"]));
+    expect(rig.stream.isPaused).toBe(true);
+    await rig.settle();
+    expect([rig.stream.isPaused, rig.session.isIdle]).toEqual([false, true]);
+  });
+
   test("cuts a client that leaves replies unread beyond the limit, and tells nobody else's sink", async () => {
     const rig = createRig({ servers: 1 });
     rig.stream.keepsOutput = false;
