@@ -26,12 +26,17 @@ const BOUND = /^(?!INTEGER|WORKERS|MODULE_FAULTS)\w+(?<!_MS)_(?:MAX|AT_ONCE|HIGH
 /** They name files that are not there, to show what is found. */
 const RULES = /^test\/architecture\//;
 /** Whose every name is compared with the code. */
-const MAPS = /^docs\/(?:architecture|life-of-a-request|how-to-add|invariants|memory)\.md$/;
+const MAPS =
+  /^docs\/(?:architecture|life-of-a-request|how-to-add|invariants|memory|statistics-memory|supervisor)\.md$/;
 
 /** Paths such as src/base/turn.ts, of the given folders. */
 function pathsNamed(text: string, folders: string): string[] {
   const pattern = new RegExp(`(?<![\\w./-])(?:${folders})/[\\w./-]*[\\w/](?![\\w*])`, "g");
   return text.match(pattern) ?? [];
+}
+
+function byPath(a: Document, b: Document): number {
+  return a.path < b.path ? -1 : 1;
 }
 
 function missing({ path, text }: Document, folders: string): string[] {
@@ -108,6 +113,13 @@ test("every bound of the data plane is in docs/memory.md", () => {
   const bounds = Object.keys(limits).filter((name) => BOUND.test(name));
   expect(bounds.length).toBeGreaterThan(40);
   expect(bounds.filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
+});
+
+test("decisions are numbered, by file and by title", () => {
+  const decisions = documents.filter(({ path }) => path.startsWith("docs/decisions/")).sort(byPath);
+  const numbers = decisions.map(({ path }) => Number(/\/(\d{4})-/.exec(path)?.[1]));
+  expect(numbers).toEqual(decisions.map((_, index) => index + 1));
+  expect(decisions.map(({ text }) => Number(/^# (\d+)\. /.exec(text)?.[1]))).toEqual(numbers);
 });
 
 test("names that are gone are found", () => {
