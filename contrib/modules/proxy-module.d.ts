@@ -210,3 +210,33 @@ declare module "proxy/module" {
     definition: ProtocolDefinition<Rows>,
   ): Protocol;
 }
+
+declare module "proxy/module/test" {
+  import type { Filter, Protocol } from "proxy/module";
+
+  export interface Settings {
+    /** Of the pool that a filter is in. Default: redis. */
+    readonly protocol?: "redis" | "memcache";
+    /** As a configuration would have them, by name. */
+    readonly options?: Readonly<Record<string, string | number | boolean | readonly string[]>>;
+  }
+  /** What happens, and what must be seen then. Nothing else may be seen. */
+  export interface Step {
+    /** Bytes that the client sends. */
+    readonly client?: string;
+    /** Filters: bytes that go on to servers. */
+    readonly serverSees?: string;
+    /** Filters: a reply for each request that waits, in their order. */
+    readonly serverSays?: readonly string[];
+    readonly clientSees?: string;
+  }
+  export interface Cases {
+    readonly kind: "cases";
+  }
+  /** To be the default export of a file for `proxy module test FILE`. Each case is run whole, byte by byte, and with a hand-over before each step. */
+  export function cases(
+    module: Filter | Protocol,
+    settings: Settings,
+    cases: Readonly<Record<string, readonly Step[]>>,
+  ): Cases;
+}

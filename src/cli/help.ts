@@ -54,7 +54,10 @@ const EXAMPLES: Readonly<Record<string, readonly Row[]>> = {
     ["proxy route -c proxy.yaml alpha user:1 user:2", "where two keys of pool alpha go"],
     ["proxy route -c proxy.yaml alpha -- -key", "a key that begins with a dash"],
   ],
-  module: [["proxy module init deny", "deny.ts, a filter to begin with"]],
+  module: [
+    ["proxy module init deny", "deny.ts, a filter to begin with"],
+    ["proxy module test deny.cases.ts", "its cases: whole, byte by byte, with hand-overs"],
+  ],
   dev: [["proxy dev", "then, in another terminal: redis-cli -p 22121 set a 1"]],
 };
 

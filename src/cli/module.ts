@@ -1,5 +1,6 @@
-/** `proxy module init NAME`: begins a module. */
+/** `proxy module init NAME` begins a module, `proxy module test FILE` runs its author's cases. */
 import { writeFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { type CommandDef, defineCommand } from "citty";
 import { MODULE_NAME } from "../modules/definition.ts";
 import types from "../modules/proxy-module.txt" with { type: "text" };
@@ -7,27 +8,36 @@ import { reasonOf } from "./config-file.ts";
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE } from "./exit-codes.ts";
 
 const moduleArgs = {
-  verb: { type: "positional", required: true, valueHint: "VERB", description: "init" },
+  verb: { type: "positional", required: true, valueHint: "VERB", description: "init or test" },
   name: {
     type: "positional",
     required: true,
     valueHint: "NAME",
-    description: "Name of the module: small letters, digits and -",
+    description: "init: the name, small letters, digits and -; test: a file with cases",
   },
 } as const;
 
 export const moduleCommand: CommandDef<typeof moduleArgs> = defineCommand({
   meta: {
     name: "module",
-    description: "Begin a module: proxy module init NAME writes NAME.ts, and the types beside it",
+    description:
+      "Begin a module, with its types: proxy module init NAME; run its cases: proxy module test FILE",
   },
   args: moduleArgs,
-  run({ args }) {
-    if (args.verb !== "init")
-      return complain(`unknown verb "${args.verb}"; write init`, EXIT_USAGE);
-    return init(args.name);
+  async run({ args }) {
+    if (args.verb === "init") return init(args.name);
+    if (args.verb === "test") return await test(args.name);
+    return complain(`unknown verb "${args.verb}"; write init or test`, EXIT_USAGE);
   },
 });
+
+async function test(path: string): Promise<number> {
+  const { runCases } = await import("./module-test.ts");
+  const { passed, failures } = await runCases(resolve(path));
+  for (const failure of failures) process.stderr.write(`${failure}\n`);
+  process.stdout.write(`${passed} passed, ${failures.length} failed\n`);
+  return failures.length > 0 || passed === 0 ? EXIT_FAILED : EXIT_OK;
+}
 
 const TYPES_FILE = "proxy-module.d.ts";
 

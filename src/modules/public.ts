@@ -9,6 +9,12 @@ const EXPORTS = {
   defineProtocol: (definition: unknown): unknown => ({ kind: "protocol", definition }),
 };
 
+const TEST_EXPORTS = {
+  cases: (module: unknown, settings: unknown, cases: unknown): unknown => ({
+    ...{ kind: "cases", module, settings, cases },
+  }),
+};
+
 let isProvided = false;
 
 /** To be called before the first module is imported. */
@@ -19,6 +25,7 @@ export function provideApi(): void {
     name: "proxy/module",
     setup(build) {
       build.module("proxy/module", () => ({ exports: EXPORTS, loader: "object" }));
+      build.module("proxy/module/test", () => ({ exports: TEST_EXPORTS, loader: "object" }));
     },
   });
 }
