@@ -14,11 +14,12 @@ import { SteadyLoad } from "../support/steady-load.ts";
 import { tcpPools } from "../support/tcp-pools.ts";
 import { TextClient } from "../support/text-client.ts";
 import { stopAll, stops, type UpgradeResult } from "../support/upgrade-rig.ts";
+import { TestGeneration } from "../support/worker-process.ts";
 
 setDefaultTimeout(120_000);
 afterEach(stopAll);
 
-/** More of both, to be given by hand, for a run of minutes. */
+/** More of both, to be given by hand, for a run of minutes: it prints how much was compared. */
 const UPGRADES = Number(process.env["TCP_UPGRADES"] ?? 4);
 const CONNECTIONS = Number(process.env["TCP_CONNECTIONS"] ?? 30);
 
@@ -95,6 +96,7 @@ test("connections with data flowing both ways survive upgrades byte for byte", a
   const ends = patterns.peers;
   expect(sum(ends.map(({ received }) => received))).toBe(sum(peers.map(({ sent }) => sent)));
   expect(sum(peers.map(({ received }) => received))).toBe(sum(ends.map(({ sent }) => sent)));
+  if (process.env["TCP_UPGRADES"] === undefined) return;
   console.log(
     `${all} connections, ${UPGRADES} upgrades: ${sum(peers.map((peer) => peer.sent + peer.received))} bytes compared, ${load.requests} requests, ${sum(jobs.map((job) => job.jobs))} jobs`,
   );
@@ -204,6 +206,30 @@ test("half-closed connections, and those that one side does not read, move as th
   let last = "";
   for (let look = 0; last !== ended && look < 400; look++) last = await figures();
   expect(last).toBe(ended);
+});
+
+test("some of a worker's clients are moved to even out, and both workers go on", async () => {
+  const [listen, backend] = [freePort(), freePort()];
+  const server = await startPatternServer(backend);
+  stops.push(() => server.stop());
+  const workers = new TestGeneration(tcpPools([{ listen, servers: [backend] }]), listen);
+  stops.push(() => workers.stop());
+  const first = await workers.start();
+  const peers = await Promise.all(
+    Array.from({ length: 6 }, (_, i) => connectPatternPeer(listen, i)),
+  );
+  await until("data flow", () => peers.every(({ received }) => received > 0));
+  const second = await workers.start(false);
+  expect(await first.handOverTo(second, 2, "p0")).toMatchObject({ moved: 2, left: 4 });
+  const before = peers.map(({ received }) => received);
+  await until("data flow on", () => peers.every(({ received }, i) => received > before[i]!));
+  for (const peer of peers) peer.stop();
+  await Promise.all([...peers, ...server.peers].map(({ closed }) => closed));
+  expect([...peers, ...server.peers].flatMap(({ fault }) => fault ?? [])).toEqual([]);
+  const total = (numbers: number[]): number => numbers.reduce((sum, number) => sum + number, 0);
+  expect(total(server.peers.map(({ received }) => received))).toBe(
+    total(peers.map(({ sent }) => sent)),
+  );
 });
 
 test("connections of all workers are spread by weight, and counted for their server", async () => {
