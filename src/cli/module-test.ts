@@ -257,7 +257,7 @@ const NO_SERVERS = { pick: () => null } as unknown as Route;
 
 function createPool(): ModulePool {
   const say = (message: string): void => void process.stderr.write(`${message}\n`);
-  const log = { error: say, warn: say, info() {}, debug() {} } as unknown as Logger;
+  const log = { error: say, warn() {}, info() {}, debug() {} } as unknown as Logger;
   return {
     ...{ name: "test", log, logLimit: new LogLimit(), schedule, now: () => performance.now() },
     counter: () => ({ add() {} }),

@@ -17,7 +17,7 @@ export interface ModulesRig {
 
 export function modulesRig(): ModulesRig {
   const folder = join(makeDirectory("modules"), "own");
-  // Nobody else may write there, whatever the mask of the user who runs the tests is.
+  // Other users may not write there, whatever the umask of the tests is.
   mkdirSync(folder, { mode: 0o700 });
   cpSync(CONTRIB, folder, { recursive: true });
   const path = (name: string): string => join(folder, name);

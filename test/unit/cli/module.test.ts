@@ -12,6 +12,7 @@ const TSC = join(ROOT, "node_modules/.bin/tsc");
 const CONTRIB = join(ROOT, "contrib/modules");
 const STRICT = [
   "--ignoreConfig",
+  "--allowImportingTsExtensions",
   "--noEmit",
   "--strict",
   "--target",
@@ -55,7 +56,7 @@ test("a module that was begun is right as it is, for the compiler and for proxy 
 });
 
 test("cases of a module are run whole, byte by byte and with hand-overs", () => {
-  // Nobody else may write to the copy, whatever the mask of the user who runs the tests is.
+  // A copy that other users may not change.
   const { folder, write } = modulesRig();
   const command = [...proxyCommand(), "module", "test"];
   expect(run(folder, ...command, "deny.cases.ts")).toEqual({
