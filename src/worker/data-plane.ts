@@ -251,6 +251,7 @@ class WorkerDataPlane implements DataPlane {
       socket: HANDOVER_FD,
       format: format ?? 0,
       timeoutMs,
+      nowMs: this.engine.nowMs,
       underwayMax: packetsUnderway(openFilesMax(), this.options.workers),
       log: this.options.log,
       onPackets: events.onPackets,

@@ -18,6 +18,8 @@ export interface PacketLineOptions {
   /** Packets on the socket at a time; see `packetsUnderway`. */
   readonly underwayMax: number;
   readonly log: Logger;
+  /** A clock of milliseconds. */
+  readonly nowMs: () => number;
   /** So many more packets are on the socket. */
   onPackets(count: number): void;
   /** All that were sent are announced. */
@@ -69,7 +71,7 @@ export class PacketLine {
     if (this.underway < this.window) return true;
     if (!isAllTaken(socket)) return false;
     this.underway = 0;
-    const isSlow = performance.now() - this.sentAtMs > PACKETS_TAKEN_MS;
+    const isSlow = this.options.nowMs() - this.sentAtMs > PACKETS_TAKEN_MS;
     const wanted = isSlow ? this.window * 2 : Math.max(this.window / 2, PACKETS_UNDERWAY_START);
     this.window = Math.min(wanted, underwayMax);
     return true;
@@ -95,7 +97,7 @@ export class PacketLine {
       this.refusal = error.message;
       return "stays";
     }
-    if (this.underway++ === 0) this.sentAtMs = performance.now();
+    if (this.underway++ === 0) this.sentAtMs = this.options.nowMs();
     this.announceSoon();
     return "sent";
   }

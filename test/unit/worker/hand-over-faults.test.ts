@@ -162,6 +162,7 @@ async function handOver(
   const moved = await new Promise<number>((resolve) => {
     new HandOver(candidates, {
       ...{ socket: sender.theirs, format: 2, timeoutMs, underwayMax: 16, log: log.logger },
+      nowMs: () => performance.now(),
       onPackets: (count) => {
         const message: FromWorker = { type: "parcels", count };
         setImmediate(() => router.onMessage(sender.worker, message));

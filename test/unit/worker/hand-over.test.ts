@@ -37,7 +37,8 @@ function receiveSession(socket: number): ReceivedSession | null {
 }
 
 const log = openProcessLog({ level: "error", file: null, process: "test" });
-const line = { underwayMax: 16, log };
+/** The clock stands: packets are never taken slowly. */
+const line = { underwayMax: 16, log, nowMs: () => 1 };
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
