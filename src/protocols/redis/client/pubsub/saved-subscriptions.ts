@@ -6,7 +6,7 @@ export interface ServerUser {
 
 /** What of a client's subscriptions must survive a move to another process. Names: one character per byte. */
 export interface SavedSubscriptions {
-  /** Its shared subscription's id: clients of one shared subscription stay together. */
+  /** Its shared subscription's id (it was called a hub): clients of one shared subscription stay together. */
   readonly hub: string;
   readonly as: ServerUser;
   readonly channels: readonly string[];
