@@ -233,6 +233,35 @@ test("double-delete deletes again after its time, and at once when the worker en
   expect(await direct.ask("GET", "b1")).toBe("$5\r\nstays\r\n");
 });
 
+test("what a module counts is in the statistics, over all workers and reloads", async () => {
+  const server = await redis();
+  const rig = modulesRig();
+  const servers = `servers: ["${server.host}:${server.port}:1"]`;
+  const filter = "filters: [stats: { prefixes: [user, cart] }]";
+  const { proxy, clients } = await startWith(
+    configWith([rig.path("stats.ts")], [{ name: "r", lines: [filter, servers] }]),
+    stops,
+    2,
+  );
+  const ask = async (): Promise<void> => {
+    for (const key of ["user1", "user2", "cart1", "other"]) await clients[0]!.ask("GET", key);
+  };
+  await ask();
+  rig.write(
+    "stats.ts",
+    `${readFileSync(rig.path("stats.ts"), "utf8")}\nexport const isChanged = true;\n`,
+  );
+  expect((await commandOf(proxy, "reload")).code).toBe(0);
+  await ask();
+  const { output } = await commandOf(proxy, "status", "--json");
+  const counted = (name: string): number | undefined => {
+    const at = new RegExp(`"counter":\\s*"${name}"[^}]*}[^}]*"total":\\s*(\\d+)`).exec(output);
+    return at === null ? undefined : Number(at[1]);
+  };
+  const names = ["requests user", "requests cart", "requests others"];
+  expect(names.map(counted)).toEqual([4, 2, 2]);
+});
+
 async function untilAsked(client: RespClient, request: string[], wanted: string): Promise<void> {
   for (;;) {
     if ((await client.ask(...request)) === wanted) return;
