@@ -16,8 +16,8 @@ export interface Reach {
 }
 
 /** A message for `name` on `server`; null: the clients that are subscribed to exactly that, on any server. JSON data. */
-export type Question = readonly [kind: Kind, name: string, server: string | null];
-type Answer = readonly (readonly [copies: number, clients: number])[];
+export type CensusQuestion = readonly [kind: Kind, name: string, server: string | null];
+type CensusAnswer = readonly (readonly [copies: number, clients: number])[];
 
 const TOPIC = "subscribers";
 
@@ -26,20 +26,23 @@ export class Census implements Flushable {
 
   private readonly turn: Turn;
   private readonly bus: WorkerBus;
-  private waiting: { readonly question: Question; readonly onDone: (reach: Reach) => void }[] = [];
+  private waiting: {
+    readonly question: CensusQuestion;
+    readonly onDone: (reach: Reach) => void;
+  }[] = [];
 
   /** @param count what there is of it in this worker */
-  constructor(turn: Turn, bus: WorkerBus, count: (question: Question) => Reach) {
+  constructor(turn: Turn, bus: WorkerBus, count: (question: CensusQuestion) => Reach) {
     this.turn = turn;
     this.bus = bus;
     bus.answer(TOPIC, (data) => {
-      const reaches = (data as readonly Question[]).map(count);
-      return reaches.map(({ copies, clients }): Answer[number] => [copies, clients]);
+      const reaches = (data as readonly CensusQuestion[]).map(count);
+      return reaches.map(({ copies, clients }): CensusAnswer[number] => [copies, clients]);
     });
   }
 
   /** Calls back with the sum over all other workers, as far as they answer. Later. */
-  ask(question: Question, onDone: (reach: Reach) => void): void {
+  ask(question: CensusQuestion, onDone: (reach: Reach) => void): void {
     this.waiting.push({ question, onDone });
     this.turn.mark(this);
   }
@@ -59,7 +62,8 @@ export class Census implements Flushable {
       if (questions[0]![1].length > CENSUS_BYTES_MAX) asked[0]!.onDone(NO_CLIENTS);
       else
         this.bus.query(TOPIC, questions, (answers) => {
-          for (const [at, { onDone }] of asked.entries()) onDone(sumOf(answers as Answer[], at));
+          for (const [at, { onDone }] of asked.entries())
+            onDone(sumOf(answers as CensusAnswer[], at));
         });
     }
   }
@@ -67,7 +71,7 @@ export class Census implements Flushable {
 
 const NO_CLIENTS: Reach = { copies: 0, clients: 0 };
 
-function sumOf(answers: readonly Answer[], at: number): Reach {
+function sumOf(answers: readonly CensusAnswer[], at: number): Reach {
   let copies = 0;
   let clients = 0;
   for (const answer of answers) {

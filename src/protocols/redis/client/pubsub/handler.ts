@@ -8,9 +8,9 @@ import type { Kind } from "./kinds.ts";
 import { publish } from "./publish.ts";
 import { subscribe, unsubscribe } from "./subscribe.ts";
 
-type Handler = (client: RedisClient, kind: Kind, view: RequestView) => boolean;
+type PubsubHandler = (client: RedisClient, kind: Kind, view: RequestView) => boolean;
 
-const HANDLERS: Readonly<Record<string, readonly [Handler, Kind]>> = {
+const HANDLERS: Readonly<Record<string, readonly [PubsubHandler, Kind]>> = {
   SUBSCRIBE: [subscribe, "channel"],
   PSUBSCRIBE: [subscribe, "pattern"],
   SSUBSCRIBE: [subscribe, "shard"],

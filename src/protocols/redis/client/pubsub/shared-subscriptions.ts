@@ -10,7 +10,7 @@ import type { Variant } from "../identity/variant.ts";
 import type { VariantTable } from "../identity/variant-table.ts";
 import { Allowance } from "./allowance.ts";
 import { Arrivals } from "./arrivals.ts";
-import { Census, type Question, type Reach } from "./census.ts";
+import { Census, type CensusQuestion, type Reach } from "./census.ts";
 import type { Kind } from "./kinds.ts";
 import { reachOf, subscribersOf } from "./reach.ts";
 import type { SavedSubscriptions, ServerUser } from "./saved-subscriptions.ts";
@@ -139,7 +139,7 @@ export class SharedSubscriptions {
    * How many clients there are, of which servers have `counted` so many, shared subscriptions for clients among them. Calls back once, maybe
    * at once.
    */
-  countClients(question: Question, counted: number, onDone: (clients: number) => void): void {
+  countClients(question: CensusQuestion, counted: number, onDone: (clients: number) => void): void {
     const own = this.count(question);
     const others = counted - own.copies;
     const mayBeShared = question[2] === null || this.options.sharedElsewhere() > 0;
@@ -153,7 +153,7 @@ export class SharedSubscriptions {
   }
 
   /** In this worker. */
-  private count([kind, name, server]: Question): Reach {
+  private count([kind, name, server]: CensusQuestion): Reach {
     let copies = 0;
     let clients = 0;
     for (const shared of this.sharedSubscriptions.values()) {

@@ -3,7 +3,7 @@ import { CENSUS_BYTES_MAX } from "../../../../../../src/base/limits.ts";
 import { Turn } from "../../../../../../src/base/turn.ts";
 import {
   Census,
-  type Question,
+  type CensusQuestion,
   type Reach,
 } from "../../../../../../src/protocols/redis/client/pubsub/census.ts";
 import { FakePeers } from "../../../../../support/fake-peers.ts";
@@ -11,15 +11,15 @@ import { FakePeers } from "../../../../../support/fake-peers.ts";
 /** Workers that answer with their number and the length of the name. */
 function censusesOf(workers: number): {
   censuses: Census[];
-  asked: Question[][];
+  asked: CensusQuestion[][];
   peers: FakePeers;
 } {
   const peers = new FakePeers();
-  const asked: Question[][] = [];
+  const asked: CensusQuestion[][] = [];
   const censuses = Array.from({ length: workers }, (_, number) => {
     const { bus } = peers.add();
     bus.open();
-    const questions: Question[] = [];
+    const questions: CensusQuestion[] = [];
     asked.push(questions);
     return new Census(new Turn(), bus, (question) => {
       questions.push(question);
