@@ -1,6 +1,6 @@
 /**
  * Packets in which earlier programs have handed clients over, recorded in test/data: format 2 as version 0.1.0 at commit d749d4d
- * wrote it, format 3 as at 9a629b7. A worker takes them and goes on with each client where it was.
+ * wrote it, format 3 as at 9a629b7, format 4 as at cb1a43c. A worker takes them and goes on with each client where it was.
  */
 import { afterEach, expect, test } from "bun:test";
 import type { Stream, StreamEvents } from "../../src/api/stream.ts";
@@ -9,6 +9,7 @@ import { closeFd, duplicateFd } from "../../src/os/fd.ts";
 import { createSocketPair } from "../../src/os/socket-pair.ts";
 import format2 from "../data/packets-format-2.json" with { type: "json" };
 import format3 from "../data/packets-format-3.json" with { type: "json" };
+import format4 from "../data/packets-format-4.json" with { type: "json" };
 import { freePort } from "../support/free-port.ts";
 import { startMemcached } from "../support/memcached-server.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
@@ -179,6 +180,7 @@ async function redisClients(packets: readonly RecordedPacket[]): Promise<{
 test.each([
   [2, format2],
   [3, format3],
+  [4, format4],
 ])("Redis clients of format %i go on where they were", async (_, packets) => {
   const { client } = await redisClients(packets);
   client("plain").say("SET key1 v\r\nCLIENT GETNAME\r\n");
@@ -214,6 +216,7 @@ test.each([
 test.each([
   [2, format2],
   [3, format3],
+  [4, format4],
 ])("Memcached clients of format %i go on where they were", async (_, packets) => {
   const memcached = await startMemcached();
   cleanups.push(() => memcached.stop());
