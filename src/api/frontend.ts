@@ -27,7 +27,7 @@ export interface RequestTaker {
 
 export interface Frontend extends RequestTaker {
   /** Answers a request that it was not given, because a filter refused it; absent: the session can do that alone. */
-  refuse?(reply: Buffer): void;
+  answerUnseen?(reply: Buffer): void;
   /** Descriptors that move along: of leased connections, in the order that the saved state counts on. */
   readonly descriptors: readonly number[];
   /**

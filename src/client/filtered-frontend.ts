@@ -90,8 +90,8 @@ export class FilteredFrontend implements Frontend {
     if (reply === null) return true;
     // The reply is no longer the request's: what becomes of it is said by `refused`.
     this.#tracked?.refused(reply);
-    if (this.#inner.refuse !== undefined) {
-      this.#inner.refuse(reply);
+    if (this.#inner.answerUnseen !== undefined) {
+      this.#inner.answerUnseen(reply);
       count(1, 0);
     } else {
       session.reply(session.open(), reply);

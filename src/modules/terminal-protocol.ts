@@ -104,7 +104,7 @@ class TerminalFrontend implements Frontend {
   saveState(): SavedTerminal {
     // A client that has sent nothing here may have come from another process.
     if (this.#hooks === null) return this.#saved === undefined ? {} : { module: this.#saved };
-    const saved = this.#pool.instance.call("save", () => this.#hooks?.save?.());
+    const saved = this.#pool.instance.call("save", () => plainJson(this.#hooks?.save?.()));
     return saved === undefined ? {} : { module: saved };
   }
 
@@ -134,6 +134,11 @@ class TerminalFrontend implements Frontend {
     };
     return this.#pool.definition.connection(connection, this.#pool.instance.context);
   }
+}
+
+/** What of `value` is JSON. @throws when it has none: the fault is the module's, and is not met while the client moves */
+function plainJson(value: unknown): unknown {
+  return value === undefined ? undefined : JSON.parse(JSON.stringify(value) ?? "null");
 }
 
 function toBuffer({ buffer, byteOffset, length }: Uint8Array): Buffer {

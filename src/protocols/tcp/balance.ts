@@ -35,9 +35,10 @@ export function createBalance(balance: Balance, random: () => number): Choose {
 
 /** Those that would have the fewest connections for their weight with one more. */
 function leastLoaded<Server extends Candidate>(candidates: readonly Server[]): Server[] {
-  const loadOf = ({ load, weight }: Candidate): number => (load + 1) / weight;
-  const least = Math.min(...candidates.map(loadOf));
-  return candidates.filter((candidate) => loadOf(candidate) === least);
+  // Looked at once: other workers change what they have while this one compares.
+  const loads = candidates.map(({ load, weight }) => (load + 1) / weight);
+  const least = Math.min(...loads);
+  return candidates.filter((_, index) => loads[index] === least);
 }
 
 /**

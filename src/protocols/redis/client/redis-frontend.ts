@@ -211,6 +211,12 @@ export class RedisFrontend implements Frontend, RedisClient {
     this.answer(reply);
   }
 
+  answerUnseen(reply: Buffer): void {
+    this.refuse(reply);
+    // Of CLIENT REPLY SKIP it was the next request all the same.
+    if (this.replies.skipping > 0) this.replies.requestDone();
+  }
+
   answerTo(request: Buffer): Buffer {
     const view = new RequestView();
     new RequestScanner().scan(request, 0, request.length, view);

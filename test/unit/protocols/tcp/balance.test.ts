@@ -28,6 +28,21 @@ describe("least connections", () => {
     for (let i = 0; i < 4; i++) expect(choose(servers, "").id).toBe("b");
   });
 
+  test("one is chosen while other workers change what the servers have", () => {
+    const choose = createBalance("least_connections", never);
+    let looks = 0;
+    const moving = (id: string): Candidate => ({
+      id,
+      weight: 1,
+      get load() {
+        return looks++ % 7;
+      },
+    });
+    const servers = [moving("a"), moving("b")];
+    for (let i = 0; i < 100; i++) expect(["a", "b"]).toContain(choose(servers, "").id);
+    expect(choose([moving("only")], "").id).toBe("only");
+  });
+
   test("connections that last are in proportion to the weights", () => {
     const choose = createBalance("least_connections", never);
     const servers = [server("a", 5), server("b", 3), server("c", 2)];
