@@ -89,6 +89,14 @@ test("deny refuses keys in every kind of request, and replies keep their order",
   const [, queued, refused, aborted, value] = (await client.replies(5)).map(String);
   expect([queued, refused, value]).toEqual(["+QUEUED\r\n", DENIED, "$1\r\n1\r\n"]);
   expect(aborted).toStartWith("-EXECABORT");
+  // What is refused is a request like any other for CLIENT REPLY SKIP.
+  client.command(
+    ["CLIENT", "REPLY", "SKIP"],
+    ["GET", "secret:1"],
+    ["GET", "nothing"],
+    ["GET", "a"],
+  );
+  expect((await client.replies(2)).join("")).toBe("$-1\r\n$1\r\n1\r\n");
   // Byte by byte, and inline.
   for (const byte of "get secret:1\r\nget a\r\n") {
     client.send(byte);

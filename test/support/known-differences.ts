@@ -32,15 +32,7 @@ const LOOSE: Readonly<Record<Looseness, readonly string[]>> = {
     ),
     ...["ZRANDMEMBER", "KEYS", "FUNCTION|LIST", "PUBSUB|CHANNELS"],
   ],
-  number: [
-    "TTL",
-    "PTTL",
-    "EXPIRETIME",
-    "PEXPIRETIME",
-    "MEMORY|USAGE",
-    "CLIENT|ID",
-    "LASTSAVE",
-  ],
+  number: ["TTL", "PTTL", "EXPIRETIME", "PEXPIRETIME", "MEMORY|USAGE", "CLIENT|ID", "LASTSAVE"],
   // Also 0, which a busy machine makes 1.
   idle: ["OBJECT|IDLETIME"],
   numbers: ["XPENDING", "XINFO|CONSUMERS"],

@@ -97,8 +97,14 @@ const NOTES: Readonly<Record<string, Partial<Fate>>> = {
   SPUBLISH: { one: "passes", many: "to the server that the channel's name hashes to" },
   "PUBSUB|CHANNELS": { one: "passes", many: "the channels of all servers" },
   "PUBSUB|SHARDCHANNELS": { one: "passes", many: "the channels of all servers" },
-  "PUBSUB|NUMSUB": { one: "passes; clients are counted, not shared connections", many: "as over one" },
-  "PUBSUB|SHARDNUMSUB": { one: "passes; clients are counted, not shared connections", many: "as over one" },
+  "PUBSUB|NUMSUB": {
+    one: "passes; clients are counted, not shared connections",
+    many: "as over one",
+  },
+  "PUBSUB|SHARDNUMSUB": {
+    one: "passes; clients are counted, not shared connections",
+    many: "as over one",
+  },
   "PUBSUB|NUMPAT": { one: "passes", many: "the most that one server has" },
   "PUBSUB|HELP": { one: "passes", many: "as over one" },
   "SCRIPT|LOAD": REMEMBERED,
