@@ -22,6 +22,7 @@ import { VERSION } from "../base/version.ts";
 import { type ControlChannel, openControlChannel } from "../engine/bun/control-channel.ts";
 import { resetGauges, slotRegion } from "../metrics/layout.ts";
 import { mapStatsMemory } from "../metrics/stats-memory.ts";
+import { moduleInStack } from "../modules/module-in-stack.ts";
 import { assumeIdentity } from "../os/identity.ts";
 import { openProcessLog } from "../os/log-output.ts";
 import { hearParentDeath, setProcessName } from "../os/process.ts";
@@ -179,7 +180,10 @@ class Worker {
       process: `worker/${start.slot}`,
       owner: start.runAs ?? null,
     });
-    exitOnFault(log);
+    exitOnFault(log, (stack) => {
+      const module = moduleInStack(stack, start.config.modules);
+      return module === null ? "" : `module ${module.name} did not catch `;
+    });
     this.#log = log;
     this.#drainTimeoutMs = start.config.drainTimeoutMs;
     const bus = new BusClient(start.birth, start.notices ?? [], (message) => this.#send(message));
