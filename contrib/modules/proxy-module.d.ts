@@ -100,6 +100,7 @@ declare module "proxy/module" {
     readonly count: number;
     /** Borrowed. */
     arg(i: number): Uint8Array;
+    /** Read as UTF-8. */
     argText(i: number): string;
     /** 0 when it is not known which arguments are keys; see `areKeysKnown`. */
     readonly keyCount: number;
@@ -107,13 +108,14 @@ declare module "proxy/module" {
     readonly areKeysKnown: boolean;
     /** Borrowed. */
     key(i: number): Uint8Array;
+    /** Read as UTF-8. */
     keyText(i: number): string;
     keyStartsWith(i: number, prefix: string): boolean;
     /** The filter's own; `done` gets it. */
     note: unknown;
-    /** Answers with an error: "ERR denied". */
+    /** Answers with an error: "ERR denied". Sent as UTF-8; Memcached's protocol has SERVER_ERROR in front of it. */
     fail(text: string): Verdict;
-    /** Answers with the whole reply, as the protocol has it on the wire. */
+    /** Answers with the whole reply, as the protocol has it on the wire: the client waits for what is missing. Text is sent as UTF-8. */
     answer(reply: string | Uint8Array): Verdict;
   }
 
@@ -137,7 +139,7 @@ declare module "proxy/module" {
   }
 
   export interface FilterHooks {
-    /** For each request, before it is sent to a server. Filters are asked in the order of the file. */
+    /** For each request, before it is sent to a server. Filters are asked in the order of the file. Must be synchronous. */
     // biome-ignore lint/suspicious/noConfusingVoidType: a hook may return nothing
     request?(request: Request): Verdict | undefined | void;
     /** Exactly once for each request that `request` saw, in the reverse order. */
@@ -161,7 +163,7 @@ declare module "proxy/module" {
     readonly options?: Rows;
     /** What becomes of requests while the filter is switched off because it fails: "refuse" where it guards something. Default: "pass". */
     readonly whenBroken?: "pass" | "refuse";
-    /** Once in each worker and pool: what takes memory is allocated here. If it throws, a reload is refused. */
+    /** Once in each worker and pool: what takes memory is allocated here. If it throws, a reload is refused. Must be synchronous. */
     start(context: FilterContext<Rows>): FilterHooks;
   }
   export interface Filter {
@@ -196,7 +198,7 @@ declare module "proxy/module" {
     /** As `protocol:` in a pool names it. */
     readonly name: string;
     readonly options?: Rows;
-    /** Once in each worker and pool. If it throws, a reload is refused. */
+    /** Once in each worker and pool. If it throws, a reload is refused. Must be synchronous. */
     start?(context: ModuleContext<Rows>): void;
     /** For each client, and for each that comes from another process. */
     connection(connection: Connection, context: ModuleContext<Rows>): ConnectionHooks;

@@ -29,7 +29,10 @@ export interface RequestReader {
   readonly keyCount: number;
   /** Key i, borrowed. */
   key(i: number): Buffer;
-  /** The reply that refuses the request at hand; empty where its client wants none. */
+  /**
+   * The reply that refuses the request at hand; empty where its client wants none.
+   * @param text one character for each byte, none of them CR or LF
+   */
   refusal(text: string): Buffer;
 }
 

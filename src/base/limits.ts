@@ -16,6 +16,8 @@ export const MODULE_FAULTS_MAX = 10;
 export const MODULE_OFF_MS = 60_000;
 /** A call of a module that takes longer is named in the log. */
 export const MODULE_SLOW_MS = 5;
+/** The first calls of a hook, in which the engine compiles it: how long they take is not looked at. */
+export const MODULE_COLD_CALLS = 3;
 /** What a module has in hand when its worker ends is waited for so long. */
 export const MODULE_STOP_MS = 900;
 /** Bytes of lines that a module has written, and that its file or peer has not taken. */

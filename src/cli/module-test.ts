@@ -14,6 +14,7 @@ import { parseText } from "../config/values.ts";
 import { bundleModule } from "../modules/bundle.ts";
 import { type Definition, optionsOf, readDefinition } from "../modules/definition.ts";
 import { PoolFilters } from "../modules/filter-chain.ts";
+import { unknownKey } from "../modules/known-keys.ts";
 import type { ModulePool } from "../modules/module-host.ts";
 import { importCode } from "../modules/public.ts";
 import { TerminalPool } from "../modules/terminal-protocol.ts";
@@ -40,6 +41,8 @@ interface Subject {
 }
 
 const WAYS = ["whole", "byte by byte", "with hand-overs"] as const;
+const STEP_KEYS: readonly (keyof Step)[] = ["client", "serverSees", "serverSays", "clientSees"];
+const SETTINGS_KEYS: readonly (keyof Settings)[] = ["protocol", "options"];
 type Way = (typeof WAYS)[number];
 
 /** @returns one line for each case and way that went wrong; the number of those that went right */
@@ -48,17 +51,25 @@ export async function runCases(
 ): Promise<{ readonly passed: number; readonly failures: readonly string[] }> {
   const bundle = await bundleModule(path);
   if (typeof bundle === "string") return { passed: 0, failures: [`${path}: ${bundle}`] };
-  const read = (await importCode(bundle.code)) as Read | undefined;
+  let read: Read | undefined;
+  try {
+    read = (await importCode(bundle.code)) as Read | undefined;
+  } catch (error) {
+    return { passed: 0, failures: [`${path}: importing it fails: ${messageOf(error)}`] };
+  }
   if (read?.kind !== "cases") {
     return { passed: 0, failures: [`${path} has no default export made by cases`] };
   }
   const definition = readDefinition(read.module);
   if (typeof definition === "string") return { passed: 0, failures: [`${path}: ${definition}`] };
+  const settings = read.settings ?? {};
+  const options = settingsFor(definition, settings);
+  if (typeof options === "string") return { passed: 0, failures: [`${path}: ${options}`] };
   const failures: string[] = [];
   let passed = 0;
   for (const [name, steps] of Object.entries(read.cases)) {
     for (const way of WAYS) {
-      const failure = await runCase(definition, read.settings, steps, way);
+      const failure = await runCase(() => subjectOf(definition, options, settings), steps, way);
       if (failure === null) passed += 1;
       else failures.push(`${name}, ${way}: ${failure}`);
     }
@@ -66,19 +77,21 @@ export async function runCases(
   return { passed, failures };
 }
 
+function subjectOf(definition: Definition, options: OptionSettings, settings: Settings): Subject {
+  const pool = createPool();
+  return definition.kind === "filter"
+    ? new FilterSubject(definition.definition, options, pool, settings)
+    : new ProtocolSubject(definition.definition, options, pool);
+}
+
 async function runCase(
-  definition: Definition,
-  settings: Settings,
+  create: () => Subject,
   steps: readonly Step[],
   way: Way,
 ): Promise<string | null> {
-  const pool = createPool();
-  const options = settingsFor(definition, settings.options ?? {});
-  const subject =
-    definition.kind === "filter"
-      ? new FilterSubject(definition.definition, options, pool, settings)
-      : new ProtocolSubject(definition.definition, options, pool);
+  let subject: Subject | null = null;
   try {
+    subject = create();
     for (const [index, step] of steps.entries()) {
       if (way === "with hand-overs") subject.handOver();
       const failure = runStep(subject, step, way);
@@ -86,13 +99,19 @@ async function runCase(
     }
     return null;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   } finally {
-    await subject.close();
+    await subject?.close();
   }
 }
 
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 function runStep(subject: Subject, step: Step, way: Way): string | null {
+  const fault = unknownKey(step, STEP_KEYS);
+  if (fault !== null) return fault;
   const bytes = Buffer.from(step.client ?? "", "latin1");
   const size = way === "byte by byte" ? 1 : Math.max(1, bytes.length);
   for (let at = 0; at < bytes.length; at += size) {
@@ -264,25 +283,29 @@ function createPool(): ModulePool {
   };
 }
 
-/** The module's options with the values of the cases. @throws Error when one is not right */
-function settingsFor(
-  { definition }: Definition,
-  given: NonNullable<Settings["options"]>,
-): OptionSettings {
+/** The module's options with the values of the cases, or what is wrong with them as a sentence. */
+function settingsFor({ definition }: Definition, settings: Settings): OptionSettings | string {
+  const fault = unknownKey(settings, SETTINGS_KEYS);
+  if (fault !== null) return `the settings have an ${fault}`;
+  const given = settings.options ?? {};
   const rows = optionsOf(definition.options as OptionRows | undefined);
-  const unknown = Object.keys(given).find((name) => !rows.some((row) => row.name === name));
-  if (unknown !== undefined) throw new Error(`the module has no option "${unknown}"`);
-  return Object.fromEntries(
-    rows.map((row) => {
-      const value = given[row.name];
-      const text = value === undefined ? row.default.native : String(value);
-      if (Array.isArray(value) || text === null) {
-        const list = row.type.kind === "texts" ? ((value ?? []) as readonly string[]) : null;
-        return [row.name, { value: list, text: null, isSet: value !== undefined }];
-      }
-      const parsed = parseText(row, text);
-      if (!parsed.ok) throw new Error(`option ${row.name}: ${parsed.message}`);
-      return [row.name, { value: parsed.value, text, isSet: value !== undefined }];
-    }),
+  const unknown = unknownKey(
+    given,
+    rows.map(({ name }) => name),
   );
+  if (unknown !== null) return `the options of the cases have an ${unknown}`;
+  const values: Record<string, OptionSettings[string]> = {};
+  for (const row of rows) {
+    const value = given[row.name];
+    const text = value === undefined ? row.default.native : String(value);
+    if (Array.isArray(value) || text === null) {
+      const list = row.type.kind === "texts" ? ((value ?? []) as readonly string[]) : null;
+      values[row.name] = { value: list, text: null, isSet: value !== undefined };
+      continue;
+    }
+    const parsed = parseText(row, text);
+    if (!parsed.ok) return `option ${row.name}: ${parsed.message}`;
+    values[row.name] = { value: parsed.value, text, isSet: value !== undefined };
+  }
+  return values;
 }

@@ -74,6 +74,8 @@ export default defineFilter({
   options: {
     prefixes: list(text, { help: "Beginnings of keys that are refused." }),
   },
+  // It guards something: requests are refused, not passed, while it is switched off because it fails.
+  whenBroken: "refuse",
   start({ options, counter }) {
     const refused = counter("refused", "requests that were refused");
     return {
@@ -83,9 +85,6 @@ export default defineFilter({
           refused.add(1);
           return r.fail("ERR refused by ${name}");
         }
-      },
-      done({ command, outcome, ms }) {
-        // Each request that was seen ends here, exactly once.
       },
     };
   },

@@ -2,10 +2,17 @@
 import type { FilterDefinition, OptionRow, OptionRows, ProtocolDefinition } from "proxy/module";
 import { type Option, type OptionType, option } from "../api/option.ts";
 import { INTEGER_MAX } from "../base/limits.ts";
+import { didYouMean } from "../config/nearest.ts";
+import { unknownKey } from "./known-keys.ts";
 
 /** The version of the API; modules name the one that they were written for. */
 export const API = 1;
 export const MODULE_NAME: RegExp = /^[a-z][a-z0-9-]{0,31}$/;
+const KEYS = {
+  filter: ["api", "name", "options", "whenBroken", "start"],
+  protocol: ["api", "name", "options", "start", "connection", "moves"],
+} as const;
+const WHEN_BROKEN = ["pass", "refuse"];
 const OPTION_NAME = /^[a-z][a-z0-9_]{0,63}$/;
 
 /** What an option helper of the API makes. */
@@ -36,12 +43,29 @@ export function readDefinition(exported: unknown): Definition | string {
   if (typeof definition.name !== "string" || !MODULE_NAME.test(definition.name)) {
     return "its name must be small letters, digits and -, at most 32, and begin with a letter";
   }
+  const fault = unknownKey(definition, KEYS[kind]);
+  if (fault !== null) return `its definition has an ${fault}`;
   const hook = kind === "filter" ? "start" : "connection";
   if (typeof (definition as unknown as Record<string, unknown>)[hook] !== "function") {
     return `"${hook}" is not a function`;
   }
-  const fault = optionFault(definition.options ?? {});
-  return fault ?? (exported as Definition);
+  return (
+    valueFault({ ...definition }) ??
+    optionFault(definition.options ?? {}) ??
+    (exported as Definition)
+  );
+}
+
+/** Of the keys that a definition need not have; values of the wrong type would count as the default. */
+function valueFault(definition: Readonly<Record<string, unknown>>): string | null {
+  const { whenBroken = "pass", moves = true, start } = definition;
+  if (typeof whenBroken !== "string" || !WHEN_BROKEN.includes(whenBroken)) {
+    const written = String(whenBroken);
+    return `"whenBroken" is "${written}" instead of "pass" or "refuse"${didYouMean(written, WHEN_BROKEN)}`;
+  }
+  if (typeof moves !== "boolean") return '"moves" is neither true nor false';
+  if (start !== undefined && typeof start !== "function") return '"start" is not a function';
+  return null;
 }
 
 function optionFault(rows: OptionRows): string | null {
@@ -74,13 +98,19 @@ interface Settings {
   readonly max?: number;
 }
 
-/** The option helpers of the API. */
+const ROW_SETTINGS = ["default", "required", "help", "secret"];
+
+/** An option as the helpers of the API make it. @throws TypeError: a setting is mistyped */
 export function row(type: OptionType, settings: Settings = {}): Row {
+  const known = type.kind === "integer" ? [...ROW_SETTINGS, "min", "max"] : ROW_SETTINGS;
+  const fault = unknownKey(settings, known);
+  if (fault !== null) throw new TypeError(`an option has an ${fault}`);
   const { required = false, help = "", secret = false } = settings;
   const preset = settings.default === undefined ? null : String(settings.default);
   return { kind: type.kind, type, preset, required, help, secret };
 }
 
+/** The option helpers of the API. */
 export const OPTION_HELPERS = {
   text: (settings?: Settings): Row => row({ kind: "text" }, settings),
   list: (_of: unknown, settings?: Settings): Row => row({ kind: "texts" }, settings),

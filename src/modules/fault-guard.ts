@@ -1,6 +1,11 @@
 /** Calls a module's code: what it throws ends nothing but the request, and a module that keeps failing is switched off. */
 
-import { MODULE_FAULTS_MAX, MODULE_OFF_MS, MODULE_SLOW_MS } from "../base/limits.ts";
+import {
+  MODULE_COLD_CALLS,
+  MODULE_FAULTS_MAX,
+  MODULE_OFF_MS,
+  MODULE_SLOW_MS,
+} from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
 import type { LogLimit } from "../base/log-limit.ts";
 
@@ -19,6 +24,8 @@ export class FaultGuard {
   /** When the first of `#faults` was. */
   #sinceMs = 0;
   #offUntilMs = 0;
+  /** Calls of each hook so far, at most `MODULE_COLD_CALLS`. */
+  readonly #calls: Map<string, number> = new Map();
 
   constructor(options: GuardOptions) {
     this.#options = options;
@@ -34,9 +41,14 @@ export class FaultGuard {
     return false;
   }
 
-  /** A call that began at `startMs` is over. */
+  /** A call that began at `startMs` has returned; one that threw is not told here: making a stack takes its time. */
   ended(startMs: number, hook: string): void {
     const { module, log, logLimit, now } = this.#options;
+    const calls = this.#calls.get(hook) ?? 0;
+    if (calls < MODULE_COLD_CALLS) {
+      this.#calls.set(hook, calls + 1);
+      return;
+    }
     const tookMs = now() - startMs;
     if (tookMs <= MODULE_SLOW_MS) return;
     const leftOut = logLimit.admit(`slow ${module} ${hook}`, startMs);

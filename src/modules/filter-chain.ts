@@ -12,6 +12,7 @@ import { ACCESS, PlainFacts } from "../api/request-facts.ts";
 import type { ReplySink, Route } from "../api/upstream.ts";
 import { MODULE_REQUESTS_MAX } from "../base/limits.ts";
 import { FilterRequest } from "./filter-request.ts";
+import { filterHooks, refusePromise } from "./hooks.ts";
 import { ModuleInstance, type ModulePool } from "./module-host.ts";
 
 export interface FilterUse {
@@ -87,16 +88,16 @@ export class PoolFilters implements FilterChain {
     }
     try {
       const verdict = hooks.request(request);
+      instance.guard.ended(startMs, "request");
       if (verdict === undefined) return null;
       const { reply } = verdict;
       if (reply instanceof Uint8Array)
         return Buffer.from(reply.buffer, reply.byteOffset, reply.length);
+      refusePromise(verdict, "request", "answer at once");
       throw new TypeError("a filter returns nothing, or what fail or answer gave");
     } catch (error) {
       instance.guard.failed(error, "request");
       return reader.refusal(`ERR module ${instance.name} failed`);
-    } finally {
-      instance.guard.ended(startMs, "request");
     }
   }
 
@@ -142,9 +143,7 @@ export class PoolFilters implements FilterChain {
     const send = (key: string | Uint8Array, request: readonly (string | Uint8Array)[]): boolean =>
       this.#send(Buffer.from(key as Uint8Array), request);
     try {
-      const hooks = definition.start({ ...instance.context, send });
-      if (typeof hooks !== "object" || hooks === null)
-        throw new TypeError("start returns no hooks");
+      const hooks = filterHooks(definition.start({ ...instance.context, send }));
       return { instance, hooks, refusesWhenBroken: definition.whenBroken === "refuse" };
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);

@@ -77,7 +77,7 @@ export class FilterRequest implements Request {
   }
 
   fail(text: string): Verdict {
-    return { reply: this.#at.refusal(text.replace(/[\r\n]/g, " ")) };
+    return { reply: this.#at.refusal(utf8AsBytes(text.replace(/[\r\n]/g, " "))) };
   }
 
   answer(reply: string | Uint8Array): Verdict {
@@ -93,3 +93,8 @@ export class FilterRequest implements Request {
 }
 
 const PREFIXES_MAX = 4096;
+
+/** What `refusal` takes: one character for each byte. */
+function utf8AsBytes(text: string): string {
+  return Buffer.from(text).toString("latin1");
+}

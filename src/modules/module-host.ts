@@ -57,12 +57,12 @@ export class ModuleInstance {
   call<Result>(hook: string, run: () => Result): Result | undefined {
     const startMs = this.#pool.now();
     try {
-      return run();
+      const result = run();
+      this.guard.ended(startMs, hook);
+      return result;
     } catch (error) {
       this.guard.failed(error, hook);
       return undefined;
-    } finally {
-      this.guard.ended(startMs, hook);
     }
   }
 

@@ -7,6 +7,7 @@ import type { OptionSettings } from "../api/option.ts";
 import type { UpstreamProtocol } from "../api/protocol.ts";
 import type { ProtocolPool } from "../api/protocol-module.ts";
 import { closeFd } from "../os/fd.ts";
+import { connectionHooks, refusePromise } from "./hooks.ts";
 import { ModuleInstance, type ModulePool } from "./module-host.ts";
 
 const NONE: Buffer = Buffer.alloc(0);
@@ -20,7 +21,7 @@ export class TerminalPool implements ProtocolPool {
   readonly instance: ModuleInstance;
   readonly now: () => number;
 
-  /** @throws what the module's `start` throws */
+  /** @throws what the module's `start` throws, with the module's name */
   constructor(
     definition: ProtocolDefinition<OptionRows>,
     options: OptionSettings,
@@ -29,7 +30,12 @@ export class TerminalPool implements ProtocolPool {
     this.definition = definition;
     this.instance = new ModuleInstance(definition.name, options, pool);
     this.now = pool.now;
-    definition.start?.(this.instance.context);
+    try {
+      refusePromise(definition.start?.(this.instance.context), "start", "be done when it returns");
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new Error(`pool "${pool.name}": protocol ${definition.name} does not start: ${reason}`);
+    }
   }
 
   createFrontend(client: ClientPort, saved: unknown, descriptors: readonly number[]): Frontend {
@@ -132,7 +138,9 @@ class TerminalFrontend implements Frontend {
       end: () => client.finish(),
       close: () => client.close(),
     };
-    return this.#pool.definition.connection(connection, this.#pool.instance.context);
+    return connectionHooks(
+      this.#pool.definition.connection(connection, this.#pool.instance.context),
+    );
   }
 }
 

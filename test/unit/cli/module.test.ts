@@ -42,6 +42,8 @@ test("a module that was begun is right as it is, for the compiler and for proxy 
     code: 0,
     said: "",
   });
+  // It is there to refuse keys, also while it fails.
+  expect(readFileSync(join(folder, "mine.ts"), "utf8")).toContain('whenBroken: "refuse"');
   const pool = 'listen: h:1, servers: ["h:2:1"], filters: [mine: { prefixes: [a] }]';
   writeFileSync(join(folder, "p.yaml"), `modules: [./mine.ts]\npools:\n  p: { ${pool} }\n`);
   const checked = run(folder, ...proxyCommand(), "check", "-c", "p.yaml");
@@ -86,6 +88,33 @@ test("cases of a module are run whole, byte by byte and with hand-overs", () => 
       'counts, byte by byte: step 1: the client sees "12" instead of "1"\n' +
       'counts, with hand-overs: step 2: the client sees "1" instead of "2"\n1 passed, 2 failed\n',
   });
+});
+
+test("what is mistyped in cases is said in one line", () => {
+  const { folder, write } = modulesRig();
+  const faultOf = (settings: string, step: string): string => {
+    write(
+      "typo.cases.ts",
+      `import { cases } from "proxy/module/test";
+       import deny from "./deny.ts";
+       export default cases(deny, ${settings}, { "one": [${step}] });`,
+    );
+    const { code, said } = run(folder, ...proxyCommand(), "module", "test", "typo.cases.ts");
+    expect([code, said]).toEqual([1, expect.not.stringContaining("    at ")]);
+    return said.split("\n")[0]!.replace(/^.*typo.cases.ts: /, "");
+  };
+  expect(faultOf('{ options: { prefixs: ["a"] } }', "{}")).toBe(
+    'the options of the cases have an unknown key "prefixs"; did you mean "prefixes"?',
+  );
+  expect(faultOf("{ option: {} }", "{}")).toBe(
+    'the settings have an unknown key "option"; did you mean "options"?',
+  );
+  expect(faultOf("{}", "{ clientsees: 'x' }")).toBe(
+    'one, whole: step 1: unknown key "clientsees"; did you mean "clientSees"?',
+  );
+  expect(faultOf("(() => { throw new Error('early'); })()", "{}")).toBe(
+    "importing it fails: early",
+  );
 });
 
 test("the modules of contrib are right for the compiler", () => {
