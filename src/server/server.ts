@@ -8,7 +8,7 @@ import type { PoolConfig } from "../api/config.ts";
 import type { ConnectAttempt, ConnectEvents, Engine, SocketTuning } from "../api/engine.ts";
 import type { UpstreamProtocol } from "../api/protocol.ts";
 import type { ServerStreamEvents } from "../api/server-stream.ts";
-import { POOL, SERVER, TROUBLE_KINDS } from "../api/stats.ts";
+import { POOL, SERVER } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { Member } from "../api/topology.ts";
 import type {
@@ -34,6 +34,7 @@ import { LeasePool } from "./lease-pool.ts";
 import type { LeasedConnection, LeaseOwner } from "./leased-connection.ts";
 import type { PartialReplies } from "./partial-replies.ts";
 import { PlainConnection, type PlainOwner } from "./plain-connection.ts";
+import { ServerHealth } from "./server-health.ts";
 import type { SetServer } from "./server-set.ts";
 import { createSharedConnection } from "./shared-connection.ts";
 import { SubscribedConnection, type SubscribedOwner } from "./subscribed-connection.ts";
@@ -104,10 +105,7 @@ export class Server
   private connections: Connection[] = [];
   private readonly leases: LeasePool;
   private readonly subscribers: Set<SubscribedConnection> = new Set();
-  private troubles = 0;
-  private isAvailable = true;
-  /** It failed too often, and has not answered since. */
-  private hasFailed = false;
+  private readonly health: ServerHealth;
 
   constructor(options: ServerOptions) {
     const { pool, member } = options;
@@ -127,6 +125,18 @@ export class Server
     this.countersBase = options.serverBase;
     this.schedule = options.schedule;
     this.partialReplies = options.partialReplies;
+    this.health = new ServerHealth({
+      server: this,
+      name,
+      failureLimit: pool.serverFailureLimit,
+      ejections: options.ejections,
+      log: options.log,
+      counters: options.counters,
+      countersBase: options.serverBase,
+      epochMs: options.epochMs,
+      // The connections were put off for as long as the server was out.
+      onRecovered: () => this.openDown(),
+    });
     this.leases = new LeasePool(this, this, options.variants, options.descriptors);
     if (pool.preconnect) for (const connection of this.addVariant(0)) connection.open();
   }
@@ -258,19 +268,11 @@ export class Server
   }
 
   onReply(): void {
-    if (this.isAvailable && this.troubles === 0) return;
-    this.troubles = 0;
-    this.announceBack();
+    this.health.onReply();
   }
 
   onUp(): void {
-    this.announceBack();
-    if (!this.hasFailed) return;
-    this.hasFailed = false;
-    this.troubles = 0;
-    // The others were put off for as long as the server was out.
-    this.openDown();
-    this.options.ejections?.onAnswered(this);
+    this.health.onUp();
   }
 
   private openDown(): void {
@@ -279,31 +281,12 @@ export class Server
     }
   }
 
-  private announceBack(): void {
-    if (this.isAvailable) return;
-    this.isAvailable = true;
-    this.tellTrouble(null);
-    this.options.log.info("server is back", { server: this.name });
-    this.options.ejections?.onReply(this);
-  }
-
   onLost(): void {
     this.incarnation++;
   }
 
   onTrouble(failure: Failure): void {
-    const { pool, log, ejections } = this.options;
-    if (this.isAvailable) {
-      log.warn("server is in trouble", { server: this.name, reason: failure.text });
-      this.tellTrouble(failure);
-    }
-    this.isAvailable = false;
-    this.troubles++;
-    ejections?.onTrouble(this);
-    if (ejections === null || this.hasFailed || this.troubles < pool.serverFailureLimit) return;
-    this.hasFailed = true;
-    this.troubles = 0;
-    ejections.onFailed(this);
+    this.health.onTrouble(failure);
   }
 
   onOutOfStep(): void {
@@ -314,16 +297,6 @@ export class Server
       "a reply of the server got lost or came twice: its connection was closed; clients may have had replies to other requests just before",
       { server: this.name, ...(leftOut > 0 ? { left_out: leftOut } : {}) },
     );
-  }
-
-  /** For `proxy status`; null: it is well. */
-  private tellTrouble(failure: Failure | null): void {
-    const { counters, countersBase } = this;
-    const kinds: readonly string[] = TROUBLE_KINDS;
-    const isIn = failure !== null;
-    counters[countersBase + SERVER.in_trouble] = isIn ? 1 : 0;
-    counters[countersBase + SERVER.trouble_since] = isIn ? this.options.epochMs() * 1000 : 0;
-    counters[countersBase + SERVER.trouble_kind] = isIn ? kinds.indexOf(failure.kind) + 1 : 0;
   }
 
   eject(): void {
@@ -347,7 +320,7 @@ export class Server
     const { log } = this.options;
     this.isEjected = false;
     this.counters[this.countersBase + SERVER.ejected] = 0;
-    if (!this.hasFailed) {
+    if (!this.health.hasFailed) {
       log.info("server is in the ring again", { server: this.name });
       return;
     }

@@ -1,16 +1,8 @@
 /** Everything in a worker that touches traffic: one PoolPlane per pool, and what they share. */
 
 import type { PoolConfig } from "../api/config.ts";
-import {
-  GROUP_FORMAT,
-  HANDOVER_FD,
-  type ListenerGrant,
-  PACKET_FORMATS,
-  STATS_FD,
-  type TurnGrant,
-} from "../api/control.ts";
-import type { AcceptHandle, Engine } from "../api/engine.ts";
-import { POOL } from "../api/stats.ts";
+import { GROUP_FORMAT, HANDOVER_FD, type ListenerGrant, PACKET_FORMATS } from "../api/control.ts";
+import type { Engine } from "../api/engine.ts";
 import { busOfPool } from "../api/worker-bus.ts";
 import { assert } from "../base/assert.ts";
 import { Deadlines } from "../base/deadlines.ts";
@@ -27,15 +19,13 @@ import { bunEngine } from "../engine/bun/engine.ts";
 import { initHashes } from "../hash/hash-function.ts";
 import { importModules, type WorkerModules } from "../modules/worker-modules.ts";
 import { prepareToDetach } from "../os/event-loop.ts";
-import { closeFd, duplicateFd, growDescriptorTable } from "../os/fd.ts";
+import { closeFd, growDescriptorTable } from "../os/fd.ts";
 import { openFilesMax } from "../os/open-files.ts";
-import { sendByte } from "../os/socket-pair.ts";
-import { acceptQueueLength } from "../os/tcp-options.ts";
 import { needsOf } from "../server/descriptor-needs.ts";
 import { PartialReplies } from "../server/partial-replies.ts";
-import { AcceptMutex } from "./accept-mutex.ts";
+import { Acceptance } from "./acceptance.ts";
 import { Adoption } from "./adoption.ts";
-import { receiveDispatched } from "./dispatched.ts";
+import { ClientGauges } from "./client-gauges.ts";
 import { type Candidate, HandOver } from "./hand-over.ts";
 import type { ReceivedSession } from "./packet.ts";
 import { packetsUnderway } from "./packet-line.ts";
@@ -43,7 +33,6 @@ import { PoolGroup } from "./pool-group.ts";
 import { PoolPlane } from "./pool-plane.ts";
 import { RECLAIM_STEP_MS, Reclaimer } from "./reclaim.ts";
 import { RefusedClients } from "./refused-clients.ts";
-import { openWakeUpSocket } from "./wake-up-socket.ts";
 import type {
   AdoptionCounts,
   DataPlane,
@@ -52,14 +41,6 @@ import type {
   HandOverOrder,
   ListenOptions,
 } from "./worker.ts";
-
-/** How often a worker looks whether the lock of `accept: mutex` is free. */
-const MUTEX_STEP_MS = 10;
-
-/** A worker that cannot be woken gets no clients: it ends, and another takes its place. */
-function endWithoutWakeUps(reason: string): never {
-  throw new Error(`this worker cannot be woken when it has clients to take: ${reason}`);
-}
 
 /** Builds what serves the configuration in `options`. */
 export async function createDataPlane(options: DataPlaneOptions): Promise<DataPlane> {
@@ -72,7 +53,6 @@ class WorkerDataPlane implements DataPlane {
   private readonly options: DataPlaneOptions;
   private readonly modules: WorkerModules;
   private readonly pools: Map<string, PoolPlane> = new Map();
-  private readonly acceptors: AcceptHandle[] = [];
   private readonly engine: Engine = bunEngine;
   private readonly deadlines: Deadlines = new Deadlines(this.engine.nowMs, this.engine.timer);
   private readonly reclaims: Timer;
@@ -91,19 +71,14 @@ class WorkerDataPlane implements DataPlane {
   /** What is to be handed over after `outgoing`. */
   private readonly orders: (() => void)[] = [];
   private readonly adoption: Adoption;
-  private mutex: AcceptMutex | null = null;
-  /** The statistics of all workers. */
-  private readonly memory: Float64Array;
+  private readonly acceptance: Acceptance;
+  private readonly gauges: ClientGauges;
 
   constructor(options: DataPlaneOptions, modules: WorkerModules) {
     this.options = options;
     this.modules = modules;
     const { counters, slot, stats } = options;
-    this.memory = new Float64Array(
-      counters.buffer,
-      counters.byteOffset - slot * stats.stride * Float64Array.BYTES_PER_ELEMENT,
-      stats.slots * stats.stride,
-    );
+    this.gauges = new ClientGauges(stats, counters, slot);
     const turn = new Turn(this.engine);
     const { pools } = options.config;
     this.plan = planDescriptors(openFilesMax(), needsOf(pools));
@@ -113,6 +88,17 @@ class WorkerDataPlane implements DataPlane {
     );
     pools.forEach((pool, index) => {
       this.addPool(pool, this.plan.perServer[index]!, turn);
+    });
+    this.acceptance = new Acceptance({
+      accept: options.config.accept,
+      workers: options.workers,
+      slot,
+      engine: this.engine,
+      log: options.log,
+      pools: this.pools,
+      gauges: this.gauges,
+      clientsMax: this.plan.clients,
+      clientsHere: () => this.clients,
     });
     const reclaimer = new Reclaimer(() => Bun.gc(true));
     this.reclaims = setInterval(() => reclaimer.check(performance.now()), RECLAIM_STEP_MS);
@@ -133,89 +119,8 @@ class WorkerDataPlane implements DataPlane {
     return clients;
   }
 
-  listen(grants: readonly ListenerGrant[], { dispatch, turns }: ListenOptions): void {
-    if (dispatch !== undefined) {
-      const { log } = this.options;
-      const take = (pool: string, fd: number) => this.acceptDispatched(pool, fd);
-      this.acceptors.push(
-        receiveDispatched(dispatch, {
-          engine: this.engine,
-          log,
-          take,
-          onFailure: endWithoutWakeUps,
-        }),
-      );
-    }
-    if (this.options.config.accept === "mutex" && this.options.workers > 1) {
-      this.mutex = new AcceptMutex({
-        lockFile: `/proc/self/fd/${STATS_FD}`,
-        workers: this.options.workers,
-        clientsMax: this.plan.clients,
-        clientsHere: () => this.clients,
-        clientsEverywhere: () => this.allClientsEverywhere(),
-        wakeNext: () => this.wakeLeastLoaded(turns?.bells ?? []),
-        clientsWaiting: () => grants.reduce((sum, { fd }) => sum + acceptQueueLength(fd), 0),
-        listen: (onAccepted) =>
-          grants.map((grant) => this.acceptOn(grant.pool, duplicateFd(grant.fd), onAccepted)),
-      });
-      this.acceptors.push(this.mutex);
-      const ticking = setInterval(() => this.mutex?.tick(), MUTEX_STEP_MS);
-      this.acceptors.push({ stop: () => clearInterval(ticking) });
-      if (turns !== undefined)
-        this.acceptors.push(
-          openWakeUpSocket(this.engine, turns.own, () => this.mutex?.tick(), endWithoutWakeUps),
-        );
-      return;
-    }
-    for (const { pool, fd } of grants) this.acceptors.push(this.acceptOn(pool, fd, () => {}));
-  }
-
-  /** Tells the worker that has the fewest clients, of all but this one, that it may listen. */
-  private wakeLeastLoaded(wakeUps: TurnGrant["bells"]): void {
-    let fewest = Number.POSITIVE_INFINITY;
-    let next = -1;
-    for (const { slot, fd } of wakeUps) {
-      const clients = this.clientsIn(slot);
-      if (slot === this.options.slot || clients >= fewest) continue;
-      fewest = clients;
-      next = fd;
-    }
-    // When there is no memory for the byte, the other one still looks by itself now and then.
-    if (next >= 0) sendByte(next);
-  }
-
-  /** The gauge of one worker, over all pools. */
-  private clientsIn(slot: number): number {
-    const { stride, pools } = this.options.stats;
-    const region = slot * stride + POOL.client_connections;
-    return pools.reduce((sum, { base }) => sum + this.memory[region + base]!, 0);
-  }
-
-  private acceptOn(pool: string, fd: number, onAccepted: () => void): AcceptHandle {
-    const plane = this.pools.get(pool);
-    assert(plane !== undefined, `a listener was granted for pool ${pool}, which is not configured`);
-    return this.engine.listen(fd, plane.tuning, (stream) => {
-      const events = plane.accept(stream);
-      onAccepted();
-      return events;
-    });
-  }
-
-  /** A connection that the acceptor process gave us. */
-  private acceptDispatched(pool: string, fd: number): void {
-    const plane = this.pools.get(pool);
-    if (plane === undefined) {
-      closeFd(fd);
-      this.options.log.warn("a client is lost: the acceptor gave it for an unknown pool", { pool });
-    } else
-      this.engine.adopt(
-        fd,
-        plane.tuning,
-        (stream) => plane.accept(stream),
-        (reason) => {
-          this.options.log.warn("a client that the acceptor gave is lost", { pool, reason });
-        },
-      );
+  listen(grants: readonly ListenerGrant[], options: ListenOptions): void {
+    this.acceptance.start(grants, options);
   }
 
   drain(timeoutMs: number, onDrained: (closed: number) => void): void {
@@ -233,14 +138,14 @@ class WorkerDataPlane implements DataPlane {
       done(0);
     };
     if (isDraining) return;
-    for (const acceptor of this.acceptors) acceptor.stop();
+    this.acceptance.stop();
     for (const pool of this.pools.values()) pool.drain();
     this.checkGone();
   }
 
   handOver(order: HandOverOrder, events: HandOverEvents): void {
     const { sessions, pools, format, timeoutMs } = order;
-    if (sessions === null) for (const acceptor of this.acceptors) acceptor.stop();
+    if (sessions === null) this.acceptance.stop();
     if (this.outgoing !== null) {
       this.orders.push(() => this.handOver(order, events));
       return;
@@ -347,7 +252,7 @@ class WorkerDataPlane implements DataPlane {
 
   close(): void {
     clearInterval(this.reclaims);
-    for (const acceptor of this.acceptors) acceptor.stop();
+    this.acceptance.stop();
     for (const pool of this.pools.values()) pool.close();
     this.deadlines.close();
   }
@@ -372,7 +277,7 @@ class WorkerDataPlane implements DataPlane {
         counters,
         bus: busOfPool(bus, pool.name),
         metrics,
-        everywhere: (gauge) => this.everywhere(layout.base + gauge),
+        everywhere: (gauge) => this.gauges.sum(layout.base + gauge),
         descriptors: this.descriptors,
         perServer,
         makeRoom: () => this.makeRoom(),
@@ -389,22 +294,6 @@ class WorkerDataPlane implements DataPlane {
       descriptors.hasRoomForClient ||
       (this.refusedClients.closeOldest() && descriptors.hasRoomForClient)
     );
-  }
-
-  private allClientsEverywhere(): number {
-    return this.options.stats.pools.reduce(
-      (sum, { base }) => sum + this.everywhere(base + POOL.client_connections),
-      0,
-    );
-  }
-
-  /** Sums a gauge that every worker keeps in the shared memory. */
-  private everywhere(gauge: number): number {
-    const { stats } = this.options;
-    const { memory } = this;
-    let sum = 0;
-    for (let i = 0; i < stats.slots; i++) sum += memory[i * stats.stride + gauge]!;
-    return sum;
   }
 
   private checkGone(): void {

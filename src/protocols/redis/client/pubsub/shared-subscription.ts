@@ -13,9 +13,9 @@ import { SUBSCRIBE_NAMES_MAX } from "../../../../base/limits.ts";
 import type { SliceQueue } from "../../../../base/slice-queue.ts";
 import { encodeError } from "../../codec/encode.ts";
 import { NO_SERVER } from "../refusals.ts";
-import type { Allowance } from "./allowance.ts";
 import { Changes, type Fault } from "./changes.ts";
-import { KINDS, type Kind } from "./kinds.ts";
+import type { Kind } from "./kinds.ts";
+import { Memberships, type MembershipsOptions } from "./memberships.ts";
 import type { NameCursor } from "./names.ts";
 import { subscriptionsWith } from "./reach.ts";
 import type { ServerUser } from "./saved-subscriptions.ts";
@@ -28,9 +28,9 @@ import {
 import { moveShards } from "./shard-moves.ts";
 import type { Subscriber } from "./subscriber.ts";
 import { Topic } from "./topic.ts";
-import { TopicTable } from "./topic-table.ts";
+import type { TopicTable } from "./topic-table.ts";
 
-export interface SharedSubscriptionOptions extends ServerSubscriptionsOptions {
+export interface SharedSubscriptionOptions extends ServerSubscriptionsOptions, MembershipsOptions {
   /** No other shared subscription of any process has the same. */
   readonly id: string;
   /** Who its clients are; `variant` is that user's. */
@@ -39,9 +39,6 @@ export interface SharedSubscriptionOptions extends ServerSubscriptionsOptions {
   readonly timeoutMs: number | null;
   /** Shared by all shared subscriptions of the pool. */
   readonly slices: SliceQueue;
-  readonly allowance: Allowance;
-  /** Told of each subscription beyond a topic's first, and of its end (-1). */
-  countShared(by: number): void;
 }
 
 /** What a client wishes to be subscribed to, or no longer. */
@@ -59,21 +56,18 @@ export interface Wish {
 }
 
 const MOVED: Buffer = encodeError("ERR The servers of the pool changed meanwhile; try again");
-const nothing = (): void => {};
 
 export class SharedSubscription implements ServerSubscriptionEvents {
   readonly options: SharedSubscriptionOptions;
   readonly subscriptions: ServerSubscriptions;
   readonly subscribers: Set<Subscriber> = new Set();
-  readonly topics: TopicTable = new TopicTable();
+  private readonly memberships: Memberships;
 
   private readonly changes: Changes;
   /** Long work that is not done yet. */
   private jobs = 0;
   /** What another process has left, while its clients are still to come; null: the shared subscription runs. */
   private arrivals: readonly LeftConnection[] | null;
-  /** It is about to go to another process, with all topics that it has on servers now. */
-  private isLeaving = false;
   namesFollow = false;
 
   /** @param arrivals for a shared subscription that other process had: it waits for `start` */
@@ -82,10 +76,15 @@ export class SharedSubscription implements ServerSubscriptionEvents {
     this.arrivals = arrivals;
     this.changes = new Changes(options);
     this.subscriptions = new ServerSubscriptions(options, this, arrivals === null);
+    this.memberships = new Memberships(options, this.subscriptions);
   }
 
   get id(): string {
     return this.options.id;
+  }
+
+  get topics(): TopicTable {
+    return this.memberships.topics;
   }
 
   // What clients want
@@ -97,7 +96,7 @@ export class SharedSubscription implements ServerSubscriptionEvents {
     const joined: Topic[] = [];
     const next = (fault: Fault): void => {
       if (fault !== null || subscriber.isGone) {
-        this.run(this.part(joined, 0));
+        this.run(this.memberships.part(joined, 0));
         this.dismissIfDone(subscriber);
         wish.onDone(fault);
         return;
@@ -122,7 +121,7 @@ export class SharedSubscription implements ServerSubscriptionEvents {
     }
     const topics = new Set<Topic>();
     for (const name of names) {
-      const topic = this.join(kind, name);
+      const topic = this.memberships.join(kind, name);
       topics.add(topic);
       joined.push(topic);
     }
@@ -152,32 +151,18 @@ export class SharedSubscription implements ServerSubscriptionEvents {
         wish.onSlice();
         yield;
         if (subscriber.isGone) {
-          yield* this.part(joined, at);
+          yield* this.memberships.part(joined, at);
           break;
         }
       }
       const topic = joined[at]!;
-      if (topic.has(subscriber)) this.countMember(topic, -1);
-      else this.add(topic, subscriber);
+      if (topic.has(subscriber)) this.memberships.count(topic, -1);
+      else this.memberships.add(topic, subscriber);
       wish.onName(topic.name);
     }
     this.dismissIfDone(subscriber);
     wish.onSlice();
     wish.onDone(null);
-  }
-
-  /** Ends the memberships of `joined`, from number `from` on. */
-  private *part(joined: readonly Topic[], from: number): Generator<void, void> {
-    let topics: Topic[] = [];
-    for (let at = from; at < joined.length; at++) {
-      topics.push(joined[at]!);
-      this.countMember(joined[at]!, -1);
-      if (topics.length < SUBSCRIBE_NAMES_MAX) continue;
-      this.forget(topics);
-      topics = [];
-      yield;
-    }
-    this.forget(topics);
   }
 
   /** Has no fault. `wish.onDone` may be called at once. */
@@ -192,10 +177,8 @@ export class SharedSubscription implements ServerSubscriptionEvents {
       this.leaveSome(subscriber, kind, names, () => {
         for (const name of names) {
           const topic = this.topics.find(kind, name);
-          if (topic !== undefined && subscriber.leaving.delete(topic)) {
-            this.remove(topic, subscriber);
-            this.forgetIfUnused(topic);
-          }
+          if (topic !== undefined && subscriber.leaving.delete(topic))
+            this.memberships.remove(topic, subscriber);
           wish.onName(name);
         }
         this.dismissIfDone(subscriber);
@@ -218,7 +201,7 @@ export class SharedSubscription implements ServerSubscriptionEvents {
     for (const name of names) {
       const topic = this.topics.find(kind, name);
       if (topic === undefined || !topic.has(subscriber) || subscriber.leaving.has(topic)) continue;
-      this.countMember(topic, -1);
+      this.memberships.count(topic, -1);
       subscriber.leaving.add(topic);
       topics.push(topic);
     }
@@ -237,30 +220,13 @@ export class SharedSubscription implements ServerSubscriptionEvents {
   drop(subscriber: Subscriber): void {
     subscriber.isGone = true;
     this.subscribers.delete(subscriber);
-    if (subscriber.total > 0) this.run(this.takeAll(subscriber));
-  }
-
-  private *takeAll(subscriber: Subscriber): Generator<void, void> {
-    for (const kind of KINDS) {
-      let left: Topic[] = [];
-      for (const topic of subscriber.topics[kind]) {
-        this.take(topic, subscriber);
-        left.push(topic);
-        // Those that it is leaving are no members any more.
-        if (!subscriber.leaving.has(topic)) this.countMember(topic, -1);
-        if (left.length < SUBSCRIBE_NAMES_MAX) continue;
-        this.forget(left);
-        left = [];
-        yield;
-      }
-      this.forget(left);
-    }
+    if (subscriber.total > 0) this.run(this.memberships.takeAll(subscriber));
   }
 
   /** Goes on with a client of another process, which was subscribed to `names`, among others. */
   restore(subscriber: Subscriber, kind: Kind, names: readonly string[]): void {
-    const topics = names.map((name) => this.join(kind, name));
-    for (const topic of topics) this.add(topic, subscriber);
+    const topics = names.map((name) => this.memberships.join(kind, name));
+    for (const topic of topics) this.memberships.add(topic, subscriber);
     for (const [subscription, ofSubscription] of this.subscriptions.share(topics))
       subscription.want(kind, ofSubscription);
   }
@@ -285,7 +251,7 @@ export class SharedSubscription implements ServerSubscriptionEvents {
 
   /** Clients of this process may join it: what they ask servers is answered here. */
   get takesClients(): boolean {
-    return this.isRunning && !this.isLeaving;
+    return this.isRunning && !this.memberships.isLeaving;
   }
 
   /** No client needs it, and it has no connection. */
@@ -304,70 +270,13 @@ export class SharedSubscription implements ServerSubscriptionEvents {
    * @returns lines that another process can go on with
    */
   beginToLeave(namesFollow: boolean): ServerSubscription[] {
-    this.isLeaving = true;
+    this.memberships.isLeaving = true;
     this.namesFollow = namesFollow;
     return this.subscriptions.pause();
   }
 
-  /** Counts one member more. */
-  private join(kind: Kind, name: string): Topic {
-    let topic = this.topics.find(kind, name);
-    if (topic === undefined) {
-      topic = this.topics.create(kind, name);
-      topic.place = this.subscriptions.placeOf(kind, name);
-      this.options.allowance.onCreated(topic);
-    }
-    this.countMember(topic, 1);
-    return topic;
-  }
-
-  private countMember(topic: Topic, by: number): void {
-    topic.members += by;
-    this.options.allowance.subscriptions += by;
-  }
-
-  private add(topic: Topic, subscriber: Subscriber): void {
-    subscriber.add(topic);
-    topic.add(subscriber);
-    if (topic.subscriberCount > 1) this.options.countShared(1);
-  }
-
-  private remove(topic: Topic, subscriber: Subscriber): void {
-    subscriber.remove(topic);
-    this.take(topic, subscriber);
-  }
-
-  private take(topic: Topic, subscriber: Subscriber): void {
-    if (!topic.has(subscriber)) return;
-    topic.remove(subscriber);
-    if (topic.subscriberCount > 0) this.options.countShared(-1);
-  }
-
   private dismissIfDone(subscriber: Subscriber): void {
     if (subscriber.total === 0) this.subscribers.delete(subscriber);
-  }
-
-  /** Takes those that have no members from the servers. */
-  private forget(topics: readonly Topic[]): void {
-    // The process that gets the shared subscription compares what is on servers with what its clients want.
-    if (this.isLeaving) return;
-    const unwanted = topics.filter(({ members }) => members === 0);
-    if (unwanted.length === 0) return;
-    for (const kind of KINDS) {
-      const ofKind = unwanted.filter((topic) => topic.kind === kind && topic.number >= 0);
-      for (const [subscription, ofSubscription] of this.subscriptions.share([...new Set(ofKind)])) {
-        subscription.unsubscribe(kind, ofSubscription, nothing);
-      }
-    }
-    for (const topic of unwanted) this.forgetIfUnused(topic);
-  }
-
-  private forgetIfUnused(topic: Topic): void {
-    const isUsed = topic.members > 0 || topic.subscriberCount > 0;
-    if (isUsed || topic.number < 0 || this.isLeaving) return;
-    for (const subscription of this.subscriptions.all) subscription.forget(topic);
-    this.topics.forget(topic);
-    this.options.allowance.onForgotten(topic);
   }
 
   private run(job: Generator<void, void>): void {

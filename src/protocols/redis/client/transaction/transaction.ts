@@ -13,7 +13,6 @@
  * While open or ending this is the client's mode. While ending, the next transaction may begin over the same connection
  * without a wait; everything else waits for the last reply, and the connection is given back.
  */
-import type { Upstream } from "../../../../api/upstream.ts";
 import { encodeError, encodeRequest } from "../../codec/encode.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import type { Command } from "../../commands/command.ts";
@@ -29,6 +28,7 @@ import {
   type TransactionProgress,
 } from "./client-transaction.ts";
 import { type EndObserver, TransactionEnd } from "./end.ts";
+import { type Entering, TransactionEntry } from "./entry.ts";
 import { TransactionPin } from "./pin.ts";
 import { type Change, PLACEHOLDER, TransactionQueue } from "./queue.ts";
 import {
@@ -52,9 +52,7 @@ import {
   serverFor,
   whyNotQueued,
 } from "./rules.ts";
-import { UnseenReplies } from "./unseen-replies.ts";
 
-const MULTI: Buffer = encodeRequest("MULTI");
 const EXEC: Buffer = encodeRequest("EXEC");
 const DISCARD: Buffer = encodeRequest("DISCARD");
 const UNWATCH: Buffer = encodeRequest("UNWATCH");
@@ -82,20 +80,20 @@ function transactionOf(client: RedisClient): ClientTransaction {
   return client.features.transaction;
 }
 
-class Transaction implements ClientTransaction, Mode, EndObserver {
+class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
   private readonly client: RedisClient;
-  private now: TransactionProgress = startProgress();
-  private queue: TransactionQueue = new TransactionQueue();
+  now: TransactionProgress = startProgress();
+  queue: TransactionQueue = new TransactionQueue();
   /** So many ends are awaited. */
   private ends = 0;
   private readonly pin: TransactionPin;
-  /** Whether the server lets the client have a transaction is not known yet. */
-  private isAsking = false;
+  private readonly entry: TransactionEntry;
 
   /** @param saved by another process: then the client's pin is there, if it could be moved */
   constructor(client: RedisClient, saved?: SavedTransaction) {
     this.client = client;
     this.pin = new TransactionPin(client, (server) => this.onLost(server));
+    this.entry = new TransactionEntry(client, this.pin, this);
     if (saved !== undefined) this.resume(saved);
   }
 
@@ -146,7 +144,7 @@ class Transaction implements ClientTransaction, Mode, EndObserver {
     if (this.now.lost !== null) return this.giveUp(abortedBecause(this.now.lost));
     if (this.now.isDirty) return this.giveUp(ABORTED);
     if (this.now.isWatchLost) return this.giveUp(CHANGED[client.state.version - 2]!);
-    if (!this.now.isAtServer || this.isAsking) {
+    if (!this.now.isAtServer || this.entry.isAsking) {
       if (this.queue.count === 0 && !this.now.isWatching) return this.end(null, EMPTY);
       const entered = this.enterAny();
       if (entered !== true) return entered === false ? false : this.giveUp(entered);
@@ -208,7 +206,7 @@ class Transaction implements ClientTransaction, Mode, EndObserver {
     const mayRunAt = server === null ? route.upstreams : [server];
     if (!mayRunAt.every((place) => isReadyFor(client, command, view, place))) return false;
     if (server === null) return this.keep(view, isDeferred);
-    const entered = this.enter(server);
+    const entered = this.entry.enter(server);
     if (entered !== true) return this.refused(entered);
     return isDeferred ? this.defer(view) : this.forward(view);
   }
@@ -216,7 +214,7 @@ class Transaction implements ClientTransaction, Mode, EndObserver {
   // What goes to the server
 
   /** The transaction's server is known. */
-  private get isChosen(): boolean {
+  get isChosen(): boolean {
     return this.client.pin !== null && (this.now.isAtServer || this.now.isWatching);
   }
 
@@ -242,58 +240,10 @@ class Transaction implements ClientTransaction, Mode, EndObserver {
     return true;
   }
 
-  /**
-   * Sees to it that the transaction is open at `upstream`, and that there is room on the connection. Results as of
-   * `TransactionPin.obtain`.
-   */
-  private enter(upstream: Upstream): boolean | Buffer {
-    const { client } = this;
-    const pinned = this.pin.obtain(upstream, this.isChosen);
-    if (pinned !== true) return pinned;
-    if (this.now.isAtServer) return this.isOpenThere();
-    client.flushRun();
-    const { now } = this;
-    const unseen = new UnseenReplies((fault) => this.onOpened(now, fault));
-    client.pin!.send(MULTI, 0, MULTI.length, unseen, 0, 1);
-    now.isAtServer = true;
-    // Not every user may be permitted MULTI: then nothing must be executed without it. Users differ, all others are alike.
-    this.isAsking =
-      client.state.password !== null || !client.pool.variants.access.opensTransactions;
-    if (!this.isAsking) this.sendKept();
-    return this.isOpenThere();
-  }
-
-  private sendKept(): void {
-    const { keptCount } = this.queue;
-    if (keptCount === 0) return;
-    const kept = this.queue.takeKept();
-    this.client.pin!.send(kept, 0, kept.length, new UnseenReplies(), 0, keptCount);
-  }
-
-  /** False: not known yet. */
-  private isOpenThere(): boolean {
-    if (this.isAsking) this.client.session.waitForWake();
-    return !this.isAsking;
-  }
-
-  private onOpened(asked: TransactionProgress, fault: string | null): void {
-    const { session, pool, state } = this.client;
-    if (state.password === null) pool.variants.access.learnMulti(fault);
-    if (fault !== null) {
-      this.pin.isClean = false;
-      asked.lost ??= fault;
-    }
-    if (!this.isAsking) return;
-    this.isAsking = false;
-    if (fault === null) this.sendKept();
-    pool.turn.wake(session);
-    pool.turn.mark(session);
-  }
-
-  /** The same, for a transaction in which no key was named. */
+  /** Opens a transaction in which no key was named. Results as of `TransactionPin.obtain`. */
   private enterAny(): boolean | Buffer {
     const upstream = this.isChosen ? this.client.pin!.upstream : anyServer(this.client);
-    return upstream === null ? NO_SERVER : this.enter(upstream);
+    return upstream === null ? NO_SERVER : this.entry.enter(upstream);
   }
 
   /** Answers the request at hand with `fault`, unless that is false: not now. */
