@@ -5,11 +5,7 @@ import type { Frontend } from "../../api/frontend.ts";
 import type { GroupMove, ReceivedPart } from "../../api/move.ts";
 import type { UpstreamProtocol } from "../../api/protocol.ts";
 import type { PoolHost, ProtocolPool } from "../../api/protocol-module.ts";
-import type { Route } from "../../api/upstream.ts";
-import type { WorkerBus } from "../../api/worker-bus.ts";
-import type { Deadline, Deadlines } from "../../base/deadlines.ts";
-import type { Turn } from "../../base/turn.ts";
-import type { Foreign } from "../foreign.ts";
+import type { Deadline } from "../../base/deadlines.ts";
 import { warnOfForeign } from "../foreign-clients.ts";
 import type { SavedRedisClient } from "./client/client-state.ts";
 import { createRedisFiltering } from "./client/filtering.ts";
@@ -24,114 +20,59 @@ import { ScriptMemory } from "./client/scripts/memory.ts";
 import { encodeError } from "./codec/encode.ts";
 import { CommandTable } from "./commands/command-table.ts";
 import { REDIS_METRICS } from "./metrics.ts";
-import { type MgetErrors, readRedisOptions } from "./options.ts";
+import { readRedisOptions } from "./options.ts";
 
 /** So long after a client has left its kind of connection it is looked whether kinds are unused: for many clients at once. */
 const SWEEP_MS = 100;
 
-export class RedisProtocolPool implements RedisPool, ProtocolPool {
+export class RedisProtocolPool implements ProtocolPool {
   readonly filtering: Filtering;
   readonly tooManyClients: Buffer;
   readonly noDescriptors: Buffer;
-  readonly route: Route;
-  readonly commands: CommandTable;
-  readonly learner: CommandLearner;
-  readonly password: string | null;
-  readonly hashTag: string | null;
-  readonly mgetErrors: MgetErrors;
-  readonly variants: VariantTable;
-  readonly sharedSubscriptions: SharedSubscriptions;
-  readonly scripts: ScriptMemory;
-  readonly bus: WorkerBus;
-  readonly directory: ClientDirectory;
-  readonly unixPath: string | null;
-  readonly turn: Turn;
-  readonly deadlines: Deadlines;
-
   private readonly host: PoolHost;
+  private readonly pool: RedisPool;
   /** When to look for kinds of connections that are unused. */
   private readonly sweeping: Deadline;
 
   constructor(host: PoolHost) {
-    const { config, turn, deadlines, bus, openFiles } = host;
-    const own = readRedisOptions(config.options);
     this.host = host;
-    this.turn = turn;
-    this.deadlines = deadlines;
-    this.bus = bus;
-    this.route = host.route;
+    this.pool = createPool(host);
     this.tooManyClients = encodeError("ERR max number of clients reached");
     this.noDescriptors = encodeError(
-      `ERR max number of clients reached (the proxy's limit of open files, ${openFiles}, is reached)`,
+      `ERR max number of clients reached (the proxy's limit of open files, ${host.openFiles}, is reached)`,
     );
-    this.commands = new CommandTable({
-      allowed: new Set(own.allowCommands),
-      denied: new Set(own.denyCommands),
-      isSharded: config.servers.length > 1,
-    });
-    this.filtering = createRedisFiltering(this.commands);
-    this.learner = new CommandLearner(this.commands, turn);
-    this.password = own.password;
-    this.hashTag = config.hashTag;
-    this.mgetErrors = own.mgetErrors;
-    this.unixPath = config.listen.kind === "unix" ? config.listen.path : null;
-    this.scripts = new ScriptMemory(bus, turn);
-    this.directory = new ClientDirectory(bus, turn);
-    this.variants = new VariantTable(own.password, own.database, () => host.hasRoomForVariant);
+    this.filtering = createRedisFiltering(this.pool.commands);
     this.sweeping = this.sweep();
-    this.sharedSubscriptions = new SharedSubscriptions({
-      ...{ route: host.route, variants: this.variants, timeoutMs: config.timeoutMs },
-      ...{ turn, deadlines, bus },
-      countShared: (by) => host.add("shared_subscriptions", by),
-      sharedElsewhere: () => host.elsewhere("shared_subscriptions"),
-      nextId: () => host.nextClientId(),
-    });
   }
 
   get serverProtocols(): readonly UpstreamProtocol[] {
-    return this.variants.protocols;
+    return this.pool.variants.protocols;
   }
 
   createFrontend(client: ClientPort, saved: unknown, descriptors: readonly number[]): Frontend {
-    return new RedisFrontend(this, client, saved as SavedRedisClient | undefined, descriptors);
+    return new RedisFrontend(this.pool, client, saved as SavedRedisClient | undefined, descriptors);
   }
 
   groupMoves(format: number): readonly GroupMove[] {
-    return this.sharedSubscriptions.all.map((shared) => new SubscriptionMove(shared, format));
+    return this.pool.sharedSubscriptions.all.map((shared) => new SubscriptionMove(shared, format));
   }
 
   adoptPart(part: ReceivedPart): void {
-    adoptSubscriptionPart(this, part);
+    adoptSubscriptionPart(this.pool, part);
   }
 
   onGroupComplete(group: string): void {
-    this.sharedSubscriptions.arrivals.start(group);
+    this.pool.sharedSubscriptions.arrivals.start(group);
   }
 
   onRouteChange(): void {
-    this.sharedSubscriptions.onRouteChange();
-  }
-
-  random(): number {
-    return this.host.random();
-  }
-
-  nextClientId(): number {
-    return this.host.nextClientId();
-  }
-
-  count(requests: number, local: number, protocolErrors: number): void {
-    this.host.count(requests, local, protocolErrors);
-  }
-
-  onForeign(foreign: Foreign, peer: string): void {
-    this.host.metrics(REDIS_METRICS).add("foreign_clients", 1);
-    warnOfForeign(this.host, foreign, peer);
+    this.pool.sharedSubscriptions.onRouteChange();
   }
 
   /** Has kinds of connections that are unused forgotten, when they are. */
   private sweep(): Deadline {
-    const { host, turn, variants } = this;
+    const { host, pool } = this;
+    const { turn, variants } = pool;
     const forget = (variant: number): boolean => host.forgetVariant(variant);
     const sweeping = host.deadlines.create((nowMs) => {
       sweeping.setNoLater(variants.sweep(nowMs, forget));
@@ -141,7 +82,41 @@ export class RedisProtocolPool implements RedisPool, ProtocolPool {
   }
 
   close(): void {
-    this.sharedSubscriptions.close();
+    this.pool.sharedSubscriptions.close();
     this.sweeping.cancel();
   }
+}
+
+function createPool(host: PoolHost): RedisPool {
+  const { config, route, turn, deadlines, bus } = host;
+  const { password, database, mgetErrors, allowCommands, denyCommands } = readRedisOptions(
+    config.options,
+  );
+  const commands = new CommandTable({
+    allowed: new Set(allowCommands),
+    denied: new Set(denyCommands),
+    isSharded: config.servers.length > 1,
+  });
+  const variants = new VariantTable(password, database, () => host.hasRoomForVariant);
+  return {
+    ...{ route, turn, deadlines, bus, commands, variants, password, mgetErrors },
+    hashTag: config.hashTag,
+    unixPath: config.listen.kind === "unix" ? config.listen.path : null,
+    learner: new CommandLearner(commands, turn),
+    scripts: new ScriptMemory(bus, turn),
+    directory: new ClientDirectory(bus, turn),
+    sharedSubscriptions: new SharedSubscriptions({
+      ...{ route, variants, turn, deadlines, bus, timeoutMs: config.timeoutMs },
+      countShared: (by) => host.add("shared_subscriptions", by),
+      sharedElsewhere: () => host.elsewhere("shared_subscriptions"),
+      nextId: () => host.nextClientId(),
+    }),
+    random: () => host.random(),
+    nextClientId: () => host.nextClientId(),
+    count: (requests, local, protocolErrors) => host.count(requests, local, protocolErrors),
+    onForeign: (foreign, peer) => {
+      host.metrics(REDIS_METRICS).add("foreign_clients", 1);
+      warnOfForeign(host, foreign, peer);
+    },
+  };
 }
