@@ -18,6 +18,7 @@ import type { Option } from "./option.ts";
 import type { UpstreamProtocol } from "./protocol.ts";
 import type { ServerStream, ServerStreamEvents } from "./server-stream.ts";
 import type { PoolCounter } from "./stats.ts";
+import type { Topology } from "./topology.ts";
 import type { Route, Upstream } from "./upstream.ts";
 import type { WorkerBus } from "./worker-bus.ts";
 
@@ -97,6 +98,8 @@ export interface PoolHost {
 }
 
 export interface ProtocolPool {
+  /** Who the pool's servers are; absent: those that the configuration lists. */
+  readonly topology?: Topology;
   /** Absent: requests of this protocol cannot be filtered. */
   readonly filtering?: Filtering;
   /** By variant: how connections of that kind to a server are opened and read. May grow; none: there are no shared connections. */

@@ -72,6 +72,7 @@ const SERVER_ROWS = {
     "gauge_max",
     "what began it: 1 no connection, 2 it closed one, 3 no reply in time, 4 handshake, 5 bad reply",
   ],
+  in_pool: ["gauge", "workers in which it is one of the pool's servers now"],
 } as const;
 
 export const POOL_METRICS: MetricSet<typeof POOL_ROWS> = defineMetrics("pool", ["pool"], POOL_ROWS);

@@ -9,7 +9,10 @@ export interface Member {
 }
 
 export interface Topology {
-  /** In ring order. Never changed in place: another array when something has changed. */
+  /**
+   * In ring order. Never changed in place: another array when something has changed. Never empty, unless the protocol does without
+   * servers.
+   */
   readonly members: readonly Member[];
   /** Grows with each change of `members`. */
   readonly epoch: number;

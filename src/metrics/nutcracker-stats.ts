@@ -3,9 +3,15 @@
  * written for nutcracker go on working. Pools and servers appear in the config's order.
  */
 import type { Config, PoolConfig } from "../api/config.ts";
-import type { PoolCounter, ServerCounter, StatsLayout } from "../api/stats.ts";
+import type { PoolCounter, PoolPlace, ServerCounter, StatsLayout } from "../api/stats.ts";
 import { poolsOf } from "./directory.ts";
-import { type CountedMemory, poolValue, serverValue } from "./read-counters.ts";
+import {
+  type CountedMemory,
+  poolValue,
+  serverPlaces,
+  serversOf,
+  serverValue,
+} from "./read-counters.ts";
 
 /** Keys of a pool in nutcracker's order; counters it does not know are left out, because parsers take any other key for a server. */
 export const NUTCRACKER_POOL_KEYS: readonly PoolCounter[] = [
@@ -62,15 +68,13 @@ export function renderNutcrackerStats(source: StatsSource, nowMs: number): strin
 }
 
 function renderPool(source: StatsSource, pool: PoolConfig): string {
-  const bases = findPool(source.layout, pool.name);
+  const place = findPool(source.layout, pool.name);
   const pairs = NUTCRACKER_POOL_KEYS.map((key) => {
-    return `"${key}":${poolValue(source, bases.base, key)}`;
+    return `"${key}":${poolValue(source, place.base, key)}`;
   });
-  const servers = pool.servers.map((server) => {
-    const base = bases.servers.get(server.name);
-    if (base === undefined) throw new Error(`no statistics for server "${server.name}"`);
-    return `${JSON.stringify(server.name)}: {${renderServer(source, base)}}`;
-  });
+  const servers = serverPlaces(pool, place, source).map(
+    ({ name, base }) => `${JSON.stringify(name)}: {${renderServer(source, base)}}`,
+  );
   return `${JSON.stringify(pool.name)}: {${pairs.join(", ")}, ${servers.join(",")}}`;
 }
 
@@ -89,10 +93,10 @@ function countConnections(source: StatsSource): { total: number; current: number
   const listening = source.config.pools.length;
   let opened = listening;
   let current = listening;
-  for (const { base, servers } of poolsOf(source.layout)) {
+  for (const { name, base } of poolsOf(source.layout)) {
     opened += poolValue(source, base, "client_connections_total");
     current += poolValue(source, base, "client_connections");
-    for (const { base } of servers) {
+    for (const { base } of serversOf(source.layout, name)) {
       opened += serverValue(source, base, "server_connections_total");
       current += serverValue(source, base, "server_connections");
     }
@@ -101,14 +105,8 @@ function countConnections(source: StatsSource): { total: number; current: number
   return { total: Math.max(opened, current), current };
 }
 
-function findPool(
-  layout: StatsLayout,
-  name: string,
-): { base: number; servers: ReadonlyMap<string, number> } {
+function findPool(layout: StatsLayout, name: string): PoolPlace {
   const pool = layout.pools.find((candidate) => candidate.name === name);
   if (pool === undefined) throw new Error(`no statistics for pool "${name}"`);
-  return {
-    base: pool.base,
-    servers: new Map(pool.servers.map((server) => [server.name, server.base])),
-  };
+  return pool;
 }

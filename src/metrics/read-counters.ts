@@ -1,5 +1,5 @@
 /** What the workers have counted, summed up over all of them: every counter there is, by its name. */
-import type { Config } from "../api/config.ts";
+import type { Config, PoolConfig } from "../api/config.ts";
 import { kindOf, type MetricRow } from "../api/metrics.ts";
 import {
   type HistogramFigures,
@@ -8,6 +8,7 @@ import {
   POOL_METRICS,
   type PoolCounter,
   type PoolFigures,
+  type PoolPlace,
   SERVER,
   SERVER_COUNTERS,
   SERVER_METRICS,
@@ -27,24 +28,53 @@ export interface CountedMemory {
   readonly memory: Float64Array;
 }
 
+type ServerPlace = PoolPlace["servers"][number];
+
 /** The figures of the pools and servers of `config`, in its order. */
 export function readCounters(config: Config, counted: CountedMemory): PoolFigures[] {
   const places = new Map(counted.layout.pools.map((pool) => [pool.name, pool]));
   return config.pools.flatMap((pool) => {
     const place = places.get(pool.name);
     if (place === undefined) return [];
-    const bases = new Map(place.servers.map(({ name, base }) => [name, base]));
     return {
       name: pool.name,
       counters: named(POOL_COUNTERS, (name) => poolValue(counted, place.base, name)),
-      servers: pool.servers.flatMap(({ name }) => {
-        const base = bases.get(name);
-        if (base === undefined) return [];
+      servers: serverPlaces(pool, place, counted).map(({ name, base }) => {
         const value = (counter: ServerCounter): number => serverValue(counted, base, counter);
         return { name, counters: named(SERVER_COUNTERS, value), trouble: troubleOf(value) };
       }),
     };
   });
+}
+
+/**
+ * Where the servers of `pool` count: those that the configuration lists, in its order, and those that have come since and are there
+ * now.
+ */
+export function serverPlaces(
+  pool: PoolConfig,
+  place: PoolPlace,
+  counted: CountedMemory,
+): ServerPlace[] {
+  const bases = new Map(place.servers.map(({ name, base }) => [name, base]));
+  const listed = pool.servers.flatMap(({ name }) => {
+    const base = bases.get(name);
+    return base === undefined ? [] : [{ name, base }];
+  });
+  const names = new Set(listed.map(({ name }) => name));
+  const others = serversOf(counted.layout, pool.name)
+    .filter(({ name, base }) => !names.has(name) && serverValue(counted, base, "in_pool") > 0)
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  return [...listed, ...others];
+}
+
+/** All servers that the pool of this name ever had. */
+export function serversOf(layout: StatsLayout, pool: string): ServerPlace[] {
+  const listed = layout.pools.find(({ name }) => name === pool)?.servers ?? [];
+  const came = directoryBlocks(layout)
+    .filter(({ schema, labels }) => schema.set === SERVER_METRICS.name && labels["pool"] === pool)
+    .map(({ labels, base }) => ({ name: labels["server"] ?? "", base }));
+  return [...listed, ...came];
 }
 
 /** The value of one counter of the server that has its place at `base`. */
@@ -63,6 +93,8 @@ export function poolValue(counted: CountedMemory, base: number, counter: PoolCou
 export function readSets(counted: CountedMemory): SetFigures[] {
   const groups: { readonly set: string; readonly blocks: Block[] }[] = [];
   for (const block of directoryBlocks(counted.layout)) {
+    // They are among the figures of their pool.
+    if (block.schema.set === SERVER_METRICS.name) continue;
     const [set = ""] = block.schema.set.split(".");
     const group = groups.find(
       ({ blocks, ...other }) => other.set === set && areSame(blocks[0]!.labels, block.labels),

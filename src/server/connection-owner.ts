@@ -1,4 +1,5 @@
 import type { ConnectAttempt, ConnectEvents } from "../api/engine.ts";
+import type { MetricBlock } from "../api/metrics.ts";
 import type { StreamEvents } from "../api/stream.ts";
 import type { Failure } from "../api/upstream.ts";
 import type { Deadlines } from "../base/deadlines.ts";
@@ -15,9 +16,8 @@ export interface ConnectionOwner {
   readonly connectTimeoutMs: number;
   /** Connect again as soon as a connection is lost, instead of at the next request. */
   readonly isEager: boolean;
-  /** This worker's statistics, and where this server's begin. */
-  readonly counters: Float64Array;
-  readonly countersBase: number;
+  /** What this worker counts of the server; where that is may change. */
+  readonly counters: MetricBlock;
   /** Of all connections of the worker. */
   readonly partialReplies: PartialReplies;
   /** @param isWatched ask now and then whether the other end is still there: silence says nothing */

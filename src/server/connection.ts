@@ -69,7 +69,7 @@ export class Connection implements UpstreamConnection, DialerUser, Flushable, Pa
     this.owner = owner;
     this.protocol = protocol;
     this.role = role;
-    this.statistics = new ConnectionStatistics(owner.counters, owner.countersBase);
+    this.statistics = new ConnectionStatistics(owner.counters);
     this.dialer = new Dialer(this);
     this.scanner = protocol.createReplyScanner();
     this.step = role.isAskable ? StepCheck.of(protocol) : null;

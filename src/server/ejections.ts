@@ -108,6 +108,8 @@ export class Ejections {
     this.suspects.delete(server);
     this.failed.delete(server);
     this.out.delete(server);
+    // Those that are left may all have failed.
+    if (this.failed.size > 0 && this.failed.size === this.options.total()) this.restore(() => true);
   }
 
   close(): void {

@@ -110,6 +110,16 @@ export function failedTooOften(server: string, wasSent: boolean): Failure {
   };
 }
 
+/** The server is no longer one of the pool's. */
+export function takenOut(server: string, wasSent: boolean): Failure {
+  const outcome = wasSent ? UNCERTAIN : "the command was not sent";
+  return {
+    kind: "stopping",
+    wasSent,
+    text: `Connection reset by peer (server ${server} was taken out of the pool; ${outcome})`,
+  };
+}
+
 /** The proxy is giving the connection up. */
 export function stopping(server: string, wasSent: boolean): Failure {
   const outcome = wasSent ? UNCERTAIN : "the command was not sent";

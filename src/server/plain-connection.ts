@@ -7,6 +7,7 @@
  * That it cannot be made tells against the server. How it ends does not: what the bytes mean is not known here.
  */
 import type { ConnectAttempt, ConnectEvents } from "../api/engine.ts";
+import type { MetricBlock } from "../api/metrics.ts";
 import type { ServerStream, ServerStreamEvents } from "../api/server-stream.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { Failure } from "../api/upstream.ts";
@@ -22,9 +23,8 @@ export interface PlainOwner {
   /** On the clock of `turn`. */
   readonly deadlines: Deadlines;
   readonly connectTimeoutMs: number;
-  /** This worker's statistics, and where this server's begin. */
-  readonly counters: Float64Array;
-  readonly countersBase: number;
+  /** What this worker counts of the server; where that is may change. */
+  readonly counters: MetricBlock;
   /** Each direction of such a connection ends by itself. */
   connectPlain(events: ConnectEvents, streamEvents: StreamEvents): ConnectAttempt;
   /** See Engine.adopt. */
@@ -54,7 +54,7 @@ export class PlainConnection implements ServerStream, StreamEvents {
   constructor(owner: PlainOwner, events: ServerStreamEvents) {
     this.owner = owner;
     this.events = events;
-    this.statistics = new ConnectionStatistics(owner.counters, owner.countersBase);
+    this.statistics = new ConnectionStatistics(owner.counters);
     this.deadline = owner.deadlines.create(() => this.onLate());
   }
 

@@ -4,6 +4,7 @@
  * The first trouble is logged and shown by `proxy status`, and so is the first reply after it. A server that was in trouble
  * `serverFailureLimit` times in a row has failed; `Ejections` decides what follows from that.
  */
+import type { MetricBlock } from "../api/metrics.ts";
 import { SERVER, TROUBLE_KINDS } from "../api/stats.ts";
 import type { Failure } from "../api/upstream.ts";
 import type { Logger } from "../base/log.ts";
@@ -17,9 +18,8 @@ export interface ServerHealthOptions {
   /** Null: a server stays in the ring whatever happens. */
   readonly ejections: Ejections | null;
   readonly log: Logger;
-  readonly counters: Float64Array;
-  /** Where the server's counters begin. */
-  readonly countersBase: number;
+  /** The server's; where they are may change. */
+  readonly counters: MetricBlock;
   /** Milliseconds since the epoch. */
   readonly epochMs: () => number;
   /** It had failed, and has answered. */
@@ -29,6 +29,8 @@ export interface ServerHealthOptions {
 export class ServerHealth {
   /** It failed too often, and has not answered since. */
   hasFailed = false;
+  /** It is no longer one of its pool's: what becomes of it is of no interest any more. */
+  isRetired = false;
   private readonly options: ServerHealthOptions;
   private troubles = 0;
   private isAvailable = true;
@@ -46,6 +48,7 @@ export class ServerHealth {
 
   /** A connection has come about. */
   onUp(): void {
+    if (this.isRetired) return;
     this.announceBack();
     if (!this.hasFailed) return;
     this.hasFailed = false;
@@ -55,7 +58,7 @@ export class ServerHealth {
   }
 
   private announceBack(): void {
-    if (this.isAvailable) return;
+    if (this.isAvailable || this.isRetired) return;
     this.isAvailable = true;
     this.tell(null);
     const { log, name, ejections, server } = this.options;
@@ -63,7 +66,13 @@ export class ServerHealth {
     ejections?.onReply(server);
   }
 
+  retire(): void {
+    if (!this.isAvailable) this.tell(null);
+    this.isRetired = true;
+  }
+
   onTrouble(failure: Failure): void {
+    if (this.isRetired) return;
     const { log, name, ejections, server, failureLimit } = this.options;
     if (this.isAvailable) {
       log.warn("server is in trouble", { server: name, reason: failure.text });
@@ -80,11 +89,12 @@ export class ServerHealth {
 
   /** For `proxy status`; null: it is well. */
   private tell(failure: Failure | null): void {
-    const { counters, countersBase, epochMs } = this.options;
+    const { counters, epochMs } = this.options;
+    const { values, base } = counters;
     const kinds: readonly string[] = TROUBLE_KINDS;
     const isIn = failure !== null;
-    counters[countersBase + SERVER.in_trouble] = isIn ? 1 : 0;
-    counters[countersBase + SERVER.trouble_since] = isIn ? epochMs() * 1000 : 0;
-    counters[countersBase + SERVER.trouble_kind] = isIn ? kinds.indexOf(failure.kind) + 1 : 0;
+    values[base + SERVER.in_trouble] = isIn ? 1 : 0;
+    values[base + SERVER.trouble_since] = isIn ? epochMs() * 1000 : 0;
+    values[base + SERVER.trouble_kind] = isIn ? kinds.indexOf(failure.kind) + 1 : 0;
   }
 }

@@ -8,8 +8,11 @@ import type { Member } from "../api/topology.ts";
 /** A server, as far as it comes and goes. */
 export interface SetServer {
   readonly member: string;
-  /** It is no longer one of the pool's: takes no new requests, and is closed when those that it has are answered. */
-  retire(): void;
+  /**
+   * It is no longer one of the pool's: takes no new requests, and is closed when those that it has are answered. `onClosed` is
+   * called then, maybe at once.
+   */
+  retire(onClosed: () => void): void;
   close(): void;
 }
 
@@ -24,14 +27,21 @@ export class ServerSet<Server extends SetServer> {
   private readonly create: (member: Member, id: number) => Server;
   private nextId = 0;
   /** They are no longer the pool's, and may still have requests. */
-  private readonly retired: Server[] = [];
+  private readonly retired: Set<Server> = new Set();
 
   constructor(create: (member: Member, id: number) => Server) {
     this.create = create;
   }
 
-  /** Members with a known id keep their server; a server whose member has left is retired. */
-  update(members: readonly Member[]): ServerChanges<Server> {
+  /**
+   * Members with a known id keep their server; a server whose member has left is retired.
+   * @param announce hears of the change when `all` is up to date, and before servers are retired: requests that those give up
+   *   shall find their way already
+   */
+  update(
+    members: readonly Member[],
+    announce: (changes: ServerChanges<Server>) => void = () => {},
+  ): ServerChanges<Server> {
     const known = new Map(this.all.map((server) => [server.member, server]));
     const added: Server[] = [];
     this.all = members.map((member) => {
@@ -43,8 +53,9 @@ export class ServerSet<Server extends SetServer> {
       return made;
     });
     const gone = [...known.values()];
-    this.retired.push(...gone);
-    for (const server of gone) server.retire();
+    for (const server of gone) this.retired.add(server);
+    announce({ added, gone });
+    for (const server of gone) server.retire(() => this.retired.delete(server));
     return { added, gone };
   }
 

@@ -6,6 +6,7 @@
  */
 import type { PoolConfig } from "../api/config.ts";
 import type { ConnectAttempt, ConnectEvents, Engine, SocketTuning } from "../api/engine.ts";
+import type { MetricBlock } from "../api/metrics.ts";
 import type { UpstreamProtocol } from "../api/protocol.ts";
 import type { ServerStreamEvents } from "../api/server-stream.ts";
 import { POOL, SERVER } from "../api/stats.ts";
@@ -29,7 +30,7 @@ import { formatAddress } from "../config/address.ts";
 import type { Connection } from "./connection.ts";
 import type { ConnectionPlan } from "./connection-plan.ts";
 import type { Ejectable, Ejections } from "./ejections.ts";
-import { failedTooOften, stopping } from "./failures.ts";
+import { failedTooOften, stopping, takenOut } from "./failures.ts";
 import { LeasePool } from "./lease-pool.ts";
 import type { LeasedConnection, LeaseOwner } from "./leased-connection.ts";
 import type { PartialReplies } from "./partial-replies.ts";
@@ -55,9 +56,9 @@ export interface ServerOptions {
   readonly epochMs: () => number;
   /** Between 0 and 1, for jitter. */
   readonly random: () => number;
-  readonly counters: Float64Array;
-  readonly poolBase: number;
-  readonly serverBase: number;
+  /** What this worker counts of the pool, and of the server; where the latter is may change. */
+  readonly poolCounters: MetricBlock;
+  readonly counters: MetricBlock;
   readonly log: Logger;
   /** Shared by all servers of all pools. */
   readonly logLimit: LogLimit;
@@ -94,8 +95,7 @@ export class Server
   readonly timeoutMs: number | null;
   readonly connectTimeoutMs: number;
   readonly isEager: boolean;
-  readonly counters: Float64Array;
-  readonly countersBase: number;
+  readonly counters: MetricBlock;
   readonly schedule: Schedule;
   readonly partialReplies: PartialReplies;
 
@@ -122,7 +122,6 @@ export class Server
     this.connectTimeoutMs = pool.connectTimeoutMs;
     this.isEager = pool.preconnect;
     this.counters = options.counters;
-    this.countersBase = options.serverBase;
     this.schedule = options.schedule;
     this.partialReplies = options.partialReplies;
     this.health = new ServerHealth({
@@ -132,12 +131,12 @@ export class Server
       ejections: options.ejections,
       log: options.log,
       counters: options.counters,
-      countersBase: options.serverBase,
       epochMs: options.epochMs,
       // The connections were put off for as long as the server was out.
       onRecovered: () => this.openDown(),
     });
     this.leases = new LeasePool(this, this, options.variants, options.descriptors);
+    this.countMembership(1);
     if (pool.preconnect) for (const connection of this.addVariant(0)) connection.open();
   }
 
@@ -300,11 +299,12 @@ export class Server
   }
 
   eject(): void {
-    const { pool, log, counters } = this.options;
+    const { pool, log, poolCounters } = this.options;
+    const { values, base } = this.counters;
     this.isEjected = true;
-    counters[this.options.poolBase + POOL.server_ejects]! += 1;
-    counters[this.countersBase + SERVER.ejected] = 1;
-    counters[this.countersBase + SERVER.server_ejected_at] = this.options.epochMs() * 1000;
+    poolCounters.values[poolCounters.base + POOL.server_ejects]! += 1;
+    values[base + SERVER.ejected] = 1;
+    values[base + SERVER.server_ejected_at] = this.options.epochMs() * 1000;
     log.warn("server is ejected", { server: this.name, retry_ms: pool.serverRetryTimeoutMs });
     this.takeDown();
   }
@@ -319,7 +319,8 @@ export class Server
   restore(): void {
     const { log } = this.options;
     this.isEjected = false;
-    this.counters[this.countersBase + SERVER.ejected] = 0;
+    const { values, base } = this.counters;
+    values[base + SERVER.ejected] = 0;
     if (!this.health.hasFailed) {
       log.info("server is in the ring again", { server: this.name });
       return;
@@ -356,21 +357,35 @@ export class Server
     return shared + this.leases.pendingCount;
   }
 
-  retire(): void {
+  private countMembership(by: 1 | -1): void {
+    const { values, base } = this.counters;
+    values[base + SERVER.in_pool]! += by;
+  }
+
+  retire(onClosed: () => void): void {
     const { turn, schedule } = this;
+    const { values, base } = this.counters;
+    this.health.retire();
+    if (this.isEjected) values[base + SERVER.ejected] = 0;
+    this.countMembership(-1);
     const closeMs = turn.nowMs + RETIRE_MS_MAX;
     const look = (): void => {
-      if (this.pendingCount === 0 || turn.nowMs >= closeMs) this.close();
-      else schedule(RETIRE_STEP_MS, look);
+      if (this.pendingCount > 0 && turn.nowMs < closeMs) {
+        schedule(RETIRE_STEP_MS, look);
+        return;
+      }
+      this.close();
+      onClosed();
     };
     look();
   }
 
   close(): void {
-    for (const connection of this.connections) {
-      connection.close(stopping(this.name, true), stopping(this.name, false));
-    }
-    this.leases.takeDown(stopping(this.name, true), stopping(this.name, false));
+    const why = this.health.isRetired ? takenOut : stopping;
+    const sent = why(this.name, true);
+    const unsent = why(this.name, false);
+    for (const connection of this.connections) connection.close(sent, unsent);
+    this.leases.takeDown(sent, unsent);
     for (const connection of [...this.subscribers]) connection.discard();
   }
 }

@@ -4,6 +4,7 @@
  */
 
 import type { ConnectAttempt, Engine, SocketTuning } from "../api/engine.ts";
+import type { MetricBlock } from "../api/metrics.ts";
 import { SERVER_COUNTERS } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import { assert } from "../base/assert.ts";
@@ -25,8 +26,7 @@ export class UnlistedServer implements PlainOwner {
   readonly turn: Turn;
   readonly deadlines: Deadlines;
   readonly connectTimeoutMs = 0;
-  readonly counters: Float64Array = new Float64Array(SERVER_COUNTERS.length);
-  readonly countersBase = 0;
+  readonly counters: MetricBlock = { values: new Float64Array(SERVER_COUNTERS.length), base: 0 };
   private readonly options: UnlistedServerOptions;
 
   constructor(options: UnlistedServerOptions) {

@@ -4,11 +4,11 @@ import type { Config, PoolConfig } from "../api/config.ts";
 import type { Engine, SocketTuning } from "../api/engine.ts";
 import type { FilterChain } from "../api/filter.ts";
 import type { Frontend } from "../api/frontend.ts";
-import type { Labels, MetricSet, Metrics, Rows } from "../api/metrics.ts";
+import type { Labels, MetricBlock, MetricSet, Metrics, Rows } from "../api/metrics.ts";
 import type { SavedSession } from "../api/move.ts";
 import type { PoolHost, ProtocolPool } from "../api/protocol-module.ts";
 import type { ServerStream, ServerStreamEvents } from "../api/server-stream.ts";
-import { POOL, type PoolCounter, SERVER, type StatsLayout } from "../api/stats.ts";
+import { POOL, type PoolCounter, SERVER, SERVER_METRICS, type StatsLayout } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { Topology } from "../api/topology.ts";
 import type { Upstream } from "../api/upstream.ts";
@@ -123,12 +123,12 @@ export class PoolPlane implements SessionOwner, PoolHost {
       hasher: new KeyHasher(createHash(pool.hash, pool.hashSignedChar), pool.hashTag),
       random: Math.random,
     });
-    this.topology = createStaticTopology(pool.servers);
-    const { members } = this.topology;
     const module = options.modules.protocolNamed(pool.protocol) ?? protocolNamed(pool.protocol);
     // Their rows are shown from now on, also those that count nothing yet.
     for (const set of module.metrics ?? []) options.metrics.prepare(set, { pool: pool.name });
     this.protocol = module.createPool(this);
+    this.topology = this.protocol.topology ?? createStaticTopology(pool.servers);
+    const { members } = this.topology;
     this.chain = options.modules.createChain(this, this.protocol.filtering);
     this.ejections = pool.autoEjectHosts
       ? new Ejections({
@@ -165,14 +165,15 @@ export class PoolPlane implements SessionOwner, PoolHost {
 
   connectionsTo(server: Upstream): number {
     const { everywhere, layout } = this.options;
-    const { countersBase } = server as Server;
-    return everywhere(countersBase + SERVER.server_connections - layout.base);
+    const { values, base } = (server as Server).counters;
+    const at = base + SERVER.server_connections;
+    // Until it has a place in the shared memory, this worker knows of its own only.
+    return values === this.counters ? everywhere(at - layout.base) : values[at]!;
   }
 
   private createServers(): ServerSet<Server> {
     const { options } = this;
-    const { pool, layout } = options;
-    const serverBases = new Map(layout.servers.map(({ name, base }) => [name, base]));
+    const { pool } = options;
     return new ServerSet(
       (member, id) =>
         new Server({
@@ -183,9 +184,8 @@ export class PoolPlane implements SessionOwner, PoolHost {
           schedule: this.schedule,
           epochMs: Date.now,
           random: Math.random,
-          counters: options.counters,
-          poolBase: layout.base,
-          serverBase: serverBases.get(member.server.name)!,
+          poolCounters: { values: this.counters, base: this.countersBase },
+          counters: this.countersOf(member.server.name),
           log: this.log,
           logLimit: options.logLimit,
           partialReplies: options.partialReplies,
@@ -194,6 +194,14 @@ export class PoolPlane implements SessionOwner, PoolHost {
           ejections: this.ejections,
         }),
     );
+  }
+
+  /** Servers of the configuration have their place from the start, others get one when they come. */
+  private countersOf(server: string): MetricBlock {
+    const { counters, layout, metrics } = this.options;
+    const place = layout.servers.find(({ name }) => name === server);
+    if (place !== undefined) return { values: counters, base: place.base };
+    return metrics.open(SERVER_METRICS, { pool: this.config.name, server }).block;
   }
 
   /** A client has connected. Null: it may not stay, was told why, and is to be closed. */
@@ -282,11 +290,12 @@ export class PoolPlane implements SessionOwner, PoolHost {
 
   private onTopologyChange(): void {
     const { members } = this.topology;
-    const { gone } = this.servers.update(members);
-    for (const server of gone) this.ejections?.forget(server);
-    this.plan.resize(members.length);
-    this.route.spreadOver(this.servers.all);
-    this.onRouteChange();
+    this.servers.update(members, ({ gone }) => {
+      this.plan.resize(members.length);
+      this.route.spreadOver(this.servers.all);
+      for (const server of gone) this.ejections?.forget(server);
+      this.onRouteChange();
+    });
   }
 
   private onRouteChange(): void {

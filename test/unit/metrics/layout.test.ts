@@ -149,6 +149,7 @@ describe("a slot's region", () => {
         server.base + SERVER.ejected,
         server.base + SERVER.trouble_since,
         server.base + SERVER.trouble_kind,
+        server.base + SERVER.in_pool,
       ].sort((a, b) => a - b),
     );
   });

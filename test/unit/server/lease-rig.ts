@@ -73,8 +73,7 @@ export function createLeaseRig(
     connectTimeoutMs: 50,
     // A shared connection would be kept up; a lease is not.
     isEager: true,
-    counters,
-    countersBase: 0,
+    counters: { values: counters, base: 0 },
     connect: attemptRecorder(attempts),
     partialReplies: new PartialReplies(),
     adoptSocket: (fd, onStream, onError) => {

@@ -17,7 +17,13 @@ function createRig() {
     null;
   const record = attemptRecorder(attempts);
   const owner: PlainOwner = {
-    ...{ name: "s", turn, deadlines, connectTimeoutMs: 100, counters, countersBase: 0 },
+    ...{
+      name: "s",
+      turn,
+      deadlines,
+      connectTimeoutMs: 100,
+      counters: { values: counters, base: 0 },
+    },
     connectPlain: (events, streamEvents) => record(events, streamEvents, true),
     adoptSocket: (_fd, onStream, onError) => {
       adoption = { onStream, onError };

@@ -99,9 +99,8 @@ function createServer(
     schedule: timerRecorder(timers),
     epochMs: () => 12_345,
     random: () => 0.5,
-    counters,
-    poolBase: 0,
-    serverBase: 20,
+    poolCounters: { values: counters, base: 0 },
+    counters: { values: counters, base: 20 },
     log: SILENT,
     logLimit: new LogLimit(),
     partialReplies: new PartialReplies(),
@@ -296,7 +295,7 @@ test("a server that has left its pool is closed when it owes no reply, or in the
     connection.send(GET, 0, GET.length, sink, 1, 1);
     const socket = server.attempts[0]!.opens();
     await new Promise((resolve) => setImmediate(resolve));
-    server.retire();
+    server.retire(() => {});
     expect([sink.settled.size, connection.refusal]).toEqual([0, null]);
     if (isAnswered) socket.says("$1\r\nv\r\n");
     else turn.atMs += RETIRE_MS_MAX;

@@ -22,14 +22,18 @@ export interface Question {
   readonly requests: readonly Request[];
   /** "all": if a server cannot be asked, nothing is sent, and the client gets an error. "available": its answers are failures. */
   readonly reach: "all" | "available";
-  /** Makes the reply: gets the answers to the first request in the order of the servers, then those to the second …. */
-  readonly merge: (answers: readonly Answer[]) => Buffer;
+  /**
+   * Makes the reply: gets the answers to the first request in the order of `servers`, then those to the second …. The pool may have
+   * others by then.
+   */
+  readonly merge: (answers: readonly Answer[], servers: readonly Upstream[]) => Buffer;
 }
 
 /** Sends the same requests to all servers. @returns false: not now, see Handler */
 export function askAll(client: RedisClient, { merge, ...question }: Question): boolean {
+  const servers = client.pool.route.upstreams;
   return collectAll(client, question, (answers, token) => {
-    const reply = merge(answers);
+    const reply = merge(answers, servers);
     client.session.reply(token, reply.length > REPLY_BYTES_MAX ? TOO_LONG : reply);
   });
 }

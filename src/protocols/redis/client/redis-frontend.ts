@@ -168,6 +168,7 @@ export class RedisFrontend implements Frontend, RedisClient {
 
   onRouteChange(): void {
     this.features.block?.endIfElsewhere();
+    this.features.transaction?.onRouteChange();
   }
 
   leave(): void {

@@ -56,9 +56,6 @@ export class MultiGet {
     const { count, tokenStart, tokenEnd } = request;
     const keys = count - firstKey;
     if (partOfKey.length < keys) partOfKey = new Int32Array(keys * 2);
-    if (partOfUpstream.length < route.upstreams.length) {
-      partOfUpstream = new Int32Array(route.upstreams.length);
-    }
     findHead(request, firstKey);
     const headLength = headEnd - headStart;
     const isBounded = firstKey === 2;
@@ -74,6 +71,7 @@ export class MultiGet {
         hasServers = false;
         break;
       }
+      if (upstream.id >= partOfUpstream.length) partOfUpstream = grown(partOfUpstream, upstream.id);
       let part = partOfUpstream[upstream.id]! - 1;
       const keyBytes = end - start + 1;
       if (part < 0 || (isBounded && lineBytes[part]! + keyBytes > MEMCACHE_SENT_LINE_BYTES_MAX)) {
@@ -116,6 +114,13 @@ export class MultiGet {
     }
     if (lines.length > LINES_BYTES_START) lines = Buffer.allocUnsafeSlow(LINES_BYTES_START);
   }
+}
+
+/** The same, with room for `index`. Servers that have left count, too: their numbers are not used again. */
+function grown(array: Int32Array, index: number): Int32Array {
+  const larger = new Int32Array(2 * (index + 1));
+  larger.set(array);
+  return larger;
 }
 
 function findHead({ line, bytes, tokenStart, tokenEnd }: TextRequest, firstKey: number): void {

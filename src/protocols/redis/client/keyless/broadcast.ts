@@ -5,12 +5,13 @@
  * its place among them.
  */
 
+import type { Upstream } from "../../../../api/upstream.ts";
 import { encodeError } from "../../codec/encode.ts";
 import { isError, mergeReplies } from "../../codec/merge-replies.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import type { Command } from "../../commands/command.ts";
 import { forwardToAny } from "../any-server.ts";
-import { askAll } from "../ask.ts";
+import { askAll, type Question } from "../ask.ts";
 import type { Answer } from "../collector.ts";
 import type { RedisClient } from "../redis-client.ts";
 import { MISMATCH } from "../refusals.ts";
@@ -22,19 +23,24 @@ import { MISMATCH } from "../refusals.ts";
 export function broadcast(client: RedisClient, command: Command, view: RequestView): boolean {
   const { upstreams } = client.pool.route;
   if (upstreams.length === 1) return forwardToAny(client, command, view);
-  const merge = (answers: readonly Answer[]): Buffer => replyOf(client, command, answers);
+  const merge: Question["merge"] = (answers, servers) => replyOf(client, command, answers, servers);
   // To stop what runs too long on some servers must not fail because others are down.
   const reach = command.merge === "one_ok" ? "available" : "all";
   return askAll(client, { requests: [view], reach, merge });
 }
 
-/** The client's reply, of the answers of all servers. */
-export function replyOf(client: RedisClient, command: Command, answers: readonly Answer[]): Buffer {
+/** The client's reply, of the answers of `servers`, which are all that were asked. */
+export function replyOf(
+  client: RedisClient,
+  command: Command,
+  answers: readonly Answer[],
+  servers: readonly Upstream[],
+): Buffer {
   const replies = answers.filter((answer) => Buffer.isBuffer(answer));
   const good = replies.filter((reply) => !isError(reply));
   const isEnough = command.merge === "one_ok" ? good.length > 0 : good.length === answers.length;
   if (isEnough) return mergeReplies(command.merge ?? "all_ok", good) ?? MISMATCH;
-  return faultOf(client, command, answers, good.length);
+  return faultOf(client, command, answers, servers, good.length);
 }
 
 /** The lowest server's fault, so that it does not depend on who was first; with what became of the command elsewhere. */
@@ -42,13 +48,14 @@ function faultOf(
   client: RedisClient,
   command: Command,
   answers: readonly Answer[],
+  servers: readonly Upstream[],
   successes: number,
 ): Buffer {
   const index = answers.findIndex((answer) => !Buffer.isBuffer(answer) || isError(answer));
   const answer = answers[index]!;
   const reply = Buffer.isBuffer(answer) ? answer : client.failureReply(answer);
   if (successes === 0 || command.flags.includes("readonly") || reply[0] !== MINUS) return reply;
-  const { name } = client.pool.route.upstreams[index]!;
+  const { name } = servers[index]!;
   const shown = command.name.replace("|", " ");
   const text = reply.toString("latin1", 1, reply.length - 2);
   return encodeError(

@@ -83,9 +83,6 @@ export class Splitter {
     const { firstKey, step } = command;
     const keys = (view.count - firstKey) / step;
     if (partOfKey.length < keys) partOfKey = new Uint16Array(keys * 2);
-    if (partOfUpstream.length < route.upstreams.length) {
-      partOfUpstream = new Uint16Array(route.upstreams.length);
-    }
     upstreams.length = 0;
     keysOfPart.length = 0;
     let hasServers = true;
@@ -96,6 +93,7 @@ export class Splitter {
         hasServers = false;
         break;
       }
+      if (upstream.id >= partOfUpstream.length) partOfUpstream = grown(partOfUpstream, upstream.id);
       let part = partOfUpstream[upstream.id]!;
       if (part === 0) {
         upstreams.push(upstream);
@@ -155,6 +153,13 @@ export class Splitter {
     }
     queues.length = 0;
   }
+}
+
+/** The same, with room for `index`. Servers that have left count, too: their numbers are not used again. */
+function grown(array: Uint16Array, index: number): Uint16Array {
+  const larger = new Uint16Array(2 * (index + 1));
+  larger.set(array);
+  return larger;
 }
 
 /** Where argument i begins with its length line. */

@@ -233,9 +233,8 @@ export class ServerSubscription implements SubscriberEvents {
   }
 
   /** Closes the connection for good: a client that waits for something from it hears that nothing came. */
-  abandon(): void {
+  abandon(why: string): void {
     this.connection.discard();
-    const why = `server ${this.upstream.name} did not answer before its clients were moved`;
     this.onDown({ kind: "timeout", wasSent: true, text: `Connection timed out (${why})` });
   }
 

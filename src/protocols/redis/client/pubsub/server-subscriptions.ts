@@ -101,6 +101,30 @@ export class ServerSubscriptions {
       .filter(([, ofSubscription]) => ofSubscription.length > 0);
   }
 
+  /** Servers of the pool to which there is no line. */
+  get missing(): Upstream[] {
+    const { upstreams } = this.options.route;
+    return upstreams.filter(({ id }) => this.subscriptions[id] === undefined);
+  }
+
+  /** Has `topics`, of one kind, subscribed on `upstream`, unless that has left meanwhile. */
+  want(upstream: Upstream, kind: Kind, topics: readonly Topic[]): void {
+    if (this.arePaused || !this.options.route.upstreams.includes(upstream)) return;
+    this.need(upstream).want(kind, topics);
+  }
+
+  /** Gives up the lines to servers that are no longer the pool's. */
+  dropLeft(): void {
+    if (this.arePaused || !this.isOpen) return;
+    const { upstreams } = this.options.route;
+    for (const subscription of this.all) {
+      const { upstream } = subscription;
+      if (upstreams.includes(upstream)) continue;
+      this.subscriptions[upstream.id] = undefined;
+      subscription.abandon(`server ${upstream.name} was taken out of the pool`);
+    }
+  }
+
   need(upstream: Upstream): ServerSubscription {
     const subscription = this.subscriptions[upstream.id];
     if (subscription !== undefined) return subscription;
@@ -128,7 +152,9 @@ export class ServerSubscriptions {
   abandonBusy(): void {
     for (const subscription of this.all) {
       const { connection, isQuiet } = subscription;
-      if (!isQuiet || (connection.isUp && !connection.isMovable)) subscription.abandon();
+      if (isQuiet && (!connection.isUp || connection.isMovable)) continue;
+      const { name } = subscription.upstream;
+      subscription.abandon(`server ${name} did not answer before its clients were moved`);
     }
   }
 

@@ -14,6 +14,7 @@ import type { SliceQueue } from "../../../../base/slice-queue.ts";
 import { encodeError } from "../../codec/encode.ts";
 import { NO_SERVER } from "../refusals.ts";
 import { Changes, type Fault } from "./changes.ts";
+import { followServers } from "./follow-servers.ts";
 import type { Kind } from "./kinds.ts";
 import { Memberships, type MembershipsOptions } from "./memberships.ts";
 import type { NameCursor } from "./names.ts";
@@ -242,7 +243,10 @@ export class SharedSubscription implements ServerSubscriptionEvents {
   start(): void {
     const { arrivals } = this;
     this.arrivals = null;
-    if (arrivals !== null) this.subscriptions.open(arrivals);
+    if (arrivals === null) return;
+    this.subscriptions.open(arrivals);
+    // Servers may have left since these connections were sent.
+    this.onRouteChange();
   }
 
   get isRunning(): boolean {
@@ -302,8 +306,9 @@ export class SharedSubscription implements ServerSubscriptionEvents {
     for (const subscriber of [...topic.subscribers]) subscriber.close();
   }
 
-  /** Servers were ejected or came back: shard channels move as keys do. */
+  /** Servers were ejected or came back, or others are the pool's now: shard channels move as keys do. */
   onRouteChange(): void {
+    this.run(followServers(this.topics, this.subscriptions));
     this.run(moveShards(this.topics, this.subscriptions));
   }
 

@@ -6,8 +6,7 @@ import { isError } from "../../codec/merge-replies.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import type { Command } from "../../commands/command.ts";
 import { forwardToAny } from "../any-server.ts";
-import { askAll } from "../ask.ts";
-import type { Answer } from "../collector.ts";
+import { askAll, type Question } from "../ask.ts";
 import { broadcast, replyOf } from "../keyless/broadcast.ts";
 import type { RedisClient } from "../redis-client.ts";
 import { askBesides } from "./busy.ts";
@@ -39,10 +38,10 @@ export function manageScripts(client: RedisClient, command: Command, view: Reque
 
 /** Servers that are not there now get it when they are back and it is called. */
 function loadScript(client: RedisClient, view: RequestView): boolean {
-  const { scripts: memory, route } = client.pool;
+  const { scripts: memory } = client.pool;
   const { era } = memory;
   const body = Buffer.from(view.bytes.subarray(view.from(2), view.to(2)));
-  const conclude = (answers: readonly Answer[]): Buffer => {
+  const conclude: Question["merge"] = (answers, servers) => {
     const replies = answers.filter((answer) => Buffer.isBuffer(answer));
     const error = replies.find(isError);
     if (error !== undefined) return error;
@@ -52,7 +51,7 @@ function loadScript(client: RedisClient, view: RequestView): boolean {
         ? memory.rememberScript(sha.toString("latin1"), body)
         : null;
     for (const [index, answer] of answers.entries()) {
-      if (Buffer.isBuffer(answer)) script?.loadable.markAt(route.upstreams[index]!);
+      if (Buffer.isBuffer(answer)) script?.loadable.markAt(servers[index]!);
       else if (script === null) return client.failureReply(answer);
     }
     return replies[0]!;
@@ -113,19 +112,19 @@ function changeLibraries(
   view: RequestView,
   isToRemember: (reply: Buffer, library: Library) => boolean,
 ): boolean {
-  const { scripts: memory, route } = client.pool;
+  const { scripts: memory } = client.pool;
   const { era } = memory;
-  const servers = route.upstreams.length;
-  const merge = (answers: readonly Answer[]): Buffer => {
+  const merge: Question["merge"] = (answers, servers) => {
     const reply = replyOf(
       client,
       command,
-      answers.filter((_, part) => part < servers),
+      answers.filter((_, part) => part < servers.length),
+      servers,
     );
-    const list = answers.find((answer, part) => part >= servers && Buffer.isBuffer(answer));
+    const list = answers.find((answer, part) => part >= servers.length && Buffer.isBuffer(answer));
     if (!Buffer.isBuffer(list) || era !== memory.era) return reply;
     for (const library of librariesFrom(decodeReply(list, 0))) {
-      if (isToRemember(reply, library)) memory.rememberLibrary(library, route.upstreams);
+      if (isToRemember(reply, library)) memory.rememberLibrary(library, servers);
     }
     return reply;
   };

@@ -14,6 +14,8 @@ export interface ClientTransaction {
   markPinDirty(): void;
   /** RESET: forgets everything, and closes the connection with what is half done on it. To be called with nothing owed. */
   abandon(): void;
+  /** The servers of the pool may have changed. Ends the transaction, as far as the client is told, if its server has left. */
+  onRouteChange(): void;
   /** Null: there is nothing to tell another process. */
   save(): SavedTransaction | null;
 }

@@ -7,10 +7,10 @@ export class TransactionPin {
   /** Nothing but what ends with EXEC happened on it: the next client may have it. */
   isClean = true;
   private readonly client: RedisClient;
-  private readonly onLost: (server: string) => void;
+  private readonly onLost: (server: Upstream) => void;
 
   /** @param onLost told when it is lost; the client has no pin then */
-  constructor(client: RedisClient, onLost: (server: string) => void) {
+  constructor(client: RedisClient, onLost: (server: Upstream) => void) {
     this.client = client;
     this.onLost = onLost;
   }
@@ -43,7 +43,7 @@ export class TransactionPin {
     pin.whenLost = () => {
       if (this.client.pin !== pin) return;
       this.client.setPin(null);
-      this.onLost(`server ${pin.upstream.name}`);
+      this.onLost(pin.upstream);
     };
   }
 

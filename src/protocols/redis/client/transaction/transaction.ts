@@ -13,6 +13,7 @@
  * While open or ending this is the client's mode. While ending, the next transaction may begin over the same connection
  * without a wait; everything else waits for the last reply, and the connection is given back.
  */
+import type { Upstream } from "../../../../api/upstream.ts";
 import { encodeError, encodeRequest } from "../../codec/encode.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import type { Command } from "../../commands/command.ts";
@@ -92,7 +93,7 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
   /** @param saved by another process: then the client's pin is there, if it could be moved */
   constructor(client: RedisClient, saved?: SavedTransaction) {
     this.client = client;
-    this.pin = new TransactionPin(client, (server) => this.onLost(server));
+    this.pin = new TransactionPin(client, (upstream) => this.onLost(this.lossOf(upstream)));
     this.entry = new TransactionEntry(client, this.pin, this);
     if (saved !== undefined) this.resume(saved);
   }
@@ -326,9 +327,23 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
     return this.now.isOpen ? this.queue.count : -1;
   }
 
-  private onLost(server: string): void {
+  onRouteChange(): void {
+    const { pin, pool } = this.client;
+    if (pin === null || !this.now.isAtServer || pool.route.upstreams.includes(pin.upstream)) return;
+    // What it would write there is looked for elsewhere from now on.
+    this.now.lost ??= this.lossOf(pin.upstream);
+  }
+
+  private lossOf(upstream: Upstream): string {
+    const isIn = this.client.pool.route.upstreams.includes(upstream);
+    if (isIn) return `ERR the connection to server ${upstream.name} was lost`;
+    return `ERR server ${upstream.name} was taken out of the pool`;
+  }
+
+  /** @param loss the error that tells of it */
+  private onLost(loss: string): void {
     if (this.now.isWatching) this.now.isWatchLost = true;
-    if (this.now.isAtServer) this.now.lost = `ERR the connection to ${server} was lost`;
+    if (this.now.isAtServer) this.now.lost = loss;
     this.now.isWatching = false;
     this.now.isAtServer = false;
   }
@@ -352,6 +367,6 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
     const { client } = this;
     if (this.now.isOpen) client.setMode(this);
     if (client.pin !== null) this.pin.watchOver(client.pin);
-    else this.onLost("the server");
+    else this.onLost("ERR the connection to the server was lost");
   }
 }
