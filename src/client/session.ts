@@ -33,6 +33,8 @@ import { Unread } from "./unread.ts";
 
 /** The pool of a session. */
 export interface SessionOwner extends SessionHost {
+  /** It is about to close, because its client does not read. */
+  onSessionCut(session: Session): void;
   onSessionClosed(session: Session): void;
 }
 
@@ -241,6 +243,7 @@ export class Session implements ClientPort, StreamEvents, Flushable {
   /** Closes because too much is unread. */
   cut(): void {
     this.tally(POOL.client_output_cut, 1);
+    this.host.onSessionCut(this);
     this.close();
   }
 

@@ -38,6 +38,7 @@ import { ServerSet } from "../server/server-set.ts";
 import { UnlistedServer } from "../server/unlisted-server.ts";
 import { createStaticTopology } from "../topology/static.ts";
 import { clientTuning } from "./client-tuning.ts";
+import { ClientWarnings } from "./client-warnings.ts";
 import type { WorkerMetrics } from "./metrics.ts";
 
 export interface PoolPlaneOptions {
@@ -101,6 +102,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
   private readonly servers: ServerSet<Server>;
   private readonly ejections: Ejections | null;
   private readonly plan: ConnectionPlan;
+  private readonly warnings: ClientWarnings;
   private lanes = 0;
 
   constructor(options: PoolPlaneOptions) {
@@ -123,7 +125,14 @@ export class PoolPlane implements SessionOwner, PoolHost {
       hasher: new KeyHasher(createHash(pool.hash, pool.hashSignedChar), pool.hashTag),
       random: Math.random,
     });
-    const module = options.modules.protocolNamed(pool.protocol) ?? protocolNamed(pool.protocol);
+    const ofUser = options.modules.protocolNamed(pool.protocol);
+    const module = ofUser ?? protocolNamed(pool.protocol);
+    this.warnings = new ClientWarnings({
+      ...{ pool, log: this.log, logLimit: this.logLimit, turn: this.turn },
+      descriptors: options.descriptors,
+      clients: () => this.sessions.size,
+      module: ofUser === null ? null : pool.protocol,
+    });
     // Their rows are shown from now on, also those that count nothing yet.
     for (const set of module.metrics ?? []) options.metrics.prepare(set, { pool: pool.name });
     this.protocol = module.createPool(this);
@@ -211,27 +220,12 @@ export class PoolPlane implements SessionOwner, PoolHost {
       pool.clientConnectionsMax > 0 &&
       everywhere(POOL.client_connections) >= pool.clientConnectionsMax;
     if (isFull || !makeRoom()) {
-      this.warnOfRefused(isFull);
+      this.warnings.refused(isFull);
       const { tooManyClients, noDescriptors } = this.protocol;
       return refuse(stream, isFull ? tooManyClients : noDescriptors);
     }
     this.counters[this.countersBase + POOL.client_connections_total]! += 1;
     return this.addSession(stream, undefined, NONE, []);
-  }
-
-  private warnOfRefused(isFull: boolean): void {
-    const { pool, log, logLimit, descriptors } = this.options;
-    const reason = isFull
-      ? `client_connections of the pool is reached (${pool.clientConnectionsMax}, over all workers)`
-      : `the limit of open files is reached (${descriptors.openFiles} in each worker); raise it (LimitNOFILE=, ulimit -n)`;
-    const leftOut = logLimit.admit(`${pool.name} refused ${isFull}`, this.turn.nowMs);
-    if (leftOut === null) return;
-    log.warn(`a client is turned away: ${reason}`, {
-      pool: pool.name,
-      clients: this.sessions.size,
-      server_connections: descriptors.shared + descriptors.lent + descriptors.perClient,
-      ...(leftOut > 0 ? { left_out: leftOut } : {}),
-    });
   }
 
   /** A client's connection that another worker had, with what it saved of the session. */
@@ -269,17 +263,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
     return new FilteredFrontend({
       ...{ session, inner, saved, chain: this.chain!, filtering: this.protocol.filtering! },
       count: (requests, local) => this.count(requests, local, 0),
-      onUnreadable: () => this.warnOfUnreadable(session.peer),
-    });
-  }
-
-  private warnOfUnreadable(peer: string): void {
-    const { log, logLimit } = this;
-    const leftOut = logLimit.admit(`${this.config.name} unreadable`, this.turn.nowMs);
-    if (leftOut === null) return;
-    log.warn("a client is turned away: the pool has filters, which cannot read its protocol", {
-      peer,
-      ...(leftOut > 0 ? { left_out: leftOut } : {}),
+      onUnreadable: () => this.warnings.unreadable(session.peer),
     });
   }
 
@@ -301,6 +285,10 @@ export class PoolPlane implements SessionOwner, PoolHost {
   private onRouteChange(): void {
     this.protocol.onRouteChange();
     for (const { frontend } of [...this.sessions]) frontend.onRouteChange();
+  }
+
+  onSessionCut(session: Session): void {
+    this.warnings.cut(session.peer, session.unread.bytes);
   }
 
   onSessionClosed(session: Session): void {

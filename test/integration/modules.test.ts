@@ -341,3 +341,28 @@ test("what is wrong with modules and their options is said with line and column"
   expect(at("14:30")).toContain('unknown key "comands"; did you mean "commands"?');
   expect(at("15:9")).toContain('unknown filter "dney"; did you mean "deny"?');
 });
+
+test("a client is closed that a module has sent too much at once, and the log says which module", async () => {
+  const rig = modulesRig();
+  rig.write(
+    "flood.ts",
+    `import { defineProtocol } from "proxy/module";
+    export default defineProtocol({ api: 1, name: "flood", connection: (c) => ({
+      bytes(chunk) { if (chunk[0] === 33) c.write(new Uint8Array(40 << 20)); else c.write(chunk); },
+    }) });`,
+  );
+  const config = configWith([rig.path("flood.ts")], [{ name: "f", lines: ["protocol: flood"] }]);
+  const { proxy, clients } = await startWith(config, stops);
+  const other = await RespClient.connect(proxy.endpoints[0]!);
+  stops.push(async () => other.close());
+  const client = clients[0]!;
+  client.send("!");
+  await until("the client to be closed", () => client.isClosed);
+  expect(await linesOf(other, "hello", 5)).toBe("hello");
+  const line = proxy
+    .stderr()
+    .split("\n")
+    .find((text) => text.includes("a client is closed"));
+  expect(line).toContain("module=flood");
+  expect(line).toContain("pool=f");
+});

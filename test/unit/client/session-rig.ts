@@ -346,6 +346,7 @@ export function createRig(
       },
       counters,
       countersBase: 0,
+      onSessionCut: () => {},
       onSessionClosed: () => {
         if (isClosed) throw new Error("closed twice");
         isClosed = true;

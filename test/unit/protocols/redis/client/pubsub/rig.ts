@@ -225,6 +225,7 @@ export class FakeClient {
         timers.push(callback);
         return () => {};
       },
+      onSessionCut: () => {},
       onSessionClosed: () => {
         this.isClosed = true;
       },

@@ -1,0 +1,67 @@
+/** What a pool logs about clients that it turns away or closes: each kind of event once in a while, with how many were left out. */
+import type { PoolConfig } from "../api/config.ts";
+import type { DescriptorBudget } from "../base/descriptor-budget.ts";
+import type { LogFields, Logger } from "../base/log.ts";
+import type { LogLimit } from "../base/log-limit.ts";
+import type { Turn } from "../base/turn.ts";
+
+export interface ClientWarningsOptions {
+  readonly pool: PoolConfig;
+  /** With the pool's name. */
+  readonly log: Logger;
+  /** Shared by all pools. */
+  readonly logLimit: LogLimit;
+  readonly descriptors: DescriptorBudget;
+  readonly turn: Turn;
+  /** Of the pool, in this worker. */
+  readonly clients: () => number;
+  /** The module whose protocol the pool's clients speak; null: one of the proxy's own. */
+  readonly module: string | null;
+}
+
+export class ClientWarnings {
+  private readonly options: ClientWarningsOptions;
+
+  constructor(options: ClientWarningsOptions) {
+    this.options = options;
+  }
+
+  /** @param isFull the pool has as many clients as it may have; false: no descriptor is left */
+  refused(isFull: boolean): void {
+    const { pool, descriptors, clients } = this.options;
+    const reason = isFull
+      ? `client_connections of the pool is reached (${pool.clientConnectionsMax}, over all workers)`
+      : `the limit of open files is reached (${descriptors.openFiles} in each worker); raise it (LimitNOFILE=, ulimit -n)`;
+    this.warn(`refused ${isFull}`, `a client is turned away: ${reason}`, {
+      clients: clients(),
+      server_connections: descriptors.shared + descriptors.lent + descriptors.perClient,
+    });
+  }
+
+  unreadable(peer: string): void {
+    this.warn(
+      "unreadable",
+      "a client is turned away: the pool has filters, which cannot read its protocol",
+      { peer },
+    );
+  }
+
+  /** @param unreadBytes what it was sent and has not read */
+  cut(peer: string, unreadBytes: number): void {
+    const { module } = this.options;
+    this.warn(
+      "cut",
+      module === null
+        ? "a client is closed: it does not read what it is sent, and too much has gathered"
+        : "a client is closed: the module has written more than a client may leave unread; it must write less at once",
+      { peer, unread_bytes: unreadBytes, ...(module === null ? {} : { module }) },
+    );
+  }
+
+  private warn(event: string, text: string, fields: LogFields): void {
+    const { pool, log, logLimit, turn } = this.options;
+    const leftOut = logLimit.admit(`${pool.name} ${event}`, turn.nowMs);
+    if (leftOut === null) return;
+    log.warn(text, { ...fields, ...(leftOut > 0 ? { left_out: leftOut } : {}) });
+  }
+}
