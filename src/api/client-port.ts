@@ -95,6 +95,8 @@ export interface ClientPort extends ReplySink, Wakeable, Flushable {
   endOutput(): void;
   /** Takes no more requests; closes when all that is owed is written. */
   finish(): void;
+  /** Like `finish`, but the connection is reset then: the client shall not take what it got for the whole. */
+  finishByReset(): void;
   /** Closes at once. */
   close(): void;
 

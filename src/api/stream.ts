@@ -14,6 +14,8 @@ export interface Stream {
    *   stream is resumed then, and what was received before the end is still heard.
    */
   write(bytes: Buffer, start: number, length: number): number;
+  /** Bytes that were taken by `write` and have not reached the peer's kernel: a reset would lose them. */
+  readonly undelivered: number;
   /** Stops reading. While paused the peer's FIN goes unnoticed: bound every pause. */
   pause(): void;
   resume(): void;

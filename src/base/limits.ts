@@ -113,6 +113,10 @@ export const GARBAGE_SOME_BYTES: number = 1 * MIB;
 export const GARBAGE_SOME_MS: number = 14_000;
 /** How long a closed-after-error session goes on discarding input, so that its last reply is not lost to a reset. */
 export const LINGER_MS: number = 2000;
+/** A client whose connection is to be reset, and that takes nothing of what it was sent before, is reset after this. */
+export const RESET_WAIT_MS_MAX: number = 10_000;
+/** It is looked so often at least whether it has taken all. */
+export const RESET_STEP_MS_MAX: number = 250;
 /** Clients of one worker that were turned away and are still listened to; one more, and the oldest goes. */
 export const LINGERING_CLIENTS_MAX: number = 256;
 

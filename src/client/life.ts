@@ -3,7 +3,7 @@
 import type { Frontend } from "../api/frontend.ts";
 import { POOL } from "../api/stats.ts";
 import type { Stream } from "../api/stream.ts";
-import { LINGER_MS } from "../base/limits.ts";
+import { LINGER_MS, RESET_STEP_MS_MAX, RESET_WAIT_MS_MAX } from "../base/limits.ts";
 import type { Flushable } from "../base/turn.ts";
 import type { Intake } from "./intake.ts";
 import type { SessionHost } from "./session-host.ts";
@@ -15,6 +15,7 @@ import {
   LEAVING,
   LIFE,
   LINGERING,
+  RESETTING,
   SERVING,
   TAKES_REQUESTS,
 } from "./session-states.ts";
@@ -30,6 +31,8 @@ export interface LifeOwner extends Flushable {
   /** Nothing is owed or unsent. */
   readonly isDone: boolean;
   close(): void;
+  /** Closes at once, by a reset. */
+  reset(): void;
   tally(counter: number, by: number): void;
 }
 
@@ -38,6 +41,8 @@ export class Life {
   private state: number = SERVING;
   /** The client's end has come, and is not counted yet. */
   private countsEnd = false;
+  /** It ends by a reset. */
+  private mustReset = false;
 
   constructor(session: LifeOwner) {
     this.session = session;
@@ -95,7 +100,11 @@ export class Life {
     const { state, session } = this;
     if (state === DRAINING) this.finishIfIdle();
     if (!session.isDone) return;
-    if (state === LEAVING) {
+    if (this.mustReset && (state & (LEAVING | FINISHING)) !== 0) {
+      this.go(RESETTING);
+      session.intake.setPaused(false);
+      this.resetWhenDelivered();
+    } else if (state === LEAVING) {
       session.close();
     } else if (state === FINISHING) {
       this.go(LINGERING);
@@ -103,6 +112,34 @@ export class Life {
       session.intake.setPaused(false);
       session.host.schedule(LINGER_MS, () => session.close());
     }
+  }
+
+  /** Like `finish`, but the client shall not take what it got for the whole: its connection is reset then. */
+  finishByReset(): void {
+    this.mustReset = true;
+    this.finish();
+  }
+
+  /** What is on its way would be lost with a reset. A client that takes nothing for long is reset all the same. */
+  private resetWhenDelivered(): void {
+    const { session } = this;
+    const { schedule } = session.host;
+    let left = session.stream.undelivered;
+    let stepMs = 1;
+    let waitedMs = 0;
+    const look = (): void => {
+      if (this.isClosed) return;
+      const { undelivered } = session.stream;
+      waitedMs = undelivered < left ? 0 : waitedMs + stepMs;
+      left = undelivered;
+      if (left === 0 || waitedMs >= RESET_WAIT_MS_MAX) {
+        session.reset();
+        return;
+      }
+      stepMs = Math.min(stepMs * 2, RESET_STEP_MS_MAX);
+      schedule(stepMs, look);
+    };
+    look();
   }
 
   private finishIfIdle(): void {

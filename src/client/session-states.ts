@@ -15,6 +15,8 @@
  *                         │ all is written: the proxy's FIN goes        │
  *                         └──────────▶ lingering ──the client's FIN, or the clock──▶ closed
  *
+ *   finishing, leaving ──all is written, of a session that ends by a reset──▶ resetting ──all has arrived──▶ closed
+ *
  * Each of them ends at once (`closed`) when the connection is gone, or when the proxy hangs up.
  *
  * Its intake, while it is in one of TAKES_REQUESTS:
@@ -38,7 +40,9 @@ export const FINISHING = 8;
 export const LEAVING = 16;
 /** All is sent, the proxy's FIN too. Closing with input unread would reset the connection, and the last reply might be lost with it. */
 export const LINGERING = 32;
-export const CLOSED = 64;
+/** All is written. Once the client's kernel has it, the connection is reset. */
+export const RESETTING = 64;
+export const CLOSED = 128;
 
 export const TAKES_REQUESTS: number = SERVING | DRAINING | ENDED;
 
@@ -46,9 +50,10 @@ export const LIFE: StateTable = new StateTable("a session", [
   { state: SERVING, name: "serving", next: DRAINING | ENDED | FINISHING | CLOSED },
   { state: DRAINING, name: "draining", next: ENDED | FINISHING | CLOSED },
   { state: ENDED, name: "ended", next: LEAVING | CLOSED },
-  { state: FINISHING, name: "finishing", next: LEAVING | LINGERING | CLOSED },
-  { state: LEAVING, name: "leaving", next: CLOSED },
+  { state: FINISHING, name: "finishing", next: LEAVING | LINGERING | RESETTING | CLOSED },
+  { state: LEAVING, name: "leaving", next: RESETTING | CLOSED },
   { state: LINGERING, name: "lingering", next: CLOSED },
+  { state: RESETTING, name: "resetting", next: CLOSED },
   { state: CLOSED, name: "closed", next: 0 },
 ]);
 

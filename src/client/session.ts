@@ -314,6 +314,10 @@ export class Session implements ClientPort, StreamEvents, Flushable {
     this.life.finish();
   }
 
+  finishByReset(): void {
+    this.life.finishByReset();
+  }
+
   /** Ends as soon as nothing is in flight. */
   drain(): void {
     this.life.drain();
@@ -323,6 +327,12 @@ export class Session implements ClientPort, StreamEvents, Flushable {
     if (this.life.isClosed) return;
     this.release();
     this.stream.close();
+  }
+
+  reset(): void {
+    if (this.life.isClosed) return;
+    this.release();
+    this.stream.abort();
   }
 
   tally(counter: number, by: number): void {

@@ -13,6 +13,7 @@ const TCP_QUICKACK = 12;
 const TCP_INFO_BYTES = 104;
 const UNACKED_OFFSET = 24;
 const TCP_LISTEN = 10;
+const SIOCOUTQ = 0x5411;
 
 const info: DataView = new DataView(new ArrayBuffer(TCP_INFO_BYTES));
 const infoBytes: Uint8Array = new Uint8Array(info.buffer);
@@ -39,6 +40,18 @@ export function acceptQueueLength(fd: number): number {
   infoLength[0] = TCP_INFO_BYTES;
   const result = libc.getsockopt(fd, IPPROTO_TCP, TCP_INFO, infoBytes, infoLength);
   return result < 0 || info.getUint8(0) !== TCP_LISTEN ? 0 : info.getUint32(UNACKED_OFFSET, true);
+}
+
+export function isTcp(fd: number): boolean {
+  infoLength[0] = TCP_INFO_BYTES;
+  return libc.getsockopt(fd, IPPROTO_TCP, TCP_INFO, infoBytes, infoLength) >= 0;
+}
+
+const queued: Int32Array = new Int32Array(new ArrayBuffer(4));
+
+/** Bytes that were written to a connected socket and that the peer's kernel has not acknowledged; 0 where the kernel does not say. */
+export function unacknowledgedBytes(fd: number): number {
+  return libc.ioctl(fd, SIOCOUTQ, queued) < 0 ? 0 : queued[0]!;
 }
 
 function set(fd: number, option: number, number: number): void {

@@ -8,9 +8,12 @@ import type { Socket, SocketHandler } from "bun";
 import type { Stream, StreamEvents } from "../../api/stream.ts";
 import { detachConnection } from "../../os/event-loop.ts";
 import { peerUser } from "../../os/socket-facts.ts";
-import { setQuickAck } from "../../os/tcp-options.ts";
+import { isTcp, setQuickAck, unacknowledgedBytes } from "../../os/tcp-options.ts";
 
 import { originOf } from "./origin.ts";
+
+/** Why a connection is gone to which nothing could be written. */
+const RESET = "ECONNRESET";
 
 export class BunStream implements Stream {
   /** Null before the socket is open and after it is closed. */
@@ -18,9 +21,11 @@ export class BunStream implements Stream {
   private events: StreamEvents | null = null;
   /**
    * A write found that the connection is gone. Such a write takes the error away from the socket, and of a paused socket without
-   * an error Bun never says that it is closed. It is resumed for good, therefore: what had come is heard, and then its end.
+   * an error Bun never says that it is closed. It is resumed for good, therefore: what had come is heard, and then that it is gone.
    */
   private isGone = false;
+  /** The same, and the peer has not ended in good order: a write that fails means no more than that on a unix socket only. */
+  private isReset = false;
 
   readonly isMovable = true;
   /** What comes is acknowledged at once, not with the next bytes that go: one system call and one packet more. */
@@ -59,9 +64,14 @@ export class BunStream implements Stream {
     const taken = socket.write(bytes, start, length);
     if (taken < 0 && !this.isGone) {
       this.isGone = true;
+      this.isReset = isTcp(this.fd);
       socket.resume();
     }
     return taken;
+  }
+
+  get undelivered(): number {
+    return this.socket === null ? 0 : unacknowledgedBytes(this.fd);
   }
 
   pause(): void {
@@ -118,11 +128,17 @@ export class BunStream implements Stream {
   }
 
   /** For the engine. */
+  ended(): void {
+    // What looks like a good end is none: the write took the error.
+    if (!this.isReset) this.events?.onEnd();
+  }
+
+  /** For the engine. */
   closed(cause: string): void {
     const events = this.events;
     this.socket = null;
     this.events = null;
-    events?.onClose(cause);
+    events?.onClose(cause === "" && this.isReset ? RESET : cause);
   }
 }
 
@@ -146,7 +162,7 @@ export const STREAM_HANDLER: SocketHandler<BunStream> = {
     socket.data.heard()?.onDrain();
   },
   end(socket) {
-    socket.data.heard()?.onEnd();
+    socket.data.ended();
   },
   close(socket, error) {
     // An accepted socket that was refused at once never became a stream.

@@ -4,7 +4,8 @@
  *   client ─▶ session's input ─consume─▶ stream.write          what the server's socket does not take stays in the input
  *   client ◀─ session's output ◀─push── onBytes ◀─ stream      with much unsent the server is not read
  *
- * Each direction ends by itself: an end of the client is passed on behind its last byte, and so is the server's.
+ * Each direction ends by itself: an end of the client is passed on behind its last byte, and so is the server's. What is no end in good
+ * order, a reset, is passed on as one.
  *
  * When the client moves to another process, the connection to its server moves along, and what is in input and output with the
  * session. An end that came shows again on the descriptor there, so it need not be told.
@@ -49,6 +50,8 @@ export class TcpFrontend implements Frontend, ServerStreamEvents, Wakeable {
   private stream: ServerStream | null = null;
   private isConnecting = false;
   private isOpen = false;
+  /** The connection stood, here or in another process. */
+  private wasOpen = false;
   private readonly tried: TcpServer[] = [];
   private hasClientEnded = false;
   private hasServerEnded = false;
@@ -107,6 +110,7 @@ export class TcpFrontend implements Frontend, ServerStreamEvents, Wakeable {
   }
 
   private adopt(fd: number, id: string): void {
+    this.wasOpen = true;
     this.server = this.servers.named(id);
     this.serverId = id;
     this.stream = this.host.adoptStream(fd, this.server?.upstream ?? null, this);
@@ -156,7 +160,8 @@ export class TcpFrontend implements Frontend, ServerStreamEvents, Wakeable {
     }
     this.client.onFailure(this.token, 1, failure);
     this.isOver = true;
-    this.client.finish();
+    if (this.wasOpen) this.client.finishByReset();
+    else this.client.finish();
   }
 
   // From the client
@@ -220,7 +225,8 @@ export class TcpFrontend implements Frontend, ServerStreamEvents, Wakeable {
     this.stream = null;
     this.isOpen = false;
     // What the client sends from now on has no receiver.
-    this.end();
+    if (cause === "") this.end();
+    else this.breakOff();
   }
 
   /** Nothing more will come from the server, or go to it. */
@@ -229,6 +235,14 @@ export class TcpFrontend implements Frontend, ServerStreamEvents, Wakeable {
     this.isOver = true;
     this.client.reply(this.token, NONE);
     this.client.finish();
+  }
+
+  /** The server is lost in the middle: what it had sent arrives, and is not taken for all that it meant to say. */
+  private breakOff(): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.client.reply(this.token, NONE);
+    this.client.finishByReset();
   }
 
   failureReply(): Buffer {

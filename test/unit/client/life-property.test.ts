@@ -11,7 +11,7 @@ const SERVERS = 2;
 const KEYS = ["v0", "v1", "vx0", "vx1"];
 
 const EVENTS = ["input", "answer", "turn", "end", "drain", "move", "stay", "wake", "full", "room"];
-const RARE = ["quit", "close", "lost", "timer", "leave"];
+const RARE = ["quit", "close", "reset", "lost", "timer", "leave"];
 
 interface Step {
   readonly kind: string;
@@ -61,7 +61,11 @@ class Play {
     else if (kind === "full") connection.isFull = true;
     else if (kind === "room") connection.makeRoom();
     else if (kind === "close") this.cut(() => session.close());
-    else if (kind === "lost") {
+    else if (kind === "reset") {
+      this.mayIgnore = true;
+      stream.undelivered = number;
+      session.finishByReset();
+    } else if (kind === "lost") {
       stream.isClosed = true;
       this.cut(() => session.onClose("ECONNRESET"));
     } else if (kind === "timer") for (const timer of timers.splice(0)) timer();
@@ -114,6 +118,9 @@ class Play {
     if (!stream.isClosed && !this.isMoved) session.onEnd();
     await rig.settle();
     this.look();
+    stream.undelivered = 0;
+    for (const timer of rig.timers.splice(0)) timer();
+    this.look();
   }
 }
 
@@ -145,6 +152,7 @@ test("whatever ends a session, and whenever: it gets what it is owed, and is clo
     "finishing",
     "leaving",
     "lingering",
+    "resetting",
     "serving",
   ]);
 }, 120_000);

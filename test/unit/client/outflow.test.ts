@@ -65,6 +65,43 @@ test("a client that has ended stays as long as its frontend wants, and its end c
   expect([stream.isClosed, rig.counters[POOL.client_eof]]).toEqual([true, 1]);
 });
 
+test("a reset comes when all that was sent has arrived, and the client's end does not hasten it", async () => {
+  const rig = createRig({ servers: 1 });
+  const { session, stream } = rig;
+  const runTimers = (): void => {
+    for (const timer of rig.timers.splice(0)) timer();
+  };
+  stream.room = 10;
+  stream.undelivered = 10;
+  session.push(CHUNK, 0, CHUNK.length);
+  session.finishByReset();
+  await rig.settle();
+  expect([rig.timers.length, stream.isClosed]).toEqual([0, false]);
+  stream.room = CHUNK.length;
+  session.onDrain();
+  runTimers();
+  session.onEnd();
+  runTimers();
+  expect([stream.isClosed, stream.isShut, stream.taken]).toEqual([false, false, CHUNK.length]);
+  stream.undelivered = 0;
+  runTimers();
+  expect([stream.isReset, rig.closed()]).toEqual([true, true]);
+});
+
+test("a client that takes nothing is reset all the same, after a while", async () => {
+  const rig = createRig({ servers: 1 });
+  const { session, stream } = rig;
+  stream.undelivered = 10;
+  session.finishByReset();
+  await rig.settle();
+  let looks = 0;
+  for (; !stream.isClosed && looks < 1000; looks++)
+    for (const timer of rig.timers.splice(0)) timer();
+  expect(stream.isReset).toBe(true);
+  // Every millisecond at first, then less and less often.
+  expect(looks).toBeLessThan(100);
+});
+
 test("the end of a client that moves is counted by its successor", async () => {
   const rig = createRig({ servers: 1 });
   const { session } = rig;

@@ -44,6 +44,8 @@ export class FakeStream implements Stream {
   isShut = false;
   isClosed = false;
   isDetached = false;
+  isReset = false;
+  undelivered = 0;
   /** False: counts only, for outputs that would not fit in memory. */
   keepsOutput = true;
   private readonly parts: Buffer[] = [];
@@ -77,6 +79,7 @@ export class FakeStream implements Stream {
   }
 
   abort(): void {
+    this.isReset = true;
     this.close();
   }
 

@@ -70,6 +70,8 @@ export class FakeSocket implements Stream {
     this.hangsUp();
   }
 
+  readonly undelivered = 0;
+
   abort(): void {
     this.close();
   }

@@ -171,3 +171,24 @@ test.each([
   // Of what had been received before, nothing is lost.
   expect(ear.heard.filter((what) => what !== "drain")).toEqual(["bytes 4", "end", "close"]);
 });
+
+test("of a TCP connection that a write finds gone no end in good order is heard", async () => {
+  const accepted = Promise.withResolvers<Bun.Socket<undefined>>();
+  const server = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: { open: accepted.resolve, data() {} },
+  });
+  const ear = new Ear();
+  const opened = Promise.withResolvers<Stream>();
+  const address = { kind: "tcp", host: "127.0.0.1", port: server.port } as const;
+  connectTo(address, PLAIN, { onOpen: opened.resolve, onError: opened.reject }, ear);
+  const stream = await opened.promise;
+  const peer = await accepted.promise;
+  peer.write("last");
+  peer.terminate();
+  while (stream.write(Buffer.from("x"), 0, 1) >= 0);
+  expect(await ear.closed).toBe("ECONNRESET");
+  expect(ear.heard.filter((what) => what !== "drain")).toEqual(["bytes 4", "close"]);
+  server.stop();
+});

@@ -109,13 +109,13 @@ describe("ends", () => {
     expect(client.done).toEqual(["reply 7", "finish"]);
   });
 
-  test("a server that is lost ends the client; what that says afterwards goes nowhere", () => {
+  test("a server that is lost resets the client; what that says afterwards goes nowhere", () => {
     const rig = new TcpRig([], ["a"]);
     const client = rig.connect();
     rig.last.open();
     rig.last.send("last words");
     rig.last.lose("ECONNRESET");
-    expect(client.done).toEqual(["reply 7", "finish"]);
+    expect(client.done).toEqual(["reply 7", "finishByReset"]);
     client.say("hello?");
     expect([client.input.length, client.isWaiting]).toEqual([0, false]);
   });

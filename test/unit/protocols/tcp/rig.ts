@@ -160,6 +160,10 @@ export class FakeClient {
     this.done.push("finish");
   }
 
+  finishByReset(): void {
+    this.done.push("finishByReset");
+  }
+
   close(): void {
     this.done.push("close");
     this.frontend.close();
