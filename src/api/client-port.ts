@@ -1,7 +1,7 @@
 /** How a protocol's frontend and the session of its client speak to each other. */
 import type { ByteQueue } from "../base/byte-queue.ts";
 import type { Flushable, Turn, Wakeable } from "../base/turn.ts";
-import type { Failure, ReplySink, UpstreamConnection } from "./upstream.ts";
+import type { Failure, Link, ReplySink } from "./upstream.ts";
 
 /** Tokens wrap here: they stay small integers, and any two in use differ. */
 export const TOKEN_MASK = 0x3fffffff;
@@ -51,7 +51,7 @@ export interface ClientPort extends ReplySink, Wakeable, Flushable {
   /** Stops taking requests until it is woken (`Turn.wake`). */
   waitForWake(): void;
   /** Stops taking requests until `connection` has room. */
-  waitFor(connection: Pick<UpstreamConnection, "waitForRoom">): void;
+  waitFor(connection: Pick<Link, "waitForRoom">): void;
 
   // Replies
 

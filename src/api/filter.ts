@@ -4,6 +4,7 @@
  *   request ─▶ judge ─▶ the pool's frontend ─▶ reply ─▶ done
  *                └─ refused: its reply ─────────────────▶ done
  */
+import type { ConnectionKind } from "./upstream.ts";
 
 /** Cuts a client's bytes into requests. It is reused: what it says holds until the next scan. One for each client. */
 export interface RequestReader {
@@ -43,7 +44,7 @@ export interface Filtering {
   /** A request of a filter's own. */
   encode(args: readonly (string | Uint8Array)[]): Buffer;
   /** The kind of server connection for those. */
-  readonly variant: number;
+  readonly variant: ConnectionKind;
   /** Whether the complete reply bytes[start, end) is an error. */
   isError(bytes: Buffer, start: number, end: number): boolean;
 }

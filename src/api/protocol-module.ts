@@ -19,7 +19,7 @@ import type { UpstreamProtocol } from "./protocol.ts";
 import type { ServerStream, ServerStreamEvents } from "./server-stream.ts";
 import type { PoolCounter } from "./stats.ts";
 import type { Topology } from "./topology.ts";
-import type { Route, Upstream } from "./upstream.ts";
+import type { ConnectionKind, DecorateLink, Route, Upstream } from "./upstream.ts";
 import type { WorkerBus } from "./worker-bus.ts";
 
 export interface ProtocolModule {
@@ -77,7 +77,7 @@ export interface PoolHost {
    * Closes the shared connections of `variant`, because its number will stand for something else.
    * @returns false: requests are on some; those stay
    */
-  forgetVariant(variant: number): boolean;
+  forgetVariant(variant: ConnectionKind): boolean;
 
   // Connections that carry bytes as they are
 
@@ -102,6 +102,8 @@ export interface ProtocolPool {
   readonly topology?: Topology;
   /** Absent: requests of this protocol cannot be filtered. */
   readonly filtering?: Filtering;
+  /** Absent: clients get shared connections as they are, and pay for nothing else. */
+  readonly decorate?: DecorateLink;
   /** By variant: how connections of that kind to a server are opened and read. May grow; none: there are no shared connections. */
   readonly serverProtocols: readonly UpstreamProtocol[];
   /** Told to a client that may not stay, because the pool has as many as configured. */

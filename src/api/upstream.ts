@@ -57,8 +57,29 @@ export interface ReplySink {
   onFailure(token: number, count: number, failure: Failure): void;
 }
 
-/** One connection to one server. It answers in order. */
-export interface UpstreamConnection {
+declare const brand: unique symbol;
+/**
+ * What must not be mixed on one connection (protocol, database, user), as the number of a row in the pool's table of kinds,
+ * `ProtocolPool.serverProtocols`. Only who owns that table makes such numbers.
+ */
+export type ConnectionKind = number & { readonly [brand]: true };
+
+/** What clients need that have chosen nothing: the first row of every pool's table. */
+export const FIRST_KIND: ConnectionKind = 0 as ConnectionKind;
+
+/** In place of a kind: there is none. */
+export const NO_KIND: ConnectionKind = -1 as ConnectionKind;
+
+/** The kind in row number `row` of a pool's table; for the owner of the table. */
+export function connectionKind(row: number): ConnectionKind {
+  return row as ConnectionKind;
+}
+
+/**
+ * What requests to one server are sent to. It answers in order. As a rule that is a connection; in its place may be something
+ * that wraps one, and sees the replies first.
+ */
+export interface Link {
   /** Not null: requests would fail with this at once. */
   readonly refusal: Failure | null;
   /** Too much is waiting already: use `waitForRoom`. */
@@ -85,10 +106,22 @@ export interface UpstreamConnection {
   waitForRoom(waiter: Wakeable): void;
 }
 
+/**
+ * Makes what clients of a pool get in place of its shared connections. What it makes sends what it is given over `link`, and passes
+ * replies and failures on: one outcome for each token.
+ * @param index number of the connection among those of this kind to `upstream`; each server has as many
+ */
+export type DecorateLink = (
+  link: Link,
+  upstream: Upstream,
+  kind: ConnectionKind,
+  index: number,
+) => Link;
+
 /** A connection to a server that one session has for itself: what it leaves on it hurts no other session. */
-export interface Lease extends UpstreamConnection {
+export interface Lease extends Link {
   readonly upstream: Upstream;
-  readonly variant: number;
+  readonly variant: ConnectionKind;
   /** True while a command is on it that may take as long as it likes: no reply is late then. */
   mayBlock: boolean;
   /** Told once when the connection is lost while it is leased, after its requests were told; not by `release`. */
@@ -172,21 +205,20 @@ export interface Upstream {
   /** Another number after each loss of a connection to it: what it was told to keep (scripts) may be gone since. */
   readonly incarnation: number;
   /**
-   * The connection of kind `variant` for all sessions with this lane number: one session always gets the same one, so
-   * order is kept. A variant is what must not be mixed on a connection (protocol, database, user); the pool numbers them.
+   * The way there for all sessions with this lane number: one session always gets the same one, so order is kept.
    */
-  connection(lane: number, variant: number): UpstreamConnection;
+  connection(lane: number, variant: ConnectionKind): Link;
   /**
    * A connection of kind `variant` for one session alone; null: as many are lent as may be, to all or to `origin`.
    * @param origin of the session's client, see `Stream.origin`
    */
-  lease(variant: number, origin: string): Lease | null;
+  lease(variant: ConnectionKind, origin: string): Lease | null;
   /** After `lease` gave null: why, for the client; the log is told, too. */
   whyNoLease(origin: string): string;
   /** Goes on with a leased connection that another process has left; `fd` belongs to the lease. */
-  adopt(fd: number, variant: number, origin: string): Lease;
+  adopt(fd: number, variant: ConnectionKind, origin: string): Lease;
   /** A connection of kind `variant` (RESP2) for subscriptions. */
-  subscriber(variant: number, events: SubscriberEvents): SubscriberConnection;
+  subscriber(variant: ConnectionKind, events: SubscriberEvents): SubscriberConnection;
 }
 
 /** Maps keys to servers. */

@@ -13,7 +13,7 @@ import { TOKEN_MASK } from "../api/client-port.ts";
 import type { Frontend } from "../api/frontend.ts";
 import { POOL } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
-import type { Failure, UpstreamConnection } from "../api/upstream.ts";
+import type { Failure, Link } from "../api/upstream.ts";
 import { ByteQueue, GONE, WRITTEN } from "../base/byte-queue.ts";
 import {
   PUSHED_OUTPUT_MAX_BYTES,
@@ -145,7 +145,7 @@ export class Session implements ClientPort, StreamEvents, Flushable {
     this.intake.wait(WAITING);
   }
 
-  waitFor(connection: Pick<UpstreamConnection, "waitForRoom">): void {
+  waitFor(connection: Pick<Link, "waitForRoom">): void {
     this.intake.wait(WAITING);
     connection.waitForRoom(this);
   }

@@ -1,10 +1,10 @@
 /** Gathers requests that lie back to back and go to one connection and one sink: they are sent as one range. */
-import type { ReplySink, UpstreamConnection } from "../api/upstream.ts";
+import type { Link, ReplySink } from "../api/upstream.ts";
 
 const NONE: Buffer = Buffer.alloc(0);
 
 export class Run {
-  private connection: UpstreamConnection | null = null;
+  private connection: Link | null = null;
   private sink: ReplySink | null = null;
   private bytes: Buffer = NONE;
   private start = 0;
@@ -18,7 +18,7 @@ export class Run {
 
   /** Adds the request in bytes[start, end), after sending what it does not continue. */
   add(
-    connection: UpstreamConnection,
+    connection: Link,
     sink: ReplySink,
     token: number,
     bytes: Buffer,

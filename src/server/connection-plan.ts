@@ -1,4 +1,5 @@
 /** How many shared connections each server of a pool has, by kind: as many as configured, if there are descriptors for them. */
+import type { ConnectionKind } from "../api/upstream.ts";
 import type { DescriptorBudget } from "../base/descriptor-budget.ts";
 
 export class ConnectionPlan {
@@ -16,7 +17,7 @@ export class ConnectionPlan {
   }
 
   /** The same for every server, until `giveUp`: a client's requests must keep to one connection. */
-  connectionsOf(variant: number): number {
+  connectionsOf(variant: ConnectionKind): number {
     const known = this.planned[variant];
     if (known !== undefined) return known;
     const each = this.descriptors.plan(this.servers, this.wanted);
@@ -33,7 +34,7 @@ export class ConnectionPlan {
   }
 
   /** No server has connections of that kind any more. */
-  giveUp(variant: number): void {
+  giveUp(variant: ConnectionKind): void {
     const each = this.planned[variant];
     if (each === undefined) return;
     this.descriptors.giveUp(this.servers, each);

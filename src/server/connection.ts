@@ -6,7 +6,7 @@
  * finds out whether a reply got lost.
  */
 import type { ReplyScanner, UpstreamProtocol } from "../api/protocol.ts";
-import type { Failure, ReplySink, UpstreamConnection } from "../api/upstream.ts";
+import type { Failure, Link, ReplySink } from "../api/upstream.ts";
 import { ByteQueue } from "../base/byte-queue.ts";
 import type { Deadline } from "../base/deadlines.ts";
 import { InputBuffer } from "../base/input-buffer.ts";
@@ -41,7 +41,7 @@ const SILENCE_TIMEOUTS = 3;
 /** … this long. */
 const SILENCE_MIN_MS = 1000;
 
-export class Connection implements UpstreamConnection, DialerUser, Flushable, PartialReplyHolder {
+export class Connection implements Link, DialerUser, Flushable, PartialReplyHolder {
   isMarked = false;
 
   readonly owner: ConnectionOwner;

@@ -1,6 +1,6 @@
 /** The connections that one server lends to sessions: the free ones are kept a while for the next. */
 import type { UpstreamProtocol } from "../api/protocol.ts";
-import type { Failure, Lease, Upstream } from "../api/upstream.ts";
+import type { ConnectionKind, Failure, Lease, Upstream } from "../api/upstream.ts";
 import type { Deadline } from "../base/deadlines.ts";
 import { FairShares } from "../base/fair-shares.ts";
 import { LEASE_IDLE_MS, LEASES_FREE_MAX, LEASES_MAX } from "../base/limits.ts";
@@ -47,7 +47,7 @@ export class LeasePool {
   }
 
   /** See `Upstream.lease`. */
-  lease(variant: number, origin: string): Lease | null {
+  lease(variant: ConnectionKind, origin: string): Lease | null {
     if (!this.hasPlace(origin) || !this.hasDescriptor(origin)) return null;
     for (let i = this.free.length - 1; i >= 0; i--) {
       const connection = this.free[i]!;
@@ -91,13 +91,13 @@ export class LeasePool {
   }
 
   /** See `Upstream.adopt`. What a client has already it keeps, whatever its share is here. */
-  adopt(fd: number, variant: number, origin: string): Lease {
+  adopt(fd: number, variant: ConnectionKind, origin: string): Lease {
     const connection = this.lend(this.add(variant), origin);
     connection.adopt(fd);
     return connection;
   }
 
-  private add(variant: number): LeasedConnection {
+  private add(variant: ConnectionKind): LeasedConnection {
     const { owner, upstream, variants } = this;
     const connection = new LeasedConnection(owner, variants[variant]!, upstream, variant);
     this.all.add(connection);

@@ -8,7 +8,7 @@
  * Its loss tells nothing against the server: a session may have brought it about. That no connection can be made does.
  */
 import type { UpstreamProtocol } from "../api/protocol.ts";
-import type { Failure, Lease, ReplySink, Upstream } from "../api/upstream.ts";
+import type { ConnectionKind, Failure, Lease, ReplySink, Upstream } from "../api/upstream.ts";
 import type { ByteQueue } from "../base/byte-queue.ts";
 import type { Wakeable } from "../base/turn.ts";
 import { Connection } from "./connection.ts";
@@ -35,7 +35,7 @@ export class LeasedConnection implements Lease, ConnectionRole {
   readonly messages = null;
   readonly protocol: UpstreamProtocol;
   readonly upstream: Upstream;
-  readonly variant: number;
+  readonly variant: ConnectionKind;
   whenLost: (failure: Failure) => void = NO_OP;
   /** Whose client it is lent to, see `Stream.origin`; null: it is free. */
   origin: string | null = null;
@@ -49,7 +49,12 @@ export class LeasedConnection implements Lease, ConnectionRole {
   private isGone = false;
   private whenUp: ((failure: Failure | null) => void) | null = null;
 
-  constructor(owner: LeaseOwner, protocol: UpstreamProtocol, upstream: Upstream, variant: number) {
+  constructor(
+    owner: LeaseOwner,
+    protocol: UpstreamProtocol,
+    upstream: Upstream,
+    variant: ConnectionKind,
+  ) {
     this.owner = owner;
     this.protocol = protocol;
     this.upstream = upstream;

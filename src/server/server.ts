@@ -12,12 +12,16 @@ import type { ServerStreamEvents } from "../api/server-stream.ts";
 import { POOL, SERVER } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { Member } from "../api/topology.ts";
-import type {
-  Failure,
-  Lease,
-  SubscriberConnection,
-  SubscriberEvents,
-  Upstream,
+import {
+  type ConnectionKind,
+  type DecorateLink,
+  type Failure,
+  FIRST_KIND,
+  type Lease,
+  type Link,
+  type SubscriberConnection,
+  type SubscriberEvents,
+  type Upstream,
 } from "../api/upstream.ts";
 import type { Deadlines } from "../base/deadlines.ts";
 import type { DescriptorBudget } from "../base/descriptor-budget.ts";
@@ -27,7 +31,6 @@ import type { LogLimit } from "../base/log-limit.ts";
 import type { Schedule } from "../base/schedule.ts";
 import type { Turn } from "../base/turn.ts";
 import { formatAddress } from "../config/address.ts";
-import type { Connection } from "./connection.ts";
 import type { ConnectionPlan } from "./connection-plan.ts";
 import type { Ejectable, Ejections } from "./ejections.ts";
 import { failedTooOften, stopping, takenOut } from "./failures.ts";
@@ -37,7 +40,7 @@ import type { PartialReplies } from "./partial-replies.ts";
 import { PlainConnection, type PlainOwner } from "./plain-connection.ts";
 import { ServerHealth } from "./server-health.ts";
 import type { SetServer } from "./server-set.ts";
-import { createSharedConnection } from "./shared-connection.ts";
+import { SharedConnections } from "./shared-connections.ts";
 import { SubscribedConnection, type SubscribedOwner } from "./subscribed-connection.ts";
 
 export interface ServerOptions {
@@ -46,6 +49,8 @@ export interface ServerOptions {
   readonly engine: Engine;
   /** See `Upstream.id`. */
   readonly id: number;
+  /** What clients are given in place of a shared connection, see ProtocolPool.decorate; absent: the connection itself. */
+  readonly decorate?: DecorateLink | undefined;
   /** By variant: how connections of that kind are opened and read. May grow. */
   readonly variants: readonly UpstreamProtocol[];
   readonly turn: Turn;
@@ -100,9 +105,7 @@ export class Server
   readonly partialReplies: PartialReplies;
 
   private readonly options: ServerOptions;
-  /** By variant; a variant's connections are made when it is first asked for. */
-  private readonly byVariant: (Connection[] | undefined)[] = [];
-  private connections: Connection[] = [];
+  private readonly shared: SharedConnections;
   private readonly leases: LeasePool;
   private readonly subscribers: Set<SubscribedConnection> = new Set();
   private readonly health: ServerHealth;
@@ -135,17 +138,24 @@ export class Server
       // The connections were put off for as long as the server was out.
       onRecovered: () => this.openDown(),
     });
+    const { plan, decorate } = options;
+    this.shared = new SharedConnections({
+      ...{ owner: this, plan, protocols: options.variants },
+      decorate:
+        decorate === undefined ? null : (link, kind, index) => decorate(link, this, kind, index),
+    });
     this.leases = new LeasePool(this, this, options.variants, options.descriptors);
     this.countMembership(1);
-    if (pool.preconnect) for (const connection of this.addVariant(0)) connection.open();
+    if (!pool.preconnect) return;
+    this.shared.link(0, FIRST_KIND);
+    for (const connection of this.shared.all) connection.open();
   }
 
-  connection(lane: number, variant: number): Connection {
-    const connections = this.byVariant[variant] ?? this.addVariant(variant);
-    return connections.length === 1 ? connections[0]! : connections[lane % connections.length]!;
+  connection(lane: number, variant: ConnectionKind): Link {
+    return this.shared.link(lane, variant);
   }
 
-  lease(variant: number, origin: string): Lease | null {
+  lease(variant: ConnectionKind, origin: string): Lease | null {
     return this.leases.lease(variant, origin);
   }
 
@@ -165,7 +175,7 @@ export class Server
     return reason;
   }
 
-  adopt(fd: number, variant: number, origin: string): Lease {
+  adopt(fd: number, variant: ConnectionKind, origin: string): Lease {
     return this.leases.adopt(fd, variant, origin);
   }
 
@@ -181,7 +191,7 @@ export class Server
     this.leases.onReturned(connection, isFree);
   }
 
-  subscriber(variant: number, events: SubscriberEvents): SubscriberConnection {
+  subscriber(variant: ConnectionKind, events: SubscriberEvents): SubscriberConnection {
     const connection = new SubscribedConnection(this, this.options.variants[variant]!, events);
     this.subscribers.add(connection);
     this.options.descriptors.lent++;
@@ -216,31 +226,12 @@ export class Server
     this.options.descriptors.perClient--;
   }
 
-  private addVariant(variant: number): Connection[] {
-    const protocol = this.options.variants[variant]!;
-    const connections: Connection[] = [];
-    for (let left = this.options.plan.connectionsOf(variant); left > 0; left--) {
-      connections.push(createSharedConnection(this, protocol));
-    }
-    this.byVariant[variant] = connections;
-    this.connections.push(...connections);
-    return connections;
-  }
-
   /**
    * Closes the shared connections of `variant`, because its number will stand for something else.
    * @returns false: requests are on them, so nothing was done
    */
-  forgetVariant(variant: number): boolean {
-    const forgotten = this.byVariant[variant];
-    if (forgotten === undefined) return true;
-    if (forgotten.some((connection) => connection.pendingCount > 0)) return false;
-    for (const connection of forgotten) {
-      connection.close(stopping(this.name, true), stopping(this.name, false));
-    }
-    this.byVariant[variant] = undefined;
-    this.connections = this.connections.filter((connection) => !forgotten.includes(connection));
-    return true;
+  forgetVariant(variant: ConnectionKind): boolean {
+    return this.shared.forget(variant, stopping(this.name, true), stopping(this.name, false));
   }
 
   connect(events: ConnectEvents, streamEvents: StreamEvents, isWatched: boolean): ConnectAttempt {
@@ -275,7 +266,7 @@ export class Server
   }
 
   private openDown(): void {
-    for (const connection of [...this.connections, ...this.subscribers]) {
+    for (const connection of [...this.shared.all, ...this.subscribers]) {
       if (connection.refusal !== null) connection.open();
     }
   }
@@ -339,7 +330,7 @@ export class Server
   private takeDown(): void {
     const sent = failedTooOften(this.name, true);
     const unsent = failedTooOften(this.name, false);
-    for (const connection of this.connections) connection.takeDown(sent, unsent);
+    for (const connection of this.shared.all) connection.takeDown(sent, unsent);
     this.leases.takeDown(sent, unsent);
     for (const connection of this.subscribers) connection.takeDown(sent, unsent);
   }
@@ -353,8 +344,7 @@ export class Server
 
   /** Requests that wait for a reply. */
   get pendingCount(): number {
-    const shared = this.connections.reduce((sum, connection) => sum + connection.pendingCount, 0);
-    return shared + this.leases.pendingCount;
+    return this.shared.pendingCount + this.leases.pendingCount;
   }
 
   private countMembership(by: 1 | -1): void {
@@ -384,7 +374,7 @@ export class Server
     const why = this.health.isRetired ? takenOut : stopping;
     const sent = why(this.name, true);
     const unsent = why(this.name, false);
-    for (const connection of this.connections) connection.close(sent, unsent);
+    for (const connection of this.shared.all) connection.close(sent, unsent);
     this.leases.takeDown(sent, unsent);
     for (const connection of [...this.subscribers]) connection.discard();
   }

@@ -11,7 +11,7 @@ import type { ServerStream, ServerStreamEvents } from "../api/server-stream.ts";
 import { POOL, type PoolCounter, SERVER, SERVER_METRICS, type StatsLayout } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { Topology } from "../api/topology.ts";
-import type { Upstream } from "../api/upstream.ts";
+import { type ConnectionKind, FIRST_KIND, type Upstream } from "../api/upstream.ts";
 import type { WorkerBus } from "../api/worker-bus.ts";
 import type { Deadlines } from "../base/deadlines.ts";
 import type { DescriptorBudget } from "../base/descriptor-budget.ts";
@@ -150,7 +150,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
       : null;
     this.plan = new ConnectionPlan(options.descriptors, members.length, options.perServer);
     // The servers shall be within reach, however many clients come before the first request.
-    if (this.protocol.serverProtocols.length > 0) this.plan.connectionsOf(0);
+    if (this.protocol.serverProtocols.length > 0) this.plan.connectionsOf(FIRST_KIND);
     this.servers = this.createServers();
     this.servers.update(members);
     this.route.spreadOver(this.servers.all);
@@ -188,6 +188,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
         new Server({
           ...{ pool, member, id, engine: options.engine },
           variants: this.protocol.serverProtocols,
+          decorate: this.protocol.decorate,
           turn: options.turn,
           deadlines: options.deadlines,
           schedule: this.schedule,
@@ -329,7 +330,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
     return this.options.everywhere(at) - this.counters[this.countersBase + at]!;
   }
 
-  forgetVariant(variant: number): boolean {
+  forgetVariant(variant: ConnectionKind): boolean {
     let areForgotten = true;
     for (const server of this.servers.all) {
       areForgotten = server.forgetVariant(variant) && areForgotten;

@@ -1,10 +1,12 @@
 /** What the Redis clients of one pool in one worker share. */
+
 import type { ClientPort } from "../../api/client-port.ts";
 import type { Filtering } from "../../api/filter.ts";
 import type { Frontend } from "../../api/frontend.ts";
 import type { GroupMove, ReceivedPart } from "../../api/move.ts";
 import type { UpstreamProtocol } from "../../api/protocol.ts";
 import type { PoolHost, ProtocolPool } from "../../api/protocol-module.ts";
+import type { ConnectionKind } from "../../api/upstream.ts";
 import type { Deadline } from "../../base/deadlines.ts";
 import { warnOfForeign } from "../foreign-clients.ts";
 import type { SavedRedisClient } from "./client/client-state.ts";
@@ -73,7 +75,7 @@ export class RedisProtocolPool implements ProtocolPool {
   private sweep(): Deadline {
     const { host, pool } = this;
     const { turn, variants } = pool;
-    const forget = (variant: number): boolean => host.forgetVariant(variant);
+    const forget = (variant: ConnectionKind): boolean => host.forgetVariant(variant);
     const sweeping = host.deadlines.create((nowMs) => {
       sweeping.setNoLater(variants.sweep(nowMs, forget));
     });

@@ -10,12 +10,12 @@ import type { Stream } from "../../../src/api/stream.ts";
 import type {
   Failure,
   Lease,
+  Link,
   ReplySink,
   Route,
   SubscriberConnection,
   SubscriberEvents,
   Upstream,
-  UpstreamConnection,
 } from "../../../src/api/upstream.ts";
 import { ByteQueue } from "../../../src/base/byte-queue.ts";
 import { copyOf } from "../../../src/base/copy-of.ts";
@@ -118,7 +118,7 @@ export type AnswerOf = (args: readonly string[], server: number) => string | nul
 
 const scanner = new RedisReplyScanner(2);
 
-export class FakeConnection implements UpstreamConnection {
+export class FakeConnection implements Link {
   refusal: Failure | null = null;
   isFull = false;
   /** Bytes for other clients that come in one chunk with each answer, before it. */

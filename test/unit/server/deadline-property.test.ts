@@ -1,7 +1,8 @@
 /** Whatever is awaited from a server has a deadline, whatever happened before. */
+
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import type { Lease } from "../../../src/api/upstream.ts";
+import { connectionKind, type Lease } from "../../../src/api/upstream.ts";
 import { createLeaseRig, type LeaseRig } from "./lease-rig.ts";
 import {
   answersTo,
@@ -106,7 +107,7 @@ async function adopt(
   rig: LeaseRig,
   waiting: Waiting,
 ): Promise<{ lease: Lease; socket: FakeSocket }> {
-  const lease = rig.pool.adopt(9, 0, "10.0.0.1");
+  const lease = rig.pool.adopt(9, connectionKind(0), "10.0.0.1");
   lease.expect(waiting.sink, waiting.add(rig.turn.atMs));
   expect(rig.deadlines.nextMs).toBeLessThanOrEqual(waiting.oldestMs + TIMEOUT_MS);
   const socket = rig.adoptions[0]!.opens()!;

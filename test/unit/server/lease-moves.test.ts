@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { SERVER } from "../../../src/api/stats.ts";
+import { connectionKind } from "../../../src/api/upstream.ts";
 import {
   answer,
   ask,
@@ -39,7 +40,7 @@ describe("a lease that moves", () => {
 
   test("its receiver gets the reply that is owed, and goes on; nobody else gets the connection", async () => {
     const rig = createLeaseRig();
-    const lease = rig.pool.adopt(41, 0, "10.0.0.1");
+    const lease = rig.pool.adopt(41, connectionKind(0), "10.0.0.1");
     const sink = new RecordingSink();
     lease.mayBlock = true;
     lease.expect(sink, 5);
@@ -65,7 +66,7 @@ describe("a lease that moves", () => {
 
   test("says nothing about the health of the server", () => {
     const rig = createLeaseRig();
-    rig.pool.adopt(41, 0, "10.0.0.1");
+    rig.pool.adopt(41, connectionKind(0), "10.0.0.1");
     rig.adoptions[0]!.opens();
     expect(rig.heard.up).toBe(0);
   });
@@ -77,7 +78,7 @@ describe("a lease that moves", () => {
   ];
   test.each(deaths)("when it %s, what is owed may or may not have happened", async (_, die) => {
     const rig = createLeaseRig();
-    const lease = rig.pool.adopt(41, 0, "10.0.0.1");
+    const lease = rig.pool.adopt(41, connectionKind(0), "10.0.0.1");
     const sink = new RecordingSink();
     const log = listen(lease);
     lease.mayBlock = true;
@@ -91,7 +92,7 @@ describe("a lease that moves", () => {
 
   test("when its client leaves before it stands again, it is closed as soon as it does", () => {
     const rig = createLeaseRig();
-    const lease = rig.pool.adopt(41, 0, "10.0.0.1");
+    const lease = rig.pool.adopt(41, connectionKind(0), "10.0.0.1");
     lease.expect(new RecordingSink(), 5);
     lease.release(false);
     expect(rig.adoptions[0]!.opens()).toBe(null);

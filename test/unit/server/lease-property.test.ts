@@ -1,8 +1,9 @@
 /** Leases in many hands, under everything that can happen to them, in any order. */
+
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { SERVER } from "../../../src/api/stats.ts";
-import type { Lease } from "../../../src/api/upstream.ts";
+import { connectionKind, type Lease } from "../../../src/api/upstream.ts";
 import { answer, ask, createLeaseRig } from "./lease-rig.ts";
 import { type FakeSocket, RecordingSink } from "./upstream-rig.ts";
 
@@ -126,10 +127,10 @@ test("every holder gets its own replies or one failure each, and nothing that wa
         };
         const act = async (each: Event): Promise<void> => {
           if (each.kind === "lease") {
-            const lease = rig.pool.lease(each.variant, "10.0.0.1");
+            const lease = rig.pool.lease(connectionKind(each.variant), "10.0.0.1");
             if (lease !== null) hold(lease).lease.whenReady(() => {});
           } else if (each.kind === "adopt") {
-            const holder = hold(rig.pool.adopt(41, 0, "10.0.0.1"));
+            const holder = hold(rig.pool.adopt(41, connectionKind(0), "10.0.0.1"));
             holder.asked.push(++tokens);
             holder.lease.mayBlock = true;
             holder.lease.expect(holder.sink, tokens);

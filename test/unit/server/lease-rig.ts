@@ -1,8 +1,9 @@
 /** Leases without sockets: the test plays the network, the server and the clock. */
+
 import { expect } from "bun:test";
 import { SERVER } from "../../../src/api/stats.ts";
 import type { Stream, StreamEvents } from "../../../src/api/stream.ts";
-import type { Lease, Upstream } from "../../../src/api/upstream.ts";
+import { connectionKind, type Lease, type Upstream } from "../../../src/api/upstream.ts";
 import { FairShares } from "../../../src/base/fair-shares.ts";
 import { createRedisUpstream } from "../../../src/protocols/redis/codec/upstream-protocol.ts";
 import { LeasePool } from "../../../src/server/lease-pool.ts";
@@ -121,7 +122,7 @@ export function createLeaseRig(
       opened,
     },
     async lend(variant = 0) {
-      const lease = pool.lease(variant, "10.0.0.1")!;
+      const lease = pool.lease(connectionKind(variant), "10.0.0.1")!;
       lease.whenReady(() => {});
       return { lease, socket: await opened() };
     },

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { Failure, Lease } from "../../../src/api/upstream.ts";
+import { connectionKind, type Failure, type Lease } from "../../../src/api/upstream.ts";
 import { LEASE_IDLE_MS, LEASES_FREE_MAX, LEASES_MAX } from "../../../src/base/limits.ts";
 import {
   answer,
@@ -26,8 +26,8 @@ describe("a lease that is given back", () => {
     lease.mayBlock = true;
     lease.release(true);
     expect(socket.isClosed).toBe(false);
-    expect(rig.pool.lease(1, ORIGIN)).not.toBe(lease);
-    const again = rig.pool.lease(0, ORIGIN)!;
+    expect(rig.pool.lease(connectionKind(1), ORIGIN)).not.toBe(lease);
+    const again = rig.pool.lease(connectionKind(0), ORIGIN)!;
     expect(again).toBe(lease);
     expect(again.mayBlock).toBe(false);
     let ready: unknown = "no";
@@ -52,7 +52,7 @@ describe("a lease that is given back", () => {
     socket.says(answer(7));
     expect(sink.settled.get(7)).toBe(answer(7));
     expect(socket.isClosed).toBe(false);
-    expect(rig.pool.lease(0, ORIGIN)).toBe(lease);
+    expect(rig.pool.lease(connectionKind(0), ORIGIN)).toBe(lease);
   });
 
   const dirty: [string, (lease: Lease, socket: FakeSocket, rig: LeaseRig) => Promise<void>][] = [
@@ -83,7 +83,7 @@ describe("a lease that is given back", () => {
     await rig.endTurn();
     expect(socket.isClosed).toBe(true);
     expect(log).toEqual([]);
-    expect(rig.pool.lease(0, ORIGIN)).not.toBe(lease);
+    expect(rig.pool.lease(connectionKind(0), ORIGIN)).not.toBe(lease);
     rig.pool.takeDown(STOP_SENT, STOP);
     expectNothingLeft(rig);
   });
@@ -125,7 +125,7 @@ describe("a lease that is given back", () => {
 
   test("before it stands: the attempt is abandoned", async () => {
     const rig = createLeaseRig();
-    const lease = rig.pool.lease(0, ORIGIN)!;
+    const lease = rig.pool.lease(connectionKind(0), ORIGIN)!;
     ask(lease, new RecordingSink(), 1);
     lease.release(true);
     expect(rig.attempts[0]!.isAbandoned).toBe(true);
@@ -142,7 +142,7 @@ describe("a lease that is given back", () => {
     rig.turn.atMs += LEASE_IDLE_MS - 10;
     rig.deadlines.reach(rig.turn.atMs);
     // The one that was used last is used again, so that the others can go.
-    const used = rig.pool.lease(0, ORIGIN)!;
+    const used = rig.pool.lease(connectionKind(0), ORIGIN)!;
     expect(used).toBe(lent[LEASES_FREE_MAX - 1]!.lease);
     used.release(true);
     rig.turn.atMs += 20;
@@ -158,7 +158,11 @@ describe("limits", () => {
   /** Takes as many as it gets, for clients at `origin`. */
   function takeAll({ pool }: LeaseRig, origin: string): Lease[] {
     const taken: Lease[] = [];
-    for (let lease = pool.lease(0, origin); lease !== null; lease = pool.lease(0, origin)) {
+    for (
+      let lease = pool.lease(connectionKind(0), origin);
+      lease !== null;
+      lease = pool.lease(connectionKind(0), origin)
+    ) {
       taken.push(lease);
     }
     return taken;
@@ -169,14 +173,14 @@ describe("limits", () => {
     const all: Lease[] = [];
     for (let host = 1; all.length < LEASES_MAX; host++) all.push(...takeAll(rig, `10.0.0.${host}`));
     expect(all.length).toBe(LEASES_MAX);
-    expect(rig.pool.lease(0, "10.1.0.0")).toBe(null);
+    expect(rig.pool.lease(connectionKind(0), "10.1.0.0")).toBe(null);
     all[0]!.whenReady(() => {});
     rig.attempts[0]!.opens();
     all[0]!.release(true);
-    expect(rig.pool.lease(1, "10.1.0.0")).not.toBe(null);
-    expect(rig.pool.lease(1, "10.1.0.0")).toBe(null);
+    expect(rig.pool.lease(connectionKind(1), "10.1.0.0")).not.toBe(null);
+    expect(rig.pool.lease(connectionKind(1), "10.1.0.0")).toBe(null);
     all[1]!.release(false);
-    expect(rig.pool.lease(1, "10.1.0.0")).not.toBe(null);
+    expect(rig.pool.lease(connectionKind(1), "10.1.0.0")).not.toBe(null);
     rig.pool.takeDown(STOP_SENT, STOP);
     expectNothingLeft(rig);
   });
@@ -191,7 +195,7 @@ describe("limits", () => {
     // Another, as greedy, and still there is something for a third, and a fourth.
     expect(takeAll(rig, "10.0.0.2").length).toBe(768);
     expect(takeAll(rig, "10.0.0.3").length).toBe(192);
-    const modest = rig.pool.lease(0, "10.0.0.4");
+    const modest = rig.pool.lease(connectionKind(0), "10.0.0.4");
     expect(modest).not.toBe(null);
     // What is given back is everybody's again, by the same rule.
     modest!.release(false);
@@ -207,7 +211,7 @@ describe("limits", () => {
     for (let hasTaken = true; hasTaken; ) {
       hasTaken = false;
       for (const host of held.keys()) {
-        if (rig.pool.lease(0, `10.0.0.${host}`) === null) continue;
+        if (rig.pool.lease(connectionKind(0), `10.0.0.${host}`) === null) continue;
         held[host]!++;
         hasTaken = true;
       }
@@ -230,8 +234,8 @@ describe("limits", () => {
     const { lease } = await rig.lend();
     lease.release(true);
     rig.limit.free = 0;
-    expect(rig.pool.lease(0, ORIGIN)).toBe(lease);
-    expect(rig.pool.lease(0, ORIGIN)).toBe(null);
+    expect(rig.pool.lease(connectionKind(0), ORIGIN)).toBe(lease);
+    expect(rig.pool.lease(connectionKind(0), ORIGIN)).toBe(null);
   });
 });
 
@@ -279,7 +283,7 @@ describe("a lease that is lost", () => {
     socket.hangsUp();
     expect(log).toEqual([]);
     expectNothingLeft(rig);
-    expect(rig.pool.lease(0, ORIGIN)).not.toBe(lease);
+    expect(rig.pool.lease(connectionKind(0), ORIGIN)).not.toBe(lease);
   });
 
   test("while it is free, by words that nobody asked for", async () => {
@@ -293,7 +297,7 @@ describe("a lease that is lost", () => {
 
   test("because nobody answers: its request, whoever waits for it, and the server hear of it", () => {
     const rig = createLeaseRig();
-    const lease = rig.pool.lease(0, ORIGIN)!;
+    const lease = rig.pool.lease(connectionKind(0), ORIGIN)!;
     const sink = new RecordingSink();
     const log = listen(lease);
     lease.whenReady((failure) => log.push(`ready: ${failure?.kind}`));
@@ -309,7 +313,7 @@ describe("a lease that is lost", () => {
 
   test("because its handshake is refused", async () => {
     const rig = createLeaseRig();
-    const lease = rig.pool.lease(2, ORIGIN)!;
+    const lease = rig.pool.lease(connectionKind(2), ORIGIN)!;
     const sink = new RecordingSink();
     ask(lease, sink, 1);
     const socket = await rig.opened();
@@ -339,7 +343,7 @@ describe("a lease that is lost", () => {
 describe("deadlines", () => {
   test("a connection must come about in time, whatever is asked over it", () => {
     const rig = createLeaseRig();
-    const lease = rig.pool.lease(0, ORIGIN)!;
+    const lease = rig.pool.lease(connectionKind(0), ORIGIN)!;
     const sink = new RecordingSink();
     lease.mayBlock = true;
     ask(lease, sink, 1);

@@ -4,6 +4,7 @@ import type { ConnectAttempt, ConnectEvents } from "../../../src/api/engine.ts";
 import type { UpstreamProtocol } from "../../../src/api/protocol.ts";
 import { POOL, SERVER } from "../../../src/api/stats.ts";
 import type { StreamEvents } from "../../../src/api/stream.ts";
+import { connectionKind } from "../../../src/api/upstream.ts";
 import { DescriptorBudget, planDescriptors } from "../../../src/base/descriptor-budget.ts";
 import { RETIRE_MS_MAX, VARIANT_IDLE_MS } from "../../../src/base/limits.ts";
 import type { Logger } from "../../../src/base/log.ts";
@@ -112,15 +113,19 @@ function createServer(
 }
 
 function request(server: TestServer, lane: number, sink: RecordingSink, token: number): void {
-  server.connection(lane, 0).send(GET, 0, GET.length, sink, token, 1);
+  server.connection(lane, connectionKind(0)).send(GET, 0, GET.length, sink, token, 1);
 }
 
 describe("Server", () => {
   test("gives each lane one connection of each variant", () => {
     const { server } = createServer({});
-    expect(server.connection(0, 0)).toBe(server.connection(2, 0));
-    expect(server.connection(1, 0)).not.toBe(server.connection(0, 0));
-    expect(server.connection(0, 1)).not.toBe(server.connection(0, 0));
+    expect(server.connection(0, connectionKind(0))).toBe(server.connection(2, connectionKind(0)));
+    expect(server.connection(1, connectionKind(0))).not.toBe(
+      server.connection(0, connectionKind(0)),
+    );
+    expect(server.connection(0, connectionKind(1))).not.toBe(
+      server.connection(0, connectionKind(0)),
+    );
   });
 
   test("is ejected at the limit, probed after its time, and comes back with all connections", async () => {
@@ -140,7 +145,7 @@ describe("Server", () => {
     // The other connection is given up, too, with what was on it.
     expect(other.isClosed).toBe(true);
     expect(sink.settled.get(1)).toStartWith("ejected");
-    expect(server.connection(1, 0).refusal?.kind).toBe("ejected");
+    expect(server.connection(1, connectionKind(0)).refusal?.kind).toBe("ejected");
     const waiting = timers.filter((timer) => !timer.isCancelled && timer.delayMs === 5000);
     expect(waiting.length).toBe(2);
 
@@ -151,7 +156,10 @@ describe("Server", () => {
     expect([server.isEjected, changes()]).toEqual([false, 2]);
     // The other one need not wait for its own timer.
     server.attempts.at(-1)!.opens().says("+PONG\r\n");
-    expect([0, 1].map((lane) => server.connection(lane, 0).refusal)).toEqual([null, null]);
+    expect([0, 1].map((lane) => server.connection(lane, connectionKind(0)).refusal)).toEqual([
+      null,
+      null,
+    ]);
   });
 
   test("its connections count as descriptors while they stand or are being made", () => {
@@ -291,7 +299,7 @@ test("a server that has left its pool is closed when it owes no reply, or in the
     const turn = new ManualTurn();
     const { server, timers } = createServer({}, { turn });
     const sink = new RecordingSink();
-    const connection = server.connection(0, 0);
+    const connection = server.connection(0, connectionKind(0));
     connection.send(GET, 0, GET.length, sink, 1, 1);
     const socket = server.attempts[0]!.opens();
     await new Promise((resolve) => setImmediate(resolve));

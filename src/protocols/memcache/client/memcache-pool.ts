@@ -1,12 +1,12 @@
 /** What the Memcached sessions of one pool share, and the kinds of connection that they use. */
-import type { Route } from "../../../api/upstream.ts";
+import { type ConnectionKind, connectionKind, type Route } from "../../../api/upstream.ts";
 import type { Foreign } from "../../foreign.ts";
 import type { DeadServer } from "../options.ts";
 
 /** Connections that speak text; meta commands are mixed on them with the classic ones. */
-export const VARIANT_TEXT = 0;
+export const VARIANT_TEXT: ConnectionKind = connectionKind(0);
 /** Connections that speak binary. */
-export const VARIANT_BINARY = 1;
+export const VARIANT_BINARY: ConnectionKind = connectionKind(1);
 
 export interface MemcachePool {
   readonly route: Route;

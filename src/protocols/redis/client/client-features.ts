@@ -1,4 +1,4 @@
-import type { Lease } from "../../../api/upstream.ts";
+import { type ConnectionKind, type Lease, NO_KIND } from "../../../api/upstream.ts";
 import type { ClientBlock } from "./blocking/client-block.ts";
 import type { DirectoryEntry } from "./local/client-directory.ts";
 import type { Subscriber } from "./pubsub/subscriber.ts";
@@ -9,8 +9,8 @@ import type { ClientTransaction } from "./transaction/client-transaction.ts";
 export class ClientFeatures {
   /** Of blocking: what the client waits for, if that may take as long as it likes. */
   block: ClientBlock | null = null;
-  /** Of identity: the kind of server connection that it will need when a server agrees; held. -1: it does not want to change. */
-  nextVariant = -1;
+  /** Of identity: the kind of server connection that it will need when a server agrees; held. NO_KIND: it does not want to change. */
+  nextVariant: ConnectionKind = NO_KIND;
   /** Of keyless: connections that the client has besides, for as long as a reply is owed that comes over them. */
   leases: Set<Lease> | null = null;
   /** Of local: what other clients may see of it, and do to it. */

@@ -1,6 +1,8 @@
 /** Requests of Redis clients as filters see them. */
+
 import type { Filtering, RequestReader } from "../../../api/filter.ts";
 import { ACCESS } from "../../../api/request-facts.ts";
+import { FIRST_KIND } from "../../../api/upstream.ts";
 import { encodeError, encodeRequest } from "../codec/encode.ts";
 import { RequestScanner } from "../codec/request-scanner.ts";
 import { RequestView } from "../codec/request-view.ts";
@@ -9,15 +11,13 @@ import type { CommandTable } from "../commands/command-table.ts";
 import { findKeys } from "../commands/find-keys.ts";
 
 const MINUS = 0x2d;
-/** The kind of connection that the pool's own user and password give, with RESP2. */
-const VARIANT_OWN = 0;
 
 export function createRedisFiltering(commands: CommandTable): Filtering {
   return {
     createReader: () => new RedisRequestReader(commands),
     encode: (args) =>
       encodeRequest(...args.map((arg) => (typeof arg === "string" ? arg : Buffer.from(arg)))),
-    variant: VARIANT_OWN,
+    variant: FIRST_KIND,
     isError: (bytes, start, end) => end > start && bytes[start] === MINUS,
   };
 }

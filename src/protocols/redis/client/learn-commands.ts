@@ -2,7 +2,7 @@
  * Commands that the table does not know (modules', a newer server's): the first client that uses one waits until a
  * server has said what it is.
  */
-import type { Failure, ReplySink, UpstreamConnection } from "../../../api/upstream.ts";
+import type { Failure, Link, ReplySink } from "../../../api/upstream.ts";
 import type { Turn, Wakeable } from "../../../base/turn.ts";
 import { decodeReply } from "../codec/decode.ts";
 import { encodeRequest } from "../codec/encode.ts";
@@ -47,7 +47,7 @@ export class CommandLearner {
    * Asks the server behind `connection` for `name` ("NAME" or "CONTAINER|SUBCOMMAND"), and wakes `waiter` when it is known
    * what to think of it. @returns false: it cannot be asked now
    */
-  ask(name: string, connection: UpstreamConnection, waiter: Wakeable): boolean {
+  ask(name: string, connection: Link, waiter: Wakeable): boolean {
     const key = name.toUpperCase();
     const waiters = this.asked.get(key);
     if (waiters !== undefined) {

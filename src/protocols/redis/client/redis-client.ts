@@ -7,11 +7,12 @@
 
 import type { ClientPort } from "../../../api/client-port.ts";
 import type {
+  ConnectionKind,
   Failure,
   Lease,
+  Link,
   ReplySink,
   Upstream,
-  UpstreamConnection,
 } from "../../../api/upstream.ts";
 import type { RequestView } from "../codec/request-view.ts";
 import type { Command } from "../commands/command.ts";
@@ -46,7 +47,7 @@ export interface RedisClient {
   // Where they go
 
   /** The kind of server connection that its requests need; see VariantTable. */
-  readonly variant: number;
+  readonly variant: ConnectionKind;
   /**
    * From now on the client's requests need other connections. Only while nothing is owed to it (`settleFirst`). Whether servers
    * agree is the caller's business, as is the pin.
@@ -58,7 +59,7 @@ export interface RedisClient {
   /** The one before is the caller's to give back. */
   setPin(pin: Lease | null): void;
   /** Where this client's requests for `upstream` go. */
-  connectionTo(upstream: Upstream): UpstreamConnection;
+  connectionTo(upstream: Upstream): Link;
   /** Sends the request at hand to the server of its argument number `key`. */
   forward(view: RequestView, key: number): boolean;
   /** Sends the request at hand to the one server that has all of its keys. */
@@ -67,7 +68,7 @@ export interface RedisClient {
    * Sends the request at hand over `connection`.
    * @param sink sees to it that the session gets the reply; absent: the session itself
    */
-  forwardTo(connection: UpstreamConnection, view: RequestView, sink?: ReplySink): boolean;
+  forwardTo(connection: Link, view: RequestView, sink?: ReplySink): boolean;
   /** To be called before anything is sent in another way than by `forwardTo`. */
   flushRun(): void;
 

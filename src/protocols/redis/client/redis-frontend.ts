@@ -7,11 +7,12 @@
 import type { ClientPort } from "../../../api/client-port.ts";
 import type { Frontend } from "../../../api/frontend.ts";
 import type {
+  ConnectionKind,
   Failure,
   Lease,
+  Link,
   ReplySink,
   Upstream,
-  UpstreamConnection,
 } from "../../../api/upstream.ts";
 import { Run } from "../../run.ts";
 import { encodeError } from "../codec/encode.ts";
@@ -51,7 +52,7 @@ export class RedisFrontend implements Frontend, RedisClient {
   readonly pool: RedisPool;
   readonly session: ClientPort;
   readonly features: ClientFeatures;
-  variant: number;
+  variant: ConnectionKind;
   mode: Mode | null = null;
   pin: Lease | null = null;
 
@@ -236,7 +237,7 @@ export class RedisFrontend implements Frontend, RedisClient {
     return false;
   }
 
-  connectionTo(upstream: Upstream): UpstreamConnection {
+  connectionTo(upstream: Upstream): Link {
     const { pin } = this;
     if (pin !== null && pin.upstream === upstream) return pin;
     return upstream.connection(this.session.lane, this.variant);
@@ -293,11 +294,7 @@ export class RedisFrontend implements Frontend, RedisClient {
     return this.forwardTo(this.connectionTo(upstream), view);
   }
 
-  forwardTo(
-    connection: UpstreamConnection,
-    view: RequestView,
-    sink: ReplySink = this.session,
-  ): boolean {
+  forwardTo(connection: Link, view: RequestView, sink: ReplySink = this.session): boolean {
     if (connection.refusal !== null) {
       this.session.onFailure(this.session.open(), 1, connection.refusal);
       return true;

@@ -10,7 +10,7 @@
 import type { ClientPort } from "../../../../api/client-port.ts";
 import type { RequestTaker } from "../../../../api/frontend.ts";
 import { PlainFacts } from "../../../../api/request-facts.ts";
-import type { Failure, ReplySink, UpstreamConnection } from "../../../../api/upstream.ts";
+import type { Failure, Link, ReplySink } from "../../../../api/upstream.ts";
 import { MEMCACHE_KEY_BYTES_MAX, MEMCACHE_VALUE_BYTES_MAX } from "../../../../base/limits.ts";
 import { Run } from "../../../run.ts";
 import { claimReply } from "../../codec/binary/claim-reply.ts";
@@ -171,7 +171,7 @@ export class BinaryFrontend implements RequestTaker, ReplySink {
   }
 
   /** Sends one request on. Returns `at` when there is no room for it now. */
-  private forward(connection: UpstreamConnection, bytes: Buffer, at: number, next: number): number {
+  private forward(connection: Link, bytes: Buffer, at: number, next: number): number {
     const { session } = this;
     if (connection.refusal !== null) {
       session.onFailure(this.open(bytes, at), 1, connection.refusal);

@@ -7,7 +7,7 @@
  */
 
 import type { ClientPort } from "../../../../api/client-port.ts";
-import type { Route, Upstream, UpstreamConnection } from "../../../../api/upstream.ts";
+import type { Link, Route, Upstream } from "../../../../api/upstream.ts";
 import { MEMCACHE_SENT_LINE_BYTES_MAX } from "../../../../base/limits.ts";
 import type { TextRequest } from "../../codec/text/text-request.ts";
 import { VARIANT_TEXT } from "../memcache-pool.ts";
@@ -89,7 +89,7 @@ export class MultiGet {
   }
 
   /** The connection of part number `part` of the request that was planned last. */
-  connection(part: number): UpstreamConnection {
+  connection(part: number): Link {
     return upstreams[part]!.connection(this.session.lane, VARIANT_TEXT);
   }
 

@@ -1,8 +1,6 @@
+import { FIRST_KIND } from "../../../../api/upstream.ts";
 import { anyServer, serversFor } from "../any-server.ts";
 import type { RedisClient } from "../redis-client.ts";
-
-/** The pool's own kind of connection: what greets it greets a client without a password. */
-const OWN_VARIANT = 0;
 
 /**
  * Lets a client in that gave no password, if the servers want none.
@@ -15,7 +13,7 @@ export function isAccessKnown(client: RedisClient): boolean {
   if (access.needsPassword === null) {
     // Whichever answers first: one that hangs keeps no client of the others waiting.
     const connections = serversFor(client)
-      .map((upstream) => upstream.connection(session.lane, OWN_VARIANT))
+      .map((upstream) => upstream.connection(session.lane, FIRST_KIND))
       .filter(({ refusal }) => refusal === null);
     for (const connection of connections) session.waitFor(connection);
     if (connections.length > 0) return false;
@@ -28,6 +26,6 @@ export function isAccessKnown(client: RedisClient): boolean {
 
 /** Clients that are here meanwhile are treated by what was known. */
 function askAnew(client: RedisClient): void {
-  const lease = anyServer(client)?.lease(OWN_VARIANT, client.session.origin) ?? null;
+  const lease = anyServer(client)?.lease(FIRST_KIND, client.session.origin) ?? null;
   lease?.whenReady(() => lease.release(false));
 }

@@ -1,7 +1,13 @@
 /** Asks servers what only they can say: whether they let a client be who it wants to be, or do what it wants to. */
 
 import type { ClientPort } from "../../../../api/client-port.ts";
-import type { Failure, ReplySink, Upstream } from "../../../../api/upstream.ts";
+import {
+  type ConnectionKind,
+  type Failure,
+  FIRST_KIND,
+  type ReplySink,
+  type Upstream,
+} from "../../../../api/upstream.ts";
 import { copyOf } from "../../../../base/copy-of.ts";
 import { UNAUTHENTICATED_BULK_BYTES_MAX } from "../../../../base/limits.ts";
 import { encodeError, encodeRequest } from "../../codec/encode.ts";
@@ -30,7 +36,7 @@ const WRONG_PASSWORD: Buffer = encodeError(
  */
 export function prove(
   client: RedisClient,
-  variant: number,
+  variant: ConnectionKind,
   done: (failure: Failure | null) => void,
 ): void {
   const { variants } = client.pool;
@@ -59,11 +65,11 @@ export function prove(
 function proveWith(
   upstream: Upstream,
   { lane, origin }: Pick<ClientPort, "lane" | "origin">,
-  variant: number,
+  variant: ConnectionKind,
   answered: (failure: Failure | null, isFinal: boolean) => void,
 ): void {
   // A server that is known to be down is not called by every client anew.
-  const { refusal } = upstream.connection(lane, 0);
+  const { refusal } = upstream.connection(lane, FIRST_KIND);
   const lease = refusal === null ? upstream.lease(variant, origin) : null;
   if (lease === null) {
     answered(refusal ?? NO_SERVER, false);

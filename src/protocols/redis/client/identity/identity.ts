@@ -1,5 +1,5 @@
 /** Who a client is for the servers: its user, its database and its version of the protocol, and how it changes them. */
-import type { Failure } from "../../../../api/upstream.ts";
+import { type Failure, NO_KIND } from "../../../../api/upstream.ts";
 import { encodeError, encodeRequest } from "../../codec/encode.ts";
 import type { RedisClient } from "../redis-client.ts";
 import { askPassword, prove, SingleReply } from "./ask-servers.ts";
@@ -28,7 +28,7 @@ export function become(client: RedisClient, change: Partial<Variant>, done: Done
   client.features.nextVariant = variant;
   const finish = (fault: Buffer | null): void => {
     if (fault === null) client.switchTo(change);
-    client.features.nextVariant = -1;
+    client.features.nextVariant = NO_KIND;
     variants.release(variant);
     done(fault);
   };

@@ -6,7 +6,12 @@
  */
 
 import type { UpstreamProtocol } from "../../../../api/protocol.ts";
-import type { Failure } from "../../../../api/upstream.ts";
+import {
+  type ConnectionKind,
+  connectionKind,
+  type Failure,
+  NO_KIND,
+} from "../../../../api/upstream.ts";
 import { FairShares } from "../../../../base/fair-shares.ts";
 import { VARIANT_IDLE_MS, VARIANTS_MAX } from "../../../../base/limits.ts";
 import type { RespVersion } from "../../codec/encode.ts";
@@ -15,7 +20,7 @@ import { ServerAccess } from "./server-access.ts";
 import type { Variant } from "./variant.ts";
 
 /** Its connections are used for AUTH of clients and nothing else: who is logged in on them does not matter. */
-export const VARIANT_FOR_AUTH = 2;
+export const VARIANT_FOR_AUTH: ConnectionKind = connectionKind(2);
 const DEFAULT_USER = { version: 2, database: 0, user: null, password: null } as const;
 /** When a number is to be freed whose connections are busy, it is tried again after this. */
 const VARIANT_BUSY_MS = 1000;
@@ -24,7 +29,7 @@ const FIRST_CHOSEN = 3;
 
 interface Entry {
   readonly key: string;
-  readonly number: number;
+  readonly number: ConnectionKind;
   holders: number;
   /** A server has agreed to it. */
   isProven: boolean;
@@ -41,7 +46,7 @@ export class VariantTable {
   readonly fixedDatabase: number;
 
   /** Who waits for a server to say whether it agrees to a number; such numbers are not freed. */
-  readonly proofs: Map<number, ((failure: Failure | null) => void)[]> = new Map();
+  readonly proofs: Map<ConnectionKind, ((failure: Failure | null) => void)[]> = new Map();
   /** Of who gives no password. */
   readonly access: ServerAccess = new ServerAccess();
   /** Told when some number is not held any more: `sweep` may be due. */
@@ -53,7 +58,7 @@ export class VariantTable {
   private readonly byKey: Map<string, Entry> = new Map();
   /** Those that no client holds. */
   private readonly unused: Set<Entry> = new Set();
-  private readonly free: number[] = [];
+  private readonly free: ConnectionKind[] = [];
   private readonly shares: FairShares = new FairShares();
   private readonly hasRoom: () => boolean;
 
@@ -74,27 +79,27 @@ export class VariantTable {
   }
 
   /**
-   * The number of `variant`, held until `release`; -1: there are too many already, or too many of `origin`.
+   * The number of `variant`, held until `release`; NO_KIND: there are too many already, or too many of `origin`.
    * @param origin of the client that chooses it, see `Stream.origin`
    */
-  hold(variant: Variant, origin: string): number {
+  hold(variant: Variant, origin: string): ConnectionKind {
     const key = keyOf(variant);
     const free = VARIANTS_MAX - this.byKey.size;
     const mayAdd = this.byKey.has(key) || (this.shares.mayTake(origin, free) && this.hasRoom());
-    return mayAdd ? this.keep(variant, origin) : -1;
+    return mayAdd ? this.keep(variant, origin) : NO_KIND;
   }
 
   /** As `hold`, for a client that is of this kind already: in another process, or as every client is at first. */
-  keep(variant: Variant, origin: string): number {
+  keep(variant: Variant, origin: string): ConnectionKind {
     const key = keyOf(variant);
     const entry = this.byKey.get(key) ?? this.add(key, variant, origin);
-    if (entry === null) return -1;
+    if (entry === null) return NO_KIND;
     entry.holders++;
     this.unused.delete(entry);
     return entry.number;
   }
 
-  release(number: number): void {
+  release(number: ConnectionKind): void {
     const entry = this.entries[number]!;
     if (--entry.holders > 0 || number < FIRST_CHOSEN) return;
     entry.unusedSinceMs = -1;
@@ -103,11 +108,11 @@ export class VariantTable {
   }
 
   /** A server has agreed to that lately. */
-  isProven(number: number): boolean {
+  isProven(number: ConnectionKind): boolean {
     return this.entries[number]!.isProven;
   }
 
-  prove(number: number): void {
+  prove(number: ConnectionKind): void {
     this.entries[number]!.isProven = true;
   }
 
@@ -116,7 +121,7 @@ export class VariantTable {
    * @param forget closes the connections of that number everywhere; false: they are busy
    * @returns when to call it next; Infinity: after `onUnused`
    */
-  sweep(nowMs: number, forget: (number: number) => boolean): number {
+  sweep(nowMs: number, forget: (number: ConnectionKind) => boolean): number {
     let nextMs = Number.POSITIVE_INFINITY;
     for (const entry of this.unused) {
       if (entry.unusedSinceMs < 0) entry.unusedSinceMs = nowMs;
@@ -142,7 +147,7 @@ export class VariantTable {
     const greets = version === 2 && !hasPassword;
     const onGreeted = greets ? (isNeeded: boolean) => this.access.learn(isNeeded) : null;
     const protocol = this.createUpstream(variant, isRisk, onGreeted);
-    const number = this.protocols.push(protocol) - 1;
+    const number = connectionKind(this.protocols.push(protocol) - 1);
     const isProven = !protocol.isClientsChoice;
     const entry = {
       key: keyOf(variant),
@@ -157,7 +162,7 @@ export class VariantTable {
   }
 
   private add(key: string, variant: Variant, origin: string): Entry | null {
-    const number = this.free.pop() ?? this.protocols.length;
+    const number = this.free.pop() ?? connectionKind(this.protocols.length);
     if (number >= VARIANTS_MAX) return null;
     const protocol = this.createUpstream(variant, true);
     this.protocols[number] = { ...protocol, idleMs: VARIANT_IDLE_MS };

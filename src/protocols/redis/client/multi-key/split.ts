@@ -7,7 +7,7 @@
  */
 
 import type { ClientPort } from "../../../../api/client-port.ts";
-import type { Failure, Route, Upstream, UpstreamConnection } from "../../../../api/upstream.ts";
+import type { Failure, Link, Route, Upstream } from "../../../../api/upstream.ts";
 import type { ByteQueue } from "../../../../base/byte-queue.ts";
 import { arrayHeader } from "../../codec/encode.ts";
 import type { RequestView } from "../../codec/request-view.ts";
@@ -30,9 +30,9 @@ const refusals: (Failure | null)[] = [];
 export interface SplitClient {
   readonly session: ClientPort;
   /** Where this client's requests for `upstream` go. */
-  connectionTo(upstream: Upstream): UpstreamConnection;
+  connectionTo(upstream: Upstream): Link;
   refuse(reply: Buffer): void;
-  forwardTo(connection: UpstreamConnection, view: RequestView): boolean;
+  forwardTo(connection: Link, view: RequestView): boolean;
   flushRun(): void;
 }
 
@@ -109,7 +109,7 @@ export class Splitter {
   }
 
   /** The connection of part number `part` of the request that was planned last. */
-  private connection(part: number): UpstreamConnection {
+  private connection(part: number): Link {
     return this.client.connectionTo(upstreams[part]!);
   }
 

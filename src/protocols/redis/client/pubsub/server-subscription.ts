@@ -6,6 +6,7 @@
  * and wait: a `barrier`.
  */
 import type {
+  ConnectionKind,
   Failure,
   LeftSubscriber,
   SubscriberConnection,
@@ -38,7 +39,7 @@ interface Operation {
 
 export interface ServerSubscriptionOptions {
   /** The kind of connection that it goes over. */
-  readonly variant: number;
+  readonly variant: ConnectionKind;
   readonly turn: Turn;
   /** Asks for a look at what may be late, at `atMs` by the clock of `turn` or before. */
   lookBy(atMs: number): void;

@@ -1,6 +1,6 @@
 /** The shared subscriptions of one pool in one worker: one for each user that clients are, and those that came from other processes. */
 
-import type { Route } from "../../../../api/upstream.ts";
+import type { ConnectionKind, Route } from "../../../../api/upstream.ts";
 import type { WorkerBus } from "../../../../api/worker-bus.ts";
 import type { Deadline, Deadlines } from "../../../../base/deadlines.ts";
 import { PUBSUB_IDLE_MS } from "../../../../base/limits.ts";
@@ -102,7 +102,7 @@ export class SharedSubscriptions {
   private createShared(
     id: string,
     as: ServerUser,
-    variant: number,
+    variant: ConnectionKind,
     arrivals: readonly LeftConnection[] | null,
   ): SharedSubscription {
     const { slices, allowance, lookBy } = this;

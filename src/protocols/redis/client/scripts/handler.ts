@@ -1,7 +1,7 @@
 /**
  * Calls of scripts and functions: they go where their keys are, and before them, when it is necessary, what they call.
  */
-import type { Upstream, UpstreamConnection } from "../../../../api/upstream.ts";
+import type { Link, Upstream } from "../../../../api/upstream.ts";
 import { encodeError } from "../../codec/encode.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import type { Command } from "../../commands/command.ts";
@@ -72,12 +72,7 @@ export function isReadyFor(
   return false;
 }
 
-function load(
-  client: RedisClient,
-  called: Loadable,
-  upstream: Upstream,
-  connection: UpstreamConnection,
-): void {
+function load(client: RedisClient, called: Loadable, upstream: Upstream, connection: Link): void {
   if (called.isAt(upstream)) return;
   client.flushRun();
   called.load(upstream, connection);

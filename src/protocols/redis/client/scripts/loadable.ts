@@ -1,5 +1,5 @@
 /** What servers are told to keep for clients (a script, libraries of functions), and what is known of who has it. */
-import type { Failure, ReplySink, Upstream, UpstreamConnection } from "../../../../api/upstream.ts";
+import type { Failure, Link, ReplySink, Upstream } from "../../../../api/upstream.ts";
 import type { Turn, Wakeable } from "../../../../base/turn.ts";
 
 /** What all loadables of a pool share. */
@@ -38,7 +38,7 @@ export class Loadable {
    * Has `upstream` load it before what is sent over `connection` next, unless it is there. Only while the connection takes
    * requests. Its replies are discarded.
    */
-  load(upstream: Upstream, connection: UpstreamConnection): void {
+  load(upstream: Upstream, connection: Link): void {
     if (this.isAt(upstream)) return;
     const epoch = this.host.epochOf(upstream);
     const underWay = this.loads[upstream.id];
@@ -87,7 +87,7 @@ const NEVER = -1;
 class Load implements ReplySink {
   readonly takesRuns = false;
   readonly epoch: number;
-  readonly connection: UpstreamConnection;
+  readonly connection: Link;
   readonly waiters: Wakeable[] = [];
   private missing: number;
   private isLoaded = true;
@@ -96,7 +96,7 @@ class Load implements ReplySink {
   constructor(
     requests: number,
     epoch: number,
-    connection: UpstreamConnection,
+    connection: Link,
     whenDone: (isLoaded: boolean) => void,
   ) {
     this.missing = requests;

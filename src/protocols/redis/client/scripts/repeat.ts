@@ -6,7 +6,7 @@
  */
 
 import type { ClientPort } from "../../../../api/client-port.ts";
-import type { Failure, ReplySink, Upstream, UpstreamConnection } from "../../../../api/upstream.ts";
+import type { Failure, Link, ReplySink, Upstream } from "../../../../api/upstream.ts";
 import type { Loadable } from "./loadable.ts";
 
 /** What a call needs to be on the server. */
@@ -21,7 +21,7 @@ export interface FailedCall {
   readonly session: ClientPort;
   readonly upstream: Upstream;
   /** It takes requests. */
-  readonly connection: UpstreamConnection;
+  readonly connection: Link;
   /** The session's slot; still open. */
   readonly token: number;
   /** The request is bytes[start, end). */

@@ -10,7 +10,7 @@
 import type { ClientPort } from "../../../../api/client-port.ts";
 import { TOKEN_MASK } from "../../../../api/client-port.ts";
 import { KIND, type ReplyKind } from "../../../../api/protocol.ts";
-import type { Failure, ReplySink, Upstream, UpstreamConnection } from "../../../../api/upstream.ts";
+import type { Failure, Link, ReplySink, Upstream } from "../../../../api/upstream.ts";
 import { copyOf } from "../../../../base/copy-of.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import type { ScriptMemory } from "./memory.ts";
@@ -29,7 +29,7 @@ export class ScriptReplies implements ReplySink {
   private readonly upstream: Upstream;
 
   // The last call, while it is open. Its bytes are kept by reference.
-  private connection: UpstreamConnection | null = null;
+  private connection: Link | null = null;
   private token = 0;
   private bytes: Buffer = NONE;
   private start = 0;
@@ -45,7 +45,7 @@ export class ScriptReplies implements ReplySink {
   }
 
   /** The request at hand is a call and was just given slot `token`; its reply will come over `connection` to this sink. */
-  expect(view: RequestView, connection: UpstreamConnection, token: number): void {
+  expect(view: RequestView, connection: Link, token: number): void {
     this.connection = connection;
     this.token = token;
     this.bytes = view.bytes;
@@ -96,12 +96,7 @@ export class ScriptReplies implements ReplySink {
   }
 
   /** Sees to the last call's reply in another way than by passing on the error that came. False: nothing was done. */
-  private repeat(
-    connection: UpstreamConnection,
-    bytes: Buffer,
-    start: number,
-    end: number,
-  ): boolean {
+  private repeat(connection: Link, bytes: Buffer, start: number, end: number): boolean {
     const wanted = this.memory.wantedBy(this.bytes, this.nameStart, this.nameEnd);
     if (wanted === null || connection.refusal !== null || !this.session.isOpen) return false;
     const call = new RepeatedCall({

@@ -1,7 +1,8 @@
 /** Blocking commands: over a connection of their own, and on their way to another process. */
+
 import { afterEach, describe, expect, test } from "bun:test";
 import { closeSync, fstatSync, openSync } from "node:fs";
-import type { Upstream } from "../../../../../../src/api/upstream.ts";
+import { connectionKind, type Upstream } from "../../../../../../src/api/upstream.ts";
 import { BLOCKED_INPUT_BYTES_MAX } from "../../../../../../src/base/limits.ts";
 import type { Block } from "../../../../../../src/protocols/redis/client/blocking/block.ts";
 import type { SavedBlock } from "../../../../../../src/protocols/redis/client/blocking/client-block.ts";
@@ -31,8 +32,9 @@ function createBlockingRig(options: Options = {}): BlockingRig {
   };
   const rig = createRig({
     servers: 2,
-    lend: (upstream, variant) => poolOf(upstream).lease(variant, "10.0.0.1"),
-    adopt: (upstream, fd, variant) => poolOf(upstream).adopt(fd, variant, "10.0.0.1"),
+    lend: (upstream, variant) => poolOf(upstream).lease(connectionKind(variant), "10.0.0.1"),
+    adopt: (upstream, fd, variant) =>
+      poolOf(upstream).adopt(fd, connectionKind(variant), "10.0.0.1"),
     ...options,
   });
   return { ...rig, leases, frontend: rig.session.frontend as RedisFrontend };

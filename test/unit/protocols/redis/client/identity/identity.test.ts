@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { Failure } from "../../../../../../src/api/upstream.ts";
+import { connectionKind } from "../../../../../../src/api/upstream.ts";
 import { prove } from "../../../../../../src/protocols/redis/client/identity/ask-servers.ts";
 import type { RedisClient } from "../../../../../../src/protocols/redis/client/redis-client.ts";
 import { createRig, type Rig } from "../../../../client/session-rig.ts";
@@ -36,7 +37,7 @@ function createIdentityRig(options: Parameters<typeof createRig>[0] = {}): Ident
     lend: (upstream, variant, turn) => {
       const lease = new SlowLease(
         upstream,
-        variant,
+        connectionKind(variant),
         turn,
         () => "+OK\r\n",
         () => {},

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { connectionKind, FIRST_KIND, NO_KIND } from "../../../../../../src/api/upstream.ts";
 import { VARIANT_IDLE_MS, VARIANTS_MAX } from "../../../../../../src/base/limits.ts";
 import type { Variant } from "../../../../../../src/protocols/redis/client/identity/variant.ts";
 import { VariantTable } from "../../../../../../src/protocols/redis/client/identity/variant-table.ts";
@@ -90,7 +91,7 @@ describe("VariantTable", () => {
     while (table.hold({ ...OWN, database }, `client ${database}`) >= 0) database++;
     expect(table.protocols.length).toBe(VARIANTS_MAX);
     expect(table.hold({ ...OWN, database: 1 }, ORIGIN)).toBeGreaterThan(0);
-    expect(table.hold(OWN, ORIGIN)).toBe(0);
+    expect(table.hold(OWN, ORIGIN)).toBe(FIRST_KIND);
   });
 
   test("one address does not get them all, but what is in use already, and what it had in another process", () => {
@@ -103,7 +104,8 @@ describe("VariantTable", () => {
     expect(table.hold({ ...OWN, database }, ORIGIN)).toBe(other);
     expect(table.keep({ ...OWN, database: database + 1 }, ORIGIN)).toBeGreaterThan(0);
     // What is freed is nobody's any more.
-    for (const number of table.protocols.keys()) if (number >= 3) table.release(number);
+    for (const number of table.protocols.keys())
+      if (number >= 3) table.release(connectionKind(number));
     table.sweep(0, () => true);
     expect(table.hold({ ...OWN, database: 99_999 }, ORIGIN)).toBeGreaterThan(0);
   });
@@ -113,7 +115,7 @@ describe("VariantTable", () => {
     const table = new VariantTable(null, 0, () => hasRoom);
     const number = table.hold({ ...OWN, database: 1 }, ORIGIN);
     hasRoom = false;
-    expect(table.hold({ ...OWN, database: 2 }, ORIGIN)).toBe(-1);
+    expect(table.hold({ ...OWN, database: 2 }, ORIGIN)).toBe(NO_KIND);
     expect(table.hold({ ...OWN, database: 1 }, ORIGIN)).toBe(number);
   });
 });

@@ -1,5 +1,13 @@
 /** A session over servers of the embedded Redis, which lend connections: what the test sees is what servers got, and over which. */
-import type { Failure, Lease, ReplySink, Upstream } from "../../../../../../src/api/upstream.ts";
+
+import type {
+  ConnectionKind,
+  Failure,
+  Lease,
+  ReplySink,
+  Upstream,
+} from "../../../../../../src/api/upstream.ts";
+import { connectionKind } from "../../../../../../src/api/upstream.ts";
 import type { Turn } from "../../../../../../src/base/turn.ts";
 import { createClientState } from "../../../../../../src/dev/redis/client-state.ts";
 import type { Shard } from "../../../../../../src/dev/redis/command.ts";
@@ -14,7 +22,7 @@ const MEMORY_BYTES_MAX = 1024 * 1024;
 
 export class FakeLease extends FakeConnection implements Lease {
   readonly upstream: Upstream;
-  readonly variant: number;
+  readonly variant: ConnectionKind;
   mayBlock = false;
   whenLost: (failure: Failure) => void = () => {};
   /** What became of it. */
@@ -25,7 +33,7 @@ export class FakeLease extends FakeConnection implements Lease {
 
   constructor(
     upstream: Upstream,
-    variant: number,
+    variant: ConnectionKind,
     turn: Turn,
     answerOf: (args: readonly string[]) => string | null,
     onGone: () => void,
@@ -127,7 +135,7 @@ export function createTransactionRig(
     lend: (upstream, variant, turn) => {
       if (!extended.mayLend) return null;
       const { ask, end } = connect(upstream.id);
-      const lease = new FakeLease(upstream, variant, turn, ask, end);
+      const lease = new FakeLease(upstream, connectionKind(variant), turn, ask, end);
       leases.push(lease);
       return lease;
     },

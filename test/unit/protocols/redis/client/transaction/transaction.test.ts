@@ -142,7 +142,7 @@ describe("a transaction", () => {
     await rig.send("MULTI", "GET k1", "SELECT 2", "EXEC", "MULTI", "GET k1", "EXEC");
     expect(rig.leases.map((lease) => lease.waiting.length)).toEqual([4]);
     expect(await rig.talk()).toBe("+QUEUED +QUEUED *2 $-1 +OK +OK +QUEUED *1 $-1");
-    expect(rig.leases.map((lease) => [lease.variant, lease.fate])).toEqual([
+    expect(rig.leases.map((lease) => [lease.variant as number, lease.fate])).toEqual([
       [0, "unclean"],
       [3, "clean"],
     ]);
