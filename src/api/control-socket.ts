@@ -17,7 +17,28 @@ export type ControlRequest =
    */
   | { readonly verb: "upgrade"; readonly path: string | null; readonly isTrusted?: boolean }
   /** The connection is closed when the proxy is gone. `timeoutMs` null: as configured. */
-  | { readonly verb: "stop"; readonly isDrain: boolean; readonly timeoutMs: number | null };
+  | { readonly verb: "stop"; readonly isDrain: boolean; readonly timeoutMs: number | null }
+  | ConfigOrder;
+
+/** Options are named by their path, see config/option-path.ts, and values are written as in a file. */
+export type ConfigOrder =
+  /** `path` null: all. */
+  | { readonly verb: "config_get"; readonly path: string | null }
+  /**
+   * `isSaved`: also in the file. `reloads`: then reload. `forMs`: it is taken back after so many milliseconds; null: when the file is
+   * read again.
+   */
+  | {
+      readonly verb: "config_set";
+      readonly path: string;
+      readonly value: string;
+      readonly isSaved: boolean;
+      readonly reloads: boolean;
+      readonly forMs: number | null;
+    }
+  /** `path` null: all that was set. */
+  | { readonly verb: "config_unset"; readonly path: string | null }
+  | { readonly verb: "config_diff" };
 
 export type ControlReply = { readonly progress: string } | { readonly result: ControlResult };
 
@@ -40,7 +61,51 @@ export type ControlResult =
       readonly crew: GenerationResult;
       readonly warning: string | null;
     }
-  | { readonly ok: true; readonly verb: "stop" };
+  | { readonly ok: true; readonly verb: "stop" }
+  | { readonly ok: true; readonly verb: "config_get"; readonly options: readonly ConfigOption[] }
+  | {
+      readonly ok: true;
+      readonly verb: "config_set";
+      readonly path: string;
+      /** The value before, and the one that was set. */
+      readonly from: string;
+      readonly text: string;
+      /** False: it takes effect with the next reload. */
+      readonly isLive: boolean;
+      readonly isSaved: boolean;
+      /** It was followed by a reload. */
+      readonly isReloaded: boolean;
+      readonly forMs: number | null;
+    }
+  | { readonly ok: true; readonly verb: "config_unset"; readonly paths: readonly string[] }
+  | {
+      readonly ok: true;
+      readonly verb: "config_diff";
+      /** From what the file says now to what holds, one line each, for humans. */
+      readonly lines: readonly string[];
+      readonly settings: readonly SettingStatus[];
+    };
+
+/** An option of the running configuration. */
+export interface ConfigOption {
+  readonly path: string;
+  readonly text: string;
+  /** It can be set while workers run. */
+  readonly isLive: boolean;
+  /** Not null: it was set, and the file does not say so. */
+  readonly setting: SettingStatus | null;
+}
+
+/** A value that was set in the running proxy. Times in milliseconds since the epoch. */
+export interface SettingStatus {
+  readonly path: string;
+  readonly text: string;
+  /** The user who set it; -1: a signal did. */
+  readonly uid: number;
+  readonly atMs: number;
+  /** Null: until the file is read again. */
+  readonly untilMs: number | null;
+}
 
 /**
  * How a change of generation went.
@@ -98,6 +163,8 @@ export interface Status {
   /** What happened to the last reload or upgrade, or null. */
   readonly lastChange: LastChange | null;
   readonly processes: readonly ProcessStatus[];
+  /** Values that hold and are not the file's. Absent: the proxy is older than this. */
+  readonly settings?: readonly SettingStatus[];
   /** What was counted since the proxy was started. Absent: the proxy is older than this. */
   readonly pools?: readonly PoolFigures[];
   /** Likewise, what protocols and modules count besides, by set and labels. Absent: the proxy is older than this. */

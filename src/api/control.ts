@@ -7,6 +7,7 @@
 import type { Config } from "./config.ts";
 import type { BlockSchema, Labels } from "./metrics.ts";
 import type { StatsLayout } from "./stats.ts";
+import type { SteeringOrder } from "./steering.ts";
 import type { RetainedMessage } from "./worker-bus.ts";
 
 /** Fd of the control channel in every child process. */
@@ -46,6 +47,8 @@ export interface About {
   readonly controlProtocol: number;
   readonly parcelFormats: readonly number[];
   readonly stateFormats: readonly number[];
+  /** Its workers can be steered, see api/steering.ts. Absent: they cannot. */
+  readonly isSteerable?: boolean;
 }
 
 export const ABOUT_ROLE = "__about";
@@ -121,7 +124,14 @@ export type ToWorker =
       readonly stats: StatsLayout;
       /** What is retained on the worker bus; absent: an older supervisor, which retains nothing. */
       readonly notices?: readonly RetainedMessage[];
+      /** What goes before `config` from the start; absent: an older supervisor, which steers nothing. */
+      readonly steering?: SteeringOrder;
     }
+  /**
+   * `isFinal` false: could the worker do as the order says? Nothing is done. True: it is done. Both are answered by `steered`; an older
+   * worker does not answer.
+   */
+  | { readonly type: "steer"; readonly order: SteeringOrder; readonly isFinal: boolean }
   /** Accept no client any more, finish what is in flight, then exit 0; after timeoutMs close the rest. */
   | { readonly type: "drain"; readonly timeoutMs: number }
   | { readonly type: "stop" }
@@ -179,6 +189,15 @@ export type FromWorker =
       readonly version: string;
       /** Its PACKET_FORMATS. */
       readonly parcelFormats: readonly number[];
+      /** It understands `steer`. Absent: it does not. */
+      readonly isSteerable?: boolean;
+    }
+  /** `problem` not null: it cannot do as the order of this revision says. */
+  | {
+      readonly type: "steered";
+      readonly revision: number;
+      readonly isFinal: boolean;
+      readonly problem: string | null;
     }
   /** Cannot serve (for instance: a listening fd is not usable); the worker exits after this. */
   | { readonly type: "failed"; readonly message: string }

@@ -79,6 +79,13 @@ export interface Option {
   readonly instead: string | null;
   /** Its value is never shown. */
   readonly secret: boolean;
+  /**
+   * Where its value stands in what was resolved, PoolConfig for an option of pools and Config for others: "log.level". Null: it is no
+   * single field, or it is a protocol's, whose options stand in `PoolConfig.options` by name.
+   */
+  readonly field: string | null;
+  /** It takes effect while workers run, see config/live.ts. False: with new workers, which a reload starts. */
+  readonly isLive: boolean;
 }
 
 const BOTH: readonly Form[] = ["native", "twemproxy"];
@@ -96,6 +103,8 @@ export function option(row: Required & Optional): Option {
     required: false,
     instead: null,
     secret: false,
+    field: null,
+    isLive: false,
     ...row,
     default:
       preset === null || typeof preset === "string"

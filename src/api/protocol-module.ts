@@ -121,6 +121,8 @@ export interface ProtocolPool {
   adoptPart(part: ReceivedPart): void;
   /** All that belongs to the group was received, clients too. */
   onGroupComplete(group: string): void;
+  /** Values of `PoolHost.config` have changed in place: what was made of them is made anew. */
+  onSettings?(): void;
   /** A server has left the ring or come back: keys may have moved. The frontends hear it after this. */
   onRouteChange(): void;
   close(): void;

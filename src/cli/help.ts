@@ -46,6 +46,22 @@ const EXAMPLES: Readonly<Record<string, readonly Row[]>> = {
     ["proxy status -c proxy.yaml", "processes, versions, clients, and what died of what"],
     ["proxy status -c proxy.yaml --json", "the same for a program"],
   ],
+  config: [
+    ["proxy config get -c proxy.yaml", "all values, and which of them were set"],
+    [
+      "proxy config set main.timeout 300ms -c proxy.yaml --for 10m",
+      "then the value before comes back",
+    ],
+    [
+      "proxy config set log.level debug -c proxy.yaml",
+      "until the next reload: the file is the truth then",
+    ],
+    [
+      "proxy config set main.timeout 2s -c proxy.yaml --save",
+      "also in the file, whose comments stay",
+    ],
+    ["proxy config diff -c proxy.yaml", "what runs and is not what the file says"],
+  ],
   check: [
     ["proxy check -c proxy.yaml", "show pools, servers and their share of the keys"],
     ["proxy check -c proxy.yaml --json", "the same for a program"],

@@ -2,6 +2,7 @@
 import { type ArgsDef, type CommandDef, runCommand as runCitty } from "citty";
 import { didYouMean } from "../config/nearest.ts";
 import { checkCommand } from "./check.ts";
+import { configCommand } from "./config.ts";
 import { devCommand } from "./dev.ts";
 import { EXIT_OK, EXIT_USAGE } from "./exit-codes.ts";
 import { type CommandHelp, commandHelp, mainHelp } from "./help.ts";
@@ -24,6 +25,7 @@ const COMMANDS: ReadonlyMap<string, CommandDef> = new Map(
     reload: reloadCommand,
     upgrade: upgradeCommand,
     stop: stopCommand,
+    config: configCommand,
     module: moduleCommand,
     dev: devCommand,
   }) as unknown as [string, CommandDef][],

@@ -1,5 +1,6 @@
 /** Which process am I? The first argument says so; the supervisor and the launcher give the internal ones. */
 import { ABOUT_ROLE, CONFIG_ROLE, REHEARSE_ROLE, STATE_VARIABLE } from "../api/control.ts";
+import { SETTINGS_ROLE } from "../api/settings.ts";
 import { setProcessName } from "../os/process.ts";
 import { releaseSignals } from "../os/signal-mask.ts";
 import { SignalQueue, WATCHED_SIGNALS } from "../supervisor/system/signals.ts";
@@ -17,6 +18,8 @@ export function runRole(argv: readonly string[], roles: Roles): void {
   else if (first === ABOUT_ROLE || first === REHEARSE_ROLE) runSelfTest(first);
   else if (first === CONFIG_ROLE)
     runCommandLine(rest.toSpliced(0, 1), { configFile: rest[0] ?? "" });
+  else if (first === SETTINGS_ROLE)
+    runCommandLine(rest.toSpliced(0, 1), { configFile: rest[0] ?? "", answersSettings: true });
   else if (stateFd !== null) runCommandLine(argv, { stateFd, signals: resumeSignals() });
   else if (first === DAEMON_ROLE) runCommandLine(rest, { launcher: joinLauncher() });
   else runCommandLine(argv, {});
@@ -56,15 +59,17 @@ interface CommandLine {
   readonly launcher?: Launcher;
   readonly stateFd?: number;
   readonly configFile?: string;
+  readonly answersSettings?: boolean;
   readonly signals?: SignalQueue;
 }
 
 function runCommandLine(argv: readonly string[], options: CommandLine): void {
   const { launcher = null, stateFd = null, configFile = null, signals = null } = options;
+  const { answersSettings = false } = options;
   const run = async (): Promise<void> => {
     // Loaded only here: a worker that replaces another must not spend its first milliseconds on the command line.
     const { runCli } = await import("./main-command.ts");
-    const data = { launcher, stateFd, configFile, signals, runArguments: argv };
+    const data = { launcher, stateFd, configFile, answersSettings, signals, runArguments: argv };
     const code = await runCli(argv, data);
     if (code !== undefined) process.exitCode = code;
     // Otherwise the process ends by itself: what was printed into a pipe may still be on its way.

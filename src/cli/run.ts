@@ -4,12 +4,14 @@ import { closeSync, openSync } from "node:fs";
 import { type CommandDef, defineCommand } from "citty";
 import type { Config } from "../api/config.ts";
 import type { ConfigAnswer } from "../api/control.ts";
+import type { SettingsAnswer } from "../api/settings.ts";
 import { COMMIT, VERSION } from "../base/version.ts";
 import { readState } from "../supervisor/program/supervisor-state.ts";
 import { resumeSupervisor, runSupervisor } from "../supervisor/run-supervisor.ts";
 import { StartError } from "../supervisor/start-error.ts";
 import type { ConfigSource, ReadyFacts } from "../supervisor/supervisor-options.ts";
 import { SignalQueue } from "../supervisor/system/signals.ts";
+import { answerSettings } from "./answer-settings.ts";
 import { testConfigFile } from "./check.ts";
 import { readConfigFile } from "./config-file.ts";
 import { type Launcher, launchDaemon } from "./daemon.ts";
@@ -27,6 +29,8 @@ export interface RunData {
   readonly signals: SignalQueue | null;
   /** Only print what this file and the flags come to. */
   readonly configFile: string | null;
+  /** Only answer a question about settings of a proxy that runs with `configFile`, see api/settings.ts. */
+  readonly answersSettings: boolean;
   /** The whole command line. */
   readonly runArguments: readonly string[];
 }
@@ -45,7 +49,7 @@ export const runCommand: CommandDef<typeof RUN_ARGS> = defineCommand({
   args: RUN_ARGS,
   async run({ args, rawArgs, data }): Promise<number> {
     const { launcher, stateFd, configFile, signals, runArguments } = data as RunData;
-    if (configFile !== null) return printConfig(await readAnswer(configFile, args));
+    if (configFile !== null) return printAnswer(await answerOf(data as RunData, configFile, args));
     if (stateFd !== null) {
       return endSoon(await resume(stateFd, signals ?? new SignalQueue(), runArguments));
     }
@@ -121,7 +125,15 @@ async function readAnswer(file: string, flags: RunFlags): Promise<ConfigAnswer> 
   return "problems" in applied ? applied : { config: applied.config, warnings: lines };
 }
 
-function printConfig(answer: ConfigAnswer): number {
+function answerOf(
+  { answersSettings: isAsked }: RunData,
+  file: string,
+  flags: RunFlags,
+): Promise<ConfigAnswer | SettingsAnswer> {
+  return isAsked ? answerSettings(file, flags) : readAnswer(file, flags);
+}
+
+function printAnswer(answer: ConfigAnswer | SettingsAnswer): number {
   return print(`${JSON.stringify(answer)}\n`);
 }
 

@@ -9,6 +9,7 @@ import {
   callProxy,
   report,
 } from "./control-client.ts";
+import { settingLine } from "./settings-text.ts";
 import { formatTable } from "./table.ts";
 
 /** The supervisor has no long jobs: one that is silent for so long hangs. */
@@ -49,6 +50,7 @@ function statusText(status: Status): string {
     ["clients", `${status.clients}`],
     ...(status.activity === null ? [] : [["now", `${status.activity} is going on`]]),
     ...(lastChange === null ? [] : [[`last ${lastChange.what}`, changeText(status)]]),
+    ...settingFacts(status),
   ];
   const heading = ["process", "pid", "version", "generation", "state", "clients", "age", "died"];
   const rows = status.processes.map((process) => [
@@ -69,6 +71,14 @@ function statusText(status: Status): string {
     ...troubleLines(status),
   ];
   return lines.map((line) => `${line}\n`).join("");
+}
+
+/** What runs and is not what the file says. */
+function settingFacts({ settings = [] }: Status): string[][] {
+  return settings.map((setting, index) => [
+    index === 0 ? "not the file's" : "",
+    `${setting.path} ${setting.text}, ${settingLine(setting)}`,
+  ]);
 }
 
 /** Of the pools' figures those that tell at a glance what is wrong; `--json` has them all. */

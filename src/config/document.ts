@@ -1,11 +1,11 @@
 /**
- * YAML text → a small tree that knows where each part stands. The only file that knows the YAML library.
+ * YAML text → a small tree that knows where each part stands. With document-edit.ts the only file that knows the YAML library.
  *
  * Scalars stay text (the failsafe schema), as in nutcracker: what `yes`, `0512` or `1e3` means is decided by the
  * option that reads it, not by a version of YAML.
  */
 import { isAlias, isMap, isScalar, isSeq, parseDocument, type Node as YamlNode } from "yaml";
-import { type ProblemList, quote } from "./problem.ts";
+import { ProblemList, quote } from "./problem.ts";
 import { yamlProblems } from "./yaml-problem.ts";
 
 /** `offset` is where the part begins in the file's text. */
@@ -56,6 +56,16 @@ export function readDocument(text: string, problems: ProblemList): Node | null {
     problems.error(0, "", `not readable as YAML: ${reason}`);
     return null;
   }
+}
+
+/** A value that is written alone, as behind a key. It is text, but for a list in brackets. @param offset where it is said to stand */
+export function readValue(text: string, offset: number): Node {
+  if (text === "") return { kind: "empty", offset };
+  if (!text.startsWith("[")) return { kind: "scalar", text, offset };
+  const problems = new ProblemList("", text);
+  const node = readDocument(text, problems);
+  if (node?.kind !== "list") return { kind: "scalar", text, offset };
+  return { ...node, items: node.items.map((item) => ({ ...item, offset })), offset };
 }
 
 function read(text: string, problems: ProblemList): Node | null {

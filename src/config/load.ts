@@ -12,6 +12,7 @@ import { describe, type MapNode, readDocument } from "./document.ts";
 import { optionsAt, optionsKnown, type ProtocolOptions } from "./options.ts";
 import { ACCEPT_MODES } from "./options-top.ts";
 import { NO_MODULES, type Outside, readModules } from "./outside.ts";
+import { type Override, withOverrides } from "./overrides.ts";
 import { holdsNames, indentStrays, withoutShared } from "./pool-entries.ts";
 import { type ReadPool, readPools } from "./pools.ts";
 import { type Problem, ProblemList } from "./problem.ts";
@@ -31,15 +32,18 @@ export interface Loaded {
  * @param file the name that problems show, and that `config.file` is the absolute path of
  * @param protocols those that are built in
  * @param outside the modules that the file names, see `modulePaths`
+ * @param overrides values that go before the file's
  */
 export function loadConfig(
   text: string,
   file: string,
   protocols: readonly ProtocolOptions[],
   outside: Outside = NO_MODULES,
+  overrides: readonly Override[] = [],
 ): Loaded {
   const problems = new ProblemList(file, text);
-  const root = readDocument(text, problems);
+  const written = readDocument(text, problems);
+  const root = written?.kind === "map" ? withOverrides(written, overrides) : written;
   if (root === null) return { config: null, problems: problems.list() };
   if (root.kind !== "map") {
     const message =

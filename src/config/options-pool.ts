@@ -26,6 +26,7 @@ const PLACEMENT_OPTIONS: readonly Option[] = [
   option({
     name: "listen",
     where: "pool",
+    field: "listen",
     type: { kind: "listen", none: false },
     required: true,
     help: "Address for clients: `host:port` (`*:port` for all of IPv4), or `/path` with an optional octal mode: `/run/a.sock 0660`.",
@@ -33,6 +34,7 @@ const PLACEMENT_OPTIONS: readonly Option[] = [
   option({
     name: "protocol",
     where: "pool",
+    field: "protocol",
     // Its choices are the names of the protocols that there are, see `poolOptions`.
     type: { kind: "choice", values: [] },
     forms: ["native"],
@@ -52,6 +54,7 @@ const PLACEMENT_OPTIONS: readonly Option[] = [
   option({
     name: "filters",
     where: "pool",
+    field: "filters",
     type: { kind: "filters" },
     forms: ["native"],
     help: "Filters that see each request of the pool, in this order: `[audit, deny: { prefixes: [a] }]`; each is a module of `modules`.",
@@ -60,6 +63,7 @@ const PLACEMENT_OPTIONS: readonly Option[] = [
   option({
     name: "hash",
     where: "pool",
+    field: "hash",
     type: { kind: "choice", values: HASH_NAMES },
     default: "fnv1a_64",
     help: "Function that turns a key into a number. Changing it moves nearly every key.",
@@ -67,6 +71,7 @@ const PLACEMENT_OPTIONS: readonly Option[] = [
   option({
     name: "hash_char",
     where: "pool",
+    field: "hashSignedChar",
     type: { kind: "choice", values: ["signed", "unsigned"] },
     default: "signed",
     help: "How twemproxy's hashes read bytes ≥ 0x80: `signed` as on x86, `unsigned` as on ARM Linux.",
@@ -74,12 +79,14 @@ const PLACEMENT_OPTIONS: readonly Option[] = [
   option({
     name: "hash_tag",
     where: "pool",
+    field: "hashTag",
     type: { kind: "pair" },
     help: 'Two characters; only what stands between them in a key is hashed: `"{}"`. Quote them.',
   }),
   option({
     name: "distribution",
     where: "pool",
+    field: "distribution",
     type: { kind: "choice", values: DISTRIBUTIONS },
     default: "ketama",
     help: "How hashes are spread over servers: `ketama` (consistent ring), `modula` (remainder), `random`.",
@@ -87,6 +94,7 @@ const PLACEMENT_OPTIONS: readonly Option[] = [
   option({
     name: "servers",
     where: "pool",
+    field: "servers",
     type: { kind: "servers" },
     required: true,
     help: "List of `host:port:weight name` or `/path:weight name` (the name is optional), or in the native form of maps.",
@@ -97,6 +105,7 @@ const CLIENT_OPTIONS: readonly Option[] = [
   option({
     name: "backlog",
     where: "pool",
+    field: "backlog",
     type: { kind: "integer", min: 0, max: INTEGER_MAX },
     default: "512",
     help: "Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn.",
@@ -104,6 +113,8 @@ const CLIENT_OPTIONS: readonly Option[] = [
   option({
     name: "client_connections",
     where: "pool",
+    field: "clientConnectionsMax",
+    isLive: true,
     type: { kind: "integer", min: 0, max: INTEGER_MAX },
     default: "0",
     help: "Most clients at once, over all workers; 0: as many as file descriptors allow. (nutcracker ignores it.)",
@@ -119,6 +130,7 @@ const CLIENT_OPTIONS: readonly Option[] = [
   option({
     name: "tcpkeepalive",
     where: "pool",
+    field: "tcpKeepalive",
     type: { kind: "boolean" },
     default: "false",
     help: "SO_KEEPALIVE on the connections of clients and servers.",
@@ -126,6 +138,7 @@ const CLIENT_OPTIONS: readonly Option[] = [
   option({
     name: "tcp_nodelay",
     where: "pool",
+    field: "tcpNodelay",
     type: { kind: "boolean" },
     default: "true",
     help: "TCP_NODELAY on the connections of clients and servers; false lets the kernel hold back small packets.",
@@ -133,6 +146,7 @@ const CLIENT_OPTIONS: readonly Option[] = [
   option({
     name: "tcp_quickack",
     where: "pool",
+    field: "tcpQuickack",
     type: { kind: "boolean" },
     default: "false",
     help: "TCP_QUICKACK on the connections of clients: what they send is acknowledged at once, for one system call and packet more.",
@@ -140,6 +154,7 @@ const CLIENT_OPTIONS: readonly Option[] = [
   option({
     name: "tcp_defer_accept",
     where: "pool",
+    field: "tcpDeferAcceptMs",
     type: { kind: "duration", min: 0, max: 3_600_000, none: true },
     default: "none",
     help: "TCP_DEFER_ACCEPT: a client is accepted when its first bytes are there, or after this time (whole seconds).",
@@ -150,6 +165,8 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
   option({
     name: "timeout",
     where: "pool",
+    field: "timeoutMs",
+    isLive: true,
     type: { kind: "duration", min: 0, max: INTEGER_MAX, none: true },
     default: { native: "5s", twemproxy: "none" },
     help: "How long a request may take from being queued for a server to its complete reply; `none` or 0: no limit, and a reply that gets lost on the way is missed only when others follow it.",
@@ -157,6 +174,8 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
   option({
     name: "connect_timeout",
     where: "pool",
+    field: "connectTimeoutMs",
+    isLive: true,
     type: { kind: "duration", min: 1, max: INTEGER_MAX, none: false },
     default: { native: "1s", twemproxy: "5s" },
     help: "How long establishing one connection to a server may take; what must be answered on it first has `timeout`, too.",
@@ -164,6 +183,7 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
   option({
     name: "preconnect",
     where: "pool",
+    field: "preconnect",
     type: { kind: "boolean" },
     default: "false",
     help: "Connect to the servers at start instead of at the first request.",
@@ -171,6 +191,7 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
   option({
     name: "server_connections",
     where: "pool",
+    field: "serverConnections",
     type: { kind: "integer", min: 1, max: 65_535 },
     default: "1",
     help: "Connections to each server from each worker; fewer if the limit of open files is too low (`proxy check` tells).",
@@ -178,6 +199,7 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
   option({
     name: "auto_eject_hosts",
     where: "pool",
+    field: "autoEjectHosts",
     type: { kind: "boolean" },
     default: "false",
     help: "Take a server that keeps failing out of the ring, and back in later.",
@@ -185,6 +207,8 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
   option({
     name: "server_retry_timeout",
     where: "pool",
+    field: "serverRetryTimeoutMs",
+    isLive: true,
     type: { kind: "duration", min: 0, max: INTEGER_MAX, none: false },
     default: "30s",
     help: "How long an ejected server stays out before it is tried again; with `protocol: tcp`, the most that one stays out which cannot be connected.",
@@ -192,6 +216,8 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
   option({
     name: "server_failure_limit",
     where: "pool",
+    field: "serverFailureLimit",
+    isLive: true,
     type: { kind: "integer", min: 0, max: INTEGER_MAX },
     default: "2",
     help: "Failures in a row that eject a server; 0 acts as 1.",
@@ -199,6 +225,8 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
   option({
     name: "max_ejection_percent",
     where: "pool",
+    field: "maxEjectionPercent",
+    isLive: true,
     type: { kind: "integer", min: 1, max: 100 },
     default: "50",
     help: "How many of the servers may be ejected at once, one at least: further ones that fail keep their keys, which get errors. 100: as in twemproxy, all keys go to the last server that works.",

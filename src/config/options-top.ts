@@ -12,6 +12,7 @@ export const TOP_OPTIONS: readonly Option[] = [
   option({
     name: "workers",
     where: "top",
+    field: "workers",
     type: { kind: "count", min: 1, max: WORKERS_MAX },
     forms: NATIVE,
     default: "auto",
@@ -20,6 +21,7 @@ export const TOP_OPTIONS: readonly Option[] = [
   option({
     name: "accept",
     where: "top",
+    field: "accept",
     type: { kind: "choice", values: ACCEPT_MODES },
     forms: NATIVE,
     default: "reuseport",
@@ -29,6 +31,7 @@ export const TOP_OPTIONS: readonly Option[] = [
   option({
     name: "affinity",
     where: "top",
+    field: "affinity",
     type: { kind: "cores" },
     forms: NATIVE,
     default: "off",
@@ -37,6 +40,7 @@ export const TOP_OPTIONS: readonly Option[] = [
   option({
     name: "rlimit_nofile",
     where: "top",
+    field: "openFiles",
     type: { kind: "integer", min: 64, max: 1_073_741_816 },
     forms: NATIVE,
     help: "The limit of open files is raised to this; beyond the hard limit that takes root. Never lowered.",
@@ -44,6 +48,7 @@ export const TOP_OPTIONS: readonly Option[] = [
   option({
     name: "user",
     where: "top",
+    field: "user",
     type: { kind: "text" },
     forms: NATIVE,
     help: "User that workers and the admin process become once the sockets are open. The supervisor must be root and stays it.",
@@ -51,6 +56,7 @@ export const TOP_OPTIONS: readonly Option[] = [
   option({
     name: "group",
     where: "top",
+    field: "group",
     type: { kind: "text" },
     forms: NATIVE,
     help: "Group that they become members of; unset: the user's own groups.",
@@ -65,6 +71,8 @@ export const TOP_OPTIONS: readonly Option[] = [
   option({
     name: "level",
     where: "log",
+    field: "log.level",
+    isLive: true,
     type: { kind: "choice", values: ["error", "warn", "info", "debug"] },
     forms: NATIVE,
     default: "info",
@@ -73,6 +81,7 @@ export const TOP_OPTIONS: readonly Option[] = [
   option({
     name: "file",
     where: "log",
+    field: "log.file",
     type: { kind: "text" },
     forms: NATIVE,
     help: "File that log lines are appended to; absent: stderr.",
@@ -80,6 +89,7 @@ export const TOP_OPTIONS: readonly Option[] = [
   option({
     name: "pid_file",
     where: "top",
+    field: "pidFile",
     type: { kind: "text" },
     forms: NATIVE,
     help: "File that holds the supervisor's process id while it runs.",
@@ -87,6 +97,7 @@ export const TOP_OPTIONS: readonly Option[] = [
   option({
     name: "control",
     where: "top",
+    field: "control",
     type: { kind: "text" },
     forms: NATIVE,
     help: "Path of the unix socket for `proxy status`, `reload`, `upgrade` and `stop`; absent: made from the file's own path.",
@@ -95,6 +106,8 @@ export const TOP_OPTIONS: readonly Option[] = [
   option({
     name: "rebalance",
     where: "top",
+    field: "rebalance",
+    isLive: true,
     type: { kind: "boolean" },
     forms: NATIVE,
     default: "true",
@@ -110,6 +123,7 @@ export const TOP_OPTIONS: readonly Option[] = [
   option({
     name: "listen",
     where: "stats",
+    field: "stats.listen",
     type: { kind: "listen", none: true },
     forms: NATIVE,
     default: { native: "none", twemproxy: "0.0.0.0:22222" },
@@ -118,6 +132,7 @@ export const TOP_OPTIONS: readonly Option[] = [
   option({
     name: "interval",
     where: "stats",
+    field: "stats.intervalMs",
     type: { kind: "duration", min: 0, max: DURATION_MAX_MS, none: true },
     forms: NATIVE,
     default: "none",
@@ -126,6 +141,8 @@ export const TOP_OPTIONS: readonly Option[] = [
   option({
     name: "drain_timeout",
     where: "top",
+    field: "drainTimeoutMs",
+    isLive: true,
     type: { kind: "duration", min: 0, max: DURATION_MAX_MS, none: false },
     forms: NATIVE,
     default: "30s",
@@ -134,6 +151,7 @@ export const TOP_OPTIONS: readonly Option[] = [
   option({
     name: "modules",
     where: "top",
+    field: "modules",
     type: { kind: "modules" },
     forms: NATIVE,
     help: "Files (TypeScript or JavaScript; relative to this file) with protocols and filters that are not built in, see modules.md. Only root and the user that starts the proxy may be able to change them.",

@@ -72,9 +72,7 @@ export function readModules(
   }
   return {
     modules: loaded.map(({ kind, name, path, code, hash }) => ({ kind, name, path, code, hash })),
-    protocols: loaded.filter(isProtocol).map((module) => ({
-      ...{ ...module, needsServers: false, ignores: IGNORED },
-    })),
+    protocols: loaded.filter(isProtocol).map(protocolOf),
     filters: loaded.filter((module) => !isProtocol(module)),
   };
 }
@@ -85,6 +83,16 @@ const IGNORED: readonly string[] = [
   ...["server_connections", "auto_eject_hosts", "server_retry_timeout", "server_failure_limit"],
   "max_ejection_percent",
 ];
+
+/** The protocols of modules that were loaded. */
+export function protocolsOf(outside: Outside): ProtocolOptions[] {
+  const loaded = [...outside.values()].filter((module) => typeof module !== "string");
+  return loaded.filter(isProtocol).map(protocolOf);
+}
+
+function protocolOf(module: OutsideModule): ProtocolOptions {
+  return { ...module, needsServers: false, ignores: IGNORED };
+}
 
 function isProtocol({ kind }: OutsideModule): boolean {
   return kind === "protocol";

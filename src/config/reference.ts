@@ -59,7 +59,7 @@ function section(
     describeType(option.type),
     describeDefault(option),
     ...(hasForms ? [option.forms.length === 1 ? (option.forms[0] ?? "") : ""] : []),
-    option.help.replaceAll("|", "\\|"),
+    `${option.help.replaceAll("|", "\\|")}${option.isLive ? " *Live.*" : ""}`,
   ]);
   const lines = [heading, heading.map(() => "---"), ...rows].map((row) => `| ${row.join(" | ")} |`);
   return [`## ${title}`, "", text, "", ...lines, ""].join("\n");
@@ -127,7 +127,8 @@ One YAML file. Without \`-c FILE\` the first of these is read: ${DEFAULT_CONFIG_
 
 A reload (\`proxy reload\`, or SIGHUP) or an upgrade puts a change of any option into effect, for clients that are connected, too; none
 is disconnected, but those of a pool that is gone. \`proxy reload --dry-run\` shows what would change. Flags of the command line stay
-what they were at the start, and go before the file.
+what they were at the start, and go before the file. Options marked *Live* also change at once, without new workers:
+\`proxy config set main.timeout 300ms\` ([operations.md](operations.md#values-of-the-running-proxy)).
 
 There are two forms.
 

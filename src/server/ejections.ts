@@ -39,7 +39,7 @@ export interface EjectionsOptions {
   /** Most of them that may be out at once, unless all have failed. */
   readonly outMax: () => number;
   /** Within this time every failed server is probed. */
-  readonly probeIntervalMs: number;
+  readonly probeIntervalMs: () => number;
   readonly schedule: Schedule;
   /** Servers have left the ring or are in it again. */
   readonly onChange: () => void;
@@ -98,7 +98,7 @@ export class Ejections {
     if (!awaitsOthers) this.restoreAnswered();
     else if (this.cancelReturn === null) {
       const { probeIntervalMs, schedule } = this.options;
-      const delayMs = Math.min(probeIntervalMs, RETURN_TOGETHER_MS);
+      const delayMs = Math.min(probeIntervalMs(), RETURN_TOGETHER_MS);
       this.cancelReturn = schedule(delayMs, () => this.restoreAnswered());
     }
   }
@@ -153,7 +153,7 @@ export class Ejections {
     if (this.settlesLong && !isLong) return;
     this.cancelSettle?.();
     this.settlesLong = isLong;
-    const delayMs = isLong ? Math.max(probeIntervalMs, RETURN_TOGETHER_MS) : RETURN_TOGETHER_MS;
+    const delayMs = isLong ? Math.max(probeIntervalMs(), RETURN_TOGETHER_MS) : RETURN_TOGETHER_MS;
     this.cancelSettle = schedule(delayMs, () => {
       this.cancelSettle = null;
       this.settlesLong = false;

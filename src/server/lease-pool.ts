@@ -71,6 +71,11 @@ export class LeasePool {
     return `${held} connections to servers are in use ${why}, and the worker's limit of open files, ${limit.openFiles}, leaves no more; raise it, or end some of them`;
   }
 
+  /** To be called when what is awaited may be late earlier. */
+  watch(): void {
+    for (const connection of this.all) connection.watch();
+  }
+
   private hasPlace(origin: string): boolean {
     return this.shares.mayTake(origin, LEASES_MAX - this.all.size + this.free.length);
   }

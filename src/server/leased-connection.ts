@@ -109,6 +109,10 @@ export class LeasedConnection implements Lease, ConnectionRole {
     this.connection.watch();
   }
 
+  watch(): void {
+    this.connection.watch();
+  }
+
   get timeoutMs(): number | null {
     return this.isBlocking ? null : this.owner.timeoutMs;
   }

@@ -97,8 +97,6 @@ export class Server
 
   readonly turn: Turn;
   readonly deadlines: Deadlines;
-  readonly timeoutMs: number | null;
-  readonly connectTimeoutMs: number;
   readonly isEager: boolean;
   readonly counters: MetricBlock;
   readonly schedule: Schedule;
@@ -121,8 +119,6 @@ export class Server
     this.address = formatAddress(address);
     this.turn = options.turn;
     this.deadlines = options.deadlines;
-    this.timeoutMs = pool.timeoutMs;
-    this.connectTimeoutMs = pool.connectTimeoutMs;
     this.isEager = pool.preconnect;
     this.counters = options.counters;
     this.schedule = options.schedule;
@@ -149,6 +145,19 @@ export class Server
     if (!pool.preconnect) return;
     this.shared.link(0, FIRST_KIND);
     for (const connection of this.shared.all) connection.open();
+  }
+
+  get timeoutMs(): number | null {
+    return this.options.pool.timeoutMs;
+  }
+
+  get connectTimeoutMs(): number {
+    return this.options.pool.connectTimeoutMs;
+  }
+
+  /** See ProtocolPool.onSettings: what is awaited may be late earlier. */
+  onSettings(): void {
+    for (const connection of [...this.shared.all, this.leases]) connection.watch();
   }
 
   connection(lane: number, variant: ConnectionKind): Link {

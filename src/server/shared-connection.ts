@@ -18,7 +18,6 @@ class SharedRole implements ConnectionRole {
   readonly isWatched = false;
   readonly isAskable = true;
   readonly messages = null;
-  readonly timeoutMs: number | null;
   readonly connection: Connection;
   private readonly owner: ConnectionOwner;
   /** When to look whether it is unused; null: it may be unused for ever. */
@@ -29,11 +28,14 @@ class SharedRole implements ConnectionRole {
   constructor(owner: ConnectionOwner, protocol: UpstreamProtocol) {
     const { idleMs } = protocol;
     this.owner = owner;
-    this.timeoutMs = owner.timeoutMs;
     this.idleMs = idleMs ?? 0;
     this.idling =
       idleMs === undefined ? null : owner.deadlines.create((nowMs) => this.closeIfUnused(nowMs));
     this.connection = new Connection(owner, protocol, this);
+  }
+
+  get timeoutMs(): number | null {
+    return this.owner.timeoutMs;
   }
 
   onOpen(): void {

@@ -28,7 +28,6 @@ export class SubscribedConnection implements SubscriberConnection, ConnectionRol
   readonly isWatched = false;
   /** What the server says names the channel that it is about, and answers to other questions would not be understood. */
   readonly isAskable = false;
-  readonly timeoutMs: number | null;
   readonly messages: SubscriberEvents;
   private readonly connection: Connection;
   private readonly owner: SubscribedOwner;
@@ -36,7 +35,6 @@ export class SubscribedConnection implements SubscriberConnection, ConnectionRol
 
   constructor(owner: SubscribedOwner, protocol: UpstreamProtocol, events: SubscriberEvents) {
     this.owner = owner;
-    this.timeoutMs = owner.timeoutMs;
     this.messages = events;
     this.connection = new Connection(owner, protocol, this);
   }
@@ -53,6 +51,10 @@ export class SubscribedConnection implements SubscriberConnection, ConnectionRol
       (...adoption) => owner.adoptSocket(...adoption),
       () => connection.dialer.attemptFailed(cannotConnect(owner.name, "ECONNRESET")),
     );
+  }
+
+  get timeoutMs(): number | null {
+    return this.owner.timeoutMs;
   }
 
   get isUp(): boolean {

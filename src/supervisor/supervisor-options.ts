@@ -9,6 +9,7 @@ import type { AdminSlot } from "./process/admin-slot.ts";
 import type { Program } from "./program/program.ts";
 import type { Listeners } from "./sockets/listeners.ts";
 import type { StatsStore } from "./stats/stats-store.ts";
+import type { Steering } from "./steering/steering.ts";
 import type { PidFile } from "./system/pid-file.ts";
 import type { ServiceManager } from "./system/service-manager.ts";
 import type { SignalQueue } from "./system/signals.ts";
@@ -49,7 +50,11 @@ export interface Resources {
 
 /** The supervisor, as those see it that change what it serves. */
 export interface ChangeTarget {
+  /** As the file was read, with the command line over it. */
   readonly config: Config;
+  /** The same with what was set since. */
+  readonly running: Config;
+  readonly steering: Steering;
   /** Every process that is started from now on is of this program. */
   program: Program;
   readonly log: Logger;
@@ -67,8 +72,8 @@ export interface ChangeTarget {
   workersOf(config: Config): number;
   /** Listens for commands where `config` says. @throws Error in one line */
   openControl(config: Config): ControlServer | null;
-  /** A generation of `config` serves from now on. */
-  commit(config: Config): void;
+  /** A generation of `config` serves from now on. What was set since the last one is dropped, unless it `keepsSettings`. */
+  commit(config: Config, keepsSettings: boolean): void;
   /** A change that took long must not undo a stop that came meanwhile. @throws StartError */
   checkServing(): void;
 }

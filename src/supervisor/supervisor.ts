@@ -9,8 +9,9 @@
 import type { Config } from "../api/config.ts";
 import type { RunAs } from "../api/control.ts";
 import type { ControlRequest, ControlResult } from "../api/control-socket.ts";
-import { LOG_LEVELS, type ProcessLogger } from "../base/log.ts";
+import type { ProcessLogger } from "../base/log.ts";
 import { VERSION } from "../base/version.ts";
+import { withLive } from "../config/live.ts";
 import { usableCores } from "../os/usable-cores.ts";
 import { ChangeLock, type ChangeName } from "./change/change-lock.ts";
 import { reload } from "./change/reload.ts";
@@ -31,6 +32,8 @@ import { TICK_MS } from "./process/watchdog.ts";
 import { type Program, runningProgram } from "./program/program.ts";
 import type { SupervisorState } from "./program/supervisor-state.ts";
 import { StartError } from "./start-error.ts";
+import { Steering } from "./steering/steering.ts";
+import { answerSteering, shiftLogLevel } from "./steering/steering-requests.ts";
 import type { ChangeTarget, Resources, SupervisorOptions } from "./supervisor-options.ts";
 import type { Intent } from "./system/signals.ts";
 
@@ -47,6 +50,7 @@ export interface SupervisorParts {
 
 export class Supervisor implements ChangeTarget {
   config: Config;
+  readonly steering: Steering;
   program: Program;
   readonly log: ProcessLogger;
   readonly options: SupervisorOptions;
@@ -70,6 +74,13 @@ export class Supervisor implements ChangeTarget {
     this.program = runningProgram(state?.programPath);
     this.startedAtMs = state?.startedAtMs ?? Date.now();
     this.changes = new ChangeLock(log, state?.lastChange ?? null);
+    this.steering = new Steering(
+      {
+        ...{ log, workers: () => this.generations.steerable },
+        onChange: () => log.setLevel(this.running.log.level),
+      },
+      state?.steering ?? null,
+    );
     this.postponed = state?.postponed ?? null;
     this.admin = new AdminSlot(log, () => this.#onChildrenGone());
     this.#ending = new Ending(log, () => [...this.generations.statuses, ...this.admin.statuses]);
@@ -78,11 +89,7 @@ export class Supervisor implements ChangeTarget {
       stats: resources.stats,
       isSilent: options.isDaemon,
       log,
-      onReady: (worker) => {
-        const { level } = this.config.log;
-        if (worker.plan.generation.config.log.level !== level)
-          worker.send({ type: "log_level", level });
-      },
+      steering: this.steering,
       onEmpty: () => this.#onChildrenGone(),
     });
     if (state !== null) this.#resume(state);
@@ -118,9 +125,10 @@ export class Supervisor implements ChangeTarget {
     return new ControlServer(socket, (request, caller) => this.#onRequest(request, caller), log);
   }
 
-  commit(config: Config): void {
+  commit(config: Config, keepsSettings: boolean): void {
     this.config = config;
-    this.log.setLevel(config.log.level);
+    this.steering.forgetSettings(keepsSettings);
+    this.log.setLevel(this.running.log.level);
     try {
       this.log.redirect(config.log.file);
       this.log.giveTo(this.#runAs);
@@ -145,6 +153,10 @@ export class Supervisor implements ChangeTarget {
 
   workersOf(config: Config): number {
     return config.workers === "auto" ? usableCores() : config.workers;
+  }
+
+  get running(): Config {
+    return withLive(this.config, this.steering.settings);
   }
 
   get isPaused(): boolean {
@@ -213,7 +225,7 @@ export class Supervisor implements ChangeTarget {
 
   #adminPlan(listenFd: number): AdminPlan {
     return {
-      config: this.config,
+      config: this.running,
       program: this.program,
       memory: this.resources.stats.snapshot(),
       generation: this.generations.serving?.plan.number ?? 0,
@@ -231,7 +243,7 @@ export class Supervisor implements ChangeTarget {
         caller.result({ ok: true, verb: "status", status: createStatus(this) });
         break;
       case "reload":
-        caller.result(await this.#reload(request.isDryRun, progress));
+        caller.result(await this.reload(request.isDryRun, progress));
         break;
       case "upgrade": {
         const order = { path: request.path, isTrusted: request.isTrusted === true };
@@ -242,11 +254,12 @@ export class Supervisor implements ChangeTarget {
         this.#ending.addCaller(caller);
         progress(request.isDrain ? "finishing what is in flight" : "stopping");
         this.log.info("stopping", { asked: "proxy stop" });
-        if (request.isDrain) this.#drain(request.timeoutMs ?? this.config.drainTimeoutMs);
+        if (request.isDrain) this.#drain(request.timeoutMs ?? this.running.drainTimeoutMs);
         else this.#stop();
         break;
       default:
-        caller.result({ ok: false, problems: ["this version does not know that command"] });
+        caller.result(await answerSteering(this, request, caller));
+        this.#runPostponed();
     }
   }
 
@@ -257,8 +270,8 @@ export class Supervisor implements ChangeTarget {
         this.#stop();
         break;
       case "drain":
-        this.log.info("draining", { signal, timeoutMs: this.config.drainTimeoutMs });
-        this.#drain(this.config.drainTimeoutMs);
+        this.log.info("draining", { signal, timeoutMs: this.running.drainTimeoutMs });
+        this.#drain(this.running.drainTimeoutMs);
         break;
       case "drain_workers":
         this.#pause(signal);
@@ -271,10 +284,10 @@ export class Supervisor implements ChangeTarget {
         this.#reopenLogs(signal);
         break;
       case "log_more":
-        this.#shiftLogLevel(1);
+        shiftLogLevel(this, 1);
         break;
       case "log_less":
-        this.#shiftLogLevel(-1);
+        shiftLogLevel(this, -1);
         break;
     }
   }
@@ -291,10 +304,10 @@ export class Supervisor implements ChangeTarget {
       return;
     }
     this.#reopenLogs("SIGHUP");
-    void this.#reload(false, progress);
+    void this.reload(false, progress);
   }
 
-  #reload(isDryRun: boolean, progress: Progress): Promise<ControlResult> {
+  reload(isDryRun: boolean, progress: Progress): Promise<ControlResult> {
     if (isDryRun) return this.#change("reload", () => reload(this, true, progress));
     return this.#change("reload", async () => {
       this.resources.manager.reloading();
@@ -368,7 +381,7 @@ export class Supervisor implements ChangeTarget {
     if (this.phase.name !== "serving" || this.changes.activity !== null || this.options.hasTerminal)
       return;
     this.phase.enter("paused");
-    const timeoutMs = this.config.drainTimeoutMs;
+    const timeoutMs = this.running.drainTimeoutMs;
     this.log.warn("draining the workers; a reload starts new ones", { signal, timeoutMs });
     this.generations.drain(timeoutMs);
   }
@@ -383,15 +396,5 @@ export class Supervisor implements ChangeTarget {
     this.generations.send({ type: "reopen_log" });
     this.admin.send({ type: "reopen_log" });
     this.log.info("log files were opened again", { signal });
-  }
-
-  #shiftLogLevel(steps: number): void {
-    const index = LOG_LEVELS.indexOf(this.config.log.level) + steps;
-    const level = LOG_LEVELS[Math.min(Math.max(index, 0), LOG_LEVELS.length - 1)] ?? "info";
-    // Until the next reload; workers that are replaced meanwhile start with the file's level and are told.
-    this.config = { ...this.config, log: { ...this.config.log, level } };
-    this.log.setLevel(level);
-    this.generations.send({ type: "log_level", level });
-    this.log.warn("log level changed", { level });
   }
 }

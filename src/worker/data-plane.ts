@@ -250,6 +250,10 @@ class WorkerDataPlane implements DataPlane {
     this.checkGone();
   }
 
+  onSettings(): void {
+    for (const pool of this.pools.values()) pool.onSettings();
+  }
+
   close(): void {
     clearInterval(this.reclaims);
     this.acceptance.stop();

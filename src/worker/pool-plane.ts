@@ -143,7 +143,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
       ? new Ejections({
           total: () => this.servers.all.length,
           outMax: () => ejectedMax(this.servers.all.length, pool),
-          probeIntervalMs: pool.serverRetryTimeoutMs,
+          probeIntervalMs: () => pool.serverRetryTimeoutMs,
           schedule: this.schedule,
           onChange: () => this.onEjectionChange(),
         })
@@ -337,6 +337,12 @@ export class PoolPlane implements SessionOwner, PoolHost {
     }
     if (areForgotten) this.plan.giveUp(variant);
     return areForgotten;
+  }
+
+  /** Values of `config` have changed in place. */
+  onSettings(): void {
+    this.protocol.onSettings?.();
+    for (const server of this.servers.all) server.onSettings();
   }
 
   /** Idle clients leave at once, the others after their last reply. */

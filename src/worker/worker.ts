@@ -14,6 +14,7 @@ import {
   type ToWorker,
 } from "../api/control.ts";
 import type { StatsLayout } from "../api/stats.ts";
+import { NO_STEERING } from "../api/steering.ts";
 import type { WorkerBus } from "../api/worker-bus.ts";
 import { exitOnFault } from "../base/fatal.ts";
 import type { Logger } from "../base/log.ts";
@@ -30,6 +31,7 @@ import { BusClient } from "./bus-client.ts";
 import { ClientIds } from "./client-ids.ts";
 import { WorkerMetrics } from "./metrics.ts";
 import { pinWorker } from "./pin.ts";
+import { WorkerSteering } from "./steering.ts";
 
 /** What serves the clients. */
 export interface DataPlane {
@@ -48,6 +50,8 @@ export interface DataPlane {
   /** Takes so many client connections off HANDOVER_FD; `done` gets what became of them, in one or several parts. */
   adopt(packets: number, done: (counts: AdoptionCounts) => void): void;
   readonly clients: number;
+  /** Values of the configuration have changed in place. */
+  onSettings(): void;
   close(): void;
 }
 
@@ -111,7 +115,7 @@ class Worker {
   #clientIds: ClientIds | null = null;
   #metrics: WorkerMetrics | null = null;
   #log: Logger | null = null;
-  #drainTimeoutMs = 0;
+  #steering: WorkerSteering | null = null;
   /** By performance.now(). */
   #drainByMs: number = Number.POSITIVE_INFINITY;
   #isOrphaned = false;
@@ -164,6 +168,9 @@ class Worker {
       case "log_level":
         this.#log?.setLevel(message.level);
         break;
+      case "steer":
+        this.#steer(message);
+        break;
       case "ping":
         this.#metrics?.askAgain();
         this.#send({ type: "pong", id: message.id, clients: this.#dataPlane?.clients ?? 0 });
@@ -175,6 +182,8 @@ class Worker {
 
   async #start(start: Start): Promise<void> {
     setProcessName(`proxy worker ${start.slot}`);
+    const steering = new WorkerSteering(start.config, start.steering ?? NO_STEERING);
+    this.#steering = steering;
     const log = openProcessLog({
       ...start.config.log,
       process: `worker/${start.slot}`,
@@ -185,7 +194,6 @@ class Worker {
       return module === null ? "" : `module ${module.name} did not catch `;
     });
     this.#log = log;
-    this.#drainTimeoutMs = start.config.drainTimeoutMs;
     const bus = new BusClient(start.birth, start.notices ?? [], (message) => this.#send(message));
     this.#bus = bus;
     const clientIds = new ClientIds(start.birth, () => this.#send({ type: "want_client_ids" }));
@@ -220,7 +228,22 @@ class Worker {
       pid: process.pid,
       version: VERSION,
       parcelFormats: PACKET_FORMATS,
+      isSteerable: true,
     });
+  }
+
+  #steer({ order, isFinal }: Extract<ToWorker, { readonly type: "steer" }>): void {
+    const { revision } = order;
+    const problem = this.#steering?.problemOf(order) ?? null;
+    if (isFinal && this.#steering?.follow(order) === true) {
+      this.#log?.setLevel(this.#steering.config.log.level);
+      this.#dataPlane?.onSettings();
+    }
+    this.#send({ type: "steered", revision, isFinal, problem: isFinal ? null : problem });
+  }
+
+  get #drainTimeoutMs(): number {
+    return this.#steering?.config.drainTimeoutMs ?? 0;
   }
 
   #fail(error: unknown): void {

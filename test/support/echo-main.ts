@@ -71,6 +71,8 @@ class EchoDataPlane implements DataPlane {
     done({ adopted: 0, failed: packets, others: 0 });
   }
 
+  onSettings(): void {}
+
   close(): void {
     for (const client of this.#clients) client.terminate();
   }

@@ -10,6 +10,7 @@ export const MEMCACHE_OPTIONS: readonly Option[] = [
   option({
     name: "dead_server",
     where: "pool",
+    isLive: true,
     type: { kind: "choice", values: DEAD_SERVER },
     default: "error",
     help: "What reading a key gives whose server is not available: an `error`, or a `miss`.",

@@ -24,7 +24,7 @@ export class MemcacheProtocolPool implements MemcachePool, ProtocolPool {
   readonly tooManyClients: Buffer = Buffer.from("ERROR Too many open connections\r\n");
   readonly noDescriptors: Buffer;
   readonly route: Route;
-  readonly deadServer: DeadServer;
+  deadServer: DeadServer;
   private readonly host: PoolHost;
 
   constructor(host: PoolHost) {
@@ -36,6 +36,10 @@ export class MemcacheProtocolPool implements MemcachePool, ProtocolPool {
     );
     this.serverProtocols[VARIANT_TEXT] = createMemcacheTextUpstream();
     this.serverProtocols[VARIANT_BINARY] = createMemcacheBinaryUpstream();
+  }
+
+  onSettings(): void {
+    this.deadServer = readDeadServer(this.host.config.options);
   }
 
   createFrontend(client: ClientPort, saved: unknown, descriptors: readonly number[]): Frontend {

@@ -37,18 +37,21 @@ export const REDIS_OPTIONS: readonly Option[] = [
   option({
     name: "allow_commands",
     where: "pool",
+    isLive: true,
     type: { kind: "commands" },
     help: "Commands to pass on although they are refused by default because they could harm others, such as `[CONFIG SET, DEBUG]`; a name alone stands for all of its subcommands.",
   }),
   option({
     name: "deny_commands",
     where: "pool",
+    isLive: true,
     type: { kind: "commands" },
     help: "Commands to refuse, such as `[FLUSHALL, KEYS]`; a name alone stands for all of its subcommands.",
   }),
   option({
     name: "mget_errors",
     where: "pool",
+    isLive: true,
     type: { kind: "choice", values: MGET_ERRORS },
     default: "whole",
     help: "What an MGET gives when a server of one of its keys is not available: an error as its `whole` reply, or one in place of each `element` that is missing.",

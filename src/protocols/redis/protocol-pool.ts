@@ -1,6 +1,7 @@
 /** What the Redis clients of one pool in one worker share. */
 
 import type { ClientPort } from "../../api/client-port.ts";
+import type { PoolConfig } from "../../api/config.ts";
 import type { Filtering } from "../../api/filter.ts";
 import type { Frontend } from "../../api/frontend.ts";
 import type { GroupMove, ReceivedPart } from "../../api/move.ts";
@@ -20,9 +21,10 @@ import { RedisFrontend } from "./client/redis-frontend.ts";
 import type { RedisPool } from "./client/redis-pool.ts";
 import { ScriptMemory } from "./client/scripts/memory.ts";
 import { encodeError } from "./codec/encode.ts";
+import type { CommandPolicy } from "./commands/command.ts";
 import { CommandTable } from "./commands/command-table.ts";
 import { REDIS_METRICS } from "./metrics.ts";
-import { readRedisOptions } from "./options.ts";
+import { type RedisOptions, readRedisOptions } from "./options.ts";
 
 /** So long after a client has left its kind of connection it is looked whether kinds are unused: for many clients at once. */
 const SWEEP_MS = 100;
@@ -45,6 +47,13 @@ export class RedisProtocolPool implements ProtocolPool {
     );
     this.filtering = createRedisFiltering(this.pool.commands);
     this.sweeping = this.sweep();
+  }
+
+  onSettings(): void {
+    const { config } = this.host;
+    const own = readRedisOptions(config.options);
+    this.pool.mgetErrors = own.mgetErrors;
+    this.pool.commands.follow(policyOf(own, config));
   }
 
   get serverProtocols(): readonly UpstreamProtocol[] {
@@ -89,16 +98,21 @@ export class RedisProtocolPool implements ProtocolPool {
   }
 }
 
+function policyOf(
+  { allowCommands, denyCommands }: RedisOptions,
+  { servers }: PoolConfig,
+): CommandPolicy {
+  return {
+    ...{ allowed: new Set(allowCommands), denied: new Set(denyCommands) },
+    isSharded: servers.length > 1,
+  };
+}
+
 function createPool(host: PoolHost): RedisPool {
   const { config, route, turn, deadlines, bus } = host;
-  const { password, database, mgetErrors, allowCommands, denyCommands } = readRedisOptions(
-    config.options,
-  );
-  const commands = new CommandTable({
-    allowed: new Set(allowCommands),
-    denied: new Set(denyCommands),
-    isSharded: config.servers.length > 1,
-  });
+  const own = readRedisOptions(config.options);
+  const { password, database, mgetErrors } = own;
+  const commands = new CommandTable(policyOf(own, config));
   const variants = new VariantTable(password, database, () => host.hasRoomForVariant);
   return {
     ...{ route, turn, deadlines, bus, commands, variants, password, mgetErrors },
@@ -108,7 +122,7 @@ function createPool(host: PoolHost): RedisPool {
     scripts: new ScriptMemory(bus, turn),
     directory: new ClientDirectory(bus, turn),
     sharedSubscriptions: new SharedSubscriptions({
-      ...{ route, variants, turn, deadlines, bus, timeoutMs: config.timeoutMs },
+      ...{ route, variants, turn, deadlines, bus, timeoutMs: () => config.timeoutMs },
       countShared: (by) => host.add("shared_subscriptions", by),
       sharedElsewhere: () => host.elsewhere("shared_subscriptions"),
       nextId: () => host.nextClientId(),

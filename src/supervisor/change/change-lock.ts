@@ -1,4 +1,4 @@
-/** One reload or upgrade at a time; how the last one went is logged and kept for `status`. */
+/** One reload, upgrade or change of settings at a time; how the last one went is logged and kept for `status`. */
 import type { ControlResult, LastChange } from "../../api/control-socket.ts";
 import type { Logger } from "../../base/log.ts";
 
@@ -7,7 +7,7 @@ export type ChangeName = "reload" | "upgrade";
 export class ChangeLock {
   last: LastChange | null;
   readonly #log: Logger;
-  #current: ChangeName | null = null;
+  #current: string | null = null;
 
   constructor(log: Logger, last: LastChange | null) {
     this.#log = log;
@@ -16,8 +16,7 @@ export class ChangeLock {
 
   /** "a reload", for messages; null: nothing is going on. */
   get activity(): string | null {
-    if (this.#current === null) return null;
-    return this.#current === "reload" ? "a reload" : "an upgrade";
+    return this.#current;
   }
 
   /**
@@ -30,11 +29,8 @@ export class ChangeLock {
     act: () => Promise<ControlResult>,
     finish: (result: ControlResult) => Promise<ControlResult>,
   ): Promise<ControlResult> {
-    if (this.#current !== null) {
-      const problem = `busy: ${this.activity} is going on; try again in a moment`;
-      return { ok: false, problems: [problem] };
-    }
-    this.#current = name;
+    if (this.#current !== null) return this.#busy;
+    this.#current = name === "reload" ? "a reload" : "an upgrade";
     try {
       const result = await act();
       this.#note(name, result);
@@ -46,6 +42,23 @@ export class ChangeLock {
     } finally {
       this.#current = null;
     }
+  }
+
+  /** Does something smaller, which `status` does not tell of afterwards; also only while nothing else is going on. */
+  async alone(what: string, act: () => Promise<ControlResult>): Promise<ControlResult> {
+    if (this.#current !== null) return this.#busy;
+    this.#current = what;
+    try {
+      return await act();
+    } catch (error) {
+      return { ok: false, problems: problemsOf(error) };
+    } finally {
+      this.#current = null;
+    }
+  }
+
+  get #busy(): ControlResult {
+    return { ok: false, problems: [`busy: ${this.#current} is going on; try again in a moment`] };
   }
 
   #note(what: ChangeName, result: ControlResult): void {

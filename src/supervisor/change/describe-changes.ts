@@ -3,6 +3,7 @@ import type { Config, ModuleConfig, PoolConfig, ServerConfig } from "../../api/c
 import type { RingChange } from "../../api/control-socket.ts";
 import { formatAddress } from "../../config/address.ts";
 import { formatDuration } from "../../config/duration.ts";
+import { optionsAt } from "../../config/options.ts";
 import { createHash, initHashes } from "../../hash/hash-function.ts";
 import { KeyHasher } from "../../hash/key-hasher.ts";
 import { createRing } from "../../hash/ring.ts";
@@ -11,16 +12,10 @@ import { createRing } from "../../hash/ring.ts";
 const SAMPLE_KEYS = 100_000;
 const KEY_BYTES = 16;
 
-/** Fields of a pool whose option has another name. */
-const OPTION_NAMES: Readonly<Record<string, string>> = {
-  hashSignedChar: "hash_char",
-  timeoutMs: "timeout",
-  connectTimeoutMs: "connect_timeout",
-  clientConnectionsMax: "client_connections",
-  serverRetryTimeoutMs: "server_retry_timeout",
-  tcpKeepalive: "tcpkeepalive",
-  tcpDeferAcceptMs: "tcp_defer_accept",
-};
+/** By field of a pool: its option. */
+const OPTION_NAMES: ReadonlyMap<string, string> = new Map(
+  optionsAt("pool").flatMap(({ name, field }) => (field === null ? [] : [[field, name]])),
+);
 const RING_FIELDS: readonly (keyof PoolConfig)[] = [
   "hash",
   "hashSignedChar",
@@ -118,7 +113,7 @@ function poolChanges(from: PoolConfig, to: PoolConfig): string[] {
     if (field === "options") return optionChanges(from, to, `pool "${to.name}": `);
     if (field === "filters") return filterChanges(from, to);
     if (isSame(from[field], to[field])) return [];
-    const option = OPTION_NAMES[field] ?? field.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
+    const option = OPTION_NAMES.get(field) ?? field;
     const label = `pool "${to.name}": ${option}`;
     return [`${label}: ${show(field, from)} → ${show(field, to)}`];
   });

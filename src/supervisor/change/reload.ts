@@ -24,15 +24,17 @@ export async function reload(
   const answer = await askConfig(supervisor.program, file, source.runArguments);
   if ("problems" in answer) throw new StartError(answer.problems);
   const { config, warnings } = answer;
-  const lines = describeChanges(supervisor.config, config);
+  // Values that were set are dropped, so their ends are among the changes.
+  const lines = describeChanges(supervisor.running, config);
   const rings = isDryRun ? await ringChanges(supervisor.config, config) : [];
   const changes = { lines, warnings, rings };
   const size = supervisor.workersOf(config);
   const isSame = lines.length === 0 && supervisor.generations.serving?.plan.size === size;
   if (isDryRun || (isSame && !supervisor.isPaused)) {
+    if (!isDryRun) supervisor.steering.keepSaved();
     return { ok: true, verb: "reload", changes, crew: null };
   }
-  const generation = await applyConfig(supervisor, config, async () => {
+  const generation = await applyConfig(supervisor, config, false, async () => {
     const result = await supervisor.generations.change(config, size, supervisor.program, progress);
     supervisor.checkServing();
     return result;
@@ -42,11 +44,12 @@ export async function reload(
 
 /**
  * Takes what `config` names anew beside what there is (pid file, control socket), has `change` done, and then lets go of
- * the old; on failure of the new. @throws StartError
+ * the old; on failure of the new. @param keepsSettings see ChangeTarget.commit. @throws StartError
  */
 export async function applyConfig<Result>(
   supervisor: ChangeTarget,
   config: Config,
+  keepsSettings: boolean,
   change: () => Promise<Result>,
 ): Promise<Result> {
   const { resources } = supervisor;
@@ -68,7 +71,7 @@ export async function applyConfig<Result>(
       resources.control?.close();
       resources.control = control;
     }
-    supervisor.commit(config);
+    supervisor.commit(config, keepsSettings);
     return result;
   } catch (error) {
     pidFile?.remove();

@@ -62,7 +62,15 @@ export async function upgrade(
     const { config } = answer;
     const size = supervisor.workersOf(config);
     const old = supervisor.program;
-    generation = await applyConfig(supervisor, config, async () => {
+    const { settings } = supervisor.steering;
+    const keepsSettings = program.about.isSteerable === true;
+    if (settings.length > 0 && !keepsSettings) {
+      const options = settings.map((setting) => setting.path).join(" ");
+      supervisor.log.warn("what was set ends with this upgrade: that version cannot do it", {
+        options,
+      });
+    }
+    generation = await applyConfig(supervisor, config, keepsSettings, async () => {
       const result = await supervisor.generations.change(config, size, program, progress);
       supervisor.checkServing();
       // The statistics' process, too, is of the new program from now on, and so is every one that is replaced.
@@ -160,6 +168,7 @@ function stateOf(
     control: control?.socket ?? null,
     lastChange: supervisor.changes.last,
     postponed: supervisor.postponed,
+    steering: supervisor.steering.snapshot(),
     caller: caller?.snapshot() ?? null,
     upgrade: upgradeFacts,
   };

@@ -21,10 +21,13 @@ import {
   type ControlListener,
 } from "../../engine/bun/control-channel.ts";
 import { listenUnix, type SocketFile, unlinkSocket } from "../../os/listen-socket.ts";
+import { peerUser } from "../../os/socket-facts.ts";
 import { readRequest } from "./control-request.ts";
 
 /** Who asked, and hears how it goes. */
 export interface Caller {
+  /** The user; -1: it is not known any more. */
+  readonly uid: number;
   progress(text: string): void;
   result(result: ControlResult): void;
   /** For the program that replaces this one, to send the result; null: the caller is gone. */
@@ -153,6 +156,7 @@ export type HandleRequest = (request: ControlRequest, caller: Caller) => void | 
 /** A caller behind a channel, be it accepted here or by the program before this one. */
 export function callerOn(channel: ControlChannel<ControlReply>): Caller {
   return {
+    uid: peerUser(channel.fd),
     progress: (text) => channel.send({ progress: text }),
     result(result) {
       channel.send({ result });

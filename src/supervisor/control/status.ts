@@ -1,6 +1,7 @@
 /** What `proxy status` shows. */
 import type { ProcessStatus, Status } from "../../api/control-socket.ts";
 import { COMMIT, VERSION } from "../../base/version.ts";
+import { settingStatuses } from "../steering/config-orders.ts";
 import type { ChangeTarget } from "../supervisor-options.ts";
 
 /** "worker/0 (pid 12, 5 clients), admin (pid 14)", for a user who waits for their end. */
@@ -33,6 +34,7 @@ export function createStatus(supervisor: ChangeTarget): Status {
     clients: processes.reduce((sum, { clients }) => sum + clients, 0),
     lastChange: changes.last,
     processes,
+    settings: settingStatuses(supervisor),
     pools: resources.stats.figures(config),
     metrics: resources.stats.sets(),
   };

@@ -92,7 +92,7 @@ export class GenerationHandOver {
     this.#lostBefore = host.router.lost;
     const pools = to.plan.config.pools.map(({ name }) => name);
     const readable = to.workers[0]?.packetFormats ?? [];
-    const { drainTimeoutMs } = from.plan.config;
+    const { drainTimeoutMs } = from.plan.running();
     for (const worker of [...from.workers]) {
       if (!worker.isServing) {
         worker.stop();

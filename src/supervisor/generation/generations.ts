@@ -3,8 +3,10 @@
 import type { Config } from "../../api/config.ts";
 import type { FromWorker, ToWorker } from "../../api/control.ts";
 import type { GenerationResult, ProcessStatus } from "../../api/control-socket.ts";
+import type { LiveValue, SteeringOrder } from "../../api/steering.ts";
 import type { RetainedMessage } from "../../api/worker-bus.ts";
 import type { Logger } from "../../base/log.ts";
+import { withLive } from "../../config/live.ts";
 import { PacketRouter } from "../hand-over/packet-router.ts";
 import type { Program } from "../program/program.ts";
 import type { ListenerPlan, Listeners } from "../sockets/listeners.ts";
@@ -27,8 +29,7 @@ export interface GenerationsOptions {
   readonly stats: StatsStore;
   readonly isSilent: boolean;
   readonly log: Logger;
-  /** A worker is ready, for the first time or again. */
-  onReady(worker: WorkerSlot): void;
+  readonly steering: WorkerSteering;
   /** The last worker of all has left. */
   onEmpty(): void;
 }
@@ -41,6 +42,16 @@ export interface GenerationsSnapshot {
   readonly listenerPlan: ListenerPlan;
   /** What is retained on the worker bus; absent: an older program, which retained nothing. */
   readonly notices?: readonly RetainedMessage[];
+}
+
+/** What workers follow besides their configuration. */
+export interface WorkerSteering {
+  /** All that holds. */
+  readonly order: SteeringOrder;
+  /** What is set beside the configuration. */
+  readonly settings: readonly LiveValue[];
+  onMessage(worker: WorkerSlot, message: FromWorker): void;
+  onGone(worker: WorkerSlot): void;
 }
 
 /** A session that takes longer to come to rest is left where it is. */
@@ -79,6 +90,11 @@ export class Generations {
   /** Packets are on their way. */
   get isRouting(): boolean {
     return !this.#router.isIdle;
+  }
+
+  /** Workers that follow orders now. */
+  get steerable(): WorkerSlot[] {
+    return this.#workers.filter(({ isSteerable }) => isSteerable);
   }
 
   get statuses(): ProcessStatus[] {
@@ -221,14 +237,18 @@ export class Generations {
     listenerPlan: ListenerPlan,
     saved: GenerationSnapshot | null,
   ): Generation {
-    const { listeners, stats, isSilent, log, onEmpty, onReady } = this.#options;
+    const { listeners, stats, isSilent, log, onEmpty, steering } = this.#options;
     const runAs = saved === null ? resolveRunAs(config) : saved.runAs;
     // What a program before this one has begun goes on with the memory that its workers have.
     const memory = saved === null ? stats.prepare(config, size) : stats.snapshot();
     this.#numbers += 1;
     const number = this.#numbers;
     return new Generation({
-      plan: { number, size, config, program, memory, isSilent, runAs },
+      plan: {
+        ...{ number, size, config, program, memory, isSilent, runAs },
+        steering: () => steering.order,
+        running: () => withLive(config, steering.settings),
+      },
       listenerPlan,
       listeners,
       stats,
@@ -237,18 +257,19 @@ export class Generations {
       retained: () => this.#bus.retained,
       log,
       events: {
-        onReady: (worker) => {
-          onReady(worker);
-          this.#router.pump();
-        },
+        onReady: () => this.#router.pump(),
         onMessage: (worker, message) => this.#onMessage(worker, message),
         onSocketEnd: (worker, { ours, theirs }) => {
           this.#router.onSocketEnd(worker, ours, theirs);
           if (worker === this.#mover) this.#finishMove();
         },
-        onWorkerDeath: (worker) => this.#bus.onGone(worker),
+        onWorkerDeath: (worker) => {
+          this.#bus.onGone(worker);
+          steering.onGone(worker);
+        },
         onWorkerGone: (worker) => {
           this.#bus.onGone(worker);
+          steering.onGone(worker);
           this.#handOver?.onGone(worker);
         },
         onGone: (generation) => {
@@ -262,6 +283,7 @@ export class Generations {
   #onMessage(worker: WorkerSlot, message: FromWorker): void {
     this.#router.onMessage(worker, message);
     this.#bus.onMessage(worker, message);
+    this.#options.steering.onMessage(worker, message);
     if (message.type !== "handed_over") return;
     if (worker !== this.#mover) {
       this.#handOver?.onMessage(worker, message);
@@ -279,7 +301,7 @@ export class Generations {
   #rebalance(): void {
     const generation = this.#serving;
     if (generation === null || this.#isChanging || this.#mover !== null || this.isRouting) return;
-    if (!generation.plan.config.rebalance) return;
+    if (!generation.plan.running().rebalance) return;
     const move = this.#rebalancer.look(generation.workers.filter((worker) => worker.isServing));
     if (move === null) return;
     const { from, to, sessions } = move;

@@ -12,6 +12,7 @@ import {
   type ToWorker,
 } from "../../api/control.ts";
 import type { ProcessStatus } from "../../api/control-socket.ts";
+import type { SteeringOrder } from "../../api/steering.ts";
 import type { RetainedMessage } from "../../api/worker-bus.ts";
 import type { Logger } from "../../base/log.ts";
 import type { BlockWish } from "../../metrics/directory.ts";
@@ -33,6 +34,10 @@ export interface GenerationPlan {
   readonly isSilent: boolean;
   /** The user that its processes become; null: they stay what they are. */
   readonly runAs: RunAs | null;
+  /** What its workers follow besides `config`, now. */
+  steering(): SteeringOrder;
+  /** `config` with what was set beside it until now. */
+  running(): Config;
 }
 
 export interface WorkerPlan {
@@ -64,6 +69,8 @@ export interface WorkerSnapshot {
   readonly slot: number;
   readonly handover: SocketPair | null;
   readonly parcelFormats: readonly number[];
+  /** Absent: no. */
+  readonly isSteerable?: boolean;
   readonly clients: number;
   readonly keeper: KeeperSnapshot;
 }
@@ -80,6 +87,9 @@ export class WorkerSlot {
   readonly #keeper: ChildKeeper<FromWorker, ToWorker>;
   readonly #events: WorkerEvents;
   #handover: SocketPair | null = null;
+  #followsOrders = false;
+  /** The order that it began with. */
+  #revisionAtStart = 0;
 
   constructor(plan: WorkerPlan, events: WorkerEvents, log: Logger) {
     this.plan = plan;
@@ -97,7 +107,10 @@ export class WorkerSlot {
         startMessage: () => this.#startMessage(),
       },
       {
-        onReady: () => events.onReady(this),
+        onReady: () => {
+          this.#catchUp();
+          events.onReady(this);
+        },
         onMessage: (message) => this.#onMessage(message),
         onDeath: (earlyDeaths, reason) => {
           this.clients = 0;
@@ -123,6 +136,11 @@ export class WorkerSlot {
 
   get isServing(): boolean {
     return this.#keeper.isServing;
+  }
+
+  /** It follows orders, and has begun. */
+  get isSteerable(): boolean {
+    return this.#followsOrders && (this.state === "serving" || this.state === "leaving");
   }
 
   /** Our end of its hand-over socket; null: it has none now. */
@@ -182,18 +200,25 @@ export class WorkerSlot {
     if (keeper === null) return null;
     const { index, slot } = this.plan;
     const { packetFormats, clients } = this;
-    return { index, slot, handover: this.#handover, parcelFormats: packetFormats, clients, keeper };
+    return {
+      ...{ index, slot, handover: this.#handover, parcelFormats: packetFormats, clients, keeper },
+      isSteerable: this.#followsOrders,
+    };
   }
 
   resume(snapshot: WorkerSnapshot): void {
     this.#handover = snapshot.handover;
     this.packetFormats = snapshot.parcelFormats;
     this.clients = snapshot.clients;
+    this.#followsOrders = snapshot.isSteerable === true;
     this.#keeper.resume(snapshot.keeper);
   }
 
   #startMessage(): ToWorker {
     const { generation, index, slot } = this.plan;
+    const steering = generation.steering();
+    this.#followsOrders = false;
+    this.#revisionAtStart = steering.revision;
     return {
       type: "start",
       slot,
@@ -205,11 +230,22 @@ export class WorkerSlot {
       ...(generation.runAs === null ? {} : { runAs: generation.runAs }),
       stats: generation.memory.layout,
       notices: this.plan.retained(),
+      steering,
     };
   }
 
+  /** Something may have been changed since it was started. */
+  #catchUp(): void {
+    const order = this.plan.generation.steering();
+    if (!this.#followsOrders || order.revision === this.#revisionAtStart) return;
+    this.send({ type: "steer", order, isFinal: true });
+  }
+
   #onMessage(message: FromWorker): void {
-    if (message.type === "ready") this.packetFormats = message.parcelFormats;
+    if (message.type === "ready") {
+      this.packetFormats = message.parcelFormats;
+      this.#followsOrders = message.isSteerable === true;
+    }
     if (message.type === "pong") this.clients = message.clients;
     if (message.type === "handed_over") this.clients = message.left;
     if (message.type === "want_client_ids") {

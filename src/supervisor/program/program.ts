@@ -15,10 +15,17 @@ import {
   REHEARSE_ROLE,
   STATE_FORMATS,
 } from "../../api/control.ts";
+import {
+  SETTINGS_MEMORY,
+  SETTINGS_ROLE,
+  type SettingsAnswer,
+  type SettingsQuestion,
+} from "../../api/settings.ts";
 import { COMMIT, VERSION } from "../../base/version.ts";
 import { quote } from "../../config/problem.ts";
 import { type Executable, openExecutable } from "../../os/executable-file.ts";
 import { closeFd, duplicateAbove } from "../../os/fd.ts";
+import { createMemoryFile } from "../../os/memory-file.ts";
 import { openFilesMax } from "../../os/open-files.ts";
 import { selfCommand, selfPath, selfScript } from "../../os/self-command.ts";
 import { runTrial, type TrialAnswer, TrialError } from "./trial-run.ts";
@@ -65,6 +72,7 @@ export function aboutSelf(): About {
     controlProtocol: CONTROL_PROTOCOL,
     parcelFormats: PACKET_FORMATS,
     stateFormats: STATE_FORMATS,
+    isSteerable: true,
   };
 }
 
@@ -136,6 +144,28 @@ export async function askConfig(
   throw new ProgramError([
     `${program.path} cannot read the configuration: it ended with exit code ${answer.code}${printed(answer)}`,
   ]);
+}
+
+/** What `program`, which reads the configuration, makes of settings; it may write one into the file. @throws ProgramError */
+export async function askSettings(
+  program: Program,
+  file: string,
+  runArguments: readonly string[],
+  question: SettingsQuestion,
+): Promise<SettingsAnswer> {
+  program.verify();
+  const fd = createMemoryFile(SETTINGS_MEMORY, JSON.stringify(question));
+  try {
+    const command = [...program.command, SETTINGS_ROLE, file, ...runArguments];
+    const answer = await run(program.path, command, CONFIG_ANSWER_BYTES_MAX, fd);
+    const parsed = parseJson(answer.output);
+    if (isConfigAnswer(parsed)) return parsed as SettingsAnswer;
+    throw new ProgramError([
+      `${program.path} cannot check the setting: it ended with exit code ${answer.code}${printed(answer)}`,
+    ]);
+  } finally {
+    closeFd(fd);
+  }
 }
 
 /** Whether `program` could go on with the state behind `stateFd`; null: yes, otherwise why not. */

@@ -13,6 +13,7 @@ import type { GenerationsSnapshot } from "../generation/generations.ts";
 import type { KeeperSnapshot } from "../process/child-keeper.ts";
 import type { OpenAddress } from "../sockets/listeners.ts";
 import type { StatsSnapshot } from "../stats/stats-store.ts";
+import type { SteeringSnapshot } from "../steering/steering.ts";
 
 export interface SupervisorState {
   readonly format: number;
@@ -35,6 +36,8 @@ export interface SupervisorState {
   readonly lastChange: LastChange | null;
   /** What a signal asked for meanwhile. */
   readonly postponed: ChangeName | null;
+  /** What holds besides the configuration; absent: an older program, which steered nothing. */
+  readonly steering?: SteeringSnapshot;
   /** Who waits for the end of the upgrade, and what it will be told. */
   readonly caller: ChannelSnapshot | null;
   readonly upgrade: { readonly from: string; readonly to: string; readonly crew: GenerationResult };

@@ -51,7 +51,15 @@ export function createPool(
     learner: new CommandLearner(commands, turn),
     scripts: new ScriptMemory(bus, turn),
     sharedSubscriptions: new SharedSubscriptions({
-      ...{ route, timeoutMs, variants, turn, deadlines, bus, nextId: nextClientId },
+      ...{
+        route,
+        timeoutMs: () => timeoutMs,
+        variants,
+        turn,
+        deadlines,
+        bus,
+        nextId: nextClientId,
+      },
       ...{ countShared() {}, sharedElsewhere: () => 0 },
     }),
     directory: new ClientDirectory(bus, turn),

@@ -34,7 +34,7 @@ function rig(total: number, outMax: number) {
     ...{
       total: () => total,
       outMax: () => outMax,
-      probeIntervalMs: PROBE_MS,
+      probeIntervalMs: () => PROBE_MS,
       schedule: timerRecorder(timers),
     },
     onChange: () => rings.push(out()),

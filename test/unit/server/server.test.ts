@@ -73,7 +73,7 @@ function createServer(
   const ejections = new Ejections({
     total: () => 2,
     outMax: () => 1,
-    probeIntervalMs: 5000,
+    probeIntervalMs: () => 5000,
     schedule: timerRecorder(timers),
     onChange: () => changes++,
   });

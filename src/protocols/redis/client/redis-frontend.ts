@@ -99,7 +99,7 @@ export class RedisFrontend implements Frontend, RedisClient {
     this.features = new ClientFeatures(new ListedClient(this));
     pool.directory.add(this.features.entry);
     this.view = new RequestView();
-    this.splitter = new Splitter(this, pool.mgetErrors);
+    this.splitter = new Splitter(this);
     restoreClient(this, state ?? start, descriptors);
   }
 

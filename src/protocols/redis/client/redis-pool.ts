@@ -20,7 +20,7 @@ export interface RedisPool {
   /** Clients must AUTH with it; null: they need not. */
   readonly password: string | null;
   readonly hashTag: string | null;
-  readonly mgetErrors: MgetErrors;
+  mgetErrors: MgetErrors;
   readonly variants: VariantTable;
   readonly sharedSubscriptions: SharedSubscriptions;
   /** Scripts and functions that were loaded through it. */

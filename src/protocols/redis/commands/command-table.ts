@@ -15,13 +15,22 @@ interface Entry {
 }
 
 export class CommandTable {
-  private readonly policy: CommandPolicy;
+  private policy: CommandPolicy;
   private readonly slots: (Entry | null)[] = new Array(TABLE_SIZE).fill(null);
   private readonly byName: Map<string, Command> = new Map();
 
   constructor(policy: CommandPolicy = DEFAULT_POLICY) {
     this.policy = policy;
     this.add(STANDARD_COMMANDS);
+  }
+
+  /** Another policy holds: what is done with each command is decided anew. */
+  follow(policy: CommandPolicy): void {
+    const known = [...this.byName.values()];
+    this.policy = policy;
+    this.byName.clear();
+    this.slots.fill(null);
+    this.add(known);
   }
 
   /** All commands that are known, subcommands included. */

@@ -10,7 +10,7 @@ import type { ClientPort } from "../../../../api/client-port.ts";
 import type { Link, Route, Upstream } from "../../../../api/upstream.ts";
 import { MEMCACHE_SENT_LINE_BYTES_MAX } from "../../../../base/limits.ts";
 import type { TextRequest } from "../../codec/text/text-request.ts";
-import { VARIANT_TEXT } from "../memcache-pool.ts";
+import { type MemcachePool, VARIANT_TEXT } from "../memcache-pool.ts";
 import { takeGetGather } from "./get-gather.ts";
 
 /** `plan` found a key whose server is not there. */
@@ -44,11 +44,15 @@ let headEnd = 0;
 
 export class MultiGet {
   private readonly session: ClientPort;
-  private readonly deadIsMiss: boolean;
+  private readonly pool: Pick<MemcachePool, "deadServer">;
 
-  constructor(session: ClientPort, deadIsMiss: boolean) {
+  constructor(session: ClientPort, pool: Pick<MemcachePool, "deadServer">) {
     this.session = session;
-    this.deadIsMiss = deadIsMiss;
+    this.pool = pool;
+  }
+
+  private get deadIsMiss(): boolean {
+    return this.pool.deadServer === "miss";
   }
 
   /** Finds the server of each key, from token `firstKey` on. @returns the number of parts, or NO_SERVER */

@@ -50,7 +50,6 @@ export class TextFrontend implements RequestTaker, ReplySink {
   readonly takesRuns: boolean;
   private readonly pool: MemcachePool;
   private readonly session: ClientPort;
-  private readonly deadIsMiss: boolean;
   private readonly scanner: TextRequestScanner = new TextRequestScanner();
   private readonly request: TextRequest = new TextRequest();
   private readonly notes: FailureNotes = new FailureNotes();
@@ -69,8 +68,11 @@ export class TextFrontend implements RequestTaker, ReplySink {
     this.session = session;
     this.takesRuns = session.takesRuns;
     this.toSkip = toSkip;
-    this.deadIsMiss = pool.deadServer === "miss";
-    this.multiGet = new MultiGet(session, this.deadIsMiss);
+    this.multiGet = new MultiGet(session, pool);
+  }
+
+  private get deadIsMiss(): boolean {
+    return this.pool.deadServer === "miss";
   }
 
   get need(): number {

@@ -28,6 +28,7 @@ const refusals: (Failure | null)[] = [];
 
 /** Whose requests are split. */
 export interface SplitClient {
+  readonly pool: { readonly mgetErrors: MgetErrors };
   readonly session: ClientPort;
   /** Where this client's requests for `upstream` go. */
   connectionTo(upstream: Upstream): Link;
@@ -38,11 +39,8 @@ export interface SplitClient {
 
 export class Splitter {
   private readonly client: SplitClient;
-  private readonly mgetErrors: MgetErrors;
-
-  constructor(client: SplitClient, mgetErrors: MgetErrors) {
+  constructor(client: SplitClient) {
     this.client = client;
-    this.mgetErrors = mgetErrors;
   }
 
   /** Takes the request at hand. @returns false: not now, and nothing was done about it */
@@ -58,7 +56,7 @@ export class Splitter {
       client.refuse(NO_SERVER);
       return true;
     }
-    const isPerElement = this.mgetErrors === "element" && command.merge === "array";
+    const isPerElement = client.pool.mgetErrors === "element" && command.merge === "array";
     if (parts === 1 && !isPerElement) return client.forwardTo(this.connection(0), view);
     for (let part = 0; part < parts; part++) {
       const connection = this.connection(part);

@@ -20,7 +20,7 @@ export interface Change {
 
 export interface ChangesOptions extends Pick<ServerSubscriptionOptions, "turn" | "lookBy"> {
   /** How long servers may take; null: as long as they like. */
-  readonly timeoutMs: number | null;
+  readonly timeoutMs: () => number | null;
 }
 
 export class Changes {
@@ -33,7 +33,8 @@ export class Changes {
 
   /** `answered` must be called once for this, and once for each that is added to `pending`; `onDone` follows the last. */
   begin(topics: readonly Topic[], onDone: (fault: Fault) => void): Change {
-    const { turn, timeoutMs, lookBy } = this.options;
+    const { turn, lookBy } = this.options;
+    const timeoutMs = this.options.timeoutMs();
     const change: Change = {
       ...{ topics, onDone, pending: 1, isDone: false },
       ...{ startedMs: turn.nowMs, fault: null },
@@ -57,7 +58,7 @@ export class Changes {
 
   /** Gives up those that are late by now. @returns when to look next; Infinity: none can be late */
   look(nowMs: number): number {
-    const { timeoutMs } = this.options;
+    const timeoutMs = this.options.timeoutMs();
     if (timeoutMs === null) return Number.POSITIVE_INFINITY;
     // The oldest first.
     for (const change of this.changes) {

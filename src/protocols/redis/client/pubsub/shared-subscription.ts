@@ -37,7 +37,7 @@ export interface SharedSubscriptionOptions extends ServerSubscriptionsOptions, M
   /** Who its clients are; `variant` is that user's. */
   readonly as: ServerUser;
   /** How long servers may take to confirm; null: as long as they like. */
-  readonly timeoutMs: number | null;
+  readonly timeoutMs: () => number | null;
   /** Shared by all shared subscriptions of the pool. */
   readonly slices: SliceQueue;
 }

@@ -20,7 +20,7 @@ import { type SubscribedClient, Subscriber } from "./subscriber.ts";
 
 export interface SharedSubscriptionsOptions {
   readonly route: Route;
-  readonly timeoutMs: number | null;
+  readonly timeoutMs: () => number | null;
   readonly variants: VariantTable;
   readonly turn: Turn;
   /** On the clock of `turn`. */

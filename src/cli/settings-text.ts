@@ -1,0 +1,19 @@
+/** Words for values that were set in a running proxy. */
+import type { SettingStatus } from "../api/control-socket.ts";
+import { userText } from "../os/accounts.ts";
+
+const SECOND_MS = 1000;
+
+/** "set by root, for 54s more" */
+export function settingLine({ uid, untilMs }: Pick<SettingStatus, "uid" | "untilMs">): string {
+  const by = uid < 0 ? "a signal" : userText(uid);
+  return `set by ${by}, ${untilMs === null ? "until the next reload" : `for ${leftText(untilMs)}`}`;
+}
+
+/** How long until then: "54s more", "9m more". */
+export function leftText(untilMs: number): string {
+  const seconds = Math.max(0, Math.ceil((untilMs - Date.now()) / SECOND_MS));
+  if (seconds < 120) return `${seconds}s more`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 120 ? `${minutes}m more` : `${Math.round(minutes / 60)}h more`;
+}

@@ -1,0 +1,174 @@
+/**
+ * What holds besides the configuration file until it is taken back or its time is over: values that were set in the running proxy.
+ *
+ * Every change goes to all workers at once, see Agreement. A worker that starts is given what holds, and so is the program that
+ * replaces this one. A reload drops the values: the file is the truth then.
+ */
+import type { FromWorker } from "../../api/control.ts";
+import type { CheckedSetting } from "../../api/settings.ts";
+import type { SteeringOrder } from "../../api/steering.ts";
+import { SETTINGS_MAX } from "../../base/limits.ts";
+import type { Logger } from "../../base/log.ts";
+import { StartError } from "../start-error.ts";
+import { Agreement, type Steerable } from "./agreement.ts";
+
+/** How long something holds, and whose wish it is. Times in milliseconds since the epoch. */
+export interface Term {
+  /** The user at the other end of the control socket; -1: it came otherwise, such as by a signal. */
+  readonly uid: number;
+  readonly atMs: number;
+  /** Null: until it is taken back. */
+  readonly untilMs: number | null;
+}
+
+export interface Setting extends CheckedSetting, Term {
+  /** The file says the same by now. */
+  readonly isSaved: boolean;
+}
+
+/** Plain data, for the program that replaces this one. */
+export interface SteeringSnapshot {
+  readonly revision: number;
+  /** Of two with one path the second, which has an end, goes before the first. */
+  readonly settings: readonly Setting[];
+}
+
+type Held = Omit<SteeringSnapshot, "revision">;
+
+export interface SteeringOptions {
+  readonly log: Logger;
+  /** Those that serve and understand orders. */
+  workers(): readonly Steerable[];
+  /** Something else holds now. */
+  onChange(): void;
+}
+
+/** A clock that is put forward is noticed after so long at the latest. */
+const LOOK_MS_MAX = 60_000;
+
+export class Steering {
+  readonly #options: SteeringOptions;
+  readonly #agreement: Agreement;
+  #held: Held;
+  #revision: number;
+  #isChanging = false;
+  #timer: Timer | undefined;
+
+  constructor(options: SteeringOptions, saved: SteeringSnapshot | null) {
+    this.#options = options;
+    this.#agreement = new Agreement(() => options.workers());
+    this.#held = { settings: saved?.settings ?? [] };
+    this.#revision = saved?.revision ?? 0;
+    this.#watch();
+  }
+
+  get settings(): readonly Setting[] {
+    return this.#held.settings;
+  }
+
+  /** Everything that holds. */
+  get order(): SteeringOrder {
+    return orderOf(this.#held, this.#revision);
+  }
+
+  snapshot(): SteeringSnapshot {
+    return { revision: this.#revision, ...this.#held };
+  }
+
+  onMessage(worker: Steerable, message: FromWorker): void {
+    this.#agreement.onMessage(worker, message);
+  }
+
+  onGone(worker: Steerable): void {
+    this.#agreement.onGone(worker);
+  }
+
+  /** Has it hold in all workers. One change at a time. @throws StartError: nothing has changed in any */
+  async set(settings: readonly Setting[]): Promise<void> {
+    if (settings.length > SETTINGS_MAX) {
+      throw new StartError([`${SETTINGS_MAX} values are set already; write some into the file`]);
+    }
+    await this.#change({ ...this.#held, settings });
+  }
+
+  /** Puts it in the place of all with its path, and waits for no worker. False: a change is under way, and it was not done. */
+  impose(setting: Setting): boolean {
+    if (this.#isChanging) return false;
+    const others = this.#held.settings.filter(({ path }) => path !== setting.path);
+    this.#force({ ...this.#held, settings: [...others, setting] });
+    return true;
+  }
+
+  /** The file has been read again: what it says holds, but for what was set beside it, if that is kept. */
+  forgetSettings(keepsUnsaved: boolean): void {
+    const settings = this.#held.settings.filter(({ isSaved }) => keepsUnsaved && !isSaved);
+    if (settings.length < this.#held.settings.length) this.#force({ ...this.#held, settings });
+  }
+
+  /** What holds is what the file says, from now on without an end. */
+  keepSaved(): void {
+    const settings = this.#held.settings.map((setting) => ({
+      ...{ ...setting, isSaved: true, untilMs: null },
+    }));
+    this.#force({ ...this.#held, settings });
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+  }
+
+  async #change(next: Held): Promise<void> {
+    const before = this.#held;
+    this.#isChanging = true;
+    try {
+      const order = orderOf(next, this.#revision + 1);
+      await this.#agreement.reach(order, () => this.#hold(next));
+    } catch (error) {
+      if (this.#held !== before) this.#force(before);
+      throw error;
+    } finally {
+      this.#isChanging = false;
+      this.#watch();
+    }
+  }
+
+  #force(next: Held): void {
+    this.#hold(next);
+    this.#agreement.force(this.order);
+  }
+
+  #hold(next: Held): void {
+    this.#revision += 1;
+    this.#held = next;
+    this.#options.onChange();
+    this.#watch();
+  }
+
+  /** Sees to the end of what ends next. */
+  #watch(): void {
+    clearTimeout(this.#timer);
+    const ends = this.#held.settings.flatMap(({ untilMs }) => (untilMs === null ? [] : [untilMs]));
+    if (ends.length === 0) return;
+    const inMs = Math.min(...ends) - Date.now();
+    this.#timer = setTimeout(() => this.#endOld(), Math.min(Math.max(inMs, 0), LOOK_MS_MAX));
+  }
+
+  #endOld(): void {
+    // `#change` looks again when it is done.
+    if (this.#isChanging) return;
+    const nowMs = Date.now();
+    const isOver = ({ untilMs }: Term): boolean => untilMs !== null && untilMs <= nowMs;
+    const { settings } = this.#held;
+    const over = settings.filter(isOver);
+    for (const { path, text } of over) {
+      this.#options.log.info("a setting's time is over", { option: path, value: text });
+    }
+    if (over.length === 0) this.#watch();
+    else this.#force({ settings: settings.filter((setting) => !isOver(setting)) });
+  }
+}
+
+function orderOf({ settings }: Held, revision: number): SteeringOrder {
+  const values = settings.map(({ pool, field, value }) => ({ pool, field, value }));
+  return { revision, values };
+}
