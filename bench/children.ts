@@ -6,6 +6,8 @@
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
 import { isRunning, processTree } from "./proc.ts";
 
 const STOP_GRACE_MS = 3_000;
@@ -23,11 +25,13 @@ export interface Child {
 const running = new Set<Child>();
 /** Programs that end by themselves; killed only when the run is cut short. */
 const tools = new Set<{ kill(signal: "SIGKILL"): void }>();
+let isEnding = false;
 let directory: string | null = null;
 let logCount = 0;
 
 /** The run's own temporary directory; removed by `stopAll`. */
 export function runDirectory(): string {
+  if (isEnding) throw new Error("the run is being ended");
   directory ??= mkdtempSync(join(tmpdir(), "proxy-bench-"));
   return directory;
 }
@@ -62,6 +66,12 @@ export async function stopChild(child: Child): Promise<void> {
   running.delete(child);
 }
 
+/** Ends every child, and no other is started any more: what goes on with the next step when one fails comes to its end. */
+export async function endAll(): Promise<void> {
+  isEnding = true;
+  await stopAll();
+}
+
 /** Ends every child and removes the run's directory. */
 export async function stopAll(): Promise<void> {
   for (const tool of tools) tool.kill("SIGKILL");
@@ -70,15 +80,28 @@ export async function stopAll(): Promise<void> {
   directory = null;
 }
 
-/**
- * Runs a program to its end and returns its stdout. Fails on a bad exit code or when it takes too long; the error
- * begins with `what`.
- */
+/** What a program that has ended printed to stdout, and the user and system time that it used. */
+export interface Ended {
+  readonly stdout: string;
+  readonly cpuSeconds: number;
+}
+
+/** Runs a program to its end and returns its stdout. Fails as `runMeasured` does. */
 export async function runToEnd(
   command: readonly string[],
   timeoutMs: number,
-  what: string = command[0]!,
+  what?: string,
 ): Promise<string> {
+  return (await runMeasured(command, timeoutMs, what)).stdout;
+}
+
+/** Runs a program to its end. Fails on a bad exit code or when it takes too long; the error begins with `what`. */
+export async function runMeasured(
+  command: readonly string[],
+  timeoutMs: number,
+  what: string = command[0]!,
+): Promise<Ended> {
+  if (isEnding) throw new Error("the run is being ended");
   const spawned = Bun.spawn([...command], {
     stdin: "ignore",
     stdout: "pipe",
@@ -98,28 +121,41 @@ export async function runToEnd(
       spawned.signalCode === "SIGKILL" ? `not done after ${timeoutMs} ms` : `exit ${code}`;
     throw new Error(`${what}: ${why}: ${stderr.trim().substring(0, 500)}`);
   }
-  return stdout;
+  return { stdout, cpuSeconds: Number(spawned.resourceUsage()?.cpuTime.total ?? 0) / 1e6 };
 }
 
-/** A program that goes on until its stdin ends. */
-export interface Tool {
-  hasExited(): boolean;
-  /** What it printed so far, stdout and stderr. */
-  output(): string;
+/** A program that is told what to do line by line, answers in lines, and goes on until its stdin ends. */
+export interface Talker {
+  say(line: string): void;
+  /** Its next line. @throws, naming `what`, when it exits first or takes longer. */
+  line(timeoutMs: number, what: string): Promise<string>;
   /** Ends its stdin and waits for its exit. */
   end(): Promise<void>;
 }
 
-export function startTool(command: readonly string[]): Tool {
+export function startTalker(command: readonly string[]): Talker {
   logCount += 1;
-  const log = join(runDirectory(), `${logCount}-tool.log`);
-  const output = openSync(log, "w");
-  const spawned = Bun.spawn([...command], { stdin: "pipe", stdout: output, stderr: output });
-  closeSync(output);
+  const log = join(runDirectory(), `${logCount}-talker.log`);
+  const errors = openSync(log, "w");
+  const spawned = Bun.spawn([...command], { stdin: "pipe", stdout: "pipe", stderr: errors });
+  closeSync(errors);
   tools.add(spawned);
+  const lines = createInterface({ input: Readable.fromWeb(spawned.stdout as never) })[
+    Symbol.asyncIterator
+  ]();
   return {
-    hasExited: () => spawned.exitCode !== null || spawned.signalCode !== null,
-    output: () => readFileSync(log, "utf8"),
+    say: (line) => {
+      spawned.stdin.write(`${line}\n`);
+      void spawned.stdin.flush();
+    },
+    line: async (timeoutMs, what) => {
+      const timer = setTimeout(() => spawned.kill("SIGKILL"), timeoutMs);
+      const { value, done } = await lines.next();
+      clearTimeout(timer);
+      if (done !== true) return value;
+      const reason = readFileSync(log, "utf8").trim();
+      throw new Error(`${what}: ${reason === "" ? `no answer in ${timeoutMs} ms` : reason}`);
+    },
     end: async () => {
       await spawned.stdin.end();
       await spawned.exited;
@@ -128,15 +164,11 @@ export function startTool(command: readonly string[]): Tool {
   };
 }
 
-/** Polls until `isDone`; false when it was not in that time, or when `isHopeless` before. */
-export async function waitUntil(
-  isDone: () => boolean,
-  timeoutMs: number,
-  isHopeless: () => boolean = () => false,
-): Promise<boolean> {
+/** Polls until `isDone`; false when it was not in that time. */
+export async function waitUntil(isDone: () => boolean, timeoutMs: number): Promise<boolean> {
   const deadline = performance.now() + timeoutMs;
   while (!isDone()) {
-    if (performance.now() > deadline || isHopeless()) return false;
+    if (performance.now() > deadline) return false;
     await Bun.sleep(10);
   }
   return true;

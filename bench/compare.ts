@@ -1,12 +1,13 @@
 /**
  * Compares two results of `bench/main.ts`: `bun bench/compare.ts before.json after.json`.
  *
- * What is compared are the ratios to the base proxy, so the two may come from different hours of one machine. For
- * the base proxy itself there is nothing to compare. A change counts only when the rounds of both do not overlap.
+ * What is compared are ratios to a peer that both results have, so the two may come from different hours of one machine:
+ * for CPU time and rates to the peer that was best before, for latencies to the first one. Of peers there is
+ * nothing to compare. A change counts only when the rounds of both do not overlap.
  */
-import { baseRowOf, cpuOf, type Ratio, rateOf, ratioOf } from "./ratio.ts";
-import { figure, table } from "./report.ts";
-import { type LatencyRound, type Result, readResult, type ThroughputRound } from "./result.ts";
+import { figure, table } from "./markdown.ts";
+import { bestPeerOf, cpuOf, isPeer, percentileOf, rateOf, ratioOf, type Spread } from "./ratio.ts";
+import { type LatencyRow, type Result, readResult, type ThroughputRound } from "./result.ts";
 
 /** The change of each figure that both results have, as a Markdown table. */
 export function compareResults(before: Result, after: Result): string {
@@ -17,12 +18,9 @@ export function compareResults(before: Result, after: Result): string {
     ...memoryChanges(before, after),
   ];
   if (rows.length === 0) return "The two results have nothing in common.\n";
-  const note =
-    before.base === after.base
-      ? `Ratios to ${before.base}.`
-      : `Careful: ratios to ${before.base} before, to ${after.base} after.`;
   const head = ["what", "proxy", "before", "after", "after / before", ""];
-  return `${before.machine.commit} → ${after.machine.commit}. ${note} Memory: MiB.\n\n${table(head, rows)}\n`;
+  const commits = `${before.machine.commit} → ${after.machine.commit}`;
+  return `${commits}. Ratios to the peer that was best before; memory in MiB.\n\n${table(head, rows)}\n`;
 }
 
 function throughputChanges(
@@ -33,16 +31,14 @@ function throughputChanges(
   isLessBetter: boolean,
 ): string[][] {
   return before.throughput.flatMap((old) => {
-    const now = after.throughput.find(
-      (row) => row.workload === old.workload && row.proxy === old.proxy,
-    );
-    const oldBase = baseRowOf(before, old);
-    const nowBase = now === undefined ? null : baseRowOf(after, now);
-    if (now === undefined || oldBase === null || nowBase === null || old === oldBase) return [];
-    const change = changeOf(
-      ratioOf(old.rounds, oldBase.rounds, of),
-      ratioOf(now.rounds, nowBase.rounds, of),
-    );
+    const find = (proxy: string) =>
+      after.throughput.find((row) => row.workload === old.workload && row.proxy === proxy);
+    const oldPeer = bestPeerOf(before, old.workload);
+    const now = find(old.proxy);
+    const nowPeer = oldPeer === null ? undefined : find(oldPeer.proxy);
+    if (oldPeer === null || now === undefined || nowPeer === undefined) return [];
+    if (isPeer(before, old.proxy) || old.rounds.length === 0 || now.rounds.length === 0) return [];
+    const change = changeOf(ratioOf(old, oldPeer, of), ratioOf(now, nowPeer, of));
     return [
       [`${old.workload} ${what}`, old.proxy, ...change.cells, judge(change.sign, isLessBetter)],
     ];
@@ -50,22 +46,23 @@ function throughputChanges(
 }
 
 function latencyChanges(before: Result, after: Result): string[][] {
-  const figures: readonly (readonly [string, (round: LatencyRound) => number])[] = [
-    ["p50", (round) => round.p50],
-    ["p99", (round) => round.p99],
-    ["p99.9", (round) => round.p999],
-  ];
-  const roundsOf = (result: Result, proxy: string): readonly LatencyRound[] | null =>
-    result.latency.find((row) => row.proxy === proxy)?.rounds ?? null;
-  const oldBase = roundsOf(before, before.base);
-  const nowBase = roundsOf(after, after.base);
-  if (oldBase === null || nowBase === null) return [];
-  return before.latency.flatMap(({ proxy, rounds }) => {
-    const now = roundsOf(after, proxy);
-    if (now === null || proxy === before.base) return [];
-    return figures.map(([name, of]) => {
-      const change = changeOf(ratioOf(rounds, oldBase, of), ratioOf(now, nowBase, of));
-      return [`latency ${name}`, proxy, ...change.cells, judge(change.sign, true)];
+  const peer = before.proxies.find(({ role }) => role === "peer")?.name;
+  return before.latency.flatMap((old) => {
+    // The rates follow from what the machine could do, so they are told apart by their share of it.
+    const find = (result: Result, proxy: string | undefined): LatencyRow | undefined =>
+      result.latency.find((row) => row.proxy === proxy && row.load === old.load);
+    const [oldPeer, nowPeer, now] = [
+      ...[find(before, peer), find(after, peer)],
+      find(after, old.proxy),
+    ];
+    if (oldPeer === undefined || nowPeer === undefined || now === undefined) return [];
+    if (isPeer(before, old.proxy)) return [];
+    const load = old.load === null ? `${old.requestsPerSecond}/s` : `${old.load * 100} %`;
+    return [0.5, 0.99, 0.999].map((fraction) => {
+      const of = percentileOf(fraction);
+      const change = changeOf(ratioOf(old, oldPeer, of), ratioOf(now, nowPeer, of));
+      const what = `latency at ${load} p${fraction * 100}`;
+      return [what, old.proxy, ...change.cells, judge(change.sign, true)];
     });
   });
 }
@@ -85,7 +82,7 @@ function memoryChanges(before: Result, after: Result): string[][] {
 }
 
 /** `sign` is 0 when the spreads of the two overlap: then the difference may be chance. */
-function changeOf(before: Ratio, after: Ratio): { cells: string[]; sign: number } {
+function changeOf(before: Spread, after: Spread): { cells: string[]; sign: number } {
   const cells = [before.median, after.median, after.median / before.median].map(figure);
   if (after.least > before.most) return { cells, sign: 1 };
   return { cells, sign: after.most < before.least ? -1 : 0 };

@@ -6,22 +6,34 @@
  */
 import { join } from "node:path";
 import type { KeySpace } from "./key-space.ts";
-import type { MemcacheLoopOrder, MemcacheLoopReport } from "./load/memcache-loop.ts";
+import type {
+  MemcacheCommand,
+  MemcacheLoopOrder,
+  MemcacheLoopReport,
+} from "./load/memcache-loop.ts";
 import { checkMemcacheReplies, fillMemcached } from "./memcached-servers.ts";
 import { checkReplies, fill } from "./servers.ts";
-import { type BenchProtocol, CLIENTS, keysOf, type Workload } from "./workloads.ts";
+import { type BenchProtocol, keysOf, type Speech, type Workload } from "./workloads.ts";
+
+/** CPU time that the generator may use: more than any round takes. */
+const LOAD_CPU_SECONDS_MAX = 90;
 
 export interface LoadSide {
   fill(ports: readonly number[], space: KeySpace): Promise<void>;
   /** @throws unless a sample of replies is right, byte for byte. */
-  check(port: number, space: KeySpace, who: string): Promise<void>;
+  check(port: number, space: KeySpace, speech: Speech, who: string): Promise<void>;
   /** The generator's command line. */
   command(port: number, workload: Workload, space: KeySpace, requests: number): readonly string[];
   /** Requests per second, from what the generator printed. */
   rateOf(output: string, who: string): number;
 }
 
-const REDIS: LoadSide = { fill, check: checkReplies, command: redisCommand, rateOf: redisRate };
+const REDIS: LoadSide = {
+  fill,
+  check: (port, space, _speech, who) => checkReplies(port, space, who),
+  command: redisCommand,
+  rateOf: redisRate,
+};
 const MEMCACHE: LoadSide = {
   fill: fillMemcached,
   check: checkMemcacheReplies,
@@ -42,10 +54,10 @@ function memcacheCommand(
   const order: MemcacheLoopOrder = {
     ...space,
     port,
-    connections: CLIENTS,
+    connections: workload.clients,
     depth: workload.depth,
     requests,
-    command: workload.command === "set" ? "set" : "get",
+    command: memcacheCommandOf(workload),
     keysPerRequest: keysOf(workload.command),
   };
   return [
@@ -55,6 +67,11 @@ function memcacheCommand(
   ];
 }
 
+function memcacheCommandOf({ command }: Workload): MemcacheCommand {
+  if (command === "set" || command === "mg" || command === "binary-get") return command;
+  return "get";
+}
+
 function redisCommand(
   port: number,
   workload: Workload,
@@ -62,8 +79,18 @@ function redisCommand(
   requests: number,
 ): readonly string[] {
   return [
-    "redis-benchmark",
-    ...["-h", "127.0.0.1", "-p", String(port), "-c", String(CLIENTS), "-n", String(requests)],
+    // With new connections it goes on for ever when the proxy is gone, and this program may have been killed by then.
+    ...["sh", "-c", `ulimit -t ${LOAD_CPU_SECONDS_MAX}; exec "$@"`, "sh", "redis-benchmark"],
+    ...[
+      "-h",
+      "127.0.0.1",
+      "-p",
+      String(port),
+      "-c",
+      String(workload.clients),
+      "-n",
+      String(requests),
+    ],
     ...["-P", String(workload.depth), "-r", String(space.keys)],
     ...["-k", workload.isShortLived ? "0" : "1", "--csv"],
     ...requestWords(workload),

@@ -1,6 +1,6 @@
 /** What a result has to say about where it was measured. */
 import { readFileSync } from "node:fs";
-import { cpus, release, totalmem } from "node:os";
+import { cpus, loadavg, release, totalmem } from "node:os";
 import { dirname } from "node:path";
 import { runToEnd } from "./children.ts";
 import type { MachineFacts } from "./result.ts";
@@ -15,6 +15,7 @@ export async function machineFacts(): Promise<MachineFacts> {
     redis: /v=(\S+)/.exec(await runToEnd(["redis-server", "--version"], 5_000))?.[1] ?? "unknown",
     memcached: await memcachedVersion(),
     commit: await commit(),
+    loadAtStart: loadavg()[0]!,
   };
 }
 

@@ -1,17 +1,12 @@
 /** Memory of a fresh instance of each proxy: after start, while and after a crowd uses it, and after the crowd has left. */
 import { join } from "node:path";
-import { startTool, waitUntil } from "./children.ts";
+import { startTalker, waitUntil } from "./children.ts";
 import { type KeySpace, keySpaceFor } from "./key-space.ts";
 import type { CrowdOrder } from "./load/crowd.ts";
 import { type Memory, memoryOf } from "./proc.ts";
-import {
-  type ProxyKind,
-  processesOf,
-  type RunningProxy,
-  startProxy,
-  stopProxy,
-} from "./proxies.ts";
+import type { ProxyKind } from "./proxies.ts";
 import type { MemoryRow } from "./result.ts";
+import { processesOf, type RunningProxy, startProxy, stopProxy } from "./running-proxy.ts";
 import { checkReplies, fill } from "./servers.ts";
 
 export const CROWD_CONNECTIONS = 1_000;
@@ -55,19 +50,17 @@ async function measureOne(
     pipelines: CROWD_PIPELINES,
   };
   const program = join(import.meta.dir, "load", "crowd.ts");
-  const crowd = startTool([process.execPath, program, JSON.stringify(order)]);
+  const crowd = startTalker([process.execPath, program, JSON.stringify(order)]);
   let peak = start;
   const sampler = setInterval(() => {
     const now = memoryOf(proxy.processes);
     if (now.rssKib > peak.rssKib) peak = now;
   }, SAMPLE_MS);
-  const isAnswered = await waitUntil(
-    () => crowd.output().includes("answered"),
-    CROWD_TIMEOUT_MS,
-    crowd.hasExited,
-  );
-  clearInterval(sampler);
-  if (!isAnswered) throw new Error(`${proxy.name} did not answer the crowd: ${crowd.output()}`);
+  try {
+    await crowd.line(CROWD_TIMEOUT_MS, `${proxy.name} with a crowd`);
+  } finally {
+    clearInterval(sampler);
+  }
   await Bun.sleep(SETTLE_MS);
   const held = memoryOf(processesOf(proxy));
   await crowd.end();

@@ -3,74 +3,117 @@
  *
  * To add one for good, add an entry to `KNOWN`; for one run, `--proxy name='command …'` does.
  */
-import { copyFileSync, existsSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { type Child, runDirectory, runToEnd, startChild, stopChild } from "./children.ts";
-import { type ProcessId, processTree } from "./proc.ts";
-import { freePort, waitForPort } from "./wire.ts";
-import type { BenchProtocol } from "./workloads.ts";
+import { runDirectory, runToEnd } from "./children.ts";
+import {
+  type ConfigWriter,
+  haproxyConfig,
+  nutcrackerConfig,
+  predixyConfig,
+} from "./peer-configs.ts";
+import type { Speech } from "./workloads.ts";
 
-/** The proxy that others are put in relation to, when it is there. */
-export const BASE_NAME = "nutcracker";
 /** What this project's own proxy is called in results. */
 export const OWN_NAME = "proxy";
 
+/**
+ * own: this project's. peer: does the same work, so that others are put in relation to the best of them. floor: moves the
+ * bytes and understands nothing of them. given: from the command line.
+ */
+export type ProxyRole = "own" | "peer" | "floor" | "given";
+
+/** What an administrator does to a running proxy, as a command line; {binary}, {config} and {pid} are filled in. */
+export interface Maintenance {
+  readonly reload: readonly string[] | null;
+  /** Lines that are added to the file before a reload, so that there is something to do. */
+  readonly change: string;
+  readonly upgrade: readonly string[] | null;
+}
+
 export interface ProxyKind {
   readonly name: string;
+  readonly role: ProxyRole;
   /** Command line; {config}, {port} and {servers} (host:port, separated by spaces) are filled in, {spare} is another free port. */
   readonly command: readonly string[];
   /** Content of the file that {config} names. */
-  readonly config: (port: number, servers: readonly number[], protocol: BenchProtocol) => string;
+  readonly config: ConfigWriter;
+  readonly speaks: readonly Speech[];
+  readonly maintenance: Maintenance;
   /** Arguments that make the executable print its version; null: unknown. */
   readonly versionArguments: readonly string[] | null;
 }
 
-export interface RunningProxy {
-  readonly name: string;
-  readonly port: number;
-  /** All its processes as they were when it was ready. */
-  readonly processes: readonly ProcessId[];
-  readonly child: Child;
-}
-
 const PROXY_BINARY = join(dirname(import.meta.dir), "dist", "proxy");
+const EVERYTHING: readonly Speech[] = ["redis", "memcache", "memcache-meta", "memcache-binary"];
+const NO_MAINTENANCE: Maintenance = { reload: null, change: "", upgrade: null };
+const OWN_MAINTENANCE: Maintenance = {
+  reload: ["{binary}", "reload", "-c", "{config}"],
+  change: "  server_retry_timeout: 20000\n",
+  upgrade: ["{binary}", "upgrade", "-c", "{config}", "{binary}"],
+};
 
 const KNOWN: readonly ProxyKind[] = [
   {
-    name: BASE_NAME,
+    name: "nutcracker",
+    role: "peer",
     command: ["nutcracker", "-c", "{config}", "-s", "{spare}", "-a", "127.0.0.1"],
     config: nutcrackerConfig,
+    speaks: ["redis", "memcache"],
+    maintenance: NO_MAINTENANCE,
     versionArguments: ["-V"],
   },
   {
-    name: OWN_NAME,
-    command: [PROXY_BINARY, "-c", "{config}", "--workers", "1", "-s", "{spare}", "-a", "127.0.0.1"],
-    config: nutcrackerConfig,
-    versionArguments: ["-V"],
+    name: "predixy",
+    role: "peer",
+    command: ["predixy", "{config}"],
+    config: predixyConfig,
+    speaks: ["redis"],
+    maintenance: NO_MAINTENANCE,
+    versionArguments: ["--version"],
   },
   {
     // Spreads connections, not keys: no cache proxy, but the least that moving the bytes costs.
     name: "haproxy",
-    command: ["haproxy", "-f", "{config}", "-db"],
+    role: "floor",
+    command: ["haproxy", "-W", "-db", "-f", "{config}"],
     config: haproxyConfig,
+    speaks: EVERYTHING,
+    maintenance: {
+      ...{ reload: ["kill", "-USR2", "{pid}"], change: "" },
+      upgrade: ["kill", "-USR2", "{pid}"],
+    },
     versionArguments: ["-v"],
+  },
+  {
+    name: OWN_NAME,
+    role: "own",
+    command: [PROXY_BINARY, "-c", "{config}", "--workers", "1", "-s", "{spare}", "-a", "127.0.0.1"],
+    config: nutcrackerConfig,
+    speaks: EVERYTHING,
+    maintenance: OWN_MAINTENANCE,
+    versionArguments: ["-V"],
   },
 ];
 
+export interface ProxyChoice {
+  /** "name=command …", as given on the command line. */
+  readonly given: readonly string[];
+  readonly without: readonly string[];
+  /** Path of an executable of predixy; null: the one in PATH, if any. */
+  readonly predixy: string | null;
+}
+
 /** The known proxies that are installed, this project's own (built when missing), and those given by hand. */
-export async function findProxies(
-  given: readonly string[],
-  without: readonly string[],
-): Promise<readonly ProxyKind[]> {
+export async function findProxies(choice: ProxyChoice): Promise<readonly ProxyKind[]> {
   const found: ProxyKind[] = [];
   for (const kind of KNOWN) {
-    if (without.includes(kind.name)) continue;
-    const isOwn = kind.command[0] === PROXY_BINARY;
-    const executable = isOwn ? await ownExecutable() : findExecutable(kind.command[0]!);
+    if (choice.without.includes(kind.name)) continue;
+    const executable = await executableOf(kind, choice);
     if (executable !== null)
       found.push({ ...kind, command: [executable, ...kind.command.slice(1)] });
   }
-  for (const text of given) {
+  for (const text of choice.given) {
     const extra = parseProxy(text);
     if (found.some(({ name }) => name === extra.name))
       throw new Error(`two proxies named ${extra.name}`);
@@ -78,6 +121,13 @@ export async function findProxies(
   }
   if (found.length === 0) throw new Error("no proxy to measure");
   return found;
+}
+
+async function executableOf(kind: ProxyKind, choice: ProxyChoice): Promise<string | null> {
+  if (kind.role === "own") return await ownExecutable();
+  if (kind.name !== "predixy" || choice.predixy === null) return findExecutable(kind.command[0]!);
+  if (!existsSync(choice.predixy)) throw new Error(`--predixy ${choice.predixy}: no such file`);
+  return choice.predixy;
 }
 
 /** "name=command with {config} and {port}"; words are separated by spaces, there is no quoting. */
@@ -92,51 +142,12 @@ export function parseProxy(text: string): ProxyKind {
     throw new Error(`--proxy wants name='command …', not ${JSON.stringify(text)}`);
   }
   if (!/\{(config|port)\}/.test(text)) {
-    throw new Error(`--proxy ${name}: the command needs {config} or {port}, or nobody finds it`);
+    throw new Error(`--proxy ${name}: the command needs {config} or {port}, or no client finds it`);
   }
-  return { name, command, config: nutcrackerConfig, versionArguments: null };
-}
-
-export async function startProxy(
-  kind: ProxyKind,
-  servers: readonly number[],
-  protocol: BenchProtocol,
-): Promise<RunningProxy> {
-  const port = await freePort();
-  const config = join(runDirectory(), `${kind.name.replace(/\W/g, "_")}-${protocol}.conf`);
-  writeFileSync(config, kind.config(port, servers, protocol));
-  const values: Readonly<Record<string, string>> = {
-    "{config}": config,
-    "{port}": String(port),
-    "{spare}": String(await freePort()),
-    "{servers}": servers.map((server) => `127.0.0.1:${server}`).join(" "),
+  return {
+    ...{ name, role: "given", command, config: nutcrackerConfig, speaks: EVERYTHING },
+    ...{ maintenance: NO_MAINTENANCE, versionArguments: null },
   };
-  const words = kind.command.map((word) =>
-    word.replace(/\{\w+\}/g, (name) => values[name] ?? name),
-  );
-  const child = startChild(kind.name, words);
-  if (!(await waitForPort(port, child.hasExited))) {
-    throw new Error(`${kind.name} does not accept connections:\n${child.logTail()}`);
-  }
-  return { name: kind.name, port, child, processes: processTree(child.pid) };
-}
-
-export function stopProxy(proxy: RunningProxy): Promise<void> {
-  return stopChild(proxy.child);
-}
-
-/**
- * Its processes now.
- * @throws when one of those it started with is gone: a figure over a crash and a restart says nothing.
- */
-export function processesOf(proxy: RunningProxy): readonly ProcessId[] {
-  const now = processTree(proxy.child.pid);
-  const isHere = (old: ProcessId): boolean =>
-    now.some(({ pid, startedTicks }) => pid === old.pid && startedTicks === old.startedTicks);
-  if (!proxy.processes.every(isHere)) {
-    throw new Error(`a process of ${proxy.name} died during the run:\n${proxy.child.logTail()}`);
-  }
-  return now;
 }
 
 /** First line of what the executable says about itself. */
@@ -163,38 +174,4 @@ async function ownExecutable(): Promise<string> {
 function findExecutable(name: string): string | null {
   if (name.includes("/")) return existsSync(name) ? name : null;
   return Bun.which(name, { PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/usr/local/sbin` });
-}
-
-function nutcrackerConfig(
-  port: number,
-  servers: readonly number[],
-  protocol: BenchProtocol,
-): string {
-  // Named servers, so that the ring is the same in every run whatever the ports are.
-  const lines = servers.map((server, index) => `    - 127.0.0.1:${server}:1 server${index + 1}`);
-  return `bench:
-  listen: 127.0.0.1:${port}
-  hash: fnv1a_64
-  distribution: ketama
-  redis: ${protocol === "redis"}
-  servers:
-${lines.join("\n")}
-`;
-}
-
-function haproxyConfig(port: number, servers: readonly number[]): string {
-  const lines = servers.map((server, index) => `  server server${index + 1} 127.0.0.1:${server}`);
-  return `global
-  nbthread 1
-  maxconn 4000
-defaults
-  mode tcp
-  timeout connect 5s
-  timeout client 60s
-  timeout server 60s
-listen bench
-  bind 127.0.0.1:${port}
-  balance roundrobin
-${lines.join("\n")}
-`;
 }

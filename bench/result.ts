@@ -1,9 +1,11 @@
 /** The result of a run: what `--json` writes and `bench/compare.ts` reads. */
 import { readFileSync } from "node:fs";
+import type { HistogramText } from "./latency-histogram.ts";
 import type { Memory } from "./proc.ts";
+import type { ProxyRole } from "./proxies.ts";
 
 /** Raised when a field changes its meaning. */
-export const RESULT_VERSION = 1;
+export const RESULT_VERSION = 2;
 
 export interface Result {
   readonly version: number;
@@ -11,12 +13,18 @@ export interface Result {
   readonly startedAt: string;
   readonly machine: MachineFacts;
   readonly settings: { readonly rounds: number; readonly secondsPerRound: number };
-  /** Name of the proxy that the others are put in relation to. */
-  readonly base: string;
-  readonly proxies: readonly { readonly name: string; readonly version: string }[];
+  readonly proxies: readonly ProxyFacts[];
   readonly throughput: readonly ThroughputRow[];
+  readonly capacities: readonly Capacity[];
   readonly latency: readonly LatencyRow[];
+  readonly badDay: readonly BadDayRow[];
   readonly memory: readonly MemoryRow[];
+}
+
+export interface ProxyFacts {
+  readonly name: string;
+  readonly role: ProxyRole;
+  readonly version: string;
 }
 
 export interface MachineFacts {
@@ -29,6 +37,8 @@ export interface MachineFacts {
   readonly memcached: string;
   /** Of the working tree that the benchmark ran from; "-dirty" when it had changes. */
   readonly commit: string;
+  /** Load average of the last minute when the run began: above 0.5 other programs were busy. */
+  readonly loadAtStart: number;
 }
 
 export interface ThroughputRow {
@@ -37,32 +47,71 @@ export interface ThroughputRow {
   readonly cpuRatioMax: number | null;
   /** Round n of one proxy ran beside round n of every other. */
   readonly rounds: readonly ThroughputRound[];
+  /** Why there are no (more) rounds; null: all is well. */
+  readonly failure: string | null;
 }
 
 export interface ThroughputRound {
   readonly requests: number;
   readonly requestsPerSecond: number;
-  /** User and system time of all the proxy's processes, µs. */
+  /** User and system time of all threads of all the proxy's processes, µs. */
   readonly cpuMicrosPerRequest: number;
+  /** Share of the round that the load generator itself used of one core: near 1 the rate is its own limit. */
+  readonly generatorBusy: number;
+}
+
+/** Requests per second at depth 1, closed loop, as the latency generator found it. */
+export interface Capacity {
+  /** A proxy's name, or "direct". */
+  readonly proxy: string;
+  readonly requestsPerSecond: number;
 }
 
 export interface LatencyRow {
-  /** A proxy's name, or "direct": one server without a proxy. */
+  /** A proxy's name, or "direct": the servers without a proxy. */
   readonly proxy: string;
+  /** Share of the weakest proxy's maximum; null when the rate was given. */
+  readonly load: number | null;
   readonly requestsPerSecond: number;
+  /** Round n of one proxy ran beside round n of every other and of "direct". */
   readonly rounds: readonly LatencyRound[];
 }
 
-/** Microseconds from the moment a request was due until its reply was complete. */
 export interface LatencyRound {
-  readonly p50: number;
-  readonly p99: number;
-  readonly p999: number;
-  readonly max: number;
+  /** From the moment a request was due until its reply was complete. */
+  readonly latency: HistogramText;
   /** How late the generator itself sent, p99 in µs: the part of the figures that is its own. */
   readonly lateP99: number;
   /** CPU of the proxy's processes per request, µs; 0 for "direct". */
   readonly cpuMicrosPerRequest: number;
+}
+
+export interface BadDayRow {
+  readonly incident: string;
+  readonly proxy: string;
+  readonly requestsPerSecond: number;
+  /** Client connections that were closed on them. */
+  readonly cut: number;
+  /** What else is to be said. */
+  readonly remark: string;
+  readonly groups: readonly BadDayGroup[];
+}
+
+export interface BadDayGroup {
+  /** Which keys these clients ask for. */
+  readonly keys: string;
+  readonly windows: readonly BadDayWindow[];
+}
+
+/** A quarter of a second. Microseconds, of the requests due in it that were answered well. */
+export interface BadDayWindow {
+  readonly answered: number;
+  readonly p50: number;
+  readonly p999: number;
+  /** Answered with an error or with nil. */
+  readonly errors: number;
+  /** Never answered. */
+  readonly lost: number;
 }
 
 export interface MemoryRow {

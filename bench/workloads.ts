@@ -1,75 +1,77 @@
-/** What can be measured, by name. A workload is one kind of request at one pipeline depth. */
+/** What can be measured, by name. A workload is one kind of request at one pipeline depth from a number of clients. */
 
-/** Memcached's are in small letters, as it wants them. */
-export type CommandName = "GET" | "SET" | "MGET10" | "MGET100" | "get" | "set" | "get100";
+/** Memcached's are in small letters, as it wants them; `binary-get` is GET of the binary protocol. */
+export type CommandName =
+  | ("GET" | "SET" | "MGET10" | "MGET100")
+  | ("get" | "set" | "get100" | "mg" | "binary-get");
 export type BenchProtocol = "redis" | "memcache";
+/** What a proxy must understand to take part. */
+export type Speech = "redis" | "memcache" | "memcache-meta" | "memcache-binary";
 
 export interface Workload {
-  /** "GET 100B P16", "connect": what `--only` matches and results are compared by. */
+  /** "GET 100B P16", "GET 16KB P16 C4", "connect": what `--only` matches and results are compared by. */
   readonly name: string;
   readonly protocol: BenchProtocol;
   readonly command: CommandName;
   readonly valueBytes: number;
   /** Requests that each connection keeps in flight. */
   readonly depth: number;
+  /** Connections of the load generator. */
+  readonly clients: number;
   /** A new connection for every request. */
   readonly isShortLived: boolean;
-  /** Upper bound of the proxy's CPU time per request as a share of nutcracker's; null: none is set. */
+  /** Upper bound of the own proxy's CPU time per request as a share of the best peer's; null: none is set. */
   readonly cpuRatioMax: number | null;
 }
 
-/** Connections of the load generator. */
-export const CLIENTS = 50;
-export const VALUE_BYTES_SMALL = 100;
-/** Reply bytes that all clients together may have in flight; what would need more is left out. */
-const IN_FLIGHT_BYTES_MAX = 256 * 1024 * 1024;
+export type Extent = "quick" | "usual" | "full";
 
-const COMMANDS: readonly CommandName[] = ["GET", "SET", "MGET10", "MGET100"];
-const MEMCACHE_COMMANDS: readonly CommandName[] = ["get", "set", "get100"];
-const MEMCACHE_SIZES: readonly number[] = [100, 1024];
-const MEMCACHE_DEPTHS: readonly number[] = [1, 16];
-const SIZES: readonly number[] = [VALUE_BYTES_SMALL, 1024, 16 * 1024];
+/** Connections of the load generator, unless a name says otherwise. */
+export const CLIENTS = 50;
+const OTHER_CLIENTS: readonly number[] = [1, 4, 500];
+export const VALUE_BYTES_SMALL = 100;
+/** Reply bytes that all clients together may have in flight: where it would be more there are fewer clients. */
+const IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024;
+
+const KB = 1024;
+const SIZES: readonly number[] = [VALUE_BYTES_SMALL, 4 * KB, 16 * KB, 64 * KB, 256 * KB, 1024 * KB];
 const DEPTHS: readonly number[] = [1, 16, 64];
 
-const QUICK = /^((GET|SET) 100B P(1|16|64)|MGET100 100B P1|memcache (get|set|get100) 100B P1)$/;
+const QUICK =
+  /^((GET|SET) 100B P(1|16|64)|(GET|SET) 16KB P16|MGET100 100B P1|connect|memcache (get|set|get100) 100B P1)$/;
 const USUAL =
-  /^((GET|SET) 100B P\d+|(GET|SET) 1KB P16|(GET|SET) 16KB P1|MGET10 100B P1|MGET100 (100B|1KB) P1|MGET100 100B P16|connect|memcache (get|set) 100B P\d+|memcache get100 100B P1)$/;
-
-export type Extent = "quick" | "usual" | "full";
+  /^((GET|SET) 100B P\d+|GET 100B P1 C\d+|(GET|SET) (4|16)KB P(1|16)|(GET|SET) (64KB|256KB|1MB) P1|MGET\d+ \w+ P1|MGET100 100B P16|connect|memcache \S+ 100B P(1|16)|memcache (get|set) 16KB P1)$/;
 
 /** The throughput workloads of a run, in the order in which they run. */
 export function selectWorkloads(extent: Extent, only: RegExp | null): readonly Workload[] {
   return allWorkloads().filter(({ name }) => {
-    // Whoever asks for something by name gets it, whether or not it belongs to the usual set.
+    // What is asked for by name is run, whether or not it belongs to the usual set.
     if (only !== null) return only.test(name);
     if (extent === "full") return true;
     return (extent === "quick" ? QUICK : USUAL).test(name);
   });
 }
 
-/** Every workload that fits in memory: the cross product, and short-lived connections. */
+/** Every workload: sizes by depths, numbers of clients, several keys, short-lived connections. */
 export function allWorkloads(): readonly Workload[] {
-  const all: Workload[] = [];
-  for (const command of COMMANDS) {
-    for (const valueBytes of SIZES) {
-      for (const depth of DEPTHS) {
-        if (CLIENTS * depth * keysOf(command) * valueBytes > IN_FLIGHT_BYTES_MAX) continue;
-        all.push(workload(command, valueBytes, depth));
-      }
-    }
-  }
-  all.push({
-    ...workload("GET", VALUE_BYTES_SMALL, 1),
-    name: "connect",
-    isShortLived: true,
-    cpuRatioMax: null,
-  });
-  for (const command of MEMCACHE_COMMANDS) {
-    for (const valueBytes of MEMCACHE_SIZES) {
-      for (const depth of MEMCACHE_DEPTHS) all.push(workload(command, valueBytes, depth));
-    }
-  }
-  return all;
+  const small = VALUE_BYTES_SMALL;
+  const cross = (command: CommandName, sizes: readonly number[], depths: readonly number[]) =>
+    sizes.flatMap((size) => depths.map((depth) => workload(command, size, depth)));
+  const crowds = (command: CommandName, depths: readonly number[]) =>
+    OTHER_CLIENTS.flatMap((clients) =>
+      depths.map((depth) => workload(command, small, depth, clients)),
+    );
+  return [
+    ...cross("GET", SIZES, DEPTHS),
+    ...cross("SET", SIZES, DEPTHS),
+    ...[...crowds("GET", [1, 16]), ...crowds("SET", [1])],
+    ...[...cross("MGET100", [small], [1, 16]), ...cross("MGET10", [16 * KB], [1, 16])],
+    { ...workload("GET", small, 1), name: "connect", isShortLived: true, cpuRatioMax: 1 },
+    ...[...cross("get", [small], DEPTHS), ...cross("get", [16 * KB], [1, 16])],
+    ...[...cross("set", [small], DEPTHS), ...cross("set", [16 * KB], [1, 16])],
+    ...[...crowds("get", [1]), ...cross("get100", [small], [1, 16])],
+    ...[...cross("mg", [small], DEPTHS), ...cross("binary-get", [small], DEPTHS)],
+  ];
 }
 
 /** Keys in one request. */
@@ -78,25 +80,50 @@ export function keysOf(command: CommandName): number {
   return command === "MGET100" || command === "get100" ? 100 : 1;
 }
 
-function workload(command: CommandName, valueBytes: number, depth: number): Workload {
-  const size = valueBytes < 1024 ? `${valueBytes}B` : `${valueBytes / 1024}KB`;
-  const isMemcache = MEMCACHE_COMMANDS.includes(command);
+export function speechOf({ protocol, command }: Workload): Speech {
+  if (command === "mg") return "memcache-meta";
+  return command === "binary-get" ? "memcache-binary" : protocol;
+}
+
+function workload(
+  command: CommandName,
+  valueBytes: number,
+  depth: number,
+  wantedClients: number = CLIENTS,
+): Workload {
+  const clients = fittingClients(wantedClients, depth * keysOf(command) * valueBytes);
+  const isMemcache = command === command.toLowerCase();
+  const crowd = clients === CLIENTS ? "" : ` C${clients}`;
   return {
-    name: `${isMemcache ? "memcache " : ""}${command} ${size} P${depth}`,
+    name: `${isMemcache ? "memcache " : ""}${command} ${sizeText(valueBytes)} P${depth}${crowd}`,
     protocol: isMemcache ? "memcache" : "redis",
     command,
     valueBytes,
     depth,
+    clients,
     isShortLived: false,
-    cpuRatioMax: valueBytes === VALUE_BYTES_SMALL ? cpuBar(command, depth) : null,
+    cpuRatioMax: clients === CLIENTS ? cpuBar(command, valueBytes, depth) : null,
   };
 }
 
-function cpuBar(command: CommandName, depth: number): number | null {
-  if (command === "MGET100") return 0.5;
-  if (command === "get100") return depth === 1 ? 0.5 : null;
-  if (command === "MGET10") return null;
-  if (depth === 1) return 1;
-  if (command === "get" || command === "set") return null;
-  return depth === 16 ? 0.45 : 0.25;
+function fittingClients(wanted: number, bytesOfOne: number): number {
+  const fits = [wanted, 4].find((clients) => clients * bytesOfOne <= IN_FLIGHT_BYTES_MAX);
+  return fits ?? 1;
+}
+
+function sizeText(bytes: number): string {
+  if (bytes < KB) return `${bytes}B`;
+  return bytes < KB * KB ? `${bytes / KB}KB` : `${bytes / KB / KB}MB`;
+}
+
+function cpuBar(command: CommandName, valueBytes: number, depth: number): number | null {
+  if (valueBytes === 16 * KB && (command === "GET" || (command === "SET" && depth === 16)))
+    return 1;
+  if (valueBytes !== VALUE_BYTES_SMALL) return null;
+  if (command === "MGET100" && depth === 1) return 0.55;
+  if (command === "get100" && depth === 1) return 0.5;
+  if (command === "get" && depth === 1) return 0.85;
+  if (command !== "GET" && command !== "SET") return null;
+  if (depth === 1) return 0.85;
+  return depth === 16 ? 0.7 : 0.6;
 }

@@ -52,6 +52,8 @@ test.each([
   ["get", 1, "get_hits", 400],
   ["get", 100, "get_hits", 40_000],
   ["set", 1, "cmd_set", 400],
+  ["mg", 1, "get_hits", 400],
+  ["binary-get", 1, "get_hits", 400],
 ] as const)(
   "sends as many as it is told: %s of %d keys",
   async (command, keys, counter, wanted) => {
@@ -64,11 +66,16 @@ test.each([
 );
 
 test("what is missing or wrong ends it", async () => {
-  await checkMemcacheReplies(server.port, SPACE, "memcached");
+  for (const speech of ["memcache-meta", "memcache-binary"] as const) {
+    await checkMemcacheReplies(server.port, SPACE, speech, "memcached");
+    const more = { ...SPACE, valueBytes: 99 };
+    await expect(checkMemcacheReplies(server.port, more, speech, "memcached")).rejects.toThrow();
+  }
+  await checkMemcacheReplies(server.port, SPACE, "memcache", "memcached");
   expect((await run({ keys: 1_000_000, depth: 1 })).code).toBe(1);
   expect((await run({ valueBytes: 99 })).code).toBe(1);
   const smaller = { ...SPACE, valueBytes: 99 };
-  await expect(checkMemcacheReplies(server.port, smaller, "memcached")).rejects.toThrow(
+  await expect(checkMemcacheReplies(server.port, smaller, "memcache", "memcached")).rejects.toThrow(
     "memcached: 100 gets gave a wrong reply",
   );
 });

@@ -3,15 +3,30 @@ import { keyName, keySpaceFor, storedValue } from "../../../bench/key-space.ts";
 import { namesOf, parseOptions } from "../../../bench/options.ts";
 import { parseProxy } from "../../../bench/proxies.ts";
 
-import { allWorkloads, CLIENTS, keysOf } from "../../../bench/workloads.ts";
+import { allWorkloads, keysOf, speechOf } from "../../../bench/workloads.ts";
 
 describe("workloads", () => {
   test("all names differ, and none needs more memory than allowed", () => {
     const all = allWorkloads();
     expect(new Set(all.map(({ name }) => name)).size).toBe(all.length);
-    for (const { command, valueBytes, depth } of all) {
-      expect(CLIENTS * depth * keysOf(command) * valueBytes).toBeLessThanOrEqual(2 ** 28);
+    for (const { command, valueBytes, depth, clients } of all) {
+      expect(clients * depth * keysOf(command) * valueBytes).toBeLessThanOrEqual(2 ** 26);
     }
+  });
+
+  test("what is compared is there", () => {
+    const names = allWorkloads().map(({ name }) => name);
+    expect(names).toEqual(
+      expect.arrayContaining([
+        ...["GET 4KB P16", "SET 256KB P1", "GET 1MB P1", "GET 1MB P16 C4", "SET 1MB P64 C1"],
+        ...["MGET100 100B P1", "MGET10 16KB P1", "connect"],
+        ...["GET 100B P1 C1", "GET 100B P1 C4", "GET 100B P1 C500", "GET 100B P16 C500"],
+        ...["memcache get 100B P1", "memcache get100 100B P1", "memcache set 16KB P1"],
+        ...["memcache mg 100B P16", "memcache binary-get 100B P1", "memcache get 100B P1 C500"],
+      ]),
+    );
+    const speeches = new Set(allWorkloads().map(speechOf));
+    expect([...speeches].sort()).toEqual(["memcache", "memcache-binary", "memcache-meta", "redis"]);
   });
 
   test("bars are set where the project promises something", () => {
@@ -19,18 +34,20 @@ describe("workloads", () => {
       cpuRatioMax === null ? [] : [`${name} ${cpuRatioMax}`],
     );
     expect(bars).toEqual([
-      ...["GET 100B P1 1", "GET 100B P16 0.45", "GET 100B P64 0.25"],
-      ...["SET 100B P1 1", "SET 100B P16 0.45", "SET 100B P64 0.25"],
-      ...["MGET100 100B P1 0.5", "MGET100 100B P16 0.5", "MGET100 100B P64 0.5"],
-      ...["memcache get 100B P1 1", "memcache set 100B P1 1", "memcache get100 100B P1 0.5"],
+      ...["GET 100B P1 0.85", "GET 100B P16 0.7", "GET 100B P64 0.6", "GET 16KB P1 1"],
+      ...["GET 16KB P16 1", "GET 16KB P64 1", "SET 100B P1 0.85", "SET 100B P16 0.7"],
+      ...["SET 100B P64 0.6", "SET 16KB P16 1", "MGET100 100B P1 0.55", "connect 1"],
+      ...["memcache get 100B P1 0.85", "memcache get100 100B P1 0.5"],
     ]);
   });
 });
 
 describe("command line", () => {
-  test("--only reaches workloads outside of the usual set, and the two special ones", () => {
+  test("--only reaches workloads outside of the usual set, and the special ones", () => {
     expect(namesOf(parseOptions(["--only", "^get 16kb p64$"]))).toEqual(["GET 16KB P64"]);
-    expect(namesOf(parseOptions(["--only", "memory|connect"]))).toEqual(["connect", "memory"]);
+    expect(namesOf(parseOptions(["--only", "bad-day|memory|connect"]))).toEqual([
+      ...["connect", "bad-day", "memory"],
+    ]);
   });
 
   test("each extent holds more than the one before", () => {
@@ -44,7 +61,8 @@ describe("command line", () => {
   });
 
   test.each([
-    [["--only", "nonsense"], "no workload"],
+    [["--only", "nonsense"], "nothing has such a name"],
+    [["--loads", "30,x"], "--loads"],
     [["--rounds", "0"], "--rounds"],
     [["--rounds", "2.5"], "whole"],
     [["--quick", "--full"], "exclude"],
