@@ -105,6 +105,9 @@ export interface PoolConfig {
   readonly servers: readonly ServerConfig[];
 }
 
+/** `auto`: io_uring where the system has it and it works, else Bun's sockets. */
+export type EngineChoice = "auto" | "uring" | "bun";
+
 export interface Config {
   /** Absolute path of the file it came from, or null (`proxy dev`). */
   readonly file: string | null;
@@ -112,6 +115,8 @@ export interface Config {
   /** Worker processes; "auto" is resolved by the supervisor to the number of usable cores. */
   readonly workers: number | "auto";
   readonly accept: AcceptMode;
+  /** What the workers' sockets are made of. Absent: it comes from a program older than this, and is "bun". */
+  readonly engine?: EngineChoice;
   /** Cores that the workers' event loops are pinned to, worker 0 to the first and so on; "auto": each usable one in turn. */
   readonly affinity: "auto" | "off" | readonly number[];
   /** The limit of open files is raised to this at start; null: stays. */

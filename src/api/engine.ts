@@ -33,7 +33,10 @@ export interface AcceptHandle {
   stop(): void;
 }
 
+export type EngineName = "bun" | "uring";
+
 export interface Engine {
+  readonly name: EngineName;
   /** Milliseconds of a clock that never goes back. */
   nowMs(): number;
   /** Calls `callback` once after `delayMs`, unless the returned function is called before. */
@@ -74,4 +77,9 @@ export interface Engine {
     onStream: (stream: Stream) => StreamEvents | null,
     onError: (reason: string) => void,
   ): void;
+  /**
+   * For a process that ends: what was written goes to the kernel as far as that takes it. Nothing is heard of any stream any more,
+   * and nothing may be called.
+   */
+  close(): void;
 }

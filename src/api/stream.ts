@@ -26,6 +26,16 @@ export interface Stream {
   /** Closes by a reset: what is under way may be lost, and the peer does not take it for an end in good order. */
   abort(): void;
   /**
+   * To be called before a move. What this process has received is heard inside of this call, also while the stream is paused, and until
+   * the turn is over nothing more is received: what comes then waits in the kernel. Anything may have happened to the stream by then.
+   */
+  quiesce(): void;
+  /**
+   * Bytes that `write` took and the kernel did not yet, after `quiesce`: the process that goes on with the connection sends them before
+   * anything else. Borrowed.
+   */
+  readonly unsent: Buffer;
+  /**
    * Lets go of the connection without closing it: another process holds it now. Nothing more is heard of it.
    */
   detach(): void;

@@ -106,6 +106,7 @@ function describeProcess(config: Config): string[] {
   return formatTable(
     [
       ["workers", `${config.workers}, accept ${config.accept}${describeAffinity(config)}`],
+      ["engine", config.engine ?? "bun"],
       ...describeIdentity(config),
       ["log", `${log.level} and worse, to ${log.file ?? "stderr"}`],
       ["pid file", config.pidFile ?? "none"],

@@ -1,8 +1,8 @@
 /** The flags of `proxy run`: nutcracker's and ours, and what they change in a configuration. */
-import type { AcceptMode, Address, Config, LogLevel } from "../api/config.ts";
+import type { AcceptMode, Address, Config, EngineChoice, LogLevel } from "../api/config.ts";
 import { WORKERS_MAX } from "../base/limits.ts";
 import { didYouMean } from "../config/nearest.ts";
-import { ACCEPT_MODES } from "../config/options-top.ts";
+import { ACCEPT_MODES, ENGINE_CHOICES } from "../config/options-top.ts";
 
 export const RUN_ARGS = {
   config: {
@@ -26,6 +26,11 @@ export const RUN_ARGS = {
     type: "boolean",
     description: "The same as --accept reuseport: a listening socket for each worker",
     negativeDescription: "The same as --accept shared: one listening socket for all workers",
+  },
+  engine: {
+    type: "string",
+    valueHint: "ENGINE",
+    description: "What the workers' sockets are made of: auto, uring or bun",
   },
   "test-conf": {
     type: "boolean",
@@ -99,6 +104,7 @@ export interface RunFlags {
   readonly workers?: string | undefined;
   readonly accept?: string | undefined;
   readonly reuseport?: boolean | undefined;
+  readonly engine?: string | undefined;
   readonly output?: string | undefined;
   readonly verbose?: string | undefined;
   readonly "pid-file"?: string | undefined;
@@ -133,12 +139,14 @@ export function applyFlags(
   const intervalMs = number("stats-interval", 1, 2 ** 31 - 1);
   number("mbuf-size", 512, 16 * 1024 * 1024);
   const accept = acceptOf(flags, problems);
+  const engine = engineOf(flags, problems);
   if (problems.length > 0) return { problems };
   return {
     config: {
       ...config,
       workers: workers ?? config.workers,
       accept: accept ?? config.accept,
+      ...(engine === null ? {} : { engine }),
       pidFile: flags["pid-file"] ?? config.pidFile,
       control: flags.control ?? config.control,
       log: {
@@ -169,6 +177,16 @@ function acceptOf(flags: RunFlags, problems: string[]): AcceptMode | null {
     );
   }
   return mode;
+}
+
+function engineOf({ engine }: RunFlags, problems: string[]): EngineChoice | null {
+  if (engine === undefined) return null;
+  const choice = ENGINE_CHOICES.find((name) => name === engine);
+  if (choice !== undefined) return choice;
+  problems.push(
+    `--engine: unknown engine "${engine}"; expected one of ${ENGINE_CHOICES.join(", ")}`,
+  );
+  return null;
 }
 
 /** nutcracker's levels: 0 to 3 are errors, 4 warnings, 5 and 6 news, the rest details. */

@@ -10,7 +10,7 @@ import { assert } from "../base/assert.ts";
 import { formatAddress } from "./address.ts";
 import { describe, type MapNode, readDocument } from "./document.ts";
 import { optionsAt, optionsKnown, type ProtocolOptions } from "./options.ts";
-import { ACCEPT_MODES } from "./options-top.ts";
+import { ACCEPT_MODES, ENGINE_CHOICES } from "./options-top.ts";
 import { NO_MODULES, type Outside, readModules } from "./outside.ts";
 import { type Override, withOverrides } from "./overrides.ts";
 import { holdsNames, indentStrays, withoutShared } from "./pool-entries.ts";
@@ -169,6 +169,7 @@ function build(
     form,
     workers,
     accept: rest.accept,
+    engine: top.choice("engine", ENGINE_CHOICES),
     affinity: affinityOf(top.textOrNull("affinity")),
     openFiles: top.numberOrNull("rlimit_nofile"),
     user: top.textOrNull("user"),

@@ -1,9 +1,11 @@
 /** Options outside the pools. Only the native form has them; twemproxy takes them from the command line. */
-import type { AcceptMode } from "../api/config.ts";
+import type { AcceptMode, EngineChoice } from "../api/config.ts";
 import { type Form, type Option, option } from "../api/option.ts";
 import { WORKERS_MAX } from "../base/limits.ts";
 
 export const ACCEPT_MODES: readonly AcceptMode[] = ["reuseport", "shared", "mutex", "dispatch"];
+
+export const ENGINE_CHOICES: readonly EngineChoice[] = ["auto", "uring", "bun"];
 
 const NATIVE: readonly Form[] = ["native"];
 const DURATION_MAX_MS = 2_147_483_647;
@@ -27,6 +29,15 @@ export const TOP_OPTIONS: readonly Option[] = [
     default: "reuseport",
     help: "How workers come by clients: a SO_REUSEPORT socket each, one socket for all (`shared`; by turns: `mutex`), or a process that deals them out (`dispatch`). See accept-modes.md.",
     instead: '"reuseport: true" or "reuseport: false" in a pool',
+  }),
+  option({
+    name: "engine",
+    where: "top",
+    type: { kind: "choice", values: ENGINE_CHOICES },
+    forms: NATIVE,
+    default: "bun",
+    help: "What workers' sockets are made of: `uring` is io_uring, `bun` is Bun's sockets; `auto` is io_uring where the system has it and it works. See engines.md.",
+    instead: "--engine on the command line",
   }),
   option({
     name: "affinity",

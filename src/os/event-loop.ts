@@ -33,6 +33,16 @@ export function detachConnection(fd: number): boolean {
   }
 }
 
+/**
+ * The epoll descriptor of Bun's event loop. It is the first that a process opens; later ones belong to helper threads.
+ * @throws OsError: there is none
+ */
+export function findEventLoop(): number {
+  const [first] = findEpollFds().sort((a, b) => a - b);
+  if (first === undefined) throw new OsError("readlink", "ENOENT");
+  return first;
+}
+
 /** Takes the descriptors that `detachConnection` needs, once for all connections. @throws OsError */
 export function prepareToDetach(): void {
   epollFds ??= findEpollFds();

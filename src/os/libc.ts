@@ -16,6 +16,7 @@ const library = dlopen("libc.so.6", {
   setsockopt: { args: [i32, i32, i32, ptr, u32], returns: i32 },
   getsockopt: { args: [i32, i32, i32, ptr, ptr], returns: i32 },
   getsockname: { args: [i32, ptr, ptr], returns: i32 },
+  getpeername: { args: [i32, ptr, ptr], returns: i32 },
   accept4: { args: [i32, ptr, ptr, i32], returns: i32 },
   shutdown: { args: [i32, i32], returns: i32 },
   inet_ntop: { args: [i32, ptr, ptr, u32], returns: ptr },
@@ -54,6 +55,12 @@ const library = dlopen("libc.so.6", {
   execve: { args: [ptr, ptr, ptr], returns: i32 },
   sigprocmask: { args: [i32, ptr, ptr], returns: i32 },
   sigaction: { args: [i32, ptr, ptr], returns: i32 },
+  mmap: { args: [i64_fast, i64_fast, i32, i32, i32, i64_fast], returns: i64_fast },
+  munmap: { args: [i64_fast, i64_fast], returns: i32 },
+  syscall: {
+    args: [i64_fast, i64_fast, i64_fast, i64_fast, i64_fast, i64_fast, i64_fast],
+    returns: i64_fast,
+  },
   __errno_location: { args: [], returns: ptr },
 } as const);
 
@@ -70,13 +77,14 @@ export interface Libc {
   setsockopt(fd: number, level: number, option: number, value: Memory, length: number): number;
   getsockopt(fd: number, level: number, option: number, value: Memory, length: Memory): number;
   getsockname(fd: number, address: Memory, length: Memory): number;
+  getpeername(fd: number, address: Memory, length: Memory): number;
   accept4(fd: number, address: Memory | null, length: Memory | null, flags: number): number;
   shutdown(fd: number, how: number): number;
   inet_ntop(family: number, address: Memory, text: Memory, length: number): unknown;
   inet_pton(family: number, text: Memory, address: Memory): number;
   if_nametoindex(name: Memory): number;
   sendmsg(fd: number, message: Memory, flags: number): number;
-  send(fd: number, bytes: Memory, length: number, flags: number): number | bigint;
+  send(fd: number, bytes: Memory | Pointer, length: number, flags: number): number | bigint;
   recvmsg(fd: number, message: Memory, flags: number): number;
   epoll_create1(flags: number): number;
   epoll_ctl(epoll: number, operation: number, fd: number, event: Memory | null): number;
@@ -109,6 +117,26 @@ export interface Libc {
   execve(path: Memory, argv: Memory, environment: Memory): number;
   sigprocmask(how: number, set: Memory, old: Memory | null): number;
   sigaction(signal: number, action: Memory | null, old: Memory | null): number;
+  /** Addresses are numbers: no address that a process may have needs more than 53 bits. */
+  mmap(
+    address: number,
+    length: number,
+    protection: number,
+    flags: number,
+    fd: number,
+    offset: number,
+  ): number | bigint;
+  munmap(address: number, length: number): number;
+  /** For system calls that the C library has no function for. Pointers are given as addresses. */
+  syscall(
+    number: number,
+    a: number,
+    b: number,
+    c: number,
+    d: number,
+    e: number,
+    f: number,
+  ): number | bigint;
   __errno_location(): Pointer | bigint | null;
 }
 

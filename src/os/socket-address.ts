@@ -61,12 +61,17 @@ export function abstractAddress(name: string): SocketAddress | null {
 export function addressText({ family, bytes }: SocketAddress): string | null {
   if (family === AF_UNIX) return unixName(bytes);
   if (family !== AF_INET && family !== AF_INET6) return null;
+  const ip = ipText({ family, bytes });
+  const port = bytes.readUInt16BE(2);
+  return family === AF_INET ? `${ip}:${port}` : `[${ip}]:${port}`;
+}
+
+/** "127.0.0.1", "::1": the address without its port, of an address of AF_INET or AF_INET6. */
+export function ipText({ family, bytes }: SocketAddress): string {
   const isV4 = family === AF_INET;
   const text = zeroed(IP_TEXT_BYTES);
   libc.inet_ntop(family, copyOf(bytes, isV4 ? 4 : 8, isV4 ? 8 : 24), text, IP_TEXT_BYTES);
-  const ip = text.toString("latin1", 0, text.indexOf(0));
-  const port = bytes.readUInt16BE(2);
-  return isV4 ? `${ip}:${port}` : `[${ip}]:${port}`;
+  return text.toString("latin1", 0, text.indexOf(0));
 }
 
 function unixName(bytes: Buffer): string | null {

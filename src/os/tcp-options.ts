@@ -4,7 +4,12 @@
  */
 import { libc } from "./libc.ts";
 
+const SOL_SOCKET = 1;
+const SO_KEEPALIVE = 9;
 const IPPROTO_TCP = 6;
+const TCP_KEEPIDLE = 4;
+const TCP_KEEPINTVL = 5;
+const TCP_KEEPCNT = 6;
 const TCP_NODELAY = 1;
 const TCP_DEFER_ACCEPT = 9;
 const TCP_INFO = 11;
@@ -23,6 +28,15 @@ const value: Int32Array = new Int32Array(new ArrayBuffer(4));
 /** Bun sets it on every TCP socket; this takes it away, or puts it back. */
 export function setNoDelay(fd: number, isOn: boolean): void {
   set(fd, TCP_NODELAY, isOn ? 1 : 0);
+}
+
+/** The kernel asks after `idleSeconds` of silence whether the other end is still there, ten times a second apart. */
+export function setKeepAlive(fd: number, idleSeconds: number): void {
+  value[0] = 1;
+  libc.setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, value, 4);
+  set(fd, TCP_KEEPIDLE, idleSeconds);
+  set(fd, TCP_KEEPINTVL, 1);
+  set(fd, TCP_KEEPCNT, 10);
 }
 
 /** What was received is acknowledged at once. The kernel leaves this mode by itself, when bytes go the other way. */

@@ -15,7 +15,7 @@ import { ADOPT_WAIT_MS_MAX, DESCRIPTOR_TABLE_MAX } from "../base/limits.ts";
 import { LogLimit } from "../base/log-limit.ts";
 import { Turn } from "../base/turn.ts";
 import type { Session } from "../client/session.ts";
-import { bunEngine } from "../engine/bun/engine.ts";
+import { chooseEngine } from "../engine/choose.ts";
 import { initHashes } from "../hash/hash-function.ts";
 import { importModules, type WorkerModules } from "../modules/worker-modules.ts";
 import { prepareToDetach } from "../os/event-loop.ts";
@@ -46,23 +46,33 @@ import type {
 export async function createDataPlane(options: DataPlaneOptions): Promise<DataPlane> {
   await initHashes();
   const modules = await importModules(options.config.modules);
-  return new WorkerDataPlane(options, modules);
+  return new WorkerDataPlane(options, modules, startEngine(options));
+}
+
+function startEngine({ config, log }: DataPlaneOptions): Engine {
+  const limit = new LogLimit();
+  const { engine, reason } = chooseEngine(config.engine ?? "bun", (shortage) => {
+    const leftOut = limit.admit("accept", performance.now());
+    if (leftOut === null) return;
+    log.warn("clients wait to be accepted", {
+      reason: shortage,
+      ...(leftOut > 0 ? { left_out: leftOut } : {}),
+    });
+  });
+  log.info("engine", { engine: engine.name, reason });
+  return engine;
 }
 
 class WorkerDataPlane implements DataPlane {
   private readonly options: DataPlaneOptions;
   private readonly modules: WorkerModules;
   private readonly pools: Map<string, PoolPlane> = new Map();
-  private readonly engine: Engine = bunEngine;
-  private readonly deadlines: Deadlines = new Deadlines(this.engine.nowMs, this.engine.timer);
+  private readonly engine: Engine;
+  private readonly deadlines: Deadlines;
   private readonly reclaims: Timer;
   private readonly plan: DescriptorPlan;
   private readonly descriptors: DescriptorBudget;
-  private readonly refusedClients = new RefusedClients({
-    schedule: this.engine.timer,
-    hasRoom: () => this.descriptors.hasRoomToLinger,
-    onGone: () => this.checkGone(),
-  });
+  private readonly refusedClients: RefusedClients;
   private readonly logLimit = new LogLimit();
   private readonly partialReplies = new PartialReplies();
   private onAllGone: (() => void) | null = null;
@@ -74,12 +84,19 @@ class WorkerDataPlane implements DataPlane {
   private readonly acceptance: Acceptance;
   private readonly gauges: ClientGauges;
 
-  constructor(options: DataPlaneOptions, modules: WorkerModules) {
+  constructor(options: DataPlaneOptions, modules: WorkerModules, engine: Engine) {
     this.options = options;
     this.modules = modules;
+    this.engine = engine;
+    this.deadlines = new Deadlines(engine.nowMs, engine.timer);
     const { counters, slot, stats } = options;
     this.gauges = new ClientGauges(stats, counters, slot);
-    const turn = new Turn(this.engine);
+    this.refusedClients = new RefusedClients({
+      schedule: engine.timer,
+      hasRoom: () => this.descriptors.hasRoomToLinger,
+      onGone: () => this.checkGone(),
+    });
+    const turn = new Turn(engine);
     const { pools } = options.config;
     this.plan = planDescriptors(openFilesMax(), needsOf(pools));
     this.descriptors = new DescriptorBudget(
@@ -259,6 +276,7 @@ class WorkerDataPlane implements DataPlane {
     this.acceptance.stop();
     for (const pool of this.pools.values()) pool.close();
     this.deadlines.close();
+    this.engine.close();
   }
 
   private addPool(pool: PoolConfig, perServer: number, turn: Turn): void {

@@ -10,7 +10,9 @@ import { detachConnection } from "../../os/event-loop.ts";
 import { peerUser } from "../../os/socket-facts.ts";
 import { isTcp, setQuickAck, unacknowledgedBytes } from "../../os/tcp-options.ts";
 
-import { originOf } from "./origin.ts";
+import { originOf } from "../origin.ts";
+
+const NONE: Buffer = Buffer.alloc(0);
 
 /** Why a connection is gone to which nothing could be written. */
 const RESET = "ECONNRESET";
@@ -93,6 +95,14 @@ export class BunStream implements Stream {
 
   abort(): void {
     this.socket?.terminate();
+  }
+
+  quiesce(): void {
+    // All that is not heard of yet is in the kernel.
+  }
+
+  get unsent(): Buffer {
+    return NONE;
   }
 
   detach(): void {

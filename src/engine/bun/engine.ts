@@ -6,6 +6,7 @@ import { connectTo } from "./connect.ts";
 import { acceptOn } from "./listen.ts";
 
 export const bunEngine: Engine = {
+  name: "bun",
   nowMs: () => performance.now(),
   timer: schedule,
   atTurnEnd: (callback) => {
@@ -14,4 +15,7 @@ export const bunEngine: Engine = {
   listen: acceptOn,
   connect: connectTo,
   adopt: adoptStream,
+  close() {
+    // What was written is the kernel's already.
+  },
 };

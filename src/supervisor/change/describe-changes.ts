@@ -90,6 +90,7 @@ function processChanges(from: Config, to: Config): string[] {
   const rows: (readonly [option: string, from: string, to: string])[] = [
     ["workers", `${from.workers}`, `${to.workers}`],
     ["accept", from.accept, to.accept],
+    ["engine", from.engine ?? "bun", to.engine ?? "bun"],
     ["affinity", `${from.affinity}`, `${to.affinity}`],
     ["rlimit_nofile", `${from.openFiles ?? "unset"}`, `${to.openFiles ?? "unset"}`],
     ["user", from.user ?? "unset", to.user ?? "unset"],

@@ -83,6 +83,10 @@ export class FakeStream implements Stream {
     this.close();
   }
 
+  readonly unsent: Buffer = Buffer.alloc(0);
+
+  quiesce(): void {}
+
   detach(): void {
     this.isDetached = true;
   }

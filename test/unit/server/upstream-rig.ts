@@ -76,6 +76,10 @@ export class FakeSocket implements Stream {
     this.close();
   }
 
+  readonly unsent: Buffer = Buffer.alloc(0);
+
+  quiesce(): void {}
+
   detach(): void {
     this.isDetached = true;
   }

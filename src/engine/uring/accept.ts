@@ -1,0 +1,103 @@
+/**
+ * Accepting clients on a listening socket that another process made.
+ *
+ * The socket is polled, and what waits is accepted one by one: a worker that may take only so many leaves the others to the next.
+ */
+import type { AcceptHandle, SocketTuning } from "../../api/engine.ts";
+import type { Stream, StreamEvents } from "../../api/stream.ts";
+import { ACCEPT_RETRY_MS } from "../../base/limits.ts";
+import { acceptConnection } from "../../os/accept.ts";
+import { setNonBlocking } from "../../os/fd.ts";
+import { CANCEL, CLOSE, CQE_MORE, POLL } from "../../os/io-uring.ts";
+import { OsError } from "../../os/os-error.ts";
+import { isListening } from "../../os/socket-facts.ts";
+import { type Operator, tagOf, type UringLoop } from "./loop.ts";
+import { openStream } from "./opened.ts";
+import { tuneSocket } from "./socket-tuning.ts";
+
+const ACCEPTING = 1;
+const POLLIN = 1;
+const POLL_MULTISHOT = 1;
+
+export class Acceptor implements AcceptHandle, Operator {
+  private readonly loop: UringLoop;
+  private readonly fd: number;
+  private readonly tuning: SocketTuning;
+  private readonly onStream: (stream: Stream) => StreamEvents | null;
+  private readonly onShort: (reason: string) => void;
+  private readonly id: number;
+  private isPolled = false;
+  private isStopped = false;
+  private cancelRetry: (() => void) | null = null;
+
+  /**
+   * @param fd is owned from now on
+   * @param onShort clients wait because this process is short of something
+   * @throws OsError: it does not listen
+   */
+  constructor(
+    loop: UringLoop,
+    fd: number,
+    tuning: SocketTuning,
+    onStream: (stream: Stream) => StreamEvents | null,
+    onShort: (reason: string) => void,
+  ) {
+    if (!isListening(fd)) throw new OsError("accept4", "EINVAL");
+    this.loop = loop;
+    this.fd = fd;
+    this.tuning = tuning;
+    this.onStream = onStream;
+    this.onShort = onShort;
+    this.id = loop.register(this);
+    setNonBlocking(fd);
+    tuneSocket(fd, tuning);
+    this.poll();
+  }
+
+  private poll(): void {
+    this.isPolled = true;
+    const tag = tagOf(this.id, ACCEPTING);
+    this.loop.ring.prepare(POLL, this.fd, 0, POLL_MULTISHOT, POLLIN, tag);
+  }
+
+  onCompletion(_kind: number, _result: number, flags: number): void {
+    this.isPolled = (flags & CQE_MORE) !== 0;
+    if (!this.isStopped) {
+      if (!this.isPolled) this.poll();
+      if (this.cancelRetry === null) this.acceptAll();
+    } else if (!this.isPolled) this.loop.unregister(this.id);
+  }
+
+  private acceptAll(): void {
+    while (!this.isStopped) {
+      const connection = this.acceptOne();
+      if (connection === null) return;
+      openStream(this.loop, connection, this.tuning, this.onStream);
+    }
+  }
+
+  /** Null: no client waits, or none can be accepted now. */
+  private acceptOne(): number | null {
+    try {
+      return acceptConnection(this.fd);
+    } catch (error) {
+      if (!(error instanceof OsError) || !error.isPassing) throw error;
+      this.onShort(error.message);
+      this.cancelRetry = this.loop.timer(ACCEPT_RETRY_MS, () => {
+        this.cancelRetry = null;
+        this.acceptAll();
+      });
+      return null;
+    }
+  }
+
+  stop(): void {
+    if (this.isStopped) return;
+    this.isStopped = true;
+    this.cancelRetry?.();
+    const { ring } = this.loop;
+    if (this.isPolled) ring.prepare(CANCEL, -1, tagOf(this.id, ACCEPTING), 0, 0, 0);
+    else this.loop.unregister(this.id);
+    ring.prepare(CLOSE, this.fd, 0, 0, 0, 0);
+  }
+}
