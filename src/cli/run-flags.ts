@@ -179,7 +179,8 @@ function acceptOf(flags: RunFlags, problems: string[]): AcceptMode | null {
   return mode;
 }
 
-function engineOf({ engine }: RunFlags, problems: string[]): EngineChoice | null {
+function engineOf(flags: RunFlags, problems: string[]): EngineChoice | null {
+  const { engine } = flags;
   if (engine === undefined) return null;
   const choice = ENGINE_CHOICES.find((name) => name === engine);
   if (choice !== undefined) return choice;

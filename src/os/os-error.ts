@@ -45,6 +45,11 @@ const PASSING: ReadonlySet<string> = new Set([
   ...["EAGAIN", "EINTR", "ENOBUFS", "ENOMEM", "EMFILE", "ENFILE", "ENOSPC", "ETOOMANYREFS"],
 ]);
 
+/** See `OsError.isPassing`; of an error's number. */
+export function isPassingError(number: number): boolean {
+  return PASSING.has(errnoName(number));
+}
+
 /** A system call that failed. `code` is the error's name, such as "EADDRINUSE". */
 export class OsError extends Error {
   readonly call: string;

@@ -1,91 +1,62 @@
 /**
  * One connected socket behind the Stream contract.
  *
- *   receiving: one operation goes on for as long as the stream is read; it completes with each receipt
- *   sending:   a small write goes from a slot at the end of the turn, a large one at once
- *
- * What a completed send left unsent is kept in `rest` and goes when the socket can be written again: it was taken, so it is ours.
+ * For as long as it is read one operation receives, and completes with each receipt. `Output` sends.
  */
 import type { Stream, StreamEvents } from "../../api/stream.ts";
 import { copyOf } from "../../base/copy-of.ts";
 import { UNSENT_LINGER_MS } from "../../base/limits.ts";
-import {
-  CANCEL,
-  CLOSE,
-  CQE_BUFFER,
-  CQE_BUFFER_SHIFT,
-  CQE_MORE,
-  POLL,
-  RECEIVE,
-  SEND,
-} from "../../os/io-uring.ts";
-import { ERRNO, errnoName, OsError } from "../../os/os-error.ts";
+import { CQE_BUFFER, CQE_BUFFER_SHIFT, POLL, RECEIVE } from "../../os/io-uring.ts";
+import { errnoName, isPassingError } from "../../os/os-error.ts";
 import { endOutput, resetOnClose } from "../../os/socket-end.ts";
 import { localIpAndPort, peerIpAndPort, peerUser, socketError } from "../../os/socket-facts.ts";
-import { SEND_AT_ONCE, sendAtOnce } from "../../os/socket-send.ts";
 import { isTcp, setQuickAck, unacknowledgedBytes } from "../../os/tcp-options.ts";
 import { originOf } from "../origin.ts";
-import { type Operator, tagOf, type UringLoop } from "./loop.ts";
+import type { Operator, UringLoop } from "./loop.ts";
+import { AWAITING_HANG_UP, AWAITING_ROOM, Operations, RECEIVING, SENDING } from "./operations.ts";
+import { Output, type OutputOwner } from "./output.ts";
 
-/** Kinds of operations, each at most once with the kernel; and, shifted, which of them are there. */
-const RECEIVING = 1;
-const SENDING = 2;
-const AWAITING_ROOM = 3;
-const AWAITING_HANG_UP = 4;
-
-const POLLOUT = 4;
 /** Why a connection is gone to which nothing could be written. */
 const RESET = "ECONNRESET";
-const NONE: Buffer = Buffer.alloc(0);
-/** So often the kernel is entered for what must complete at once. */
-const COMPLETE_TRIES = 100;
+/** After this it is tried again to receive, when there was no memory for it. */
+const RETRY_MS = 1;
+/** They say that receiving has stopped, and nothing of the connection. */
+const STOPPED = ["ECANCELED", "ENOBUFS", "EINTR"];
 
 /** What is done when all that was taken is sent. */
 type AfterSends = "go on" | "end output" | "close";
 
-export class UringStream implements Stream, Operator {
+export class UringStream implements Stream, Operator, OutputOwner {
   readonly isMovable = true;
   /** What comes is acknowledged at once, not with the next bytes that go: one system call and one packet more. */
   isQuicklyAcked = false;
 
   private readonly loop: UringLoop;
-  private readonly id: number;
+  private readonly operations: Operations;
+  private readonly output: Output;
   private readonly isHalfOpen: boolean;
-  private isUnregistered = false;
-  /** -1: it was given up. */
-  private socket: number;
   /** Null: it is closed, as far as its user is concerned. */
   private events: StreamEvents | null;
-  /** Bits of the operations that are with the kernel. */
-  private underway = 0;
   private isPaused = false;
   /** Nothing is received before the turn is over. */
   private isQuiet = false;
   private isCancelled = false;
   private hasEnded = false;
   /** Received while it was paused. */
-  private kept: Buffer[] = [];
-
-  private slot = -1;
-  private slotBytes = 0;
-  /** Where the send is among those prepared, and at which count of `ring.submits`. */
-  private sendAt = 0;
-  private sendSubmit = 0;
-  private rest: Buffer = NONE;
-  private wantsDrain = false;
+  private readonly kept: Buffer[] = [];
   private isOutputEnded = false;
   private afterSends: AfterSends = "go on";
   /** The connection is gone, as a send has found, and its cause; null: it is not. */
   private lost: string | null = null;
   private cancelLinger: () => void = () => {};
 
-  /** @param socket is owned from now on @param isHalfOpen it is not closed when the other end has ended its direction */
-  constructor(loop: UringLoop, socket: number, events: StreamEvents, isHalfOpen: boolean) {
+  /** @param fd is owned from now on @param isHalfOpen it is not closed when the other end has ended its direction */
+  constructor(loop: UringLoop, fd: number, events: StreamEvents, isHalfOpen: boolean) {
     this.loop = loop;
-    this.socket = socket;
+    this.operations = new Operations(loop, fd, this);
+    this.output = new Output(this.operations, this);
     this.events = events;
     this.isHalfOpen = isHalfOpen;
-    this.id = loop.register(this);
   }
 
   /** For the engine: from now on `events` hears of it, and it is read. Of an end that came before, `events` hears at once. */
@@ -95,45 +66,40 @@ export class UringStream implements Stream, Operator {
       return;
     }
     this.events = events;
-    this.receive();
+    this.receiveOn();
   }
 
   get fd(): number {
-    return this.events === null ? -1 : this.socket;
+    return this.events === null ? -1 : this.operations.fd;
   }
 
   get peer(): string {
     if (this.events === null) return "closed";
-    return peerIpAndPort(this.socket)?.join(":") ?? "unix";
+    return peerIpAndPort(this.fd)?.join(":") ?? "unix";
   }
 
   get origin(): string {
     if (this.events === null) return "closed";
-    const peer = peerIpAndPort(this.socket);
-    return peer === null ? `uid ${peerUser(this.socket)}` : originOf(peer[0]);
+    const peer = peerIpAndPort(this.fd);
+    return peer === null ? `uid ${peerUser(this.fd)}` : originOf(peer[0]);
   }
 
   get localAddress(): string {
     if (this.events === null) return "closed";
-    return localIpAndPort(this.socket)?.join(":") ?? "unix";
+    return localIpAndPort(this.fd)?.join(":") ?? "unix";
   }
 
   onCompletion(kind: number, result: number, flags: number): void {
-    if ((flags & CQE_MORE) === 0) this.underway &= ~(1 << kind);
+    const { operations, output } = this;
+    operations.onCompletion(kind, flags);
     if (kind === RECEIVING) this.onReceived(result, flags);
-    else if (kind === SENDING) this.onSent(result);
-    else if (kind === AWAITING_ROOM) this.sendRest();
-    else if (this.events !== null && this.socket >= 0) this.onHangUp();
-    this.unregisterIfDone();
+    else if (kind === SENDING) output.onSent(result);
+    else if (kind === AWAITING_ROOM) output.onRoom();
+    else if (this.events !== null) this.onHangUp();
+    operations.onCompletionDone();
   }
 
   // Receiving
-
-  private receive(): void {
-    if ((this.underway & (1 << RECEIVING)) !== 0 || this.hasEnded || this.socket < 0) return;
-    this.isCancelled = false;
-    this.prepare(RECEIVING, RECEIVE, 0, 0, 0);
-  }
 
   private onReceived(result: number, flags: number): void {
     const { buffers } = this.loop;
@@ -145,12 +111,7 @@ export class UringStream implements Stream, Operator {
     }
     if (result > 0) this.receiveOn();
     else if (result === 0) this.onEnd();
-    else this.onReceiveFailed(errnoName(-result));
-  }
-
-  /** Once more, if the kernel has stopped and the stream is to be read. */
-  private receiveOn(): void {
-    if (this.events !== null && !this.isPaused && !this.isQuiet) this.receive();
+    else this.onReceiveFailed(-result);
   }
 
   private hear(bytes: Buffer, start: number, end: number): void {
@@ -161,47 +122,52 @@ export class UringStream implements Stream, Operator {
       if (this.isPaused) this.stopReceiving();
       return;
     }
-    if (this.isQuicklyAcked) setQuickAck(this.socket);
+    if (this.isQuicklyAcked) setQuickAck(this.fd);
     events.onBytes(bytes, start, end, false);
   }
 
+  /** Unless the kernel does so, or the stream is not to be read. */
+  private receiveOn(): void {
+    const { operations } = this;
+    if (operations.isUnderway(RECEIVING) || this.hasEnded || this.events === null) return;
+    if (this.isPaused || this.isQuiet) return;
+    this.isCancelled = false;
+    operations.start(RECEIVING, RECEIVE, 0, 0, 0);
+  }
+
   private stopReceiving(): void {
-    if ((this.underway & (1 << RECEIVING)) === 0 || this.isCancelled) return;
+    if (!this.operations.isUnderway(RECEIVING) || this.isCancelled) return;
     this.isCancelled = true;
-    this.cancel(RECEIVING);
+    this.operations.cancel(RECEIVING);
   }
 
   private onEnd(): void {
     // It shows again when the stream is read again.
-    if (this.events === null || this.isPaused || this.isQuiet) return;
-    if (this.kept.length > 0) return;
+    if (this.events === null || this.isPaused || this.isQuiet || this.kept.length > 0) return;
     this.hasEnded = true;
     // What looks like a good end is none: the send took the error.
     if (this.lost !== RESET) this.events.onEnd();
     if (this.events === null) return;
     if (this.lost !== null) this.finish(this.lost);
     else if (!this.isHalfOpen) this.finish("");
-    else this.prepare(AWAITING_HANG_UP, POLL, 0, 0, 0);
+    // Hang-ups and errors are reported unasked.
+    else this.operations.start(AWAITING_HANG_UP, POLL, 0, 0, 0);
   }
 
-  private onReceiveFailed(code: string): void {
-    if (this.events === null) return;
-    // Stopped, or all buffers were in use: they are given back at the end of the turn.
-    if (code === "ECANCELED" || code === "ENOBUFS" || code === "EINTR") {
-      this.receiveOn();
-      return;
+  private onReceiveFailed(error: number): void {
+    const code = errnoName(error);
+    // All buffers may have been in use: they are given back at the end of the turn.
+    if (STOPPED.includes(code)) this.receiveOn();
+    else if (isPassingError(error)) this.loop.timer(RETRY_MS, () => this.receiveOn());
+    else {
+      this.hearKept(false);
+      this.finish(this.lost ?? code);
     }
-    if (new OsError("recv", code).isPassing) {
-      this.loop.timer(1, () => this.receiveOn());
-      return;
-    }
-    this.hearKept(false);
-    this.finish(this.lost ?? code);
   }
 
   /** Both directions are closed, or the connection is reset. */
   private onHangUp(): void {
-    const error = socketError(this.socket);
+    const error = socketError(this.fd);
     this.finish(this.lost ?? (error === 0 ? "" : errnoName(error)));
   }
 
@@ -212,15 +178,15 @@ export class UringStream implements Stream, Operator {
   resume(): void {
     if (!this.isPaused) return;
     this.isPaused = false;
-    if (this.kept.length > 0) this.loop.atTurnEnd(() => this.readOn());
+    if (this.kept.length > 0) this.loop.atTurnEnd(this.readOn);
     else this.receiveOn();
   }
 
-  private readOn(): void {
+  private readonly readOn = (): void => {
     if (this.isPaused || this.isQuiet) return;
     this.hearKept(true);
     this.receiveOn();
-  }
+  };
 
   /** @param mayStop not beyond the moment in which it is paused */
   private hearKept(mayStop: boolean): void {
@@ -235,124 +201,42 @@ export class UringStream implements Stream, Operator {
 
   write(bytes: Buffer, start: number, length: number): number {
     if (this.events === null || this.lost !== null || this.isOutputEnded) return -1;
-    if (length === 0) return 0;
-    const { ring, slots } = this.loop;
-    if ((this.underway & (1 << SENDING)) !== 0) {
-      const mayJoin = this.sendSubmit === ring.submits && this.slotBytes + length <= slots.size;
-      if (!mayJoin) {
-        this.wantsDrain = true;
-        return 0;
-      }
-      bytes.copy(slots.bytes, slots.startOf(this.slot) + this.slotBytes, start, start + length);
-      this.slotBytes += length;
-      ring.setLength(this.sendAt, this.slotBytes);
-      return length;
-    }
-    if ((this.underway & (1 << AWAITING_ROOM)) !== 0) {
-      this.wantsDrain = true;
-      return 0;
-    }
-    const slot = length > slots.size ? -1 : slots.take();
-    if (slot < 0) return this.writeAtOnce(bytes, start, length);
-    this.slot = slot;
-    this.slotBytes = length;
-    this.sendSubmit = ring.submits;
-    bytes.copy(slots.bytes, slots.startOf(slot), start, start + length);
-    this.sendAt = this.prepare(SENDING, SEND, slots.addressOf(slot), length, SEND_AT_ONCE);
-    return length;
+    return this.output.write(bytes, start, length);
   }
 
   get undelivered(): number {
-    if (this.events === null) return 0;
-    const unsent = this.slot < 0 ? 0 : this.slotBytes;
-    return unsent + this.rest.length + unacknowledgedBytes(this.socket);
+    return this.events === null ? 0 : this.output.size + unacknowledgedBytes(this.fd);
   }
 
-  private writeAtOnce(bytes: Buffer, start: number, length: number): number {
-    const sent = sendAtOnce(this.socket, bytes, start, length);
-    if (sent < 0 && !isShortOf(sent)) {
-      this.lose(errnoName(-sent));
-      return -1;
-    }
-    const taken = Math.max(sent, 0);
-    if (taken < length) {
-      this.wantsDrain = true;
-      this.awaitRoom();
-    }
-    return taken;
-  }
-
-  private onSent(result: number): void {
-    const { slot, slotBytes } = this;
-    const { slots } = this.loop;
-    this.slot = -1;
-    if (result < slotBytes && (result >= 0 || isShortOf(result))) {
-      const start = slots.startOf(slot);
-      this.rest = copyOf(slots.bytes, start + Math.max(result, 0), start + slotBytes);
-    }
-    slots.giveBack(slot);
-    if (result < 0 && !isShortOf(result)) this.lose(errnoName(-result));
-    else if (this.rest.length > 0) this.awaitRoom();
-    else this.onAllSent();
-  }
-
-  private awaitRoom(): void {
-    if (this.socket < 0 || (this.underway & (1 << AWAITING_ROOM)) !== 0) return;
-    this.prepare(AWAITING_ROOM, POLL, 0, 0, POLLOUT);
-  }
-
-  /** The socket can be written again, or is gone. */
-  private sendRest(): void {
-    const { rest } = this;
-    if (this.socket < 0) return;
-    if (rest.length > 0) {
-      const sent = sendAtOnce(this.socket, rest, 0, rest.length);
-      if (sent < 0 && !isShortOf(sent)) {
-        this.lose(errnoName(-sent));
-        return;
-      }
-      this.rest = rest.subarray(Math.max(sent, 0));
-      if (this.rest.length > 0) {
-        this.awaitRoom();
-        return;
-      }
-    }
-    this.onAllSent();
-  }
-
-  private onAllSent(): void {
+  onAllSent(): void {
+    const { output } = this;
     if (this.afterSends === "close") {
       this.letGo();
       return;
     }
     if (this.afterSends === "end output") {
       this.afterSends = "go on";
-      endOutput(this.socket);
+      endOutput(this.operations.fd);
     }
-    if (!this.wantsDrain) return;
-    this.wantsDrain = false;
+    if (!output.isWanted) return;
+    output.isWanted = false;
     this.events?.onDrain();
   }
 
-  /** A send found that the connection is gone. What was received before that is still heard, and then the end. */
-  private lose(code: string): void {
-    this.rest = NONE;
+  /** What was received before that is still heard, and then the end. */
+  onSendFailed(code: string): void {
+    this.output.clear();
     if (this.events === null) {
       this.letGo();
       return;
     }
     if (this.lost !== null) return;
     // A send that fails means no more than an end on a unix socket.
-    this.lost = code !== "EPIPE" ? code : isTcp(this.socket) ? RESET : "";
-    const wasPaused = this.isPaused;
+    const cause = code !== "EPIPE" ? code : isTcp(this.fd) ? RESET : "";
+    this.lost = cause;
     this.isPaused = false;
-    if (this.hasEnded) this.loop.atTurnEnd(() => this.finish(this.lost ?? code));
-    else if (wasPaused || this.kept.length > 0) this.loop.atTurnEnd(() => this.readOn());
-    else this.receiveOn();
-  }
-
-  private get isSending(): boolean {
-    return (this.underway & (1 << SENDING)) !== 0 || this.rest.length > 0;
+    if (this.hasEnded) this.loop.atTurnEnd(() => this.finish(cause));
+    else this.loop.atTurnEnd(this.readOn);
   }
 
   // Ending
@@ -360,16 +244,16 @@ export class UringStream implements Stream, Operator {
   shutdown(): void {
     if (this.events === null || this.isOutputEnded) return;
     this.isOutputEnded = true;
-    if (this.isSending) this.afterSends = "end output";
-    else endOutput(this.socket);
+    if (this.output.isSending) this.afterSends = "end output";
+    else endOutput(this.fd);
   }
 
   close(): void {
     const { events } = this;
     if (events === null) return;
     this.events = null;
-    this.kept = [];
-    if (this.isSending) {
+    this.kept.length = 0;
+    if (this.output.isSending) {
       this.afterSends = "close";
       this.cancelLinger = this.loop.timer(UNSENT_LINGER_MS, () => this.reset());
     } else this.letGo();
@@ -384,11 +268,6 @@ export class UringStream implements Stream, Operator {
     events.onClose("");
   }
 
-  private reset(): void {
-    if (this.socket >= 0) resetOnClose(this.socket);
-    this.letGo();
-  }
-
   private finish(cause: string): void {
     const { events } = this;
     if (events === null) return;
@@ -397,26 +276,17 @@ export class UringStream implements Stream, Operator {
     events.onClose(cause);
   }
 
-  /** Gives the descriptor up; the operations that are with the kernel end. */
-  private letGo(): void {
-    const { socket } = this;
-    if (socket < 0) return;
-    this.cancelLinger();
-    for (const kind of [RECEIVING, AWAITING_ROOM, AWAITING_HANG_UP]) {
-      if ((this.underway & (1 << kind)) !== 0) this.cancel(kind);
-    }
-    // Behind all that was prepared for it: the number may stand for another socket from then on.
-    this.loop.ring.prepare(CLOSE, socket, 0, 0, 0, 0);
-    this.socket = -1;
-    this.kept = [];
-    this.rest = NONE;
-    this.unregisterIfDone();
+  private reset(): void {
+    resetOnClose(this.operations.fd);
+    this.letGo();
   }
 
-  private unregisterIfDone(): void {
-    if (this.socket >= 0 || this.underway !== 0 || this.isUnregistered) return;
-    this.isUnregistered = true;
-    this.loop.unregister(this.id);
+  private letGo(): void {
+    if (this.operations.fd < 0) return;
+    this.cancelLinger();
+    this.kept.length = 0;
+    this.output.clear();
+    this.operations.close();
   }
 
   // Moving
@@ -428,59 +298,24 @@ export class UringStream implements Stream, Operator {
       this.loop.atTurnEnd(this.endQuiet);
     }
     this.stopReceiving();
-    this.completeAll((1 << RECEIVING) | (1 << SENDING));
+    this.operations.complete();
     this.hearKept(false);
   }
 
   private readonly endQuiet = (): void => {
     this.isQuiet = false;
-    if (!this.isPaused) this.readOn();
+    this.readOn();
   };
 
-  private completeAll(operations: number): void {
-    for (let tries = 0; (this.underway & operations) !== 0; tries++) {
-      if (tries === COMPLETE_TRIES) throw new OsError("io_uring_enter", "EBUSY");
-      this.loop.complete(this.id);
-    }
-  }
-
   get unsent(): Buffer {
-    return this.rest;
+    return this.output.rest;
   }
 
   detach(): void {
     if (this.events === null) return;
     this.events = null;
     this.stopReceiving();
-    this.completeAll((1 << RECEIVING) | (1 << SENDING));
+    this.operations.complete();
     this.letGo();
   }
-
-  // Operations
-
-  private prepare(
-    kind: number,
-    what: number,
-    address: number,
-    length: number,
-    flags: number,
-  ): number {
-    this.underway |= 1 << kind;
-    return this.loop.ring.prepare(what, this.socket, address, length, flags, tagOf(this.id, kind));
-  }
-
-  private cancel(kind: number): void {
-    this.loop.ring.prepare(CANCEL, -1, tagOf(this.id, kind), 0, 0, 0);
-  }
-}
-
-/** The socket takes nothing now, but will. */
-function isShortOf(result: number): boolean {
-  const code = -result;
-  return (
-    code === ERRNO["EAGAIN"] ||
-    code === ERRNO["EINTR"] ||
-    code === ERRNO["ENOBUFS"] ||
-    code === ERRNO["ENOMEM"]
-  );
 }

@@ -49,6 +49,13 @@ test("flags go before the file", () => {
   expect(apply({ workers: "7" }).workers).toBe(7);
 });
 
+test("an engine is one of three", () => {
+  expect(apply({ engine: "auto" }).engine).toBe("auto");
+  expect(applyFlags(CONFIG, { engine: "epoll" })).toEqual({
+    problems: ['--engine: unknown engine "epoll"; expected one of auto, uring, bun'],
+  });
+});
+
 test("an accept mode has two spellings, which must agree", () => {
   expect(apply({ accept: "mutex" }).accept).toBe("mutex");
   expect(apply({ accept: "dispatch" }).accept).toBe("dispatch");

@@ -22,6 +22,7 @@ test("a twemproxy file gets nutcracker's defaults", () => {
     form: "twemproxy",
     workers: "auto",
     accept: "reuseport",
+    engine: "bun",
     affinity: "off",
     openFiles: null,
     user: null,
@@ -76,6 +77,7 @@ test("the minimal native file gets the native defaults", () => {
     form: "native",
     workers: "auto",
     accept: "reuseport",
+    engine: "bun",
     stats: { listen: null },
   });
   expect(config.pools[0]).toMatchObject({
@@ -90,6 +92,7 @@ test("every native option arrives", () => {
   const config = load(`
 workers: 3
 accept: mutex
+engine: auto
 affinity: [3, 0-1]
 rlimit_nofile: 100000
 user: cache
@@ -132,6 +135,7 @@ pools:
     form: "native",
     workers: 3,
     accept: "mutex",
+    engine: "auto",
     affinity: [3, 0, 1],
     openFiles: 100_000,
     user: "cache",
