@@ -15,7 +15,6 @@ import { ADOPT_WAIT_MS_MAX, DESCRIPTOR_TABLE_MAX } from "../base/limits.ts";
 import { LogLimit } from "../base/log-limit.ts";
 import { Turn } from "../base/turn.ts";
 import type { Session } from "../client/session.ts";
-import { chooseEngine } from "../engine/choose.ts";
 import { initHashes } from "../hash/hash-function.ts";
 import { importModules, type WorkerModules } from "../modules/worker-modules.ts";
 import { prepareToDetach } from "../os/event-loop.ts";
@@ -33,6 +32,7 @@ import { PoolGroup } from "./pool-group.ts";
 import { PoolPlane } from "./pool-plane.ts";
 import { RECLAIM_STEP_MS, Reclaimer } from "./reclaim.ts";
 import { RefusedClients } from "./refused-clients.ts";
+import { startEngine } from "./start-engine.ts";
 import type {
   AdoptionCounts,
   DataPlane,
@@ -46,21 +46,7 @@ import type {
 export async function createDataPlane(options: DataPlaneOptions): Promise<DataPlane> {
   await initHashes();
   const modules = await importModules(options.config.modules);
-  return new WorkerDataPlane(options, modules, startEngine(options));
-}
-
-function startEngine({ config, log }: DataPlaneOptions): Engine {
-  const limit = new LogLimit();
-  const { engine, reason } = chooseEngine(config.engine ?? "bun", (shortage) => {
-    const leftOut = limit.admit("accept", performance.now());
-    if (leftOut === null) return;
-    log.warn("clients wait to be accepted", {
-      reason: shortage,
-      ...(leftOut > 0 ? { left_out: leftOut } : {}),
-    });
-  });
-  log.info("engine", { engine: engine.name, reason });
-  return engine;
+  return new WorkerDataPlane(options, modules, startEngine(options.config, options.log));
 }
 
 class WorkerDataPlane implements DataPlane {

@@ -83,7 +83,7 @@ export function protocolsNamed(files: readonly SourceFile[]): string[] {
 }
 
 /** The one file that chooses the engine; what others need of it is in src/api/engine.ts. */
-const ENGINE_CHOSEN_IN: readonly string[] = ["src/worker/data-plane.ts"];
+const ENGINE_CHOSEN_IN: readonly string[] = ["src/worker/start-engine.ts"];
 
 /** One line for each file of the data plane that does not take its engine from outside. */
 export function enginesNamed(files: readonly SourceFile[]): string[] {

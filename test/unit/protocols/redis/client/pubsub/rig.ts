@@ -12,7 +12,8 @@ import { RequestScanner } from "../../../../../../src/protocols/redis/codec/requ
 import { RequestView } from "../../../../../../src/protocols/redis/codec/request-view.ts";
 import { deliver } from "../../../../../support/deliver.ts";
 import { replyEnd } from "../../../../../support/resp-client.ts";
-import { createRig, FakeStream, multibulk, type Rig } from "../../../../client/session-rig.ts";
+import { FakeStream } from "../../../../client/fake-stream.ts";
+import { createRig, multibulk, type Rig } from "../../../../client/session-rig.ts";
 
 const LOST: Failure = { kind: "closed", wasSent: true, text: "lost" };
 const VERBS = /^(p|s)?(un)?subscribe$/;
