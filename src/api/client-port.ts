@@ -1,6 +1,7 @@
 /** How a protocol's frontend and the session of its client speak to each other. */
 import type { ByteQueue } from "../base/byte-queue.ts";
 import type { Flushable, Turn, Wakeable } from "../base/turn.ts";
+import type { Family } from "./latency.ts";
 import type { Failure, Link, ReplySink } from "./upstream.ts";
 
 /** Tokens wrap here: they stay small integers, and any two in use differ. */
@@ -52,6 +53,9 @@ export interface ClientPort extends ReplySink, Wakeable, Flushable {
   waitForWake(): void;
   /** Stops taking requests until `connection` has room. */
   waitFor(connection: Pick<Link, "waitForRoom">): void;
+
+  /** Of the request at hand: its time counts there. To be set before `open`; never read. */
+  family: Family;
 
   // Replies
 

@@ -142,4 +142,6 @@ export interface Metrics<R extends Rows> {
   add(name: ValueName<R>, by: number): void;
   /** @param value a whole number from 0, in the histogram's unit */
   observe(name: HistogramName<R>, value: number): void;
+  /** The block of one of its histograms, for what observes often: see src/metrics/histogram.ts. */
+  histogram(name: HistogramName<R>): MetricBlock;
 }

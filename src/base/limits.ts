@@ -233,6 +233,8 @@ export const ADOPT_WAIT_MS_MAX = 10_000;
 export const RETIRE_MS_MAX = 10_000;
 /** Blocks of values in the shared memory, besides those of pools and servers: what modules count, by their labels. */
 export const METRIC_BLOCKS_MAX: number = 64 * KIB;
+/** Servers of one pool whose times are measured one by one: each has two histograms, of 7 KiB for each worker as far as they are filled. */
+export const TIMED_SERVERS_MAX = 256;
 
 /** A worker that is told to change something while it runs must have answered by then, else the change is undone in all workers. */
 export const STEERING_ANSWER_MS = 3_000;

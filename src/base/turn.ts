@@ -42,6 +42,10 @@ export class Turn {
   private woken: Wakeable[] = [];
   private isArmed = false;
   private clockMs = 0;
+  /** When the clock was read last. */
+  private latestMs = 0;
+  /** Told at the end of a turn how long it took, from its first event to its last reading of the clock; null: not told. */
+  onTook: ((tookMs: number) => void) | null = null;
 
   constructor(loop: TurnLoop = RUNTIME) {
     this.loop = loop;
@@ -51,10 +55,17 @@ export class Turn {
   get nowMs(): number {
     if (this.clockMs === 0) {
       this.clockMs = this.loop.nowMs();
+      this.latestMs = this.clockMs;
       // A turn that only looks at the clock must still end, or the reading would go stale.
       this.arm();
     }
     return this.clockMs;
+  }
+
+  /** The same clock, read now. To read it takes about 40 ns. */
+  get freshMs(): number {
+    this.latestMs = this.loop.nowMs();
+    return this.latestMs;
   }
 
   /** `target.flush()` is called once at the end of this turn. */
@@ -100,6 +111,7 @@ export class Turn {
     }
     dirty.length = 0;
     this.spare = dirty;
+    if (this.onTook !== null && this.clockMs > 0) this.onTook(this.latestMs - this.clockMs);
     this.clockMs = 0;
   };
 }

@@ -1,9 +1,11 @@
 /** How a session takes its client's requests: it reads them, lets the frontend have them, and holds them back. See INTAKE. */
+import { TOKEN_MASK } from "../api/client-port.ts";
 import type { Frontend } from "../api/frontend.ts";
 import type { Stream } from "../api/stream.ts";
 import { InputBuffer } from "../base/input-buffer.ts";
 import { BLOCKED_END_MS, BLOCKED_INPUT_BYTES_MAX } from "../base/limits.ts";
 import type { Life } from "./life.ts";
+import type { ReplyRing } from "./reply-ring.ts";
 import type { SessionHost } from "./session-host.ts";
 import type { SessionMove } from "./session-move.ts";
 import { BLOCKED, INTAKE, SETTLING, TAKING } from "./session-states.ts";
@@ -15,6 +17,7 @@ export interface IntakeOwner {
   readonly frontend: Frontend;
   readonly move: SessionMove;
   readonly life: Life;
+  readonly ring: Pick<ReplyRing, "nextToken" | "pending" | "stamps">;
   /** Nothing is owed to the client. */
   readonly isSettled: boolean;
   mayTakeMore(): boolean;
@@ -29,6 +32,8 @@ export class Intake {
   private state: number = TAKING;
   /** When it was blocked last. */
   private blockedAtMs = 0;
+  /** Requests at hand were not taken when they came. */
+  private isHeldBack = false;
 
   constructor(session: IntakeOwner) {
     this.session = session;
@@ -72,12 +77,21 @@ export class Intake {
 
   private take(): void {
     const { session, input } = this;
-    input.start = session.frontend.consume(input.bytes, input.start, input.end);
+    const { ring } = session;
+    const { times, turn } = session.host;
+    const { start } = input;
+    const first = ring.nextToken;
+    // What was held back arrived when it was held back.
+    if (!this.isHeldBack) ring.stamps?.arrivedAt(turn.nowMs);
+    input.start = session.frontend.consume(input.bytes, start, input.end);
+    const taken = (ring.nextToken - first) & TOKEN_MASK;
+    if (taken > 0 && times !== null) times.taken(taken, input.start - start, ring.pending);
     if (!session.life.takesRequests) {
       input.clear();
       return;
     }
     const mustStop = !session.mayTakeMore();
+    this.isHeldBack = mustStop && input.size > 0;
     input.keepRest();
     // A client whose pipeline is just as long as what it may have on its way sends nothing before it has replies: pausing it
     // would cost two system calls for each of its pipelines.

@@ -6,12 +6,15 @@
  * A reply for the head goes straight to the out-queue, and takes along whatever behind it is ready. Any other is
  * kept until its turn: by reference while the event loop's turn lasts, because mostly the missing ones are in the next
  * socket's chunk; as a copy after that (`copyKept`), so that a few bytes do not pin what they came in.
- * An empty reply refers to nothing. A slot's number is the token of its request.
+ * An empty reply refers to nothing. A slot's number is the token of its request. How long slots that were passed took is measured
+ * when their replies are written (`stamps`).
  */
 import { TOKEN_MASK } from "../api/client-port.ts";
 import type { ByteQueue } from "../base/byte-queue.ts";
 import { noteGarbage } from "../base/garbage.ts";
 import { PENDING_REPLIES_MAX, PENDING_REPLIES_START } from "../base/limits.ts";
+import type { ClientTimes } from "./client-times.ts";
+import { Stamps } from "./stamps.ts";
 
 const NONE: Buffer = Buffer.alloc(0);
 
@@ -25,6 +28,7 @@ export class ReplyRing {
    * once only when all or none of them are muted: between the two there must be a slot that is settled alone.
    */
   isMuted = false;
+  readonly stamps: Stamps | null;
 
   private readonly out: ByteQueue;
   /** What a slot's reply lies in, or null while it is waited for. Its neighbours' bytes may contain it: then it is empty. */
@@ -44,8 +48,10 @@ export class ReplyRing {
   /** So many are; mostly none. */
   private mutedCount = 0;
 
-  constructor(out: ByteQueue) {
+  /** @param times null: nothing is measured */
+  constructor(out: ByteQueue, times: ClientTimes | null = null) {
     this.out = out;
+    this.stamps = times === null ? null : new Stamps(times);
   }
 
   get isFull(): boolean {
@@ -57,10 +63,16 @@ export class ReplyRing {
     return (this.head + this.pending - 1) & TOKEN_MASK;
   }
 
+  /** Token of the slot that will be opened next. */
+  get nextToken(): number {
+    return (this.head + this.pending) & TOKEN_MASK;
+  }
+
   /** Takes the next slot and returns its token. Not when full. */
   open(): number {
     if (this.pending > this.mask) this.grow();
     const token = (this.head + this.pending) & TOKEN_MASK;
+    this.stamps?.add();
     this.pending++;
     if (this.isMuted) {
       this.muted[token & this.mask] = 1;
@@ -122,6 +134,7 @@ export class ReplyRing {
       head = (head + 1) & TOKEN_MASK;
       pending--;
     }
+    if (this.stamps !== null) this.stamps.passed += this.pending - pending;
     this.head = head;
     this.pending = pending;
   }

@@ -1,5 +1,6 @@
 import type { Schedule } from "../base/schedule.ts";
 import type { Turn } from "../base/turn.ts";
+import type { ClientTimes } from "./client-times.ts";
 
 /** What sessions of one pool share, and their parts. */
 export interface SessionHost {
@@ -8,4 +9,6 @@ export interface SessionHost {
   /** This worker's statistics, and where the pool's begin. */
   readonly counters: Float64Array;
   readonly countersBase: number;
+  /** Null: requests of these sessions are not measured. */
+  readonly times: ClientTimes | null;
 }

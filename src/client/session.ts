@@ -11,6 +11,7 @@
 import type { ClientPort, ReplyHolder } from "../api/client-port.ts";
 import { TOKEN_MASK } from "../api/client-port.ts";
 import type { Frontend } from "../api/frontend.ts";
+import type { Family } from "../api/latency.ts";
 import { POOL } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { Failure, Link } from "../api/upstream.ts";
@@ -64,7 +65,7 @@ export class Session implements ClientPort, StreamEvents, Flushable {
     this.stream = stream;
     this.lane = lane;
     this.origin = stream.origin;
-    this.ring = new ReplyRing(this.out);
+    this.ring = new ReplyRing(this.out, host.times);
     this.unread = new Unread(this);
     this.life = new Life(this);
     this.intake = new Intake(this);
@@ -148,6 +149,11 @@ export class Session implements ClientPort, StreamEvents, Flushable {
   waitFor(connection: Pick<Link, "waitForRoom">): void {
     this.intake.wait(WAITING);
     connection.waitForRoom(this);
+  }
+
+  set family(family: Family) {
+    const { stamps } = this.ring;
+    if (stamps !== null) stamps.family = family;
   }
 
   // Replies
@@ -237,6 +243,7 @@ export class Session implements ClientPort, StreamEvents, Flushable {
   private settled(count: number, bytes: number): void {
     if (this.isSettled && this.intake.awaitsReplies) this.host.turn.wake(this);
     this.window.adapt(count, bytes, this.ring.pending);
+    if (count > 0) this.host.times?.replied(count, bytes);
     if (this.unread.add()) this.host.turn.mark(this);
   }
 
@@ -274,6 +281,8 @@ export class Session implements ClientPort, StreamEvents, Flushable {
   flush(): void {
     if (this.life.isClosed) return;
     this.ring.copyKept();
+    const { stamps } = this.ring;
+    if (stamps !== null && stamps.passed > 0) stamps.measure(this.turn.freshMs);
     const result = this.out.writeTo(this.stream);
     this.unread.wrote();
     // The close event follows, or came inside of the call.

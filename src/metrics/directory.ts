@@ -73,42 +73,72 @@ export function findBlock(directory: Directory, wish: BlockWish): Block | null {
 }
 
 /**
- * The directory with a block for what is wished.
- * @param take gives the base of so many free values; null: there are not as many, and then the result is null
+ * The directory with a block for each of what is wished, in this order.
+ * @param take gives the base of so many free values; null: there are not as many, and that wish has no block
  */
-export function withBlock(
+export function withBlocks(
   directory: Directory,
-  wish: BlockWish,
+  wishes: readonly BlockWish[],
   take: (size: number) => number | null,
-): Directory | null {
-  const { schema, labels } = wish;
-  const blocks = blocksFor(directory, wish);
-  if (blocks.some((block) => beginsWith(block.schema.rows, schema.rows))) return directory;
-  const last = blocks.at(-1);
-  const known = directory.schemas.findIndex((other) => isSame(other, schema));
-  const index = known === -1 ? directory.schemas.length : known;
-  const schemas = known === -1 ? [...directory.schemas, schema] : directory.schemas;
-  if (
-    last !== undefined &&
-    beginsWith(schema.rows, last.schema.rows) &&
-    valuesOf(schema) <= last.size
-  ) {
-    const extend = (block: StoredBlock): StoredBlock =>
-      block.base === last.base ? { ...block, schema: index } : block;
-    return { schemas, blocks: directory.blocks.map(extend) };
+): Directory {
+  const schemas = [...directory.schemas];
+  const blocks = [...directory.blocks];
+  const places = new Map(placesIn(directory));
+  for (const { schema, labels } of wishes) {
+    const key = keyOf(schema.set, labels);
+    const indexes = places.get(key) ?? [];
+    const rowsAt = (index: number): readonly MetricRow[] => schemas[blocks[index]!.schema]!.rows;
+    if (indexes.some((index) => beginsWith(rowsAt(index), schema.rows))) continue;
+    const last = indexes.at(-1);
+    const goesOn =
+      last !== undefined &&
+      beginsWith(schema.rows, rowsAt(last)) &&
+      valuesOf(schema) <= blocks[last]!.size;
+    const known = schemas.findIndex((other) => isSame(other, schema));
+    const number = known === -1 ? schemas.length : known;
+    if (goesOn) blocks[last] = { ...blocks[last]!, schema: number };
+    else {
+      const size = sizeFor(schema);
+      const base = take(size);
+      if (base === null) continue;
+      places.set(key, [...indexes, blocks.length]);
+      blocks.push({ schema: number, labels, base, size });
+    }
+    if (known === -1) schemas.push(schema);
   }
-  const size = sizeFor(schema);
-  const base = take(size);
-  if (base === null) return null;
-  return { schemas, blocks: [...directory.blocks, { schema: index, labels, base, size }] };
+  const result = { schemas, blocks };
+  indexes.set(result, places);
+  return result;
 }
 
 /** The same set and labels, maybe with other rows; the oldest first. */
 function blocksFor(directory: Directory, { schema, labels }: BlockWish): Block[] {
+  const places = placesIn(directory).get(keyOf(schema.set, labels)) ?? [];
+  return places.map((place) => resolve(directory, directory.blocks[place]!));
+}
+
+/** Where the blocks of a set with its labels are in the list. A directory never changes. */
+type Index = ReadonlyMap<string, readonly number[]>;
+const indexes: WeakMap<Directory, Index> = new WeakMap();
+
+function placesIn(directory: Directory): Index {
+  const known = indexes.get(directory);
+  if (known !== undefined) return known;
   const { schemas, blocks } = directory;
-  return blocks
-    .filter((block) => schemas[block.schema]!.set === schema.set && areSame(block.labels, labels))
-    .map((block) => resolve(directory, block));
+  const places = new Map<string, number[]>();
+  for (const [index, { schema, labels }] of blocks.entries()) {
+    const key = keyOf(schemas[schema]!.set, labels);
+    const known = places.get(key);
+    if (known === undefined) places.set(key, [index]);
+    else known.push(index);
+  }
+  indexes.set(directory, places);
+  return places;
+}
+
+/** Names a set with its labels, in whatever order these stand. */
+export function keyOf(set: string, labels: Labels): string {
+  return JSON.stringify([set, Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1))]);
 }
 
 function resolve(directory: Directory, { schema, labels, base, size }: StoredBlock): Block {

@@ -4,14 +4,14 @@
  *   values[base]                     sum of all that was observed
  *   values[base + 1 + bucketOf(n)]   how often something of the size of n was
  *
- * Buckets are log-linear and always the same: one for each number below 16, then 8 for each power of two, so a bucket is at
- * most an eighth as wide as the numbers in it are large. They reach to 2^32 - 1 (in microseconds: more than an hour), and what
+ * Buckets are log-linear and always the same: one for each number below 64, then 32 for each power of two, so the middle of a
+ * bucket differs from the numbers in it by at most 1.6 %. They reach to 2^32 - 1 (in microseconds: more than an hour), and what
  * is larger counts as that. To observe takes two to three times as long as a plain counter (18 ns and 7 ns with changing numbers).
  */
 import type { HistogramFigures } from "../api/stats.ts";
 
 /** Numbers of so many bits have a bucket each; each power of two above has half as many. */
-const EXACT_BITS = 4;
+const EXACT_BITS = 6;
 const HALF_BITS: number = EXACT_BITS - 1;
 const LARGEST: number = 2 ** 32 - 1;
 export const BUCKETS: number = bucketOf(LARGEST) + 1;
@@ -29,11 +29,19 @@ export function largestIn(bucket: number): number {
   return (bucket - shift * 2 ** HALF_BITS + 1) * 2 ** shift - 1;
 }
 
-/** @param value a whole number; what is below 0 (a clock went back) counts as 0 */
-export function observe(values: Float64Array, base: number, value: number): void {
+/**
+ * @param value a whole number; what is below 0 (a clock went back) counts as 0
+ * @param count so often it was observed
+ */
+export function observe(values: Float64Array, base: number, value: number, count = 1): void {
   const within = value > LARGEST ? LARGEST : value >= 0 ? value : 0;
-  values[base]! += within;
-  values[base + 1 + bucketOf(within)]! += 1;
+  values[base]! += within * count;
+  values[base + 1 + bucketOf(within)]! += count;
+}
+
+/** The smallest number that belongs to a bucket. */
+export function smallestIn(bucket: number): number {
+  return bucket === 0 ? 0 : largestIn(bucket - 1) + 1;
 }
 
 /** @param valueAt gives a block's values by their offset, over all workers */

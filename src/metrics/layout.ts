@@ -18,13 +18,14 @@ import {
   type BlockWish,
   blocksOf,
   directoryOf,
+  findBlock,
   NO_BLOCKS,
   poolsOf,
-  withBlock,
+  withBlocks,
 } from "./directory.ts";
 
 /** Values kept free at the end of each region for what a reload or a module adds. Untouched pages cost no memory. */
-export const RESERVED_VALUES = 16_384;
+export const RESERVED_VALUES = 65_536;
 /** A stride is a multiple of this: 4 KiB pages, so that no two workers write one page. */
 export const STRIDE_STEP_VALUES = 512;
 
@@ -62,10 +63,8 @@ export function createStatsLayout(
     pools.push({ name: pool.name, base, servers: extendServers([], names, room) });
   }
   let directory = previous === undefined ? NO_BLOCKS : directoryOf(previous);
-  for (const wish of wishes) {
-    if (directory.blocks.length >= METRIC_BLOCKS_MAX) break;
-    directory = withBlock(directory, wish, (size) => room.take(size)) ?? directory;
-  }
+  const blocksLeft = METRIC_BLOCKS_MAX - directory.blocks.length;
+  directory = withBlocks(directory, wishes.slice(0, blocksLeft), (size) => room.take(size));
   return {
     stride: strideFor(room.used + BLOCK_VALUES, previous),
     slots: Math.max(slots, previous?.slots ?? 0),
@@ -77,11 +76,11 @@ export function createStatsLayout(
 export function addBlock(layout: StatsLayout, wish: BlockWish): StatsLayout | null {
   const room = new FreeRoom(layout);
   const old = directoryOf(layout);
-  const directory = withBlock(old, wish, (size) => {
+  const directory = withBlocks(old, [wish], (size) => {
     const isFull = room.used + size + BLOCK_VALUES > layout.stride;
     return isFull || old.blocks.length >= METRIC_BLOCKS_MAX ? null : room.take(size);
   });
-  if (directory === null) return null;
+  if (findBlock(directory, wish) === null) return null;
   const pools = [...poolsOf(layout), directoryEntry(directory, room.used)];
   return { ...layout, pools };
 }
@@ -89,6 +88,11 @@ export function addBlock(layout: StatsLayout, wish: BlockWish): StatsLayout | nu
 /** Behind all other blocks, see DIRECTORY_NAME. */
 function directoryEntry(directory: Directory, base: number): PoolLayout {
   return { name: DIRECTORY_NAME, base, servers: [], directory };
+}
+
+/** Values from the beginning of a region to the end of its last block. */
+export function valuesInUse(layout: StatsLayout): number {
+  return new FreeRoom(layout).used;
 }
 
 /** Bytes of memory that `layout` describes. */
@@ -122,7 +126,10 @@ export function resetBlock(
   }
 }
 
-/** Copies all values to the memory of a layout that was made from `from` as its previous one. */
+/**
+ * Copies all values to the memory of a layout that was made from `from` as its previous one, where they are zero.
+ * @param source read, not mapped: see readStatsMemory
+ */
 export function copyCounters(
   source: Float64Array,
   from: StatsLayout,
@@ -130,7 +137,15 @@ export function copyCounters(
   to: StatsLayout,
 ): void {
   for (let slot = 0; slot < from.slots; slot++) {
-    slotRegion(target, to, slot).set(slotRegion(source, from, slot));
+    copyPages(slotRegion(source, from, slot), slotRegion(target, to, slot));
+  }
+}
+
+/** Copies the pages that hold something: the others shall go on taking no memory. */
+export function copyPages(source: Float64Array, target: Float64Array): void {
+  for (let at = 0; at < source.length; at += STRIDE_STEP_VALUES) {
+    const page = source.subarray(at, at + STRIDE_STEP_VALUES);
+    if (page.some((value) => value !== 0)) target.set(page, at);
   }
 }
 

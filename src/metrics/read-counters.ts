@@ -18,8 +18,9 @@ import {
   type StatsLayout,
   TROUBLE_KINDS,
 } from "../api/stats.ts";
-import { areSame, type Block, directoryBlocks } from "./directory.ts";
+import { type Block, directoryBlocks, keyOf } from "./directory.ts";
 import { histogramFigures } from "./histogram.ts";
+import { valuesInUse } from "./layout.ts";
 
 /** The shared memory. */
 export interface CountedMemory {
@@ -91,26 +92,30 @@ export function poolValue(counted: CountedMemory, base: number, counter: PoolCou
 
 /** What is counted besides, in sets that need not be known here: all that the directory has. */
 export function readSets(counted: CountedMemory): SetFigures[] {
-  const groups: { readonly set: string; readonly blocks: Block[] }[] = [];
+  const sums = sumOfSlots(counted);
+  const groups = new Map<string, Block[]>();
   for (const block of directoryBlocks(counted.layout)) {
     // They are among the figures of their pool.
     if (block.schema.set === SERVER_METRICS.name) continue;
     const [set = ""] = block.schema.set.split(".");
-    const group = groups.find(
-      ({ blocks, ...other }) => other.set === set && areSame(blocks[0]!.labels, block.labels),
-    );
-    if (group === undefined) groups.push({ set, blocks: [block] });
-    else group.blocks.push(block);
+    const key = keyOf(set, block.labels);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [block]);
+    else group.push(block);
   }
-  return groups.map(({ set, blocks }) => ({
-    set,
+  return [...groups.values()].map((blocks) => ({
+    set: blocks[0]!.schema.set.split(".")[0]!,
     labels: blocks[0]!.labels,
-    values: valuesOf(counted, blocks),
+    values: valuesOf(counted, sums, blocks),
   }));
 }
 
 /** Blocks of one set with the same labels: each row is added up over those that have it. */
-function valuesOf(counted: CountedMemory, blocks: readonly Block[]): SetFigures["values"] {
+function valuesOf(
+  counted: CountedMemory,
+  sums: Float64Array,
+  blocks: readonly Block[],
+): SetFigures["values"] {
   const places = new Map<string, { readonly row: MetricRow; readonly indexes: number[] }>();
   for (const { schema, base } of blocks) {
     for (const [offset, row] of schema.rows.entries()) {
@@ -124,16 +129,22 @@ function valuesOf(counted: CountedMemory, blocks: readonly Block[]): SetFigures[
   const pairs = [...places].map(([name, { row, indexes }]): [string, number | HistogramFigures] => [
     name,
     row.kind === "histogram"
-      ? histogramFigures((offset) =>
-          valueAt(
-            counted,
-            row,
-            indexes.map((at) => at + offset),
-          ),
-        )
+      ? histogramFigures((offset) => indexes.reduce((sum, at) => sum + sums[at + offset]!, 0))
       : valueAt(counted, row, indexes),
   ]);
   return Object.fromEntries(pairs);
+}
+
+/** Each value, added up over all slots. */
+function sumOfSlots({ layout, memory }: CountedMemory): Float64Array {
+  const { stride, slots } = layout;
+  const used = valuesInUse(layout);
+  const sums = new Float64Array(used);
+  for (let slot = 0; slot < slots; slot++) {
+    const first = slot * stride;
+    for (let at = 0; at < used; at++) sums[at]! += memory[first + at]!;
+  }
+  return sums;
 }
 
 /** One value, from those that all slots have at `indexes` of their regions. */

@@ -3,8 +3,9 @@
  *
  * Plain stores to it are seen by every process that maps it, and what a worker wrote outlives that worker.
  */
+import { readSync } from "node:fs";
 import type { StatsLayout } from "../api/stats.ts";
-import { statsByteLength } from "./layout.ts";
+import { statsByteLength, valuesInUse } from "./layout.ts";
 
 /**
  * Maps the memory behind `fd` for reading and writing. The fd may be closed afterwards; the mapping lives as long as the
@@ -20,4 +21,26 @@ export function mapStatsMemory(fd: number, layout: StatsLayout): Float64Array {
   }
   const values = bytesNeeded / Float64Array.BYTES_PER_ELEMENT;
   return new Float64Array(bytes.buffer, bytes.byteOffset, values);
+}
+
+/**
+ * A copy of the memory behind `fd`, as it is now. To look at a page of a mapping that was never written takes memory for it, and most of
+ * what is laid out for histograms never is; to read it takes none. Values behind the last block of each region are zero.
+ */
+export function readStatsMemory(fd: number, layout: StatsLayout): Float64Array {
+  const { stride, slots } = layout;
+  const size = Float64Array.BYTES_PER_ELEMENT;
+  const copy = new Float64Array(stride * slots);
+  const bytes = new Uint8Array(copy.buffer);
+  const used = valuesInUse(layout) * size;
+  for (let slot = 0; slot < slots; slot++) {
+    let at = slot * stride * size;
+    const end = at + used;
+    while (at < end) {
+      const count = readSync(fd, bytes, at, end - at, at);
+      if (count === 0) return copy;
+      at += count;
+    }
+  }
+  return copy;
 }

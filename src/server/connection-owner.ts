@@ -5,6 +5,7 @@ import type { Failure } from "../api/upstream.ts";
 import type { Deadlines } from "../base/deadlines.ts";
 import type { Turn } from "../base/turn.ts";
 import type { PartialReplies } from "./partial-replies.ts";
+import type { ServerTimes } from "./server-times.ts";
 
 /** What a connection needs of the server it belongs to. */
 export interface ConnectionOwner {
@@ -18,6 +19,8 @@ export interface ConnectionOwner {
   readonly isEager: boolean;
   /** What this worker counts of the server; where that is may change. */
   readonly counters: MetricBlock;
+  /** Null: the times of requests are not measured. */
+  readonly times: ServerTimes | null;
   /** Of all connections of the worker. */
   readonly partialReplies: PartialReplies;
   /** @param isWatched ask now and then whether the other end is still there: silence says nothing */

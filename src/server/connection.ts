@@ -52,7 +52,7 @@ export class Connection implements Link, DialerUser, Flushable, PartialReplyHold
   readonly out: ByteQueue = new ByteQueue();
   readonly input: InputBuffer = new InputBuffer();
   heldBytes = 0;
-  readonly pending: PendingFifo = new PendingFifo(() => this.watch());
+  readonly pending: PendingFifo;
   private readonly scanner: ReplyScanner;
   private readonly step: StepCheck | null;
   private waiters: Wakeable[] = [];
@@ -70,6 +70,8 @@ export class Connection implements Link, DialerUser, Flushable, PartialReplyHold
     this.protocol = protocol;
     this.role = role;
     this.statistics = new ConnectionStatistics(owner.counters);
+    // How long a transaction or a blocking command takes is its client's affair: it says nothing of the server.
+    this.pending = new PendingFifo(() => this.watch(), role.isAskable ? owner.times : null);
     this.dialer = new Dialer(this);
     this.scanner = protocol.createReplyScanner();
     this.step = role.isAskable ? StepCheck.of(protocol) : null;
@@ -154,7 +156,12 @@ export class Connection implements Link, DialerUser, Flushable, PartialReplyHold
 
   flush(): void {
     const { stream, isReady } = this.dialer;
-    if (isReady && stream !== null) this.out.writeTo(stream);
+    if (isReady && stream !== null) {
+      const { pending, out } = this;
+      const nowMs = pending.hasUnsent ? this.owner.turn.freshMs : 0;
+      out.writeTo(stream);
+      if (nowMs > 0) pending.noteSent(out.appended - out.size, nowMs);
+    }
     this.gauge();
     this.admitWaiters();
   }
@@ -251,8 +258,12 @@ export class Connection implements Link, DialerUser, Flushable, PartialReplyHold
   private take(): number {
     const { input, scanner, role } = this;
     if (role.messages !== null) return deliverMessages(input, scanner, role.messages);
+    const { pending, statistics, step } = this;
     const written = this.out.appended - this.out.size;
-    return deliverReplies(input, scanner, this.pending, written, this.statistics, this.step);
+    pending.heardMs = this.owner.turn.nowMs;
+    const replies = deliverReplies(input, scanner, pending, written, statistics, step);
+    pending.measure();
+    return replies;
   }
 
   onReady(): void {

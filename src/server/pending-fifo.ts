@@ -10,6 +10,7 @@
  * Parallel arrays instead of objects: queueing a request allocates nothing.
  */
 import type { ReplySink } from "../api/upstream.ts";
+import type { ServerTimes } from "./server-times.ts";
 
 const CAPACITY_START = 64;
 /** Token of a StepCheck's question, which has no sink. Others are not negative. */
@@ -20,11 +21,16 @@ const CAPACITY_KEPT_MAX = 4096;
 export class PendingFifo {
   /** Requests, all runs together. */
   size = 0;
+  /** When the replies at hand came. */
+  heardMs = 0;
 
   private sinks: (ReplySink | null)[] = new Array(CAPACITY_START).fill(null);
   private tokens: Int32Array = new Int32Array(CAPACITY_START);
   private counts: Int32Array = new Int32Array(CAPACITY_START);
   private queuedAtMs: Float64Array = new Float64Array(CAPACITY_START);
+  private sentAtMs: Float64Array = new Float64Array(CAPACITY_START);
+  /** Of a run: requests that are not measured. */
+  private unmeasured: Int32Array = new Int32Array(CAPACITY_START);
   /** Value of the out-queue's `appended` where the run begins: tells whether any of it was sent. */
   private offsets: Float64Array = new Float64Array(CAPACITY_START);
   private mask: number = CAPACITY_START - 1;
@@ -32,11 +38,19 @@ export class PendingFifo {
   private runs = 0;
   /** Runs at the head whose sink was told of a timeout already. */
   private expired = 0;
+  /** Runs at the head that were sent. */
+  private sent = 0;
+  /** Replies that have come since `measure` to requests that were sent at `answeredSentMs`. */
+  private answered = 0;
+  private answeredSentMs = 0;
+  private readonly times: ServerTimes | null;
   /** Called when a request is added and none is awaited: its deadline is to be set. Those behind it are due later. */
   private readonly onAwaited: () => void;
 
-  constructor(onAwaited: () => void) {
+  /** @param times null: nothing is measured */
+  constructor(onAwaited: () => void, times: ServerTimes | null = null) {
     this.onAwaited = onAwaited;
+    this.times = times;
   }
 
   push(sink: ReplySink | null, token: number, count: number, nowMs: number, offset: number): void {
@@ -46,11 +60,63 @@ export class PendingFifo {
     this.sinks[at] = sink;
     this.tokens[at] = token;
     this.counts[at] = count;
+    this.unmeasured[at] = count;
     this.queuedAtMs[at] = nowMs;
     this.offsets[at] = offset;
     this.runs++;
     this.size += count;
     if (isFirst) this.onAwaited();
+  }
+
+  /** Requests are there whose sending is to be measured. */
+  get hasUnsent(): boolean {
+    return this.times !== null && this.sent < this.runs;
+  }
+
+  /** What was appended to the out-queue before `written` is sent, since `nowMs` if it was not before. Only while `hasUnsent`. */
+  noteSent(written: number, nowMs: number): void {
+    const { offsets, queuedAtMs, mask, head, runs } = this;
+    const times = this.times!;
+    let { sent } = this;
+    let queuedMs = 0;
+    let count = 0;
+    for (; sent < runs; sent++) {
+      const at = (head + sent) & mask;
+      if (offsets[at]! >= written) break;
+      this.sentAtMs[at] = nowMs;
+      if (count > 0 && queuedAtMs[at] !== queuedMs) {
+        times.sent(nowMs - queuedMs, count);
+        count = 0;
+      }
+      queuedMs = queuedAtMs[at]!;
+      if (this.tokens[at] !== QUESTION) count += this.counts[at]!;
+    }
+    this.sent = sent;
+    if (count > 0) times.sent(nowMs - queuedMs, count);
+  }
+
+  /** Measures the replies for which there was a `shift`: to be called when all at hand are taken. */
+  measure(): void {
+    const left = this.counts[this.head]!;
+    if (this.runs > 0 && left < this.unmeasured[this.head]!) this.measureRun(left);
+    if (this.answered > 0) this.times?.answered(this.heardMs - this.answeredSentMs, this.answered);
+    this.answered = 0;
+  }
+
+  /** Of the oldest run so many requests are left. What was sent together is measured together. */
+  private measureRun(left: number): void {
+    const { head, times } = this;
+    if (times === null) return;
+    const sentMs = this.sentAtMs[head]!;
+    const count = this.unmeasured[head]! - left;
+    this.unmeasured[head] = left;
+    if (this.tokens[head] === QUESTION) return;
+    if (sentMs !== this.answeredSentMs) {
+      if (this.answered > 0) times.answered(this.heardMs - this.answeredSentMs, this.answered);
+      this.answered = 0;
+      this.answeredSentMs = sentMs;
+    }
+    this.answered += count;
   }
 
   /** The question of a StepCheck. */
@@ -91,10 +157,12 @@ export class PendingFifo {
       this.tokens[head]!++;
       return;
     }
+    this.measureRun(0);
     this.sinks[head] = null;
     this.head = (head + 1) & this.mask;
     this.runs--;
     if (this.expired > 0) this.expired--;
+    if (this.sent > 0) this.sent--;
     // A crowd of clients has left a large ring behind.
     if (this.runs === 0 && this.mask >= CAPACITY_KEPT_MAX) this.reset();
   }
@@ -148,12 +216,15 @@ export class PendingFifo {
     this.sinks = new Array(CAPACITY_START).fill(null);
     this.tokens = new Int32Array(CAPACITY_START);
     this.counts = new Int32Array(CAPACITY_START);
+    this.unmeasured = new Int32Array(CAPACITY_START);
     this.queuedAtMs = new Float64Array(CAPACITY_START);
+    this.sentAtMs = new Float64Array(CAPACITY_START);
     this.offsets = new Float64Array(CAPACITY_START);
     this.mask = CAPACITY_START - 1;
     this.head = 0;
     this.runs = 0;
     this.expired = 0;
+    this.sent = 0;
     this.size = 0;
   }
 
@@ -162,7 +233,9 @@ export class PendingFifo {
     this.sinks = rotated(this.sinks, this.head, new Array<ReplySink | null>(capacity).fill(null));
     this.tokens = rotated(this.tokens, this.head, new Int32Array(capacity));
     this.counts = rotated(this.counts, this.head, new Int32Array(capacity));
+    this.unmeasured = rotated(this.unmeasured, this.head, new Int32Array(capacity));
     this.queuedAtMs = rotated(this.queuedAtMs, this.head, new Float64Array(capacity));
+    this.sentAtMs = rotated(this.sentAtMs, this.head, new Float64Array(capacity));
     this.offsets = rotated(this.offsets, this.head, new Float64Array(capacity));
     this.mask = capacity - 1;
     this.head = 0;

@@ -40,6 +40,7 @@ import type { PartialReplies } from "./partial-replies.ts";
 import { PlainConnection, type PlainOwner } from "./plain-connection.ts";
 import { ServerHealth } from "./server-health.ts";
 import type { SetServer } from "./server-set.ts";
+import type { ServerTimes } from "./server-times.ts";
 import { SharedConnections } from "./shared-connections.ts";
 import { SubscribedConnection, type SubscribedOwner } from "./subscribed-connection.ts";
 
@@ -64,6 +65,7 @@ export interface ServerOptions {
   /** What this worker counts of the pool, and of the server; where the latter is may change. */
   readonly poolCounters: MetricBlock;
   readonly counters: MetricBlock;
+  readonly times: ServerTimes | null;
   readonly log: Logger;
   /** Shared by all servers of all pools. */
   readonly logLimit: LogLimit;
@@ -99,6 +101,7 @@ export class Server
   readonly deadlines: Deadlines;
   readonly isEager: boolean;
   readonly counters: MetricBlock;
+  readonly times: ServerTimes | null;
   readonly schedule: Schedule;
   readonly partialReplies: PartialReplies;
 
@@ -121,6 +124,7 @@ export class Server
     this.deadlines = options.deadlines;
     this.isEager = pool.preconnect;
     this.counters = options.counters;
+    this.times = options.times;
     this.schedule = options.schedule;
     this.partialReplies = options.partialReplies;
     this.health = new ServerHealth({

@@ -3,6 +3,7 @@
 import type { PoolConfig } from "../api/config.ts";
 import { GROUP_FORMAT, HANDOVER_FD, type ListenerGrant, PACKET_FORMATS } from "../api/control.ts";
 import type { Engine } from "../api/engine.ts";
+import { LOOP_TIMES } from "../api/latency.ts";
 import { busOfPool } from "../api/worker-bus.ts";
 import { assert } from "../base/assert.ts";
 import { Deadlines } from "../base/deadlines.ts";
@@ -16,6 +17,7 @@ import { LogLimit } from "../base/log-limit.ts";
 import { Turn } from "../base/turn.ts";
 import type { Session } from "../client/session.ts";
 import { initHashes } from "../hash/hash-function.ts";
+import { observe } from "../metrics/histogram.ts";
 import { importModules, type WorkerModules } from "../modules/worker-modules.ts";
 import { prepareToDetach } from "../os/event-loop.ts";
 import { closeFd, growDescriptorTable } from "../os/fd.ts";
@@ -83,6 +85,8 @@ class WorkerDataPlane implements DataPlane {
       onGone: () => this.checkGone(),
     });
     const turn = new Turn(engine);
+    const turnTimes = options.metrics.open(LOOP_TIMES, {}).histogram("turn_us");
+    turn.onTook = (tookMs) => observe(turnTimes.values, turnTimes.base, Math.floor(tookMs * 1000));
     const { pools } = options.config;
     this.plan = planDescriptors(openFilesMax(), needsOf(pools));
     this.descriptors = new DescriptorBudget(

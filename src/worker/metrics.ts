@@ -18,7 +18,7 @@ import {
   type ValueName,
 } from "../api/metrics.ts";
 import type { StatsLayout } from "../api/stats.ts";
-import { directoryOf, findBlock, valuesOf } from "../metrics/directory.ts";
+import { directoryOf, findBlock, keyOf, valuesOf } from "../metrics/directory.ts";
 import { observe } from "../metrics/histogram.ts";
 import { resetBlock } from "../metrics/layout.ts";
 
@@ -73,15 +73,16 @@ export class WorkerMetrics {
   }
 
   private block(schema: BlockSchema, labels: Labels): WorkerBlock {
-    const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
-    const key = JSON.stringify([schema.set, sorted]);
+    const key = keyOf(schema.set, labels);
     const known = this.blocks.get(key);
     if (known !== undefined) return known;
     const { layout, region } = this.options;
-    const block = new WorkerBlock(schema, labels);
+    const place = findBlock(directoryOf(layout), { schema, labels });
+    // With a place it needs no values of its own; those of a histogram are many.
+    const size = place === null ? valuesOf(schema) : 0;
+    const block = new WorkerBlock(schema, labels, new Float64Array(size));
     this.blocks.set(key, block);
     if (schema.rows.length === 0) return block;
-    const place = findBlock(directoryOf(layout), block);
     if (place !== null) block.move(region, place.base);
     else {
       const id = this.asked++;
@@ -104,10 +105,10 @@ class WorkerBlock implements MetricBlock {
   /** Null: it has its place. */
   private waiting: ((block: MetricBlock) => void)[] | null = [];
 
-  constructor(schema: BlockSchema, labels: Labels) {
+  constructor(schema: BlockSchema, labels: Labels, values: Float64Array) {
     this.schema = schema;
     this.labels = labels;
-    this.values = new Float64Array(valuesOf(schema));
+    this.values = values;
   }
 
   /** It has its place at `base` of `region` now; a worker before this one may have counted there. */
@@ -157,5 +158,9 @@ class OpenMetrics<R extends Rows> implements Metrics<R> {
   observe(name: HistogramName<R>, value: number): void {
     const { values, base } = this.histograms[name]!;
     observe(values, base, value);
+  }
+
+  histogram(name: HistogramName<R>): MetricBlock {
+    return this.histograms[name]!;
   }
 }

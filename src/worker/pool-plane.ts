@@ -21,11 +21,13 @@ import type { Schedule } from "../base/schedule.ts";
 import { SegmentedSet } from "../base/segmented-set.ts";
 import { inSlices } from "../base/slices.ts";
 import type { Turn } from "../base/turn.ts";
+import type { ClientTimes } from "../client/client-times.ts";
 import { FilteredFrontend } from "../client/filtered-frontend.ts";
 import { FilteredSession } from "../client/filtered-session.ts";
 import { Session, type SessionOwner } from "../client/session.ts";
 import { createHash } from "../hash/hash-function.ts";
 import { KeyHasher } from "../hash/key-hasher.ts";
+import { hasServerTimes } from "../metrics/common-blocks.ts";
 import type { WorkerModules } from "../modules/worker-modules.ts";
 import { protocolNamed } from "../protocols/registry.ts";
 import { PoolRoute } from "../route/pool-route.ts";
@@ -40,6 +42,7 @@ import { createStaticTopology } from "../topology/static.ts";
 import { clientTuning } from "./client-tuning.ts";
 import { ClientWarnings } from "./client-warnings.ts";
 import type { WorkerMetrics } from "./metrics.ts";
+import { openClientTimes, openServerTimes } from "./pool-times.ts";
 
 export interface PoolPlaneOptions {
   readonly pool: PoolConfig;
@@ -87,6 +90,8 @@ export class PoolPlane implements SessionOwner, PoolHost {
   readonly logLimit: LogLimit;
   readonly counters: Float64Array;
   readonly countersBase: number;
+  /** Null: what its clients send is not told apart into requests. */
+  readonly times: ClientTimes | null;
   readonly route: PoolRoute;
   readonly bus: WorkerBus;
   readonly openFiles: number;
@@ -136,6 +141,8 @@ export class PoolPlane implements SessionOwner, PoolHost {
     // Their rows are shown from now on, also those that count nothing yet.
     for (const set of module.metrics ?? []) options.metrics.prepare(set, { pool: pool.name });
     this.protocol = module.createPool(this);
+    const hasRequests = this.protocol.serverProtocols.length > 0;
+    this.times = hasRequests ? openClientTimes(options.metrics, pool.name) : null;
     this.topology = this.protocol.topology ?? createStaticTopology(pool.servers);
     const { members } = this.topology;
     this.chain = options.modules.createChain(this, this.protocol.filtering);
@@ -150,7 +157,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
       : null;
     this.plan = new ConnectionPlan(options.descriptors, members.length, options.perServer);
     // The servers shall be within reach, however many clients come before the first request.
-    if (this.protocol.serverProtocols.length > 0) this.plan.connectionsOf(FIRST_KIND);
+    if (hasRequests) this.plan.connectionsOf(FIRST_KIND);
     this.servers = this.createServers();
     this.servers.update(members);
     this.route.spreadOver(this.servers.all);
@@ -196,6 +203,10 @@ export class PoolPlane implements SessionOwner, PoolHost {
           random: Math.random,
           poolCounters: { values: this.counters, base: this.countersBase },
           counters: this.countersOf(member.server.name),
+          times:
+            this.times === null || !hasServerTimes(pool)
+              ? null
+              : openServerTimes(options.metrics, pool.name, member.server.name),
           log: this.log,
           logLimit: options.logLimit,
           partialReplies: options.partialReplies,

@@ -8,17 +8,19 @@
 import type { Config } from "../../api/config.ts";
 import type { PoolFigures, SetFigures, StatsLayout } from "../../api/stats.ts";
 import { METRIC_BLOCKS_MAX } from "../../base/limits.ts";
+import { commonBlocks } from "../../metrics/common-blocks.ts";
 import { type BlockWish, directoryOf, findBlock } from "../../metrics/directory.ts";
 import {
   addBlock,
   copyCounters,
+  copyPages,
   createStatsLayout,
   resetGauges,
   slotRegion,
   statsByteLength,
 } from "../../metrics/layout.ts";
 import { readCounters, readSets } from "../../metrics/read-counters.ts";
-import { mapStatsMemory } from "../../metrics/stats-memory.ts";
+import { mapStatsMemory, readStatsMemory } from "../../metrics/stats-memory.ts";
 import { closeFd } from "../../os/fd.ts";
 import { createSharedMemory, resizeSharedMemory } from "../../os/shared-memory.ts";
 
@@ -63,7 +65,8 @@ export class StatsStore {
   prepare(config: Config, workers: number): StatsMemory {
     const old = this.#current;
     const slots = Math.max(SLOTS_PER_WORKER * workers, this.#taken.size + workers);
-    const layout = createStatsLayout(config, slots, old?.layout, this.#wishes);
+    const wishes = [...commonBlocks(config), ...this.#wishes];
+    const layout = createStatsLayout(config, slots, old?.layout, wishes);
     this.#wishes = [];
     if (old === null || layout.stride !== old.layout.stride) {
       const fd = createSharedMemory("proxy-stats", statsByteLength(layout));
@@ -106,8 +109,8 @@ export class StatsStore {
   /** What was counted besides, in sets of protocols and modules. */
   sets(): SetFigures[] {
     if (this.#current === null) return [];
-    const { layout, values } = this.#current;
-    return readSets({ layout, memory: values });
+    const { fd, layout } = this.#current;
+    return readSets({ layout, memory: readStatsMemory(fd, layout) });
   }
 
   /**
@@ -157,7 +160,7 @@ export class StatsStore {
     const region = slotRegion(values, layout, slot);
     const old = this.#elsewhere.get(slot);
     if (old !== undefined) {
-      region.set(slotRegion(old.values, old.layout, slot));
+      copyPages(slotRegion(readStatsMemory(old.fd, old.layout), old.layout, slot), region);
       this.#elsewhere.delete(slot);
       if (![...this.#elsewhere.values()].includes(old)) closeFd(old.fd);
     }
@@ -167,7 +170,7 @@ export class StatsStore {
 
   #leaveBehind(old: MappedMemory): void {
     const { values, layout } = this.#memory;
-    copyCounters(old.values, old.layout, values, layout);
+    copyCounters(readStatsMemory(old.fd, old.layout), old.layout, values, layout);
     for (const slot of this.#taken) {
       if (!this.#elsewhere.has(slot)) this.#elsewhere.set(slot, old);
     }

@@ -288,6 +288,7 @@ export function createRig(
       counters,
       countersBase: 0,
       onSessionCut: () => {},
+      times: null,
       onSessionClosed: () => {
         if (isClosed) throw new Error("closed twice");
         isClosed = true;

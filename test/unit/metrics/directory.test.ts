@@ -53,6 +53,9 @@ function expectNoOverlap(layout: StatsLayout): void {
   expect(end).toBeLessThanOrEqual(layout.stride);
 }
 
+/** A block of hundreds of values. */
+const LONG = defineMetrics("long", ["pool"], { took_us: ["histogram", ""] }).histograms.took_us;
+
 describe("the directory", () => {
   const labels = { pool: "one" };
 
@@ -97,13 +100,13 @@ describe("the directory", () => {
     let layout = createStatsLayout(config, 1);
     const { stride } = layout;
     for (let n = 0; ; n++) {
-      const next = addBlock(layout, { schema: OLD.schema, labels: { pool: `${n}` } });
+      const next = addBlock(layout, { schema: LONG, labels: { pool: `${n}` } });
       if (next === null) break;
       layout = next;
     }
     expectNoOverlap(layout);
     expect(layout.stride).toBe(stride);
-    const wish = { schema: OLD.schema, labels: { pool: "more" } };
+    const wish = { schema: LONG, labels: { pool: "more" } };
     const larger = createStatsLayout(config, 1, layout, [wish]);
     expect(larger.stride).toBeGreaterThan(stride);
     expect(findBlock(directoryOf(larger), wish)).not.toBeNull();

@@ -6,6 +6,7 @@ import {
   histogramFigures,
   largestIn,
   observe,
+  smallestIn,
 } from "../../../src/metrics/histogram.ts";
 
 const LARGEST = 2 ** 32 - 1;
@@ -15,7 +16,7 @@ const anyValue = fc.oneof(
   fc.integer({ min: 0, max: 31 }).map((bit) => 2 ** bit),
 );
 
-test("every number belongs to one bucket, which is at most an eighth as wide as the number is large", () => {
+test("every number belongs to one bucket, whose middle differs from it by at most 1.6 %", () => {
   expect(bucketOf(0)).toBe(0);
   expect(bucketOf(LARGEST)).toBe(BUCKETS - 1);
   expect(largestIn(BUCKETS - 1)).toBe(LARGEST);
@@ -25,7 +26,9 @@ test("every number belongs to one bucket, which is at most an eighth as wide as 
       const least = bucket === 0 ? 0 : largestIn(bucket - 1) + 1;
       expect(least).toBeLessThanOrEqual(value);
       expect(largestIn(bucket)).toBeGreaterThanOrEqual(value);
-      expect(largestIn(bucket) - least).toBeLessThanOrEqual(least / 8);
+      const middle = (least + largestIn(bucket)) / 2;
+      expect(Math.abs(middle - value)).toBeLessThanOrEqual(value / 64);
+      expect(smallestIn(bucket)).toBe(least);
     }),
   );
 });
@@ -41,10 +44,12 @@ test("what was observed is counted, and added up", () => {
     buckets: [
       [0, 4],
       [7, 1],
-      [103, 1],
+      [101, 1],
       [LARGEST, 1],
     ],
   });
+  observe(values, base, 100, 41);
+  expect(histogramFigures((offset) => values[base + offset]!).buckets[2]).toEqual([101, 42]);
   expect(values[base - 1]).toBe(0);
   expect(values.at(-1)).toBe(0);
 });

@@ -75,6 +75,7 @@ export function createLeaseRig(
     // A shared connection would be kept up; a lease is not.
     isEager: true,
     counters: { values: counters, base: 0 },
+    times: null,
     connect: attemptRecorder(attempts),
     partialReplies: new PartialReplies(),
     adoptSocket: (fd, onStream, onError) => {

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import type { ReplySink } from "../../../src/api/upstream.ts";
 import { PendingFifo } from "../../../src/server/pending-fifo.ts";
+import type { ServerTimes } from "../../../src/server/server-times.ts";
 
 const SINKS: ReplySink[] = Array.from({ length: 3 }, () => ({
   takesRuns: true,
@@ -99,4 +100,46 @@ test("PendingFifo is a list of requests", () => {
     }),
     { numRuns: 150 },
   );
+});
+
+test("times are measured from a run's queueing to its sending, and from there to each reply", () => {
+  const sent: [number, number][] = [];
+  const answered: [number, number][] = [];
+  const times = {
+    sent: (tookMs: number, count: number) => sent.push([tookMs, count]),
+    answered: (tookMs: number, count: number) => answered.push([tookMs, count]),
+  } as unknown as ServerTimes;
+  const fifo = new PendingFifo(() => {}, times);
+  const sink = SINKS[0]!;
+  fifo.push(sink, 0, 3, 100, 0);
+  fifo.push(sink, 3, 2, 100, 30);
+  fifo.push(sink, 5, 1, 104, 50);
+  // Only the first two runs have left.
+  fifo.noteSent(50, 110);
+  expect(sent).toEqual([[10, 5]]);
+  fifo.noteSent(50, 111);
+  fifo.noteSent(60, 120);
+  expect(sent).toEqual([
+    [10, 5],
+    [16, 1],
+  ]);
+  fifo.heardMs = 130;
+  fifo.shift();
+  fifo.measure();
+  fifo.heardMs = 150;
+  for (let i = 0; i < 5; i++) fifo.shift();
+  fifo.measure();
+  fifo.measure();
+  expect(answered).toEqual([
+    [20, 1],
+    [40, 4],
+    [30, 1],
+  ]);
+  // The proxy's own question counts as no request.
+  fifo.pushQuestion(200, 60);
+  fifo.noteSent(70, 201);
+  fifo.heardMs = 210;
+  fifo.shift();
+  fifo.measure();
+  expect([sent.length, answered.length]).toEqual([2, 3]);
 });

@@ -102,6 +102,7 @@ function createServer(
     random: () => 0.5,
     poolCounters: { values: counters, base: 0 },
     counters: { values: counters, base: 20 },
+    times: null,
     log: SILENT,
     logLimit: new LogLimit(),
     partialReplies: new PartialReplies(),

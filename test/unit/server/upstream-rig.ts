@@ -255,6 +255,7 @@ export function createConnectionRig(
       connectTimeoutMs: 50,
       isEager,
       counters: { values: counters, base: 0 },
+      times: null,
       connect: attemptRecorder(attempts),
       partialReplies,
       onDescriptor: () => {},

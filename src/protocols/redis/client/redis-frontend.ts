@@ -262,6 +262,7 @@ export class RedisFrontend implements Frontend, RedisClient {
       return command === "refused";
     }
     this.lastCommand = command;
+    this.session.family = command.family;
     if (this.mode !== null) return this.mode.handle(command, view);
     return this.dispatch(command, view);
   }

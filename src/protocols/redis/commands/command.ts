@@ -1,4 +1,5 @@
 /** The proxy's decisions: what is to be done with each Redis command. The facts they rest on are in command-facts.ts. */
+import { FAMILY, type Family, familyOf } from "../../../api/latency.ts";
 import { ACCESS, type Access } from "../../../api/request-facts.ts";
 import type { CommandFacts } from "./command-facts.ts";
 
@@ -48,6 +49,8 @@ export interface Command extends CommandFacts {
   readonly merge: Merge | null;
   /** What it may do to the data under its keys. */
   readonly access: Access;
+  /** As what its time counts. */
+  readonly family: Family;
   /** May be used before AUTH. */
   readonly needsNoAuth: boolean;
   /** For "refused": why, and what would work. */
@@ -128,6 +131,21 @@ const MERGES: Readonly<Record<string, Merge>> = {
   agg_logical_or: "or",
 };
 
+/** Of commands with one key decides what they do to it. */
+const FAMILIES: Partial<Readonly<Record<Disposition, Family>>> = {
+  any: FAMILY.admin,
+  keys: FAMILY.multi,
+  split: FAMILY.multi,
+  broadcast: FAMILY.multi,
+  blocking: FAMILY.blocking,
+  transaction: FAMILY.session,
+  pubsub: FAMILY.session,
+  script: FAMILY.script,
+  local: FAMILY.admin,
+  special: FAMILY.admin,
+  refused: FAMILY.admin,
+};
+
 const LOCAL = /^(PING|ECHO|QUIT|AUTH|SELECT|HELLO|RESET|CLIENT\|.*)$/;
 const TRANSACTION = /^(MULTI|EXEC|DISCARD|WATCH|UNWATCH)$/;
 const SCRIPT = /^(EVAL|EVAL_RO|EVALSHA|EVALSHA_RO|FCALL|FCALL_RO|SCRIPT\|.*|FUNCTION\|.*)$/;
@@ -152,6 +170,7 @@ export function decide(facts: CommandFacts, policy: CommandPolicy = DEFAULT_POLI
   const isPassed = refusal === "" || facts.isContainer;
   const merge = mergeOf(facts);
   const disposition = isPassed ? dispositionOf(facts, merge) : "refused";
+  const access = accessOf(flags);
   return {
     ...facts,
     disposition,
@@ -159,7 +178,8 @@ export function decide(facts: CommandFacts, policy: CommandPolicy = DEFAULT_POLI
     firstKey: only?.from === "index" ? only.index : 0,
     step: only !== undefined ? only.step : 1,
     merge,
-    access: accessOf(flags),
+    access,
+    family: FAMILIES[disposition] ?? familyOf(access),
     needsNoAuth: flags.includes("no_auth"),
     refusal,
   };

@@ -9,6 +9,7 @@
 
 import type { ClientPort } from "../../../../api/client-port.ts";
 import type { RequestTaker } from "../../../../api/frontend.ts";
+import { FAMILY, familyOf } from "../../../../api/latency.ts";
 import { PlainFacts } from "../../../../api/request-facts.ts";
 import type { Failure, Link, ReplySink } from "../../../../api/upstream.ts";
 import { MEMCACHE_KEY_BYTES_MAX, MEMCACHE_VALUE_BYTES_MAX } from "../../../../base/limits.ts";
@@ -138,6 +139,8 @@ export class BinaryFrontend implements RequestTaker, ReplySink {
     }
     const opcode = bytes[at + AT_OPCODE]!;
     const keyLength = readUint16(bytes, at + AT_KEY_LENGTH);
+    const isAboutKey = keyLength > 0 && opcode !== OPCODE.stat;
+    this.session.family = isAboutKey ? familyOf(accessOf(opcode)) : FAMILY.admin;
     const extrasLength = bytes[at + AT_EXTRAS_LENGTH]!;
     const bodyLength = readUint32(bytes, at + AT_BODY_LENGTH);
     const keyStart = at + HEADER_BYTES + extrasLength;

@@ -7,6 +7,7 @@
 
 import type { ClientPort } from "../../../../api/client-port.ts";
 import type { RequestTaker } from "../../../../api/frontend.ts";
+import { FAMILY, familyOf } from "../../../../api/latency.ts";
 import { PlainFacts } from "../../../../api/request-facts.ts";
 import type { Failure, ReplySink } from "../../../../api/upstream.ts";
 import { type Foreign, isTls } from "../../../foreign.ts";
@@ -175,10 +176,12 @@ export class TextFrontend implements RequestTaker, ReplySink {
         return true;
       }
       this.toSkip = request.skip;
+      this.session.family = FAMILY.admin;
       this.answer(request.answer);
       return true;
     }
-    const { kind } = request.command;
+    const { kind, access } = request.command;
+    this.session.family = familyOf(access);
     if (kind === "get")
       return request.count === 2 ? this.forward(request, 1) : this.split(request, 1);
     if (kind === "gat")
@@ -280,6 +283,7 @@ export class TextFrontend implements RequestTaker, ReplySink {
     }
     // What came before must reach its connections before the parts do.
     this.run.flush();
+    session.family = FAMILY.multi;
     multiGet.send(request, firstKey, this.open(request));
     return true;
   }
@@ -293,6 +297,7 @@ export class TextFrontend implements RequestTaker, ReplySink {
       const text = name === "" ? "stats" : `stats ${name}`;
       return this.broadcast(request, line(text), name === "settings" ? "settings" : merge);
     }
+    this.session.family = FAMILY.admin;
     this.answer(
       STATISTICS_OF_ONE.has(words[0] ?? "")
         ? line(`CLIENT_ERROR stats ${words[0]} is not available through the proxy: ask one server`)
@@ -314,6 +319,7 @@ export class TextFrontend implements RequestTaker, ReplySink {
       return false;
     }
     this.run.flush();
+    session.family = FAMILY.admin;
     const { isQuiet } = request;
     const parts = connections.length;
     const shape = shapeOf(request.command.kind);

@@ -222,6 +222,7 @@ export class FakeClient {
     const { stream } = this;
     const host = {
       ...{ turn: pool.turn, counters, countersBase: 0 },
+      times: null,
       schedule: (_delayMs: number, callback: () => void) => {
         timers.push(callback);
         return () => {};

@@ -1,0 +1,55 @@
+/**
+ * What the clients of one pool see in one worker: how long their requests take, how large these and their replies are, and how many are
+ * underway at once.
+ *
+ * A stamp says when a request arrived and of which family it is, as one number: whole microseconds × FAMILIES_MAX + family. All
+ * requests of a family that were taken at once have the same one, and are counted at once.
+ */
+import { FAMILIES_MAX } from "../api/latency.ts";
+import type { MetricBlock } from "../api/metrics.ts";
+import { observe } from "../metrics/histogram.ts";
+
+/** Of what is not measured: below 0 with any family. */
+export const NO_STAMP: number = -FAMILIES_MAX;
+
+export interface ClientHistograms {
+  /** By family. */
+  readonly totalUs: readonly MetricBlock[];
+  readonly requestBytes: MetricBlock;
+  readonly replyBytes: MetricBlock;
+  readonly pipelineDepth: MetricBlock;
+}
+
+/** The stamp of the family 0: that of another one is so much larger as its number. */
+export function stampAt(nowMs: number): number {
+  return Math.floor(nowMs * 1000) * FAMILIES_MAX;
+}
+
+export class ClientTimes {
+  private readonly histograms: ClientHistograms;
+
+  constructor(histograms: ClientHistograms) {
+    this.histograms = histograms;
+  }
+
+  /** `count` requests with this stamp were answered at `nowMs`. */
+  answered(stamp: number, count: number, nowMs: number): void {
+    if (stamp < 0) return;
+    const arrivedUs = Math.floor(stamp / FAMILIES_MAX);
+    const { values, base } = this.histograms.totalUs[stamp - arrivedUs * FAMILIES_MAX]!;
+    observe(values, base, Math.floor(nowMs * 1000) - arrivedUs, count);
+  }
+
+  /** `count` requests of so many bytes together were taken, and then `underway` were owed a reply. */
+  taken(count: number, bytes: number, underway: number): void {
+    const { requestBytes, pipelineDepth } = this.histograms;
+    observe(requestBytes.values, requestBytes.base, Math.round(bytes / count), count);
+    observe(pipelineDepth.values, pipelineDepth.base, underway);
+  }
+
+  /** `count` replies of about `bytes` each were given. */
+  replied(count: number, bytes: number): void {
+    const { values, base } = this.histograms.replyBytes;
+    observe(values, base, Math.round(bytes), count);
+  }
+}

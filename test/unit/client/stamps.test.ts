@@ -1,0 +1,80 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { FAMILY, type Family } from "../../../src/api/latency.ts";
+import type { MetricBlock } from "../../../src/api/metrics.ts";
+import { ClientTimes } from "../../../src/client/client-times.ts";
+import { Stamps } from "../../../src/client/stamps.ts";
+import { BUCKETS, bucketOf, histogramFigures } from "../../../src/metrics/histogram.ts";
+
+function block(): MetricBlock {
+  return { values: new Float64Array(1 + BUCKETS), base: 0 };
+}
+
+function rig() {
+  const totalUs = Object.values(FAMILY).map(block);
+  const sizes = { requestBytes: block(), replyBytes: block(), pipelineDepth: block() };
+  const stamps = new Stamps(new ClientTimes({ totalUs, ...sizes }));
+  const countOf = (family: Family, us: number): number =>
+    totalUs[family]!.values[1 + bucketOf(us)]!;
+  const all = (): number =>
+    totalUs.reduce(
+      (sum, { values }) => sum + histogramFigures((offset) => values[offset]!).count,
+      0,
+    );
+  return { stamps, countOf, all };
+}
+
+test("each request is measured once, from its own arrival, in its family", () => {
+  const step = fc.oneof(
+    fc.record({
+      kind: fc.constant("add" as const),
+      count: fc.integer({ min: 1, max: 90 }),
+      family: fc.constantFrom(...Object.values(FAMILY)),
+      laterUs: fc.constantFrom(0, 0, 1, 5000),
+    }),
+    fc.record({ kind: fc.constant("pass" as const), count: fc.integer({ min: 1, max: 90 }) }),
+    fc.record({ kind: fc.constant("measure" as const), laterUs: fc.integer({ min: 0, max: 900 }) }),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 200, size: "max" }), (steps) => {
+      const { stamps, countOf, all } = rig();
+      const waiting: { family: Family; atUs: number }[] = [];
+      const passed: typeof waiting = [];
+      let nowUs = 1_000_000;
+      let measured = 0;
+      for (const each of steps) {
+        if (each.kind === "add") {
+          nowUs += each.laterUs;
+          // A whole number of microseconds may be a little less in milliseconds.
+          stamps.arrivedAt(nowUs / 1000 + 1e-6);
+          stamps.family = each.family;
+          for (let i = 0; i < each.count; i++) {
+            stamps.add();
+            waiting.push({ family: each.family, atUs: nowUs });
+          }
+        } else if (each.kind === "pass") {
+          const some = waiting.splice(0, each.count);
+          stamps.passed += some.length;
+          passed.push(...some);
+        } else {
+          nowUs += each.laterUs;
+          stamps.measure(nowUs / 1000 + 1e-6);
+          for (const { family, atUs } of passed.splice(0)) {
+            measured += 1;
+            expect(countOf(family, nowUs - atUs)).toBeGreaterThan(0);
+          }
+          expect(all()).toBe(measured);
+        }
+      }
+    }),
+  );
+});
+
+test("requests without an arrival are not measured", () => {
+  const { stamps, all } = rig();
+  stamps.family = FAMILY.admin;
+  stamps.add();
+  stamps.passed = 1;
+  stamps.measure(5);
+  expect(all()).toBe(0);
+});
