@@ -62,6 +62,10 @@ const EXAMPLES: Readonly<Record<string, readonly Row[]>> = {
     ],
     ["proxy config diff -c proxy.yaml", "what runs and is not what the file says"],
   ],
+  latency: [
+    ["proxy latency -c proxy.yaml", "percentiles since the proxy was started"],
+    ["proxy latency -c proxy.yaml --for 10s", "of the next 10 seconds"],
+  ],
   check: [
     ["proxy check -c proxy.yaml", "show pools, servers and their share of the keys"],
     ["proxy check -c proxy.yaml --json", "the same for a program"],

@@ -6,6 +6,7 @@ import { configCommand } from "./config.ts";
 import { devCommand } from "./dev.ts";
 import { EXIT_OK, EXIT_USAGE } from "./exit-codes.ts";
 import { type CommandHelp, commandHelp, mainHelp } from "./help.ts";
+import { latencyCommand } from "./latency.ts";
 import { moduleCommand } from "./module.ts";
 import { normaliseFlags } from "./nutcracker-flags.ts";
 import { reloadCommand } from "./reload.ts";
@@ -22,6 +23,7 @@ const COMMANDS: ReadonlyMap<string, CommandDef> = new Map(
     check: checkCommand,
     route: routeCommand,
     status: statusCommand,
+    latency: latencyCommand,
     reload: reloadCommand,
     upgrade: upgradeCommand,
     stop: stopCommand,

@@ -2,20 +2,10 @@
 import { type CommandDef, defineCommand } from "citty";
 import type { ProcessStatus, Status } from "../api/control-socket.ts";
 import type { TroubleKind } from "../api/stats.ts";
-import {
-  type Answer,
-  CONTROL_ARGS,
-  type ControlFlags,
-  callProxy,
-  report,
-} from "./control-client.ts";
+import { askStatus } from "./ask-status.ts";
+import { CONTROL_ARGS, report } from "./control-client.ts";
 import { settingLine } from "./settings-text.ts";
 import { formatTable } from "./table.ts";
-
-/** The supervisor has no long jobs: one that is silent for so long hangs. */
-const TIMEOUT_MS = 5_000;
-/** It may just be replacing itself, which ends the connections of all callers but the one that asked for it. */
-const ATTEMPTS = 3;
 
 export const statusCommand: CommandDef<typeof CONTROL_ARGS> = defineCommand({
   meta: { name: "status", description: "Show the processes of the running proxy and their state" },
@@ -26,18 +16,6 @@ export const statusCommand: CommandDef<typeof CONTROL_ARGS> = defineCommand({
     );
   },
 });
-
-async function askStatus(flags: ControlFlags): Promise<Answer> {
-  let answer: Answer = { kind: "gone" };
-  for (let attempt = 0; attempt < ATTEMPTS && answer.kind === "gone"; attempt += 1) {
-    answer = await callProxy(
-      flags,
-      { verb: "status" },
-      { timeoutMs: TIMEOUT_MS, untilGone: false },
-    );
-  }
-  return answer;
-}
 
 function statusText(status: Status): string {
   const { lastChange } = status;

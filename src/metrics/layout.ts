@@ -63,8 +63,8 @@ export function createStatsLayout(
     pools.push({ name: pool.name, base, servers: extendServers([], names, room) });
   }
   let directory = previous === undefined ? NO_BLOCKS : directoryOf(previous);
-  const blocksLeft = METRIC_BLOCKS_MAX - directory.blocks.length;
-  directory = withBlocks(directory, wishes.slice(0, blocksLeft), (size) => room.take(size));
+  let blocksLeft = METRIC_BLOCKS_MAX - directory.blocks.length;
+  directory = withBlocks(directory, wishes, (size) => (blocksLeft-- > 0 ? room.take(size) : null));
   return {
     stride: strideFor(room.used + BLOCK_VALUES, previous),
     slots: Math.max(slots, previous?.slots ?? 0),
