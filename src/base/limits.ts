@@ -24,6 +24,12 @@ export const MODULE_STOP_MS = 900;
 export const MODULE_LINES_BYTES_MAX: number = 4 * MIB;
 /** Counters of one module in one pool: each takes memory until the proxy ends. */
 export const MODULE_COUNTERS_MAX = 256;
+/** A longer line is no message of a module's protocol, unless the module says so. */
+export const MODULE_LINE_BYTES_MAX: number = 64 * KIB;
+/** A client's request in a module's protocol, whatever the module's scanner says. */
+export const MODULE_REQUEST_BYTES_MAX: number = 16 * MIB;
+/** Connections to servers that one client of a module's protocol has for itself: they travel in one packet with it. */
+export const MODULE_OWN_CONNECTIONS_MAX = 16;
 /** Requests of a filter's own that wait for their replies, in each worker and pool. */
 export const MODULE_REQUESTS_MAX = 4096;
 
@@ -220,7 +226,7 @@ export const PACKETS_UNDERWAY_LEAST = 4;
 export const PACKETS_UNDERWAY_SHARE: number = 1 / 4;
 /** Packets in the supervisor's hands. */
 export const PACKETS_HELD_MAX = 128;
-/** Descriptors of one packet: a client, two servers that it has for itself, a memory file. */
+/** Descriptors of most packets: a client, two servers that it has for itself, a memory file. */
 export const PACKET_DESCRIPTORS_MAX = 4;
 /** Beyond those of a packet, so many must be free when one is taken: for connections to servers. */
 export const PACKET_DESCRIPTORS_SPARE = 4;

@@ -2,25 +2,17 @@
 
 import type { OptionRows } from "proxy/module";
 import type { Cases, Settings, Step } from "proxy/module/test";
-import type { ClientPort } from "../api/client-port.ts";
-import type { Filtering, RequestReader, RequestRecord } from "../api/filter.ts";
-import type { Frontend } from "../api/frontend.ts";
 import type { OptionSettings } from "../api/option.ts";
-import type { Route } from "../api/upstream.ts";
 import type { Logger } from "../base/log.ts";
-import { LogLimit } from "../base/log-limit.ts";
-import { schedule } from "../base/schedule.ts";
 import { parseText } from "../config/values.ts";
+import { initHashes } from "../hash/hash-function.ts";
 import { bundleModule } from "../modules/bundle.ts";
 import { type Definition, optionsOf, readDefinition } from "../modules/definition.ts";
-import { PoolFilters } from "../modules/filter-chain.ts";
 import { unknownKey } from "../modules/known-keys.ts";
-import type { ModulePool } from "../modules/module-host.ts";
 import { importCode } from "../modules/public.ts";
-import { TerminalPool } from "../modules/terminal-protocol.ts";
-import { memcacheFiltering } from "../protocols/memcache/client/text/filtering.ts";
-import { createRedisFiltering } from "../protocols/redis/client/filtering.ts";
-import { CommandTable } from "../protocols/redis/commands/command-table.ts";
+import type { Subject } from "./case-subject.ts";
+import { FilterSubject } from "./filter-cases.ts";
+import { configOf, ProtocolSubject } from "./protocol-cases.ts";
 
 interface Read extends Cases {
   readonly module: unknown;
@@ -28,21 +20,9 @@ interface Read extends Cases {
   readonly cases: Readonly<Record<string, readonly Step[]>>;
 }
 
-/** What a module does with one client's bytes. */
-interface Subject {
-  client(bytes: Buffer): void;
-  /** A reply for the oldest request that waits. @returns false: none waits */
-  serverSays(reply: Buffer): boolean;
-  /** Another process takes the client over. */
-  handOver(): void;
-  /** What was seen since the last time, as latin1. */
-  take(): { readonly server: string; readonly client: string };
-  close(): Promise<void>;
-}
-
 const WAYS = ["whole", "byte by byte", "with hand-overs"] as const;
 const STEP_KEYS: readonly (keyof Step)[] = ["client", "serverSees", "serverSays", "clientSees"];
-const SETTINGS_KEYS: readonly (keyof Settings)[] = ["protocol", "options"];
+const SETTINGS_KEYS: readonly (keyof Settings)[] = ["protocol", "options", "servers", "greetings"];
 type Way = (typeof WAYS)[number];
 
 /** @returns one line for each case and way that went wrong; the number of those that went right */
@@ -63,13 +43,14 @@ export async function runCases(
   const definition = readDefinition(read.module);
   if (typeof definition === "string") return { passed: 0, failures: [`${path}: ${definition}`] };
   const settings = read.settings ?? {};
-  const options = settingsFor(definition, settings);
-  if (typeof options === "string") return { passed: 0, failures: [`${path}: ${options}`] };
+  const create = subjectFor(definition, settings);
+  if (typeof create === "string") return { passed: 0, failures: [`${path}: ${create}`] };
+  await initHashes();
   const failures: string[] = [];
   let passed = 0;
   for (const [name, steps] of Object.entries(read.cases)) {
     for (const way of WAYS) {
-      const failure = await runCase(() => subjectOf(definition, options, settings), steps, way);
+      const failure = await runCase(create, steps, way);
       if (failure === null) passed += 1;
       else failures.push(`${name}, ${way}: ${failure}`);
     }
@@ -77,11 +58,21 @@ export async function runCases(
   return { passed, failures };
 }
 
-function subjectOf(definition: Definition, options: OptionSettings, settings: Settings): Subject {
-  const pool = createPool();
-  return definition.kind === "filter"
-    ? new FilterSubject(definition.definition, options, pool, settings)
-    : new ProtocolSubject(definition.definition, options, pool);
+/** What makes the subject of a case, or what is wrong with the settings as a sentence. */
+function subjectFor(definition: Definition, settings: Settings): (() => Subject) | string {
+  const unknown = unknownKey(settings, SETTINGS_KEYS);
+  if (unknown !== null) return `the settings have an ${unknown}`;
+  const fault = optionsFault(definition, settings);
+  if (fault !== null) return fault;
+  if (definition.kind === "filter") {
+    const options = settingsFor(definition, settings);
+    if (typeof options === "string") return options;
+    return () => new FilterSubject(definition.definition, options, settings, LOG);
+  }
+  const config = configOf(definition, settings);
+  return typeof config === "string"
+    ? config
+    : () => new ProtocolSubject(definition, config, settings, LOG);
 }
 
 async function runCase(
@@ -93,8 +84,8 @@ async function runCase(
   try {
     subject = create();
     for (const [index, step] of steps.entries()) {
-      if (way === "with hand-overs") subject.handOver();
-      const failure = runStep(subject, step, way);
+      if (way === "with hand-overs") await subject.handOver();
+      const failure = await runStep(subject, step, way);
       if (failure !== null) return `step ${index + 1}: ${failure}`;
     }
     return null;
@@ -109,22 +100,63 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function runStep(subject: Subject, step: Step, way: Way): string | null {
+async function runStep(subject: Subject, step: Step, way: Way): Promise<string | null> {
   const fault = unknownKey(step, STEP_KEYS);
   if (fault !== null) return fault;
+  const says = byServer(subject, step.serverSays ?? []);
+  const sees = byServer(subject, step.serverSees ?? "");
+  if (typeof says === "string") return `serverSays: ${says}`;
+  if (typeof sees === "string") return `serverSees: ${sees}`;
+  const isWhole = way !== "byte by byte";
   const bytes = Buffer.from(step.client ?? "", "latin1");
-  const size = way === "byte by byte" ? 1 : Math.max(1, bytes.length);
-  for (let at = 0; at < bytes.length; at += size) {
-    subject.client(Buffer.from(bytes.subarray(at, at + size)));
+  const piece = isWhole ? Math.max(1, bytes.length) : 1;
+  for (let at = 0; at < bytes.length; at += piece) {
+    await subject.client(Buffer.from(bytes.subarray(at, at + piece)));
   }
-  for (const reply of step.serverSays ?? []) {
-    if (!subject.serverSays(Buffer.from(reply, "latin1"))) return "no request waits for a reply";
+  return (await replyAll(subject, says, isWhole)) ?? compare(subject, sees, step.clientSees ?? "");
+}
+
+async function replyAll(
+  subject: Subject,
+  says: ReadonlyMap<string, readonly string[]>,
+  isWhole: boolean,
+): Promise<string | null> {
+  for (const [name, replies] of says) {
+    for (const text of replies) {
+      const reply = Buffer.from(text, "latin1");
+      const piece = isWhole ? Math.max(1, reply.length) : 1;
+      if (await subject.serverSays(name, reply, piece)) continue;
+      return `no request waits for a reply${subject.servers.length > 1 ? ` of ${name}` : ""}`;
+    }
   }
+  return null;
+}
+
+function compare(
+  subject: Subject,
+  sees: ReadonlyMap<string, string>,
+  clientSees: string,
+): string | null {
   const seen = subject.take();
-  return (
-    difference("server", step.serverSees ?? "", seen.server) ??
-    difference("client", step.clientSees ?? "", seen.client)
-  );
+  for (const name of subject.servers) {
+    const who = subject.servers.length > 1 ? `server ${name}` : "server";
+    const failure = difference(who, sees.get(name) ?? "", seen.servers.get(name) ?? "");
+    if (failure !== null) return failure;
+  }
+  return difference("client", clientSees, seen.client);
+}
+
+/** What a step says of its servers by name, or what is wrong with it as a sentence. */
+function byServer<Value extends string | readonly string[]>(
+  { servers }: Subject,
+  given: Value | Readonly<Record<string, Value>>,
+): ReadonlyMap<string, Value> | string {
+  if (typeof given !== "string" && !Array.isArray(given)) {
+    return unknownKey(given, servers) ?? new Map(Object.entries(given) as [string, Value][]);
+  }
+  if (given.length === 0) return new Map();
+  if (servers.length === 1) return new Map([[servers[0]!, given as Value]]);
+  return `there are ${servers.length} servers; write { s1: … }`;
 }
 
 function difference(who: string, wanted: string, seen: string): string | null {
@@ -132,168 +164,22 @@ function difference(who: string, wanted: string, seen: string): string | null {
   return `the ${who} sees ${JSON.stringify(seen)} instead of ${JSON.stringify(wanted)}`;
 }
 
-class FilterSubject implements Subject {
-  readonly #start: () => PoolFilters;
-  readonly #filtering: Filtering;
-  readonly #chains: PoolFilters[] = [];
-  #reader: RequestReader;
-  #input: Buffer = Buffer.alloc(0);
-  #server = "";
-  #client = "";
-  /** Requests in their order; `reply` is there when it is known. */
-  readonly #owed: { readonly record: RequestRecord; reply: Buffer | null }[] = [];
+const LOG: Logger = (() => {
+  const error = (message: string): void => void process.stderr.write(`${message}\n`);
+  const log = { error, warn() {}, info() {}, debug() {}, child: () => log };
+  return log as unknown as Logger;
+})();
 
-  constructor(
-    definition: Extract<Definition, { kind: "filter" }>["definition"],
-    options: OptionSettings,
-    pool: ModulePool,
-    { protocol = "redis" }: Settings,
-  ) {
-    const redis = createRedisFiltering(new CommandTable());
-    this.#filtering = protocol === "redis" ? redis : memcacheFiltering;
-    this.#start = () =>
-      new PoolFilters(pool, NO_SERVERS, this.#filtering, [{ definition, options }]);
-    this.#chains.push(this.#start());
-    this.#reader = this.#filtering.createReader(undefined);
-  }
-
-  client(bytes: Buffer): void {
-    this.#input = Buffer.concat([this.#input, bytes]);
-    for (;;) {
-      const next = this.#reader.scan(this.#input, 0, this.#input.length);
-      if (next < 0) throw new Error("the client's bytes are no request");
-      if (next === 0) return;
-      const request = this.#input.subarray(0, next);
-      if (this.#reader.isRequest) this.#judge(request);
-      this.#input = Buffer.from(this.#input.subarray(next));
-    }
-  }
-
-  #judge(request: Buffer): void {
-    const chain = this.#chains.at(-1)!;
-    const record = chain.createRecord(this.#reader);
-    const reply = chain.judge(this.#reader, { peer: "127.0.0.1:1" }, record);
-    this.#owed.push({ record, reply });
-    if (reply === null) this.#server += request.toString("latin1");
-    else chain.done(record, "refused", reply, 0, reply.length);
-    this.#flush();
-  }
-
-  serverSays(reply: Buffer): boolean {
-    const owed = this.#owed.find((one) => one.reply === null);
-    if (owed === undefined) return false;
-    owed.reply = reply;
-    const isError = this.#filtering.isError(reply, 0, reply.length);
-    this.#chains.at(-1)!.done(owed.record, isError ? "error" : "reply", reply, 0, reply.length);
-    this.#flush();
-    return true;
-  }
-
-  #flush(): void {
-    while (this.#owed[0] !== undefined && this.#owed[0].reply !== null) {
-      this.#client += this.#owed.shift()!.reply!.toString("latin1");
-    }
-  }
-
-  /** A client moves when its requests are answered. */
-  handOver(): void {
-    if (this.#owed.length > 0) return;
-    this.#chains.push(this.#start());
-    this.#reader = this.#filtering.createReader(undefined);
-  }
-
-  take(): { server: string; client: string } {
-    const seen = { server: this.#server, client: this.#client };
-    this.#server = "";
-    this.#client = "";
-    return seen;
-  }
-
-  async close(): Promise<void> {
-    for (const chain of this.#chains) await chain.stop();
-  }
-}
-
-class ProtocolSubject implements Subject {
-  readonly #start: () => TerminalPool;
-  #frontend: Frontend;
-  #client = "";
-  #isClosed = false;
-
-  constructor(
-    definition: Extract<Definition, { kind: "protocol" }>["definition"],
-    options: OptionSettings,
-    pool: ModulePool,
-  ) {
-    this.#start = () => new TerminalPool(definition, options, pool);
-    this.#frontend = this.#start().createFrontend(this.#port(), undefined, []);
-  }
-
-  client(bytes: Buffer): void {
-    if (!this.#isClosed) this.#frontend.consume(bytes, 0, bytes.length);
-  }
-
-  serverSays(): boolean {
-    return false;
-  }
-
-  handOver(): void {
-    if (this.#isClosed || !this.#frontend.isReadyToMove) return;
-    const saved: unknown = JSON.parse(JSON.stringify(this.#frontend.saveState()));
-    this.#frontend.leave();
-    this.#frontend = this.#start().createFrontend(this.#port(), saved, []);
-  }
-
-  take(): { server: string; client: string } {
-    const client = this.#client;
-    this.#client = "";
-    return { server: "", client };
-  }
-
-  close(): Promise<void> {
-    this.#frontend.close();
-    return Promise.resolve();
-  }
-
-  /** What a protocol of a module uses of a client. */
-  #port(): ClientPort {
-    const close = (): void => {
-      this.#isClosed = true;
-    };
-    const port: Pick<ClientPort, "peer" | "mayTakeMore" | "push" | "finish" | "close"> = {
-      peer: "127.0.0.1:1",
-      mayTakeMore: () => !this.#isClosed,
-      push: (bytes, start, end) => {
-        this.#client += bytes.toString("latin1", start, end);
-      },
-      ...{ finish: close, close },
-    };
-    return port as ClientPort;
-  }
-}
-
-const NO_SERVERS = { pick: () => null } as unknown as Route;
-
-function createPool(): ModulePool {
-  const say = (message: string): void => void process.stderr.write(`${message}\n`);
-  const log = { error: say, warn() {}, info() {}, debug() {} } as unknown as Logger;
-  return {
-    ...{ name: "test", log, logLimit: new LogLimit(), schedule, now: () => performance.now() },
-    counter: () => ({ add() {} }),
-  };
+function optionsFault({ definition }: Definition, { options = {} }: Settings): string | null {
+  const names = Object.keys(definition.options ?? {});
+  const fault = unknownKey(options, names);
+  return fault === null ? null : `the options of the cases have an ${fault}`;
 }
 
 /** The module's options with the values of the cases, or what is wrong with them as a sentence. */
 function settingsFor({ definition }: Definition, settings: Settings): OptionSettings | string {
-  const fault = unknownKey(settings, SETTINGS_KEYS);
-  if (fault !== null) return `the settings have an ${fault}`;
   const given = settings.options ?? {};
   const rows = optionsOf(definition.options as OptionRows | undefined);
-  const unknown = unknownKey(
-    given,
-    rows.map(({ name }) => name),
-  );
-  if (unknown !== null) return `the options of the cases have an ${unknown}`;
   const values: Record<string, OptionSettings[string]> = {};
   for (const row of rows) {
     const value = given[row.name];

@@ -10,6 +10,8 @@ import type { Scope } from "./scope.ts";
 /** A module that was loaded. */
 export interface OutsideModule extends ModuleConfig {
   readonly options: readonly Option[];
+  /** Of a protocol: its requests go on to servers. */
+  readonly needsServers?: boolean;
 }
 
 /** By path as the file has it: the module, or what is wrong with it as a sentence. */
@@ -91,6 +93,7 @@ export function protocolsOf(outside: Outside): ProtocolOptions[] {
 }
 
 function protocolOf(module: OutsideModule): ProtocolOptions {
+  if (module.needsServers === true) return module;
   return { ...module, needsServers: false, ignores: IGNORED };
 }
 

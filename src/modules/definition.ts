@@ -1,5 +1,11 @@
 /** What a module's file defines, and whether it is right. */
-import type { FilterDefinition, OptionRow, OptionRows, ProtocolDefinition } from "proxy/module";
+import type {
+  FilterDefinition,
+  OptionRow,
+  OptionRows,
+  ProtocolDefinition,
+  ProxiedDefinition,
+} from "proxy/module";
 import { type Option, type OptionType, option } from "../api/option.ts";
 import { INTEGER_MAX } from "../base/limits.ts";
 import { didYouMean } from "../config/nearest.ts";
@@ -10,7 +16,11 @@ export const API = 1;
 export const MODULE_NAME: RegExp = /^[a-z][a-z0-9-]{0,31}$/;
 const KEYS = {
   filter: ["api", "name", "options", "whenBroken", "start"],
-  protocol: ["api", "name", "options", "start", "connection", "moves"],
+  terminal: ["api", "name", "options", "start", "connection", "moves"],
+  proxied: [
+    ...["api", "name", "options", "start", "requestScanner", "replyScanner", "handshake"],
+    ...["handshakeFault", "probe", "failure", "state", "key", "request", "unblocked"],
+  ],
 } as const;
 const WHEN_BROKEN = ["pass", "refuse"];
 const OPTION_NAME = /^[a-z][a-z0-9_]{0,63}$/;
@@ -25,9 +35,19 @@ export interface Row extends OptionRow<unknown> {
   readonly secret: boolean;
 }
 
+/** A protocol whose requests go on to servers, whatever it keeps of its clients. */
+export type Proxied = ProxiedDefinition<OptionRows, unknown>;
+
 export type Definition =
   | { readonly kind: "filter"; readonly definition: FilterDefinition<OptionRows> }
-  | { readonly kind: "protocol"; readonly definition: ProtocolDefinition<OptionRows> };
+  | { readonly kind: "protocol"; readonly definition: ProtocolDefinition<OptionRows> | Proxied };
+
+/** A protocol that answers its clients itself has `connection` instead. */
+export function isProxied(definition: Definition["definition"]): definition is Proxied {
+  return !("connection" in definition) && PROXIED_ONLY.some((name) => name in definition);
+}
+
+const PROXIED_ONLY = ["requestScanner", "replyScanner"];
 
 /** The definition that a module exports, or what is wrong with it as a sentence. */
 export function readDefinition(exported: unknown): Definition | string {
@@ -43,28 +63,52 @@ export function readDefinition(exported: unknown): Definition | string {
   if (typeof definition.name !== "string" || !MODULE_NAME.test(definition.name)) {
     return "its name must be small letters, digits and -, at most 32, and begin with a letter";
   }
-  const fault = unknownKey(definition, KEYS[kind]);
+  const shape = kind === "filter" ? kind : isProxied(definition) ? "proxied" : "terminal";
+  const fault = unknownKey(definition, KEYS[shape]);
   if (fault !== null) return `its definition has an ${fault}`;
-  const hook = kind === "filter" ? "start" : "connection";
-  if (typeof (definition as unknown as Record<string, unknown>)[hook] !== "function") {
-    return `"${hook}" is not a function`;
-  }
   return (
+    functionFault({ ...definition }, shape) ??
     valueFault({ ...definition }) ??
     optionFault(definition.options ?? {}) ??
     (exported as Definition)
   );
 }
 
+/** Of those that each of its kind must have, and those that it may have. */
+const FUNCTIONS = {
+  filter: { must: ["start"], may: [] },
+  terminal: { must: ["connection"], may: ["start"] },
+  proxied: {
+    must: ["requestScanner", "replyScanner", "failure"],
+    may: ["start", "handshake", "handshakeFault", "state", "key", "request", "unblocked"],
+  },
+} as const;
+
+function functionFault(
+  definition: Readonly<Record<string, unknown>>,
+  shape: keyof typeof FUNCTIONS,
+): string | null {
+  const { must, may } = FUNCTIONS[shape];
+  const given = may.filter((name) => definition[name] !== undefined);
+  const wrong = [...must, ...given].find((name) => typeof definition[name] !== "function");
+  if (wrong !== undefined) return `"${wrong}" is not a function`;
+  if (shape !== "proxied") return null;
+  const { key, request, probe } = definition;
+  if ((key === undefined) === (request === undefined)) {
+    return 'it needs either "key" or "request", which say what server a request goes to';
+  }
+  const isProbe = (typeof probe === "string" && probe !== "") || probe instanceof Uint8Array;
+  return isProbe ? null : '"probe" is no request: a text or a Uint8Array';
+}
+
 /** Of the keys that a definition need not have; values of the wrong type would count as the default. */
 function valueFault(definition: Readonly<Record<string, unknown>>): string | null {
-  const { whenBroken = "pass", moves = true, start } = definition;
+  const { whenBroken = "pass", moves = true } = definition;
   if (typeof whenBroken !== "string" || !WHEN_BROKEN.includes(whenBroken)) {
     const written = String(whenBroken);
     return `"whenBroken" is "${written}" instead of "pass" or "refuse"${didYouMean(written, WHEN_BROKEN)}`;
   }
   if (typeof moves !== "boolean") return '"moves" is neither true nor false';
-  if (start !== undefined && typeof start !== "function") return '"start" is not a function';
   return null;
 }
 

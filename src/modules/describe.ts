@@ -2,7 +2,7 @@
 import type { Option } from "../api/option.ts";
 import { MODULES_ANSWER_MS } from "../base/limits.ts";
 import { selfCommand } from "../os/self-command.ts";
-import { optionsOf, readDefinition } from "./definition.ts";
+import { isProxied, optionsOf, readDefinition } from "./definition.ts";
 import { importCode } from "./public.ts";
 
 /** First argument of the process. */
@@ -13,6 +13,8 @@ export type ModuleAnswer =
       readonly kind: "filter" | "protocol";
       readonly name: string;
       readonly options: readonly Option[];
+      /** A protocol whose requests go on to servers. */
+      readonly needsServers: boolean;
     }
   | { readonly problem: string };
 
@@ -52,7 +54,8 @@ async function describe(code: string): Promise<ModuleAnswer> {
     const found = readDefinition(await importCode(code));
     if (typeof found === "string") return { problem: found };
     const { kind, definition } = found;
-    return { kind, name: definition.name, options: optionsOf(definition.options) };
+    const needsServers = kind === "protocol" && isProxied(definition);
+    return { kind, name: definition.name, options: optionsOf(definition.options), needsServers };
   } catch (error) {
     return { problem: `importing it fails: ${error instanceof Error ? error.message : error}` };
   }

@@ -13,6 +13,8 @@ export interface ModulePool {
   readonly name: string;
   readonly log: Logger;
   readonly logLimit: LogLimit;
+  /** Names of its servers. */
+  readonly servers: readonly string[];
   readonly schedule: Schedule;
   /** Milliseconds on a clock that never goes back. */
   readonly now: () => number;
@@ -41,6 +43,7 @@ export class ModuleInstance {
     this.context = {
       options: valuesOf(options) as ModuleContext<OptionRows>["options"],
       pool: pool.name,
+      servers: pool.servers,
       log: {
         info: (message) => log.info(`module ${name}: ${message}`),
         warn: (message) => log.warn(`module ${name}: ${message}`),

@@ -1,10 +1,14 @@
 /** Makes `proxy/module` importable for modules. */
 import { plugin } from "bun";
+import { ServerError } from "./asking.ts";
 import type { Definition } from "./definition.ts";
 import { OPTION_HELPERS } from "./definition.ts";
+import { lines } from "./message.ts";
 
 const EXPORTS = {
   ...OPTION_HELPERS,
+  lines,
+  ServerError,
   defineFilter: (definition: unknown): unknown => ({ kind: "filter", definition }),
   defineProtocol: (definition: unknown): unknown => ({ kind: "protocol", definition }),
 };

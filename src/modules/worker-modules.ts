@@ -5,9 +5,10 @@ import { defineMetrics } from "../api/metrics.ts";
 import type { PoolHost, ProtocolModule } from "../api/protocol-module.ts";
 import { assert } from "../base/assert.ts";
 import { MODULE_STOP_MS } from "../base/limits.ts";
-import { type Definition, optionsOf, readDefinition } from "./definition.ts";
+import { type Definition, isProxied, optionsOf, readDefinition } from "./definition.ts";
 import { type FilterUse, PoolFilters } from "./filter-chain.ts";
 import type { ModulePool } from "./module-host.ts";
+import { ProxiedPool } from "./proxied-pool.ts";
 import { importCode } from "./public.ts";
 import { TerminalPool } from "./terminal-protocol.ts";
 
@@ -29,9 +30,11 @@ export class WorkerModules {
     if (found?.kind !== "protocol") return null;
     const { definition } = found;
     return {
-      ...{ name, options: optionsOf(definition.options), needsServers: false },
+      ...{ name, options: optionsOf(definition.options), needsServers: isProxied(definition) },
       createPool: (host) => {
-        const pool = new TerminalPool(definition, host.config.options, poolOf(host));
+        const pool = isProxied(definition)
+          ? new ProxiedPool(definition, host, poolOf(host))
+          : new TerminalPool(definition, host.config.options, poolOf(host));
         this.#stops.push(() => pool.instance.close());
         return pool;
       },
@@ -67,6 +70,7 @@ function poolOf(host: PoolHost): ModulePool {
   const { config, log, logLimit, schedule } = host;
   return {
     ...{ name: config.name, log, logLimit, schedule, now: () => performance.now() },
+    servers: config.servers.map(({ name }) => name),
     counter: (module, counter) => {
       const metrics = host.metrics(COUNTED, { module, counter });
       return { add: (by) => metrics.add("total", by) };

@@ -15,7 +15,8 @@ export const RANKS: Readonly<Record<string, number>> = {
   server: 3,
   topology: 3,
   protocols: 3,
-  modules: 3,
+  // They use what protocols share.
+  modules: 3.5,
   hash: 2,
   metrics: 2,
   config: 2,

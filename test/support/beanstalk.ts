@@ -10,9 +10,8 @@ export interface Beanstalkd {
   stop(): Promise<void>;
 }
 
-export async function startBeanstalkd(): Promise<Beanstalkd> {
+export async function startBeanstalkd(port: number = freePort("127.0.0.1")): Promise<Beanstalkd> {
   const host = "127.0.0.1";
-  const port = freePort(host);
   const directory = makeDirectory("beanstalkd");
   const command = ["beanstalkd", "-l", host, "-p", `${port}`];
   const server = await startServer(command, directory, [{ host, port }]);

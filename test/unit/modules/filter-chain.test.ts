@@ -26,7 +26,7 @@ function rig(): Rig {
   const say = (line: string): void => void lines.push(line);
   const log = { error: say, warn: say, info: say, debug: say } as unknown as Logger;
   const pool: Rig = {
-    ...{ lines, ms: 1000, name: "p", log, logLimit: new LogLimit() },
+    ...{ lines, ms: 1000, name: "p", log, logLimit: new LogLimit(), servers: [] },
     schedule: () => () => {},
     now: () => pool.ms,
     counter: () => ({ add() {} }),
