@@ -226,8 +226,8 @@ export const PACKETS_UNDERWAY_LEAST = 4;
 export const PACKETS_UNDERWAY_SHARE: number = 1 / 4;
 /** Packets in the supervisor's hands. */
 export const PACKETS_HELD_MAX = 128;
-/** Descriptors of most packets: a client, two servers that it has for itself, a memory file. */
-export const PACKET_DESCRIPTORS_MAX = 4;
+/** Descriptors of most packets: a client, two servers that it has for itself, a memory file. Others say how many they have. */
+export const PACKET_DESCRIPTORS_USUAL = 4;
 /** Beyond those of a packet, so many must be free when one is taken: for connections to servers. */
 export const PACKET_DESCRIPTORS_SPARE = 4;
 /** A worker has the kernel's table of its descriptors made for so many at its start; it takes 8 bytes for each. */

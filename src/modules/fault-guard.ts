@@ -1,4 +1,7 @@
-/** Calls a module's code: what it throws ends nothing but the request, and a module that keeps failing is switched off. */
+/**
+ * Calls a module's code: what it throws ends nothing but the request, and a filter that keeps failing is switched off. A protocol is
+ * not: then one client that knows how to make it fail would end the others.
+ */
 
 import {
   MODULE_COLD_CALLS,
@@ -16,6 +19,8 @@ export interface GuardOptions {
   /** Milliseconds on a clock that never goes back. */
   readonly now: () => number;
   readonly onFault: () => void;
+  /** It can be done without for a while. */
+  readonly maySwitchOff: boolean;
 }
 
 export class FaultGuard {
@@ -62,7 +67,7 @@ export class FaultGuard {
   }
 
   failed(error: unknown, hook: string): void {
-    const { module, log, logLimit, now, onFault } = this.#options;
+    const { module, log, logLimit, now, onFault, maySwitchOff } = this.#options;
     const nowMs = now();
     onFault();
     if (nowMs - this.#sinceMs > MODULE_OFF_MS) {
@@ -77,7 +82,7 @@ export class FaultGuard {
         ...(leftOut > 0 ? { left_out: leftOut } : {}),
       });
     }
-    if (this.#faults < MODULE_FAULTS_MAX || this.#offUntilMs !== 0) return;
+    if (!maySwitchOff || this.#faults < MODULE_FAULTS_MAX || this.#offUntilMs !== 0) return;
     this.#offUntilMs = nowMs + MODULE_OFF_MS;
     log.error(
       `module ${module} is switched off for ${MODULE_OFF_MS / 1000} s: it failed ${this.#faults} times within a minute`,

@@ -139,7 +139,7 @@ export class PoolFilters implements FilterChain {
   }
 
   #start({ definition, options }: FilterUse): Started {
-    const instance = new ModuleInstance(definition.name, options, this.#pool);
+    const instance = new ModuleInstance(definition.name, "filter", options, this.#pool);
     const send = (key: string | Uint8Array, request: readonly (string | Uint8Array)[]): boolean =>
       this.#send(Buffer.from(key as Uint8Array), request);
     try {

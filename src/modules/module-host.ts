@@ -32,13 +32,19 @@ export class ModuleInstance {
   readonly #outputs: LineOutput[] = [];
   readonly #counters: Map<string, Counter> = new Map();
 
-  constructor(name: string, options: OptionSettings, pool: ModulePool) {
+  constructor(
+    name: string,
+    kind: "filter" | "protocol",
+    options: OptionSettings,
+    pool: ModulePool,
+  ) {
     this.name = name;
     this.#pool = pool;
     const { log, logLimit, now } = pool;
     const faults = pool.counter(name, "faults");
     this.guard = new FaultGuard({
       ...{ module: name, log, logLimit, now, onFault: () => faults.add(1) },
+      maySwitchOff: kind === "filter",
     });
     this.context = {
       options: valuesOf(options) as ModuleContext<OptionRows>["options"],

@@ -150,7 +150,7 @@ export class Owns {
       lease.mayBlock = true;
       lease.expect(sinkOf(own), 0);
     }
-    for (const fd of descriptors.slice(saved.length)) closeFd(fd);
+    for (const [index, fd] of descriptors.entries()) if (index >= saved.length) closeFd(fd);
     return areThere;
   }
 

@@ -35,7 +35,7 @@ export class ProxiedPool implements ProtocolPool {
     this.definition = definition;
     this.host = host;
     this.now = pool.now;
-    const instance = new ModuleInstance(definition.name, host.config.options, pool);
+    const instance = new ModuleInstance(definition.name, "protocol", host.config.options, pool);
     this.instance = instance;
     this.servers = new ProxiedServers(host);
     this.requests = new GuardedScanner(definition.requestScanner, "requestScanner", instance);

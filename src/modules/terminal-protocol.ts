@@ -19,7 +19,6 @@ export class TerminalPool implements ProtocolPool {
   readonly noDescriptors: Buffer = NONE;
   readonly definition: ProtocolDefinition<OptionRows>;
   readonly instance: ModuleInstance;
-  readonly now: () => number;
 
   /** @throws what the module's `start` throws, with the module's name */
   constructor(
@@ -28,8 +27,7 @@ export class TerminalPool implements ProtocolPool {
     pool: ModulePool,
   ) {
     this.definition = definition;
-    this.instance = new ModuleInstance(definition.name, options, pool);
-    this.now = pool.now;
+    this.instance = new ModuleInstance(definition.name, "protocol", options, pool);
     try {
       refusePromise(definition.start?.(this.instance.context), "start", "be done when it returns");
     } catch (error) {
@@ -84,10 +82,6 @@ class TerminalFrontend implements Frontend {
   consume(bytes: Buffer, start: number, end: number): number {
     const { instance } = this.#pool;
     if (!this.#client.mayTakeMore() || start === end) return start;
-    if (instance.guard.isOff(this.#pool.now())) {
-      this.#client.close();
-      return end;
-    }
     let isFine = false;
     instance.call("bytes", () => {
       this.#hooks ??= this.#connect();

@@ -17,6 +17,7 @@ const SOL_SOCKET = 1;
 const SO_SNDBUF = 7;
 const SCM_RIGHTS = 1;
 const SIOCOUTQ = 0x5411;
+const MSG_PEEK = 2;
 const MSG_CTRUNC = 8;
 const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x40000000;
@@ -80,6 +81,22 @@ const unread: Int32Array = new Int32Array(new ArrayBuffer(4));
 /** Whether the other end has taken every packet that was sent over `socket`. Where the kernel does not say, it has. */
 export function isAllTaken(socket: number): boolean {
   return libc.ioctl(socket, SIOCOUTQ, unread) < 0 || unread[0] === 0;
+}
+
+/**
+ * Copies the next packet's bytes into `buffer` and leaves it on the socket: its descriptors are not received.
+ * @returns its length; 0: there is none now. @throws OsError as `receivePacket` does
+ */
+export function peekPacket(socket: number, buffer: Buffer): number {
+  for (;;) {
+    fillHeader(buffer, 0);
+    const length = libc.recvmsg(socket, headerBytes, MSG_PEEK);
+    const code = length < 0 ? errnoName(errno()) : "";
+    pinned = null;
+    if (length > 0) return length;
+    if (code === "EAGAIN") return 0;
+    if (code !== "EINTR") throw new OsError("recvmsg", code === "" ? "ECONNRESET" : code);
+  }
 }
 
 export interface ReceivedPacket {

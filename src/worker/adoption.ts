@@ -6,7 +6,7 @@
  * A packet is left on the socket while this process has no room for its descriptors: the kernel drops those that it cannot give.
  * What the system is short of is waited for, up to `waitMsMax`; then the packet is tried once more, and lost alone.
  */
-import { PACKET_DESCRIPTORS_MAX, PACKET_DESCRIPTORS_SPARE } from "../base/limits.ts";
+import { PACKET_DESCRIPTORS_SPARE } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
 import type { Schedule } from "../base/schedule.ts";
 import { endOfSlice, isSliceOver } from "../base/slices.ts";
@@ -15,6 +15,7 @@ import { isSocketLost } from "../os/fd-passing.ts";
 import { OsError } from "../os/os-error.ts";
 import {
   PacketError,
+  peekDescriptors,
   type ReceivedSession,
   readPacket,
   type TakenPacket,
@@ -123,8 +124,9 @@ export class Adoption {
 
   private takeNext(): TakenPacket {
     const { socket } = this.options;
-    const needed = PACKET_DESCRIPTORS_MAX + PACKET_DESCRIPTORS_SPARE;
-    const hasRoom = canOpen(needed, socket);
+    const needed = peekDescriptors(socket);
+    if (needed === 0) throw new PacketError("it is not there");
+    const hasRoom = canOpen(needed + PACKET_DESCRIPTORS_SPARE, socket);
     if (!hasRoom && this.mayWait("no free descriptors")) throw new OsError("fcntl", "EMFILE");
     const packet = takePacket(socket);
     if (packet === null) throw new PacketError("it is not there");

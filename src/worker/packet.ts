@@ -2,8 +2,9 @@
 import { PACKET_BYTES_MAX, PART_FORMAT, type PacketHead } from "../api/control.ts";
 import type { PartPacket, SavedSession } from "../api/move.ts";
 import { copyOf } from "../base/copy-of.ts";
+import { packetDescriptors } from "../base/packet-descriptors.ts";
 import { closeFd } from "../os/fd.ts";
-import { receivePacket, sendPacket } from "../os/fd-passing.ts";
+import { peekPacket, receivePacket, sendPacket } from "../os/fd-passing.ts";
 import { createSharedMemory, readSharedMemory, writeSharedMemory } from "../os/shared-memory.ts";
 
 const LF = 10;
@@ -104,6 +105,12 @@ const packetBytes: Buffer = Buffer.allocUnsafeSlow(PACKET_BYTES_MAX);
 /** Takes one packet; null: none waits. @throws OsError */
 export function takePacket(socket: number): TakenPacket | null {
   return receivePacket(socket, packetBytes);
+}
+
+/** @returns how many descriptors the next packet has, or more; 0: none waits. @throws OsError */
+export function peekDescriptors(socket: number): number {
+  const length = peekPacket(socket, packetBytes);
+  return length === 0 ? 0 : packetDescriptors(packetBytes, length);
 }
 
 /** A packet in which no session is, or not all of one. */

@@ -8,16 +8,17 @@
  */
 import { type FromWorker, PACKET_BYTES_MAX } from "../../api/control.ts";
 import {
-  PACKET_DESCRIPTORS_MAX,
   PACKETS_HELD_MAX,
   PACKETS_UNDERWAY_PER_CORE,
   PACKETS_UNDERWAY_SHARE,
 } from "../../base/limits.ts";
 import type { Logger } from "../../base/log.ts";
+import { packetDescriptors } from "../../base/packet-descriptors.ts";
 import { endOfSlice, isSliceOver } from "../../base/slices.ts";
 import { canOpen, closeFd } from "../../os/fd.ts";
 import {
   isSocketLost,
+  peekPacket,
   type ReceivedPacket,
   receivePacket,
   sendPacket,
@@ -223,7 +224,10 @@ export class PacketRouter {
   #receive(source: HandOverWorker, fd: number): Receipt {
     try {
       // The kernel drops descriptors for which this process has no room.
-      if (!canOpen(PACKET_DESCRIPTORS_MAX, fd)) throw new OsError("fcntl", "EMFILE");
+      const length = peekPacket(fd, this.#buffer);
+      if (length === 0) return "empty";
+      const needed = packetDescriptors(this.#buffer, length);
+      if (!canOpen(needed, fd)) throw new OsError("fcntl", "EMFILE");
       const packet = receivePacket(fd, this.#buffer);
       this.#shortage = "";
       if (packet === null) return "empty";

@@ -45,3 +45,25 @@ test("what is right is taken as it is", () => {
   }
   expect(protocolWith({ moves: false, start() {} })).toMatchObject({ kind: "protocol" });
 });
+
+function proxiedWith(more: object): unknown {
+  const scanner = (): number => 0;
+  const definition = {
+    ...{ api: 1, name: "ping", requestScanner: scanner, replyScanner: scanner, probe: "PING\r\n" },
+    ...{ failure: () => "ERR\r\n", key: () => null, ...more },
+  };
+  return readDefinition({ kind: "protocol", definition });
+}
+
+test("a protocol with servers says which server, how to fail, and what to ask", () => {
+  expect(proxiedWith({})).toMatchObject({ kind: "protocol" });
+  expect(proxiedWith({ key: undefined, request: () => {} })).toMatchObject({ kind: "protocol" });
+  const either = 'it needs either "key" or "request", which say what server a request goes to';
+  expect(proxiedWith({ key: undefined })).toBe(either);
+  expect(proxiedWith({ request: () => {} })).toBe(either);
+  expect(proxiedWith({ failure: undefined })).toBe('"failure" is not a function');
+  expect(proxiedWith({ requestScanner: undefined })).toBe('"requestScanner" is not a function');
+  expect(proxiedWith({ handshake: ["HELLO"] })).toBe('"handshake" is not a function');
+  expect(proxiedWith({ probe: "" })).toBe('"probe" is no request: a text or a Uint8Array');
+  expect(proxiedWith({ fail: () => "" })).toContain('unknown key "fail"');
+});
