@@ -60,6 +60,7 @@ class CaseStream implements Stream {
   readonly peer: string = "127.0.0.1:1";
   readonly origin: string = "127.0.0.1";
   readonly localAddress: string = "127.0.0.1:2";
+  readonly undelivered: number = 0;
   events: StreamEvents | null = null;
   isPaused = false;
   private readonly connection: CaseConnection;

@@ -1,6 +1,6 @@
 /** What a protocol of a module asks of servers in its own words. */
 import type { Reply, Server } from "proxy/module";
-import type { Failure, ReplySink, UpstreamConnection } from "../api/upstream.ts";
+import type { Failure, Link, ReplySink } from "../api/upstream.ts";
 import { copyOf } from "../base/copy-of.ts";
 import { MessageView } from "./message.ts";
 import type { Asked } from "./proxied-request.ts";
@@ -41,11 +41,7 @@ export class AnswerSink implements ReplySink {
 }
 
 /** Sends `asked`; calls back once, maybe at once. */
-export function ask(
-  connection: UpstreamConnection,
-  asked: Asked,
-  whenDone: (answer: Answer) => void,
-): void {
+export function ask(connection: Link, asked: Asked, whenDone: (answer: Answer) => void): void {
   const { refusal } = connection;
   if (refusal !== null) {
     whenDone(refusal);
@@ -56,11 +52,7 @@ export function ask(
 }
 
 /** The same, of `server`. @throws ServerError */
-export function askFor(
-  server: Server,
-  connection: UpstreamConnection,
-  asked: Asked,
-): Promise<Reply> {
+export function askFor(server: Server, connection: Link, asked: Asked): Promise<Reply> {
   return new Promise((resolve, reject) => {
     ask(connection, asked, (answer) => {
       if (Buffer.isBuffer(answer)) resolve(replyIn(answer, server));

@@ -1,11 +1,11 @@
 /** Connections to servers that one client has for itself. */
 import type { OwnConnection } from "proxy/module";
 import type { ClientPort } from "../api/client-port.ts";
-import type { Failure, Lease, ReplySink } from "../api/upstream.ts";
+import { type Failure, FIRST_KIND, type Lease, type ReplySink } from "../api/upstream.ts";
 import { MODULE_OWN_CONNECTIONS_MAX } from "../base/limits.ts";
 import { closeFd } from "../os/fd.ts";
 import { ServerError } from "./asking.ts";
-import { type ProxiedServer, type ProxiedServers, VARIANT } from "./proxied-servers.ts";
+import type { ProxiedServer, ProxiedServers } from "./proxied-servers.ts";
 
 /** Plain JSON data, in the order of the descriptors. */
 export interface SavedOwn {
@@ -59,13 +59,13 @@ export class Owns {
     const { origin, lane } = this.client;
     const { upstream } = server;
     // A server that is known to be down is not called by every client anew.
-    const { refusal } = upstream.connection(lane, VARIANT);
+    const { refusal } = upstream.connection(lane, FIRST_KIND);
     if (refusal !== null) throw new ServerError(refusal.text);
     if (this.all.length + this.opening >= MODULE_OWN_CONNECTIONS_MAX) {
       const text = `a client may have ${MODULE_OWN_CONNECTIONS_MAX} connections of its own, and no more`;
       throw new ServerError(text);
     }
-    const lease = upstream.lease(VARIANT, origin);
+    const lease = upstream.lease(FIRST_KIND, origin);
     if (lease === null) throw new ServerError(upstream.whyNoLease(origin));
     this.opening++;
     return new Promise((resolve, reject) => {
@@ -138,7 +138,7 @@ export class Owns {
       const fd = descriptors[index];
       const server = servers.named(member);
       const lease =
-        fd === undefined ? undefined : server?.upstream.adopt(fd, VARIANT, this.client.origin);
+        fd === undefined ? undefined : server?.upstream.adopt(fd, FIRST_KIND, this.client.origin);
       if (server === undefined && fd !== undefined) closeFd(fd);
       if (server === undefined || lease === undefined || lease.refusal !== null) {
         if (isBlocked) areThere = false;

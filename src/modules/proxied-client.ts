@@ -1,11 +1,12 @@
 /** A client as the author of its protocol sees it. */
 import type { Block, Bytes, Client, OwnConnection, Reply, Server } from "proxy/module";
 import type { ClientPort } from "../api/client-port.ts";
+import { FIRST_KIND } from "../api/upstream.ts";
 import { askFor, ServerError } from "./asking.ts";
 import { bytesOf } from "./message.ts";
 import { Own, type Owns } from "./own-connection.ts";
 import { askedOf, BlockPlan } from "./proxied-request.ts";
-import { ProxiedServer, type ProxiedServers, VARIANT } from "./proxied-servers.ts";
+import { ProxiedServer, type ProxiedServers } from "./proxied-servers.ts";
 
 export interface ProxiedClientOptions {
   readonly session: ClientPort;
@@ -55,7 +56,7 @@ export class ProxiedClient implements Client<unknown> {
     if (!(to instanceof ProxiedServer)) {
       throw new TypeError("ask needs one of client.servers, or what open gave");
     }
-    return await askFor(to, to.upstream.connection(this.#options.session.lane, VARIANT), asked);
+    return await askFor(to, to.upstream.connection(this.#options.session.lane, FIRST_KIND), asked);
   }
 
   async open(server: Server, requests: readonly Bytes[] = []): Promise<OwnConnection> {

@@ -9,7 +9,7 @@ import type { Bytes, Reply } from "proxy/module";
 import type { ClientPort } from "../api/client-port.ts";
 import type { Frontend } from "../api/frontend.ts";
 import { INCOMPLETE } from "../api/protocol.ts";
-import type { Failure, Upstream, UpstreamConnection } from "../api/upstream.ts";
+import { type Failure, FIRST_KIND, type Link, type Upstream } from "../api/upstream.ts";
 import { copyOf } from "../base/copy-of.ts";
 import { MODULE_REQUEST_BYTES_MAX } from "../base/limits.ts";
 import { Run } from "../protocols/run.ts";
@@ -20,7 +20,7 @@ import { ProxiedClient } from "./proxied-client.ts";
 import { MAYBE, NO_SERVER } from "./proxied-failures.ts";
 import type { ProxiedPool } from "./proxied-pool.ts";
 import { type Merge, type Plan, planOf, RequestVerbs } from "./proxied-request.ts";
-import { type ProxiedServer, VARIANT } from "./proxied-servers.ts";
+import type { ProxiedServer } from "./proxied-servers.ts";
 
 /** What is saved of a client, plain JSON data: `module` is the module's own. */
 export interface SavedProxied extends SavedAlone {
@@ -200,7 +200,7 @@ export class ProxiedFrontend implements Frontend {
 
   private forward(upstream: Upstream | null, bytes: Buffer, start: number, end: number): boolean {
     const { session } = this;
-    const connection = upstream?.connection(session.lane, VARIANT);
+    const connection = upstream?.connection(session.lane, FIRST_KIND);
     const refusal = connection === undefined ? NO_SERVER : connection.refusal;
     if (connection === undefined || refusal !== null) {
       session.onFailure(session.open(), 1, refusal!);
@@ -211,7 +211,7 @@ export class ProxiedFrontend implements Frontend {
     return true;
   }
 
-  private isFull(connection: UpstreamConnection): boolean {
+  private isFull(connection: Link): boolean {
     if (connection.refusal !== null || !connection.isFull) return false;
     this.session.waitFor(connection);
     return true;
@@ -226,7 +226,7 @@ export class ProxiedFrontend implements Frontend {
       session.onFailure(session.open(), 1, NO_SERVER);
       return true;
     }
-    const connection = server.upstream.connection(session.lane, VARIANT);
+    const connection = server.upstream.connection(session.lane, FIRST_KIND);
     if (this.isFull(connection)) return false;
     this.run.flush();
     const token = session.open();
@@ -240,7 +240,9 @@ export class ProxiedFrontend implements Frontend {
   private askAll({ asked }: Extract<Plan, { verb: "askAll" }>, merge: Merge): boolean {
     const { session, pool } = this;
     const servers = pool.servers.all;
-    const connections = servers.map(({ upstream }) => upstream.connection(session.lane, VARIANT));
+    const connections = servers.map(({ upstream }) =>
+      upstream.connection(session.lane, FIRST_KIND),
+    );
     if (connections.some((connection) => this.isFull(connection))) return false;
     this.run.flush();
     const token = session.open();

@@ -2,11 +2,8 @@
 import type { Bytes, Server } from "proxy/module";
 import type { PoolHost } from "../api/protocol-module.ts";
 import { ACCESS, PlainFacts } from "../api/request-facts.ts";
-import type { Upstream } from "../api/upstream.ts";
+import { FIRST_KIND, type Upstream } from "../api/upstream.ts";
 import { bytesOf } from "./message.ts";
-
-/** The only kind of connection. */
-export const VARIANT = 0;
 
 const NUMBER_BITS = 20;
 
@@ -52,7 +49,7 @@ export class ProxiedServer implements Server {
     const { upstream } = this;
     if (upstream.isEjected) return false;
     for (let lane = 0; lane < this.connections; lane++) {
-      if (upstream.connection(lane, VARIANT).refusal !== null) return false;
+      if (upstream.connection(lane, FIRST_KIND).refusal !== null) return false;
     }
     return true;
   }
