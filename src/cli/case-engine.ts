@@ -1,10 +1,11 @@
 /** An engine without sockets, for the cases of modules: what a server or a client would see stays in memory. */
 import type { Address } from "../api/config.ts";
-import type { ConnectAttempt, ConnectEvents, Engine } from "../api/engine.ts";
+import type { ConnectAttempt, ConnectEvents, Engine, EngineName } from "../api/engine.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import { assert } from "../base/assert.ts";
 import { schedule } from "../base/schedule.ts";
 
+const NONE: Buffer = Buffer.alloc(0);
 /** Descriptors that no process has. */
 let descriptors = 1_000_000;
 
@@ -61,6 +62,7 @@ class CaseStream implements Stream {
   readonly origin: string = "127.0.0.1";
   readonly localAddress: string = "127.0.0.1:2";
   readonly undelivered: number = 0;
+  readonly unsent: Buffer = NONE;
   events: StreamEvents | null = null;
   isPaused = false;
   private readonly connection: CaseConnection;
@@ -89,6 +91,9 @@ class CaseStream implements Stream {
     setImmediate(() => this.connection.flush());
   }
 
+  /** What comes is heard at once, or waits in the connection. */
+  quiesce(): void {}
+
   shutdown(): void {
     this.connection.isClosed = true;
   }
@@ -111,6 +116,7 @@ class CaseStream implements Stream {
 }
 
 export class CaseEngine implements Engine {
+  readonly name: EngineName = "bun";
   private readonly connections: Map<number, CaseConnection> = new Map();
   private readonly reach: (address: Address) => CaseConnection;
 
@@ -130,6 +136,8 @@ export class CaseEngine implements Engine {
   atTurnEnd(callback: () => void): void {
     setImmediate(callback);
   }
+
+  close(): void {}
 
   listen(): never {
     throw new Error("cases have no listening sockets");
