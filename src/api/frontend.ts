@@ -30,6 +30,10 @@ export interface Frontend extends RequestTaker {
   answerUnseen?(reply: Buffer): void;
   /** Descriptors that move along: of leased connections, in the order that the saved state counts on. */
   readonly descriptors: readonly number[];
+  /** Quiesces the connections of `descriptors`, see `Stream.quiesce`; absent: it never has any. */
+  quiesce?(): void;
+  /** After `quiesce`: of what it has consumed, the last bytes that no server got. They are input again where it moves; absent: none. */
+  readonly unforwarded?: Buffer;
   /**
    * It can be saved, and its connections moved along: nothing is owed to the client, or what is will come from a
    * connection that moves along.

@@ -13,6 +13,10 @@ export interface ServerStream {
   /** See `Stream.pause`. */
   pause(): void;
   resume(): void;
+  /** See `Stream.quiesce`. */
+  quiesce(): void;
+  /** See `Stream.unsent`. */
+  readonly unsent: Buffer;
   /** Sends FIN, and goes on reading. */
   shutdown(): void;
   /** Closes it in good order, or gives the attempt up. Nothing more is heard of it. */

@@ -133,6 +133,8 @@ export interface Lease extends Link {
    * is closed, and with it whatever blocks or is half done on it.
    */
   release(isClean: boolean): void;
+  /** See `Stream.quiesce`. */
+  quiesce(): void;
   /** Everything is sent, nothing half received and nothing awaited but what blocks: with its descriptor, another process can go on. */
   readonly isMovable: boolean;
   /** The connection's descriptor; -1 when it does not stand. */
@@ -177,7 +179,10 @@ export interface SubscriberConnection {
   readonly fd: number;
   /** A copy of what was received of a message that is not complete. */
   readonly unread: Buffer;
-  /** Reads nothing from now on. For the moment before `leave` only: a server cuts who does not read. */
+  /**
+   * Reads nothing from now on; what was received already is heard inside of this call. For the moment before `leave` only: a server
+   * cuts who does not read.
+   */
   pause(): void;
   /** Another process has the connection now. */
   leave(): void;

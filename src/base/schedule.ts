@@ -7,3 +7,16 @@ export const schedule: Schedule = (delayMs, callback) => {
   const timer = setTimeout(callback, delayMs);
   return () => clearTimeout(timer);
 };
+
+/** Calls `action` again and again, `stepMs` after it has run last. @returns what ends that */
+export function every(schedule: Schedule, stepMs: number, action: () => void): () => void {
+  let cancel = (): void => {};
+  const arm = (): void => {
+    cancel = schedule(stepMs, () => {
+      arm();
+      action();
+    });
+  };
+  arm();
+  return () => cancel();
+}

@@ -22,6 +22,8 @@ export interface FilteredFrontendOptions {
   readonly onUnreadable: () => void;
 }
 
+const NONE: Buffer = Buffer.alloc(0);
+
 export class FilteredFrontend implements Frontend {
   readonly #options: FilteredFrontendOptions;
   readonly #inner: Frontend;
@@ -114,6 +116,14 @@ export class FilteredFrontend implements Frontend {
 
   get descriptors(): readonly number[] {
     return this.#inner.descriptors;
+  }
+
+  quiesce(): void {
+    this.#inner.quiesce?.();
+  }
+
+  get unforwarded(): Buffer {
+    return this.#inner.unforwarded ?? NONE;
   }
 
   get isReadyToMove(): boolean {

@@ -22,6 +22,8 @@ export interface MovingSession extends Flushable, Wakeable {
   release(): void;
 }
 
+const NONE: Buffer = Buffer.alloc(0);
+
 export class SessionMove {
   private readonly session: MovingSession;
   private onReady: (() => void) | null = null;
@@ -57,14 +59,22 @@ export class SessionMove {
     return true;
   }
 
+  /** To be called right before `save`, in the same turn. The session may not be ready any more then, or closed. */
+  quiesce(): void {
+    const { stream, frontend } = this.session;
+    // In this order: what the client has sent may go to a connection of its own.
+    stream.quiesce();
+    frontend.quiesce?.();
+  }
+
   /** All that the session's successor must know. The buffers are copies. */
   save(): SavedSession {
-    const { intake, frontend, out } = this.session;
+    const { intake, frontend, out, stream } = this.session;
     const { bytes, start, end } = intake.input;
     return {
       client: frontend.saveState(),
-      input: copyOf(bytes, start, end),
-      output: out.toBuffer(),
+      input: joined(frontend.unforwarded ?? NONE, copyOf(bytes, start, end)),
+      output: joined(stream.unsent, out.toBuffer()),
       descriptors: frontend.descriptors,
     };
   }
@@ -77,4 +87,8 @@ export class SessionMove {
     life.leave();
     this.session.release();
   }
+}
+
+function joined(first: Buffer, second: Buffer): Buffer {
+  return first.length === 0 ? second : Buffer.concat([first, second]);
 }

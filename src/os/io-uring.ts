@@ -39,6 +39,15 @@ const TRIES_MAX = 1000;
 
 /** What is to be done: opcode, flags of the operation above it, and its priority bits in the upper half. */
 export const POLL = 6;
+/**
+ * As the length of a POLL: it goes on. A connection whose other end has ended is always ready (io_uring adds EPOLLRDHUP to what is asked for),
+ * so one that must not complete again and again for that is told of changes only.
+ */
+export const POLL_CHANGES = 1;
+export const POLLIN = 1;
+export const POLLOUT = 4;
+/** POLLERR and POLLHUP: reported unasked. */
+export const POLL_GONE: number = 8 | 16;
 export const CANCEL = 14;
 export const CLOSE = 19;
 export const SEND = 26;

@@ -73,7 +73,8 @@ export class Dialer {
 
   /** Another process can go on with it. */
   get isMovable(): boolean {
-    return this.fd >= 0 && this.stream!.isMovable;
+    const { stream } = this;
+    return this.fd >= 0 && stream!.isMovable && stream!.unsent.length === 0;
   }
 
   // Opening

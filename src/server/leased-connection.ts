@@ -121,6 +121,10 @@ export class LeasedConnection implements Lease, ConnectionRole {
     return this.connection.dialer.fd;
   }
 
+  quiesce(): void {
+    this.connection.dialer.stream?.quiesce();
+  }
+
   get isMovable(): boolean {
     // A reply that comes too late for its request would answer the next one there.
     const isExpected = this.pendingCount <= (this.mayBlock ? 1 : 0);

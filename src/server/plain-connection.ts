@@ -41,6 +41,8 @@ export interface PlainOwner {
   onPlainGone(connection: PlainConnection): void;
 }
 
+const NONE: Buffer = Buffer.alloc(0);
+
 export class PlainConnection implements ServerStream, StreamEvents {
   private readonly owner: PlainOwner;
   private readonly events: ServerStreamEvents;
@@ -144,6 +146,14 @@ export class PlainConnection implements ServerStream, StreamEvents {
 
   resume(): void {
     this.stream?.resume();
+  }
+
+  quiesce(): void {
+    this.stream?.quiesce();
+  }
+
+  get unsent(): Buffer {
+    return this.stream?.unsent ?? NONE;
   }
 
   // Ending

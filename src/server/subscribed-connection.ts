@@ -118,7 +118,9 @@ export class SubscribedConnection implements SubscriberConnection, ConnectionRol
   }
 
   pause(): void {
-    this.connection.dialer.stream?.pause();
+    const { stream } = this.connection.dialer;
+    stream?.pause();
+    stream?.quiesce();
   }
 
   leave(): void {

@@ -7,6 +7,7 @@ import { type ListenerGrant, STATS_FD, type TurnGrant } from "../api/control.ts"
 import type { AcceptHandle, Engine } from "../api/engine.ts";
 import { assert } from "../base/assert.ts";
 import type { Logger } from "../base/log.ts";
+import { every } from "../base/schedule.ts";
 import { closeFd, duplicateFd } from "../os/fd.ts";
 import { sendByte } from "../os/socket-pair.ts";
 import { acceptQueueLength } from "../os/tcp-options.ts";
@@ -77,8 +78,8 @@ export class Acceptance {
         grants.map((grant) => this.listen(grant.pool, duplicateFd(grant.fd), onAccepted)),
     });
     this.acceptors.push(this.mutex);
-    const ticking = setInterval(() => this.mutex?.tick(), MUTEX_STEP_MS);
-    this.acceptors.push({ stop: () => clearInterval(ticking) });
+    const stopTicking = every(engine.timer, MUTEX_STEP_MS, () => this.mutex?.tick());
+    this.acceptors.push({ stop: stopTicking });
     if (turns === undefined) return;
     this.acceptors.push(
       openWakeUpSocket(engine, turns.own, () => this.mutex?.tick(), endWithoutWakeUps),

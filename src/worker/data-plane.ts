@@ -14,6 +14,7 @@ import {
 } from "../base/descriptor-budget.ts";
 import { ADOPT_WAIT_MS_MAX, DESCRIPTOR_TABLE_MAX } from "../base/limits.ts";
 import { LogLimit } from "../base/log-limit.ts";
+import { every } from "../base/schedule.ts";
 import { Turn } from "../base/turn.ts";
 import type { Session } from "../client/session.ts";
 import { initHashes } from "../hash/hash-function.ts";
@@ -57,14 +58,14 @@ class WorkerDataPlane implements DataPlane {
   private readonly pools: Map<string, PoolPlane> = new Map();
   private readonly engine: Engine;
   private readonly deadlines: Deadlines;
-  private readonly reclaims: Timer;
+  private readonly stopReclaiming: () => void;
   private readonly plan: DescriptorPlan;
   private readonly descriptors: DescriptorBudget;
   private readonly refusedClients: RefusedClients;
   private readonly logLimit = new LogLimit();
   private readonly partialReplies = new PartialReplies();
   private onAllGone: (() => void) | null = null;
-  private draining: Timer | undefined;
+  private cancelDrain: () => void = () => {};
   private outgoing: HandOver | null = null;
   /** What is to be handed over after `outgoing`. */
   private readonly orders: (() => void)[] = [];
@@ -108,7 +109,9 @@ class WorkerDataPlane implements DataPlane {
       clientsHere: () => this.clients,
     });
     const reclaimer = new Reclaimer(() => Bun.gc(true));
-    this.reclaims = setInterval(() => reclaimer.check(performance.now()), RECLAIM_STEP_MS);
+    this.stopReclaiming = every(engine.timer, RECLAIM_STEP_MS, () =>
+      reclaimer.check(engine.nowMs()),
+    );
     prepareToDetach();
     growDescriptorTable(HANDOVER_FD, Math.min(openFilesMax(), DESCRIPTOR_TABLE_MAX));
     this.adoption = new Adoption({
@@ -134,14 +137,14 @@ class WorkerDataPlane implements DataPlane {
     const done = (closed: number): void => {
       void this.modules.stop().then(() => onDrained(closed));
     };
-    clearTimeout(this.draining);
-    this.draining = setTimeout(() => {
+    this.cancelDrain();
+    this.cancelDrain = this.engine.timer(timeoutMs, () => {
       this.onAllGone = null;
       done(this.clients);
-    }, timeoutMs);
+    });
     const isDraining = this.onAllGone !== null;
     this.onAllGone = () => {
-      clearTimeout(this.draining);
+      this.cancelDrain();
       done(0);
     };
     if (isDraining) return;
@@ -164,6 +167,7 @@ class WorkerDataPlane implements DataPlane {
       format: format ?? 0,
       timeoutMs,
       nowMs: this.engine.nowMs,
+      schedule: this.engine.timer,
       underwayMax: packetsUnderway(openFilesMax(), this.options.workers),
       log: this.options.log,
       onPackets: events.onPackets,
@@ -262,7 +266,7 @@ class WorkerDataPlane implements DataPlane {
   }
 
   close(): void {
-    clearInterval(this.reclaims);
+    this.stopReclaiming();
     this.acceptance.stop();
     for (const pool of this.pools.values()) pool.close();
     this.deadlines.close();

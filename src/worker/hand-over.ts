@@ -13,7 +13,7 @@
  */
 import { PACKET_FORMATS } from "../api/control.ts";
 import { SETTLING_CLIENTS_MAX } from "../base/limits.ts";
-import { schedule } from "../base/schedule.ts";
+import type { Schedule } from "../base/schedule.ts";
 import { endOfSlice, inSlices, isSliceOver } from "../base/slices.ts";
 import type { Session } from "../client/session.ts";
 import { GroupMoves } from "./group-moves.ts";
@@ -30,6 +30,7 @@ export interface Candidate {
 
 export interface HandOverOptions extends Omit<PacketLineOptions, "onAnnounced" | "onLost"> {
   readonly timeoutMs: number;
+  readonly schedule: Schedule;
   /** The end: `moved` sessions are gone. */
   onDone(moved: number): void;
 }
@@ -124,12 +125,12 @@ export class HandOver {
   }
 
   private after(part: number, action: () => void): void {
-    this.timeouts.push(schedule(this.options.timeoutMs * part, action));
+    this.timeouts.push(this.options.schedule(this.options.timeoutMs * part, action));
   }
 
   private lookSoon(): void {
     if (this.isDone) return;
-    this.cancelLook = schedule(LOOK_MS, () => {
+    this.cancelLook = this.options.schedule(LOOK_MS, () => {
       this.fresh = 0;
       inSlices(
         this.unsettled,
@@ -230,7 +231,7 @@ export class HandOver {
       this.isPaused = false;
       this.pump();
     };
-    if (delayMs > 0) schedule(delayMs, pump);
+    if (delayMs > 0) this.options.schedule(delayMs, pump);
     else setImmediate(pump);
   }
 
@@ -301,8 +302,11 @@ export class HandOver {
       this.stay(session);
       return false;
     }
+    if (session.isReadyToMove) session.move.quiesce();
+    // What was received until now may have changed that, or closed it.
     if (session.isReadyToMove) return true;
-    this.unsettled.add(session);
+    if (session.canMove) this.unsettled.add(session);
+    else this.stay(session);
     return false;
   }
 

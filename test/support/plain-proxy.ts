@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isAlive, until } from "./echo-proxy.ts";
 import { freePort } from "./free-port.ts";
-import { proxyCommand } from "./proxy-process.ts";
+import { engineArguments, proxyCommand } from "./proxy-process.ts";
 import { RespClient } from "./resp-client.ts";
 import { type CommandResult, runCommand } from "./run-command.ts";
 import { stops } from "./upgrade-rig.ts";
@@ -31,7 +31,15 @@ export function startPlain(
     ...(options.listen === undefined ? [] : [options.listen]),
   ]);
   const control = ["--control", join(directory, "control")];
-  const command = [...proxyCommand(), "-c", configFile, "--workers", "1", ...control];
+  const command = [
+    ...proxyCommand(),
+    "-c",
+    configFile,
+    "--workers",
+    "1",
+    ...control,
+    ...engineArguments(),
+  ];
   const child = Bun.spawn([...command, ...(options.args ?? [])], {
     stdio: ["ignore", "pipe", "pipe"],
   });

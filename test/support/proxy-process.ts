@@ -50,7 +50,13 @@ export async function startProxy(options: ProxyOptions): Promise<ProxyProcess> {
   const configFile = join(directory, "proxy.yaml");
   writeFileSync(configFile, options.config);
   const endpoints = listenEndpoints(options.config);
-  const args = [...(await statsArguments(options.args ?? [])), ...(options.args ?? [])];
+  const given = options.args ?? [];
+  const args = [
+    ...(await statsArguments(given)),
+    // An executable that is given may be an older one.
+    ...(options.binary === undefined ? engineArguments(given) : []),
+    ...given,
+  ];
   const program = [...(options.wrapper ?? []), ...proxyCommand(options.binary)];
   const command = [...program, "-c", configFile, ...args];
   // Its sockets listen before that. A connection to try them would count as a client, for a moment.
@@ -65,6 +71,12 @@ export async function startProxy(options: ProxyOptions): Promise<ProxyProcess> {
     workerPids: () => childrenOf(server.pid).filter((pid) => commandLine(pid).includes("worker")),
     stop: () => server.stop(),
   };
+}
+
+/** The engine that the environment's PROXY_ENGINE asks for; without it the proxy's own default. */
+export function engineArguments(given: readonly string[] = []): string[] {
+  const engine = process.env["PROXY_ENGINE"] ?? "";
+  return engine === "" || given.includes("--engine") ? [] : ["--engine", engine];
 }
 
 /** A statistics port of its own on the loopback: several proxies run at once, and 22222 is open to all by default. */

@@ -8,7 +8,7 @@ import type { Stream, StreamEvents } from "../../api/stream.ts";
 import { ACCEPT_RETRY_MS } from "../../base/limits.ts";
 import { acceptConnection } from "../../os/accept.ts";
 import { setNonBlocking } from "../../os/fd.ts";
-import { CANCEL, CLOSE, CQE_MORE, POLL } from "../../os/io-uring.ts";
+import { CANCEL, CLOSE, CQE_MORE, POLL, POLL_CHANGES, POLLIN } from "../../os/io-uring.ts";
 import { OsError } from "../../os/os-error.ts";
 import { isListening } from "../../os/socket-facts.ts";
 import { type Operator, tagOf, type UringLoop } from "./loop.ts";
@@ -16,8 +16,6 @@ import { openStream } from "./opened.ts";
 import { tuneSocket } from "./socket-tuning.ts";
 
 const ACCEPTING = 1;
-const POLLIN = 1;
-const POLL_MULTISHOT = 1;
 
 export class Acceptor implements AcceptHandle, Operator {
   private readonly loop: UringLoop;
@@ -57,7 +55,7 @@ export class Acceptor implements AcceptHandle, Operator {
   private poll(): void {
     this.isPolled = true;
     const tag = tagOf(this.id, ACCEPTING);
-    this.loop.ring.prepare(POLL, this.fd, 0, POLL_MULTISHOT, POLLIN, tag);
+    this.loop.ring.prepare(POLL, this.fd, 0, POLL_CHANGES, POLLIN, tag);
   }
 
   onCompletion(_kind: number, _result: number, flags: number): void {

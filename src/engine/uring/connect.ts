@@ -5,7 +5,7 @@ import type { Address } from "../../api/config.ts";
 import type { ConnectAttempt, ConnectEvents, SocketTuning } from "../../api/engine.ts";
 import type { StreamEvents } from "../../api/stream.ts";
 import { startConnecting } from "../../os/connect-socket.ts";
-import { CANCEL, CLOSE, POLL } from "../../os/io-uring.ts";
+import { CANCEL, CLOSE, POLL, POLLOUT } from "../../os/io-uring.ts";
 import { errnoName, OsError } from "../../os/os-error.ts";
 import { ipAddress, type SocketAddress, unixAddress } from "../../os/socket-address.ts";
 import { socketError } from "../../os/socket-facts.ts";
@@ -14,7 +14,6 @@ import { tuneSocket } from "./socket-tuning.ts";
 import { UringStream } from "./uring-stream.ts";
 
 const CONNECTING = 1;
-const POLLOUT = 4;
 
 export interface ConnectOptions {
   readonly tuning: SocketTuning;

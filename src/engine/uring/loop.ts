@@ -15,7 +15,7 @@ import { Deadlines } from "../../base/deadlines.ts";
 import { BUN_WAIT_MS } from "../../base/limits.ts";
 import { findEventLoop } from "../../os/event-loop.ts";
 import { closeFd } from "../../os/fd.ts";
-import { CQE_MORE, IoUring, POLL } from "../../os/io-uring.ts";
+import { CQE_MORE, IoUring, POLL, POLLIN } from "../../os/io-uring.ts";
 import { ReceiveBuffers } from "./receive-buffers.ts";
 import { SendSlots } from "./send-slots.ts";
 
@@ -35,7 +35,6 @@ const SEND_SLOT_BYTES: number = 8 * 1024;
 /** After so many turns Bun's loop gets one, whatever else there is to do. */
 const TURNS_MAX = 64;
 const KIND_BITS = 3;
-const POLLIN = 1;
 
 /** Names the operation `kind`, 1 to 7, of the operator that was registered as `id`. */
 export function tagOf(id: number, kind: number): number {

@@ -7,7 +7,7 @@
  * The rest was taken from the writer, so it is kept until it is sent; meanwhile nothing more is taken.
  */
 import { copyOf } from "../../base/copy-of.ts";
-import { POLL, SEND } from "../../os/io-uring.ts";
+import { POLL, POLL_CHANGES, POLL_GONE, POLLOUT, SEND } from "../../os/io-uring.ts";
 import { errnoName, isPassingError } from "../../os/os-error.ts";
 import { SEND_AT_ONCE, sendAtOnce } from "../../os/socket-send.ts";
 import { AWAITING_ROOM, type Operations, SENDING } from "./operations.ts";
@@ -20,7 +20,6 @@ export interface OutputOwner {
   onSendFailed(code: string): void;
 }
 
-const POLLOUT = 4;
 const NONE: Buffer = Buffer.alloc(0);
 
 export class Output {
@@ -30,6 +29,7 @@ export class Output {
   isWanted = false;
   /** What was taken and the kernel has not. */
   rest: Buffer = NONE;
+  private isAwaitingRoom = false;
   private slot = -1;
   private slotBytes = 0;
   /** Where the send is among those prepared, and at which count of `ring.submits`. */
@@ -56,7 +56,7 @@ export class Output {
     if (length === 0) return 0;
     if (this.slot >= 0) return this.join(bytes, start, length);
     const { operations } = this;
-    if (operations.isUnderway(AWAITING_ROOM)) {
+    if (this.isAwaitingRoom) {
       this.isWanted = true;
       return 0;
     }
@@ -114,16 +114,24 @@ export class Output {
     else this.owner.onAllSent();
   }
 
+  /** What watches for room goes on once it was started: room is reported only behind a send that found too little. */
   private awaitRoom(): void {
     const { operations } = this;
-    if (operations.fd < 0 || operations.isUnderway(AWAITING_ROOM)) return;
-    operations.start(AWAITING_ROOM, POLL, 0, 0, POLLOUT);
+    if (operations.fd < 0) return;
+    this.isAwaitingRoom = true;
+    if (operations.isUnderway(AWAITING_ROOM)) return;
+    operations.start(AWAITING_ROOM, POLL, 0, POLL_CHANGES, POLLOUT);
   }
 
-  /** The socket can be written again, or is gone. */
-  onRoom(): void {
+  /** @param events what the socket is ready for, or an error number, negative */
+  onRoom(events: number): void {
     const { rest, operations } = this;
-    if (operations.fd < 0) return;
+    if (operations.fd < 0 || !this.isAwaitingRoom) return;
+    if (events < 0 || (events & (POLLOUT | POLL_GONE)) === 0) {
+      this.awaitRoom();
+      return;
+    }
+    this.isAwaitingRoom = false;
     if (rest.length > 0) {
       const sent = sendAtOnce(operations.fd, rest, 0, rest.length);
       if (sent < 0 && !isPassingError(-sent)) {

@@ -6,6 +6,7 @@ import {
   CQE_MORE,
   IoUring,
   POLL,
+  POLLOUT,
   RECEIVE,
   SEND,
 } from "../../os/io-uring.ts";
@@ -19,7 +20,6 @@ const RECEIVED = 1;
 const SENT = 2;
 const WRITABLE = 3;
 const CANCELLED = 4;
-const POLLOUT = 4;
 const WAIT_MS = 1000;
 const TURNS_MAX = 16;
 const WORDS = ["ping", "pong"];

@@ -6,7 +6,14 @@
 import type { Stream, StreamEvents } from "../../api/stream.ts";
 import { copyOf } from "../../base/copy-of.ts";
 import { UNSENT_LINGER_MS } from "../../base/limits.ts";
-import { CQE_BUFFER, CQE_BUFFER_SHIFT, POLL, RECEIVE } from "../../os/io-uring.ts";
+import {
+  CQE_BUFFER,
+  CQE_BUFFER_SHIFT,
+  POLL,
+  POLL_CHANGES,
+  POLL_GONE,
+  RECEIVE,
+} from "../../os/io-uring.ts";
 import { errnoName, isPassingError } from "../../os/os-error.ts";
 import { endOutput, resetOnClose } from "../../os/socket-end.ts";
 import { localIpAndPort, peerIpAndPort, peerUser, socketError } from "../../os/socket-facts.ts";
@@ -94,8 +101,8 @@ export class UringStream implements Stream, Operator, OutputOwner {
     operations.onCompletion(kind, flags);
     if (kind === RECEIVING) this.onReceived(result, flags);
     else if (kind === SENDING) output.onSent(result);
-    else if (kind === AWAITING_ROOM) output.onRoom();
-    else if (this.events !== null) this.onHangUp();
+    else if (kind === AWAITING_ROOM) output.onRoom(result);
+    else if (this.events !== null) this.onHangUp(result);
     operations.onCompletionDone();
   }
 
@@ -150,8 +157,7 @@ export class UringStream implements Stream, Operator, OutputOwner {
     if (this.events === null) return;
     if (this.lost !== null) this.finish(this.lost);
     else if (!this.isHalfOpen) this.finish("");
-    // Hang-ups and errors are reported unasked.
-    else this.operations.start(AWAITING_HANG_UP, POLL, 0, 0, 0);
+    else this.awaitHangUp();
   }
 
   private onReceiveFailed(error: number): void {
@@ -165,8 +171,17 @@ export class UringStream implements Stream, Operator, OutputOwner {
     }
   }
 
-  /** Both directions are closed, or the connection is reset. */
-  private onHangUp(): void {
+  private awaitHangUp(): void {
+    if (this.operations.isUnderway(AWAITING_HANG_UP)) return;
+    this.operations.start(AWAITING_HANG_UP, POLL, 0, POLL_CHANGES, 0);
+  }
+
+  /** Perhaps both directions are closed, or the connection is reset. */
+  private onHangUp(events: number): void {
+    if (events < 0 || (events & POLL_GONE) === 0) {
+      this.awaitHangUp();
+      return;
+    }
     const error = socketError(this.fd);
     this.finish(this.lost ?? (error === 0 ? "" : errnoName(error)));
   }

@@ -263,6 +263,14 @@ export class TcpFrontend implements Frontend, ServerStreamEvents, Wakeable {
 
   // Moving and ending
 
+  quiesce(): void {
+    this.stream?.quiesce();
+  }
+
+  get unforwarded(): Buffer {
+    return this.stream?.unsent ?? NONE;
+  }
+
   get isReadyToMove(): boolean {
     // An attempt to connect does not move; the next process makes its own.
     return this.isConnecting || this.stream?.isMovable === true;

@@ -122,6 +122,7 @@ describe.each(ENGINES)("%s", (name) => {
     const { stream, ear, peer } = await connected(engine());
     peer.end("bye");
     await ear.until(() => ear.heard.includes("end"));
+    for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
     expect(ear.story).toEqual(["bytes", "end"]);
     const answer = readAll(peer, 4);
     stream.write(Buffer.from("last"), 0, 4);

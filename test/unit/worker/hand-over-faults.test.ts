@@ -8,6 +8,7 @@ import { afterEach, expect, test } from "bun:test";
 import { readdirSync, readSync, writeSync } from "node:fs";
 import type { FromWorker } from "../../../src/api/control.ts";
 import type { Logger } from "../../../src/base/log.ts";
+import { schedule } from "../../../src/base/schedule.ts";
 import type { Session } from "../../../src/client/session.ts";
 import { adoptStream } from "../../../src/engine/bun/adopt.ts";
 import { prepareToDetach } from "../../../src/os/event-loop.ts";
@@ -94,6 +95,7 @@ function clientSession(number: number, onLeave: () => void): { session: Session;
     move: {
       begin: (onSettled: () => void) => setImmediate(onSettled),
       cancel() {},
+      quiesce() {},
       save: () => ({
         client: { number },
         input: number === LONG_CLIENT ? LONG : Buffer.alloc(0),
@@ -163,6 +165,7 @@ async function handOver(
     new HandOver(candidates, {
       ...{ socket: sender.theirs, format: 2, timeoutMs, underwayMax: 16, log: log.logger },
       nowMs: () => performance.now(),
+      schedule,
       onPackets: (count) => {
         const message: FromWorker = { type: "parcels", count };
         setImmediate(() => router.onMessage(sender.worker, message));

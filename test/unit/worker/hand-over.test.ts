@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { readSync } from "node:fs";
 import { PACKET_BYTES_MAX } from "../../../src/api/control.ts";
 import { PACKETS_UNDERWAY_START } from "../../../src/base/limits.ts";
+import { schedule } from "../../../src/base/schedule.ts";
 import type { Session } from "../../../src/client/session.ts";
 import { closeFd } from "../../../src/os/fd.ts";
 import { createPacketPair, sendPacket } from "../../../src/os/fd-passing.ts";
@@ -38,7 +39,7 @@ function receiveSession(socket: number): ReceivedSession | null {
 
 const log = openProcessLog({ level: "error", file: null, process: "test" });
 /** The clock stands: packets are never taken slowly. */
-const line = { underwayMax: 16, log, nowMs: () => 1 };
+const line = { underwayMax: 16, log, nowMs: () => 1, schedule };
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -120,6 +121,7 @@ function fakeSession(fd: number): { session: Session; settle: () => void; log: s
         onSettled = callback;
       },
       cancel: () => log.push("cancel"),
+      quiesce() {},
       save: () => ({
         client: {},
         input: Buffer.alloc(0),

@@ -150,6 +150,10 @@ export class RedisFrontend implements Frontend, RedisClient {
     return ownConnections(this).map(({ fd }) => fd);
   }
 
+  quiesce(): void {
+    for (const lease of ownConnections(this)) lease.quiesce();
+  }
+
   get isReadyToMove(): boolean {
     const { block, subscriber } = this.features;
     const isOwedMovably = block?.isMovable ?? this.session.isSettled;

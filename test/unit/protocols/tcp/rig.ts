@@ -26,6 +26,10 @@ export class FakeServerStream implements ServerStream {
     this.events = events;
   }
 
+  unsent: Buffer = Buffer.alloc(0);
+
+  quiesce(): void {}
+
   get isMovable(): boolean {
     return this.fd >= 0;
   }

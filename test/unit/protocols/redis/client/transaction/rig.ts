@@ -49,6 +49,8 @@ export class FakeLease extends FakeConnection implements Lease {
     callback(null);
   }
 
+  quiesce(): void {}
+
   get isMovable(): boolean {
     return this.waiting.length === 0;
   }
