@@ -117,7 +117,7 @@ declare module "proxy/module" {
     note: unknown;
     /** Answers with an error: "ERR denied". Sent as UTF-8; Memcached's protocol has SERVER_ERROR in front of it. */
     fail(text: string): Verdict;
-    /** Answers with the whole reply, as the protocol has it on the wire: the client waits for what is missing. Text is sent as UTF-8. */
+    /** Answers with one whole reply, as the protocol has it on the wire. Text is sent as UTF-8. @throws TypeError: it is less or more */
     answer(reply: string | Uint8Array): Verdict;
   }
 

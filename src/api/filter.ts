@@ -35,6 +35,8 @@ export interface RequestReader {
    * @param text one character for each byte, none of them CR or LF
    */
   refusal(text: string): Buffer;
+  /** Whether `bytes` are one whole reply, or none where the request's client wants none. */
+  isReply(bytes: Buffer): boolean;
 }
 
 /** What a protocol gives to those who filter its requests. */

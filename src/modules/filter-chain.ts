@@ -1,5 +1,5 @@
 /** The filters of one pool in one worker. */
-import type { FilterDefinition, FilterHooks, OptionRows, Outcome } from "proxy/module";
+import type { End, FilterDefinition, FilterHooks, OptionRows, Outcome } from "proxy/module";
 import type {
   ClientFacts,
   FilterChain,
@@ -63,7 +63,9 @@ export class PoolFilters implements FilterChain {
   judge(reader: RequestReader, client: ClientFacts, record: RequestRecord | null): Buffer | null {
     const request = this.#request;
     request.bind(reader, client);
-    for (const [index, filter] of this.#filters.entries()) {
+    const filters = this.#filters;
+    for (let index = 0; index < filters.length; index++) {
+      const filter = filters[index]!;
       if (record !== null) record.seen = index + 1;
       request.note = undefined;
       const reply = this.#ask(filter, request, reader);
@@ -107,20 +109,17 @@ export class PoolFilters implements FilterChain {
 
   done(record: RequestRecord, outcome: Outcome, bytes: Buffer, start: number, end: number): void {
     const nowMs = this.#pool.now();
-    const { command, notes } = record;
+    const ending = { outcome, ms: nowMs - record.startedMs, bytes, start, end };
     for (let index = record.seen - 1; index >= 0; index--) {
       const { hooks, instance } = this.#filters[index]!;
       if (hooks.done === undefined || instance.guard.isOff(nowMs)) continue;
-      const ms = nowMs - record.startedMs;
-      const note = notes[index];
-      instance.call("done", () =>
-        hooks.done?.({
-          ...{ command, note, outcome, ms },
-          get reply() {
-            return bytes.subarray(start, end);
-          },
-        }),
-      );
+      const ended = new RequestEnd(record, index, ending);
+      try {
+        hooks.done(ended);
+        instance.guard.ended(nowMs, "done");
+      } catch (error) {
+        instance.guard.failed(error, "done");
+      }
     }
   }
 
@@ -163,4 +162,42 @@ export class PoolFilters implements FilterChain {
     connection.send(bytes, 0, bytes.length, this.#sink, 0, 1);
     return true;
   }
+}
+
+/** How a request ended, as the author of a filter sees it. */
+class RequestEnd implements End {
+  readonly command: string;
+  readonly note: unknown;
+  readonly outcome: Outcome;
+  readonly ms: number;
+  readonly #bytes: Buffer;
+  readonly #start: number;
+  readonly #end: number;
+
+  /** @param filter its place in the chain; the reply is bytes[start, end), all of which are borrowed */
+  constructor(
+    { command, notes }: RequestRecord,
+    filter: number,
+    { outcome, ms, bytes, start, end }: Ending,
+  ) {
+    this.command = command;
+    this.note = notes[filter];
+    this.outcome = outcome;
+    this.ms = ms;
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#end = end;
+  }
+
+  get reply(): Uint8Array {
+    return this.#bytes.subarray(this.#start, this.#end);
+  }
+}
+
+interface Ending {
+  readonly outcome: Outcome;
+  readonly ms: number;
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
 }

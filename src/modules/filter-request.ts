@@ -81,7 +81,10 @@ export class FilterRequest implements Request {
   }
 
   answer(reply: string | Uint8Array): Verdict {
-    return { reply: Buffer.from(reply as Uint8Array) };
+    const bytes = Buffer.from(reply as Uint8Array);
+    // The client would take the next reply for its rest.
+    if (!this.#at.isReply(bytes)) throw new TypeError("what answer got is not one whole reply");
+    return { reply: bytes };
   }
 
   get #at(): RequestReader {

@@ -105,6 +105,39 @@ test("deny refuses keys in every kind of request, and replies keep their order",
   expect((await client.replies(2)).join("")).toBe(`${DENIED}$1\r\n1\r\n`);
 });
 
+test("pipelines with refusals in between keep their order, before and behind requests that wait", async () => {
+  const [one, two] = [await redis(), await redis()];
+  const rig = modulesRig();
+  const servers = `servers: ["${one.host}:${one.port}:1", "${two.host}:${two.port}:1"]`;
+  const filter = 'filters: [deny: { prefixes: ["secret:"] }]';
+  const { clients, proxy } = await startWith(
+    configWith([rig.path("deny.ts")], [{ name: "r", lines: [filter, servers] }]),
+    stops,
+  );
+  const client = clients[0]!;
+  const requests: string[][] = [];
+  const wanted: string[] = [];
+  for (let i = 0; i < 500; i++) {
+    const isDenied = i % 7 === 3 || i % 50 > 44;
+    requests.push(isDenied ? ["GET", `secret:${i}`] : ["ECHO", `${i}`]);
+    wanted.push(isDenied ? DENIED : `$${`${i}`.length}\r\n${i}\r\n`);
+  }
+  client.command(...requests);
+  expect((await client.replies(500)).map(String)).toEqual(wanted);
+  // Behind a request that waits nothing is answered, refused or not.
+  client.command(["BLPOP", "list", "0"], ["ECHO", "a"], ["GET", "secret:1"], ["ECHO", "b"]);
+  const other = await RespClient.connect(proxy.endpoints[0]!);
+  stops.push(async () => other.close());
+  expect(await other.ask("ECHO", "c")).toBe("$1\r\nc\r\n");
+  expect(client.unread.length).toBe(0);
+  expect(await other.ask("RPUSH", "list", "x")).toBe(":1\r\n");
+  expect((await client.replies(4)).join("")).toBe(
+    `*2\r\n$4\r\nlist\r\n$1\r\nx\r\n$1\r\na\r\n${DENIED}$1\r\nb\r\n`,
+  );
+  client.command(["ECHO", "a"], ["GET", "secret:1"], ["QUIT"], ["GET", "secret:2"], ["ECHO", "b"]);
+  expect((await client.untilClosed()).toString()).toBe(`$1\r\na\r\n${DENIED}+OK\r\n`);
+});
+
 test("deny before Memcached: the text protocol is judged, clients of the binary one are turned away", async () => {
   const server = await startMemcached();
   stops.push(() => server.stop());

@@ -144,3 +144,45 @@ test("slow calls are told of, but for the first ones of a hook and those that th
   judge(chain, "GET a\r\n");
   expect(pool.lines.at(-1)).toContain("holds up all clients of this worker: request took 20.0 ms");
 });
+
+test("an answer that is not one whole reply refuses the request, and the log names the module", () => {
+  const pool = rig();
+  const answerTo = (request: string, reply: string, filtering: Filtering): string | null =>
+    judge(
+      chainOf(() => ({ request: (r: Request) => r.answer(reply) }), pool, filtering),
+      request,
+      filtering,
+    );
+  for (const whole of ["+OK\r\n", "$2\r\nab\r\n", "*1\r\n:1\r\n", "_\r\n"]) {
+    expect(answerTo("GET a\r\n", whole, redis)).toBe(whole);
+  }
+  for (const reply of ["", "$5\r\nab", "+OK", "+OK\r\n+OK\r\n", "OK\r\n", "*2\r\n:1\r\n"]) {
+    expect(answerTo("GET a\r\n", reply, redis)).toBe("-ERR module guard failed\r\n");
+  }
+  expect(answerTo("get a\r\n", "END\r\n", memcacheFiltering)).toBe("END\r\n");
+  expect(answerTo("get a\r\n", "VALUE a 0 1\r\nx\r\n", memcacheFiltering)).toStartWith(
+    "SERVER_ERROR",
+  );
+  expect(answerTo("delete a noreply\r\n", "", memcacheFiltering)).toBe("");
+  expect(answerTo("delete a\r\n", "", memcacheFiltering)).toStartWith("SERVER_ERROR");
+  expect(pool.lines.join()).toContain(
+    "module guard failed in request: TypeError: what answer got is not one whole reply",
+  );
+});
+
+test("a request that is over can be used for nothing", () => {
+  let kept: Request | null = null;
+  const request = (r: Request): void => {
+    kept = r;
+  };
+  const chain = chainOf(() => ({ request }), rig());
+  expect(judge(chain, "GET a\r\n")).toBeNull();
+  for (const use of [
+    (r: Request) => r.answer("+OK\r\n"),
+    (r: Request) => r.fail("ERR late"),
+    (r: Request) => r.command,
+    (r: Request) => r.keyText(0),
+  ]) {
+    expect(() => use(kept!)).toThrow("the request is over");
+  }
+});

@@ -4,6 +4,7 @@ import type { Filtering, RequestReader } from "../../../api/filter.ts";
 import { ACCESS } from "../../../api/request-facts.ts";
 import { FIRST_KIND } from "../../../api/upstream.ts";
 import { encodeError, encodeRequest } from "../codec/encode.ts";
+import { RedisReplyScanner } from "../codec/reply-scanner.ts";
 import { RequestScanner } from "../codec/request-scanner.ts";
 import { RequestView } from "../codec/request-view.ts";
 import type { Command } from "../commands/command.ts";
@@ -70,6 +71,11 @@ class RedisRequestReader implements RequestReader {
 
   refusal(text: string): Buffer {
     return encodeError(text);
+  }
+
+  isReply(bytes: Buffer): boolean {
+    if (bytes.length === 0) return false;
+    return new RedisReplyScanner(3).scan(bytes, 0, bytes.length) === bytes.length;
   }
 
   #understand(): void {

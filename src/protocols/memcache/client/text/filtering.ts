@@ -3,6 +3,7 @@ import type { Filtering, RequestReader } from "../../../../api/filter.ts";
 import { INCOMPLETE } from "../../../../api/protocol.ts";
 import type { TextCommandKind } from "../../codec/text/command.ts";
 import { line, SILENT } from "../../codec/text/replies.ts";
+import { TextReplyScanner } from "../../codec/text/reply-scanner.ts";
 import { TextRequestScanner } from "../../codec/text/request-scanner.ts";
 import { TextRequest } from "../../codec/text/text-request.ts";
 import type { MemcacheClientState } from "../memcache-frontend.ts";
@@ -123,5 +124,10 @@ class MemcacheRequestReader implements RequestReader {
   refusal(text: string): Buffer {
     const { isQuiet, command } = this.#request;
     return isQuiet && !command.isMeta ? SILENT : line(`SERVER_ERROR ${text}`);
+  }
+
+  isReply(bytes: Buffer): boolean {
+    if (bytes.length === 0) return this.#request.isQuiet;
+    return new TextReplyScanner().scan(bytes, 0, bytes.length) === bytes.length;
   }
 }
