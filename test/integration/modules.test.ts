@@ -106,9 +106,9 @@ test("deny refuses keys in every kind of request, and replies keep their order",
 });
 
 test("pipelines with refusals in between keep their order, before and behind requests that wait", async () => {
-  const [one, two] = [await redis(), await redis()];
+  const server = await redis();
   const rig = modulesRig();
-  const servers = `servers: ["${one.host}:${one.port}:1", "${two.host}:${two.port}:1"]`;
+  const servers = `servers: ["${server.host}:${server.port}:1"]`;
   const filter = 'filters: [deny: { prefixes: ["secret:"] }]';
   const { clients, proxy } = await startWith(
     configWith([rig.path("deny.ts")], [{ name: "r", lines: [filter, servers] }]),
@@ -124,7 +124,6 @@ test("pipelines with refusals in between keep their order, before and behind req
   }
   client.command(...requests);
   expect((await client.replies(500)).map(String)).toEqual(wanted);
-  // Behind a request that waits nothing is answered, refused or not.
   client.command(["BLPOP", "list", "0"], ["ECHO", "a"], ["GET", "secret:1"], ["ECHO", "b"]);
   const other = await RespClient.connect(proxy.endpoints[0]!);
   stops.push(async () => other.close());
