@@ -28,6 +28,8 @@ export interface Options {
   readonly without: readonly string[];
   /** Path of predixy; null: looked for in PATH. */
   readonly predixy: string | null;
+  /** Engines of the own proxy; none: its default. */
+  readonly engines: readonly string[];
   readonly jsonFile: string | null;
   readonly markdownFile: string | null;
 }
@@ -50,6 +52,7 @@ What runs:
 
 Who takes part (nutcracker and haproxy when they are installed, dist/proxy, built when it is missing):
   --predixy PATH      an executable of predixy (otherwise the one in PATH, if any)
+  --engine NAME       this project's proxy with this engine (uring, bun), instead of its default. Repeatable: each takes part
   --proxy NAME=CMD    one more proxy; {config} in CMD is the path of a nutcracker.yml, {port} where it must
                       listen, {servers} the servers as host:port, {spare} another free port. Repeatable
   --without NAME      leave a proxy out (nutcracker, predixy, haproxy, proxy). Repeatable
@@ -60,7 +63,7 @@ What comes of it (tables go to stdout, progress to stderr):
                       "<!-- figures: end -->", what is between them is replaced
   --help
 
-  npm run bench -- --predixy /opt/predixy/src/predixy --markdown docs/benchmarks.md --json result.json
+  npm run bench -- --predixy /opt/predixy/src/predixy --engine uring --engine bun --markdown docs/benchmarks.md
   npm run bench -- --only 'GET 100B' --proxy before='/tmp/old/proxy -c {config} --workers 1 -s {spare}'
   npm run bench -- --only 'latency|bad-day' --without haproxy
 
@@ -83,6 +86,7 @@ export function parseOptions(words: readonly string[]): Options {
       loads: { type: "string" },
       rate: { type: "string" },
       predixy: { type: "string" },
+      engine: { type: "string", multiple: true, default: [] },
       proxy: { type: "string", multiple: true, default: [] },
       without: { type: "string", multiple: true, default: [] },
       json: { type: "string" },
@@ -112,6 +116,7 @@ export function parseOptions(words: readonly string[]): Options {
     proxies: values.proxy,
     without: values.without,
     predixy: values.predixy ?? null,
+    engines: values.engine,
     jsonFile: values.json ?? null,
     markdownFile: values.markdown ?? null,
   };

@@ -102,6 +102,8 @@ export interface ProxyChoice {
   readonly without: readonly string[];
   /** Path of an executable of predixy; null: the one in PATH, if any. */
   readonly predixy: string | null;
+  /** Engines that this project's proxy is measured with, as a proxy each; none: its default. */
+  readonly engines: readonly string[];
 }
 
 /** The known proxies that are installed, this project's own (built when missing), and those given by hand. */
@@ -110,8 +112,9 @@ export async function findProxies(choice: ProxyChoice): Promise<readonly ProxyKi
   for (const kind of KNOWN) {
     if (choice.without.includes(kind.name)) continue;
     const executable = await executableOf(kind, choice);
-    if (executable !== null)
-      found.push({ ...kind, command: [executable, ...kind.command.slice(1)] });
+    if (executable === null) continue;
+    const installed = { ...kind, command: [executable, ...kind.command.slice(1)] };
+    found.push(...(kind.role === "own" ? perEngine(installed, choice.engines) : [installed]));
   }
   for (const text of choice.given) {
     const extra = parseProxy(text);
@@ -121,6 +124,16 @@ export async function findProxies(choice: ProxyChoice): Promise<readonly ProxyKi
   }
   if (found.length === 0) throw new Error("no proxy to measure");
   return found;
+}
+
+/** One of them for each engine, named after it. */
+export function perEngine(kind: ProxyKind, engines: readonly string[]): readonly ProxyKind[] {
+  if (engines.length === 0) return [kind];
+  return engines.map((engine) => ({
+    ...kind,
+    name: `${kind.name}-${engine}`,
+    command: [...kind.command, "--engine", engine],
+  }));
 }
 
 async function executableOf(kind: ProxyKind, choice: ProxyChoice): Promise<string | null> {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { keyName, keySpaceFor, storedValue } from "../../../bench/key-space.ts";
 import { namesOf, parseOptions } from "../../../bench/options.ts";
-import { parseProxy } from "../../../bench/proxies.ts";
+import { parseProxy, perEngine } from "../../../bench/proxies.ts";
 
 import { allWorkloads, keysOf, speechOf } from "../../../bench/workloads.ts";
 
@@ -77,6 +77,16 @@ describe("command line", () => {
     expect(() => parseProxy("old=/opt/a")).toThrow("{config}");
     expect(() => parseProxy("no command {port}")).toThrow("--proxy wants");
   });
+});
+
+test("--engine: the own proxy takes part once for each", () => {
+  const kind = parseProxy("proxy=/opt/proxy -c {config}");
+  expect(perEngine(kind, [])).toEqual([kind]);
+  const { engines } = parseOptions(["--engine", "uring", "--engine", "bun"]);
+  expect(perEngine(kind, engines).map(({ name, command }) => [name, command.join(" ")])).toEqual([
+    ["proxy-uring", "/opt/proxy -c {config} --engine uring"],
+    ["proxy-bun", "/opt/proxy -c {config} --engine bun"],
+  ]);
 });
 
 test("keys are named as redis-benchmark names them, and values have the wanted size", () => {
