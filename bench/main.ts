@@ -12,7 +12,7 @@ import { Run } from "./run.ts";
 /** A run that takes this many times what it should, and a minute, is ended. */
 const PATIENCE_FACTOR = 4;
 /** Seconds besides the rounds themselves: filling, checking and warming up for each proxy and workload. */
-const WORKLOAD_OVERHEAD_SECONDS = 1.5;
+const WORKLOAD_OVERHEAD_SECONDS = 2.5;
 const CAPACITY_SECONDS = 4;
 const BAD_DAY_SECONDS = 60;
 const MEMORY_SECONDS = 4;

@@ -15,9 +15,11 @@ const PIPELINES_MIN = 4;
 /** What the first guess at a proxy's rate is made from. */
 const PROBE_REQUESTS_MAX = 2_000;
 const PROBE_BYTES = 32 * 1024 * 1024;
-/** Load before the first round, for caches and compilers: rounds of this length, at least two of them. */
-const WARM_UP_SECONDS = 0.3;
-const WARM_UP_ROUNDS_MAX = 8;
+/** Load before the first round, for caches and compilers: so many requests, or so long if that is reached before. */
+const WARM_UP_REQUESTS = 30_000;
+const WARM_UP_SECONDS = 2;
+const WARM_UP_SECONDS_MAX = 8;
+const WARM_UP_ROUND_SECONDS = 0.4;
 /** A round that used less than this part of the CPU time of the one before says that it goes on getting faster. */
 const STILL_WARMING = 0.93;
 const ROUND_TIMEOUT_MS = 60_000;
@@ -86,7 +88,8 @@ async function attempt(plan: Plan, act: () => Promise<void>): Promise<void> {
 
 /**
  * Warms the proxy up and finds how many requests keep it busy for about the wanted time. A compiled program is warm at
- * once; one that is compiled while it runs is when its CPU time per request no longer falls.
+ * once; one that is compiled while it runs is after some ten thousand requests of a kind, when its CPU time per request
+ * no longer falls.
  */
 async function calibrate(
   proxy: RunningProxy,
@@ -97,12 +100,16 @@ async function calibrate(
   const probe = PROBE_BYTES / (workload.valueBytes * keysOf(workload.command));
   const first = wholeBatches(workload, Math.min(PROBE_REQUESTS_MAX, probe));
   let last = await runRound(proxy, workload, space, first);
-  for (let round = 0; round < WARM_UP_ROUNDS_MAX; round += 1) {
-    const requests = wholeBatches(workload, last.requestsPerSecond * WARM_UP_SECONDS);
+  let warmRequests = 0;
+  let warmSeconds = 0;
+  for (let isWarm = false; !isWarm && warmSeconds < WARM_UP_SECONDS_MAX; ) {
+    const requests = wholeBatches(workload, last.requestsPerSecond * WARM_UP_ROUND_SECONDS);
     const next = await runRound(proxy, workload, space, requests);
-    const isWarm = next.cpuMicrosPerRequest > last.cpuMicrosPerRequest * STILL_WARMING;
+    warmRequests += next.requests;
+    warmSeconds += next.requests / next.requestsPerSecond;
+    const isEnough = warmRequests >= WARM_UP_REQUESTS || warmSeconds >= WARM_UP_SECONDS;
+    isWarm = isEnough && next.cpuMicrosPerRequest > last.cpuMicrosPerRequest * STILL_WARMING;
     last = next;
-    if (isWarm && round > 0) break;
   }
   return wholeBatches(workload, last.requestsPerSecond * seconds);
 }

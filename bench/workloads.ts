@@ -40,7 +40,7 @@ const DEPTHS: readonly number[] = [1, 16, 64];
 const QUICK =
   /^((GET|SET) 100B P(1|16|64)|(GET|SET) 16KB P16|MGET100 100B P1|connect|memcache (get|set|get100) 100B P1)$/;
 const USUAL =
-  /^((GET|SET) 100B P\d+|GET 100B P1 C\d+|(GET|SET) (4|16)KB P(1|16)|(GET|SET) (64KB|256KB|1MB) P1|MGET\d+ \w+ P1|MGET100 100B P16|connect|memcache \S+ 100B P(1|16)|memcache (get|set) 16KB P1)$/;
+  /^((GET|SET) 100B P\d+|GET 100B P1 C\d+|(GET|SET) (4|64|256)KB P1|(GET|SET) 1MB P1|(GET|SET) 16KB P(1|16)|MGET\d+ \w+ P1|connect|memcache \S+ 100B P1|memcache get 100B P16|memcache get 16KB P1)$/;
 
 /** The throughput workloads of a run, in the order in which they run. */
 export function selectWorkloads(extent: Extent, only: RegExp | null): readonly Workload[] {
