@@ -4,6 +4,7 @@
  */
 
 import type { PoolFigures, SetFigures } from "./stats.ts";
+import type { Lever, LeverKind } from "./steering.ts";
 
 /** Longest request, in bytes. */
 export const REQUEST_BYTES_MAX: number = 64 * 1024;
@@ -18,7 +19,25 @@ export type ControlRequest =
   | { readonly verb: "upgrade"; readonly path: string | null; readonly isTrusted?: boolean }
   /** The connection is closed when the proxy is gone. `timeoutMs` null: as configured. */
   | { readonly verb: "stop"; readonly isDrain: boolean; readonly timeoutMs: number | null }
-  | ConfigOrder;
+  | ConfigOrder
+  | LeverOrder;
+
+/** What operators hold back for a while, see LeverKind. */
+export type LeverOrder =
+  | {
+      readonly verb: "lever";
+      readonly kind: LeverKind;
+      readonly pool: string | null;
+      readonly text: string;
+      readonly forMs: number;
+    }
+  /** Ends what matches all that is not null. */
+  | {
+      readonly verb: "release";
+      readonly id: number | null;
+      readonly kind: LeverKind | null;
+      readonly pool: string | null;
+    };
 
 /** Options are named by their path, see config/option-path.ts, and values are written as in a file. */
 export type ConfigOrder =
@@ -77,6 +96,8 @@ export type ControlResult =
       readonly isReloaded: boolean;
       readonly forMs: number | null;
     }
+  | { readonly ok: true; readonly verb: "lever"; readonly lever: LeverStatus }
+  | { readonly ok: true; readonly verb: "release"; readonly levers: readonly LeverStatus[] }
   | { readonly ok: true; readonly verb: "config_unset"; readonly paths: readonly string[] }
   | {
       readonly ok: true;
@@ -94,6 +115,13 @@ export interface ConfigOption {
   readonly isLive: boolean;
   /** Not null: it was set, and the file does not say so. */
   readonly setting: SettingStatus | null;
+}
+
+export interface LeverStatus extends Lever {
+  readonly id: number;
+  readonly uid: number;
+  readonly atMs: number;
+  readonly untilMs: number;
 }
 
 /** A value that was set in the running proxy. Times in milliseconds since the epoch. */
@@ -165,6 +193,8 @@ export interface Status {
   readonly processes: readonly ProcessStatus[];
   /** Values that hold and are not the file's. Absent: the proxy is older than this. */
   readonly settings?: readonly SettingStatus[];
+  /** What is held back. Absent: the proxy is older than this. */
+  readonly levers?: readonly LeverStatus[];
   /** What was counted since the proxy was started. Absent: the proxy is older than this. */
   readonly pools?: readonly PoolFigures[];
   /** Likewise, what protocols and modules count besides, by set and labels. Absent: the proxy is older than this. */

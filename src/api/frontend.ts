@@ -26,6 +26,8 @@ export interface RequestTaker {
 }
 
 export interface Frontend extends RequestTaker {
+  /** The request at the input's start, of which it may have seen a part, is not its own any more: it begins anew behind it. */
+  forgetRequest?(): void;
   /** Answers a request that it was not given, because a filter refused it; absent: the session can do that alone. */
   answerUnseen?(reply: Buffer): void;
   /** Descriptors that move along: of leased connections, in the order that the saved state counts on. */

@@ -15,10 +15,28 @@ export interface LiveValue {
   readonly value: unknown;
 }
 
+/**
+ * What an operator holds back for a while:
+ * - `pause`: requests of the pool's clients wait, and go on in their order when it ends
+ * - `readonly`: requests that may write are refused
+ * - `block`: requests that match `text` are refused, see PATTERN in worker/lever-chain.ts
+ */
+export type LeverKind = "pause" | "readonly" | "block";
+
+export interface Lever {
+  readonly kind: LeverKind;
+  /** Null: all pools whose requests can be told apart. */
+  readonly pool: string | null;
+  /** "" for kinds that need none. */
+  readonly text: string;
+}
+
 export interface SteeringOrder {
   /** Grows with each order; a worker passes over one that is older than what it has. */
   readonly revision: number;
   readonly values: readonly LiveValue[];
+  /** Absent: the supervisor is older than levers; none. */
+  readonly levers?: readonly Lever[];
 }
 
-export const NO_STEERING: SteeringOrder = { revision: 0, values: [] };
+export const NO_STEERING: SteeringOrder = { revision: 0, values: [], levers: [] };

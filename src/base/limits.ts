@@ -256,3 +256,9 @@ export const BUN_WAIT_MS = 50;
 export const UNSENT_LINGER_MS = 5000;
 /** A process that cannot accept a client, because it is short of descriptors or memory, tries again after this. */
 export const ACCEPT_RETRY_MS = 100;
+/** What operators hold back at a time, over all pools. */
+export const LEVERS_MAX = 64;
+/** Longest that requests of a pool wait because an operator says so: what clients have sent meanwhile waits in the kernel. */
+export const PAUSE_MS_MAX = 60_000;
+/** Longest that anything else is held back: a lever that was forgotten ends. */
+export const LEVER_MS_MAX: number = 7 * 24 * 3_600_000;

@@ -66,6 +66,17 @@ const EXAMPLES: Readonly<Record<string, readonly Row[]>> = {
     ["proxy latency -c proxy.yaml", "percentiles since the proxy was started"],
     ["proxy latency -c proxy.yaml --for 10s", "of the next 10 seconds"],
   ],
+  pause: [
+    ["proxy pause main --at-most 5s", "while a server is replaced, say; clients see it as slow"],
+  ],
+  resume: [["proxy resume main", "its requests go on at once"]],
+  readonly: [["proxy readonly main --for 30m", "reads go on"]],
+  block: [
+    ["proxy block 'DEL user:*' --for 10m", "in all pools; clients get an error that says so"],
+    ["proxy block KEYS --pool main", "for 10 minutes"],
+  ],
+  release: [["proxy release 2", "the number is in proxy status"]],
+  "log-level": [["proxy log-level debug --for 1m", "then the level before comes back"]],
   check: [
     ["proxy check -c proxy.yaml", "show pools, servers and their share of the keys"],
     ["proxy check -c proxy.yaml --json", "the same for a program"],

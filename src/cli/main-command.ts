@@ -7,6 +7,14 @@ import { devCommand } from "./dev.ts";
 import { EXIT_OK, EXIT_USAGE } from "./exit-codes.ts";
 import { type CommandHelp, commandHelp, mainHelp } from "./help.ts";
 import { latencyCommand } from "./latency.ts";
+import {
+  blockCommand,
+  logLevelCommand,
+  pauseCommand,
+  readonlyCommand,
+  releaseCommand,
+  resumeCommand,
+} from "./levers.ts";
 import { moduleCommand } from "./module.ts";
 import { normaliseFlags } from "./nutcracker-flags.ts";
 import { reloadCommand } from "./reload.ts";
@@ -28,6 +36,12 @@ const COMMANDS: ReadonlyMap<string, CommandDef> = new Map(
     upgrade: upgradeCommand,
     stop: stopCommand,
     config: configCommand,
+    pause: pauseCommand,
+    resume: resumeCommand,
+    readonly: readonlyCommand,
+    block: blockCommand,
+    release: releaseCommand,
+    "log-level": logLevelCommand,
     module: moduleCommand,
     dev: devCommand,
   }) as unknown as [string, CommandDef][],

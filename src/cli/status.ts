@@ -2,8 +2,10 @@
 import { type CommandDef, defineCommand } from "citty";
 import type { ProcessStatus, Status } from "../api/control-socket.ts";
 import type { TroubleKind } from "../api/stats.ts";
+import { userText } from "../os/accounts.ts";
 import { askStatus } from "./ask-status.ts";
 import { CONTROL_ARGS, report } from "./control-client.ts";
+import { leverText } from "./levers.ts";
 import { settingLine } from "./settings-text.ts";
 import { formatTable } from "./table.ts";
 
@@ -29,6 +31,7 @@ function statusText(status: Status): string {
     ...(status.activity === null ? [] : [["now", `${status.activity} is going on`]]),
     ...(lastChange === null ? [] : [[`last ${lastChange.what}`, changeText(status)]]),
     ...settingFacts(status),
+    ...leverFacts(status),
   ];
   const heading = ["process", "pid", "version", "generation", "state", "clients", "age", "died"];
   const rows = status.processes.map((process) => [
@@ -56,6 +59,14 @@ function settingFacts({ settings = [] }: Status): string[][] {
   return settings.map((setting, index) => [
     index === 0 ? "not the file's" : "",
     `${setting.path} ${setting.text}, ${settingLine(setting)}`,
+  ]);
+}
+
+/** What operators hold back. */
+function leverFacts({ levers = [] }: Status): string[][] {
+  return levers.map((lever) => [
+    `lever ${lever.id}`,
+    `${leverText(lever)}, by ${lever.uid < 0 ? "no user" : userText(lever.uid)}`,
   ]);
 }
 

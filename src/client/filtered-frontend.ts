@@ -20,6 +20,8 @@ export interface FilteredFrontendOptions {
   readonly count: (requests: number, local: number) => void;
   /** The client speaks what filters cannot read. */
   readonly onUnreadable: () => void;
+  /** The chain hears how requests end, if `session` tells. */
+  readonly hearsEnds: boolean;
 }
 
 const NONE: Buffer = Buffer.alloc(0);
@@ -30,7 +32,7 @@ export class FilteredFrontend implements Frontend {
   readonly #session: Session;
   /** The same, when ends of requests are heard. */
   readonly #tracked: FilteredSession | null;
-  readonly #reader: RequestReader;
+  #reader: RequestReader;
   /** Bytes of the request at the input's start, which was judged and not taken yet; 0: there is none. */
   #judgedBytes = 0;
 
@@ -38,8 +40,18 @@ export class FilteredFrontend implements Frontend {
     this.#options = options;
     this.#inner = options.inner;
     this.#session = options.session;
-    this.#tracked = options.session instanceof FilteredSession ? options.session : null;
+    const { session, hearsEnds } = options;
+    this.#tracked = hearsEnds && session instanceof FilteredSession ? session : null;
     this.#reader = options.filtering.createReader(options.saved);
+  }
+
+  get chain(): FilterChain {
+    return this.#options.chain;
+  }
+
+  /** What it stands before, which can take over at any time but within `consume`. */
+  get inner(): Frontend {
+    return this.#inner;
   }
 
   consume(bytes: Buffer, start: number, end: number): number {
@@ -90,6 +102,8 @@ export class FilteredFrontend implements Frontend {
     }
     const reply = chain.judge(this.#reader, session, record);
     if (reply === null) return true;
+    // It was shown the request's beginning when that was all that there was, to see its bounds kept.
+    this.#inner.forgetRequest?.();
     // The reply is no longer the request's: what becomes of it is said by `refused`.
     this.#tracked?.refused(reply);
     if (this.#inner.answerUnseen !== undefined) {
@@ -100,6 +114,12 @@ export class FilteredFrontend implements Frontend {
       count(1, 1);
     }
     return false;
+  }
+
+  forgetRequest(): void {
+    this.#judgedBytes = 0;
+    this.#reader = this.#options.filtering.createReader(undefined);
+    this.#inner.forgetRequest?.();
   }
 
   get need(): number {

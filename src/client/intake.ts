@@ -4,6 +4,7 @@ import type { Frontend } from "../api/frontend.ts";
 import type { Stream } from "../api/stream.ts";
 import { InputBuffer } from "../base/input-buffer.ts";
 import { BLOCKED_END_MS, BLOCKED_INPUT_BYTES_MAX } from "../base/limits.ts";
+import type { Wakeable } from "../base/turn.ts";
 import type { Life } from "./life.ts";
 import type { ReplyRing } from "./reply-ring.ts";
 import type { SessionHost } from "./session-host.ts";
@@ -11,7 +12,7 @@ import type { SessionMove } from "./session-move.ts";
 import { BLOCKED, INTAKE, SETTLING, TAKING } from "./session-states.ts";
 
 /** The session. */
-export interface IntakeOwner {
+export interface IntakeOwner extends Wakeable {
   readonly host: SessionHost;
   readonly stream: Stream;
   readonly frontend: Frontend;
@@ -30,6 +31,8 @@ export class Intake {
   isPaused = false;
   private readonly session: IntakeOwner;
   private state: number = TAKING;
+  /** What comes waits, whatever the frontend does; see `hold`. */
+  private isHeld = false;
   /** When it was blocked last. */
   private blockedAtMs = 0;
   /** Requests at hand were not taken when they came. */
@@ -75,8 +78,34 @@ export class Intake {
     if (session.life.takesRequests) this.take();
   }
 
+  /** The client's requests wait from now on, until `letGo`: an operator has their pool wait. */
+  hold(): void {
+    this.isHeld = true;
+  }
+
+  letGo(): void {
+    if (!this.isHeld) return;
+    this.isHeld = false;
+    const { session } = this;
+    session.host.turn.wake(session);
+  }
+
+  /** Of a client that waits only what came in one piece is kept; the rest stays in the kernel. */
+  private holdBack(): void {
+    const { session, input } = this;
+    if (!this.isHeldBack) session.ring.stamps?.arrivedAt(session.host.turn.nowMs);
+    this.isHeldBack = input.size > 0;
+    input.keepRest();
+    this.setPaused(input.size > 0);
+    session.life.onTaken(input.size > 0);
+  }
+
   private take(): void {
     const { session, input } = this;
+    if (this.isHeld) {
+      this.holdBack();
+      return;
+    }
     const { ring } = session;
     const { times, turn } = session.host;
     const { start } = input;

@@ -4,6 +4,7 @@ import type { PoolConfig } from "../api/config.ts";
 import { GROUP_FORMAT, HANDOVER_FD, type ListenerGrant, PACKET_FORMATS } from "../api/control.ts";
 import type { Engine } from "../api/engine.ts";
 import { LOOP_TIMES } from "../api/latency.ts";
+import type { Lever } from "../api/steering.ts";
 import { busOfPool } from "../api/worker-bus.ts";
 import { assert } from "../base/assert.ts";
 import { Deadlines } from "../base/deadlines.ts";
@@ -259,6 +260,15 @@ class WorkerDataPlane implements DataPlane {
   private onClientGone(session: Session): void {
     this.outgoing?.forget(session);
     this.checkGone();
+  }
+
+  leverProblem(lever: Lever): string | null {
+    const pool = lever.pool === null ? undefined : this.pools.get(lever.pool);
+    return pool?.levers.problemOf(lever) ?? null;
+  }
+
+  setLevers(levers: readonly Lever[]): void {
+    for (const pool of this.pools.values()) pool.levers.follow(levers);
   }
 
   onSettings(): void {

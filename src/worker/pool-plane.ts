@@ -43,6 +43,7 @@ import { clientTuning } from "./client-tuning.ts";
 import { ClientWarnings } from "./client-warnings.ts";
 import type { WorkerMetrics } from "./metrics.ts";
 import { openClientTimes, openServerTimes } from "./pool-times.ts";
+import { PoolLevers } from "./pool-levers.ts";
 
 export interface PoolPlaneOptions {
   readonly pool: PoolConfig;
@@ -99,6 +100,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
   /** What its clients' connections are like. */
   readonly tuning: SocketTuning;
   readonly protocol: ProtocolPool;
+  readonly levers: PoolLevers;
   /** Null: the pool has no filters. */
   private readonly chain: FilterChain | null;
 
@@ -146,6 +148,11 @@ export class PoolPlane implements SessionOwner, PoolHost {
     this.topology = this.protocol.topology ?? createStaticTopology(pool.servers);
     const { members } = this.topology;
     this.chain = options.modules.createChain(this, this.protocol.filtering);
+    this.levers = new PoolLevers({
+      ...{ name: pool.name, sessions: this.sessions, filtering: this.protocol.filtering ?? null },
+      count: (requests, local) => this.count(requests, local, 0),
+      onUnreadable: (peer) => this.warnings.unreadable(peer),
+    });
     this.ejections = pool.autoEjectHosts
       ? new Ejections({
           total: () => this.servers.all.length,
@@ -258,6 +265,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
     session.inherit(output);
     const frontend = this.protocol.createFrontend(session, client, descriptors);
     session.attach(this.chain === null ? frontend : this.filter(session, frontend, client));
+    this.levers.onSession(session);
     this.sessions.add(session);
     this.counters[this.countersBase + POOL.client_connections]! += 1;
     return session;
@@ -274,6 +282,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
   private filter(session: Session, inner: Frontend, saved: unknown): Frontend {
     return new FilteredFrontend({
       ...{ session, inner, saved, chain: this.chain!, filtering: this.protocol.filtering! },
+      hearsEnds: this.chain!.hearsEnds,
       count: (requests, local) => this.count(requests, local, 0),
       onUnreadable: () => this.warnings.unreadable(session.peer),
     });

@@ -14,7 +14,7 @@ import {
   type ToWorker,
 } from "../api/control.ts";
 import type { StatsLayout } from "../api/stats.ts";
-import { NO_STEERING } from "../api/steering.ts";
+import { type Lever, NO_STEERING } from "../api/steering.ts";
 import type { WorkerBus } from "../api/worker-bus.ts";
 import { exitOnFault } from "../base/fatal.ts";
 import type { Logger } from "../base/log.ts";
@@ -52,6 +52,10 @@ export interface DataPlane {
   readonly clients: number;
   /** Values of the configuration have changed in place. */
   onSettings(): void;
+  /** Why it cannot do as a lever says; null: it can. */
+  leverProblem(lever: Lever): string | null;
+  /** Those that hold from now on; each time all of them. */
+  setLevers(levers: readonly Lever[]): void;
   close(): void;
 }
 
@@ -221,6 +225,7 @@ class Worker {
       metrics,
     });
     bus.open();
+    dataPlane.setLevers(start.steering?.levers ?? []);
     dataPlane.listen(start.listeners, start);
     this.#dataPlane = dataPlane;
     this.#send({
@@ -234,10 +239,15 @@ class Worker {
 
   #steer({ order, isFinal }: Extract<ToWorker, { readonly type: "steer" }>): void {
     const { revision } = order;
-    const problem = this.#steering?.problemOf(order) ?? null;
+    const { levers = [] } = order;
+    const problem =
+      this.#steering?.problemOf(order) ??
+      levers.map((lever) => this.#dataPlane?.leverProblem(lever)).find((text) => text != null) ??
+      null;
     if (isFinal && this.#steering?.follow(order) === true) {
       this.#log?.setLevel(this.#steering.config.log.level);
       this.#dataPlane?.onSettings();
+      this.#dataPlane?.setLevers(levers);
     }
     this.#send({ type: "steered", revision, isFinal, problem: isFinal ? null : problem });
   }

@@ -73,6 +73,12 @@ class EchoDataPlane implements DataPlane {
 
   onSettings(): void {}
 
+  leverProblem(): null {
+    return null;
+  }
+
+  setLevers(): void {}
+
   close(): void {
     for (const client of this.#clients) client.terminate();
   }

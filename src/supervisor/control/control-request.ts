@@ -1,30 +1,59 @@
 /** What came over the control socket, checked: any program of this user may have sent it. */
 import type { ControlRequest } from "../../api/control-socket.ts";
+import type { LeverKind } from "../../api/steering.ts";
 
+const KINDS: readonly LeverKind[] = ["pause", "readonly", "block"];
+
+type Lever = Extract<ControlRequest, { readonly verb: "lever" }>;
+type Release = Extract<ControlRequest, { readonly verb: "release" }>;
+type Stop = Extract<ControlRequest, { readonly verb: "stop" }>;
 type SetOrder = Extract<ControlRequest, { readonly verb: "config_set" }>;
 
 /** Null: it is no request of any version. */
 export function readRequest(message: unknown): ControlRequest | null {
   if (typeof message !== "object" || message === null || !("verb" in message)) return null;
   const request = message as ControlRequest;
+  return typeof request.verb === "string" && isRequest(request) ? request : null;
+}
+
+function isRequest(request: ControlRequest): boolean {
   switch (request.verb) {
     case "reload":
-      return typeof request.isDryRun === "boolean" ? request : null;
+      return typeof request.isDryRun === "boolean";
     case "upgrade":
-      return request.path === null || isPath(request.path) ? request : null;
-    case "stop": {
-      const { timeoutMs, isDrain } = request;
-      const isTime = timeoutMs === null || (Number.isFinite(timeoutMs) && timeoutMs >= 0);
-      return typeof isDrain === "boolean" && isTime ? request : null;
-    }
+      return request.path === null || isPath(request.path);
+    case "stop":
+      return isStop(request);
     case "config_get":
     case "config_unset":
-      return request.path === null || isWord(request.path) ? request : null;
+      return request.path === null || isWord(request.path);
     case "config_set":
-      return isSetting(request) ? request : null;
+      return isSetting(request);
+    case "lever":
+      return isLever(request);
+    case "release":
+      return isRelease(request);
     default:
-      return typeof request.verb === "string" ? request : null;
+      return true;
   }
+}
+
+function isStop({ timeoutMs, isDrain }: Stop): boolean {
+  const isInTime = timeoutMs === null || (Number.isFinite(timeoutMs) && timeoutMs >= 0);
+  return typeof isDrain === "boolean" && isInTime;
+}
+
+function isLever({ kind, pool, text, forMs }: Lever): boolean {
+  const isKnown = KINDS.includes(kind) && isOrNull(pool, "string") && typeof text === "string";
+  return isKnown && isTime(forMs) && (kind === "block" ? text !== "" : pool !== null);
+}
+
+function isRelease({ id, kind, pool }: Release): boolean {
+  return isOrNull(id, "number") && isOrNull(kind, "string") && isOrNull(pool, "string");
+}
+
+function isOrNull(value: unknown, type: "string" | "number"): boolean {
+  return value === null || typeof value === type;
 }
 
 function isSetting({ path, value, isSaved, reloads, forMs }: SetOrder): boolean {

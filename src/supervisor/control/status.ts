@@ -35,6 +35,7 @@ export function createStatus(supervisor: ChangeTarget): Status {
     lastChange: changes.last,
     processes,
     settings: settingStatuses(supervisor),
+    levers: supervisor.steering.levers,
     pools: resources.stats.figures(config),
     metrics: resources.stats.sets(),
   };

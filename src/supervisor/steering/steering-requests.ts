@@ -7,6 +7,7 @@ import { ProgramError } from "../program/program.ts";
 import { StartError } from "../start-error.ts";
 import type { ChangeTarget } from "../supervisor-options.ts";
 import { configDiff, configGet, configSet, configUnset } from "./config-orders.ts";
+import { pullLever, releaseLevers } from "./lever-orders.ts";
 
 /** The supervisor, as far as it is steered. */
 export interface SteeredProxy extends ChangeTarget {
@@ -32,6 +33,10 @@ export async function answerSteering(
       const reloaded = await proxy.reload(false, (text) => caller.progress(text));
       return reloaded.ok ? { ...result, isReloaded: true } : reloaded;
     }
+    case "lever":
+      return await change(proxy, () => pullLever(proxy, request, caller.uid));
+    case "release":
+      return await resultOf(async () => releaseLevers(proxy, request, caller.uid));
     default:
       return { ok: false, problems: ["this version does not know that command"] };
   }

@@ -6,8 +6,8 @@
  */
 import type { FromWorker } from "../../api/control.ts";
 import type { CheckedSetting } from "../../api/settings.ts";
-import type { SteeringOrder } from "../../api/steering.ts";
-import { SETTINGS_MAX } from "../../base/limits.ts";
+import type { Lever, SteeringOrder } from "../../api/steering.ts";
+import { LEVERS_MAX, SETTINGS_MAX } from "../../base/limits.ts";
 import type { Logger } from "../../base/log.ts";
 import { StartError } from "../start-error.ts";
 import { Agreement, type Steerable } from "./agreement.ts";
@@ -26,14 +26,22 @@ export interface Setting extends CheckedSetting, Term {
   readonly isSaved: boolean;
 }
 
+export interface HeldLever extends Lever, Term {
+  /** Names it for operators; no other has it. */
+  readonly id: number;
+  readonly untilMs: number;
+}
+
 /** Plain data, for the program that replaces this one. */
 export interface SteeringSnapshot {
   readonly revision: number;
   /** Of two with one path the second, which has an end, goes before the first. */
   readonly settings: readonly Setting[];
+  /** Absent: an older program, which had none. */
+  readonly levers?: readonly HeldLever[];
 }
 
-type Held = Omit<SteeringSnapshot, "revision">;
+type Held = Required<Omit<SteeringSnapshot, "revision">>;
 
 export interface SteeringOptions {
   readonly log: Logger;
@@ -57,13 +65,17 @@ export class Steering {
   constructor(options: SteeringOptions, saved: SteeringSnapshot | null) {
     this.#options = options;
     this.#agreement = new Agreement(() => options.workers());
-    this.#held = { settings: saved?.settings ?? [] };
+    this.#held = { settings: saved?.settings ?? [], levers: saved?.levers ?? [] };
     this.#revision = saved?.revision ?? 0;
     this.#watch();
   }
 
   get settings(): readonly Setting[] {
     return this.#held.settings;
+  }
+
+  get levers(): readonly HeldLever[] {
+    return this.#held.levers;
   }
 
   /** Everything that holds. */
@@ -91,6 +103,22 @@ export class Steering {
     await this.#change({ ...this.#held, settings });
   }
 
+  /** The same for all levers. @throws StartError */
+  async setLevers(levers: readonly HeldLever[]): Promise<void> {
+    if (levers.length > LEVERS_MAX) {
+      throw new StartError([`there are ${LEVERS_MAX} levers already; release some`]);
+    }
+    await this.#change({ ...this.#held, levers });
+  }
+
+  /** Ends levers, also where a worker does not answer. False: a change is under way, and it was not done. */
+  release(ids: ReadonlySet<number>): boolean {
+    if (this.#isChanging) return false;
+    const levers = this.#held.levers.filter(({ id }) => !ids.has(id));
+    this.#force({ ...this.#held, levers });
+    return true;
+  }
+
   /** Puts it in the place of all with its path, and waits for no worker. False: a change is under way, and it was not done. */
   impose(setting: Setting): boolean {
     if (this.#isChanging) return false;
@@ -111,10 +139,6 @@ export class Steering {
       ...{ ...setting, isSaved: true, untilMs: null },
     }));
     this.#force({ ...this.#held, settings });
-  }
-
-  close(): void {
-    clearTimeout(this.#timer);
   }
 
   async #change(next: Held): Promise<void> {
@@ -147,7 +171,10 @@ export class Steering {
   /** Sees to the end of what ends next. */
   #watch(): void {
     clearTimeout(this.#timer);
-    const ends = this.#held.settings.flatMap(({ untilMs }) => (untilMs === null ? [] : [untilMs]));
+    const { settings, levers } = this.#held;
+    const ends = [...settings, ...levers].flatMap(({ untilMs }) =>
+      untilMs === null ? [] : [untilMs],
+    );
     if (ends.length === 0) return;
     const inMs = Math.min(...ends) - Date.now();
     this.#timer = setTimeout(() => this.#endOld(), Math.min(Math.max(inMs, 0), LOOK_MS_MAX));
@@ -158,17 +185,28 @@ export class Steering {
     if (this.#isChanging) return;
     const nowMs = Date.now();
     const isOver = ({ untilMs }: Term): boolean => untilMs !== null && untilMs <= nowMs;
-    const { settings } = this.#held;
-    const over = settings.filter(isOver);
-    for (const { path, text } of over) {
-      this.#options.log.info("a setting's time is over", { option: path, value: text });
+    const { log } = this.#options;
+    const { settings, levers } = this.#held;
+    for (const { path, text } of settings.filter(isOver)) {
+      log.info("a setting's time is over", { option: path, value: text });
     }
-    if (over.length === 0) this.#watch();
-    else this.#force({ settings: settings.filter((setting) => !isOver(setting)) });
+    for (const { id, kind, pool, text } of levers.filter(isOver)) {
+      log.info("a lever's time is over", { lever: id, kind, pool, text });
+    }
+    const left: Held = {
+      settings: settings.filter((setting) => !isOver(setting)),
+      levers: levers.filter((lever) => !isOver(lever)),
+    };
+    const isSame = left.settings.length === settings.length && left.levers.length === levers.length;
+    if (isSame) this.#watch();
+    else this.#force(left);
   }
 }
 
-function orderOf({ settings }: Held, revision: number): SteeringOrder {
-  const values = settings.map(({ pool, field, value }) => ({ pool, field, value }));
-  return { revision, values };
+function orderOf({ settings, levers }: Held, revision: number): SteeringOrder {
+  return {
+    revision,
+    values: settings.map(({ pool, field, value }) => ({ pool, field, value })),
+    levers: levers.map(({ kind, pool, text }) => ({ kind, pool, text })),
+  };
 }

@@ -50,6 +50,11 @@ export class MemcacheFrontend implements Frontend {
     return this.chosen.consume(bytes, start, end);
   }
 
+  /** Only text is filtered. */
+  forgetRequest(): void {
+    if (this.chosen instanceof TextFrontend) this.chosen.forgetRequest();
+  }
+
   failureReply(failure: Failure, token: number): Buffer {
     return this.chosen?.failureReply(failure, token) ?? NONE;
   }

@@ -137,6 +137,11 @@ export class RedisFrontend implements Frontend, RedisClient {
     return position;
   }
 
+  forgetRequest(): void {
+    this.scanner.reset();
+    this.view.release();
+  }
+
   failureReply(failure: Failure): Buffer {
     this.mode?.onFailed?.();
     return replyToFailure(failure);

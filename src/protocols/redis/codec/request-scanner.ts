@@ -52,6 +52,12 @@ export class RequestScanner {
     return this.announced >= 0;
   }
 
+  /** What was found of an incomplete request is of no use any more. */
+  reset(): void {
+    this.announced = -1;
+    this.need = 0;
+  }
+
   /** See INCOMPLETE and MALFORMED; > start: where the request ends, and `view` describes it. */
   scan(bytes: Buffer, start: number, end: number, view: RequestView): number {
     if (this.announced < 0) {

@@ -111,6 +111,10 @@ export class TextFrontend implements RequestTaker, ReplySink {
     return position;
   }
 
+  forgetRequest(): void {
+    this.scanner.reset();
+  }
+
   failureReply(failure: Failure, token: number): Buffer {
     const note = this.notes.get(token);
     if (note !== null) return note;

@@ -32,6 +32,12 @@ export class TextRequestScanner {
   /** Of a line that is not complete: so much was searched for its end. */
   private searched = 0;
 
+  /** What was found of an incomplete request is of no use any more. */
+  reset(): void {
+    this.searched = 0;
+    this.need = 0;
+  }
+
   /** See INCOMPLETE and LINE_ENDLESS; > start: where the request ends, and `request` describes it. */
   scan(bytes: Buffer, start: number, end: number, request: TextRequest): number {
     const lineEnd = findLineEnd(bytes, start + this.searched, end);

@@ -1,0 +1,88 @@
+/**
+ * What operators hold back of one pool in one worker. A pool without levers has nothing of this in the way of its requests: their
+ * frontends are put behind filters while a lever is there, and taken from behind them when it ends.
+ */
+import type { Filtering } from "../api/filter.ts";
+import type { Lever } from "../api/steering.ts";
+import { FilteredFrontend } from "../client/filtered-frontend.ts";
+import type { Session } from "../client/session.ts";
+import { LeverChain } from "./lever-chain.ts";
+
+export interface LeveredPool {
+  readonly name: string;
+  readonly sessions: Iterable<Session>;
+  /** Null: its requests cannot be told apart. */
+  readonly filtering: Filtering | null;
+  /** Counts requests that were refused, see PoolHost.count. */
+  count(requests: number, local: number): void;
+  /** The client at `peer` speaks what cannot be read, and is turned away. */
+  onUnreadable(peer: string): void;
+}
+
+export class PoolLevers {
+  private readonly pool: LeveredPool;
+  private isPaused = false;
+  private chain: LeverChain | null = null;
+
+  constructor(pool: LeveredPool) {
+    this.pool = pool;
+  }
+
+  /** Why the pool cannot follow; null: it can. */
+  problemOf(lever: Lever): string | null {
+    const isJudging = lever.kind !== "pause" && lever.pool === this.pool.name;
+    if (!isJudging || this.pool.filtering !== null) return null;
+    return `pool "${this.pool.name}": its protocol has no requests that could be told apart`;
+  }
+
+  /** To be called between two turns. @param all of all pools: they replace those before */
+  follow(all: readonly Lever[]): void {
+    const own = all.filter(({ pool }) => pool === null || pool === this.pool.name);
+    this.pause(own.some(({ kind }) => kind === "pause"));
+    const judging = own.filter(({ kind }) => kind !== "pause");
+    const { filtering } = this.pool;
+    const isNeeded = judging.length > 0 && filtering !== null;
+    if (isNeeded === (this.chain !== null)) {
+      this.chain?.follow(judging);
+      return;
+    }
+    this.chain = isNeeded ? new LeverChain(judging) : null;
+    for (const session of this.pool.sessions) {
+      if (this.chain === null) release(session);
+      else this.guard(session, this.chain, filtering!);
+    }
+  }
+
+  /** A client has come. */
+  onSession(session: Session): void {
+    if (this.isPaused) session.intake.hold();
+    if (this.chain !== null) this.guard(session, this.chain, this.pool.filtering!);
+  }
+
+  private pause(isPaused: boolean): void {
+    if (isPaused === this.isPaused) return;
+    this.isPaused = isPaused;
+    for (const { intake } of this.pool.sessions) {
+      if (isPaused) intake.hold();
+      else intake.letGo();
+    }
+  }
+
+  private guard(session: Session, chain: LeverChain, filtering: Filtering): void {
+    const { frontend: inner } = session;
+    session.attach(
+      new FilteredFrontend({
+        ...{ session, inner, chain, filtering, saved: inner.saveState(), hearsEnds: false },
+        count: (requests, local) => this.pool.count(requests, local),
+        onUnreadable: () => this.pool.onUnreadable(session.peer),
+      }),
+    );
+  }
+}
+
+function release(session: Session): void {
+  const { frontend } = session;
+  if (frontend instanceof FilteredFrontend && frontend.chain instanceof LeverChain) {
+    session.attach(frontend.inner);
+  }
+}
