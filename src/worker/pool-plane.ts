@@ -42,8 +42,8 @@ import { createStaticTopology } from "../topology/static.ts";
 import { clientTuning } from "./client-tuning.ts";
 import { ClientWarnings } from "./client-warnings.ts";
 import type { WorkerMetrics } from "./metrics.ts";
-import { openClientTimes, openServerTimes } from "./pool-times.ts";
 import { PoolLevers } from "./pool-levers.ts";
+import { openClientTimes, openServerTimes } from "./pool-times.ts";
 
 export interface PoolPlaneOptions {
   readonly pool: PoolConfig;
