@@ -82,6 +82,8 @@ export class GenerationHandOver {
   readonly #startedAtMs = performance.now();
   readonly #lostBefore: number;
   readonly #settled = Promise.withResolvers<void>();
+  /** Workers of the old generation that died before all their clients had left. */
+  readonly #died: { readonly worker: WorkerSlot; readonly clients: number }[] = [];
   #moved = 0;
 
   /** Starts at once. */
@@ -112,9 +114,11 @@ export class GenerationHandOver {
     this.#checkSettled();
   }
 
-  /** Also one that said nothing: it died. */
-  onGone(worker: WorkerSlot): void {
-    if (this.#pending.delete(worker)) this.#checkSettled();
+  /** @param clients that it had when it was heard of last. One that has not said that it is done has died with them */
+  onGone(worker: WorkerSlot, clients: number): void {
+    if (!this.#pending.delete(worker)) return;
+    this.#died.push({ worker, clients });
+    this.#checkSettled();
   }
 
   /** Resolves when every client has moved that can, or none has for a moment; the rest goes on. */
@@ -127,15 +131,33 @@ export class GenerationHandOver {
     }, SETTLE_MS);
     await this.#settled.promise;
     clearInterval(timer);
+    const lostWithOld = this.#countDied();
     return {
       crew: this.#to.plan.number,
       generation: this.#to.plan.number,
       workers: this.#to.workers.length,
       moved: this.#moved,
       left: this.#from.workers.reduce((sum, { clients }) => sum + clients, 0),
-      lost: this.#host.router.lost - this.#lostBefore,
+      lost: router.lost - this.#lostBefore + lostWithOld,
       tookMs: Math.round(performance.now() - this.#startedAtMs),
     };
+  }
+
+  /** What workers had sent before they died has moved all the same. @returns how many clients they took along */
+  #countDied(): number {
+    const { sourceCounts } = this.#host.router;
+    let lost = 0;
+    for (const { worker, clients } of this.#died) {
+      const lostWith = Math.max(clients - sourceCounts.untold(worker), 0);
+      this.#moved += sourceCounts.taken(worker);
+      lost += lostWith;
+      if (lostWith === 0) continue;
+      this.#host.log.error("a worker died while it handed its clients over, and took some along", {
+        child: worker.name,
+        clients: lostWith,
+      });
+    }
+    return lost;
   }
 
   #checkSettled(): void {

@@ -41,7 +41,8 @@ export interface GenerationEvents extends Pick<WorkerEvents, "onSocketEnd"> {
   onMessage(worker: WorkerSlot, message: FromWorker): void;
   /** Its process died; it will be replaced. */
   onWorkerDeath(worker: WorkerSlot): void;
-  onWorkerGone(worker: WorkerSlot): void;
+  /** @param clients that it had when it was heard of last */
+  onWorkerGone(worker: WorkerSlot, clients: number): void;
   /** Its last process has left. */
   onGone(generation: Generation): void;
 }
@@ -217,10 +218,10 @@ export class Generation {
           this.#onDeath(dead.name, earlyDeaths, reason);
         },
         onSocketEnd: events.onSocketEnd,
-        onGone: (gone) => {
+        onGone: (gone, clients) => {
           stats.releaseSlot(slot);
           this.workers.splice(this.workers.indexOf(gone), 1);
-          events.onWorkerGone(gone);
+          events.onWorkerGone(gone, clients);
           this.#checkGone();
         },
       },

@@ -267,10 +267,10 @@ export class Generations {
           this.#bus.onGone(worker);
           steering.onGone(worker);
         },
-        onWorkerGone: (worker) => {
+        onWorkerGone: (worker, clients) => {
           this.#bus.onGone(worker);
           steering.onGone(worker);
-          this.#handOver?.onGone(worker);
+          this.#handOver?.onGone(worker, clients);
         },
         onGone: (generation) => {
           this.#all.delete(generation);

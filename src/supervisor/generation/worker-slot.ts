@@ -61,7 +61,8 @@ export interface WorkerEvents {
   onDeath(worker: WorkerSlot, earlyDeaths: number, reason: string | null): void;
   /** Its hand-over socket is not its any more, but the hearer's, who takes off what is on it and closes it. */
   onSocketEnd(worker: WorkerSlot, socket: SocketPair): void;
-  onGone(worker: WorkerSlot): void;
+  /** @param clients that it had when it was heard of last */
+  onGone(worker: WorkerSlot, clients: number): void;
 }
 
 export interface WorkerSnapshot {
@@ -117,9 +118,10 @@ export class WorkerSlot {
           events.onDeath(this, earlyDeaths, reason);
         },
         onGone: () => {
+          const { clients } = this;
           this.clients = 0;
           this.#endHandover();
-          events.onGone(this);
+          events.onGone(this, clients);
         },
       },
       log,

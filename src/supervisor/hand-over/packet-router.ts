@@ -28,6 +28,7 @@ import { OsError } from "../../os/os-error.ts";
 import { usableCores } from "../../os/usable-cores.ts";
 import { PacketGroups } from "./packet-groups.ts";
 import { PacketTargets } from "./packet-targets.ts";
+import { SourceCounts } from "./source-counts.ts";
 
 /** A worker, as far as packets are concerned. */
 export interface HandOverWorker {
@@ -76,6 +77,7 @@ interface LeftSocket {
 type Receipt = "taken" | "empty" | "wait";
 
 export class PacketRouter {
+  readonly sourceCounts: SourceCounts<HandOverWorker> = new SourceCounts();
   readonly #log: Logger;
   readonly #targets: PacketTargets<HandOverWorker>;
   /** Packets that may be underway to all workers. */
@@ -138,6 +140,7 @@ export class PacketRouter {
   onMessage(worker: HandOverWorker, message: FromWorker): void {
     if (message.type === "parcels") {
       worker.clients = Math.max(worker.clients - message.count, 0);
+      this.sourceCounts.onTold(worker, message.count);
       this.#sources.add(worker);
       this.pump();
     } else if (message.type === "adopted") {
@@ -187,7 +190,8 @@ export class PacketRouter {
   #collect(): boolean {
     for (const left of this.#leftSockets) {
       const receipt = this.#receiveAll(left.worker, left.fd, () => {
-        left.owed -= 1;
+        if (left.isTheirs) left.owed -= 1;
+        else this.sourceCounts.onTaken(left.worker);
       });
       if (receipt === "wait") return true;
       if (receipt === "empty") this.#forgetSocket(left);
@@ -198,7 +202,8 @@ export class PacketRouter {
       this.#sources.delete(source);
       this.#sources.add(source);
       const fd = source.handoverFd;
-      const receipt = fd === null ? "empty" : this.#receiveAll(source, fd);
+      const onTaken = (): void => this.sourceCounts.onTaken(source);
+      const receipt = fd === null ? "empty" : this.#receiveAll(source, fd, onTaken);
       if (receipt === "wait") return true;
       if (receipt === "empty") this.#sources.delete(source);
     }
@@ -212,7 +217,7 @@ export class PacketRouter {
   }
 
   /** `taken`: there may be more, and our hands are full. */
-  #receiveAll(source: HandOverWorker, fd: number, onTaken: () => void = () => {}): Receipt {
+  #receiveAll(source: HandOverWorker, fd: number, onTaken: () => void): Receipt {
     while (!this.#areHandsFull) {
       const receipt = this.#receive(source, fd);
       if (receipt !== "taken") return receipt;
