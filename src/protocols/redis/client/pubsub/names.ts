@@ -1,5 +1,5 @@
 /** Names of channels and patterns in a request, which may be a million: read one by one, where the request stood. */
-import { copyOf } from "../../../../base/copy-of.ts";
+import { keptRange } from "../../../../base/copy-of.ts";
 import { SUBSCRIBE_NAMES_BYTES_MAX, SUBSCRIBE_NAMES_MAX } from "../../../../base/limits.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 
@@ -9,7 +9,7 @@ export interface Names extends Iterable<string> {
   readonly bytes: number;
 }
 
-/** All arguments but the command, of the request at hand. Copies its bytes, once. */
+/** All arguments but the command, of the request at hand. A long request is not copied: memory that is new costs more than its bytes. */
 export function namesOf({
   bytes,
   start,
@@ -18,9 +18,10 @@ export function namesOf({
   argumentStart,
   argumentEnd,
 }: RequestView): Names {
-  const request = copyOf(bytes, start, end);
-  const starts = Int32Array.from(argumentStart.subarray(1, count));
-  const ends = Int32Array.from(argumentEnd.subarray(1, count));
+  const request = keptRange(bytes, start, end);
+  // Not Int32Array.from, which asks an iterator for each of them.
+  const starts = new Int32Array(argumentStart.subarray(1, count));
+  const ends = new Int32Array(argumentEnd.subarray(1, count));
   let sum = 0;
   for (let i = 0; i < starts.length; i++) sum += ends[i]! - starts[i]!;
   return {
