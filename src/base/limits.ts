@@ -117,6 +117,8 @@ export const GARBAGE_MANY_MS: number = 4000;
 export const GARBAGE_SOME_BYTES: number = 1 * MIB;
 /** … if the last was at least so long ago. */
 export const GARBAGE_SOME_MS: number = 14_000;
+/** When more is left than ever before after a collection, it is collected so often again. */
+export const GARBAGE_REPEATS_MAX: number = 3;
 /** How long a closed-after-error session goes on discarding input, so that its last reply is not lost to a reset. */
 export const LINGER_MS: number = 2000;
 /** A client whose connection is to be reset, and that takes nothing of what it was sent before, is reset after this. */
@@ -224,6 +226,8 @@ export const PACKETS_UNDERWAY_PER_CORE = 8;
 export const PACKETS_UNDERWAY_LEAST = 4;
 /** Of a process's open files: so many may be packets on their way from all workers, and again so many to all workers. */
 export const PACKETS_UNDERWAY_SHARE: number = 1 / 4;
+/** After a round of packets to all workers, none are passed on for as long as it took, so long at the most. */
+export const MOVE_REST_MS_MAX = 20;
 /** Packets in the supervisor's hands. */
 export const PACKETS_HELD_MAX = 128;
 /** Descriptors of most packets: a client, two servers that it has for itself, a memory file. Others say how many they have. */

@@ -7,6 +7,7 @@ import { LOOP_TIMES } from "../api/latency.ts";
 import type { Lever } from "../api/steering.ts";
 import { busOfPool } from "../api/worker-bus.ts";
 import { assert } from "../base/assert.ts";
+import { keptBlockBytes, outstandingBlockBytes } from "../base/block-pool.ts";
 import { Deadlines } from "../base/deadlines.ts";
 import {
   DescriptorBudget,
@@ -109,7 +110,10 @@ class WorkerDataPlane implements DataPlane {
       clientsMax: this.plan.clients,
       clientsHere: () => this.clients,
     });
-    const reclaimer = new Reclaimer(() => Bun.gc(true));
+    const reclaimer = new Reclaimer(
+      () => Bun.gc(true),
+      () => process.memoryUsage().external - keptBlockBytes() - outstandingBlockBytes(),
+    );
     this.stopReclaiming = every(engine.timer, RECLAIM_STEP_MS, () =>
       reclaimer.check(engine.nowMs()),
     );

@@ -48,3 +48,11 @@ export class PacketGroups<Worker> {
     }
   }
 }
+
+const GROUP_FIELD = '{"group":"';
+
+/** The name of the group that a packet belongs to; then that is its first field. */
+export function groupOf(bytes: Buffer): string {
+  if (bytes.toString("latin1", 0, GROUP_FIELD.length) !== GROUP_FIELD) return "";
+  return bytes.toString("latin1", GROUP_FIELD.length, bytes.indexOf('"', GROUP_FIELD.length));
+}

@@ -26,7 +26,8 @@ import {
 import { openFilesMax } from "../../os/open-files.ts";
 import { OsError } from "../../os/os-error.ts";
 import { usableCores } from "../../os/usable-cores.ts";
-import { PacketGroups } from "./packet-groups.ts";
+import { Pace } from "./pace.ts";
+import { groupOf, PacketGroups } from "./packet-groups.ts";
 import { PacketTargets } from "./packet-targets.ts";
 import { SourceCounts } from "./source-counts.ts";
 
@@ -52,8 +53,6 @@ interface HeldPacket {
 const RETRY_MS = 5;
 /** A packet that no worker took for so long is given up. */
 const WAIT_MS_MAX = 30_000;
-
-const GROUP_FIELD = '{"group":"';
 
 /**
  * So many packets may be underway to all workers, with `cores` for all processes, from one that may have `openFiles` files. A worker
@@ -82,6 +81,7 @@ export class PacketRouter {
   readonly #targets: PacketTargets<HandOverWorker>;
   /** Packets that may be underway to all workers. */
   readonly #underwayMax: number;
+  readonly #pace: Pace;
   readonly #buffer: Buffer = Buffer.allocUnsafeSlow(PACKET_BYTES_MAX + 4096);
   #waiting: HeldPacket[] = [];
   /** Sources with more on their sockets than was taken off. */
@@ -96,14 +96,17 @@ export class PacketRouter {
   /** The last shortage that was told to the log. */
   #shortage = "";
 
+  /** @param nowMs the clock of its pace */
   constructor(
     log: Logger,
     targets: () => readonly HandOverWorker[],
     underwayMax: number = packetsUnderwayToAll(openFilesMax(), usableCores()),
+    nowMs: () => number = () => performance.now(),
   ) {
     this.#log = log;
     this.#targets = new PacketTargets(targets);
     this.#underwayMax = underwayMax;
+    this.#pace = new Pace(underwayMax, nowMs);
   }
 
   /** Client connections that were lost so far. */
@@ -173,16 +176,19 @@ export class PacketRouter {
   pump(): void {
     const endMs = endOfSlice();
     let isMoving = true;
-    while (isMoving && !isSliceOver(endMs)) {
+    while (isMoving && !isSliceOver(endMs) && this.#pace.restMs === 0) {
       const isShort = this.#collect();
       isMoving = this.#deliver() && !isShort && this.#sources.size + this.#leftSockets.size > 0;
     }
     this.#groups.forgetEnded();
-    if (isMoving) this.#pumpNextTurn();
+    const { restMs } = this.#pace;
+    if (restMs > 0) this.#pumpAfter(restMs);
+    else if (isMoving) this.#pumpNextTurn();
     else if (this.#waiting.length + this.#sources.size + this.#leftSockets.size > 0) {
-      this.#retrySoon();
+      this.#pumpAfter(RETRY_MS);
     }
     if (!this.isIdle) return;
+    this.#pace.onIdle();
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
@@ -265,6 +271,7 @@ export class PacketRouter {
       this.#lose({ source, fds }, "not all of its descriptors came");
       return;
     }
+    this.#pace.onTaken();
     this.#groups.onHeld(group);
     this.#waiting.push({ bytes, fds, source, group, receivedAtMs: performance.now() });
   }
@@ -323,6 +330,7 @@ export class PacketRouter {
         for (const fd of packet.fds) closeFd(fd);
         this.#targets.give(target);
         this.#passed += 1;
+        this.#pace.onPassed();
         return target;
       }
       full.add(target);
@@ -383,17 +391,11 @@ export class PacketRouter {
     });
   }
 
-  #retrySoon(): void {
+  #pumpAfter(delayMs: number): void {
     if (this.#retry !== undefined) return;
     this.#retry = setTimeout(() => {
       this.#retry = undefined;
       this.pump();
-    }, RETRY_MS);
+    }, delayMs);
   }
-}
-
-/** The name of the group that a packet belongs to; then that is its first field. */
-function groupOf(bytes: Buffer): string {
-  if (bytes.toString("latin1", 0, GROUP_FIELD.length) !== GROUP_FIELD) return "";
-  return bytes.toString("latin1", GROUP_FIELD.length, bytes.indexOf('"', GROUP_FIELD.length));
 }

@@ -10,14 +10,24 @@ const MIB = 1024 * 1024;
 beforeEach(() => forgetGarbage());
 
 /** A worker's timer, and at which of its steps a collection was made. */
-function clock(): { readonly collections: number[]; step(): void } {
+function clock(): {
+  readonly collections: number[];
+  /** What buffers take after a collection. */
+  left: number;
+  step(): void;
+} {
   const collections: number[] = [];
   let steps = 0;
-  const reclaimer = new Reclaimer(() => collections.push(steps));
-  return {
+  const worker = {
     collections,
+    left: MIB,
     step: () => reclaimer.check(1_000_000 + ++steps * RECLAIM_STEP_MS),
   };
+  const reclaimer = new Reclaimer(
+    () => collections.push(steps),
+    () => worker.left,
+  );
+  return worker;
 }
 
 /** A client that has so much unread for longer than a turn, and leaves. */
@@ -28,16 +38,33 @@ function comeAndGo(bytes: number): void {
   out.clear();
 }
 
-test("much that clients leave behind is collected at once, and the last of it a step later", () => {
-  const { collections, step } = clock();
+test("what clients leave behind is collected at once, and what was in use by accident then in the next steps", () => {
+  const worker = clock();
+  const { collections, step } = worker;
   step();
   for (let i = 0; i < 10; i++) comeAndGo(10 * MIB);
   step();
   expect(collections).toEqual([2]);
   expect(garbageBytes()).toBe(0);
+  for (let i = 0; i < 5; i++) step();
+  expect(collections).toEqual([2]);
+  for (let i = 0; i < 10; i++) comeAndGo(10 * MIB);
+  worker.left = 11 * MIB;
+  for (let i = 0; i < 2; i++) step();
+  worker.left = MIB;
+  for (let i = 0; i < 5; i++) step();
+  expect(collections).toEqual([2, 8, 9, 10]);
+});
+
+test("what stays in use is not collected for ever", () => {
+  const worker = clock();
+  const { collections, step } = worker;
+  comeAndGo(100 * MIB);
   step();
-  step();
-  expect(collections).toEqual([2, 3]);
+  comeAndGo(100 * MIB);
+  worker.left = 50 * MIB;
+  for (let i = 0; i < 20; i++) step();
+  expect(collections).toEqual([1, 2, 3, 4, 5]);
 });
 
 test("a little is collected within 20 seconds", () => {
@@ -48,7 +75,7 @@ test("a little is collected within 20 seconds", () => {
   step();
   comeAndGo(2 * MIB);
   for (let i = 0; i < 4; i++) step();
-  expect(collections).toEqual([1, 2, 5]);
+  expect(collections).toEqual([1, 4]);
 });
 
 test("without garbage nothing is collected", () => {

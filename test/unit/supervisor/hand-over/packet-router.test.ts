@@ -13,6 +13,16 @@ import {
 const buffer = Buffer.alloc(70_000);
 const log = openProcessLog({ level: "error", file: null, process: "test" });
 
+/** On a clock that stands, so that it never rests between two rounds of packets. */
+function routerTo(targets: readonly HandOverWorker[], underwayMax?: number): PacketRouter {
+  return new PacketRouter(
+    log,
+    () => targets,
+    underwayMax,
+    () => 0,
+  );
+}
+
 /** A worker whose end of the hand-over socket is in the test's hands. */
 class FakeWorker implements HandOverWorker {
   isServing = true;
@@ -95,7 +105,7 @@ function many(count: number): string[] {
 test("packets go to the emptiest worker, each once, and nothing stays open here", async () => {
   const [from, a, b] = [new FakeWorker("from"), new FakeWorker("a"), new FakeWorker("b")];
   a.clients = 10;
-  const router = new PacketRouter(log, () => [a, b]);
+  const router = routerTo([a, b]);
   const files = readdirSync("/proc/self/fd").length;
   const taken: string[] = [];
   for (const batch of [many(100), many(60)]) {
@@ -118,7 +128,7 @@ test("packets go to the emptiest worker, each once, and nothing stays open here"
 
 test("few packets are underway at a time, to one worker and to all", async () => {
   const [from, a, b] = [new FakeWorker("from"), new FakeWorker("a"), new FakeWorker("b")];
-  const router = new PacketRouter(log, () => [a, b], PACKETS_UNDERWAY_MAX + 5);
+  const router = routerTo([a, b], PACKETS_UNDERWAY_MAX + 5);
   from.give(...many(200));
   b.isServing = false;
   router.onMessage(from, { type: "parcels", count: 200 });
@@ -135,7 +145,7 @@ test("so few are underway for each core; the others stay with their senders, eac
   const [a, b] = [new FakeWorker("a"), new FakeWorker("b")];
   const most = packetsUnderwayToAll(20_000, 2);
   expect(most).toBe(2 * PACKETS_UNDERWAY_PER_CORE);
-  const router = new PacketRouter(log, () => [a, b], most);
+  const router = routerTo([a, b], most);
   const files = readdirSync("/proc/self/fd").length;
   one.give(...many(100).map((name) => `one ${name}`));
   two.give(...many(100).map((name) => `two ${name}`));
@@ -163,7 +173,7 @@ test("so few are underway for each core; the others stay with their senders, eac
 
 test("a worker that hangs holds only its share of what may be underway", () => {
   const [from, hung, quick] = [new FakeWorker("f"), new FakeWorker("h"), new FakeWorker("q")];
-  const router = new PacketRouter(log, () => [hung, quick], 16);
+  const router = routerTo([hung, quick], 16);
   from.give(...many(100));
   router.onMessage(from, { type: "parcels", count: 100 });
   let taken = 0;
@@ -187,7 +197,7 @@ test("the work for a packet does not grow with their number", async () => {
         },
       });
     }
-    const router = new PacketRouter(log, () => [a, b]);
+    const router = routerTo([a, b]);
     from.give(...many(packets));
     router.onMessage(from, { type: "parcels", count: packets });
     await settle(router, a, b);
@@ -199,7 +209,7 @@ test("the work for a packet does not grow with their number", async () => {
 test("what a dead worker had not taken goes to another; what it had taken is lost", () => {
   const [from, a, b] = [new FakeWorker("from"), new FakeWorker("a"), new FakeWorker("b")];
   b.isServing = false;
-  const router = new PacketRouter(log, () => [a, b]);
+  const router = routerTo([a, b]);
   from.give(...many(15));
   router.onMessage(from, { type: "parcels", count: 15 });
   const taken = receivePacket(a.pair.theirs, buffer);
@@ -215,15 +225,16 @@ test("what a dead worker had not taken goes to another; what it had taken is los
 
 test("what a worker put on its socket before it died is passed on, though it never said so", () => {
   const [from, a] = [new FakeWorker("from"), new FakeWorker("a")];
-  const router = new PacketRouter(log, () => [a]);
+  const router = routerTo([a]);
   from.give("x", "y");
   router.onSocketEnd(from, ...from.giveAway());
   expect(a.take()).toEqual(["x", "y"]);
+  expect([router.sourceCounts.taken(from), router.sourceCounts.untold(from)]).toEqual([2, 2]);
 });
 
 test("packets of one group go to one worker, and to another only when that one is gone", async () => {
   const [from, a, b] = [new FakeWorker("from"), new FakeWorker("a"), new FakeWorker("b")];
-  const router = new PacketRouter(log, () => [a, b]);
+  const router = routerTo([a, b]);
   const inGroup = (group: string, count: number): string[] =>
     many(count).map((name) => `{"group":"${group}","format":2} ${name}`);
   const give = (...names: string[]): void => {
@@ -245,7 +256,7 @@ test("packets of one group go to one worker, and to another only when that one i
 test("packets wait in our hands while nobody can take them, and idleness is told", async () => {
   const [from, a] = [new FakeWorker("from"), new FakeWorker("a")];
   a.isServing = false;
-  const router = new PacketRouter(log, () => [a]);
+  const router = routerTo([a]);
   from.give(...many(300));
   router.onMessage(from, { type: "parcels", count: 300 });
   expect(a.adopts).toBe(0);
@@ -262,7 +273,7 @@ test("packets wait in our hands while nobody can take them, and idleness is told
 
 test("a full socket is tried again", async () => {
   const [from, a] = [new FakeWorker("from"), new FakeWorker("a")];
-  const router = new PacketRouter(log, () => [a]);
+  const router = routerTo([a]);
   // Until the kernel takes no more.
   let stuffed = 0;
   while (sendPacket(a.pair.ours, Buffer.alloc(60_000), [])) stuffed += 1;
@@ -277,7 +288,7 @@ test("a full socket is tried again", async () => {
 test("rebalancing has packets go where it wants, as long as that one lives", () => {
   const [from, a, b] = [new FakeWorker("from"), new FakeWorker("a"), new FakeWorker("b")];
   b.clients = 50;
-  const router = new PacketRouter(log, () => [from, a, b]);
+  const router = routerTo([from, a, b]);
   router.direct(from, b);
   from.give("x");
   router.onMessage(from, { type: "parcels", count: 1 });
@@ -292,7 +303,7 @@ test("rebalancing has packets go where it wants, as long as that one lives", () 
 test("a group stays together when its sender leaves before all of it was passed on", async () => {
   const [from, a, b] = [new FakeWorker("from"), new FakeWorker("a"), new FakeWorker("b")];
   b.clients = 1;
-  const router = new PacketRouter(log, () => [a, b]);
+  const router = routerTo([a, b]);
   const members = Array.from({ length: 6 }, (_, at) => `{"group":"g","at":${at}}`);
   from.give(...members.filter((_, at) => at < 2));
   router.onMessage(from, { type: "parcels", count: 2 });
