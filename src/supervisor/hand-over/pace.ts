@@ -36,7 +36,8 @@ export class Pace {
     // A shorter rest cannot be timed.
     if (tookMs >= 1) this.#restsUntilMs = nowMs + tookMs;
     this.#passed = 0;
-    this.#beganMs = 0;
+    // Its successor waits for receivers, too, which are still busy with this one.
+    this.#beganMs = Math.max(this.#restsUntilMs, nowMs);
   }
 
   /** Nothing is to be passed on any more. */

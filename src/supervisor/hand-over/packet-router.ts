@@ -7,11 +7,7 @@
  * what a worker had taken when it died.
  */
 import { type FromWorker, PACKET_BYTES_MAX } from "../../api/control.ts";
-import {
-  PACKETS_HELD_MAX,
-  PACKETS_UNDERWAY_PER_CORE,
-  PACKETS_UNDERWAY_SHARE,
-} from "../../base/limits.ts";
+import { PACKETS_HELD_MAX } from "../../base/limits.ts";
 import type { Logger } from "../../base/log.ts";
 import { packetDescriptors } from "../../base/packet-descriptors.ts";
 import { endOfSlice, isSliceOver } from "../../base/slices.ts";
@@ -28,7 +24,7 @@ import { OsError } from "../../os/os-error.ts";
 import { usableCores } from "../../os/usable-cores.ts";
 import { Pace } from "./pace.ts";
 import { groupOf, PacketGroups } from "./packet-groups.ts";
-import { PacketTargets } from "./packet-targets.ts";
+import { PacketTargets, packetsUnderwayToAll } from "./packet-targets.ts";
 import { SourceCounts } from "./source-counts.ts";
 
 /** A worker, as far as packets are concerned. */
@@ -53,15 +49,6 @@ interface HeldPacket {
 const RETRY_MS = 5;
 /** A packet that no worker took for so long is given up. */
 const WAIT_MS_MAX = 30_000;
-
-/**
- * So many packets may be underway to all workers, with `cores` for all processes, from one that may have `openFiles` files. A worker
- * that waits for its packets leaves the cores to those that serve.
- */
-export function packetsUnderwayToAll(openFiles: number, cores: number): number {
-  const share = Math.floor(openFiles * PACKETS_UNDERWAY_SHARE);
-  return Math.max(1, Math.min(share, PACKETS_UNDERWAY_PER_CORE * cores));
-}
 
 /** One end of the socket of a worker that is gone: packets are on it that were not taken off. */
 interface LeftSocket {

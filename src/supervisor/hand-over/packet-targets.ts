@@ -1,5 +1,10 @@
 /** Which worker the next packet goes to: the one with the fewest clients, those included that are on their way to it. */
-import { PACKETS_UNDERWAY_LEAST, PACKETS_UNDERWAY_MAX } from "../../base/limits.ts";
+import {
+  PACKETS_UNDERWAY_LEAST,
+  PACKETS_UNDERWAY_MAX,
+  PACKETS_UNDERWAY_PER_CORE,
+  PACKETS_UNDERWAY_SHARE,
+} from "../../base/limits.ts";
 
 /** A worker, as far as it can be given packets. */
 export interface PacketTarget {
@@ -12,6 +17,15 @@ export interface PacketTarget {
 const UNEVEN_CLIENTS_MAX = 2 * PACKETS_UNDERWAY_MAX;
 /** ... unless a packet has waited for so long: then that one hangs, or is no quicker for being waited for. */
 const EVEN_WAIT_MS = 1_000;
+
+/**
+ * So many packets may be underway to all workers, with `cores` for all processes, from one that may have `openFiles` files. A worker
+ * that waits for its packets leaves the cores to those that serve.
+ */
+export function packetsUnderwayToAll(openFiles: number, cores: number): number {
+  const share = Math.floor(openFiles * PACKETS_UNDERWAY_SHARE);
+  return Math.max(1, Math.min(share, PACKETS_UNDERWAY_PER_CORE * cores));
+}
 
 export class PacketTargets<Worker extends PacketTarget> {
   /** Who may be given packets, besides a `direct` one. */

@@ -16,10 +16,20 @@ test("after a round it rests for as long as the round took, up to a limit", () =
     rounds.push(pace.restMs);
     nowMs += pace.restMs;
     expect(pace.restMs).toBe(0);
-    // Time without packets is no part of a round.
-    nowMs += 500;
   }
   expect(rounds).toEqual([4, 0, MOVE_REST_MS_MAX]);
+});
+
+test("a round begins when the rest before it ends, because its receivers are still busy then", () => {
+  let nowMs = 1000;
+  const pace = new Pace(1, () => nowMs);
+  pace.onTaken();
+  nowMs += 5;
+  pace.onPassed();
+  nowMs += 5 + 7;
+  pace.onTaken();
+  pace.onPassed();
+  expect(pace.restMs).toBe(7);
 });
 
 test("a round that was not full is forgotten when nothing is left to pass on", () => {

@@ -7,8 +7,8 @@ import { openProcessLog } from "../../../../src/os/log-output.ts";
 import {
   type HandOverWorker,
   PacketRouter,
-  packetsUnderwayToAll,
 } from "../../../../src/supervisor/hand-over/packet-router.ts";
+import { packetsUnderwayToAll } from "../../../../src/supervisor/hand-over/packet-targets.ts";
 
 const buffer = Buffer.alloc(70_000);
 const log = openProcessLog({ level: "error", file: null, process: "test" });
