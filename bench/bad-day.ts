@@ -29,26 +29,30 @@ export interface BadDaySettings {
   readonly requestsPerSecond: number | null;
 }
 
-/** Restores the servers that it is given: each incident that replaces one puts a new one into the list. */
+/**
+ * Restores the servers that it is given: each incident that replaces one puts a new one into the list.
+ *
+ * @param progress told what is measured next.
+ * @param add given each row as it comes.
+ */
 export async function measureBadDay(
   kinds: readonly ProxyKind[],
   servers: Server[],
   settings: BadDaySettings,
   progress: (text: string) => void,
-): Promise<readonly BadDayRow[]> {
+  add: (row: BadDayRow) => void,
+): Promise<void> {
   const ports = servers.map(({ port }) => port);
   await fill(ports, SPACE, FILLERS);
   const rate = settings.requestsPerSecond ?? (await suitableRate(kinds, ports));
-  const rows: BadDayRow[] = [];
   for (const incident of INCIDENTS) {
     for (const kind of kinds) {
       // HAProxy has no shards: a connection belongs to one server, whatever is asked for on it.
       if (kind.role === "floor" && incident.isOfShard) continue;
       progress(`bad day: ${incident.name}, ${kind.name}`);
-      rows.push(await measureOne(incident, kind, servers, rate));
+      add(await measureOne(incident, kind, servers, rate));
     }
   }
-  return rows;
 }
 
 async function suitableRate(
@@ -67,35 +71,56 @@ async function suitableRate(
   return Math.round(LOAD * weakestOf(capacities));
 }
 
+/** An incident that fails is a row that says so: the others are measured. */
 async function measureOne(
   incident: Incident,
   kind: ProxyKind,
   servers: Server[],
   requestsPerSecond: number,
 ): Promise<BadDayRow> {
-  const ports = servers.map(({ port }) => port);
-  const proxy = await startProxy(kind, ports, "redis");
+  const row = { incident: incident.name, proxy: kind.name, requestsPerSecond };
+  const proxy = await startProxy(
+    kind,
+    servers.map(({ port }) => port),
+    "redis",
+  );
   const scene: Scene = { proxy, servers, space: SPACE, fillers: FILLERS };
   const generator = new Generator({ connections: CLIENTS, valueBytes: SPACE.valueBytes });
-  const groups = incident.isOfShard ? await shardGroups(proxy.port) : [wholeGroup()];
+  try {
+    return { ...row, ...(await strike(incident, scene, generator, requestsPerSecond)) };
+  } catch (error) {
+    const failure = error instanceof Error ? error.message : String(error);
+    return { ...row, cut: 0, remark: "", failure, groups: [] };
+  } finally {
+    await generator.end();
+    await stopProxy(scene.proxy);
+  }
+}
+
+async function strike(
+  incident: Incident,
+  scene: Scene,
+  generator: Generator,
+  requestsPerSecond: number,
+): Promise<Pick<BadDayRow, "cut" | "remark" | "failure" | "groups">> {
+  const { port, name } = scene.proxy;
+  const groups = incident.isOfShard ? await shardGroups(port) : [wholeGroup()];
   await incident.prepare?.(scene);
   let struck: Promise<string> | null = null;
   const order = {
-    ...{ ports: [proxy.port], requestsPerSecond, isBadDay: true, warmUpSeconds: WARM_UP_SECONDS },
+    ...{ ports: [port], requestsPerSecond, isBadDay: true, warmUpSeconds: WARM_UP_SECONDS },
     ...{ seconds: SECONDS, windows: (SECONDS * 1e3) / WINDOW_MS, groups },
   };
   const startMs = WARM_UP_SECONDS * 1e3 + WINDOWS_BEFORE * WINDOW_MS;
-  const report = await generator.slice(order, proxy.name, () => {
+  const report = await generator.slice(order, name, () => {
     struck = Bun.sleep(startMs).then(() => incident.strike(scene));
     // Looked at below, after the load has ended.
     struck.catch(() => {});
   });
   const remark = await (struck ?? "");
-  await generator.end();
-  await stopProxy(scene.proxy);
   const names = incident.isOfShard ? ["its keys", "other keys"] : ["all keys"];
   return {
-    ...{ incident: incident.name, proxy: kind.name, requestsPerSecond, cut: report.cut, remark },
+    ...{ cut: report.cut, remark, failure: null },
     groups: report.groups.map((windows, n) => ({
       keys: names[n]!,
       windows: windows.map(windowOf),

@@ -163,13 +163,14 @@ export function parseProxy(text: string): ProxyKind {
   };
 }
 
-/** First line of what the executable says about itself. */
+/** First line of what the executable says about itself, without the path that some put before it. */
 export async function versionOf(kind: ProxyKind): Promise<string> {
   if (kind.versionArguments === null) return "unknown";
-  const command = [kind.command[0]!, ...kind.versionArguments];
+  const executable = kind.command[0]!;
   // nutcracker prints its version to stderr.
-  const output = await runToEnd(["sh", "-c", '"$@" 2>&1', "sh", ...command], 5_000);
-  return output.trim().split("\n")[0] ?? "unknown";
+  const command = ["sh", "-c", '"$@" 2>&1', "sh", executable, ...kind.versionArguments];
+  const line = (await runToEnd(command, 5_000)).trim().split("\n")[0] ?? "unknown";
+  return line.startsWith(executable) ? line.substring(executable.length).trim() : line;
 }
 
 /** A copy, built when missing: building again while a run lasts must not change what it measures. */

@@ -22,9 +22,10 @@ export function badDayPart(rows: readonly BadDayRow[]): string {
       sparkline(group.windows.map(({ p999 }) => p999)),
     ]),
   );
-  const remarks = rows
-    .filter(({ remark }) => remark !== "")
-    .map(({ incident, proxy, remark }) => `- ${incident}, ${proxy}: ${remark.split("\n")[0]}`);
+  const remarks = rows.flatMap(({ incident, proxy, remark, failure }) => {
+    const text = failure === null ? remark : `failed: ${failure}`;
+    return text === "" ? [] : [`- ${incident}, ${proxy}: ${text.split("\n")[0]}`];
+  });
   const rate = thousands(rows[0]!.requestsPerSecond);
   return [
     "### The bad day",

@@ -14,6 +14,9 @@ export function toMarkdown(result: Result): string {
   if (result.latency.length > 0) parts.push(latencyPart(result));
   if (result.badDay.length > 0) parts.push(badDayPart(result.badDay));
   if (result.memory.length > 0) parts.push(memoryPart(result));
+  if (result.failures.length > 0) {
+    parts.push(`### Failed\n\n${result.failures.map((text) => `- ${text}`).join("\n")}`);
+  }
   return `${parts.join("\n\n")}\n`;
 }
 

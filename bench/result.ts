@@ -19,6 +19,8 @@ export interface Result {
   readonly latency: readonly LatencyRow[];
   readonly badDay: readonly BadDayRow[];
   readonly memory: readonly MemoryRow[];
+  /** Parts of the run that failed as a whole, and why. */
+  readonly failures: readonly string[];
 }
 
 export interface ProxyFacts {
@@ -94,6 +96,8 @@ export interface BadDayRow {
   readonly cut: number;
   /** What else is to be said. */
   readonly remark: string;
+  /** Why there are no figures; null: all is well. */
+  readonly failure: string | null;
   readonly groups: readonly BadDayGroup[];
 }
 

@@ -35,8 +35,9 @@ export class Run {
       await this.#measureRedis(servers);
     }
     if (options.workloads.some(({ protocol }) => protocol === "memcache")) {
-      const servers = await startMemcachedServers();
-      await this.#measureWorkloads("memcache", servers);
+      await this.#part("memcached", async () => {
+        await this.#measureWorkloads("memcache", await startMemcachedServers());
+      });
     }
   }
 
@@ -45,7 +46,10 @@ export class Run {
   }
 
   hasFailures(): boolean {
-    return this.#result!.throughput.some(({ failure }) => failure !== null);
+    const { throughput, badDay, failures } = this.#result!;
+    return (
+      failures.length > 0 || [...throughput, ...badDay].some(({ failure }) => failure !== null)
+    );
   }
 
   async #begin(): Promise<void> {
@@ -59,23 +63,47 @@ export class Run {
       startedAt: new Date().toISOString(),
       machine: await machineFacts(),
       settings: { rounds, secondsPerRound },
-      ...{ proxies, throughput: [], capacities: [], latency: [], badDay: [], memory: [] },
+      ...{
+        proxies,
+        throughput: [],
+        capacities: [],
+        latency: [],
+        badDay: [],
+        memory: [],
+        failures: [],
+      },
     };
   }
 
   async #measureRedis(servers: Server[]): Promise<void> {
     const options = this.#options;
     const ports = servers.map(({ port }) => port);
-    if (options.withLatency) await this.#measureLatency(ports);
-    await this.#measureWorkloads("redis", ports);
-    const redisKinds = this.#kinds.filter(({ speaks }) => speaks.includes("redis"));
+    if (options.withLatency) await this.#part("latency", () => this.#measureLatency(ports));
+    await this.#part("workloads", () => this.#measureWorkloads("redis", ports));
+    const kinds = this.#kinds.filter(({ speaks }) => speaks.includes("redis"));
     if (options.withBadDay) {
-      this.#add({ badDay: await measureBadDay(redisKinds, servers, options, progress) });
+      await this.#part("bad day", async () => {
+        await measureBadDay(kinds, servers, options, progress, (row) => {
+          this.#add({ badDay: [...this.#result!.badDay, row] });
+        });
+      });
     }
-    if (options.withMemory) {
+    if (!options.withMemory) return;
+    await this.#part("memory", async () => {
       progress("memory");
       const leaveMs = options.leaveSeconds * 1_000;
-      this.#add({ memory: await measureMemory(redisKinds, ports, leaveMs) });
+      this.#add({ memory: await measureMemory(kinds, ports, leaveMs) });
+    });
+  }
+
+  /** A part that fails is named in the report, and the run goes on with the next one. */
+  async #part(name: string, act: () => Promise<void>): Promise<void> {
+    try {
+      await act();
+    } catch (error) {
+      const text = `${name}: ${error instanceof Error ? error.message : String(error)}`;
+      progress(text);
+      this.#add({ failures: [...this.#result!.failures, text.replaceAll("\n", " ")] });
     }
   }
 

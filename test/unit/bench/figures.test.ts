@@ -102,7 +102,7 @@ function resultWith(commit: string, proxyCpu: readonly number[]): Result {
       ...[row("nutcracker", [10, 10, 10]), row("predixy", [20, 20, 20])],
       ...[row("haproxy", [1, 1, 1]), row("proxy", proxyCpu)],
     ],
-    ...{ capacities: [], latency: [], badDay: [], memory: [] },
+    ...{ capacities: [], latency: [], badDay: [], memory: [], failures: [] },
   };
 }
 
@@ -176,6 +176,7 @@ describe("the bad day in the report", () => {
     });
     const row = {
       ...{ incident: "reload", proxy: "proxy", requestsPerSecond: 5_000, cut: 2, remark: "done" },
+      failure: null,
       groups: [{ keys: "all keys", windows }],
     };
     const text = toMarkdown({ ...resultWith("a", [5]), badDay: [row] });
