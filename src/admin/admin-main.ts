@@ -4,7 +4,7 @@
  * It is apart from the workers so that nothing that happens here, its death included, touches traffic.
  */
 
-import { CONTROL_FD, type ToAdmin } from "../api/control.ts";
+import { CONTROL_FD, type FromAdmin, type ToAdmin } from "../api/control.ts";
 import { SUPERVISOR_SIGNALS } from "../base/supervisor-signals.ts";
 import { openControlChannel } from "../engine/bun/control-channel.ts";
 import { Admin } from "./admin.ts";
@@ -15,8 +15,11 @@ import { Admin } from "./admin.ts";
  */
 export function runAdmin(): void {
   for (const signal of SUPERVISOR_SIGNALS) process.on(signal, () => {});
-  const admin = new Admin((code) => process.exit(code));
-  openControlChannel<ToAdmin, never>(CONTROL_FD, {
+  const admin = new Admin(
+    (question) => channel.send(question),
+    (code) => process.exit(code),
+  );
+  const channel = openControlChannel<ToAdmin, FromAdmin>(CONTROL_FD, {
     onMessage: (message) => handle(admin, message),
     onClose: () => process.exit(0),
   });

@@ -2,16 +2,27 @@
  * What the admin process does with the supervisor's messages: `start` makes it serve, and a later `start` makes it show
  * another config or layout without closing its port.
  */
-import { hostname } from "node:os";
-import type { ToAdmin } from "../api/control.ts";
+import { readFileSync } from "node:fs";
+import { hostname, setPriority } from "node:os";
+import type { FromAdmin, ToAdmin } from "../api/control.ts";
 import { STATS_FD } from "../api/control.ts";
+import type { StatsLayout } from "../api/stats.ts";
 import type { Logger } from "../base/log.ts";
+import { directoryOf } from "../metrics/directory.ts";
 import { renderNutcrackerStats, type StatsSource } from "../metrics/nutcracker-stats.ts";
-import { mapStatsMemory } from "../metrics/stats-memory.ts";
+import { mapStatsMemory, readStatsMemory } from "../metrics/stats-memory.ts";
 import { assumeIdentity } from "../os/identity.ts";
 import { openProcessLog } from "../os/log-output.ts";
 import { hearParentDeath } from "../os/process.ts";
+import { AdminPages } from "./admin-pages.ts";
+import { AskSupervisor } from "./ask-supervisor.ts";
+import { createHttpPort, type HttpPort } from "./http-port.ts";
 import { createStatsPort, type StatsPort } from "./stats-port.ts";
+
+/** A shorter token can be guessed. */
+const TOKEN_LENGTH_MIN = 16;
+/** Of the admin process: workers go before it, and it is not starved. */
+const NICENESS = 5;
 
 type Start = Extract<ToAdmin, { readonly type: "start" }>;
 
@@ -20,12 +31,19 @@ export class Admin {
   /** What was shown last, and when it was made, by a monotonic clock. */
   #shown: { readonly line: string; readonly madeMs: number } | null = null;
   #statsPort: { readonly fd: number; readonly port: StatsPort } | null = null;
+  #httpPort: HttpPort | null = null;
+  #pages: AdminPages | null = null;
   #log: Logger | null = null;
+  readonly #supervisor: AskSupervisor;
   readonly #supervisorPid = process.ppid;
   readonly #exit: (code: number) => void;
 
-  /** `exit` ends the process; it is called at most with 0 (told to stop) or 1 (cannot serve, the reason is logged). */
-  constructor(exit: (code: number) => void) {
+  /**
+   * @param send to the supervisor
+   * @param exit ends the process; it is called at most with 0 (told to stop) or 1 (cannot serve, the reason is logged)
+   */
+  constructor(send: (question: FromAdmin) => void, exit: (code: number) => void) {
+    this.#supervisor = new AskSupervisor(send);
     this.#exit = exit;
   }
 
@@ -36,7 +54,14 @@ export class Admin {
         break;
       case "stop":
         this.#statsPort?.port.close();
+        this.#httpPort?.close();
         this.#exit(0);
+        break;
+      case "status":
+        if (message.stats !== undefined && this.#source !== null) {
+          this.#source = { ...this.#source, layout: message.stats };
+        }
+        this.#supervisor.onAnswer(message);
         break;
       case "reopen_log":
         this.#log?.reopen();
@@ -61,12 +86,15 @@ export class Admin {
         version: start.version,
         startedAtMs: start.startedAtMs,
       };
+      const token = this.#readToken(start.config.admin?.tokenFile ?? null);
       // Only the first start can: later ones find it done.
       if (start.runAs !== undefined && process.getuid?.() !== start.runAs.uid) {
         assumeIdentity(start.runAs);
       }
       if (!hearParentDeath("SIGTERM", this.#supervisorPid)) this.#exit(0);
       this.#serve(start.statsListenFd);
+      this.#serveHttp(start, token);
+      yieldToWorkers();
     } catch (error) {
       this.#log.error(`cannot serve statistics: ${(error as Error).message}`);
       this.#exit(1);
@@ -86,6 +114,42 @@ export class Admin {
     this.#statsPort = { fd, port };
   }
 
+  /** "": there is none; null: it cannot be read, so no request has the right one. */
+  #readToken(file: string | null): string | null {
+    if (file === null) return "";
+    try {
+      const token = readFileSync(file, "utf8").trim();
+      if (token.length >= TOKEN_LENGTH_MIN) return token;
+      this.#log?.error(
+        `admin: ${file} must hold a token of ${TOKEN_LENGTH_MIN} characters or more; all requests are refused`,
+      );
+    } catch (error) {
+      this.#log?.error(
+        `admin: the token cannot be read, so all requests are refused: ${(error as Error).message}`,
+      );
+    }
+    return null;
+  }
+
+  #serveHttp(start: Start, token: string | null): void {
+    const { adminListenFd: fd = null, config, version, startedAtMs } = start;
+    if (fd === null) return;
+    const source = { config, version, startedAtMs };
+    const layout = (): StatsLayout => this.#source!.layout;
+    this.#pages = new AdminPages({
+      source,
+      token,
+      ask: () => this.#supervisor.ask(directoryOf(layout()).blocks.length),
+      read: () => ({ layout: layout(), memory: readStatsMemory(STATS_FD, layout()) }),
+      nowMs: () => performance.now(),
+    });
+    this.#httpPort ??= createHttpPort({
+      fd,
+      answer: (request) => this.#pages!.answer(request),
+      onError: (error) => this.#log?.error(`admin port: ${error.message}`),
+    });
+  }
+
   #render(): string {
     if (this.#source === null) throw new Error("not started");
     const { intervalMs } = this.#source.config.stats;
@@ -94,5 +158,13 @@ export class Admin {
     const line = renderNutcrackerStats(this.#source, Date.now());
     this.#shown = { line, madeMs: nowMs };
     return line;
+  }
+}
+
+function yieldToWorkers(): void {
+  try {
+    setPriority(NICENESS);
+  } catch {
+    // It runs as it is.
   }
 }

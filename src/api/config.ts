@@ -133,6 +133,8 @@ export interface Config {
   readonly rebalance: boolean;
   /** twemproxy's text statistics port; null: off. Its figures may be `intervalMs` old; 0: they are taken for each reader. */
   readonly stats: { readonly listen: Address | null; readonly intervalMs: number };
+  /** The admin process's HTTP. `tokenFile`: absolute path of the file with the token that it asks for. Absent: the program is older than this. */
+  readonly admin?: { readonly listen: Address | null; readonly tokenFile: string | null };
   /** Milliseconds a drain may take before what is left is closed. */
   readonly drainTimeoutMs: number;
   readonly modules: readonly ModuleConfig[];

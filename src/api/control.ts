@@ -5,6 +5,7 @@
  */
 
 import type { Config } from "./config.ts";
+import type { Status } from "./control-socket.ts";
 import type { BlockSchema, Labels } from "./metrics.ts";
 import type { StatsLayout } from "./stats.ts";
 import type { SteeringOrder } from "./steering.ts";
@@ -21,7 +22,7 @@ export const STATS_FD = 4;
 export const HANDOVER_FD = 5;
 /** Fd of the first listening socket in a worker; the others follow without gaps. */
 export const LISTEN_FD_FIRST = 6;
-/** Fd of the statistics port's listening socket in the admin process. */
+/** Fd of the first listening socket in the admin process: of the statistics port, if there is one, and then of HTTP. */
 export const ADMIN_LISTEN_FD = 5;
 /** Longest packet on a hand-over socket. Longer packets carry their bytes in a memory file. */
 export const PACKET_BYTES_MAX: number = 64 * 1024;
@@ -285,7 +286,7 @@ export interface PacketHead {
   readonly names?: object;
 }
 
-/** The admin process serves statistics and nothing else. */
+/** The admin process serves statistics, over twemproxy's port and over HTTP, and nothing else. */
 export type ToAdmin =
   | {
       readonly type: "start";
@@ -294,12 +295,32 @@ export type ToAdmin =
       /** The text statistics port's listening socket in the admin process, or null. */
       readonly statsListenFd: number | null;
       readonly version: string;
+      /** The HTTP port's listening socket in the admin process, or null. Absent: an older supervisor, which has none. */
+      readonly adminListenFd?: number | null;
       /** Milliseconds since the epoch at which the supervisor started. */
       readonly startedAtMs: number;
       readonly runAs?: RunAs;
     }
+  /** The answer to `ask`; `stats` when the layout has another number of blocks than the admin process knows. */
+  | {
+      readonly type: "status";
+      readonly id: number;
+      readonly status: AdminStatus;
+      readonly stats?: StatsLayout;
+    }
   | { readonly type: "stop" }
   | { readonly type: "reopen_log" };
+
+/** What the supervisor tells the admin process, which reads figures itself. */
+export type AdminStatus = Omit<Status, "pools" | "metrics">;
+
+/** An older supervisor does not answer. */
+export interface FromAdmin {
+  readonly type: "ask";
+  readonly id: number;
+  /** Blocks in the directory that it knows. */
+  readonly blocks: number;
+}
 
 /** Fd of the first socket in the acceptor process; the others follow without gaps. */
 export const ACCEPTOR_FD_FIRST = 5;

@@ -245,6 +245,8 @@ export const RETIRE_MS_MAX = 10_000;
 export const METRIC_BLOCKS_MAX: number = 64 * KIB;
 /** Servers of one pool whose times are measured one by one: each has two histograms, of 7 KiB for each worker as far as they are filled. */
 export const TIMED_SERVERS_MAX = 256;
+/** What the admin process shows over HTTP is made at most so often, however many ask. */
+export const ADMIN_RENDER_MS = 200;
 
 /** A worker that is told to change something while it runs must have answered by then, else the change is undone in all workers. */
 export const STEERING_ANSWER_MS = 3_000;

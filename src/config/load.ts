@@ -3,7 +3,8 @@
  *
  *   text ─document.ts▶ tree ─scope.ts (the table)▶ values ─pools.ts, here▶ Config
  */
-import { resolve } from "node:path";
+import { isIP } from "node:net";
+import { dirname, resolve } from "node:path";
 import type { Config, LogLevel } from "../api/config.ts";
 import type { Form } from "../api/option.ts";
 import { assert } from "../base/assert.ts";
@@ -95,13 +96,16 @@ function loadNative(outer: Scope, root: MapNode, file: string, outside: Outside)
   const top = readMap(scope, map);
   const log = readGroup(scope, top, "log");
   const stats = readGroup(scope, top, "stats");
+  const admin = readGroup(scope, top, "admin");
   const node = top.node("pools");
   const poolsMap = node === undefined ? null : expectMap(scope, "pools", node, "a map of pools");
   const pools = poolsMap === null ? [] : readPools({ ...scope, path: "pools." }, poolsMap);
-  reportStatsListen(scope, stats, pools);
+  reportListen(scope, "stats", stats, pools);
+  reportListen(scope, "admin", admin, pools);
+  reportOpenAdmin(scope, admin);
   if (scope.problems.hasErrors) return null;
   const accept = top.choice("accept", ACCEPT_MODES);
-  return build(scope.form, file, { top, log, stats }, { accept, pools, modules });
+  return build(scope.form, file, { top, log, stats, admin }, { accept, pools, modules });
 }
 
 function loadTwemproxy(scope: Scope, root: MapNode, file: string): Config | null {
@@ -111,13 +115,14 @@ function loadTwemproxy(scope: Scope, root: MapNode, file: string): Config | null
     top: absentMap("top", scope.form, 0),
     log: absentMap("log", scope.form, 0),
     stats: absentMap("stats", scope.form, 0),
+    admin: absentMap("admin", scope.form, 0),
   };
   return build(scope.form, file, groups, {
     ...{ accept: acceptOf(scope, pools), pools, modules: [] },
   });
 }
 
-function readGroup(scope: Scope, top: Values, name: "log" | "stats"): Values {
+function readGroup(scope: Scope, top: Values, name: "log" | "stats" | "admin"): Values {
   const node = top.node(name);
   const map = node === undefined ? null : expectMap(scope, name, node, "a map of options");
   return map === null
@@ -144,24 +149,44 @@ function acceptOf(scope: Scope, pools: readonly ReadPool[]): Config["accept"] {
   return isShared ? "shared" : "reuseport";
 }
 
-function reportStatsListen(scope: Scope, stats: Values, pools: readonly ReadPool[]): void {
-  const listen = stats.peekAddress("listen");
+/** Who reaches the address may see all figures: beyond this machine that takes a token. */
+function reportOpenAdmin(scope: Scope, admin: Values): void {
+  const listen = admin.peekAddress("listen");
+  if (listen?.kind !== "tcp" || isLoopback(listen.host)) return;
+  if (admin.peek("token_file") != null) return;
+  const message = `admin: ${formatAddress(listen)} is open to other machines: add token_file, or listen on 127.0.0.1`;
+  scope.problems.error(admin.offsetOf("listen"), "admin.listen", message);
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+}
+
+function reportListen(
+  scope: Scope,
+  group: "stats" | "admin",
+  values: Values,
+  pools: readonly ReadPool[],
+): void {
+  const listen = values.peekAddress("listen");
   if (listen === null) return;
   const address = formatAddress(listen);
-  for (const { name, values } of pools) {
-    const other = values.peekAddress("listen");
+  for (const { name, values: pool } of pools) {
+    const other = pool.peekAddress("listen");
     if (other === null || formatAddress(other) !== address) continue;
-    const message = `stats: pool "${name}" already listens on ${address}`;
-    scope.problems.error(stats.offsetOf("listen"), "stats.listen", message);
+    const message = `${group}: pool "${name}" already listens on ${address}`;
+    scope.problems.error(values.offsetOf("listen"), `${group}.listen`, message);
   }
 }
 
 function build(
   form: Form,
   file: string,
-  { top, log, stats }: { top: Values; log: Values; stats: Values },
+  groups: { top: Values; log: Values; stats: Values; admin: Values },
   rest: { accept: Config["accept"]; pools: readonly ReadPool[]; modules: Config["modules"] },
 ): Config {
+  const { top, log, stats, admin } = groups;
+  const tokenFile = admin.textOrNull("token_file");
   const workers = top.peek("workers");
   assert(workers === "auto" || typeof workers === "number", "workers is auto or a number");
   return {
@@ -181,6 +206,10 @@ function build(
     stats: {
       listen: stats.addressOrNull("listen"),
       intervalMs: stats.numberOrNull("interval") ?? 0,
+    },
+    admin: {
+      listen: admin.addressOrNull("listen"),
+      tokenFile: tokenFile === null ? null : resolve(dirname(resolve(file)), tokenFile),
     },
     drainTimeoutMs: top.number("drain_timeout"),
     modules: rest.modules,

@@ -17,7 +17,7 @@ export interface NamedOption {
   readonly keys: readonly string[] | null;
 }
 
-const GROUPS = ["log", "stats"] as const;
+const GROUPS = ["log", "stats", "admin"] as const;
 
 /** Every option that the configuration has a value of. */
 export function namedOptions(

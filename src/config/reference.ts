@@ -37,6 +37,11 @@ const SECTIONS: readonly Section[] = [
   { where: "log", title: "`log`", text: "Native form only." },
   { where: "stats", title: "`stats`", text: "Native form only." },
   {
+    where: "admin",
+    title: "`admin`",
+    text: "Native form only. What is served there is told in [observing.md](observing.md).",
+  },
+  {
     where: "pool",
     title: "Pool",
     text: "The keys of one pool, in both forms where the column *Form* is empty.",

@@ -22,7 +22,7 @@ import {
   type ControlSocket,
   openControlSocket,
 } from "./control/control-server.ts";
-import { createStatus } from "./control/status.ts";
+import { answerAdmin, createStatus } from "./control/status.ts";
 import { Ending } from "./ending.ts";
 import type { Progress } from "./generation/generation-change.ts";
 import { Generations } from "./generation/generations.ts";
@@ -82,7 +82,11 @@ export class Supervisor implements ChangeTarget {
       state?.steering ?? null,
     );
     this.postponed = state?.postponed ?? null;
-    this.admin = new AdminSlot(log, () => this.#onChildrenGone());
+    this.admin = new AdminSlot(
+      log,
+      (question) => answerAdmin(this, question),
+      () => this.#onChildrenGone(),
+    );
     this.#ending = new Ending(log, () => [...this.generations.statuses, ...this.admin.statuses]);
     this.generations = new Generations({
       listeners: resources.listeners,
@@ -135,15 +139,8 @@ export class Supervisor implements ChangeTarget {
     } catch (error) {
       this.log.error((error as Error).message);
     }
-    this.#replaceAdmin();
+    this.admin.replace(this.#adminPlan());
     this.phase.enter("serving");
-  }
-
-  #replaceAdmin(): void {
-    const generation = this.generations.serving;
-    const listenFd =
-      generation === null ? null : this.resources.listeners.statsFd(generation.listenerPlan);
-    this.admin.replace(listenFd === null ? null : this.#adminPlan(listenFd));
   }
 
   get #runAs(): RunAs | null {
@@ -184,7 +181,7 @@ export class Supervisor implements ChangeTarget {
       return;
     }
     this.phase.enter("serving");
-    this.#replaceAdmin();
+    this.admin.replace(this.#adminPlan());
     const generation = generations.serving;
     const addresses =
       generation === null ? [] : this.resources.listeners.addresses(generation.listenerPlan);
@@ -204,12 +201,8 @@ export class Supervisor implements ChangeTarget {
     this.phase.enter("serving", state.servingSinceMs ?? state.startedAtMs);
     this.generations.resume(state.crews, state.config, this.program);
     this.log.giveTo(this.#runAs);
-    const generation = this.generations.serving;
-    const listenFd =
-      generation === null ? null : this.resources.listeners.statsFd(generation.listenerPlan);
-    if (state.admin !== null && listenFd !== null) {
-      this.admin.resume(this.#adminPlan(listenFd), state.admin);
-    }
+    const plan = this.#adminPlan();
+    if (state.admin !== null && plan !== null) this.admin.resume(plan, state.admin);
     this.log.info("ready after an upgrade", { version: VERSION, from: state.version });
     this.#tellServing();
   }
@@ -223,13 +216,19 @@ export class Supervisor implements ChangeTarget {
     this.resources.manager.ready(`Serving with ${size} workers: ${addresses}`);
   }
 
-  #adminPlan(listenFd: number): AdminPlan {
+  /** Null: it would have nothing to serve. */
+  #adminPlan(): AdminPlan | null {
+    const { serving } = this.generations;
+    if (serving === null) return null;
+    const statsFd = this.resources.listeners.statsFd(serving.listenerPlan);
+    const httpFd = this.resources.listeners.adminFd(serving.listenerPlan);
+    if (statsFd === null && httpFd === null) return null;
     return {
       config: this.running,
       program: this.program,
       memory: this.resources.stats.snapshot(),
-      generation: this.generations.serving?.plan.number ?? 0,
-      listenFd,
+      generation: serving.plan.number,
+      ...{ statsFd, httpFd },
       isSilent: this.options.isDaemon,
       startedAtMs: this.startedAtMs,
       runAs: this.#runAs,

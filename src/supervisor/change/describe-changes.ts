@@ -101,6 +101,8 @@ function processChanges(from: Config, to: Config): string[] {
     ["control", from.control ?? "from the file's path", to.control ?? "from the file's path"],
     ["rebalance", `${from.rebalance}`, `${to.rebalance}`],
     ["stats: listen", addressOrOff(from.stats.listen), addressOrOff(to.stats.listen)],
+    ["admin: listen", addressOrOff(from.admin?.listen), addressOrOff(to.admin?.listen)],
+    ["admin: token_file", from.admin?.tokenFile ?? "none", to.admin?.tokenFile ?? "none"],
     ["stats: interval", intervalOrNone(from.stats.intervalMs), intervalOrNone(to.stats.intervalMs)],
     ["drain_timeout", formatDuration(from.drainTimeoutMs), formatDuration(to.drainTimeoutMs)],
   ];
@@ -199,8 +201,8 @@ function intervalOrNone(ms: number): string {
   return ms === 0 ? "none" : formatDuration(ms);
 }
 
-function addressOrOff(address: Config["stats"]["listen"]): string {
-  return address === null ? "off" : formatAddress(address);
+function addressOrOff(address: Config["stats"]["listen"] | undefined): string {
+  return address == null ? "off" : formatAddress(address);
 }
 
 function isSame(a: unknown, b: unknown): boolean {

@@ -1,6 +1,8 @@
 /** What `proxy status` shows. */
+import type { AdminStatus, FromAdmin, ToAdmin } from "../../api/control.ts";
 import type { ProcessStatus, Status } from "../../api/control-socket.ts";
 import { COMMIT, VERSION } from "../../base/version.ts";
+import { directoryOf } from "../../metrics/directory.ts";
 import { settingStatuses } from "../steering/config-orders.ts";
 import type { ChangeTarget } from "../supervisor-options.ts";
 
@@ -15,6 +17,26 @@ export function waitedFor(processes: readonly ProcessStatus[]): string {
 }
 
 export function createStatus(supervisor: ChangeTarget): Status {
+  const { config, resources } = supervisor;
+  return {
+    ...createAdminStatus(supervisor),
+    pools: resources.stats.figures(config),
+    metrics: resources.stats.sets(),
+  };
+}
+
+/** The answer to the admin process, which reads what was counted itself. */
+export function answerAdmin(
+  supervisor: ChangeTarget,
+  { id, blocks }: FromAdmin,
+): Extract<ToAdmin, { readonly type: "status" }> {
+  const { layout } = supervisor.resources.stats.snapshot();
+  const isKnown = directoryOf(layout).blocks.length === blocks;
+  const status = createAdminStatus(supervisor);
+  return { type: "status", id, status, ...(isKnown ? {} : { stats: layout }) };
+}
+
+function createAdminStatus(supervisor: ChangeTarget): AdminStatus {
   const { admin, resources, changes, config, generations, phase, startedAtMs } = supervisor;
   const generation = generations.serving;
   const processes = [...generations.statuses, ...admin.statuses];
@@ -36,7 +58,5 @@ export function createStatus(supervisor: ChangeTarget): Status {
     processes,
     settings: settingStatuses(supervisor),
     levers: supervisor.steering.levers,
-    pools: resources.stats.figures(config),
-    metrics: resources.stats.sets(),
   };
 }

@@ -1,6 +1,6 @@
 /** The admin process's slot. Another configuration, memory or program means another process; its socket stays. */
 import type { Config } from "../../api/config.ts";
-import { ADMIN_LISTEN_FD, type RunAs, type ToAdmin } from "../../api/control.ts";
+import { ADMIN_LISTEN_FD, type FromAdmin, type RunAs, type ToAdmin } from "../../api/control.ts";
 import type { ProcessStatus } from "../../api/control-socket.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Program } from "../program/program.ts";
@@ -12,23 +12,29 @@ export interface AdminPlan {
   readonly program: Program;
   readonly memory: StatsMemory;
   readonly generation: number;
-  /** The statistics port's listening socket. */
-  readonly listenFd: number;
+  /** Listening sockets: of the statistics port, and of HTTP. Null: there is none; of one of them at most. */
+  readonly statsFd: number | null;
+  readonly httpFd: number | null;
   readonly isSilent: boolean;
   readonly startedAtMs: number;
   readonly runAs: RunAs | null;
 }
 
-type AdminKeeper = ChildKeeper<{ readonly type: never }, ToAdmin>;
+/** What the supervisor says when the admin process asks. */
+export type AnswerAdmin = (question: FromAdmin) => Extract<ToAdmin, { readonly type: "status" }>;
+
+type AdminKeeper = ChildKeeper<FromAdmin, ToAdmin>;
 
 export class AdminSlot {
   readonly #log: Logger;
   readonly #onEmpty: () => void;
+  readonly #answer: AnswerAdmin;
   #current: AdminKeeper | null = null;
   readonly #all = new Set<AdminKeeper>();
 
-  constructor(log: Logger, onEmpty: () => void) {
+  constructor(log: Logger, answer: AnswerAdmin, onEmpty: () => void) {
     this.#log = log;
+    this.#answer = answer;
     this.#onEmpty = onEmpty;
   }
 
@@ -40,7 +46,7 @@ export class AdminSlot {
     return [...this.#all].map((keeper) => keeper.status(0));
   }
 
-  /** @param plan null: there is no statistics port any more */
+  /** @param plan null: there is nothing to serve any more */
   replace(plan: AdminPlan | null): void {
     const old = this.#current;
     this.#current = plan === null ? null : this.#create(plan);
@@ -70,7 +76,9 @@ export class AdminSlot {
   }
 
   #create(plan: AdminPlan): AdminKeeper {
-    const { config, program, memory, generation, listenFd, isSilent, startedAtMs, runAs } = plan;
+    const { config, program, memory, generation, isSilent, startedAtMs, runAs } = plan;
+    const { statsFd, httpFd } = plan;
+    const listening = [statsFd, httpFd].filter((fd) => fd !== null);
     const { version } = program.about;
     const keeper: AdminKeeper = new ChildKeeper(
       {
@@ -81,12 +89,13 @@ export class AdminSlot {
         answers: false,
         generation,
         program,
-        fds: () => [memory.fd, listenFd],
+        fds: () => [memory.fd, ...listening],
         startMessage: (): ToAdmin => ({
           type: "start",
           config,
           stats: memory.layout,
-          statsListenFd: ADMIN_LISTEN_FD,
+          statsListenFd: statsFd === null ? null : ADMIN_LISTEN_FD,
+          adminListenFd: httpFd === null ? null : ADMIN_LISTEN_FD + listening.length - 1,
           version,
           startedAtMs,
           ...(runAs === null ? {} : { runAs }),
@@ -94,7 +103,9 @@ export class AdminSlot {
       },
       {
         onReady() {},
-        onMessage() {},
+        onMessage: (message) => {
+          if (message.type === "ask") keeper.send(this.#answer(message));
+        },
         onDeath() {},
         onGone: () => {
           this.#all.delete(keeper);

@@ -32,6 +32,9 @@ import { ActivatedSockets } from "./activation.ts";
 import { type ListenerTuning, retuneListeners, tuneListeners } from "./listener-options.ts";
 
 const STATS_OWNER = "statistics";
+const ADMIN_OWNER = "admin";
+/** Enough for all that is accepted at a time. */
+const ADMIN_BACKLOG = 128;
 /** The port is open by default, so a second proxy on a machine may not know that it has one. */
 const STATS_HINT =
   '; choose another port with "-s N" and address with "-a IP", or with "stats: { listen: IP:N }" in a native file';
@@ -62,6 +65,8 @@ export interface ListenerPlan {
   })[];
   /** Address of the statistics port. */
   readonly stats: string | null;
+  /** Address of the admin process's HTTP port. Absent: the program that made the plan is older than this. */
+  readonly admin?: string | null;
 }
 
 export interface WorkerListeners {
@@ -74,6 +79,7 @@ export interface WorkerListeners {
 const RESOLVE_TIMEOUT_MS = 10_000;
 /** The statistics port's sockets are apart from the pools': other processes serve them. */
 const STATS_PREFIX = "stats ";
+const ADMIN_PREFIX = "admin ";
 
 export class Listeners {
   readonly #open: Map<string, OpenAddress>;
@@ -128,8 +134,10 @@ export class Listeners {
     const { listen } = config.stats;
     const stats =
       listen === null ? null : await open(STATS_OWNER, listen, STATS_PREFIX, STATS_OPTIONS);
+    const http = config.admin?.listen ?? null;
+    const admin = http === null ? null : await open(ADMIN_OWNER, http, ADMIN_PREFIX, ADMIN_OPTIONS);
     problems.push(...this.#activated.leftovers());
-    if (problems.length === 0) return { accept, pools, stats };
+    if (problems.length === 0) return { accept, pools, stats, admin };
     this.restore(before);
     throw new StartError(problems);
   }
@@ -189,6 +197,10 @@ export class Listeners {
     return plan.stats === null ? null : this.#get(plan.stats).fds[0]!;
   }
 
+  adminFd({ admin = null }: ListenerPlan): number | null {
+    return admin === null ? null : this.#get(admin).fds[0]!;
+  }
+
   /** "alpha=127.0.0.1:22121", for the log and for status: those that are open. A proxy that drains has none. */
   addresses(plan: ListenerPlan): string[] {
     const named = (name: string, address: string | null): string[] => {
@@ -198,12 +210,17 @@ export class Listeners {
     return [
       ...plan.pools.flatMap(({ pool, address }) => named(pool, address)),
       ...named("stats", plan.stats),
+      ...named("admin", plan.admin ?? null),
     ];
   }
 
   /** Only this plan counts from now on: closes all other addresses, and sets what can be changed on those that stay. */
   settle(plan: ListenerPlan): void {
-    const used = new Set([plan.stats, ...plan.pools.map(({ address }) => address)]);
+    const used = new Set([
+      plan.stats,
+      plan.admin ?? null,
+      ...plan.pools.map(({ address }) => address),
+    ]);
     for (const key of [...this.#open.keys()]) if (!used.has(key)) this.#close(key);
     for (const { address, backlog, mode, tcpDeferAcceptMs } of plan.pools) {
       const { fds, file, isGiven } = this.#get(address);
@@ -272,6 +289,8 @@ const STATS_OPTIONS: OpenOptions = {
   reusePort: false,
   tuning: { tcpDeferAcceptMs: null },
 };
+
+const ADMIN_OPTIONS: OpenOptions = { ...STATS_OPTIONS, backlog: ADMIN_BACKLOG };
 
 type Located =
   | { readonly name: string; readonly ip: string; readonly port: number }

@@ -30,6 +30,7 @@ test("a twemproxy file gets nutcracker's defaults", () => {
     log: { level: "info", file: null },
     pidFile: null,
     stats: { listen: { kind: "tcp", host: "0.0.0.0", port: 22222 }, intervalMs: 0 },
+    admin: { listen: null, tokenFile: null },
     drainTimeoutMs: 30_000,
     control: null,
     rebalance: true,
@@ -100,6 +101,7 @@ group: "0"
 log: { level: debug, file: /var/log/proxy.log }
 pid_file: /run/proxy.pid
 stats: { listen: 127.0.0.1:9, interval: 500ms }
+admin: { listen: 10.0.0.1:9400, token_file: token }
 drain_timeout: 1.5s
 pools:
   p:
@@ -143,6 +145,10 @@ pools:
     log: { level: "debug", file: "/var/log/proxy.log" },
     pidFile: "/run/proxy.pid",
     stats: { listen: { kind: "tcp", host: "127.0.0.1", port: 9 }, intervalMs: 500 },
+    admin: {
+      listen: { kind: "tcp", host: "10.0.0.1", port: 9400 },
+      tokenFile: resolve("token"),
+    },
     drainTimeoutMs: 1500,
     control: null,
     rebalance: true,
@@ -246,7 +252,7 @@ test("reuseport of any twemproxy pool decides for all", () => {
 });
 
 test("a twemproxy pool may be called like a native option", () => {
-  for (const name of ["pools", "stats", "log"]) {
+  for (const name of ["pools", "stats", "admin", "log"]) {
     const config = load(`${name}:\n  listen: a:1\n  servers:\n  - b:1:1\n`);
     expect([config.form, config.pools[0]!.name]).toEqual(["twemproxy", name]);
   }

@@ -22,8 +22,11 @@ function fileWith(option: Option, form: Form, value: string): string {
   ];
   if (form === "twemproxy") return `p:\n${keys.map((key) => `  ${key}\n`).join("")}`;
   const top = option.where === "top" ? `${line}\n` : "";
-  const group =
-    option.where === "log" || option.where === "stats" ? `${option.where}:\n  ${line}\n` : "";
+  // Beyond the loopback `admin: listen` needs a token.
+  const token = option.where === "admin" && option.name === "listen" ? "  token_file: t\n" : "";
+  const group = ["log", "stats", "admin"].includes(option.where)
+    ? `${option.where}:\n  ${line}\n${token}`
+    : "";
   return `${top}${group}pools:\n  p:\n${keys.map((key) => `    ${key}\n`).join("")}`;
 }
 
