@@ -325,7 +325,10 @@ declare module "proxy/module" {
     anyServer(): Server | null;
     /** A server that is up, another one each time; null: none is left. */
     nextServer(): Server | null;
-    /** In `alone` only: sends requests in one piece. @returns the last reply, a copy. @throws ServerError */
+    /**
+     * In `alone` only: sends requests in one piece. A connection of the client's own that does not answer is closed.
+     * @returns the last reply, a copy. @throws ServerError
+     */
     ask(to: Server | OwnConnection, requests: readonly Bytes[]): Promise<Reply>;
     /** In `alone` only: a new connection of the client's own, which begins with `requests`. @throws ServerError: there is none */
     open(server: Server, requests?: readonly Bytes[]): Promise<OwnConnection>;

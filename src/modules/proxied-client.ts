@@ -5,7 +5,7 @@ import { FIRST_KIND } from "../api/upstream.ts";
 import { askFor, ServerError } from "./asking.ts";
 import { bytesOf } from "./message.ts";
 import { Own, type Owns } from "./own-connection.ts";
-import { askedOf, BlockPlan } from "./proxied-request.ts";
+import { type Asked, askedOf, BlockPlan } from "./proxied-request.ts";
 import { ProxiedServer, type ProxiedServers } from "./proxied-servers.ts";
 
 export interface ProxiedClientOptions {
@@ -51,7 +51,7 @@ export class ProxiedClient implements Client<unknown> {
     const asked = askedOf(requests);
     if (to instanceof Own) {
       if (!to.isOpen) throw new ServerError("the connection of the client's own is closed");
-      return await askFor(to.server, to.lease, asked);
+      return await this.#askOwn(to, asked);
     }
     if (!(to instanceof ProxiedServer)) {
       throw new TypeError("ask needs one of client.servers, or what open gave");
@@ -66,10 +66,14 @@ export class ProxiedClient implements Client<unknown> {
       throw new TypeError("open needs one of client.servers");
     }
     const own = await this.#options.connections.open(server);
-    if (asked === null) return own;
+    if (asked !== null) await this.#askOwn(own, asked);
+    return own;
+  }
+
+  /** What is on a connection that has not answered is not known: it is of no more use. */
+  async #askOwn(own: Own, asked: Asked): Promise<Reply> {
     try {
-      await askFor(server, own.lease, asked);
-      return own;
+      return await askFor(own.server, own.lease, asked);
     } catch (error) {
       own.close();
       throw error;

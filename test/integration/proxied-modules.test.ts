@@ -54,12 +54,13 @@ async function lineServer(name: string): Promise<LineServer> {
 async function start(
   code: string,
   servers: readonly LineServer[],
+  more = "",
 ): Promise<{ proxy: ProxyProcess; module: string; connect(): Promise<TextClient> }> {
   const rig = modulesRig();
   rig.write("mine.ts", code);
   const port = freePort();
   const list = servers.map((server, i) => `"127.0.0.1:${server.port}:1 s${i + 1}"`).join(", ");
-  const config = `modules: ["${rig.path("mine.ts")}"]\npools:\n  p:\n    protocol: mine\n    listen: 127.0.0.1:${port}\n    servers: [${list}]\n`;
+  const config = `modules: ["${rig.path("mine.ts")}"]\npools:\n  p:\n    protocol: mine\n    listen: 127.0.0.1:${port}\n    servers: [${list}]\n${more}`;
   const proxy = await startProxy({ config, args: ["--workers", "1"] });
   stops.push(() => proxy.stop());
   const connect = async (): Promise<TextClient> => {
@@ -197,4 +198,27 @@ test("a request that blocks holds up no other client, moves with a reload, and g
     "s woke\r\ns b\r\n",
   );
   expect(await blocked.ask("COUNT\r\n")).toBe("4\r\n");
+});
+
+test("a connection of the client's own that does not answer in time is closed", async () => {
+  const server = await lineServer("s");
+  const { connect } = await start(
+    `${BEGINNING} requestScanner: line, replyScanner: line,
+      request(r, client) {
+        const words = r.text + "\\r\\n";
+        return r.alone(async () => {
+          const own = client.owns[0] ?? (await client.open(client.anyServer(), ["GET begin\\r\\n"]));
+          const said = await client.ask(own, [words]).then(({ text }) => text, ({ name }) => name);
+          return said + " " + own.id + " " + client.owns.length + "\\r\\n";
+        });
+      } });`,
+    [server],
+    "    timeout: 500ms\n",
+  );
+  const client = await connect();
+  expect(await client.ask("GET a\r\n")).toBe("s a 1 1\r\n");
+  expect(await client.ask("SLOW\r\n")).toBe("ServerError 1 0\r\n");
+  server.release();
+  expect(await client.ask("GET b\r\n")).toBe("s b 2 1\r\n");
+  expect(server.seen).toEqual(["GET begin", "GET a", "SLOW", "GET begin", "GET b"]);
 });
