@@ -1,52 +1,15 @@
 /** beanstalkd behind a module of the user, before real servers: the same words as without, and no job lost on the way. */
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { appendFileSync } from "node:fs";
-import { type Beanstalkd, BeanstalkLoad, startBeanstalkd } from "../support/beanstalk.ts";
+import { BeanstalkLoad, startBeanstalkd } from "../support/beanstalk.ts";
+import { beanstalkPool } from "../support/beanstalk-pool.ts";
 import { until } from "../support/echo-proxy.ts";
-import { freePort } from "../support/free-port.ts";
-import { modulesRig } from "../support/modules-rig.ts";
-import { type ProxyProcess, startProxy } from "../support/proxy-process.ts";
 import { mustRun } from "../support/run-command.ts";
 import { TextClient } from "../support/text-client.ts";
 import { stopAll, stops, type UpgradeResult } from "../support/upgrade-rig.ts";
 
 setDefaultTimeout(120_000);
 afterEach(stopAll);
-
-interface Rig {
-  readonly proxy: ProxyProcess;
-  readonly servers: readonly Beanstalkd[];
-  readonly port: number;
-  /** Path of the module's file. */
-  readonly module: string;
-  connect(): Promise<TextClient>;
-  direct(server: number): Promise<TextClient>;
-}
-
-async function rigOf(servers: number, workers = 1, more = ""): Promise<Rig> {
-  const started: Beanstalkd[] = [];
-  for (let i = 0; i < servers; i++) started.push(await startBeanstalkd());
-  for (const server of started) stops.push(() => server.stop());
-  const port = freePort();
-  const module = modulesRig().path("beanstalk.ts");
-  const list = started.map((server, i) => `    - ${server.host}:${server.port}:1 b${i}\n`).join("");
-  const config = `modules: ["${module}"]\npools:\n  jobs:\n    protocol: beanstalk\n    listen: 127.0.0.1:${port}\n${more}    servers:\n${list}`;
-  const proxy = await startProxy({ config, args: ["--workers", `${workers}`] });
-  stops.push(() => proxy.stop());
-  const connect = async (to: number): Promise<TextClient> => {
-    const client = await TextClient.connect({ host: "127.0.0.1", port: to });
-    stops.push(async () => client.close());
-    return client;
-  };
-  return {
-    port,
-    module,
-    proxy,
-    servers: started,
-    connect: () => connect(port),
-    direct: (i) => connect(started[i]!.port),
-  };
-}
 
 /** Ids that servers choose, by the order in which they are seen. */
 class Ids {
@@ -148,7 +111,7 @@ async function transcript(client: TextClient): Promise<string[]> {
 test.each([1, 3])(
   "a script has the same replies over the proxy, with %d servers",
   async (servers) => {
-    const rig = await rigOf(servers);
+    const rig = await beanstalkPool(servers);
     const lone = await startBeanstalkd();
     stops.push(() => lone.stop());
     const direct = await TextClient.connect({ host: "127.0.0.1", port: lone.port });
@@ -172,7 +135,7 @@ async function untilSum(clients: readonly TextClient[], name: string, sum: numbe
 }
 
 test("clients that wait for a job, or hold one, move with upgrades and a reload, and no job is lost", async () => {
-  const rig = await rigOf(3, 2, "    put: round_robin\n");
+  const rig = await beanstalkPool(3, 2, "    put: round_robin\n");
   const directs = await Promise.all([0, 1, 2].map((i) => rig.direct(i)));
   const holder = await rig.connect();
   expect(await holder.ask("put 0 0 600 4\r\nheld\r\n")).toStartWith("INSERTED ");
@@ -225,7 +188,7 @@ test("clients that wait for a job, or hold one, move with upgrades and a reload,
 });
 
 test("jobs go through while upgrades follow each other", async () => {
-  const rig = await rigOf(2, 2);
+  const rig = await beanstalkPool(2, 2);
   const loads = Array.from({ length: 6 }, (_, i) => new BeanstalkLoad(rig.port, `tube${i}`));
   for (const _ of [0, 1, 2]) {
     const before = loads.map(({ jobs }) => jobs);
@@ -240,7 +203,7 @@ test("jobs go through while upgrades follow each other", async () => {
 });
 
 test("a server that is gone is left out, and clients that wait are served by it when it is back", async () => {
-  const rig = await rigOf(2, 1, "    put: round_robin\n");
+  const rig = await beanstalkPool(2, 1, "    put: round_robin\n");
   const second = rig.servers[1]!;
   const waiting = await rig.connect();
   waiting.send("reserve\r\n");
@@ -266,4 +229,70 @@ test("a server that is gone is left out, and clients that wait are served by it 
   expect(await direct.ask("use late\r\n")).toBe("USING late\r\n");
   expect(await direct.ask("put 0 0 60 4\r\nlate\r\n")).toStartWith("INSERTED ");
   expect(`${await late.until("late\r\n")}`).toStartWith("RESERVED ");
+});
+
+/** What of the package jackd is used here. */
+interface Jackd {
+  connect(to: { readonly host: string; readonly port: number }): Promise<unknown>;
+  use(tube: string): Promise<string>;
+  watch(tube: string): Promise<number>;
+  ignore(tube: string): Promise<number>;
+  put(payload: string): Promise<string>;
+  reserve(): Promise<{ readonly id: string; readonly payload: Buffer }>;
+  release(id: string): Promise<unknown>;
+  bury(id: string): Promise<unknown>;
+  kickJob(id: string): Promise<unknown>;
+  delete(id: string): Promise<unknown>;
+  listTubesWatched(): Promise<string>;
+  disconnect(): Promise<void>;
+}
+
+test("a client that applications use gets its jobs, also the one that it waits for during an upgrade", async () => {
+  const pool = await beanstalkPool(3, 2, "    put: round_robin\n");
+  // Its types are not those of its exports.
+  const name = "jackd";
+  const { default: Client } = (await import(name)) as { readonly default: new () => Jackd };
+  const connect = async (): Promise<Jackd> => {
+    const client = new Client();
+    await client.connect({ host: "127.0.0.1", port: pool.port });
+    stops.push(() => client.disconnect());
+    return client;
+  };
+  const [producer, consumer] = [await connect(), await connect()];
+  expect(await producer.use("pictures")).toBe("pictures");
+  expect(await consumer.watch("pictures")).toBe(2);
+  expect(await consumer.ignore("default")).toBe(1);
+  expect(await consumer.listTubesWatched()).toContain("- pictures");
+  const payloads = Array.from({ length: 6 }, (_, i) => `${i}\r\n`.repeat(1 + i * 3000));
+  for (const payload of payloads) await producer.put(payload);
+  const got: string[] = [];
+  for (const [i] of payloads.entries()) {
+    const job = await consumer.reserve();
+    if (i === 0) {
+      await consumer.release(job.id);
+    } else if (i === 1) {
+      await consumer.bury(job.id);
+      await consumer.kickJob(job.id);
+    }
+    if (i > 1) {
+      got.push(job.payload.toString());
+      await consumer.delete(job.id);
+    }
+  }
+  for (let i = 0; i < 2; i++) {
+    const { id, payload } = await consumer.reserve();
+    got.push(payload.toString());
+    await consumer.delete(id);
+  }
+  expect(got.sort()).toEqual(payloads);
+  const waited = consumer.reserve();
+  const directs = await Promise.all([0, 1, 2].map((i) => pool.direct(i)));
+  await untilSum(directs, "current-waiting", 3);
+  expect(await mustRun<UpgradeResult>(pool.proxy, "upgrade")).toMatchObject({
+    crew: { moved: 2, left: 0, lost: 0 },
+  });
+  await producer.put("at last");
+  const { id, payload } = await waited;
+  expect(payload.toString()).toBe("at last");
+  await consumer.delete(id);
 });
