@@ -33,6 +33,11 @@ export interface ProtocolModule {
   readonly metrics?: readonly AnyMetricSet[];
   /** False: a pool may be without servers. Default: true. */
   readonly needsServers?: boolean;
+  /**
+   * The name of one of its `options`, a list of addresses: a pool that has it has no `servers`, because those addresses lead to nodes
+   * of a cluster whose slots say which node has a key.
+   */
+  readonly clusterOption?: string;
   /** Its pools have `filtering`. Default: false. */
   readonly isFilterable?: boolean;
   /** Called when a worker starts, before the pool's servers are there: `host.route` is empty so far. */

@@ -8,12 +8,20 @@ export interface Member {
   readonly server: ServerConfig;
 }
 
+/** Slots of a cluster: each key belongs to one, by its hash. */
+export const SLOTS = 16_384;
+
 export interface Topology {
   /**
    * In ring order. Never changed in place: another array when something has changed. Never empty, unless the protocol does without
    * servers.
    */
   readonly members: readonly Member[];
+  /**
+   * Absent: the pool's ring spreads keys over the members. Else, by slot, the number of the member that has it; -1: none. Another
+   * array when `members` is another; in between single values may change.
+   */
+  readonly slots?: Int16Array;
   /** Grows with each change of `members`. */
   readonly epoch: number;
   /** `onChange` is called after each change, never during `watch`. To be called once. */

@@ -232,6 +232,10 @@ export interface Route {
   readonly upstreams: readonly Upstream[];
   /** Grows whenever keys may have moved. */
   readonly epoch: number;
+  /** Keys belong to slots, and one request may only name keys of one slot, even if a server has several. */
+  readonly isSlotted: boolean;
+  /** The slot of the key in `request`; only if `isSlotted`. */
+  slotOf(request: RequestFacts): number;
   /** A key's server is the same each time, as long as no server leaves or comes back. */
   readonly isStable: boolean;
   /** The server for a request, or null when none is left. Pure: no I/O, no clock, no allocation. */

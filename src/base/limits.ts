@@ -241,6 +241,16 @@ export const ADOPT_WAIT_MS_MAX = 10_000;
 
 /** A server that is no longer one of its pool's is closed after so long, whatever it owes: what blocks there may block for ever. */
 export const RETIRE_MS_MAX = 10_000;
+/** The workers of one host together ask nodes of a cluster no more often how it is. */
+export const CLUSTER_LOOK_MS = 1_000;
+/** While nothing is wrong they ask so often. */
+export const CLUSTER_LOOK_IDLE_MS = 30_000;
+/** A request waits so long for nodes of a cluster that do not serve, and then gets their error. */
+export const CLUSTER_DOWN_WAIT_MS = 3_000;
+/** Requests of one pool that wait for that, in one worker. */
+export const CLUSTER_PARKED_MAX: number = 64 * KIB;
+/** What goes to a slot's new node waits so long for what was sent to the old one. */
+export const CLUSTER_FENCE_MS = 1_000;
 /** Blocks of values in the shared memory, besides those of pools and servers: what modules count, by their labels. */
 export const METRIC_BLOCKS_MAX: number = 64 * KIB;
 /** Servers of one pool whose times are measured one by one: each has two histograms, of 7 KiB for each worker as far as they are filled. */

@@ -9,6 +9,7 @@ import { openFilesMax } from "../os/open-files.ts";
 import { PROTOCOLS } from "../protocols/registry.ts";
 import { needsOf } from "../server/descriptor-needs.ts";
 import { ejectedMax } from "../server/ejections.ts";
+import { clusterOf } from "./cluster-of.ts";
 import { type ConfigFile, readConfigFile } from "./config-file.ts";
 import { ringShares } from "./ring-share.ts";
 import { formatTable } from "./table.ts";
@@ -152,7 +153,7 @@ function describeIdentity({ user, group }: Config): [string, string][] {
 
 /** @param connections to each server, that there is room for */
 function describePool(pool: PoolConfig, connections: number): string[] {
-  const hasKeys = isMeant(pool, "distribution");
+  const hasKeys = isMeant(pool, "distribution") && !clusterOf(pool);
   const shares = ringShares(pool);
   const rows = pool.servers.map((server, index) => [
     server.name,
@@ -193,7 +194,13 @@ function describeOptions(pool: PoolConfig, planned: number): string[] {
       ["listen", `${formatAddress(pool.listen)}, backlog ${pool.backlog}`],
       ["protocol", `${pool.protocol}${describeOwnOptions(pool)}`],
       ...pool.filters.map((filter) => ["filter", `${filter.name}${describeOwnOptions(filter)}`]),
-      ...rowOf("distribution", "placement", `${pool.distribution}, ${pool.hash}${char}, ${tag}`),
+      ...rowOf(
+        "distribution",
+        "placement",
+        clusterOf(pool)
+          ? "slots of the cluster, which its nodes are asked for"
+          : `${pool.distribution}, ${pool.hash}${char}, ${tag}`,
+      ),
       ["timeouts", `${timeout}connect ${formatDuration(pool.connectTimeoutMs)}`],
       ["clients", limit],
       ...rowOf(

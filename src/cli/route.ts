@@ -1,11 +1,14 @@
 /** `proxy route POOL KEY…`: where a key goes, and why. Asks no process: the configuration decides. */
 import { type CommandDef, defineCommand } from "citty";
 import type { PoolConfig } from "../api/config.ts";
+import { SLOTS } from "../api/topology.ts";
 import { formatAddress } from "../config/address.ts";
 import { didYouMean } from "../config/nearest.ts";
 import { createHash, initHashes } from "../hash/hash-function.ts";
 import { KeyHasher } from "../hash/key-hasher.ts";
 import { createRing } from "../hash/ring.ts";
+import { createSlotRing } from "../hash/slots.ts";
+import { clusterOf } from "./cluster-of.ts";
 import { readConfigFile } from "./config-file.ts";
 import { formatKey, parseKey } from "./key-text.ts";
 import { formatTable } from "./table.ts";
@@ -78,6 +81,7 @@ export const routeCommand: CommandDef<typeof routeArgs> = defineCommand({
 
 /** Routes as the data plane does while all servers are live. Needs `initHashes` to have resolved. */
 export function routeKeys(pool: PoolConfig, keys: readonly Buffer[]): KeyRoute[] {
+  const isCluster = clusterOf(pool);
   const hash = createHash(pool.hash, pool.hashSignedChar);
   let hashed: Buffer = Buffer.alloc(0);
   // The hasher decides which part counts; the function in its hands sees which.
@@ -85,12 +89,15 @@ export function routeKeys(pool: PoolConfig, keys: readonly Buffer[]): KeyRoute[]
     hashed = bytes.subarray(start, end);
     return hash(bytes, start, end);
   }, pool.hashTag);
-  const ring = createRing(
-    pool.distribution,
-    pool.servers,
-    () => true,
-    () => 0,
-  );
+  // Who has a slot only the nodes know.
+  const ring = isCluster
+    ? createSlotRing(new Int16Array(SLOTS).fill(-1))
+    : createRing(
+        pool.distribution,
+        pool.servers,
+        () => true,
+        () => 0,
+      );
   return keys.map((key) => {
     hashed = key;
     const value = hasher.hash(key, 0, key.length);
@@ -108,18 +115,22 @@ export function routeKeys(pool: PoolConfig, keys: readonly Buffer[]): KeyRoute[]
 }
 
 function formatRoutes(pool: PoolConfig, routes: readonly KeyRoute[]): string {
-  const pointName = pool.distribution === "modula" ? "slot" : "point";
+  const isCluster = clusterOf(pool);
+  const pointName = isCluster || pool.distribution === "modula" ? "slot" : "point";
   const rows = routes.map((route) => [
     route.key,
     route.hashed === route.key ? "the whole key" : route.hashed,
     `${route.hash}`,
     route.point === null ? "-" : `${route.point}`,
-    route.server ?? "any (random)",
+    route.server ?? (isCluster ? "the node of the slot" : "any (random)"),
     route.address ?? "-",
   ]);
   const tag = pool.hashTag === null ? "no hash tag" : `hash tag ${pool.hashTag}`;
+  const head = isCluster
+    ? `pool ${pool.name}: a cluster, to be asked at ${pool.servers.map(({ name }) => name).join(", ")}`
+    : `pool ${pool.name}: ${pool.distribution} over ${pool.servers.length} servers, ${pool.hash}, ${tag}`;
   return [
-    `pool ${pool.name}: ${pool.distribution} over ${pool.servers.length} servers, ${pool.hash}, ${tag}`,
+    head,
     ...formatTable([["key", "hashed", "hash", pointName, "server", "address"], ...rows], [2, 3]),
   ].join("\n");
 }

@@ -2,6 +2,7 @@
 import type { PoolConfig, ServerConfig } from "../api/config.ts";
 import { assert } from "../base/assert.ts";
 import { formatAddress } from "./address.ts";
+import { CLUSTER_PLACEMENT, checkCluster, namesCluster, readSeeds } from "./cluster.ts";
 import type { MapNode } from "./document.ts";
 import { readFilters } from "./filters.ts";
 import { type ProtocolOptions, poolOptions } from "./options.ts";
@@ -47,16 +48,23 @@ export function readPools(scope: Scope, map: MapNode): ReadPool[] {
 }
 
 function readPool(outer: Scope, name: string, map: MapNode): ReadPool {
+  const own = protocolNamed(outer, protocolIn(outer, map));
+  const isCluster = namesCluster(map, own);
   const scope: Scope = {
     ...outer,
     where: "pool",
-    options: poolOptions(outer.protocols, protocolNamed(outer, protocolIn(outer, map))),
+    options: poolOptions(outer.protocols, own, isCluster),
     label: `pool ${quote(name)}: `,
     path: `${outer.path}${name}.`,
   };
   const errorsBefore = scope.problems.errorCount;
   const values = readMap(scope, map);
-  const servers = readServers(scope, values.node("servers"));
+  const option = isCluster ? own?.clusterOption : undefined;
+  const servers =
+    option === undefined
+      ? readServers(scope, values.node("servers"))
+      : readSeeds(scope, values, option);
+  if (option !== undefined) checkCluster(scope, values, option);
   const protocol = protocolNamed(scope, protocolOf(scope, values));
   const filters = readFilters(scope, values.node("filters"), protocol);
   checkPool(scope, values, servers);
@@ -64,7 +72,12 @@ function readPool(outer: Scope, name: string, map: MapNode): ReadPool {
   return {
     name,
     values,
-    pool: isRight ? buildPool(scope, name, values, { servers, filters }) : null,
+    pool: isRight
+      ? {
+          ...buildPool(scope, name, values, { servers, filters }),
+          ...(isCluster ? CLUSTER_PLACEMENT : {}),
+        }
+      : null,
   };
 }
 

@@ -92,6 +92,8 @@ function describeType(type: OptionType): string {
       return "address";
     case "commands":
       return "a list of commands";
+    case "nodes":
+      return "list of addresses";
     case "texts":
       return "a list of texts";
     case "cores":

@@ -20,7 +20,8 @@ export function parseValue(option: Option, node: Node): Parsed {
   if (node.kind === "scalar") return parseText(option, node.text);
   if (option.type.kind === "cores" && node.kind === "list") return parseCoreList(node);
   if (option.type.kind === "commands" && node.kind === "list") return parseCommandList(node);
-  if (option.type.kind === "texts" && node.kind === "list") return parseTexts(node);
+  if ((option.type.kind === "texts" || option.type.kind === "nodes") && node.kind === "list")
+    return parseTexts(node);
   const hint =
     option.type.kind === "pair" && node.kind === "map"
       ? `; braces need quotes: ${option.name}: "{}"`
@@ -57,6 +58,7 @@ export function parseText(option: Option, text: string): Parsed {
     case "commands":
       return parseCommands(text);
     case "texts":
+    case "nodes":
     case "group":
     case "pools":
     case "servers":
@@ -99,6 +101,8 @@ export function expectation(type: OptionType): string {
       return "host:port or /path";
     case "commands":
       return "names of commands such as [CONFIG SET, DEBUG]";
+    case "nodes":
+      return "a list of addresses such as [10.0.0.1:7000]";
     case "texts":
       return "a list of texts such as [a, b]";
     case "cores":

@@ -1,9 +1,11 @@
 /** Spreads the keys of one pool over its servers by its ring. */
 import type { Distribution } from "../api/config.ts";
 import type { RequestFacts } from "../api/request-facts.ts";
+import { SLOTS } from "../api/topology.ts";
 import type { Route, Upstream } from "../api/upstream.ts";
 import type { KeyHasher } from "../hash/key-hasher.ts";
 import { createRing } from "../hash/ring.ts";
+import { createSlotRing } from "../hash/slots.ts";
 import type { Ring } from "../hash/types.ts";
 
 export interface PoolRouteOptions {
@@ -23,6 +25,8 @@ export class PoolRoute implements Route {
   private readonly options: PoolRouteOptions;
   private readonly hasher: KeyHasher;
   private ring: Ring;
+  /** See Topology.slots; null: there are none. */
+  private slots: Int16Array | null = null;
 
   constructor(options: PoolRouteOptions) {
     this.options = options;
@@ -31,9 +35,10 @@ export class PoolRoute implements Route {
     this.ring = this.createRing();
   }
 
-  /** From now on keys go to these servers, in ring order. */
-  spreadOver(upstreams: readonly WeightedUpstream[]): void {
+  /** From now on keys go to these servers, in ring order, or as their slots say. */
+  spreadOver(upstreams: readonly WeightedUpstream[], slots: Int16Array | null = null): void {
     this.upstreams = upstreams;
+    this.slots = slots;
     this.rebuild();
   }
 
@@ -48,8 +53,17 @@ export class PoolRoute implements Route {
     return index < 0 ? null : this.upstreams[index]!;
   }
 
+  get isSlotted(): boolean {
+    return this.slots !== null;
+  }
+
+  slotOf({ bytes, keyStart, keyEnd }: RequestFacts): number {
+    return this.hasher.hash(bytes, keyStart, keyEnd) & (SLOTS - 1);
+  }
+
   private createRing(): Ring {
-    const { upstreams } = this;
+    const { upstreams, slots } = this;
+    if (slots !== null) return createSlotRing(slots);
     const { distribution, random } = this.options;
     const isLive = (index: number): boolean => !upstreams[index]!.isEjected;
     return createRing(distribution, upstreams, isLive, random);

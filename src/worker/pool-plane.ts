@@ -167,7 +167,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
     if (hasRequests) this.plan.connectionsOf(FIRST_KIND);
     this.servers = this.createServers();
     this.servers.update(members);
-    this.route.spreadOver(this.servers.all);
+    this.route.spreadOver(this.servers.all, this.topology.slots ?? null);
     this.topology.watch(() => this.onTopologyChange());
   }
 
@@ -297,7 +297,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
     const { members } = this.topology;
     this.servers.update(members, ({ gone }) => {
       this.plan.resize(members.length);
-      this.route.spreadOver(this.servers.all);
+      this.route.spreadOver(this.servers.all, this.topology.slots ?? null);
       for (const server of gone) this.ejections?.forget(server);
       this.onRouteChange();
     });

@@ -9,5 +9,6 @@ export const redis: ProtocolModule = {
   options: REDIS_OPTIONS,
   metrics: [REDIS_METRICS],
   isFilterable: true,
+  clusterOption: "redis_cluster",
   createPool: (host) => new RedisProtocolPool(host),
 };

@@ -17,9 +17,19 @@ export interface RedisOptions {
   /** Refused although they are passed on by default. */
   readonly denyCommands: readonly string[];
   readonly mgetErrors: MgetErrors;
+  /** Addresses of nodes of a Redis Cluster; none: the pool's servers are not one. */
+  readonly clusterSeeds: readonly string[];
 }
 
 export const REDIS_OPTIONS: readonly Option[] = [
+  option({
+    name: "redis_cluster",
+    where: "pool",
+    type: { kind: "nodes" },
+    forms: ["native"],
+    help: "Addresses of some nodes of a Redis Cluster, `[10.0.0.1:7000, 10.0.0.2:7000]`, in place of `servers`: the proxy finds the others, and follows when slots move or a replica takes over.",
+    instead: "a native file (`pools:`), which may have redis_cluster",
+  }),
   option({
     name: "redis_auth",
     where: "pool",
@@ -65,5 +75,6 @@ export function readRedisOptions(settings: OptionSettings): RedisOptions {
     allowCommands: textsIn(settings, "allow_commands"),
     denyCommands: textsIn(settings, "deny_commands"),
     mgetErrors: choiceIn(settings, "mget_errors", MGET_ERRORS),
+    clusterSeeds: textsIn(settings, "redis_cluster"),
   };
 }

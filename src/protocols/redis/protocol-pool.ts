@@ -7,7 +7,8 @@ import type { Frontend } from "../../api/frontend.ts";
 import type { GroupMove, ReceivedPart } from "../../api/move.ts";
 import type { UpstreamProtocol } from "../../api/protocol.ts";
 import type { PoolHost, ProtocolPool } from "../../api/protocol-module.ts";
-import type { ConnectionKind } from "../../api/upstream.ts";
+import type { Topology } from "../../api/topology.ts";
+import type { ConnectionKind, DecorateLink } from "../../api/upstream.ts";
 import type { Deadline } from "../../base/deadlines.ts";
 import { warnOfForeign } from "../foreign-clients.ts";
 import type { SavedRedisClient } from "./client/client-state.ts";
@@ -20,6 +21,7 @@ import { adoptSubscriptionPart, SubscriptionMove } from "./client/pubsub/subscri
 import { RedisFrontend } from "./client/redis-frontend.ts";
 import type { RedisPool } from "./client/redis-pool.ts";
 import { ScriptMemory } from "./client/scripts/memory.ts";
+import { Cluster } from "./cluster/cluster.ts";
 import { encodeError } from "./codec/encode.ts";
 import type { CommandPolicy } from "./commands/command.ts";
 import { CommandTable } from "./commands/command-table.ts";
@@ -35,12 +37,21 @@ export class RedisProtocolPool implements ProtocolPool {
   readonly noDescriptors: Buffer;
   private readonly host: PoolHost;
   private readonly pool: RedisPool;
+  readonly topology?: Topology;
+  readonly decorate?: DecorateLink;
+  private readonly cluster: Cluster | null;
   /** When to look for kinds of connections that are unused. */
   private readonly sweeping: Deadline;
 
   constructor(host: PoolHost) {
     this.host = host;
     this.pool = createPool(host);
+    const { cluster } = this.pool;
+    this.cluster = cluster;
+    if (cluster !== null) {
+      this.topology = cluster.topology;
+      this.decorate = cluster.decorate;
+    }
     this.tooManyClients = encodeError("ERR max number of clients reached");
     this.noDescriptors = encodeError(
       `ERR max number of clients reached (the proxy's limit of open files, ${host.openFiles}, is reached)`,
@@ -77,6 +88,7 @@ export class RedisProtocolPool implements ProtocolPool {
   }
 
   onRouteChange(): void {
+    this.cluster?.onRouteChange();
     this.pool.sharedSubscriptions.onRouteChange();
   }
 
@@ -84,7 +96,8 @@ export class RedisProtocolPool implements ProtocolPool {
   private sweep(): Deadline {
     const { host, pool } = this;
     const { turn, variants } = pool;
-    const forget = (variant: ConnectionKind): boolean => host.forgetVariant(variant);
+    const forget = (variant: ConnectionKind): boolean =>
+      this.cluster?.holds(variant) !== true && host.forgetVariant(variant);
     const sweeping = host.deadlines.create((nowMs) => {
       sweeping.setNoLater(variants.sweep(nowMs, forget));
     });
@@ -93,36 +106,38 @@ export class RedisProtocolPool implements ProtocolPool {
   }
 
   close(): void {
+    this.cluster?.close();
     this.pool.sharedSubscriptions.close();
     this.sweeping.cancel();
   }
 }
 
 function policyOf(
-  { allowCommands, denyCommands }: RedisOptions,
+  { allowCommands, denyCommands, clusterSeeds }: RedisOptions,
   { servers }: PoolConfig,
 ): CommandPolicy {
   return {
     ...{ allowed: new Set(allowCommands), denied: new Set(denyCommands) },
-    isSharded: servers.length > 1,
+    isSharded: servers.length > 1 || clusterSeeds.length > 0,
   };
 }
 
 function createPool(host: PoolHost): RedisPool {
   const { config, route, turn, deadlines, bus } = host;
   const own = readRedisOptions(config.options);
-  const { password, database, mgetErrors } = own;
+  const { password, database, mgetErrors, clusterSeeds } = own;
   const commands = new CommandTable(policyOf(own, config));
+  const cluster = clusterSeeds.length === 0 ? null : new Cluster(host, clusterSeeds, commands);
   const variants = new VariantTable(password, database, () => host.hasRoomForVariant);
   return {
-    ...{ route, turn, deadlines, bus, commands, variants, password, mgetErrors },
+    ...{ route, turn, deadlines, bus, commands, variants, password, mgetErrors, cluster },
     hashTag: config.hashTag,
     unixPath: config.listen.kind === "unix" ? config.listen.path : null,
     learner: new CommandLearner(commands, turn),
     scripts: new ScriptMemory(bus, turn),
     directory: new ClientDirectory(bus, turn),
     sharedSubscriptions: new SharedSubscriptions({
-      ...{ route, variants, turn, deadlines, bus, timeoutMs: () => config.timeoutMs },
+      ...{ route, variants, turn, deadlines, bus, cluster, timeoutMs: () => config.timeoutMs },
       countShared: (by) => host.add("shared_subscriptions", by),
       sharedElsewhere: () => host.elsewhere("shared_subscriptions"),
       nextId: () => host.nextClientId(),

@@ -272,6 +272,8 @@ export function createRig(
     upstreams,
     epoch: 0,
     isStable: true,
+    isSlotted: false,
+    slotOf: () => 0,
     pick: ({ bytes, keyStart: start, keyEnd: end }) => {
       if (!(start >= 0 && end > start && end <= bytes.length)) throw new Error("no such key");
       return upstreams[serverOf(bytes.toString("latin1", start, end), servers)]!;

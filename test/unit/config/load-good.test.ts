@@ -173,6 +173,7 @@ pools:
       allow_commands: { value: null, text: "none", isSet: false },
       deny_commands: { value: null, text: "none", isSet: false },
       mget_errors: { value: "whole", text: "whole", isSet: false },
+      redis_cluster: { value: null, text: "none", isSet: false },
     },
     preconnect: true,
     tcpKeepalive: true,

@@ -3,6 +3,7 @@ import type { WorkerBus } from "../../../api/worker-bus.ts";
 import type { Deadlines } from "../../../base/deadlines.ts";
 import type { Turn } from "../../../base/turn.ts";
 import type { Foreign } from "../../foreign.ts";
+import type { Cluster } from "../cluster/cluster.ts";
 import type { CommandTable } from "../commands/command-table.ts";
 import type { MgetErrors } from "../options.ts";
 import type { VariantTable } from "./identity/variant-table.ts";
@@ -14,6 +15,8 @@ import type { ScriptMemory } from "./scripts/memory.ts";
 /** What the Redis sessions of one pool share. */
 export interface RedisPool {
   readonly route: Route;
+  /** Its servers are a Redis Cluster; null: they are not. */
+  readonly cluster: Cluster | null;
   /** The commands that this pool knows, and what becomes of each. */
   readonly commands: CommandTable;
   readonly learner: CommandLearner;

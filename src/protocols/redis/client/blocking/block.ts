@@ -1,17 +1,21 @@
 /** A client that waits for a blocking command. */
 
-import { KIND } from "../../../../api/protocol.ts";
+import { KIND, type ReplyKind } from "../../../../api/protocol.ts";
 import { ACCESS, PlainFacts } from "../../../../api/request-facts.ts";
 import type { Failure, Lease, ReplySink } from "../../../../api/upstream.ts";
+import { copyOf } from "../../../../base/copy-of.ts";
 import { encodeError, encodeRequest } from "../../codec/encode.ts";
 import { placeOf } from "../place.ts";
 import type { RedisClient } from "../redis-client.ts";
 import type { ClientBlock, SavedBlock } from "./client-block.ts";
+import { Elsewhere } from "./elsewhere.ts";
 import { ServerId } from "./server-id.ts";
 
 /** As what a wait ends before its time: what CLIENT UNBLOCK calls TIMEOUT and ERROR. */
 export type UnblockKind = "TIMEOUT" | "ERROR";
 
+const ASKING: Buffer = encodeRequest("ASKING");
+const IGNORED: ReplySink = { takesRuns: false, onReplies() {}, onFailure() {} };
 const ZERO: Buffer = Buffer.from(":0\r\n");
 
 const MOVED =
@@ -29,6 +33,8 @@ export class Block implements ClientBlock, ReplySink {
   private readonly client: RedisClient;
   private readonly serverId: ServerId;
   private token = 0;
+  /** Sends the command to the node of the cluster that has its keys now, in this one's place; null: that cannot be done. */
+  private elsewhere: Elsewhere | null = null;
   private hasMoved = false;
   /** A client may be about to end what waits on the connection. */
   private isTargeted = false;
@@ -62,28 +68,55 @@ export class Block implements ClientBlock, ReplySink {
 
   /** Sends the request in bytes[start, end). Only while nothing is owed to the client. */
   send(bytes: Buffer, start: number, end: number): void {
-    this.start();
+    this.start(this.client.session.open());
+    const { client, keys } = this;
+    const { cluster } = client.pool;
+    if (cluster !== null && !this.isOnPin) {
+      const request = copyOf(bytes, start, end);
+      this.elsewhere = new Elsewhere(client, keys, cluster, (by, lease, token, isAsking) => {
+        new Block(client, lease, false, keys).sendAgain(request, token, isAsking, by);
+      });
+    }
     this.lease.send(bytes, start, end, this, this.token, 1);
+  }
+
+  /** Sends a request that is on its way already, whose slot of the session is `token`. */
+  sendAgain(request: Buffer, token: number, isAsking: boolean, elsewhere: Elsewhere): void {
+    this.start(token);
+    this.elsewhere = elsewhere;
+    if (isAsking) this.lease.send(ASKING, 0, ASKING.length, IGNORED, 0, 1);
+    this.lease.send(request, 0, request.length, this, token, 1);
   }
 
   /** Awaits the reply to a request that another process sent. */
   expect(): void {
-    this.start();
+    this.start(this.client.session.open());
     this.lease.expect(this, this.token);
   }
 
-  private start(): void {
+  private start(token: number): void {
     const { client, lease } = this;
-    const { session } = client;
     client.features.block = this;
     lease.mayBlock = true;
-    session.waitBlocked();
-    this.token = session.open();
+    client.session.waitBlocked();
+    this.token = token;
   }
 
-  onReplies(token: number, count: number, bytes: Buffer, start: number, end: number): void {
+  onReplies(
+    token: number,
+    count: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    kind: ReplyKind,
+  ): void {
     const { session } = this.client;
+    const { elsewhere } = this;
     this.finish(true);
+    if (kind === KIND.error || kind === KIND.redirect) {
+      const error = copyOf(bytes, start, end);
+      if (elsewhere?.tryAgain(error, this.lease.upstream.name, token) === true) return;
+    }
     const isUnblocked = bytes.toString("latin1", start, start + 11) === "-UNBLOCKED ";
     if (this.hasMoved && isUnblocked) session.reply(token, encodeError(MOVED));
     else session.onReplies(token, count, bytes, start, end);
@@ -135,7 +168,9 @@ export class Block implements ClientBlock, ReplySink {
   }
 
   endIfElsewhere(): void {
-    const { route } = this.client.pool;
+    const { route, cluster } = this.client.pool;
+    // A node of a cluster tells those who wait for what it gives away.
+    if (cluster !== null) return;
     const isElsewhere = (text: string): boolean => {
       const key = facts.ofKey(Buffer.from(text, "latin1"), ACCESS.write);
       return route.pick(key) !== this.lease.upstream;

@@ -7,7 +7,7 @@
  */
 
 import type { ClientPort } from "../../../../api/client-port.ts";
-import type { Failure, Link, Route, Upstream } from "../../../../api/upstream.ts";
+import type { Failure, Link, ReplySink, Route, Upstream } from "../../../../api/upstream.ts";
 import type { ByteQueue } from "../../../../base/byte-queue.ts";
 import { arrayHeader } from "../../codec/encode.ts";
 import type { RequestView } from "../../codec/request-view.ts";
@@ -18,8 +18,15 @@ import { takeGather } from "./gather.ts";
 
 /** Scratch space shared by all sessions: a request is split in one go. */
 let partOfKey: Uint16Array = new Uint16Array(1024);
-/** By upstream id: its part's number + 1 in the request at hand, or 0. All zero between requests. */
-let partOfUpstream: Uint16Array = new Uint16Array(64);
+/** By upstream id, or by slot: the number + 1 of its part of the request at hand, or 0. All zero between requests. */
+let partOfPlace: Uint16Array = new Uint16Array(64);
+/** By part: what its place in `partOfPlace` is. */
+const placeOfPart: number[] = [];
+/** By key: the next one of the same part, or -1. */
+let nextKey: Int32Array = new Int32Array(1024);
+/** By part: its first key, and the last one so far. */
+const firstKeyOfPart: number[] = [];
+const lastKeyOfPart: number[] = [];
 const upstreams: Upstream[] = [];
 const keysOfPart: number[] = [];
 const queues: ByteQueue[] = [];
@@ -72,7 +79,9 @@ export class Splitter {
     }
     // What came before must reach its connections before the parts do.
     client.flushRun();
-    this.send(view, command, session.open(), isPerElement);
+    const gather = this.gather(view, command, session.open(), isPerElement);
+    if (route.isSlotted) this.sendInTurn(view, command, gather);
+    else this.send(view, command, gather);
     return true;
   }
 
@@ -80,7 +89,11 @@ export class Splitter {
   private plan(view: RequestView, command: Command, route: Route): number {
     const { firstKey, step } = command;
     const keys = (view.count - firstKey) / step;
-    if (partOfKey.length < keys) partOfKey = new Uint16Array(keys * 2);
+    if (partOfKey.length < keys) {
+      partOfKey = new Uint16Array(keys * 2);
+      nextKey = new Int32Array(keys * 2);
+    }
+    const { isSlotted } = route;
     upstreams.length = 0;
     keysOfPart.length = 0;
     let hasServers = true;
@@ -91,18 +104,26 @@ export class Splitter {
         hasServers = false;
         break;
       }
-      if (upstream.id >= partOfUpstream.length) partOfUpstream = grown(partOfUpstream, upstream.id);
-      let part = partOfUpstream[upstream.id]!;
+      // A node of a cluster takes keys of one slot only, however many slots it has.
+      const place = isSlotted ? route.slotOf(view.key(argument)) : upstream.id;
+      if (place >= partOfPlace.length) partOfPlace = grown(partOfPlace, place);
+      let part = partOfPlace[place]!;
       if (part === 0) {
         upstreams.push(upstream);
         keysOfPart.push(0);
         part = upstreams.length;
-        partOfUpstream[upstream.id] = part;
+        partOfPlace[place] = part;
+        placeOfPart[part - 1] = place;
+        firstKeyOfPart[part - 1] = key;
+      } else if (isSlotted) nextKey[lastKeyOfPart[part - 1]!] = key;
+      if (isSlotted) {
+        lastKeyOfPart[part - 1] = key;
+        nextKey[key] = -1;
       }
       partOfKey[key] = part - 1;
       keysOfPart[part - 1]!++;
     }
-    for (const upstream of upstreams) partOfUpstream[upstream.id] = 0;
+    for (let part = 0; part < upstreams.length; part++) partOfPlace[placeOfPart[part]!] = 0;
     return hasServers ? upstreams.length : -1;
   }
 
@@ -111,15 +132,48 @@ export class Splitter {
     return this.client.connectionTo(upstreams[part]!);
   }
 
-  /** Sends the parts of the request that was planned last; their merged reply settles `token`. */
-  private send(view: RequestView, command: Command, token: number, isPerElement: boolean): void {
-    const { firstKey, step, merge } = command;
-    const { session } = this.client;
+  /** What makes one reply, that to `token`, of those to the parts of the request that was planned last. */
+  private gather(
+    view: RequestView,
+    { firstKey, step, merge }: Command,
+    token: number,
+    isPerElement: boolean,
+  ): ReplySink {
     const keys = (view.count - firstKey) / step;
-    const gather = takeGather(session, token, merge ?? "all_ok", upstreams.length);
-    if (merge === "array") {
-      gather.expectKeys(partOfKey, keys, keysOfPart, isPerElement);
+    const gather = takeGather(this.client.session, token, merge ?? "all_ok", upstreams.length);
+    if (merge === "array") gather.expectKeys(partOfKey, keys, keysOfPart, isPerElement);
+    return gather;
+  }
+
+  /** Sends the parts of the request that was planned last one after the other, because several may go over one connection. */
+  private sendInTurn(view: RequestView, command: Command, gather: ReplySink): void {
+    const { firstKey, step } = command;
+    const nameStart = rawStart(view, 0);
+    const nameEnd = view.to(firstKey - 1) + 2;
+    const parts = upstreams.length;
+    for (let part = 0; part < parts; part++) {
+      const connection = this.connection(part);
+      const { refusal } = connection;
+      if (refusal !== null) {
+        gather.onFailure(part, 1, refusal);
+        continue;
+      }
+      const queue = connection.begin(gather, part);
+      const header = arrayHeader(firstKey + keysOfPart[part]! * step);
+      queue.append(header, 0, header.length);
+      queue.append(view.bytes, nameStart, nameEnd);
+      for (let key = firstKeyOfPart[part]!; key >= 0; key = nextKey[key]!) {
+        const argument = firstKey + key * step;
+        queue.append(view.bytes, rawStart(view, argument), view.to(argument + step - 1) + 2);
+      }
+      connection.commit();
     }
+  }
+
+  /** Sends the parts of the request that was planned last. */
+  private send(view: RequestView, command: Command, gather: ReplySink): void {
+    const { firstKey, step } = command;
+    const keys = (view.count - firstKey) / step;
     const nameStart = rawStart(view, 0);
     const nameEnd = view.to(firstKey - 1) + 2;
     for (let part = 0; part < upstreams.length; part++) {

@@ -11,7 +11,8 @@ export function* followServers(
   subscriptions: ServerSubscriptions,
 ): Generator<void, void> {
   subscriptions.dropLeft();
-  const isNeeded = KINDS.some((kind) => mayBeEverywhere(topics, kind));
+  const { areMixed } = subscriptions;
+  const isNeeded = areMixed || KINDS.some((kind) => mayBeEverywhere(topics, kind));
   const added = isNeeded ? subscriptions.missing : [];
   if (added.length === 0) return;
   for (const kind of KINDS) {

@@ -17,7 +17,8 @@ import { Bits } from "../../../../base/bits.ts";
 import { copyOf } from "../../../../base/copy-of.ts";
 import { PUBSUB_IDLE_MS, PUBSUB_SILENCE_MS } from "../../../../base/limits.ts";
 import type { Turn } from "../../../../base/turn.ts";
-import { encodeRequest } from "../../codec/encode.ts";
+import type { Cluster } from "../../cluster/cluster.ts";
+import { encodeError, encodeRequest } from "../../codec/encode.ts";
 import { Frame } from "./frame.ts";
 import { type Kind, SUBSCRIBE, UNSUBSCRIBE } from "./kinds.ts";
 import { Renewal } from "./renewal.ts";
@@ -26,7 +27,7 @@ import type { TopicTable } from "./topic-table.ts";
 
 /** How a request ended: null: well; bytes: the server's error; else: the server was not to be reached. */
 export type Outcome = Buffer | Failure | null;
-type Done = (outcome: Outcome) => void;
+export type Done = (outcome: Outcome) => void;
 
 interface Operation {
   readonly verb: "subscribe" | "unsubscribe" | "barrier";
@@ -41,6 +42,8 @@ export interface ServerSubscriptionOptions {
   /** The kind of connection that it goes over. */
   readonly variant: ConnectionKind;
   readonly turn: Turn;
+  /** See RedisPool. */
+  readonly cluster: Cluster | null;
   /** Asks for a look at what may be late, at `atMs` by the clock of `turn` or before. */
   lookBy(atMs: number): void;
 }
@@ -51,10 +54,14 @@ export interface ServerSubscriptionEvents {
   readonly topics: TopicTable;
   /** A message for the subscribers of `name` is bytes[start, end). */
   onMessage(kind: Kind, name: string, bytes: Buffer, start: number, end: number): void;
+  /** `server` says with `error` (kept) that these shard channels are, or may be, elsewhere; `onDone`: they are subscribed, or not */
+  onElsewhere(server: Upstream, topics: readonly Topic[], error: Buffer, onDone: Done): void;
   /** A server does not let those subscribe again who were subscribed when the connection was lost. */
   onResubscribeDenied(topic: Topic): void;
 }
 
+const ELSEWHERE = /^-(MOVED|ASK|CLUSTERDOWN|TRYAGAIN|LOADING|MASTERDOWN) /;
+const NOT_HERE: Buffer = encodeError("CLUSTERDOWN the slot is elsewhere");
 const PING: Buffer = encodeRequest("PING");
 const frame: Frame = new Frame();
 
@@ -112,7 +119,41 @@ export class ServerSubscription implements SubscriberEvents {
   /** `topics` are of one kind. `onDone` may be called at once. */
   subscribe(kind: Kind, topics: readonly Topic[], onDone: Done): void {
     for (const topic of topics) this.wanted.add(topic.number);
-    this.begin({ verb: "subscribe", kind, topics, confirmed: 0, onDone });
+    this.beginEach("subscribe", kind, topics, onDone);
+  }
+
+  /** A node of a cluster takes shard channels of one slot in one request only, so each goes alone. */
+  private beginEach(
+    verb: "subscribe" | "unsubscribe",
+    kind: Kind,
+    topics: readonly Topic[],
+    onDone: Done,
+  ): void {
+    if (this.options.cluster === null || kind !== "shard") {
+      this.begin({ verb, kind, topics, confirmed: 0, onDone });
+      return;
+    }
+    let missing = topics.length;
+    let fault: Outcome = null;
+    if (missing === 0) onDone(null);
+    const ended = (outcome: Outcome): void => {
+      fault ??= outcome;
+      if (--missing === 0) onDone(fault);
+    };
+    for (const topic of topics) {
+      const end = (outcome: Outcome): void => {
+        const isElsewhere =
+          Buffer.isBuffer(outcome) &&
+          verb === "subscribe" &&
+          ELSEWHERE.test(outcome.toString("latin1", 0, 16));
+        if (!isElsewhere) ended(outcome);
+        else {
+          this.unwant(topic.number);
+          this.events.onElsewhere(this.upstream, [topic], outcome, ended);
+        }
+      };
+      this.begin({ verb, kind, topics: [topic], confirmed: 0, onDone: end });
+    }
   }
 
   /** Like `subscribe`, but if the server is not to be reached now, it is done later. */
@@ -124,7 +165,7 @@ export class ServerSubscription implements SubscriberEvents {
   unsubscribe(kind: Kind, topics: readonly Topic[], onDone: Done): void {
     for (const topic of topics) this.unwant(topic.number);
     if (!this.connection.isUp) onDone(null);
-    else this.begin({ verb: "unsubscribe", kind, topics, confirmed: 0, onDone });
+    else this.beginEach("unsubscribe", kind, topics, onDone);
   }
 
   /** Another topic may get its number. */
@@ -249,12 +290,26 @@ export class ServerSubscription implements SubscriberEvents {
     }
     const operation = this.operations[0];
     if (operation === undefined || !this.isFor(operation, bytes)) {
+      if (this.hasMovedAway(bytes)) return;
       this.connection.resetProtocol();
       return;
     }
     if (frame.type === "error") this.end(operation, copyOf(bytes, start, end));
     else if (frame.type === "pong") this.end(operation, null);
     else this.confirm(operation);
+  }
+
+  /** A node of a cluster that gives a slot away ends the subscriptions to its shard channels unasked. */
+  private hasMovedAway(bytes: Buffer): boolean {
+    const isOne = frame.type === "unsubscribed" && frame.kind === "shard";
+    if (!isOne || this.options.cluster === null) return false;
+    const name = bytes.toString("latin1", frame.nameStart, frame.nameEnd);
+    const topic = this.events.topics.find("shard", name);
+    if (topic === undefined || !this.hasOn(topic)) return true;
+    this.on.delete(topic.number);
+    this.unwant(topic.number);
+    this.events.onElsewhere(this.upstream, [topic], NOT_HERE, () => {});
+    return true;
   }
 
   /** What was read answers `operation`. */

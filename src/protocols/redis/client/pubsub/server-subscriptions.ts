@@ -9,6 +9,9 @@ import {
 } from "./server-subscription.ts";
 import type { Place, Topic } from "./topic.ts";
 
+/** Each node of a cluster tells of its own keys only. */
+const NOTIFICATION = /^__key(space|event)@/;
+
 export interface ServerSubscriptionsOptions extends ServerSubscriptionOptions {
   readonly route: Route;
 }
@@ -72,12 +75,14 @@ export class ServerSubscriptions {
 
   /**
    * Where a topic is to be subscribed; nowhere when every server is ejected. A shard channel is on the server that its name
-   * belongs to, as a key is. All else is on all servers, because scripts, transactions and servers themselves (keyspace
+   * belongs to, as a key is; on a cluster, whose nodes pass messages on to each other, so is any other channel or pattern but of
+   * keyspace notifications. All else is on all servers, because scripts, transactions and servers themselves (keyspace
    * notifications) publish wherever their keys are.
    */
   placeOf(kind: Kind, name: string): Place {
-    const { route } = this.options;
-    if (kind !== "shard" || !route.isStable) return "everywhere";
+    const { route, cluster } = this.options;
+    const isOnOne = kind === "shard" || (cluster !== null && !NOTIFICATION.test(name));
+    if (!isOnOne || !route.isStable) return "everywhere";
     const upstream = route.pick(channel.ofKey(Buffer.from(name, "latin1"), ACCESS.read));
     if (upstream === null) return "nowhere";
     this.need(upstream);
@@ -99,6 +104,11 @@ export class ServerSubscriptions {
         topics.filter((topic) => topic.isAt(subscription.upstream)),
       ])
       .filter(([, ofSubscription]) => ofSubscription.length > 0);
+  }
+
+  /** Of topics of one kind some may be everywhere, and others on one server. */
+  get areMixed(): boolean {
+    return this.options.cluster !== null;
   }
 
   /** Servers of the pool to which there is no line. */

@@ -9,6 +9,7 @@
  * done in slices, with the event loop free in between.
  */
 import type { Upstream } from "../../../../api/upstream.ts";
+import type { Deadlines } from "../../../../base/deadlines.ts";
 import { SUBSCRIBE_NAMES_MAX } from "../../../../base/limits.ts";
 import type { SliceQueue } from "../../../../base/slice-queue.ts";
 import { encodeError } from "../../codec/encode.ts";
@@ -20,13 +21,14 @@ import { Memberships, type MembershipsOptions } from "./memberships.ts";
 import type { NameCursor } from "./names.ts";
 import { subscriptionsWith } from "./reach.ts";
 import type { ServerUser } from "./saved-subscriptions.ts";
-import type { ServerSubscription, ServerSubscriptionEvents } from "./server-subscription.ts";
+import type { Done, ServerSubscription, ServerSubscriptionEvents } from "./server-subscription.ts";
 import {
   type LeftConnection,
   ServerSubscriptions,
   type ServerSubscriptionsOptions,
 } from "./server-subscriptions.ts";
 import { moveShards } from "./shard-moves.ts";
+import { SlotMoves } from "./slot-moves.ts";
 import type { Subscriber } from "./subscriber.ts";
 import { Topic } from "./topic.ts";
 import type { TopicTable } from "./topic-table.ts";
@@ -38,6 +40,8 @@ export interface SharedSubscriptionOptions extends ServerSubscriptionsOptions, M
   readonly as: ServerUser;
   /** How long servers may take to confirm; null: as long as they like. */
   readonly timeoutMs: () => number | null;
+  /** On the clock of `turn`. */
+  readonly deadlines: Deadlines;
   /** Shared by all shared subscriptions of the pool. */
   readonly slices: SliceQueue;
 }
@@ -63,6 +67,8 @@ export class SharedSubscription implements ServerSubscriptionEvents {
   readonly subscriptions: ServerSubscriptions;
   readonly subscribers: Set<Subscriber> = new Set();
   private readonly memberships: Memberships;
+  /** Null: the pool is no cluster. */
+  private readonly slotMoves: SlotMoves | null;
 
   private readonly changes: Changes;
   /** Long work that is not done yet. */
@@ -78,6 +84,9 @@ export class SharedSubscription implements ServerSubscriptionEvents {
     this.changes = new Changes(options);
     this.subscriptions = new ServerSubscriptions(options, this, arrivals === null);
     this.memberships = new Memberships(options, this.subscriptions);
+    const { cluster, deadlines } = options;
+    this.slotMoves =
+      cluster === null ? null : new SlotMoves(cluster, this.subscriptions, deadlines);
   }
 
   get id(): string {
@@ -299,6 +308,11 @@ export class SharedSubscription implements ServerSubscriptionEvents {
     const topic = this.topics.find(kind, name);
     if (topic === undefined) return;
     for (const subscriber of topic.subscribers) subscriber.deliver(bytes, start, end);
+  }
+
+  onElsewhere(server: Upstream, topics: readonly Topic[], error: Buffer, onDone: Done): void {
+    if (this.slotMoves === null) onDone(error);
+    else this.slotMoves.onElsewhere(server, topics, error, onDone);
   }
 
   /** As Redis does with those whose permission was taken away. */

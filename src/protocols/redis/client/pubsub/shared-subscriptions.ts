@@ -6,6 +6,7 @@ import type { Deadline, Deadlines } from "../../../../base/deadlines.ts";
 import { PUBSUB_IDLE_MS } from "../../../../base/limits.ts";
 import { SliceQueue } from "../../../../base/slice-queue.ts";
 import type { Turn } from "../../../../base/turn.ts";
+import type { Cluster } from "../../cluster/cluster.ts";
 import type { Variant } from "../identity/variant.ts";
 import type { VariantTable } from "../identity/variant-table.ts";
 import { Allowance } from "./allowance.ts";
@@ -20,6 +21,8 @@ import { type SubscribedClient, Subscriber } from "./subscriber.ts";
 
 export interface SharedSubscriptionsOptions {
   readonly route: Route;
+  /** See RedisPool. */
+  readonly cluster: Cluster | null;
   readonly timeoutMs: () => number | null;
   readonly variants: VariantTable;
   readonly turn: Turn;

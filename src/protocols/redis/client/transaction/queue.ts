@@ -18,6 +18,8 @@ export interface SavedQueue {
   readonly keptCount: number;
   readonly deferred: readonly (readonly [index: number, request: string])[];
   readonly changes: readonly (readonly [index: number, change: Change])[];
+  /** In Base64. */
+  readonly key?: string | undefined;
 }
 
 export class TransactionQueue {
@@ -25,6 +27,8 @@ export class TransactionQueue {
   count = 0;
   /** Requests that the server is to get when it is known. */
   keptCount = 0;
+  /** On a cluster: a key of it, which says where it goes; null: none was named so far. */
+  key: Buffer | null = null;
   /** Requests that the proxy answers itself, as multibulk, by place in the transaction. */
   readonly deferred: Map<number, Buffer> = new Map();
   /** By place in the transaction: requests that change who the client is, once the server has executed them. */
@@ -41,6 +45,7 @@ export class TransactionQueue {
     const kept = Buffer.from(saved.kept, "base64");
     queue.kept = [kept];
     queue.bytes = kept.length;
+    queue.key = saved.key === undefined ? null : Buffer.from(saved.key, "base64");
     for (const [index, change] of saved.changes) queue.changes.set(index, change);
     for (const [index, text] of saved.deferred) {
       const request = Buffer.from(text, "base64");
@@ -56,6 +61,7 @@ export class TransactionQueue {
       ...{ count, keptCount, kept: Buffer.concat(kept).toString("base64") },
       deferred: [...deferred].map(([index, request]) => [index, request.toString("base64")]),
       changes: [...changes],
+      key: this.key?.toString("base64"),
     };
   }
 

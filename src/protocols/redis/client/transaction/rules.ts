@@ -1,5 +1,7 @@
 /** What may stand between MULTI and EXEC, and for which server it is. */
+import { ACCESS, PlainFacts } from "../../../../api/request-facts.ts";
 import type { Route, Upstream } from "../../../../api/upstream.ts";
+import { copyOf } from "../../../../base/copy-of.ts";
 import { encodeError } from "../../codec/encode.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import type { Command } from "../../commands/command.ts";
@@ -96,6 +98,23 @@ export function serverFor(
   const picked = pickFor(keys, view, route);
   if (picked === "none") return NO_SERVER;
   return picked === "cross_server" ? encodeError(crossServerFault(command, hashTag)) : picked;
+}
+
+/** A copy of the first key of `command`; null: it has none, or that cannot be told. */
+export function firstKeyOf(command: Command, view: RequestView): Buffer | null {
+  if (command.name === PUBLISH_TO_SHARD) keys[0] = 1;
+  else if (findKeys(command, view, keys) <= 0) return null;
+  return copyOf(view.bytes, view.from(keys[0]!), view.to(keys[0]!));
+}
+
+const facts: PlainFacts = new PlainFacts();
+
+/** Whether both keys have the same slot on a cluster. */
+export function isSameSlot(route: Route, one: Buffer, other: Buffer): boolean {
+  const slot = route.slotOf(facts.ofKey(one, ACCESS.write));
+  const isSame = slot === route.slotOf(facts.ofKey(other, ACCESS.write));
+  facts.release();
+  return isSame;
 }
 
 /** A second server in one transaction, or in what is watched for it. */

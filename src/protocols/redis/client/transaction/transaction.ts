@@ -47,12 +47,15 @@ import {
 } from "./replies.ts";
 import {
   changeBy,
+  firstKeyOf,
   IMMEDIATE,
   isAnsweredAtExec,
+  isSameSlot,
   secondServer,
   serverFor,
   whyNotQueued,
 } from "./rules.ts";
+import { sendWhole } from "./whole.ts";
 
 const EXEC: Buffer = encodeRequest("EXEC");
 const DISCARD: Buffer = encodeRequest("DISCARD");
@@ -145,6 +148,7 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
     if (this.now.lost !== null) return this.giveUp(abortedBecause(this.now.lost));
     if (this.now.isDirty) return this.giveUp(ABORTED);
     if (this.now.isWatchLost) return this.giveUp(CHANGED[client.state.version - 2]!);
+    if (this.isWhole) return this.executeWhole();
     if (!this.now.isAtServer || this.entry.isAsking) {
       if (this.queue.count === 0 && !this.now.isWatching) return this.end(null, EMPTY);
       const entered = this.enterAny();
@@ -206,6 +210,7 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
     const server = upstream === "any" ? chosen : upstream;
     const mayRunAt = server === null ? route.upstreams : [server];
     if (!mayRunAt.every((place) => isReadyFor(client, command, view, place))) return false;
+    if (this.isWhole) return this.keepWhole(command, view, isDeferred);
     if (server === null) return this.keep(view, isDeferred);
     const entered = this.entry.enter(server);
     if (entered !== true) return this.refused(entered);
@@ -241,7 +246,31 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
     return true;
   }
 
-  /** Opens a transaction in which no key was named. Results as of `TransactionPin.obtain`. */
+  /** On a cluster: it is kept here until EXEC: its slot may be at another node by then. What is watched is watched on one. */
+  private get isWhole(): boolean {
+    return this.client.pool.cluster !== null && !this.now.isWatching && !this.now.isAtServer;
+  }
+
+  private keepWhole(command: Command, view: RequestView, isDeferred: boolean): boolean {
+    const { route, hashTag } = this.client.pool;
+    const key = isDeferred ? null : firstKeyOf(command, view);
+    if (key !== null && !isSameSlot(route, key, this.queue.key ?? key)) {
+      return this.refused(secondServer(command, hashTag));
+    }
+    this.queue.key ??= key;
+    return this.keep(view, isDeferred);
+  }
+
+  private executeWhole(): boolean {
+    const { client, queue } = this;
+    if (queue.count === 0) return this.end(null, EMPTY);
+    if (!client.settleFirst()) return false;
+    this.forget();
+    this.leaveMode();
+    return sendWhole(client, queue, this);
+  }
+
+  /** As `TransactionPin.obtain`, when no key was named. */
   private enterAny(): boolean | Buffer {
     const upstream = this.isChosen ? this.client.pin!.upstream : anyServer(this.client);
     return upstream === null ? NO_SERVER : this.entry.enter(upstream);
@@ -249,9 +278,8 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
 
   /** Answers the request at hand with `fault`, unless that is false: not now. */
   private refused(fault: false | Buffer): boolean {
-    if (fault === false) return false;
-    this.client.refuse(fault);
-    return true;
+    if (fault !== false) this.client.refuse(fault);
+    return fault !== false;
   }
 
   // How it ends

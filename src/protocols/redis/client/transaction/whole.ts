@@ -1,0 +1,179 @@
+/**
+ * A transaction on a cluster: it is sent at EXEC, whole, over a connection that the client has for itself until the reply. When its
+ * slot is elsewhere nothing of it was executed, and it is sent there.
+ *
+ *   MULTI ─ +OK ─▶ requests, EXEC ─ reply ─▶ the client
+ *     ▲                 │ -MOVED, -ASK, -TRYAGAIN …
+ *     └─────────────────┘
+ */
+import { KIND, type ReplyKind } from "../../../../api/protocol.ts";
+import { ACCESS, PlainFacts } from "../../../../api/request-facts.ts";
+import type { Failure, Lease, ReplySink, Upstream } from "../../../../api/upstream.ts";
+import { copyOf } from "../../../../base/copy-of.ts";
+import { CLUSTER_DOWN_WAIT_MS } from "../../../../base/limits.ts";
+import type { Redirection } from "../../cluster/redirection.ts";
+import { encodeRequest } from "../../codec/encode.ts";
+import { leaseFrom } from "../lease-from.ts";
+import type { RedisClient } from "../redis-client.ts";
+import { NO_SERVER } from "../refusals.ts";
+import { type EndObserver, TransactionEnd } from "./end.ts";
+import type { TransactionQueue } from "./queue.ts";
+import { abortedBecause } from "./replies.ts";
+
+const ASKING: Buffer = encodeRequest("ASKING");
+const MULTI: Buffer = encodeRequest("MULTI");
+const EXEC: Buffer = encodeRequest("EXEC");
+const MINUS = 0x2d;
+/** It is sent again no sooner than this when nodes do not serve it for a moment. */
+const AGAIN_MS = 25;
+const TRIES_MAX = 16;
+
+// Tokens: what a reply is to.
+const TO_ASKING = 0;
+const TO_MULTI = 1;
+const TO_REQUESTS = 2;
+
+interface Whole {
+  readonly client: RedisClient;
+  /** Where its keys are: a key of it, or null: it names none. */
+  readonly key: Buffer | null;
+  /** Its requests, back to back, and how many. */
+  readonly requests: Buffer;
+  readonly count: number;
+  /** Another user is on the connection afterwards. */
+  readonly changesUser: boolean;
+  /** Of the slot that the client's EXEC has. Gets the reply to EXEC, or why there is none. */
+  readonly sink: ReplySink;
+  readonly token: number;
+}
+
+/** Sends what `queue` has kept, in place of the client's EXEC. Only while nothing is owed to the client. */
+export function sendWhole(
+  client: RedisClient,
+  queue: TransactionQueue,
+  observer: Omit<EndObserver, "onEnd">,
+): true {
+  const { session } = client;
+  client.flushRun();
+  session.waitUntilSettled();
+  const { key, keptCount: count } = queue;
+  const changesUser = queue.changes.size > 0;
+  const hasPart = queue.deferred.size > 0 || changesUser;
+  const quiet: EndObserver = {
+    onEnd() {},
+    answerDeferred: (request) => observer.answerDeferred(request),
+    onChanged: (change) => observer.onChanged(change),
+  };
+  const sink = new TransactionEnd(session, quiet, null, hasPart ? queue : null);
+  const token = session.open();
+  const requests = queue.takeKept();
+  new WholeTransaction({ client, key, requests, count, changesUser, sink, token }).begin();
+  return true;
+}
+
+const facts: PlainFacts = new PlainFacts();
+
+class WholeTransaction implements ReplySink {
+  readonly takesRuns = false;
+  private readonly whole: Whole;
+  private readonly bytes: Buffer;
+  private lease: Lease | null = null;
+  private redirection: Redirection | null = null;
+  private isOver = false;
+  private tries = 0;
+  private readonly sinceMs: number;
+
+  constructor(whole: Whole) {
+    this.whole = whole;
+    this.bytes = Buffer.concat([whole.requests, EXEC]);
+    this.sinceMs = whole.client.pool.turn.nowMs;
+  }
+
+  /** Only while nothing is owed to the client but this. */
+  begin(): void {
+    const { key, client } = this.whole;
+    const { route } = client.pool;
+    facts.ofKey(key ?? Buffer.alloc(0), ACCESS.write);
+    const picked = key === null ? (route.upstreams[0] ?? null) : route.pick(facts);
+    facts.release();
+    if (picked === null) this.answer(NO_SERVER);
+    else this.open(picked, false);
+  }
+
+  private open(upstream: Upstream, isAsking: boolean): void {
+    const lease = leaseFrom(upstream, this.whole.client);
+    if (Buffer.isBuffer(lease)) {
+      this.answer(lease);
+      return;
+    }
+    this.lease = lease;
+    this.redirection = null;
+    if (isAsking) lease.send(ASKING, 0, ASKING.length, this, TO_ASKING, 1);
+    lease.send(MULTI, 0, MULTI.length, this, TO_MULTI, 1);
+  }
+
+  onReplies(
+    token: number,
+    _count: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    kind: ReplyKind,
+  ): void {
+    const { lease, whole } = this;
+    if (this.isOver || lease === null || token === TO_ASKING) return;
+    const isError = bytes[start] === MINUS;
+    if (token === TO_MULTI) {
+      // Without it, the requests would be executed one by one.
+      if (isError) this.end(false, this.refusal(bytes, start, end), KIND.error);
+      else lease.send(this.bytes, 0, this.bytes.length, this, TO_REQUESTS, whole.count + 1);
+      return;
+    }
+    if (isError) {
+      const error = copyOf(bytes, start, end);
+      this.redirection ??= whole.client.pool.cluster?.note(error, lease.upstream.name) ?? null;
+    }
+    if (token < TO_REQUESTS + whole.count) return;
+    if (isError && this.redirection !== null && this.goOn(this.redirection)) return;
+    this.end(!whole.changesUser, copyOf(bytes, start, end), kind);
+  }
+
+  private refusal(bytes: Buffer, start: number, end: number): Buffer {
+    return abortedBecause(bytes.toString("latin1", start + 1, end - 2));
+  }
+
+  onFailure(token: number, _count: number, failure: Failure): void {
+    if (this.isOver || token === TO_ASKING) return;
+    this.isOver = true;
+    this.lease?.release(false);
+    this.whole.sink.onFailure(this.whole.token, 1, failure);
+  }
+
+  /** Nothing was executed. @returns false: it is not tried again */
+  private goOn(redirection: Redirection): boolean {
+    const { client } = this.whole;
+    const { turn, route, deadlines } = client.pool;
+    const isLate = turn.nowMs - this.sinceMs >= CLUSTER_DOWN_WAIT_MS;
+    if (isLate || ++this.tries > TRIES_MAX * 8 || !client.session.isOpen) return false;
+    this.lease?.release(true);
+    this.lease = null;
+    if (redirection.type === "ask") {
+      client.pool.cluster?.admit(redirection.to);
+      const target = route.upstreams.find(({ name }) => name === redirection.to);
+      if (target === undefined) return false;
+      this.open(target, true);
+    } else if (redirection.type === "moved") this.begin();
+    else deadlines.create(() => this.begin()).set(turn.nowMs + AGAIN_MS);
+    return true;
+  }
+
+  private end(isClean: boolean, reply: Buffer, kind: ReplyKind): void {
+    this.isOver = true;
+    this.lease?.release(isClean);
+    this.whole.sink.onReplies(this.whole.token, 1, reply, 0, reply.length, kind);
+  }
+
+  private answer(reply: Buffer): void {
+    this.end(false, reply, KIND.error);
+  }
+}

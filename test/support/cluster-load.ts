@@ -1,0 +1,138 @@
+/** Clients that use a cluster with pipelines of many kinds of commands, and compare every reply. Each has its own keys. */
+import { RespClient } from "./resp-client.ts";
+
+export interface ClusterLoadOptions {
+  readonly port: number;
+  readonly clients: number;
+  /** A request may get an error that says so; then what it may have done is not relied upon. */
+  readonly mayFail?: boolean;
+}
+
+const KEYS = 24;
+const DEADLINE_MS = 60_000;
+
+export class ClusterLoad {
+  readonly faults: string[] = [];
+  /** Pipelines that were answered as they should be, and those that met an error. */
+  batches = 0;
+  errors = 0;
+  private readonly options: ClusterLoadOptions;
+  private isOver = false;
+  private running: Promise<void>[] = [];
+
+  constructor(options: ClusterLoadOptions) {
+    this.options = options;
+  }
+
+  async start(): Promise<void> {
+    const { clients } = this.options;
+    this.running = Array.from({ length: clients }, (_, id) => this.run(id));
+    await this.more(clients * 2);
+  }
+
+  /** Resolves when so many more pipelines were answered. */
+  async more(batches: number): Promise<void> {
+    const goal = this.batches + batches;
+    await this.until(() => this.batches >= goal);
+  }
+
+  /** Resolves when so many in a row were answered without an error. */
+  async goesWell(batches: number): Promise<void> {
+    for (;;) {
+      const { errors } = this;
+      await this.more(batches);
+      if (errors === this.errors) return;
+    }
+  }
+
+  private async until(isSo: () => boolean): Promise<void> {
+    const endMs = performance.now() + DEADLINE_MS;
+    while (!isSo() && this.faults.length === 0) {
+      if (performance.now() > endMs) throw new Error("the load stands still");
+      await Bun.sleep(5);
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.isOver = true;
+    await Promise.all(this.running);
+  }
+
+  private async run(id: number): Promise<void> {
+    const client = await RespClient.connect({ host: "127.0.0.1", port: this.options.port });
+    /** What each key holds; undefined: that is not known. */
+    const held = new Map<string, string | undefined>();
+    const keys = Array.from({ length: KEYS }, (_, i) => `${id}:${i * 977}`);
+    for (let round = 0; !this.isOver; round++) {
+      const faults: string[] = [];
+      let hasErrors = false;
+      const value = (key: string): string => `${key}=${round}`;
+      const commands: [string, ...string[]][] = [];
+      const checks: ((reply: string) => void)[] = [];
+      const ask = (command: [string, ...string[]], check: (reply: string) => boolean): void => {
+        commands.push(command);
+        checks.push((reply) => {
+          const isError = reply.startsWith("-");
+          if (isError) hasErrors = true;
+          if (isError ? this.options.mayFail !== true : !check(reply)) {
+            faults.push(
+              `${command.slice(0, 3).join(" ")} in round ${round}: ${reply.slice(0, 160)}`,
+            );
+          }
+        });
+      };
+      const bulk = (text: string | undefined): string =>
+        text === undefined ? "$-1\r\n" : `$${text.length}\r\n${text}\r\n`;
+      const holds = (key: string, reply: string): boolean =>
+        !held.has(key) || held.get(key) === undefined || reply === bulk(held.get(key));
+      for (const key of keys) {
+        // Twice, so that a request that overtakes another is found.
+        ask(["SET", key, "?"], (reply) => reply === "+OK\r\n");
+        ask(["SET", key, value(key)], (reply) => {
+          held.set(key, value(key));
+          return reply === "+OK\r\n";
+        });
+        ask(["GET", key], (reply) => holds(key, reply));
+      }
+      ask(["MGET", ...keys], (reply) =>
+        this.options.mayFail === true
+          ? reply.startsWith(`*${KEYS}\r\n`)
+          : reply === `*${KEYS}\r\n${keys.map((key) => bulk(held.get(key))).join("")}`,
+      );
+      ask(["EXISTS", ...keys], (reply) => /^:\d+\r\n$/.test(reply));
+      const script = "return redis.call('INCRBY', KEYS[1], ARGV[1])";
+      ask(["SET", `${id}:n`, "5"], (reply) => reply === "+OK\r\n");
+      ask(["EVAL", script, "1", `${id}:n`, "2"], (reply) =>
+        this.options.mayFail === true ? reply.startsWith(":") : reply === ":7\r\n",
+      );
+      ask(["DEL", `${id}:list`], (reply) => /^:\d+\r\n$/.test(reply));
+      ask(["RPUSH", `${id}:list`, "a", "b"], (reply) =>
+        this.options.mayFail === true ? reply.startsWith(":") : reply === ":2\r\n",
+      );
+      ask(
+        ["BLPOP", `${id}:list`, "5"],
+        (reply) => reply.includes(`${id}:list`) || reply === "*-1\r\n",
+      );
+      ask(["MULTI"], (reply) => reply === "+OK\r\n");
+      ask(["SET", `{${id}}a`, `${round}`], (reply) => reply === "+QUEUED\r\n");
+      ask(["GET", `{${id}}a`], (reply) => reply === "+QUEUED\r\n");
+      ask(["EXEC"], (reply) => reply === `*2\r\n+OK\r\n${bulk(`${round}`)}`);
+      client.command(...commands);
+      try {
+        const replies = await client.replies(commands.length);
+        for (const [i, reply] of replies.entries()) checks[i]!(reply.toString("latin1"));
+      } catch (error) {
+        faults.push(String(error));
+      }
+      this.faults.push(...faults);
+      if (hasErrors) {
+        this.errors++;
+        // What was not answered well may or may not have been done.
+        for (const key of keys) held.set(key, undefined);
+      }
+      this.batches++;
+      if (faults.length > 0) break;
+    }
+    client.close();
+  }
+}
