@@ -223,6 +223,14 @@ export interface ProcessStatus {
   readonly ageMs: number | null;
   readonly respawns: number;
   readonly lastDeath: Death | null;
+  /** What its sockets are made of, and why; null: it has not said. Absent: it is no worker, or the proxy is older than this. */
+  readonly engine?: EngineStatus | null;
+}
+
+export interface EngineStatus {
+  /** See EngineName. */
+  readonly name: string;
+  readonly reason: string;
 }
 
 export interface Death {

@@ -190,6 +190,8 @@ export type FromWorker =
       readonly version: string;
       /** Its PACKET_FORMATS. */
       readonly parcelFormats: readonly number[];
+      /** Absent: an older worker. */
+      readonly engine?: { readonly name: string; readonly reason: string };
       /** It understands `steer`. Absent: it does not. */
       readonly isSteerable?: boolean;
     }

@@ -83,3 +83,10 @@ export interface Engine {
    */
   close(): void;
 }
+
+/** The engine of this process. */
+export interface ChosenEngine {
+  readonly engine: Engine;
+  /** Why it is this one: one line for the user. */
+  readonly reason: string;
+}

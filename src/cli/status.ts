@@ -28,6 +28,7 @@ function statusText(status: Status): string {
     ["file", status.configFile ?? "none"],
     ["listen", status.listen.join(" ")],
     ["clients", `${status.clients}`],
+    ...engineLines(status),
     ...(status.activity === null ? [] : [["now", `${status.activity} is going on`]]),
     ...(lastChange === null ? [] : [[`last ${lastChange.what}`, changeText(status)]]),
     ...settingFacts(status),
@@ -68,6 +69,14 @@ function leverFacts({ levers = [] }: Status): string[][] {
     `lever ${lever.id}`,
     `${leverText(lever)}, by ${lever.uid < 0 ? "no user" : userText(lever.uid)}`,
   ]);
+}
+
+/** What the workers' sockets are made of: as a rule one line. */
+function engineLines({ processes }: Status): string[][] {
+  const engines = processes.flatMap(({ engine }) =>
+    engine === undefined || engine === null ? [] : [`${engine.name} (${engine.reason})`],
+  );
+  return [...new Set(engines)].map((engine) => ["engine", engine]);
 }
 
 /** Of the pools' figures those that tell at a glance what is wrong; `--json` has them all. */

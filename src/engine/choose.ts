@@ -1,16 +1,10 @@
 /** Which engine a worker has, and why. */
 import type { EngineChoice } from "../api/config.ts";
-import type { Engine } from "../api/engine.ts";
+import type { ChosenEngine } from "../api/engine.ts";
 import { OsError } from "../os/os-error.ts";
 import { bunEngine } from "./bun/engine.ts";
 import { createUringEngine } from "./uring/engine.ts";
 import { testUring } from "./uring/self-test.ts";
-
-export interface ChosenEngine {
-  readonly engine: Engine;
-  /** One line for the user. */
-  readonly reason: string;
-}
 
 /** Once in a process. @param onShort see `createUringEngine` */
 export function chooseEngine(

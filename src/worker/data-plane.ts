@@ -2,7 +2,8 @@
 
 import type { PoolConfig } from "../api/config.ts";
 import { GROUP_FORMAT, HANDOVER_FD, type ListenerGrant, PACKET_FORMATS } from "../api/control.ts";
-import type { Engine } from "../api/engine.ts";
+import type { EngineStatus } from "../api/control-socket.ts";
+import type { ChosenEngine, Engine } from "../api/engine.ts";
 import { LOOP_TIMES } from "../api/latency.ts";
 import type { Lever } from "../api/steering.ts";
 import { busOfPool } from "../api/worker-bus.ts";
@@ -75,7 +76,14 @@ class WorkerDataPlane implements DataPlane {
   private readonly acceptance: Acceptance;
   private readonly gauges: ClientGauges;
 
-  constructor(options: DataPlaneOptions, modules: WorkerModules, engine: Engine) {
+  readonly engineStatus: EngineStatus;
+
+  constructor(
+    options: DataPlaneOptions,
+    modules: WorkerModules,
+    { engine, reason }: ChosenEngine,
+  ) {
+    this.engineStatus = { name: engine.name, reason };
     this.options = options;
     this.modules = modules;
     this.engine = engine;

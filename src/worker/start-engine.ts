@@ -1,12 +1,12 @@
 /** The engine of this worker. */
 import type { Config } from "../api/config.ts";
-import type { Engine } from "../api/engine.ts";
+import type { ChosenEngine } from "../api/engine.ts";
 import type { Logger } from "../base/log.ts";
 import { LogLimit } from "../base/log-limit.ts";
 import { chooseEngine } from "../engine/choose.ts";
 
 /** Once in a process. The log says which one it is, and why. */
-export function startEngine({ engine: choice = "bun" }: Config, log: Logger): Engine {
+export function startEngine({ engine: choice = "bun" }: Config, log: Logger): ChosenEngine {
   const limit = new LogLimit();
   const { engine, reason } = chooseEngine(choice, (shortage) => {
     const leftOut = limit.admit("accept", engine.nowMs());
@@ -17,5 +17,5 @@ export function startEngine({ engine: choice = "bun" }: Config, log: Logger): En
     });
   });
   log.info("engine", { engine: engine.name, reason });
-  return engine;
+  return { engine, reason };
 }

@@ -13,6 +13,7 @@ import {
   STATS_FD,
   type ToWorker,
 } from "../api/control.ts";
+import type { EngineStatus } from "../api/control-socket.ts";
 import type { StatsLayout } from "../api/stats.ts";
 import { type Lever, NO_STEERING } from "../api/steering.ts";
 import type { WorkerBus } from "../api/worker-bus.ts";
@@ -50,6 +51,8 @@ export interface DataPlane {
   /** Takes so many client connections off HANDOVER_FD; `done` gets what became of them, in one or several parts. */
   adopt(packets: number, done: (counts: AdoptionCounts) => void): void;
   readonly clients: number;
+  /** For `proxy status`; absent: it has no engine. */
+  readonly engineStatus?: EngineStatus;
   /** Values of the configuration have changed in place. */
   onSettings(): void;
   /** Why it cannot do as a lever says; null: it can. */
@@ -233,6 +236,7 @@ class Worker {
       pid: process.pid,
       version: VERSION,
       parcelFormats: PACKET_FORMATS,
+      ...(dataPlane.engineStatus === undefined ? {} : { engine: dataPlane.engineStatus }),
       isSteerable: true,
     });
   }

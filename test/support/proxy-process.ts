@@ -53,8 +53,10 @@ export async function startProxy(options: ProxyOptions): Promise<ProxyProcess> {
   const given = options.args ?? [];
   const args = [
     ...(await statsArguments(given)),
-    // An executable that is given may be an older one.
-    ...(options.binary === undefined ? engineArguments(given) : []),
+    // An executable that is given may be an older one, and a configuration may be about the engine.
+    ...(options.binary === undefined && !/^engine:/m.test(options.config)
+      ? engineArguments(given)
+      : []),
     ...given,
   ];
   const program = [...(options.wrapper ?? []), ...proxyCommand(options.binary)];

@@ -7,7 +7,7 @@
  *
  * A dead child is replaced at once; only when replacements die young there is a pause in between.
  */
-import type { Death, ProcessStatus } from "../../api/control-socket.ts";
+import type { Death, EngineStatus, ProcessStatus } from "../../api/control-socket.ts";
 import type { Logger } from "../../base/log.ts";
 import type { ChildExit } from "../../os/process.ts";
 import type { Program } from "../program/program.ts";
@@ -24,7 +24,13 @@ export type ToChild =
 
 /** What the keeper itself understands of what children say. */
 export type FromChild =
-  | { readonly type: "ready"; readonly pid: number; readonly version: string }
+  | {
+      readonly type: "ready";
+      readonly pid: number;
+      readonly version: string;
+      /** Of a worker. */
+      readonly engine?: EngineStatus;
+    }
   | { readonly type: "failed"; readonly message: string }
   | { readonly type: "drained"; readonly closed: number }
   | { readonly type: "pong"; readonly id: number };
@@ -64,6 +70,8 @@ export interface KeeperSnapshot {
   readonly child: ChildSnapshot | null;
   readonly bornAtMs: number;
   readonly version: string;
+  /** Absent: the program before did not know. */
+  readonly engine?: EngineStatus | null;
   readonly respawns: number;
   readonly lastDeath: Death | null;
   /** By when a leaving child must be gone, milliseconds since the epoch; null: it is not leaving. */
@@ -86,6 +94,7 @@ export class ChildKeeper<In extends { readonly type: string }, Out> {
   #earlyDeaths = 0;
   #respawns = 0;
   #version: string;
+  #engine: EngineStatus | null = null;
   #lastDeath: Death | null = null;
   #leaveByMs: number | null = null;
   #failure: string | null = null;
@@ -126,6 +135,7 @@ export class ChildKeeper<In extends { readonly type: string }, Out> {
     this.#bornAtMs = Date.now();
     this.#failure = null;
     this.#version = plan.program.about.version;
+    this.#engine = null;
     try {
       plan.program.verify();
       const child = spawnChild<In, Out | ToChild>({
@@ -154,6 +164,7 @@ export class ChildKeeper<In extends { readonly type: string }, Out> {
     const { state, child, leaveByMs } = snapshot;
     this.#bornAtMs = snapshot.bornAtMs;
     this.#version = snapshot.version;
+    this.#engine = snapshot.engine ?? null;
     this.#respawns = snapshot.respawns;
     this.#lastDeath = snapshot.lastDeath;
     if (child === null) {
@@ -178,6 +189,7 @@ export class ChildKeeper<In extends { readonly type: string }, Out> {
       child,
       bornAtMs: this.#bornAtMs,
       version: this.#version,
+      engine: this.#engine,
       respawns: this.#respawns,
       lastDeath: this.#lastDeath,
       leaveByMs: this.#leaveByMs,
@@ -197,6 +209,7 @@ export class ChildKeeper<In extends { readonly type: string }, Out> {
       ageMs: this.#child === null ? null : Date.now() - this.#bornAtMs,
       respawns: this.#respawns,
       lastDeath: this.#lastDeath,
+      ...(this.#plan.role === "worker" ? { engine: this.#engine } : {}),
     };
   }
 
@@ -252,6 +265,7 @@ export class ChildKeeper<In extends { readonly type: string }, Out> {
         if (this.#state !== "starting") break;
         this.#state = "serving";
         this.#version = known.version;
+        this.#engine = known.engine ?? null;
         this.#disarm();
         this.#watchdog.reset();
         this.#log.info("worker is ready", {
