@@ -78,11 +78,7 @@ class WorkerDataPlane implements DataPlane {
 
   readonly engineStatus: EngineStatus;
 
-  constructor(
-    options: DataPlaneOptions,
-    modules: WorkerModules,
-    { engine, reason }: ChosenEngine,
-  ) {
+  constructor(options: DataPlaneOptions, modules: WorkerModules, { engine, reason }: ChosenEngine) {
     this.engineStatus = { name: engine.name, reason };
     this.options = options;
     this.modules = modules;

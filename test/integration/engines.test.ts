@@ -16,7 +16,10 @@ afterEach(stopAll);
 
 /** Moves that change the engine; the environment may ask for more. */
 const CHANGES = Number(process.env["ENGINE_CHANGES"] ?? 4);
-const WITHOUT_IO_URING = [process.execPath, join(import.meta.dir, "../support/without-io-uring.ts")];
+const WITHOUT_IO_URING = [
+  process.execPath,
+  join(import.meta.dir, "../support/without-io-uring.ts"),
+];
 
 interface Rig {
   readonly proxy: ProxyProcess;
@@ -56,14 +59,17 @@ test("the engine that is configured runs, and status and log say so", async () =
   expect(proxy.stderr()).toContain("engine=uring");
 });
 
-test.each(["auto", "uring"])("where io_uring is forbidden %s is Bun's sockets, and says so", async (engine) => {
-  const { proxy, port } = await start(engine, WITHOUT_IO_URING);
-  expect(await ask(port)).toBe("+PONG\r\n");
-  const [first] = await enginesOf(proxy);
-  expect(first).toStartWith("bun: io_uring cannot be used here: io_uring_setup: ");
-  expect(first).toContain("EPERM");
-  expect(proxy.stderr()).toContain("engine=bun");
-});
+test.each(["auto", "uring"])(
+  "where io_uring is forbidden %s is Bun's sockets, and says so",
+  async (engine) => {
+    const { proxy, port } = await start(engine, WITHOUT_IO_URING);
+    expect(await ask(port)).toBe("+PONG\r\n");
+    const [first] = await enginesOf(proxy);
+    expect(first).toStartWith("bun: io_uring cannot be used here: io_uring_setup: ");
+    expect(first).toContain("EPERM");
+    expect(proxy.stderr()).toContain("engine=bun");
+  },
+);
 
 test("clients move from one engine to the other and back, and notice nothing", async () => {
   const { proxy, port, config } = await start("uring");
