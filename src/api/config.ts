@@ -95,7 +95,7 @@ export interface PoolConfig {
   /** TCP_DEFER_ACCEPT on the listening socket, in milliseconds (the kernel counts in seconds); null: off. */
   readonly tcpDeferAcceptMs: number | null;
   readonly autoEjectHosts: boolean;
-  /** Connections per server and worker, ≥ 1. */
+  /** Connections per server and worker that clients share, ≥ 1; 0: each client has connections of its own. */
   readonly serverConnections: number;
   readonly serverRetryTimeoutMs: number;
   readonly serverFailureLimit: number;

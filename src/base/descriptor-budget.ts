@@ -14,7 +14,7 @@ const LENT_PART = 1 / 16;
 /** What of a pool takes descriptors. */
 export interface PoolNeeds {
   readonly servers: number;
-  /** To each server, of each kind. */
+  /** To each server, of each kind; 0: clients share none, each has one of its own. */
   readonly serverConnections: number;
 }
 
@@ -33,6 +33,10 @@ export interface DescriptorPlan {
   /** At the start for connections that single clients need: transactions, blocked clients, subscriptions. */
   readonly lent: number;
   readonly clients: number;
+  /** Descriptors of one client: of its connection, and of the one to its server if every pool is such that each client has its own. */
+  readonly perClient: 1 | 2;
+  /** Clients of some pools take two, others one. */
+  readonly isMixed: boolean;
 }
 
 /** Connections to servers may use up to half of the descriptors: if more are configured, each pool gets fewer, but one to each server. */
@@ -43,12 +47,27 @@ export function planDescriptors(openFiles: number, pools: readonly PoolNeeds[]):
   const serversWanted = total(pools, (pool) => pool.serverConnections);
   const scale = Math.min(1, serversMax / serversWanted);
   const perServer = pools.map(({ serverConnections }) =>
-    Math.max(1, Math.floor(serverConnections * scale)),
+    serverConnections === 0 ? 0 : Math.max(1, Math.floor(serverConnections * scale)),
   );
   const servers = total(pools, (_, index) => perServer[index]!);
   const lent = Math.ceil(max * LENT_PART);
-  const clients = max - Math.min(servers, serversMax) - lent;
-  return { openFiles, reserved, serversWanted, servers, perServer, lent, clients };
+  const own = pools.filter(
+    ({ servers, serverConnections }) => servers > 0 && serverConnections === 0,
+  );
+  const perClient = own.length > 0 && own.length === pools.length ? 2 : 1;
+  const isMixed = own.length > 0 && perClient === 1;
+  const clients = Math.floor((max - Math.min(servers, serversMax) - lent) / perClient);
+  return {
+    openFiles,
+    reserved,
+    serversWanted,
+    servers,
+    perServer,
+    lent,
+    clients,
+    perClient,
+    isMixed,
+  };
 }
 
 /** What the operator should know of a plan, or null: there is room for all that is configured. */

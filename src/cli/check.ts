@@ -126,12 +126,15 @@ function planOf({ openFiles, pools }: Config): DescriptorPlan {
 }
 
 function describeDescriptors(plan: DescriptorPlan): string {
-  const { openFiles, reserved, servers, lent, clients } = plan;
+  const { openFiles, reserved, servers, lent, clients, perClient, isMixed } = plan;
+  const each = isMixed
+    ? " (those with a server connection of their own take two each)"
+    : " and their server connections";
   const parts = [
     `${reserved} of its own`,
     `${servers} server connections (at most as many again for each further database, user or protocol that clients use)`,
     `${lent} for transactions, blocked clients and subscriptions`,
-    `${clients} clients`,
+    `${clients} clients${perClient === 2 || isMixed ? each : ""}`,
   ];
   return `${openFiles} in each worker: ${parts.join(" + ")}`;
 }

@@ -193,7 +193,7 @@ function buildPool(
     tcpQuickack: values.boolean("tcp_quickack"),
     tcpDeferAcceptMs: values.numberOrNull("tcp_defer_accept"),
     autoEjectHosts: isMeant("auto_eject_hosts") && values.boolean("auto_eject_hosts"),
-    serverConnections: values.number("server_connections"),
+    serverConnections: isMeant("server_connections") ? values.number("server_connections") : 0,
     serverRetryTimeoutMs: values.number("server_retry_timeout"),
     serverFailureLimit: Math.max(1, values.number("server_failure_limit")),
     maxEjectionPercent: values.number("max_ejection_percent"),

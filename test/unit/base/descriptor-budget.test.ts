@@ -16,6 +16,15 @@ describe("planDescriptors", () => {
     expect(shortageOf(plan)).toBe(null);
   });
 
+  test("clients that have server connections of their own share none, and take two each", () => {
+    const own = { servers: 3, serverConnections: 0 };
+    const plan = planDescriptors(1024, [own]);
+    expect(plan).toMatchObject({ serversWanted: 0, servers: 0, perServer: [0], perClient: 2 });
+    expect(plan.reserved + plan.lent + 2 * plan.clients).toBe(1024);
+    const mixed = planDescriptors(1024, [own, { servers: 4, serverConnections: 1 }]);
+    expect(mixed).toMatchObject({ servers: 4, perServer: [0, 1], perClient: 1, isMixed: true });
+  });
+
   test("half for servers at most, and the operator is told what to do", () => {
     const plan = planDescriptors(1024, [{ servers: 2, serverConnections: 500 }]);
     expect(plan).toMatchObject({ serversWanted: 1000, servers: 480, perServer: [240] });
