@@ -68,9 +68,25 @@ export class TextReplyScanner implements ReplyScanner {
     }
   }
 
+  /** Asked of each part of a multi-get: nearly all begin with VALUE, and are known by one byte. */
   kindOf(bytes: Buffer, start: number, end: number): ReplyKind {
-    if (MISSES.some((line) => startsWithAll(bytes, start, end, line))) return KIND.miss;
-    return ERRORS.some((word) => startsWithAll(bytes, start, end, word)) ? KIND.error : KIND.value;
+    switch (bytes[start]) {
+      case E:
+        if (startsWith(bytes, start, end, ERROR)) return KIND.error;
+        return startsWith(bytes, start, end, END) || startsWith(bytes, start, end, EN)
+          ? KIND.miss
+          : KIND.value;
+      case N:
+        return startsWith(bytes, start, end, NF) || startsWith(bytes, start, end, NOT_FOUND)
+          ? KIND.miss
+          : KIND.value;
+      case C:
+        return startsWith(bytes, start, end, CLIENT_ERROR) ? KIND.error : KIND.value;
+      case S:
+        return startsWith(bytes, start, end, SERVER_ERROR) ? KIND.error : KIND.value;
+      default:
+        return KIND.value;
+    }
   }
 
   reset(): void {
@@ -113,19 +129,6 @@ export class TextReplyScanner implements ReplyScanner {
   }
 }
 
-/** "END" alone is that of a get that found nothing; "EN" and "NF" are meta commands' words. */
-const MISSES: readonly Buffer[] = ["END\r\n", "EN\r\n", "NF", "NOT_FOUND\r\n"].map((line) =>
-  Buffer.from(line),
-);
-const ERRORS: readonly Buffer[] = ["ERROR", "CLIENT_ERROR ", "SERVER_ERROR "].map((word) =>
-  Buffer.from(word),
-);
-
-function startsWithAll(bytes: Buffer, start: number, end: number, word: Buffer): boolean {
-  const wordEnd = start + word.length;
-  return wordEnd <= end && bytes.compare(word, 0, word.length, start, wordEnd) === 0;
-}
-
 /** A line that is a reply, or the end of one. */
 const LAST_LINE = 0;
 /** VALUE … with data behind it; more follows. */
@@ -152,10 +155,23 @@ const V = 0x56;
 const A = 0x41;
 const S = 0x53;
 const I = 0x49;
+const E = 0x45;
+const N = 0x4e;
+const C = 0x43;
 const VALUE: Buffer = Buffer.from("VALUE ");
 const STAT: Buffer = Buffer.from("STAT ");
 const ITEM: Buffer = Buffer.from("ITEM ");
+/** Alone: of a get that found nothing. */
+const END: Buffer = Buffer.from("END\r\n");
+// Words of meta commands for a key that is not there.
+const EN: Buffer = Buffer.from("EN\r\n");
+const NF: Buffer = Buffer.from("NF");
+const NOT_FOUND: Buffer = Buffer.from("NOT_FOUND\r\n");
+const ERROR: Buffer = Buffer.from("ERROR");
+const CLIENT_ERROR: Buffer = Buffer.from("CLIENT_ERROR ");
+const SERVER_ERROR: Buffer = Buffer.from("SERVER_ERROR ");
 
+/** Whether bytes[start, end) begins with `word`, whose first byte is known to be there. */
 function startsWith(bytes: Buffer, start: number, end: number, word: Buffer): boolean {
   if (end - start < word.length) return false;
   for (let i = 1; i < word.length; i++) if (bytes[start + i] !== word[i]) return false;
