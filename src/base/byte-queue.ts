@@ -137,7 +137,7 @@ export class ByteQueue {
     this.isBlocked = true;
     this.releaseFront();
     for (const block of this.later) this.release(block.bytes, block.isPooled);
-    this.later = [];
+    if (this.later.length > 0) this.later = [];
     this.size = 0;
     this.isBlocked = false;
   }
@@ -198,7 +198,8 @@ export class ByteQueue {
   }
 
   private nextBlock(): void {
-    const next = this.later.shift();
+    // Not the result of `shift` on an empty list: that is a call for each write.
+    const next = this.later.length === 0 ? undefined : this.later.shift();
     if (next === undefined) {
       // A small burst after a large one: let the expectation sink again.
       if (this.isPooled && this.tail * 4 < this.expected) this.expected >>= 2;

@@ -36,12 +36,12 @@ export class SegmentedSet<T> {
 
   /** @returns whether it was in it */
   delete(member: T): boolean {
-    const at = this.segments.findIndex((segment) => segment.delete(member));
-    if (at < 0) return false;
+    const { segments } = this;
+    let at = 0;
+    while (at < segments.length && !segments[at]!.delete(member)) at++;
+    if (at === segments.length) return false;
     this.size--;
-    if (this.segments[at]!.size === 0 && this.segments[at] !== this.open) {
-      this.segments.splice(at, 1);
-    }
+    if (segments[at]!.size === 0 && segments[at] !== this.open) segments.splice(at, 1);
     return true;
   }
 

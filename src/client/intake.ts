@@ -23,6 +23,8 @@ export interface IntakeOwner extends Wakeable {
   readonly isSettled: boolean;
   mayTakeMore(): boolean;
   close(): void;
+  /** Whether requests are taken may have changed. */
+  review(): void;
 }
 
 export class Intake {
@@ -63,7 +65,7 @@ export class Intake {
 
   /** Takes no requests until what `state` waits for has happened. */
   wait(state: number): void {
-    if (state > this.state) this.state = INTAKE.step(this.state, state);
+    if (state > this.state) this.go(state);
     if (state === BLOCKED) this.blockedAtMs = this.session.host.turn.nowMs;
   }
 
@@ -74,7 +76,7 @@ export class Intake {
       if (state === BLOCKED) this.setPaused(this.isUnwatchable);
       return;
     }
-    if (state !== TAKING) this.state = INTAKE.step(state, TAKING);
+    if (state !== TAKING) this.go(TAKING);
     if (session.life.takesRequests) this.take();
   }
 
@@ -98,6 +100,11 @@ export class Intake {
     input.keepRest();
     this.setPaused(input.size > 0);
     session.life.onTaken(input.size > 0);
+  }
+
+  private go(next: number): void {
+    this.state = INTAKE.step(this.state, next);
+    this.session.review();
   }
 
   private take(): void {

@@ -33,6 +33,8 @@ export interface LifeOwner extends Flushable {
   close(): void;
   /** Closes at once, by a reset. */
   reset(): void;
+  /** Whether requests are taken may have changed. */
+  review(): void;
   tally(counter: number, by: number): void;
 }
 
@@ -166,5 +168,6 @@ export class Life {
 
   private go(next: number): void {
     this.state = LIFE.step(this.state, next);
+    this.session.review();
   }
 }

@@ -17,6 +17,10 @@ import type { ClientTimes } from "./client-times.ts";
 import { Stamps } from "./stamps.ts";
 
 const NONE: Buffer = Buffer.alloc(0);
+// What a ring looks at that has not kept anything yet: most clients never get a reply out of turn. Never written to.
+const NO_REPLIES: (Buffer | null)[] = new Array(PENDING_REPLIES_START).fill(null);
+const NO_NUMBERS: Int32Array = new Int32Array(PENDING_REPLIES_START);
+const NO_FLAGS: Uint8Array = new Uint8Array(PENDING_REPLIES_START);
 
 export class ReplyRing {
   /** Bytes of memory that early replies take: of borrowed ones their own, of kept ones what was allocated for them. */
@@ -32,19 +36,19 @@ export class ReplyRing {
 
   private readonly out: ByteQueue;
   /** What a slot's reply lies in, or null while it is waited for. Its neighbours' bytes may contain it: then it is empty. */
-  private replies: (Buffer | null)[] = new Array(PENDING_REPLIES_START).fill(null);
-  private starts: Int32Array = new Int32Array(PENDING_REPLIES_START);
-  private ends: Int32Array = new Int32Array(PENDING_REPLIES_START);
+  private replies: (Buffer | null)[] = NO_REPLIES;
+  private starts: Int32Array = NO_NUMBERS;
+  private ends: Int32Array = NO_NUMBERS;
   private mask: number = PENDING_REPLIES_START - 1;
   private head = 0;
   /** 1: the slot's reply refers to bytes that are not the ring's own. */
-  private borrowed: Uint8Array = new Uint8Array(PENDING_REPLIES_START);
+  private borrowed: Uint8Array = NO_FLAGS;
   /** Bytes of such replies. */
   private borrowedBytes = 0;
   /** Bytes that no slot refers to any more once this one is passed: those of a buffer of which it has the last reply. */
-  private lasts: Int32Array = new Int32Array(PENDING_REPLIES_START);
+  private lasts: Int32Array = NO_NUMBERS;
   /** 1: the slot is muted. */
-  private muted: Uint8Array = new Uint8Array(PENDING_REPLIES_START);
+  private muted: Uint8Array = NO_FLAGS;
   /** So many are; mostly none. */
   private mutedCount = 0;
 
@@ -75,6 +79,7 @@ export class ReplyRing {
     this.stamps?.add();
     this.pending++;
     if (this.isMuted) {
+      if (this.muted === NO_FLAGS) this.muted = new Uint8Array(this.mask + 1);
       this.muted[token & this.mask] = 1;
       this.mutedCount++;
     }
@@ -176,6 +181,7 @@ export class ReplyRing {
 
   /** Forgets the replies: there is no client any more to get them. */
   clear(): void {
+    if (this.replies === NO_REPLIES) return;
     noteGarbage(this.held);
     this.replies.fill(null);
     this.lasts.fill(0);
@@ -190,6 +196,7 @@ export class ReplyRing {
     end: number,
     borrowed: number,
   ): void {
+    if (this.replies === NO_REPLIES) this.makePlaces(this.mask + 1);
     const at = token & this.mask;
     this.replies[at] = bytes;
     this.starts[at] = start;
@@ -197,14 +204,18 @@ export class ReplyRing {
     this.borrowed[at] = borrowed;
   }
 
-  private grow(): void {
-    const size = (this.mask + 1) * 4;
-    const { replies, starts, ends, borrowed, lasts, muted, mask } = this;
+  private makePlaces(size: number): void {
     this.replies = new Array(size).fill(null);
     this.starts = new Int32Array(size);
     this.ends = new Int32Array(size);
     this.borrowed = new Uint8Array(size);
     this.lasts = new Int32Array(size);
+  }
+
+  private grow(): void {
+    const size = (this.mask + 1) * 4;
+    const { replies, starts, ends, borrowed, lasts, muted, mask } = this;
+    this.makePlaces(size);
     this.muted = new Uint8Array(size);
     this.mask = size - 1;
     for (let i = 0; i < this.pending; i++) {

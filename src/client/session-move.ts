@@ -20,6 +20,8 @@ export interface MovingSession extends Flushable, Wakeable {
   readonly isReadyToMove: boolean;
   /** Another process has the connection. */
   release(): void;
+  /** Whether requests are taken may have changed. */
+  review(): void;
 }
 
 const NONE: Buffer = Buffer.alloc(0);
@@ -40,6 +42,7 @@ export class SessionMove {
   begin(onReady: () => void): void {
     const { session } = this;
     this.onReady = onReady;
+    session.review();
     session.intake.setPaused(true);
     session.turn.mark(session);
   }
@@ -48,6 +51,7 @@ export class SessionMove {
   cancel(): void {
     const { session } = this;
     this.onReady = null;
+    session.review();
     if (session.isOpen) session.turn.wake(session);
   }
 

@@ -45,7 +45,6 @@ export class Session implements ClientPort, StreamEvents, Flushable {
   isWoken = false;
   readonly turn: Turn;
   readonly lane: number;
-  readonly origin: string;
   /** Written by this class, and looked at by `Unread`. */
   readonly ring: ReplyRing;
   readonly out: ByteQueue = new ByteQueue();
@@ -57,6 +56,9 @@ export class Session implements ClientPort, StreamEvents, Flushable {
   readonly intake: Intake;
   readonly move: SessionMove;
   private readonly outflow: Outflow;
+  /** Neither its life nor its intake nor a move stands in the way of more requests: kept up by `review`, asked with each request. */
+  private takesMore = true;
+  private knownOrigin: string | null = null;
   private readonly window: ReplyWindow = new ReplyWindow();
 
   constructor(host: SessionOwner, stream: Stream, lane: number) {
@@ -64,7 +66,6 @@ export class Session implements ClientPort, StreamEvents, Flushable {
     this.turn = host.turn;
     this.stream = stream;
     this.lane = lane;
-    this.origin = stream.origin;
     this.ring = new ReplyRing(this.out, host.times);
     this.unread = new Unread(this);
     this.life = new Life(this);
@@ -76,6 +77,12 @@ export class Session implements ClientPort, StreamEvents, Flushable {
   /** To be called once, before the first byte. */
   attach(frontend: Frontend): void {
     this.frontend = frontend;
+  }
+
+  /** Asked of the stream when it is wanted, and kept for when that is closed: it costs a system call, and few clients need it. */
+  get origin(): string {
+    this.knownOrigin ??= this.stream.origin;
+    return this.knownOrigin;
   }
 
   get peer(): string {
@@ -114,11 +121,13 @@ export class Session implements ClientPort, StreamEvents, Flushable {
     this.intake.wakeUp();
   }
 
+  review(): void {
+    this.takesMore = this.life.takesRequests && this.intake.isTaking && !this.move.isUnderWay;
+  }
+
   mayTakeMore(): boolean {
     return (
-      this.life.takesRequests &&
-      this.intake.isTaking &&
-      !this.move.isUnderWay &&
+      this.takesMore &&
       // No wider than the ring is long.
       this.window.allows(this.ring.pending) &&
       this.out.held < SESSION_OUTPUT_HIGH_BYTES

@@ -19,7 +19,7 @@ export interface MemcacheClientState {
 }
 
 export class MemcacheFrontend implements Frontend {
-  readonly descriptors: readonly number[] = [];
+  readonly descriptors: readonly number[] = NO_DESCRIPTORS;
   readonly needsFormat: number = 1;
   readonly prefersToStay: boolean = false;
   private readonly pool: MemcachePool;
@@ -79,3 +79,4 @@ export class MemcacheFrontend implements Frontend {
 }
 
 const NONE: Buffer = Buffer.alloc(0);
+const NO_DESCRIPTORS: readonly number[] = [];

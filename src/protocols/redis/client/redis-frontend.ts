@@ -45,6 +45,14 @@ import { restoreClient } from "./restore-client.ts";
 import { saveClient } from "./save-client.ts";
 import { endMalformed } from "./turn-away.ts";
 
+/**
+ * The request at hand, of whatever client: requests are taken one after the other, and one place for all of them stays in the
+ * processor's cache. A client whose request is incomplete takes it along, and the others get another.
+ */
+let spareView: RequestView = new RequestView();
+/** The run at hand likewise: it is sent before another client is taken. */
+const run: Run = new Run();
+
 const NO_ANSWER: Buffer = encodeError("ERR this command cannot be answered inside MULTI");
 
 export class RedisFrontend implements Frontend, RedisClient {
@@ -57,10 +65,9 @@ export class RedisFrontend implements Frontend, RedisClient {
   pin: Lease | null = null;
 
   private readonly scanner: RequestScanner = new RequestScanner();
-  private readonly view: RequestView;
+  /** Has what was found of a request that is incomplete; null: none is. */
+  private view: RequestView | null = null;
   private readonly splitter: Splitter;
-
-  private readonly run: Run = new Run();
 
   readonly replies: ReplySwitch;
   lastCommand: { readonly name: string } | null;
@@ -85,7 +92,10 @@ export class RedisFrontend implements Frontend, RedisClient {
     this.session = session;
     const start = startState(state?.id ?? pool.nextClientId(), false);
     this.state = state === undefined ? start : { ...start, ...lastingState(state) };
-    this.variant = pool.variants.keep(this.state, session.origin);
+    this.variant =
+      state === undefined
+        ? pool.variants.keepFirst()
+        : pool.variants.keep(this.state, session.origin);
     if (this.variant < 0) {
       // Too many kinds are in use to take in one more, from another process. No request may go as another user.
       this.variant = pool.variants.keep(start, session.origin);
@@ -98,9 +108,10 @@ export class RedisFrontend implements Frontend, RedisClient {
     this.lastCommand = state?.command ?? null;
     this.features = new ClientFeatures(new ListedClient(this));
     pool.directory.add(this.features.entry);
-    this.view = new RequestView();
     this.splitter = new Splitter(this);
-    restoreClient(this, state ?? start, descriptors);
+    if (state !== undefined || descriptors.length > 0) {
+      restoreClient(this, state ?? start, descriptors);
+    }
   }
 
   get need(): number {
@@ -108,7 +119,8 @@ export class RedisFrontend implements Frontend, RedisClient {
   }
 
   consume(bytes: Buffer, start: number, end: number): number {
-    const { session, scanner, view } = this;
+    const { session, scanner } = this;
+    const view = this.view ?? spareView;
     let position = start;
     let requests = 0;
     let faults = 0;
@@ -129,8 +141,7 @@ export class RedisFrontend implements Frontend, RedisClient {
       position = next;
     }
     this.flushRun();
-    // What was found of an incomplete request is still needed.
-    if (!scanner.isWithinRequest) view.release();
+    this.leaveView(view);
     if (requests > 0) this.lastRequestMs = this.pool.turn.nowMs;
     this.pool.count(requests, this.localCount, faults);
     this.localCount = 0;
@@ -139,7 +150,19 @@ export class RedisFrontend implements Frontend, RedisClient {
 
   forgetRequest(): void {
     this.scanner.reset();
-    this.view.release();
+    this.view?.release();
+    this.view = null;
+  }
+
+  private leaveView(view: RequestView): void {
+    if (this.scanner.isWithinRequest) {
+      // What was found of an incomplete request is still needed.
+      if (this.view === null) spareView = new RequestView();
+      this.view = view;
+    } else {
+      view.release();
+      this.view = null;
+    }
   }
 
   failureReply(failure: Failure): Buffer {
@@ -240,7 +263,7 @@ export class RedisFrontend implements Frontend, RedisClient {
   }
 
   settleFirst(): boolean {
-    if (this.session.isSettled && this.run.isEmpty) return true;
+    if (this.session.isSettled && run.isEmpty) return true;
     this.flushRun();
     this.session.waitUntilSettled();
     return false;
@@ -314,12 +337,12 @@ export class RedisFrontend implements Frontend, RedisClient {
       return false;
     }
     const token = this.session.open();
-    this.run.add(connection, sink, token, view.bytes, view.start, view.end);
+    run.add(connection, sink, token, view.bytes, view.start, view.end);
     return true;
   }
 
   flushRun(): void {
-    this.run.flush();
+    run.flush();
   }
 
   forwardKeys(view: RequestView, command: Command): boolean {

@@ -50,6 +50,8 @@ const NO_SERVER: Failure = {
 
 /** Of the request at hand. */
 const facts: PlainFacts = new PlainFacts();
+/** The run at hand, of whatever client: it is sent before another client is taken. */
+const run: Run = new Run();
 
 export class BinaryFrontend implements RequestTaker, ReplySink {
   readonly takesRuns = true;
@@ -59,7 +61,6 @@ export class BinaryFrontend implements RequestTaker, ReplySink {
   private readonly session: ClientPort;
   private readonly notes: RequestNotes = new RequestNotes();
   private readonly quietReplies: QuietReplies;
-  private readonly run: Run = new Run();
   /** Bytes of a refused request's body that are still to come, and to be ignored. */
   private toSkip: number;
   private localCount = 0;
@@ -90,7 +91,7 @@ export class BinaryFrontend implements RequestTaker, ReplySink {
       requests++;
       position = next;
     }
-    this.run.flush();
+    run.flush();
     facts.release();
     this.pool.count(requests, this.localCount, this.faultCount);
     this.localCount = 0;
@@ -190,7 +191,7 @@ export class BinaryFrontend implements RequestTaker, ReplySink {
     bytes[at + AT_OPCODE] = loud;
     writeUint32(bytes, at + AT_OPAQUE, this.notes.mark(token));
     const sink = loud === opcode ? this : this.quietReplies;
-    this.run.add(connection, sink, token, bytes, at, next);
+    run.add(connection, sink, token, bytes, at, next);
     return next;
   }
 
@@ -277,7 +278,7 @@ export class BinaryFrontend implements RequestTaker, ReplySink {
       return at;
     }
     // What came before must reach its connections before this does.
-    this.run.flush();
+    run.flush();
     const token = this.open(bytes, at);
     const mark = this.notes.mark(token);
     bytes[at + AT_OPCODE] = LOUD[request.opcode]!;

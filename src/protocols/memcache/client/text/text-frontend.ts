@@ -44,6 +44,10 @@ const EJECTED: Failure = {
 /** Replies to failures, by failure: they are few objects for many requests. */
 const failureReplies = new WeakMap<Failure, Buffer>();
 
+/** The request at hand, of whatever client: requests are taken one after the other, and an incomplete one is read anew. */
+const request: TextRequest = new TextRequest();
+/** The run at hand likewise: it is sent before another client is taken. */
+const run: Run = new Run();
 /** Keys that stand in their requests as base64. */
 const decoded: PlainFacts = new PlainFacts();
 
@@ -52,12 +56,10 @@ export class TextFrontend implements RequestTaker, ReplySink {
   private readonly pool: MemcachePool;
   private readonly session: ClientPort;
   private readonly scanner: TextRequestScanner = new TextRequestScanner();
-  private readonly request: TextRequest = new TextRequest();
   private readonly notes: FailureNotes = new FailureNotes();
   private readonly expected: ExpectedReplies = new ExpectedReplies();
-  private readonly run: Run = new Run();
   private readonly multiGet: MultiGet;
-  private readonly quietSinks: Map<string, QuietReplies> = new Map();
+  private quietSinks: Map<string, QuietReplies> | null = null;
   /** Bytes of a refused request that are still to come, and to be ignored. */
   private toSkip: number;
   private localCount = 0;
@@ -81,7 +83,7 @@ export class TextFrontend implements RequestTaker, ReplySink {
   }
 
   consume(bytes: Buffer, start: number, end: number): number {
-    const { session, scanner, request } = this;
+    const { session, scanner } = this;
     let position = start;
     let requests = 0;
     while (session.mayTakeMore()) {
@@ -103,8 +105,8 @@ export class TextFrontend implements RequestTaker, ReplySink {
       requests++;
       position = next;
     }
-    this.run.flush();
-    request.shrink();
+    run.flush();
+    request.release();
     this.pool.count(requests, this.localCount, this.faultCount);
     this.localCount = 0;
     this.faultCount = 0;
@@ -208,7 +210,7 @@ export class TextFrontend implements RequestTaker, ReplySink {
         : route.pick(decoded.ofKey(decodedKey, request.access));
     if (upstream === null) return this.fail(request, EJECTED);
     const connection = upstream.connection(this.session.lane, VARIANT_TEXT);
-    const { session, run } = this;
+    const { session } = this;
     if (connection.refusal !== null) return this.fail(request, connection.refusal);
     if (connection.isFull) {
       session.waitFor(connection);
@@ -259,6 +261,7 @@ export class TextFrontend implements RequestTaker, ReplySink {
   private quietSink({ command }: TextRequest): ReplySink {
     const rule = QUIET_RULES[command.kind] ?? "all";
     const name = rule === "all" ? "" : command.kind;
+    this.quietSinks ??= new Map();
     let sink = this.quietSinks.get(name);
     if (sink === undefined) {
       sink = new QuietReplies(this, rule);
@@ -286,7 +289,7 @@ export class TextFrontend implements RequestTaker, ReplySink {
       }
     }
     // What came before must reach its connections before the parts do.
-    this.run.flush();
+    run.flush();
     session.family = FAMILY.multi;
     multiGet.send(request, firstKey, this.open(request));
     return true;
@@ -322,7 +325,7 @@ export class TextFrontend implements RequestTaker, ReplySink {
       session.waitFor(full);
       return false;
     }
-    this.run.flush();
+    run.flush();
     session.family = FAMILY.admin;
     const { isQuiet } = request;
     const parts = connections.length;

@@ -78,8 +78,11 @@ export class TextRequest implements RequestFacts {
     this.tokenEnd = ends;
   }
 
-  /** Gives the memory of an unusually long request back. */
-  shrink(): void {
+  /** Lets go of the request: its bytes are pinned no more, and the memory of an unusually long one is given back. */
+  release(): void {
+    this.bytes = NONE;
+    this.line = null;
+    this.decodedKey = null;
     if (this.tokenStart.length <= 4096) return;
     this.tokenStart = new Int32Array(TOKENS_START);
     this.tokenEnd = new Int32Array(TOKENS_START);

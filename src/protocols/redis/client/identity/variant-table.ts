@@ -10,6 +10,7 @@ import {
   type ConnectionKind,
   connectionKind,
   type Failure,
+  FIRST_KIND,
   NO_KIND,
 } from "../../../../api/upstream.ts";
 import { FairShares } from "../../../../base/fair-shares.ts";
@@ -97,6 +98,13 @@ export class VariantTable {
     entry.holders++;
     this.unused.delete(entry);
     return entry.number;
+  }
+
+  /** `keep` of what every new client is at first. */
+  keepFirst(): ConnectionKind {
+    const first = this.entries[FIRST_KIND]!;
+    first.holders++;
+    return FIRST_KIND;
   }
 
   release(number: ConnectionKind): void {
