@@ -21,6 +21,7 @@ const WARM_UP_SECONDS = 0.5;
 const LOAD = 0.3;
 const SPACE: KeySpace = keySpaceFor(VALUE_BYTES_SMALL);
 const FILLERS: readonly string[] = ["a", "b", "c", "d"];
+const FIND_TIMEOUT_MS = 30_000;
 /** Connections that ask only for keys of the server that falls ill: a share as large as its part of the keys. */
 const SICK_CONNECTIONS = Math.round(CLIENTS / FILLERS.length);
 
@@ -148,7 +149,10 @@ async function shardGroups(port: number): Promise<readonly GroupOrder[]> {
   const all = wholeGroup().keys;
   const request = all.map((key) => encode("GET", keyName(key))).join("");
   const replyBytes = `$${SPACE.valueBytes}\r\n`.length + SPACE.valueBytes + 2;
-  const replies = await exchange(port, request, replyBytes * all.length, 5_000);
+  const replies = await exchange(port, request, replyBytes * all.length, FIND_TIMEOUT_MS);
+  if (replies.length !== replyBytes * all.length) {
+    throw new Error("the proxy did not say in time where the keys are");
+  }
   const isSick = (key: number): boolean =>
     replies[(key + 1) * replyBytes - 3] === FILLERS[SICK_SERVER];
   const sick = all.filter(isSick);

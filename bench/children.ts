@@ -145,8 +145,10 @@ export function startTalker(command: readonly string[]): Talker {
   ]();
   return {
     say: (line) => {
-      spawned.stdin.write(`${line}\n`);
-      void spawned.stdin.flush();
+      // One that is gone is noticed where its next line is waited for.
+      const ignore = (): void => {};
+      Promise.resolve(spawned.stdin.write(`${line}\n`)).catch(ignore);
+      Promise.resolve(spawned.stdin.flush()).catch(ignore);
     },
     line: async (timeoutMs, what) => {
       const timer = setTimeout(() => spawned.kill("SIGKILL"), timeoutMs);
