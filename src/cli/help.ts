@@ -62,6 +62,10 @@ const EXAMPLES: Readonly<Record<string, readonly Row[]>> = {
     ],
     ["proxy config diff -c proxy.yaml", "what runs and is not what the file says"],
   ],
+  top: [
+    ["proxy top -c proxy.yaml", "each second; n r e p m choose the order, q quits"],
+    ["proxy top -c proxy.yaml --json --count 10", "ten lines of JSON for a program"],
+  ],
   latency: [
     ["proxy latency -c proxy.yaml", "percentiles since the proxy was started"],
     ["proxy latency -c proxy.yaml --for 10s", "of the next 10 seconds"],

@@ -22,6 +22,7 @@ import { routeCommand } from "./route.ts";
 import { type RunData, runCommand, versionText } from "./run.ts";
 import { statusCommand } from "./status.ts";
 import { stopCommand } from "./stop.ts";
+import { topCommand } from "./top.ts";
 import { upgradeCommand } from "./upgrade.ts";
 
 /** In the order of the help. What their flags are matters to themselves only. */
@@ -32,6 +33,7 @@ const COMMANDS: ReadonlyMap<string, CommandDef> = new Map(
     route: routeCommand,
     status: statusCommand,
     latency: latencyCommand,
+    top: topCommand,
     reload: reloadCommand,
     upgrade: upgradeCommand,
     stop: stopCommand,

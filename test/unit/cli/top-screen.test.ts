@@ -1,0 +1,63 @@
+import { expect, test } from "bun:test";
+import type { Status } from "../../../src/api/control-socket.ts";
+import type { HistogramFigures } from "../../../src/api/stats.ts";
+import { type Look, sorted, topRows, topScreen } from "../../../src/cli/top-screen.ts";
+
+function look(atMs: number, requests: number, times: HistogramFigures, servers = 1): Look {
+  const counters = { requests, forward_error: requests / 100, protocol_errors: 0 };
+  const server = { requests, server_timedout: 0, server_err: 0 };
+  const names = Array.from({ length: servers }, (_, index) => `shard-with-a-long-name-${index}`);
+  const status = {
+    ...{ version: "1.2.3", phase: "serving", clients: 7 },
+    processes: [{ role: "worker" }, { role: "worker" }, { role: "admin" }],
+    pools: [{ name: "main", counters, servers: names.map((name) => ({ name, counters: server })) }],
+    metrics: [
+      { set: "times", labels: { pool: "main", family: "read" }, values: { total_us: times } },
+      ...names.map((name) => ({
+        set: "server_times",
+        labels: { pool: "main", server: name },
+        values: { queue_us: times, server_us: times },
+      })),
+    ],
+  };
+  return { status: status as unknown as Status, atMs };
+}
+
+const NONE: HistogramFigures = { count: 0, sum: 0, buckets: [] };
+const SOME: HistogramFigures = {
+  count: 200,
+  sum: 30_000,
+  buckets: [
+    [101, 190],
+    [1599, 10],
+  ],
+};
+
+test("rates and percentiles are of the time between two looks", () => {
+  const rows = topRows(look(1000, 100, NONE), look(3000, 300, SOME));
+  expect(rows.map(({ name, rate }) => [name, rate])).toEqual([
+    ["pool main", 100],
+    ["main read", 100],
+    ["main server shard-with-a-long-name-0", 100],
+  ]);
+  expect(rows[0]).toMatchObject({ errorRate: 1, p50: 100.5, max: 1583.5 });
+});
+
+test("the screen fits 80 × 24, however many servers there are", () => {
+  const before = look(0, 0, NONE, 60);
+  const now = look(1000, 1_234_567, SOME, 60);
+  const lines = topScreen(topRows(before, now), now, "rate", { columns: 80, lines: 24 });
+  expect(lines).toHaveLength(24);
+  for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
+  expect(lines[0]).toBe("proxy 1.2.3, serving, 2 workers, 7 clients");
+  expect(lines[3]).toMatch(/^\S.* 1\.2M +/);
+  expect(lines.at(-2)).toBe("… 43 more");
+});
+
+test("rows are sorted by what is asked for", () => {
+  const row = { name: "a", rate: 1, errorRate: 0, p50: 0, p90: 0, p99: 5, p999: 0, max: 9 };
+  const rows = [row, { ...row, name: "b", rate: 3, p99: 1, max: 10 }];
+  expect(sorted(rows, "name").map(({ name }) => name)).toEqual(["a", "b"]);
+  expect(sorted(rows, "rate").map(({ name }) => name)).toEqual(["b", "a"]);
+  expect(sorted(rows, "p99").map(({ name }) => name)).toEqual(["a", "b"]);
+});
