@@ -166,6 +166,7 @@ test("what a module throws fails a request, or ends one connection, and is count
   ]) {
     expect(proxy.stderr()).toContain(`${fault} fault`);
   }
+  expect(proxy.stderr()).not.toContain("switched off");
   const { output } = await commandOf(proxy, "status", "--json");
   const faults = /"counter":\s*"faults"[^}]*}[^}]*"total":\s*(\d+)/.exec(output)?.[1];
   expect(Number(faults)).toBeGreaterThan(35);

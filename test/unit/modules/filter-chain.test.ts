@@ -99,6 +99,30 @@ test("a protocol whose start or connection returns a promise is told so", () => 
   expect(pool.lines.at(-1)).toContain('unknown key "sav"; did you mean "save"?');
 });
 
+test("a protocol is not switched off: a client that makes it fail ends no other", () => {
+  const pool = rig();
+  let good = 0;
+  const connection = (): object => ({
+    bytes(chunk: Uint8Array) {
+      if (chunk[0] === 0x21) throw new Error("my fault");
+      good++;
+    },
+  });
+  const made = new TerminalPool({ api: 1, name: "echo", connection } as never, {}, pool);
+  const say = (text: string): boolean => {
+    let isClosed = false;
+    const close = (): void => {
+      isClosed = true;
+    };
+    const port = { peer: "", mayTakeMore: () => true, close } as never;
+    made.createFrontend(port, undefined, []).consume(Buffer.from(text), 0, text.length);
+    return isClosed;
+  };
+  for (let i = 0; i < 30; i++) expect(say("!")).toBe(true);
+  expect([say("x"), good]).toEqual([false, 1]);
+  expect(pool.lines.join()).not.toContain("switched off");
+});
+
 test("a request hook that returns a promise refuses each request, and the log says why", () => {
   const pool = rig();
   const chain = chainOf(() => ({ request: () => Promise.reject(new Error("late")) }), pool);
