@@ -20,7 +20,9 @@ export type ControlRequest =
   /** The connection is closed when the proxy is gone. `timeoutMs` null: as configured. */
   | { readonly verb: "stop"; readonly isDrain: boolean; readonly timeoutMs: number | null }
   | ConfigOrder
-  | LeverOrder;
+  | LeverOrder
+  /** Those that came after the one of number `after` (0: all that are kept), at most the last `count`. */
+  | { readonly verb: "events"; readonly after: number; readonly count: number };
 
 /** What operators hold back for a while, see LeverKind. */
 export type LeverOrder =
@@ -96,6 +98,7 @@ export type ControlResult =
       readonly isReloaded: boolean;
       readonly forMs: number | null;
     }
+  | { readonly ok: true; readonly verb: "events"; readonly events: readonly ProxyEvent[] }
   | { readonly ok: true; readonly verb: "lever"; readonly lever: LeverStatus }
   | { readonly ok: true; readonly verb: "release"; readonly levers: readonly LeverStatus[] }
   | { readonly ok: true; readonly verb: "config_unset"; readonly paths: readonly string[] }
@@ -115,6 +118,18 @@ export interface ConfigOption {
   readonly isLive: boolean;
   /** Not null: it was set, and the file does not say so. */
   readonly setting: SettingStatus | null;
+}
+
+/** A line of the log that is no mere detail. */
+export interface ProxyEvent {
+  /** Counts from 1, over upgrades, too. */
+  readonly number: number;
+  readonly atMs: number;
+  readonly level: string;
+  /** "supervisor", "worker/2" */
+  readonly process: string;
+  /** Message and fields, as in the log. */
+  readonly text: string;
 }
 
 export interface LeverStatus extends Lever {

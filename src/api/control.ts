@@ -4,7 +4,7 @@
  * The child's end is always fd 3. The supervisor's end survives its own re-execution, which is why this is not Bun's IPC.
  */
 
-import type { Config } from "./config.ts";
+import type { Config, LogLevel } from "./config.ts";
 import type { Status } from "./control-socket.ts";
 import type { BlockSchema, Labels } from "./metrics.ts";
 import type { StatsLayout } from "./stats.ts";
@@ -195,6 +195,8 @@ export type FromWorker =
       /** It understands `steer`. Absent: it does not. */
       readonly isSteerable?: boolean;
     }
+  /** A line of its log, see ProxyEvent. An older supervisor passes over it. */
+  | { readonly type: "event"; readonly level: LogLevel; readonly text: string }
   /** `problem` not null: it cannot do as the order of this revision says. */
   | {
       readonly type: "steered";

@@ -278,3 +278,10 @@ export const LEVERS_MAX = 64;
 export const PAUSE_MS_MAX = 60_000;
 /** Longest that anything else is held back: a lever that was forgotten ends. */
 export const LEVER_MS_MAX: number = 7 * 24 * 3_600_000;
+
+/** Events that the supervisor keeps for `proxy events`. */
+export const EVENTS_KEPT_MAX = 512;
+/** Of each so many characters. */
+export const EVENT_CHARACTERS_MAX = 500;
+/** Events that one worker tells of in a second; what comes beyond is only in the log. */
+export const WORKER_EVENTS_PER_SECOND = 20;

@@ -41,6 +41,8 @@ export interface LogOptions {
   readonly process: string;
   /** Default: null, which leaves files to the user that made them. */
   readonly owner?: LogOwner | null;
+  /** Hears every line but those of level debug, without time and process, also when its level is not written. */
+  readonly hear?: (level: LogLevel, line: string) => void;
   readonly open: OpenLogOutput;
 }
 
@@ -92,6 +94,7 @@ class Sink {
   #output: LogOutput;
   #owner: LogOwner | null;
   readonly #open: OpenLogOutput;
+  readonly #hear: LogOptions["hear"];
   #lost = 0;
   /** The last line was taken in part. */
   #isTorn = false;
@@ -102,8 +105,18 @@ class Sink {
     this.#file = options.file;
     this.#owner = options.owner ?? null;
     this.#open = options.open;
+    this.#hear = options.hear;
     this.#output = this.#open(options.file, this.#owner);
     this.#isJournal = options.file === null && isJournal(this.#output.fd);
+  }
+
+  get isHeard(): boolean {
+    return this.#hear !== undefined;
+  }
+
+  log(level: LogLevel, line: string): void {
+    if (level !== "debug") this.#hear?.(level, line);
+    if (this.wants(level)) this.write(level, line);
   }
 
   wants(level: LogLevel): boolean {
@@ -213,9 +226,9 @@ class LineLogger implements ProcessLogger {
   }
 
   #log(level: LogLevel, message: string, fields: LogFields | undefined): void {
-    if (!this.#sink.wants(level)) return;
+    if (!this.#sink.wants(level) && !this.#sink.isHeard) return;
     const pairs = fields === undefined ? "" : formatFields(fields);
-    this.#sink.write(level, escapeControls(message) + this.#suffix + pairs);
+    this.#sink.log(level, escapeControls(message) + this.#suffix + pairs);
   }
 }
 

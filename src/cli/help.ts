@@ -70,6 +70,10 @@ const EXAMPLES: Readonly<Record<string, readonly Row[]>> = {
     ["proxy latency -c proxy.yaml", "percentiles since the proxy was started"],
     ["proxy latency -c proxy.yaml --for 10s", "of the next 10 seconds"],
   ],
+  events: [
+    ["proxy events -n 50", "the last 50, oldest first"],
+    ["proxy events -f", "and those that come"],
+  ],
   pause: [
     ["proxy pause main --at-most 5s", "while a server is replaced, say; clients see it as slow"],
   ],

@@ -4,6 +4,7 @@ import { didYouMean } from "../config/nearest.ts";
 import { checkCommand } from "./check.ts";
 import { configCommand } from "./config.ts";
 import { devCommand } from "./dev.ts";
+import { eventsCommand } from "./events.ts";
 import { EXIT_OK, EXIT_USAGE } from "./exit-codes.ts";
 import { type CommandHelp, commandHelp, mainHelp } from "./help.ts";
 import { latencyCommand } from "./latency.ts";
@@ -38,6 +39,7 @@ const COMMANDS: ReadonlyMap<string, CommandDef> = new Map(
     upgrade: upgradeCommand,
     stop: stopCommand,
     config: configCommand,
+    events: eventsCommand,
     pause: pauseCommand,
     resume: resumeCommand,
     readonly: readonlyCommand,

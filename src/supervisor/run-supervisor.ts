@@ -9,6 +9,7 @@ import { openProcessLog } from "../os/log-output.ts";
 import { OsError } from "../os/os-error.ts";
 import { setProcessName } from "../os/process.ts";
 import { callerOn, controlSocketPath } from "./control/control-server.ts";
+import { EventRing } from "./events.ts";
 import { reportLeftBehind } from "./program/left-behind.ts";
 import type { SupervisorState } from "./program/supervisor-state.ts";
 import { endTrials } from "./program/trial-run.ts";
@@ -28,7 +29,8 @@ import { createServiceManager } from "./system/service-manager.ts";
  * @returns the exit code. @throws StartError when it cannot start; nothing is left running then.
  */
 export async function runSupervisor(config: Config, options: SupervisorOptions): Promise<number> {
-  const log = openLog(config);
+  const events = new EventRing();
+  const log = openLog(config, events);
   exitOnFault(log);
   setProcessName("proxy");
   raiseLimit(config, log);
@@ -38,6 +40,7 @@ export async function runSupervisor(config: Config, options: SupervisorOptions):
   const resources: Resources = {
     listeners: new Listeners([], takeActivatedSockets(process.env)),
     stats: new StatsStore(),
+    events,
     manager: createServiceManager(process.env, log),
     pidFile,
     control: null,
@@ -64,12 +67,14 @@ export async function resumeSupervisor(
   options: SupervisorOptions,
 ): Promise<number> {
   const { config } = state;
-  const log = openLog(config);
+  const events = new EventRing(state.events);
+  const log = openLog(config, events);
   exitOnFault(log);
   setProcessName("proxy");
   const resources: Resources = {
     listeners: new Listeners(state.listeners),
     stats: new StatsStore(state.stats),
+    events,
     manager: createServiceManager(process.env, log),
     pidFile: state.pidFile === null ? null : adoptPidFile(state.pidFile),
     control: null,
@@ -133,9 +138,13 @@ function release(resources: Resources): void {
   resources.pidFile?.remove();
 }
 
-function openLog(config: Config): ProcessLogger {
+function openLog(config: Config, events: EventRing): ProcessLogger {
+  const process = "supervisor";
   try {
-    return openProcessLog({ ...config.log, process: "supervisor" });
+    return openProcessLog({
+      ...{ ...config.log, process },
+      hear: (level, line) => events.add(process, level, line),
+    });
   } catch (error) {
     throw new StartError([(error as Error).message]);
   }

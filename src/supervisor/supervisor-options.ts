@@ -3,6 +3,7 @@ import type { Config } from "../api/config.ts";
 import type { Logger } from "../base/log.ts";
 import type { ChangeLock, ChangeName } from "./change/change-lock.ts";
 import type { ControlServer } from "./control/control-server.ts";
+import type { EventRing } from "./events.ts";
 import type { Generations } from "./generation/generations.ts";
 import type { Phase } from "./phase.ts";
 import type { AdminSlot } from "./process/admin-slot.ts";
@@ -44,6 +45,7 @@ export interface Resources {
   readonly listeners: Listeners;
   readonly stats: StatsStore;
   readonly manager: ServiceManager;
+  readonly events: EventRing;
   pidFile: PidFile | null;
   control: ControlServer | null;
 }

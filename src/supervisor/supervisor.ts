@@ -93,7 +93,7 @@ export class Supervisor implements ChangeTarget {
       stats: resources.stats,
       isSilent: options.isDaemon,
       log,
-      steering: this.steering,
+      ...{ steering: this.steering, events: resources.events },
       onEmpty: () => this.#onChildrenGone(),
     });
     if (state !== null) this.#resume(state);

@@ -33,6 +33,7 @@ import { ClientIds } from "./client-ids.ts";
 import { WorkerMetrics } from "./metrics.ts";
 import { pinWorker } from "./pin.ts";
 import { WorkerSteering } from "./steering.ts";
+import { tellEvents } from "./worker-events.ts";
 
 /** What serves the clients. */
 export interface DataPlane {
@@ -195,6 +196,7 @@ class Worker {
       ...start.config.log,
       process: `worker/${start.slot}`,
       owner: start.runAs ?? null,
+      hear: tellEvents((message) => this.#send(message), performance.now.bind(performance)),
     });
     exitOnFault(log, (stack) => {
       const module = moduleInStack(stack, start.config.modules);

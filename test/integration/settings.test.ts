@@ -2,7 +2,12 @@
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, readFileSync, renameSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { ConfigOption, SettingStatus, Status } from "../../src/api/control-socket.ts";
+import type {
+  ConfigOption,
+  ProxyEvent,
+  SettingStatus,
+  Status,
+} from "../../src/api/control-socket.ts";
 import { until } from "../support/echo-proxy.ts";
 import { type FakeServer, startFakeServer } from "../support/fake-server.ts";
 import { freePort } from "../support/free-port.ts";
@@ -142,7 +147,7 @@ test("a worker that does not answer: the change is made in none", async () => {
 test("a worker that is replaced and the program that replaces this one keep what was set; its end comes all the same", async () => {
   const rig = await rigOf(silentServer());
   await set(rig, "main.timeout", "200ms");
-  await set(rig, "main.timeout", "100ms", "--for", "15s");
+  await set(rig, "main.timeout", "100ms", "--for", "30s");
   const before = rig.proxy.workerPids();
   process.kill(before[0]!, "SIGKILL");
   await eventually("the worker is replaced", async () => {
@@ -175,6 +180,14 @@ test("a worker that is replaced and the program that replaces this one keep what
   );
   for (const late of await repliesOf(clients, "GET", "b")) expect(late).toContain("within 200 ms");
   expect(rig.proxy.stderr()).toContain("a setting's time is over");
+  const { events } = await mustRun<{ events: ProxyEvent[] }>(rig.proxy, "events", "-n", "500");
+  const told = events.map(({ process: from, text }) => `${from.split("/")[0]} ${text}`).join("\n");
+  // Before the upgrade, at it, and after it.
+  expect(told).toContain("supervisor a setting was changed option=pools.main.timeout");
+  expect(told).toContain("supervisor died child=worker/");
+  expect(told).toContain("supervisor ready after an upgrade");
+  expect(told).toContain("worker server is in trouble");
+  expect(told).toContain("supervisor a setting's time is over");
 });
 
 test("a reload drops what was set: the file is the truth", async () => {

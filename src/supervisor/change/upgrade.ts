@@ -169,6 +169,7 @@ function stateOf(
     lastChange: supervisor.changes.last,
     postponed: supervisor.postponed,
     steering: supervisor.steering.snapshot(),
+    events: supervisor.resources.events.all,
     caller: caller?.snapshot() ?? null,
     upgrade: upgradeFacts,
   };

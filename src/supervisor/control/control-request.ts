@@ -31,6 +31,8 @@ function isRequest(request: ControlRequest): boolean {
       return isSetting(request);
     case "lever":
       return isLever(request);
+    case "events":
+      return Number.isSafeInteger(request.after) && isTime(request.count);
     case "release":
       return isRelease(request);
     default:
@@ -61,7 +63,7 @@ function isSetting({ path, value, isSaved, reloads, forMs }: SetOrder): boolean 
   return isWord(path) && typeof value === "string" && areFlags && (forMs === null || isTime(forMs));
 }
 
-/** Milliseconds. */
+/** A whole number from 1 on, of milliseconds or of things. */
 function isTime(time: unknown): boolean {
   return Number.isSafeInteger(time) && (time as number) > 0;
 }

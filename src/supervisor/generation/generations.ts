@@ -7,6 +7,7 @@ import type { LiveValue, SteeringOrder } from "../../api/steering.ts";
 import type { RetainedMessage } from "../../api/worker-bus.ts";
 import type { Logger } from "../../base/log.ts";
 import { withLive } from "../../config/live.ts";
+import type { EventRing } from "../events.ts";
 import { PacketRouter } from "../hand-over/packet-router.ts";
 import type { Program } from "../program/program.ts";
 import type { ListenerPlan, Listeners } from "../sockets/listeners.ts";
@@ -30,6 +31,7 @@ export interface GenerationsOptions {
   readonly isSilent: boolean;
   readonly log: Logger;
   readonly steering: WorkerSteering;
+  readonly events: Pick<EventRing, "add">;
   /** The last worker of all has left. */
   onEmpty(): void;
 }
@@ -284,6 +286,9 @@ export class Generations {
     this.#router.onMessage(worker, message);
     this.#bus.onMessage(worker, message);
     this.#options.steering.onMessage(worker, message);
+    if (message.type === "event") {
+      this.#options.events.add(worker.name, message.level, message.text);
+    }
     if (message.type !== "handed_over") return;
     if (worker !== this.#mover) {
       this.#handOver?.onMessage(worker, message);

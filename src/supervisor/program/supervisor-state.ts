@@ -4,7 +4,7 @@
  */
 import type { Config } from "../../api/config.ts";
 import { STATE_FORMATS } from "../../api/control.ts";
-import type { GenerationResult, LastChange } from "../../api/control-socket.ts";
+import type { GenerationResult, LastChange, ProxyEvent } from "../../api/control-socket.ts";
 import type { ChannelSnapshot } from "../../engine/bun/control-channel.ts";
 import { createMemoryFile, readMemoryFile } from "../../os/memory-file.ts";
 import type { ChangeName } from "../change/change-lock.ts";
@@ -38,6 +38,8 @@ export interface SupervisorState {
   readonly postponed: ChangeName | null;
   /** What holds besides the configuration; absent: an older program, which steered nothing. */
   readonly steering?: SteeringSnapshot;
+  /** What happened lately; absent: an older program, which did not keep it. */
+  readonly events?: readonly ProxyEvent[];
   /** Who waits for the end of the upgrade, and what it will be told. */
   readonly caller: ChannelSnapshot | null;
   readonly upgrade: { readonly from: string; readonly to: string; readonly crew: GenerationResult };

@@ -33,6 +33,10 @@ export async function answerSteering(
       const reloaded = await proxy.reload(false, (text) => caller.progress(text));
       return reloaded.ok ? { ...result, isReloaded: true } : reloaded;
     }
+    case "events": {
+      const events = proxy.resources.events.since(request.after, request.count);
+      return { ok: true, verb: "events", events };
+    }
     case "lever":
       return await change(proxy, () => pullLever(proxy, request, caller.uid));
     case "release":
