@@ -267,7 +267,7 @@ export const SETTINGS_MAX = 256;
  * With the io_uring engine, timers that were not set through the engine (a module's setTimeout, the garbage collector's) are late by up to
  * this: Bun does not say when they are due, so its loop is asked so often. An idle worker wakes up as often.
  */
-export const BUN_WAIT_MS = 50;
+export const BUN_WAIT_MS = 100;
 /** A connection that was closed behind bytes which its peer does not take is reset after so long. */
 export const UNSENT_LINGER_MS = 5000;
 /** A process that cannot accept a client, because it is short of descriptors or memory, tries again after this. */
