@@ -35,7 +35,7 @@ function heading({ machine, settings, proxies, startedAt }: Result): string {
   ];
   if (loadAtStart > BUSY_LOAD) {
     lines.push(
-      "- **Other programs were busy on this machine.** Ratios of CPU time hold nevertheless, latencies do not.",
+      "- **Other programs were busy on this machine**: latencies say nothing, and ratios of CPU time little.",
     );
   }
   return lines.join("\n");
