@@ -118,9 +118,10 @@ class WorkerDataPlane implements DataPlane {
       () => Bun.gc(true),
       () => process.memoryUsage().external - keptBlockBytes() - outstandingBlockBytes(),
     );
-    this.stopReclaiming = every(engine.timer, RECLAIM_STEP_MS, () =>
-      reclaimer.check(engine.nowMs()),
-    );
+    this.stopReclaiming = every(engine.timer, RECLAIM_STEP_MS, () => {
+      // A worker that gives its clients away had better not hold the others up: its memory is free when it leaves.
+      if (this.outgoing === null) reclaimer.check(engine.nowMs());
+    });
     prepareToDetach();
     growDescriptorTable(HANDOVER_FD, Math.min(openFilesMax(), DESCRIPTOR_TABLE_MAX));
     this.adoption = new Adoption({
