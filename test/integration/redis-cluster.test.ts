@@ -47,19 +47,30 @@ async function connect(to: number = port): Promise<RespClient> {
   return client;
 }
 
-/** IDs of the primaries, in the order of their lowest slots, and where they are. */
-async function primaries(): Promise<{ readonly id: string; readonly port: number }[]> {
+interface Primary {
+  readonly id: string;
+  readonly port: number;
+  readonly hasReplica: boolean;
+}
+
+/** The primaries that are not known to have failed. */
+async function primaries(): Promise<readonly Primary[]> {
   for (const node of cluster.nodes) {
     const client = await RespClient.connect({ host: "127.0.0.1", port: node.port }).catch(
       () => null,
     );
     if (client === null) continue;
-    const lines = (await client.ask("CLUSTER", "NODES")).split("\n");
+    // One that was just killed may have taken the connection.
+    const lines = (await client.ask("CLUSTER", "NODES").catch(() => "")).split("\n");
     client.close();
+    if (lines.length < 2) continue;
     return lines
-      .filter((line) => / (myself,)?master /.test(line))
+      .filter((line) => / (myself,)?master /.test(line) && / connected\b/.test(line))
       .map((line) => line.trim().split(" "))
-      .map(([id = "", place = ""]) => ({ id, port: Number(/:(\d+)/.exec(place)?.[1]) }));
+      .map(([id = "", place = ""]) => ({
+        ...{ id, port: Number(/:(\d+)/.exec(place)?.[1]) },
+        hasReplica: lines.some((line) => line.includes(` slave ${id} `)),
+      }));
   }
   return [];
 }
@@ -174,6 +185,7 @@ describe("a cluster behind the proxy", () => {
     await cluster.manage(
       ...["add-node", `${spare.host}:${spare.port}`, `${first!.host}:${first!.port}`],
     );
+    while (!(await primaries()).some(({ port: each }) => each === spare.port)) await Bun.sleep(20);
     await cluster.agree();
     const moving = (async () => {
       const all = await primaries();
@@ -204,9 +216,11 @@ describe("a cluster behind the proxy", () => {
     await start(["timeout: 2s"]);
     const load = new ClusterLoad({ port, clients: 12, mayFail: true });
     await load.start();
-    const [victim] = await primaries();
+    const victim = (await primaries()).find(({ hasReplica }) => hasReplica);
     const node = cluster.nodes.find(({ port: each }) => each === victim!.port)!;
     process.kill(node.pid, "SIGKILL");
+    // The others need a while to notice.
+    while ((await primaries()).some(({ id }) => id === victim!.id)) await Bun.sleep(20);
     await cluster.agree();
     // The worker asks once a second.
     await load.goesWell(400);

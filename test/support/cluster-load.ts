@@ -16,6 +16,7 @@ export class ClusterLoad {
   /** Pipelines that were answered as they should be, and those that met an error. */
   batches = 0;
   errors = 0;
+  lastError = "";
   private readonly options: ClusterLoadOptions;
   private isOver = false;
   private running: Promise<void>[] = [];
@@ -48,7 +49,10 @@ export class ClusterLoad {
   private async until(isSo: () => boolean): Promise<void> {
     const endMs = performance.now() + DEADLINE_MS;
     while (!isSo() && this.faults.length === 0) {
-      if (performance.now() > endMs) throw new Error("the load stands still");
+      if (performance.now() > endMs)
+        throw new Error(
+          `the load stands still: ${this.batches} pipelines, ${this.errors} with errors: ${this.lastError}`,
+        );
       await Bun.sleep(5);
     }
   }
@@ -73,7 +77,10 @@ export class ClusterLoad {
         commands.push(command);
         checks.push((reply) => {
           const isError = reply.startsWith("-");
-          if (isError) hasErrors = true;
+          if (isError) {
+            hasErrors = true;
+            this.lastError = `${command.slice(0, 3).join(" ")}: ${reply}`;
+          }
           if (isError ? this.options.mayFail !== true : !check(reply)) {
             faults.push(
               `${command.slice(0, 3).join(" ")} in round ${round}: ${reply.slice(0, 160)}`,
