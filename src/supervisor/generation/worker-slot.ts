@@ -70,7 +70,7 @@ export interface WorkerSnapshot {
   readonly slot: number;
   readonly handover: SocketPair | null;
   readonly parcelFormats: readonly number[];
-  /** Absent: no. */
+  /** Absent: the supervisor before this one was older than orders, and did not ask; its workers may be newer. */
   readonly isSteerable?: boolean;
   readonly clients: number;
   readonly keeper: KeeperSnapshot;
@@ -214,6 +214,9 @@ export class WorkerSlot {
     this.clients = snapshot.clients;
     this.#followsOrders = snapshot.isSteerable === true;
     this.#keeper.resume(snapshot.keeper);
+    // Only one that follows orders answers.
+    const order = this.plan.generation.steering();
+    if (snapshot.isSteerable === undefined) this.send({ type: "steer", order, isFinal: false });
   }
 
   #startMessage(): ToWorker {
@@ -247,6 +250,10 @@ export class WorkerSlot {
     if (message.type === "ready") {
       this.packetFormats = message.parcelFormats;
       this.#followsOrders = message.isSteerable === true;
+    }
+    if (message.type === "steered" && !this.#followsOrders) {
+      this.#followsOrders = true;
+      this.#catchUp();
     }
     if (message.type === "pong") this.clients = message.clients;
     if (message.type === "handed_over") this.clients = message.left;
