@@ -110,7 +110,7 @@ test("a log that is a FIFO needs no reader, and one that reads late gets what ca
     await plainCommand(proxy.configFile, "upgrade", `/${"x".repeat(15_000)}`);
   await worksOn(proxy);
   const reader = Bun.spawn(["head", "-n", "1", path], { stdio: ["ignore", "pipe", "inherit"] });
-  expect(await reader.stdout.text()).toContain("worker is ready");
+  expect(await reader.stdout.text()).toContain("info worker/");
 });
 
 test("a pid file that is a FIFO is refused", async () => {

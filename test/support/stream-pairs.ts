@@ -82,6 +82,9 @@ export async function connected(
   return { stream, ear, peer: await accepted };
 }
 
+/** So many clients connect together: less than any queue of connections that wait to be accepted. */
+const AT_ONCE = 100;
+
 /** Accepts the connections of `count` clients. */
 export async function accepting(engine: Engine, kind: Kind, count: number): Promise<Pair[]> {
   const path = kind === "unix" ? socketPath() : "";
@@ -99,7 +102,7 @@ export async function accepting(engine: Engine, kind: Kind, count: number): Prom
     return ear;
   });
   cleanups.push(() => handle.stop());
-  const peers = Array.from({ length: count }, () => {
+  const join = () => {
     const options = { allowHalfOpen: true };
     const peer =
       kind === "unix"
@@ -108,8 +111,15 @@ export async function accepting(engine: Engine, kind: Kind, count: number): Prom
     peer.on("error", () => {});
     cleanups.push(() => peer.destroy());
     return peer;
-  });
-  await Promise.all(peers.map((peer) => new Promise<void>((done) => peer.once("connect", done))));
+  };
+  const peers: Socket[] = [];
+  // Not all at once: behind a queue that overflows, the kernel answers with cookies, and knows nothing of a connection that its client
+  // takes for made, until something is sent over it.
+  while (peers.length < count) {
+    const some = Array.from({ length: Math.min(count - peers.length, AT_ONCE) }, join);
+    await Promise.all(some.map((peer) => new Promise<void>((done) => peer.once("connect", done))));
+    peers.push(...some);
+  }
   await promise;
   cleanups.push(() => {
     for (const { stream } of found) stream.close();

@@ -17,7 +17,12 @@ async function environmentOfChild(): Promise<readonly string[]> {
     onMessage: () => {},
     onExit: () => resolve(),
   });
-  const text = readFileSync(`/proc/${child.pid}/environ`, "latin1");
+  // Empty for the moment in which the process becomes its program.
+  let text = "";
+  while (text === "") {
+    text = readFileSync(`/proc/${child.pid}/environ`, "latin1");
+    await Promise.resolve();
+  }
   child.kill("SIGKILL");
   await promise;
   return text.split("\0");
