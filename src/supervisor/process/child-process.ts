@@ -53,8 +53,8 @@ const CLOSED_GRACE_MS = 2_000;
 
 /**
  * Bun collects garbage once a second by a timer, also where there is next to none: a pause of one or two milliseconds
- * each time, which is what the slowest request in a thousand waited for. JavaScriptCore's own triggers, by bytes
- * allocated and after work has ended, remain, and memory goes back as before. What the environment says has precedence.
+ * each time, for which requests wait. JavaScriptCore's own triggers, by bytes allocated and after work has ended,
+ * remain, and memory goes back as before. What the environment says has precedence.
  */
 const COLLECT_WHEN_NEEDED = { BUN_GC_TIMER_DISABLE: "1" };
 
