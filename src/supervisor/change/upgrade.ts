@@ -148,6 +148,7 @@ function stateOf(
   caller: Caller | null,
 ): SupervisorState | null {
   const { resources, config, options, program } = supervisor;
+  const steering = supervisor.steering.snapshot();
   const generations = supervisor.generations.snapshot();
   const admin = supervisor.admin.snapshot();
   if (generations === null || admin === undefined) return null;
@@ -168,7 +169,7 @@ function stateOf(
     control: control?.socket ?? null,
     lastChange: supervisor.changes.last,
     postponed: supervisor.postponed,
-    steering: supervisor.steering.snapshot(),
+    steering,
     events: supervisor.resources.events.all,
     caller: caller?.snapshot() ?? null,
     upgrade: upgradeFacts,

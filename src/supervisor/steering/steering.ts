@@ -51,6 +51,9 @@ export interface SteeringOptions {
   onChange(): void;
 }
 
+/** What is imposed in this time is told to the workers together: a storm of signals must not keep them busy. */
+const IMPOSE_MS = 20;
+
 /** A clock that is put forward is noticed after so long at the latest. */
 const LOOK_MS_MAX = 60_000;
 
@@ -61,6 +64,8 @@ export class Steering {
   #revision: number;
   #isChanging = false;
   #timer: Timer | undefined;
+  /** Set: the workers are to be told what was imposed. */
+  #imposeTimer: Timer | null = null;
 
   constructor(options: SteeringOptions, saved: SteeringSnapshot | null) {
     this.#options = options;
@@ -83,7 +88,9 @@ export class Steering {
     return orderOf(this.#held, this.#revision);
   }
 
+  /** Tells the workers first, so it comes before a snapshot of what is on its way to them. */
   snapshot(): SteeringSnapshot {
+    if (this.#imposeTimer !== null) this.#tell();
     return { revision: this.#revision, ...this.#held };
   }
 
@@ -123,7 +130,8 @@ export class Steering {
   impose(setting: Setting): boolean {
     if (this.#isChanging) return false;
     const others = this.#held.settings.filter(({ path }) => path !== setting.path);
-    this.#force({ ...this.#held, settings: [...others, setting] });
+    this.#hold({ ...this.#held, settings: [...others, setting] });
+    this.#imposeTimer ??= setTimeout(() => this.#tell(), IMPOSE_MS);
     return true;
   }
 
@@ -143,6 +151,7 @@ export class Steering {
 
   async #change(next: Held): Promise<void> {
     const before = this.#held;
+    if (this.#imposeTimer !== null) this.#tell();
     this.#isChanging = true;
     try {
       const order = orderOf(next, this.#revision + 1);
@@ -158,6 +167,12 @@ export class Steering {
 
   #force(next: Held): void {
     this.#hold(next);
+    this.#tell();
+  }
+
+  #tell(): void {
+    if (this.#imposeTimer !== null) clearTimeout(this.#imposeTimer);
+    this.#imposeTimer = null;
     this.#agreement.force(this.order);
   }
 
