@@ -16,6 +16,7 @@ import {
 } from "./exposition.ts";
 import type { HttpAnswer } from "./http-port.ts";
 import type { HttpRequest } from "./http-request.ts";
+import { type AskLook, answerLook, LOOKS } from "./looks.ts";
 import { countedFamilies } from "./metric-families.ts";
 import { processFamilies } from "./process-figures.ts";
 
@@ -31,6 +32,8 @@ export interface AdminPagesOptions {
   readonly token: string | null;
   /** What the supervisor says; null: it does not answer. */
   readonly ask: () => Promise<AdminStatus | null>;
+  /** Has workers asked. */
+  readonly look: AskLook;
   /** The statistics memory as it is now. */
   readonly read: () => { readonly layout: StatsLayout; readonly memory: Float64Array };
   /** A monotonic clock. */
@@ -58,6 +61,10 @@ export class AdminPages {
       ["/health", () => this.#health()],
       ["/ready", () => this.#ready()],
       ["/config", async () => json(200, shownConfig(options.source.config))],
+      ...[...LOOKS].map(([path, read]): [string, Page] => [
+        path,
+        (request) => answerLook(read(request.query), options.look),
+      ]),
     ]);
   }
 

@@ -63,6 +63,9 @@ export class Admin {
         }
         this.#supervisor.onAnswer(message);
         break;
+      case "seen":
+        this.#supervisor.onSeen(message);
+        break;
       case "reopen_log":
         this.#log?.reopen();
         break;
@@ -140,6 +143,7 @@ export class Admin {
       source,
       token,
       ask: () => this.#supervisor.ask(directoryOf(layout()).blocks.length),
+      look: (look) => this.#supervisor.look(look),
       read: () => ({ layout: layout(), memory: readStatsMemory(STATS_FD, layout()) }),
       nowMs: () => performance.now(),
     });

@@ -4,6 +4,8 @@ export interface HttpRequest {
   readonly method: string;
   /** Without the query. */
   readonly path: string;
+  /** What stands behind the path's "?", by name; of several of one name the last. */
+  readonly query: ReadonlyMap<string, string>;
   /** The value of a header, by its name in lower case; "" when it is not there. */
   header(name: string): string;
 }
@@ -41,6 +43,7 @@ export function readRequest(text: string): HttpRequest | UnreadRequest {
   return {
     method,
     path: query === -1 ? target : target.substring(0, query),
+    query: new Map(new URLSearchParams(query === -1 ? "" : target.substring(query + 1))),
     header: (name) => headers.get(name) ?? "",
   };
 }

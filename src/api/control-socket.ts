@@ -3,6 +3,7 @@
  * a line. A connection carries one request, any number of progress lines, and one result.
  */
 
+import type { ClientQuery, ClientReport, KickedClient, KickTarget } from "./inspection.ts";
 import type { PoolFigures, SetFigures } from "./stats.ts";
 import type { Lever, LeverKind } from "./steering.ts";
 
@@ -21,8 +22,14 @@ export type ControlRequest =
   | { readonly verb: "stop"; readonly isDrain: boolean; readonly timeoutMs: number | null }
   | ConfigOrder
   | LeverOrder
+  | InspectionOrder
   /** Those that came after the one of number `after` (0: all that are kept), at most the last `count`. */
   | { readonly verb: "events"; readonly after: number; readonly count: number };
+
+/** What operators look at, see api/inspection.ts; and whom they disconnect. */
+export type InspectionOrder =
+  | { readonly verb: "clients"; readonly query: ClientQuery }
+  | { readonly verb: "kick"; readonly target: KickTarget };
 
 /** What operators hold back for a while, see LeverKind. */
 export type LeverOrder =
@@ -83,6 +90,8 @@ export type ControlResult =
       readonly warning: string | null;
     }
   | { readonly ok: true; readonly verb: "stop" }
+  | { readonly ok: true; readonly verb: "clients"; readonly report: ClientReport }
+  | { readonly ok: true; readonly verb: "kick"; readonly clients: readonly KickedClient[] }
   | { readonly ok: true; readonly verb: "config_get"; readonly options: readonly ConfigOption[] }
   | {
       readonly ok: true;

@@ -5,8 +5,9 @@
  */
 
 import type { Config, LogLevel } from "./config.ts";
-import type { Status } from "./control-socket.ts";
+import type { ControlResult, InspectionOrder, Status } from "./control-socket.ts";
 import type { BlockSchema, Labels } from "./metrics.ts";
+import type { ClientRecord } from "./move.ts";
 import type { StatsLayout } from "./stats.ts";
 import type { SteeringOrder } from "./steering.ts";
 import type { RetainedMessage } from "./worker-bus.ts";
@@ -273,6 +274,8 @@ export interface PacketHead {
   readonly descriptors?: number;
   /** Since format 2. Not 0: `client` was too long for the head; its JSON stands behind the output. */
   readonly clientBytes?: number;
+  /** See ClientRecord. Absent: the sender is older than this, or the packet is no client. A reader that does not know it counts anew. */
+  readonly record?: ClientRecord;
   /**
    * Since format 2, and then the first field: packets of one group go to one worker. They are its parts and its clients, as
    * the protocol module has ordered them, and then the end (`isLast`).
@@ -312,19 +315,27 @@ export type ToAdmin =
       readonly status: AdminStatus;
       readonly stats?: StatsLayout;
     }
+  /** The answer to `look`. */
+  | { readonly type: "seen"; readonly id: number; readonly result: ControlResult }
   | { readonly type: "stop" }
   | { readonly type: "reopen_log" };
 
 /** What the supervisor tells the admin process, which reads figures itself. */
 export type AdminStatus = Omit<Status, "pools" | "metrics">;
 
-/** An older supervisor does not answer. */
-export interface FromAdmin {
-  readonly type: "ask";
-  readonly id: number;
-  /** Blocks in the directory that it knows. */
-  readonly blocks: number;
-}
+/** An older supervisor does not answer what it does not know. */
+export type FromAdmin =
+  | {
+      readonly type: "ask";
+      readonly id: number;
+      /** Blocks in the directory that it knows. */
+      readonly blocks: number;
+    }
+  | {
+      readonly type: "look";
+      readonly id: number;
+      readonly look: Exclude<InspectionOrder, { readonly verb: "kick" }>;
+    };
 
 /** Fd of the first socket in the acceptor process; the others follow without gaps. */
 export const ACCEPTOR_FD_FIRST = 5;

@@ -6,6 +6,17 @@
  */
 import type { Failure } from "./upstream.ts";
 
+/** What a frontend knows of its client, for operators. Texts: one character per byte. */
+export interface ClientFacts {
+  readonly id: number;
+  /** "": it has not named itself. */
+  readonly name: string;
+  /** "": the protocol knows no users. */
+  readonly user: string;
+  /** Null: no more than its session can see. */
+  readonly state: "blocked" | "transaction" | "subscribed" | null;
+}
+
 /** The part of a frontend that knows one protocol. */
 export interface RequestTaker {
   /**
@@ -30,6 +41,8 @@ export interface Frontend extends RequestTaker {
   forgetRequest?(): void;
   /** Answers a request that it was not given, because a filter refused it; absent: the session can do that alone. */
   answerUnseen?(reply: Buffer): void;
+  /** Absent: its clients are known by their connection only. */
+  readonly facts?: ClientFacts | undefined;
   /** Descriptors that move along: of leased connections, in the order that the saved state counts on. */
   readonly descriptors: readonly number[];
   /** Quiesces the connections of `descriptors`, see `Stream.quiesce`; absent: it never has any. */

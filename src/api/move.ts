@@ -1,6 +1,17 @@
 /** How clients, and what they have of their own, move to another process. */
 import type { ClientPort } from "./client-port.ts";
 
+/** What is counted of a client while it is connected, however often it moves. Plain JSON data; times in milliseconds, sizes in bytes. */
+export interface ClientRecord {
+  /** Null: it is its frontend's affair, or it was never asked for. */
+  readonly id: number | null;
+  readonly ageMs: number;
+  readonly idleMs: number;
+  readonly requests: number;
+  readonly received: number;
+  readonly sent: number;
+}
+
 /** A session between two processes. */
 export interface SavedSession {
   /** The frontend's own, plain JSON data. */
@@ -11,6 +22,8 @@ export interface SavedSession {
   readonly output: Buffer;
   /** The frontend's: they stay the sender's, and become the receiver's. */
   readonly descriptors: readonly number[];
+  /** Absent: the sender is older than this. */
+  readonly record?: ClientRecord | undefined;
 }
 
 /** Clients of one pool that move together, with what they share. */

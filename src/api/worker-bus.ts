@@ -30,6 +30,11 @@ export interface WorkerBus {
   query(topic: string, data: unknown, done: (answers: unknown[]) => void): void;
   /** What to answer to queries of peers. */
   answer(topic: string, responder: (data: unknown) => unknown): void;
+  /** The same, for what takes several turns: `answer` is to be called once. */
+  answerLater(
+    topic: string,
+    responder: (data: unknown, answer: (data: unknown) => void) => void,
+  ): void;
   /** Calls `listener` when the supervisor has lost all that was retained, so that it can be retained again. */
   whenLost(listener: () => void): void;
 }
@@ -57,6 +62,7 @@ export function busOfPool(bus: WorkerBus, pool: string): WorkerBus {
     subscribe: (topic, listener) => bus.subscribe(own(topic), listener),
     query: (topic, data, done) => bus.query(own(topic), data, done),
     answer: (topic, responder) => bus.answer(own(topic), responder),
+    answerLater: (topic, responder) => bus.answerLater(own(topic), responder),
     whenLost: (listener) => bus.whenLost(listener),
   };
 }

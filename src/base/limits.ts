@@ -285,3 +285,12 @@ export const EVENTS_KEPT_MAX = 512;
 export const EVENT_CHARACTERS_MAX = 500;
 /** Events that one worker tells of in a second; what comes beyond is only in the log. */
 export const WORKER_EVENTS_PER_SECOND = 20;
+
+/** Clients that are shown at once, the first in the order that was asked for. */
+export const CLIENTS_SHOWN_MAX = 5_000;
+/** Of the clients that one order disconnects in one worker so many are named. */
+export const KICKED_SHOWN_MAX = 100;
+/** A worker that is asked what operators want to see must have answered by then; it is left out otherwise. */
+export const INSPECTION_ANSWER_MS = 3_000;
+/** Such questions that wait for their turn. */
+export const INSPECTIONS_MAX = 32;

@@ -66,6 +66,15 @@ const EXAMPLES: Readonly<Record<string, readonly Row[]>> = {
     ["proxy top -c proxy.yaml", "each second; n r e p m choose the order, q quits"],
     ["proxy top -c proxy.yaml --json --count 10", "ten lines of JSON for a program"],
   ],
+  clients: [
+    ["proxy clients -c proxy.yaml --sort sent", "who is sent the most"],
+    ["proxy clients -c proxy.yaml --state unread --pool main", "who does not read"],
+    ["proxy clients -c proxy.yaml --address 10.0.0.7: --json", "one machine's, for a program"],
+  ],
+  kick: [
+    ["proxy kick 281474976710657 -c proxy.yaml", "the number is in proxy clients"],
+    ["proxy kick 10.0.0.7:51234 -c proxy.yaml", "the client at that address"],
+  ],
   latency: [
     ["proxy latency -c proxy.yaml", "percentiles since the proxy was started"],
     ["proxy latency -c proxy.yaml --for 10s", "of the next 10 seconds"],

@@ -2,6 +2,7 @@
 import { type ArgsDef, type CommandDef, runCommand as runCitty } from "citty";
 import { didYouMean } from "../config/nearest.ts";
 import { checkCommand } from "./check.ts";
+import { clientsCommand, kickCommand } from "./clients.ts";
 import { configCommand } from "./config.ts";
 import { devCommand } from "./dev.ts";
 import { eventsCommand } from "./events.ts";
@@ -33,6 +34,7 @@ const COMMANDS: ReadonlyMap<string, CommandDef> = new Map(
     check: checkCommand,
     route: routeCommand,
     status: statusCommand,
+    clients: clientsCommand,
     latency: latencyCommand,
     top: topCommand,
     reload: reloadCommand,
@@ -45,6 +47,7 @@ const COMMANDS: ReadonlyMap<string, CommandDef> = new Map(
     readonly: readonlyCommand,
     block: blockCommand,
     release: releaseCommand,
+    kick: kickCommand,
     "log-level": logLevelCommand,
     module: moduleCommand,
     dev: devCommand,

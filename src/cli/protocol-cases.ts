@@ -192,6 +192,14 @@ export class ProtocolSubject implements Subject {
 }
 
 const NO_BUS: WorkerBus = {
-  ...{ broadcast() {}, retain() {}, clear() {}, subscribe() {}, answer() {}, whenLost() {} },
+  ...{
+    broadcast() {},
+    retain() {},
+    clear() {},
+    subscribe() {},
+    answer() {},
+    answerLater() {},
+    whenLost() {},
+  },
   query: (_topic, _data, done) => done([]),
 };

@@ -5,6 +5,7 @@ import type { TroubleKind } from "../api/stats.ts";
 import { userText } from "../os/accounts.ts";
 import { askStatus } from "./ask-status.ts";
 import { CONTROL_ARGS, report } from "./control-client.ts";
+import { formatAge } from "./figures.ts";
 import { leverText } from "./levers.ts";
 import { settingLine } from "./settings-text.ts";
 import { formatTable } from "./table.ts";
@@ -138,18 +139,4 @@ function deaths({ respawns, lastDeath }: ProcessStatus): string {
   if (lastDeath === null) return "never";
   const times = respawns === 1 ? "once" : `${respawns} times, last`;
   return `${times} ${formatAge(Date.now() - lastDeath.atMs)} ago: ${lastDeath.reason}`;
-}
-
-const UNITS: readonly (readonly [unit: string, ms: number])[] = [
-  ["d", 86_400_000],
-  ["h", 3_600_000],
-  ["m", 60_000],
-];
-
-/** "3d", "5h", "12m", "7s" */
-function formatAge(ms: number): string {
-  for (const [unit, unitMs] of UNITS) {
-    if (ms >= 2 * unitMs) return `${Math.floor(ms / unitMs)}${unit}`;
-  }
-  return `${Math.max(0, Math.round(ms / 1000))}s`;
 }

@@ -4,7 +4,7 @@
  * and without filters take over each other's clients.
  */
 import type { FilterChain, Filtering, RequestReader, RequestRecord } from "../api/filter.ts";
-import type { Frontend } from "../api/frontend.ts";
+import type { ClientFacts, Frontend } from "../api/frontend.ts";
 import type { Failure } from "../api/upstream.ts";
 import { FilteredSession } from "./filtered-session.ts";
 import type { Session } from "./session.ts";
@@ -132,6 +132,10 @@ export class FilteredFrontend implements Frontend {
 
   saveState(): unknown {
     return this.#inner.saveState();
+  }
+
+  get facts(): ClientFacts | undefined {
+    return this.#inner.facts;
   }
 
   get descriptors(): readonly number[] {

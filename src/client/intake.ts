@@ -29,6 +29,11 @@ export interface IntakeOwner extends Wakeable {
 
 export class Intake {
   readonly input: InputBuffer = new InputBuffer();
+  /** Bytes that the client has sent, and requests that were taken. */
+  received = 0;
+  requests = 0;
+  /** When something came last. */
+  heardMs: number;
   /** The stream is not read. */
   isPaused = false;
   private readonly session: IntakeOwner;
@@ -42,10 +47,16 @@ export class Intake {
 
   constructor(session: IntakeOwner) {
     this.session = session;
+    this.heardMs = session.host.turn.nowMs;
   }
 
   get isTaking(): boolean {
     return this.state === TAKING;
+  }
+
+  /** An operator has the client's pool wait. */
+  get isPausedByOperator(): boolean {
+    return this.isHeld;
   }
 
   get isBlocked(): boolean {
@@ -59,6 +70,8 @@ export class Intake {
 
   /** Only while the session takes requests. */
   onBytes(bytes: Buffer, start: number, end: number, isStable: boolean): void {
+    this.received += end - start;
+    this.heardMs = this.session.host.turn.nowMs;
     this.input.receive(bytes, start, end, isStable, this.session.frontend.need, false);
     this.take();
   }
@@ -121,6 +134,7 @@ export class Intake {
     if (!this.isHeldBack) ring.stamps?.arrivedAt(turn.nowMs);
     input.start = session.frontend.consume(input.bytes, start, input.end);
     const taken = (ring.nextToken - first) & TOKEN_MASK;
+    this.requests += taken;
     if (taken > 0 && times !== null) times.taken(taken, input.start - start, ring.pending);
     if (!session.life.takesRequests) {
       input.clear();

@@ -1,6 +1,6 @@
 /** A session's move to another process: it takes no more requests, and is saved when the frontend can do without its replies. */
 import type { Frontend } from "../api/frontend.ts";
-import type { SavedSession } from "../api/move.ts";
+import type { ClientRecord, SavedSession } from "../api/move.ts";
 import type { Stream } from "../api/stream.ts";
 import type { ByteQueue } from "../base/byte-queue.ts";
 import { copyOf } from "../base/copy-of.ts";
@@ -18,6 +18,7 @@ export interface MovingSession extends Flushable, Wakeable {
   readonly out: ByteQueue;
   readonly isOpen: boolean;
   readonly isReadyToMove: boolean;
+  readonly record: ClientRecord;
   /** Another process has the connection. */
   release(): void;
   /** Whether requests are taken may have changed. */
@@ -73,13 +74,14 @@ export class SessionMove {
 
   /** All that the session's successor must know. The buffers are copies. */
   save(): SavedSession {
-    const { intake, frontend, out, stream } = this.session;
+    const { intake, frontend, out, stream, record } = this.session;
     const { bytes, start, end } = intake.input;
     return {
       client: frontend.saveState(),
       input: joined(frontend.unforwarded ?? NONE, copyOf(bytes, start, end)),
       output: joined(stream.unsent, out.toBuffer()),
       descriptors: frontend.descriptors,
+      record,
     };
   }
 

@@ -12,6 +12,7 @@ import type { ClientPort, ReplyHolder } from "../api/client-port.ts";
 import { TOKEN_MASK } from "../api/client-port.ts";
 import type { Frontend } from "../api/frontend.ts";
 import type { Family } from "../api/latency.ts";
+import type { ClientRecord } from "../api/move.ts";
 import { POOL } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { Failure, Link } from "../api/upstream.ts";
@@ -22,6 +23,7 @@ import {
   SESSION_OUTPUT_LOW_BYTES,
 } from "../base/limits.ts";
 import type { Flushable, Turn, Wakeable } from "../base/turn.ts";
+import { recordOf } from "./client-record.ts";
 import { Intake } from "./intake.ts";
 import { Life } from "./life.ts";
 import { Outflow } from "./outflow.ts";
@@ -37,6 +39,8 @@ export interface SessionOwner extends SessionHost {
   /** It is about to close, because its client does not read. */
   onSessionCut(session: Session): void;
   onSessionClosed(session: Session): void;
+  /** A number that no other client of any worker has. */
+  nextClientId(): number;
 }
 
 export class Session implements ClientPort, StreamEvents, Flushable {
@@ -56,6 +60,10 @@ export class Session implements ClientPort, StreamEvents, Flushable {
   readonly intake: Intake;
   readonly move: SessionMove;
   private readonly outflow: Outflow;
+  /** See client-record.ts. */
+  ownId: number | null = null;
+  openedMs: number;
+  sentBefore = 0;
   /** Neither its life nor its intake nor a move stands in the way of more requests: kept up by `review`, asked with each request. */
   private takesMore = true;
   private knownOrigin: string | null = null;
@@ -66,6 +74,7 @@ export class Session implements ClientPort, StreamEvents, Flushable {
     this.turn = host.turn;
     this.stream = stream;
     this.lane = lane;
+    this.openedMs = host.turn.nowMs;
     this.ring = new ReplyRing(this.out, host.times);
     this.unread = new Unread(this);
     this.life = new Life(this);
@@ -109,6 +118,10 @@ export class Session implements ClientPort, StreamEvents, Flushable {
   /** Nothing is owed or unsent. */
   get isDone(): boolean {
     return this.ring.pending === 0 && this.out.size === 0;
+  }
+
+  get record(): ClientRecord {
+    return recordOf(this);
   }
 
   // Requests

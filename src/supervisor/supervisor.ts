@@ -22,10 +22,11 @@ import {
   type ControlSocket,
   openControlSocket,
 } from "./control/control-server.ts";
-import { answerAdmin, createStatus } from "./control/status.ts";
+import { answersTo, createStatus } from "./control/status.ts";
 import { Ending } from "./ending.ts";
 import type { Progress } from "./generation/generation-change.ts";
 import { Generations } from "./generation/generations.ts";
+import { answerInspection } from "./inspection/inspection-requests.ts";
 import { Phase } from "./phase.ts";
 import { type AdminPlan, AdminSlot } from "./process/admin-slot.ts";
 import { TICK_MS } from "./process/watchdog.ts";
@@ -82,11 +83,7 @@ export class Supervisor implements ChangeTarget {
       state?.steering ?? null,
     );
     this.postponed = state?.postponed ?? null;
-    this.admin = new AdminSlot(
-      log,
-      (question) => answerAdmin(this, question),
-      () => this.#onChildrenGone(),
-    );
+    this.admin = new AdminSlot(log, answersTo(this), () => this.#onChildrenGone());
     this.#ending = new Ending(log, () => [...this.generations.statuses, ...this.admin.statuses]);
     this.generations = new Generations({
       listeners: resources.listeners,
@@ -182,13 +179,9 @@ export class Supervisor implements ChangeTarget {
     }
     this.phase.enter("serving");
     this.admin.replace(this.#adminPlan());
-    const generation = generations.serving;
-    const addresses =
-      generation === null ? [] : this.resources.listeners.addresses(generation.listenerPlan);
+    const addresses = this.#addresses;
     this.log.info("ready", {
-      version: VERSION,
-      pid: process.pid,
-      workers,
+      ...{ version: VERSION, pid: process.pid, workers },
       listen: addresses.join(" "),
       control: this.resources.control?.socket.file.path ?? null,
     });
@@ -212,16 +205,21 @@ export class Supervisor implements ChangeTarget {
     const { serving } = this.generations;
     if (serving === null || this.phase.isEnding) return;
     const { size } = serving.plan;
-    const addresses = this.resources.listeners.addresses(serving.listenerPlan).join(" ");
-    this.resources.manager.ready(`Serving with ${size} workers: ${addresses}`);
+    this.resources.manager.ready(`Serving with ${size} workers: ${this.#addresses.join(" ")}`);
+  }
+
+  get #addresses(): readonly string[] {
+    const { serving } = this.generations;
+    return serving === null ? [] : this.resources.listeners.addresses(serving.listenerPlan);
   }
 
   /** Null: it would have nothing to serve. */
   #adminPlan(): AdminPlan | null {
     const { serving } = this.generations;
     if (serving === null) return null;
-    const statsFd = this.resources.listeners.statsFd(serving.listenerPlan);
-    const httpFd = this.resources.listeners.adminFd(serving.listenerPlan);
+    const { listeners } = this.resources;
+    const statsFd = listeners.statsFd(serving.listenerPlan);
+    const httpFd = listeners.adminFd(serving.listenerPlan);
     if (statsFd === null && httpFd === null) return null;
     return {
       config: this.running,
@@ -257,7 +255,10 @@ export class Supervisor implements ChangeTarget {
         else this.#stop();
         break;
       default:
-        caller.result(await answerSteering(this, request, caller));
+        caller.result(
+          (await answerInspection(this, request, caller)) ??
+            (await answerSteering(this, request, caller)),
+        );
         this.#runPostponed();
     }
   }

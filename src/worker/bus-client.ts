@@ -15,6 +15,8 @@ const ANSWER_BYTES_MAX = JSON_LINE_BYTES_MAX / 4;
 
 type Received = Extract<ToWorker, { readonly type: "hear" }>;
 
+type Responder = (data: unknown, answer: (data: unknown) => void) => void;
+
 interface Query {
   readonly answers: unknown[];
   readonly done: (answers: unknown[]) => void;
@@ -26,7 +28,7 @@ export class BusClient implements WorkerBus {
   /** Names its queries: no other worker of this proxy has the same. */
   private readonly name: string;
   private readonly listeners: Map<string, (data: unknown, key: string | null) => void> = new Map();
-  private readonly responders: Map<string, (data: unknown) => unknown> = new Map();
+  private readonly responders: Map<string, Responder> = new Map();
   private readonly onLost: (() => void)[] = [];
   private readonly queries: Map<string, Query> = new Map();
   private queried = 0;
@@ -75,6 +77,10 @@ export class BusClient implements WorkerBus {
   }
 
   answer(topic: string, responder: (data: unknown) => unknown): void {
+    this.responders.set(topic, (data, answer) => answer(responder(data)));
+  }
+
+  answerLater(topic: string, responder: Responder): void {
     this.responders.set(topic, responder);
   }
 
@@ -111,9 +117,12 @@ export class BusClient implements WorkerBus {
 
   private respond(question: string, topic: string, data: unknown): void {
     const responder = this.early === null ? this.responders.get(topic) : undefined;
-    const answer = responder?.(data);
-    if (isKnown(answer)) this.send({ type: "answer", question, isKnown: true, data: answer });
-    else this.send({ type: "answer", question, isKnown: false });
+    const answer = (given: unknown): void => {
+      if (isKnown(given)) this.send({ type: "answer", question, isKnown: true, data: given });
+      else this.send({ type: "answer", question, isKnown: false });
+    };
+    if (responder === undefined) answer(undefined);
+    else responder(data, answer);
   }
 
   private finish(name: string): void {

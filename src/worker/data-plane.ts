@@ -32,6 +32,7 @@ import { Acceptance } from "./acceptance.ts";
 import { Adoption } from "./adoption.ts";
 import { ClientGauges } from "./client-gauges.ts";
 import { type Candidate, HandOver } from "./hand-over.ts";
+import { answerInspections } from "./inspection/inspection.ts";
 import type { ReceivedSession } from "./packet.ts";
 import { packetsUnderway } from "./packet-line.ts";
 import { PoolGroup } from "./pool-group.ts";
@@ -121,6 +122,10 @@ class WorkerDataPlane implements DataPlane {
     this.stopReclaiming = every(engine.timer, RECLAIM_STEP_MS, () => {
       // A worker that gives its clients away had better not hold the others up: its memory is free when it leaves.
       if (this.outgoing === null) reclaimer.check(engine.nowMs());
+    });
+    answerInspections(options.bus, {
+      slot,
+      pools: [...this.pools].map(([name, { sessions }]) => ({ name, sessions })),
     });
     prepareToDetach();
     growDescriptorTable(HANDOVER_FD, Math.min(openFilesMax(), DESCRIPTOR_TABLE_MAX));
@@ -256,7 +261,8 @@ class WorkerDataPlane implements DataPlane {
       plane.tuning,
       (stream) => {
         settled("adopted");
-        return plane.adopt(stream, { client: head.client, input, output, descriptors });
+        const { client, record } = head;
+        return plane.adopt(stream, { client, input, output, descriptors, record });
       },
       (reason) => {
         for (const fd of descriptors) closeFd(fd);

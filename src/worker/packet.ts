@@ -44,7 +44,7 @@ export function sendSession(
   connection: number | null,
   saved: SavedSession,
 ): boolean {
-  const { input, output, descriptors } = saved;
+  const { input, output, descriptors, record } = saved;
   const state = JSON.stringify(saved.client);
   const stateBytes = Buffer.byteLength(state);
   const isLong = marks.format >= 2 && stateBytes > CLIENT_INLINE_BYTES_MAX;
@@ -55,6 +55,7 @@ export function sendSession(
       ...(group === undefined ? {} : { group }),
       ...{ ...marks, isInline, inputBytes: input.length, outputBytes: output.length },
       ...{ clientBytes: isLong ? stateBytes : 0, descriptors: descriptors.length },
+      ...(record === undefined ? {} : { record }),
     };
     // What is known of the client is JSON already.
     const fields = JSON.stringify(head);

@@ -21,6 +21,7 @@ import type { Schedule } from "../base/schedule.ts";
 import { SegmentedSet } from "../base/segmented-set.ts";
 import { inSlices } from "../base/slices.ts";
 import type { Turn } from "../base/turn.ts";
+import { restoreRecord } from "../client/client-record.ts";
 import type { ClientTimes } from "../client/client-times.ts";
 import { FilteredFrontend } from "../client/filtered-frontend.ts";
 import { FilteredSession } from "../client/filtered-session.ts";
@@ -248,8 +249,10 @@ export class PoolPlane implements SessionOwner, PoolHost {
   }
 
   /** A client's connection that another worker had, with what it saved of the session. */
-  adopt(stream: Stream, { client, input, output, descriptors }: SavedSession): StreamEvents {
+  adopt(stream: Stream, saved: SavedSession): StreamEvents {
+    const { client, input, output, descriptors, record } = saved;
     const session = this.addSession(stream, client, output, descriptors);
+    if (record !== undefined) restoreRecord(session, record);
     session.resume(input);
     return session;
   }

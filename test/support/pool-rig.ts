@@ -46,6 +46,7 @@ const ALONE: WorkerBus = {
   subscribe() {},
   query: (_topic, _data, done) => done([]),
   answer() {},
+  answerLater() {},
   whenLost() {},
 };
 

@@ -1,5 +1,11 @@
 /** What came over the control socket, checked: any program of this user may have sent it. */
 import type { ControlRequest } from "../../api/control-socket.ts";
+import {
+  CLIENT_ORDERS,
+  CLIENT_STATES,
+  type ClientQuery,
+  type KickTarget,
+} from "../../api/inspection.ts";
 import type { LeverKind } from "../../api/steering.ts";
 
 const KINDS: readonly LeverKind[] = ["pause", "readonly", "block"];
@@ -33,6 +39,10 @@ function isRequest(request: ControlRequest): boolean {
       return isLever(request);
     case "events":
       return Number.isSafeInteger(request.after) && isTime(request.count);
+    case "clients":
+      return isClientQuery(request.query);
+    case "kick":
+      return isTarget(request.target);
     case "release":
       return isRelease(request);
     default:
@@ -52,6 +62,19 @@ function isLever({ kind, pool, text, forMs }: Lever): boolean {
 
 function isRelease({ id, kind, pool }: Release): boolean {
   return isOrNull(id, "number") && isOrNull(kind, "string") && isOrNull(pool, "string");
+}
+
+function isClientQuery(query: ClientQuery): boolean {
+  if (typeof query !== "object" || query === null) return false;
+  const { order, limit, pool, address, name, user, state } = query;
+  const areTexts = [pool, address, name, user].every((text) => isOrNull(text, "string"));
+  const isState = state === null || CLIENT_STATES.includes(state);
+  return CLIENT_ORDERS.includes(order) && isTime(limit) && areTexts && isState;
+}
+
+function isTarget(target: KickTarget): boolean {
+  if (typeof target !== "object" || target === null) return false;
+  return "id" in target ? isTime(target.id) : isWord(target.address);
 }
 
 function isOrNull(value: unknown, type: "string" | "number"): boolean {

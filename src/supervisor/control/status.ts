@@ -3,6 +3,8 @@ import type { AdminStatus, FromAdmin, ToAdmin } from "../../api/control.ts";
 import type { ProcessStatus, Status } from "../../api/control-socket.ts";
 import { COMMIT, VERSION } from "../../base/version.ts";
 import { directoryOf } from "../../metrics/directory.ts";
+import { answerLook } from "../inspection/inspection-requests.ts";
+import type { AdminAnswers } from "../process/admin-slot.ts";
 import { settingStatuses } from "../steering/config-orders.ts";
 import type { ChangeTarget } from "../supervisor-options.ts";
 
@@ -25,10 +27,18 @@ export function createStatus(supervisor: ChangeTarget): Status {
   };
 }
 
-/** The answer to the admin process, which reads what was counted itself. */
-export function answerAdmin(
+/** What the admin process is answered. */
+export function answersTo(supervisor: ChangeTarget): AdminAnswers {
+  return {
+    status: (question) => answerAdmin(supervisor, question),
+    look: (look) => answerLook(supervisor, look),
+  };
+}
+
+/** The admin process reads what was counted itself. */
+function answerAdmin(
   supervisor: ChangeTarget,
-  { id, blocks }: FromAdmin,
+  { id, blocks }: Extract<FromAdmin, { readonly type: "ask" }>,
 ): Extract<ToAdmin, { readonly type: "status" }> {
   const { layout } = supervisor.resources.stats.snapshot();
   const isKnown = directoryOf(layout).blocks.length === blocks;

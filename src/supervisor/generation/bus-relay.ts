@@ -16,6 +16,8 @@ export interface Peer {
   send(message: ToWorker): void;
 }
 
+type Question = Extract<FromWorker, { readonly type: "ask" }>;
+
 interface Query {
   readonly asker: Peer;
   readonly unanswered: Set<Peer>;
@@ -25,12 +27,15 @@ interface Retained extends RetainedMessage {
   readonly length: number;
 }
 
+const NOWHERE: Pick<Peer, "isOnBus" | "canAnswer"> = { isOnBus: false, canAnswer: false };
+
 export class BusRelay {
   readonly #workers: () => readonly Peer[];
   readonly #queries = new Map<string, Query>();
   /** By topic and key, the oldest first. */
   readonly #retained = new Map<string, Retained>();
   #length = 0;
+  #asked = 0;
 
   constructor(workers: () => readonly Peer[]) {
     this.#workers = workers;
@@ -51,6 +56,26 @@ export class BusRelay {
     if (message.type === "tell") this.#broadcast(worker, message);
     else if (message.type === "ask") this.#query(worker, message);
     else if (message.type === "answer") this.#answer(worker, message);
+  }
+
+  /** A query of the supervisor's own to all workers. @returns the answers of those that know the topic, and answer in time */
+  ask(topic: string, data: unknown, timeoutMs: number): Promise<unknown[]> {
+    const { promise, resolve } = Promise.withResolvers<unknown[]>();
+    const answers: unknown[] = [];
+    // No earlier program in this process had the same, whose workers may answer late.
+    const question = `supervisor.${Date.now()}.${++this.#asked}`;
+    const timer = setTimeout(() => this.#finish(question, asker), timeoutMs);
+    const asker: Peer = {
+      ...NOWHERE,
+      send(message) {
+        if (message.type === "answer") answers.push(message.data);
+        if (message.type !== "answered") return;
+        clearTimeout(timer);
+        resolve(answers);
+      },
+    };
+    this.#query(asker, { question, topic, data });
+    return promise;
   }
 
   /** Its process is gone: its answers are not waited for. */
@@ -87,8 +112,10 @@ export class BusRelay {
     this.#retained.delete(name);
   }
 
-  #query(asker: Peer, message: Extract<FromWorker, { readonly type: "ask" }>): void {
-    const { question, topic, data } = message;
+  #query(
+    asker: Peer,
+    { question, topic, data }: Pick<Question, "question" | "topic" | "data">,
+  ): void {
     const asked = this.#others(asker).filter(({ canAnswer }) => canAnswer);
     this.#queries.set(question, { asker, unanswered: new Set(asked) });
     for (const worker of asked) worker.send({ type: "asked", question, topic, data });

@@ -9,6 +9,7 @@ import type { Logger } from "../../base/log.ts";
 import { withLive } from "../../config/live.ts";
 import type { EventRing } from "../events.ts";
 import { PacketRouter } from "../hand-over/packet-router.ts";
+import { Inspector } from "../inspection/inspector.ts";
 import type { Program } from "../program/program.ts";
 import type { ListenerPlan, Listeners } from "../sockets/listeners.ts";
 import { StartError } from "../start-error.ts";
@@ -64,6 +65,8 @@ export class Generations {
   readonly #all = new Set<Generation>();
   readonly #router: PacketRouter;
   readonly #bus: BusRelay = new BusRelay(() => this.#workers);
+  /** What operators look at. */
+  readonly inspector: Inspector = new Inspector(this.#bus);
   readonly #rebalancer = new Rebalancer<WorkerSlot>();
   #serving: Generation | null = null;
   #handOver: GenerationHandOver | null = null;

@@ -1,7 +1,7 @@
 /** The admin process's slot. Another configuration, memory or program means another process; its socket stays. */
 import type { Config } from "../../api/config.ts";
 import { ADMIN_LISTEN_FD, type FromAdmin, type RunAs, type ToAdmin } from "../../api/control.ts";
-import type { ProcessStatus } from "../../api/control-socket.ts";
+import type { ControlResult, ProcessStatus } from "../../api/control-socket.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Program } from "../program/program.ts";
 import type { StatsMemory } from "../stats/stats-store.ts";
@@ -20,21 +20,26 @@ export interface AdminPlan {
   readonly runAs: RunAs | null;
 }
 
+type Question<Type> = Extract<FromAdmin, { readonly type: Type }>;
+
 /** What the supervisor says when the admin process asks. */
-export type AnswerAdmin = (question: FromAdmin) => Extract<ToAdmin, { readonly type: "status" }>;
+export interface AdminAnswers {
+  status(question: Question<"ask">): Extract<ToAdmin, { readonly type: "status" }>;
+  look(look: Question<"look">["look"]): Promise<ControlResult>;
+}
 
 type AdminKeeper = ChildKeeper<FromAdmin, ToAdmin>;
 
 export class AdminSlot {
   readonly #log: Logger;
   readonly #onEmpty: () => void;
-  readonly #answer: AnswerAdmin;
+  readonly #answers: AdminAnswers;
   #current: AdminKeeper | null = null;
   readonly #all = new Set<AdminKeeper>();
 
-  constructor(log: Logger, answer: AnswerAdmin, onEmpty: () => void) {
+  constructor(log: Logger, answers: AdminAnswers, onEmpty: () => void) {
     this.#log = log;
-    this.#answer = answer;
+    this.#answers = answers;
     this.#onEmpty = onEmpty;
   }
 
@@ -75,6 +80,10 @@ export class AdminSlot {
     this.#current.resume(snapshot);
   }
 
+  async #look(keeper: AdminKeeper, { id, look }: Question<"look">): Promise<void> {
+    keeper.send({ type: "seen", id, result: await this.#answers.look(look) });
+  }
+
   #create(plan: AdminPlan): AdminKeeper {
     const { config, program, memory, generation, isSilent, startedAtMs, runAs } = plan;
     const { statsFd, httpFd } = plan;
@@ -104,7 +113,8 @@ export class AdminSlot {
       {
         onReady() {},
         onMessage: (message) => {
-          if (message.type === "ask") keeper.send(this.#answer(message));
+          if (message.type === "ask") keeper.send(this.#answers.status(message));
+          else void this.#look(keeper, message);
         },
         onDeath() {},
         onGone: () => {

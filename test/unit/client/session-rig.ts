@@ -290,6 +290,7 @@ export function createRig(
       counters,
       countersBase: 0,
       onSessionCut: () => {},
+      nextClientId: () => 1,
       times: null,
       onSessionClosed: () => {
         if (isClosed) throw new Error("closed twice");

@@ -5,7 +5,7 @@
  */
 
 import type { ClientPort } from "../../../api/client-port.ts";
-import type { Frontend } from "../../../api/frontend.ts";
+import type { ClientFacts, Frontend } from "../../../api/frontend.ts";
 import type {
   ConnectionKind,
   Failure,
@@ -27,6 +27,7 @@ import {
   type SavedRedisClient,
   startState,
 } from "./client-state.ts";
+import { factsOf } from "./facts.ts";
 import { findCommand } from "./find-command.ts";
 import { HANDLERS } from "./handlers.ts";
 import type { Variant } from "./identity/variant.ts";
@@ -172,6 +173,10 @@ export class RedisFrontend implements Frontend, RedisClient {
 
   saveState(): SavedRedisClient {
     return saveClient(this);
+  }
+
+  get facts(): ClientFacts {
+    return factsOf(this);
   }
 
   get descriptors(): readonly number[] {

@@ -228,6 +228,7 @@ export class FakeClient {
         return () => {};
       },
       onSessionCut: () => {},
+      nextClientId: () => 1,
       onSessionClosed: () => {
         this.isClosed = true;
       },

@@ -1,0 +1,106 @@
+/**
+ * What operators look at in a running proxy besides what is counted: the supervisor asks all workers over the worker bus, and joins what
+ * they answer. It is plain JSON data, and the same for commands, the admin's HTTP and what clients may ask for.
+ *
+ * A reader may be of another version: fields are only added, and what is absent is not known.
+ */
+
+/** By what clients are ordered, the most of it first. */
+export const CLIENT_ORDERS = [
+  "requests",
+  "received",
+  "sent",
+  "pending",
+  "owed",
+  "age",
+  "idle",
+] as const;
+export type ClientOrder = (typeof CLIENT_ORDERS)[number];
+
+/** What a client is doing; the first that is true. */
+export const CLIENT_STATES = [
+  /** It takes no more requests, or is on its way to another worker. */
+  "leaving",
+  /** It waits for what another client does: BLPOP and the like. */
+  "blocked",
+  /** It has begun a transaction, or watches keys for one. */
+  "transaction",
+  /** It gets what is published. */
+  "subscribed",
+  /** An operator has its pool wait. */
+  "paused",
+  /** Replies lie here that it does not take. */
+  "unread",
+  /** Replies are awaited for it. */
+  "waiting",
+  "idle",
+] as const;
+export type ClientState = (typeof CLIENT_STATES)[number];
+
+/** Which clients are wanted: those that all of it is true of. Null: any. */
+export interface ClientFilter {
+  readonly pool: string | null;
+  /** Its address begins so. */
+  readonly address: string | null;
+  readonly name: string | null;
+  readonly user: string | null;
+  readonly state: ClientState | null;
+}
+
+export interface ClientQuery extends ClientFilter {
+  readonly order: ClientOrder;
+  /** At most so many, the first in that order. */
+  readonly limit: number;
+}
+
+/** One client. Times in milliseconds, sizes in bytes; what is counted is so since it connected. */
+export interface ClientRow {
+  /** Unique over all workers; of a Redis client the one that `CLIENT ID` tells. */
+  readonly id: number;
+  readonly pool: string;
+  /** `host:port`, or "unix". */
+  readonly address: string;
+  /** As it named itself; "": it did not. */
+  readonly name: string;
+  /** "": its protocol knows none. */
+  readonly user: string;
+  /** The slot of its worker. */
+  readonly worker: number;
+  readonly ageMs: number;
+  /** Since it sent something. */
+  readonly idleMs: number;
+  readonly requests: number;
+  /** Bytes that it has sent, and that it was sent. */
+  readonly received: number;
+  readonly sent: number;
+  /** Requests that wait for their reply. */
+  readonly pending: number;
+  /** Memory that replies take which it has not taken. */
+  readonly owed: number;
+  readonly state: ClientState;
+}
+
+export interface ClientReport {
+  /** Clients that there are, and those that the filter fits. */
+  readonly total: number;
+  readonly matching: number;
+  /** In the order that was asked for. */
+  readonly rows: readonly ClientRow[];
+}
+
+/** Clients that are to be disconnected: the one of that id, or those at that address. */
+export type KickTarget =
+  | { readonly id: number }
+  /** As `ClientRow.address` says it. */
+  | { readonly address: string };
+
+export interface KickedClient {
+  readonly id: number;
+  readonly pool: string;
+  readonly address: string;
+  readonly name: string;
+}
+
+/** Topics of the worker bus on which workers are asked. */
+export const INSPECT_CLIENTS = "inspect clients";
+export const KICK_CLIENTS = "kick clients";

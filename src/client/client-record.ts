@@ -1,0 +1,45 @@
+/** What operators are told of a client, and what of it moves along with its session. */
+import type { ClientState } from "../api/inspection.ts";
+import type { ClientRecord } from "../api/move.ts";
+import type { Session } from "./session.ts";
+
+/** Names the client for operators; unique over all workers. */
+export function idOf(session: Session): number {
+  const { facts } = session.frontend;
+  if (facts !== undefined) return facts.id;
+  session.ownId ??= session.host.nextClientId();
+  return session.ownId;
+}
+
+export function recordOf(session: Session): ClientRecord {
+  const { intake, out, turn, ownId, openedMs, sentBefore } = session;
+  return {
+    id: ownId,
+    ageMs: turn.nowMs - openedMs,
+    idleMs: turn.nowMs - intake.heardMs,
+    requests: intake.requests,
+    received: intake.received,
+    sent: sentBefore + out.appended - out.size,
+  };
+}
+
+/** The session goes on from what was counted before its client came here. To be called before it receives anything. */
+export function restoreRecord(session: Session, record: ClientRecord): void {
+  const { intake, out } = session;
+  const { nowMs } = session.turn;
+  session.ownId = record.id;
+  session.openedMs = nowMs - record.ageMs;
+  session.sentBefore = record.sent - (out.appended - out.size);
+  intake.heardMs = nowMs - record.idleMs;
+  intake.requests = record.requests;
+  intake.received = record.received;
+}
+
+export function stateOf({ life, move, frontend, intake, out, isSettled }: Session): ClientState {
+  if (!life.takesRequests || move.isUnderWay) return "leaving";
+  const { state = null } = frontend.facts ?? {};
+  if (state !== null) return state;
+  if (intake.isPausedByOperator) return "paused";
+  if (out.size > 0) return "unread";
+  return isSettled ? "idle" : "waiting";
+}

@@ -1,0 +1,53 @@
+/** What is asked, over the control socket or by the admin process, about what goes on in the workers. */
+import type { ControlRequest, ControlResult, InspectionOrder } from "../../api/control-socket.ts";
+import type { Caller } from "../control/control-server.ts";
+import { StartError } from "../start-error.ts";
+import type { ChangeTarget } from "../supervisor-options.ts";
+
+/** What changes nothing: the admin process may ask for it. */
+export type Look = Exclude<InspectionOrder, { readonly verb: "kick" }>;
+
+/** The result of a request of this kind; null: it is of another. */
+export async function answerInspection(
+  proxy: ChangeTarget,
+  request: ControlRequest,
+  { uid }: Pick<Caller, "uid">,
+): Promise<ControlResult | null> {
+  if (request.verb === "kick") return await kick(proxy, request, uid);
+  return request.verb === "clients" ? await answerLook(proxy, request) : null;
+}
+
+export async function answerLook(
+  { generations }: ChangeTarget,
+  look: Look,
+): Promise<ControlResult> {
+  try {
+    return { ok: true, verb: "clients", report: await generations.inspector.clients(look.query) };
+  } catch (error) {
+    return refusalOf(error);
+  }
+}
+
+/** Disconnects clients. */
+async function kick(
+  { generations, log }: ChangeTarget,
+  { target }: Extract<InspectionOrder, { readonly verb: "kick" }>,
+  uid: number,
+): Promise<ControlResult> {
+  try {
+    const clients = await generations.inspector.kick(target);
+    const named = "id" in target ? `${target.id}` : target.address;
+    if (clients.length === 0) return { ok: false, problems: [`there is no client ${named}`] };
+    for (const { id, pool, address, name } of clients) {
+      log.warn("a client was disconnected by an operator", { id, pool, address, name, uid });
+    }
+    return { ok: true, verb: "kick", clients };
+  } catch (error) {
+    return refusalOf(error);
+  }
+}
+
+function refusalOf(error: unknown): ControlResult {
+  if (error instanceof StartError) return { ok: false, problems: error.problems };
+  throw error;
+}
