@@ -228,9 +228,16 @@ export const PACKETS_UNDERWAY_LEAST = 4;
 export const PACKETS_UNDERWAY_SHARE: number = 1 / 4;
 /** After a round of packets to all workers, none are passed on for as long as it took, so long at the most. */
 export const MOVE_REST_MS_MAX = 20;
+/**
+ * Of workers: so many for each core may start beside others that serve, or hand their clients over, at a time. More would want to run
+ * all at once, as their compilers and collectors do.
+ */
+export const WORKERS_AT_ONCE_PER_CORE: number = 1 / 2;
+/** Packets in a row that go to one worker, when it has many clients, before it is another one's turn. */
+export const PACKETS_IN_A_ROW = 8;
 /** Packets in the supervisor's hands. */
 export const PACKETS_HELD_MAX = 128;
-/** Descriptors of most packets: a client, two servers that it has for itself, a memory file. Others say how many they have. */
+/** Descriptors of a packet that does not say how many it has: a client, two servers that it has for itself, a memory file. */
 export const PACKET_DESCRIPTORS_USUAL = 4;
 /** Beyond those of a packet, so many must be free when one is taken: for connections to servers. */
 export const PACKET_DESCRIPTORS_SPARE = 4;

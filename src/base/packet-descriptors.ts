@@ -15,5 +15,5 @@ export function packetDescriptors(bytes: Buffer, length: number): number {
     if (digit < 0 || digit > 9) break;
     own = own * 10 + digit;
   }
-  return Math.max(PACKET_DESCRIPTORS_USUAL, own + BESIDES);
+  return at < 0 ? PACKET_DESCRIPTORS_USUAL : own + BESIDES;
 }

@@ -8,7 +8,9 @@
 import type { Config } from "../../api/config.ts";
 import type { FromWorker } from "../../api/control.ts";
 import type { GenerationResult } from "../../api/control-socket.ts";
+import { WORKERS_AT_ONCE_PER_CORE } from "../../base/limits.ts";
 import type { Logger } from "../../base/log.ts";
+import { usableCores } from "../../os/usable-cores.ts";
 import type { PacketRouter } from "../hand-over/packet-router.ts";
 import { giveSocketFiles } from "../sockets/listener-options.ts";
 import type { ListenerPlan, Listeners } from "../sockets/listeners.ts";
@@ -37,15 +39,24 @@ export interface ChangeHost {
 
 /** When no client has moved for so long, the asker is not kept waiting for those that are busy; they go on moving afterwards. */
 const SETTLE_MS = 5_000;
+/** When no client has moved for so long, one more worker begins. */
+const PROGRESS_MS = 100;
+
+/** So many workers may do at a time what takes a core: start, or hand their clients over. Others serve clients meanwhile. */
+export function workersAtOnce(): number {
+  return Math.max(1, Math.floor(usableCores() * WORKERS_AT_ONCE_PER_CORE));
+}
 
 /**
  * Starts the generation that shall serve `config`. The old one serves on, whatever happens here.
+ * @param atOnce so many of its workers start at a time
  * @throws StartError with every reason; nothing is left of the attempt then
  */
 export async function startGeneration(
   host: ChangeHost,
   config: Config,
   size: number,
+  atOnce: number,
   progress: Progress,
 ): Promise<Generation> {
   const { listeners } = host;
@@ -58,10 +69,10 @@ export async function startGeneration(
     // such workers work.
     const first = Math.min(listeners.width(plan), size);
     progress(`starting ${size} ${size === 1 ? "worker" : "workers"}`);
-    await generation.assemble(first);
+    await assembleInSteps(generation, first, atOnce);
     if (first < size) {
       listeners.widen(plan, size);
-      await generation.assemble(size);
+      await assembleInSteps(generation, size, atOnce);
     }
     giveSocketFiles(listeners.files(plan), generation.plan.runAs);
     await generation.open();
@@ -73,12 +84,27 @@ export async function startGeneration(
   }
 }
 
-/** Watches one generation hand its clients over to another. */
+async function assembleInSteps(
+  generation: Generation,
+  count: number,
+  atOnce: number,
+): Promise<void> {
+  while (generation.workers.length < count) {
+    await generation.assemble(Math.min(generation.workers.length + atOnce, count));
+  }
+}
+
+/**
+ * Has one generation hand its clients over to another, a few workers at a time: with all of them at once, each client's request would
+ * wait until all others had had their turn on a core.
+ */
 export class GenerationHandOver {
   readonly #host: ChangeHost;
   readonly #from: Generation;
   readonly #to: Generation;
   readonly #pending = new Set<WorkerSlot>();
+  /** Those of them that were not told to begin yet. */
+  readonly #waiting: WorkerSlot[] = [];
   readonly #startedAtMs = performance.now();
   readonly #lostBefore: number;
   readonly #settled = Promise.withResolvers<void>();
@@ -86,31 +112,54 @@ export class GenerationHandOver {
   readonly #died: { readonly worker: WorkerSlot; readonly clients: number }[] = [];
   #moved = 0;
 
-  /** Starts at once. */
-  constructor(host: ChangeHost, from: Generation, to: Generation) {
+  /** Starts at once. @param atOnce so many workers hand over at a time, and more when no client moves */
+  constructor(host: ChangeHost, from: Generation, to: Generation, atOnce: number) {
     this.#host = host;
     this.#from = from;
     this.#to = to;
     this.#lostBefore = host.router.lost;
-    const pools = to.plan.config.pools.map(({ name }) => name);
-    const readable = to.workers[0]?.packetFormats ?? [];
-    const { drainTimeoutMs } = from.plan.running();
     for (const worker of [...from.workers]) {
       if (!worker.isServing) {
         worker.stop();
         continue;
       }
+      worker.retire();
       this.#pending.add(worker);
-      const formats = worker.packetFormats.filter((format) => readable.includes(format));
-      const format = formats.length === 0 ? null : Math.max(...formats);
-      worker.handOver(pools, format, drainTimeoutMs);
+      this.#waiting.push(worker);
     }
+    for (let begun = 0; begun < atOnce; begun++) this.#beginNext();
+    this.#watchProgress();
     this.#checkSettled();
+  }
+
+  #beginNext(): void {
+    const worker = this.#waiting.shift();
+    if (worker === undefined) return;
+    const { config } = this.#to.plan;
+    const readable = this.#to.workers[0]?.packetFormats ?? [];
+    const formats = worker.packetFormats.filter((format) => readable.includes(format));
+    worker.handOver(
+      config.pools.map(({ name }) => name),
+      formats.length === 0 ? null : Math.max(...formats),
+      this.#from.plan.running().drainTimeoutMs,
+    );
+  }
+
+  /** No worker waits for those before it while they wait for clients, or for a core. */
+  #watchProgress(): void {
+    const { router } = this.#host;
+    let { passed } = router;
+    const timer = setInterval(() => {
+      if (router.passed === passed) this.#beginNext();
+      passed = router.passed;
+      if (this.#waiting.length === 0) clearInterval(timer);
+    }, PROGRESS_MS);
   }
 
   onMessage(worker: WorkerSlot, message: FromWorker): void {
     if (message.type !== "handed_over" || !this.#pending.delete(worker)) return;
     this.#moved += message.moved;
+    this.#beginNext();
     this.#checkSettled();
   }
 
@@ -118,6 +167,9 @@ export class GenerationHandOver {
   onGone(worker: WorkerSlot, clients: number): void {
     if (!this.#pending.delete(worker)) return;
     this.#died.push({ worker, clients });
+    const at = this.#waiting.indexOf(worker);
+    if (at >= 0) this.#waiting.splice(at, 1);
+    else this.#beginNext();
     this.#checkSettled();
   }
 

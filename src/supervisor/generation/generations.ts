@@ -22,6 +22,7 @@ import {
   GenerationHandOver,
   type Progress,
   startGeneration,
+  workersAtOnce,
 } from "./generation-change.ts";
 import { Rebalancer } from "./rebalancer.ts";
 import type { WorkerSlot } from "./worker-slot.ts";
@@ -121,7 +122,8 @@ export class Generations {
       await this.#movesDone();
       const host = this.#host(program);
       const startedAtMs = performance.now();
-      const generation = await startGeneration(host, config, size, progress);
+      const atOnce = this.#serving === null ? size : workersAtOnce();
+      const generation = await startGeneration(host, config, size, atOnce, progress);
       const old = this.#serving;
       this.#serving = generation;
       this.#router.pump();
@@ -143,7 +145,7 @@ export class Generations {
         `${size === 1 ? "the new worker is" : "all new workers are"} ready; handing clients over`,
       );
       await old.close();
-      this.#handOver = new GenerationHandOver(host, old, generation);
+      this.#handOver = new GenerationHandOver(host, old, generation, workersAtOnce());
       const result = await this.#handOver.settle();
       this.#options.listeners.settle(generation.listenerPlan);
       return { ...result, tookMs: result.tookMs + tookMs };

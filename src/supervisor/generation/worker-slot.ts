@@ -89,6 +89,8 @@ export class WorkerSlot {
   readonly #events: WorkerEvents;
   #handover: SocketPair | null = null;
   #followsOrders = false;
+  /** It was told to leave. */
+  #isTold = false;
   /** The order that it began with. */
   #revisionAtStart = 0;
 
@@ -170,8 +172,15 @@ export class WorkerSlot {
     this.#keeper.send(message);
   }
 
-  /** Hands all its clients over and leaves. */
+  /** It goes on until it is told to hand over, drain or stop; should it die before, it is not replaced any more. */
+  retire(): void {
+    this.#keeper.retire();
+  }
+
+  /** Hands all its clients over and leaves. Does nothing when it was told to leave in another way. */
   handOver(pools: readonly string[], format: number | null, timeoutMs: number): void {
+    if (this.#isTold) return;
+    this.#isTold = true;
     // How many it has: what it said last is up to a second old. Asked before it moves any, which are counted when they come.
     this.send({ type: "ping", id: COUNT_PING });
     this.#keeper.leave(
@@ -181,10 +190,12 @@ export class WorkerSlot {
   }
 
   drain(timeoutMs: number): void {
+    this.#isTold = true;
     this.#keeper.drain(timeoutMs);
   }
 
   stop(): void {
+    this.#isTold = true;
     this.#keeper.stop();
   }
 

@@ -1,5 +1,6 @@
 /** Which worker the next packet goes to: the one with the fewest clients, those included that are on their way to it. */
 import {
+  PACKETS_IN_A_ROW,
   PACKETS_UNDERWAY_LEAST,
   PACKETS_UNDERWAY_MAX,
   PACKETS_UNDERWAY_PER_CORE,
@@ -17,6 +18,8 @@ export interface PacketTarget {
 const UNEVEN_CLIENTS_MAX = 2 * PACKETS_UNDERWAY_MAX;
 /** ... unless a packet has waited for so long: then that one hangs, or is no quicker for being waited for. */
 const EVEN_WAIT_MS = 1_000;
+/** The worker that goes on getting packets has no more clients above the fewest than this part of those: a few busy ones are spread. */
+const IN_A_ROW_PART = 8;
 
 /**
  * So many packets may be underway to all workers, with `cores` for all processes, from one that may have `openFiles` files. A worker
@@ -35,6 +38,8 @@ export class PacketTargets<Worker extends PacketTarget> {
   /** Packets that a worker was given and has not answered for. */
   readonly #owed = new Map<Worker, number>();
   #owedInAll = 0;
+  /** Who was given a packet last. */
+  #last: Worker | null = null;
 
   constructor(serving: () => readonly Worker[]) {
     this.#serving = serving;
@@ -65,6 +70,7 @@ export class PacketTargets<Worker extends PacketTarget> {
 
   /** `worker` was given a packet. */
   give(worker: Worker): void {
+    this.#last = worker;
     this.#owed.set(worker, this.owedBy(worker) + 1);
     this.#owedInAll += 1;
   }
@@ -88,7 +94,8 @@ export class PacketTargets<Worker extends PacketTarget> {
   }
 
   /**
-   * The worker with the fewest clients that is not `full`; null: none may have it now. A worker that is merely slow to take its
+   * The worker with the fewest clients that is not `full`, or the one that was given a packet last if it has hardly more: so each
+   * gets some in a row, and they do not all want a core for a client or two. Null: none may have it now. A worker that is merely slow to take its
    * packets stays in the comparison: otherwise a quick one would get the clients of all, up to its last descriptor.
    */
   pick(source: Worker, receivedAtMs: number, full: ReadonlySet<Worker>): Worker | null {
@@ -97,14 +104,19 @@ export class PacketTargets<Worker extends PacketTarget> {
     let best: Worker | null = null;
     let bestLoad = Number.POSITIVE_INFINITY;
     let fewest = Number.POSITIVE_INFINITY;
+    let last = Number.POSITIVE_INFINITY;
     for (const target of this.#serving()) {
       if (!isThere(target)) continue;
       const load = target.clients + this.owedBy(target);
       fewest = Math.min(fewest, load);
-      if (full.has(target) || load >= bestLoad) continue;
+      if (full.has(target)) continue;
+      if (target === this.#last) last = load;
+      if (load >= bestLoad) continue;
       best = target;
       bestLoad = load;
     }
+    const more = Math.min(PACKETS_IN_A_ROW, Math.floor(fewest / IN_A_ROW_PART));
+    if (last < fewest + more) return this.#last;
     if (bestLoad - fewest <= UNEVEN_CLIENTS_MAX) return best;
     return performance.now() - receivedAtMs < EVEN_WAIT_MS ? null : best;
   }

@@ -231,6 +231,11 @@ export class ChildKeeper<In extends { readonly type: string }, Out> {
     this.leave({ type: "stop" }, 0);
   }
 
+  /** A child that serves goes on until it is told to leave; should it die before, it is not replaced any more. */
+  retire(): void {
+    if (this.#state === "serving") this.#state = "leaving";
+  }
+
   /** Tells the child to leave; it has `timeoutMs` and a moment more. Of several orders the one that ends first holds. */
   leave(message: Out | ToChild, timeoutMs: number): void {
     if (this.#state === "gone") return;

@@ -12,8 +12,9 @@ import {
 
 const countIn = (text: string): number => packetDescriptors(Buffer.from(text), text.length);
 
-test("its head says so; with less than usual, the usual number is meant", () => {
-  expect(countIn('{"pool":"a","descriptors":0,"client":{}}\n')).toBe(PACKET_DESCRIPTORS_USUAL);
+test("its head says so; of one that does not, the usual number is meant", () => {
+  // The client, and perhaps a memory file.
+  expect(countIn('{"pool":"a","descriptors":0,"client":{}}\n')).toBe(2);
   expect(countIn('{"pool":"a"}\n')).toBe(PACKET_DESCRIPTORS_USUAL);
   expect(countIn('{"pool":"a","descriptors":16,"client":{"descriptors":99}}\n')).toBe(18);
   // The name of a pool cannot say it.
