@@ -35,6 +35,9 @@ test("a server that hangs when a worker starts keeps no client of another one wa
       ["SELECT 1", "+OK\r\n"],
       [`GET ${key}`, "$-1\r\n"],
       ["AUTH default whatever", "+OK\r\n"],
+      // What no table knows is looked up on a server, and what the proxy answers itself has to be permitted by one.
+      ["WHATEVER x", "-ERR unknown command 'WHATEVER', with args beginning with: 'x' \r\n"],
+      ["CLIENT KILL ID 1", ":0\r\n"],
     ] as const;
     for (const [request, reply] of requests) {
       const tookMs = await timeOf(async () => {

@@ -133,7 +133,7 @@ function createPool(host: PoolHost): RedisPool {
     ...{ route, turn, deadlines, bus, commands, variants, password, mgetErrors, cluster },
     hashTag: config.hashTag,
     unixPath: config.listen.kind === "unix" ? config.listen.path : null,
-    learner: new CommandLearner(commands, turn),
+    learner: new CommandLearner(commands, turn, deadlines),
     scripts: new ScriptMemory(bus, turn),
     directory: new ClientDirectory(bus, turn),
     sharedSubscriptions: new SharedSubscriptions({

@@ -49,7 +49,7 @@ export function createPool(
       turn,
       deadlines,
     },
-    learner: new CommandLearner(commands, turn),
+    learner: new CommandLearner(commands, turn, deadlines),
     scripts: new ScriptMemory(bus, turn),
     sharedSubscriptions: new SharedSubscriptions({
       ...{

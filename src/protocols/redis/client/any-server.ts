@@ -22,6 +22,11 @@ export function serversFor({ pool, session }: RedisClient): Upstream[] {
   return ordered.filter((upstream) => !upstream.isEjected);
 }
 
+/** The same, `first` before all others. */
+export function serversFrom(client: RedisClient, first: Upstream): Upstream[] {
+  return [first, ...serversFor(client).filter((server) => server !== first)];
+}
+
 /** A server that takes requests now, the same one for one client as long as it does; see `firstFrom`. */
 export function anyServer(client: RedisClient): Upstream | null {
   return firstFrom(client, client.session.lane);

@@ -1,8 +1,9 @@
 /** From a request's first words to its command, with all that Redis checks before it looks at the rest. */
 
+import type { Link, Upstream } from "../../../api/upstream.ts";
 import type { RequestView } from "../codec/request-view.ts";
 import type { Command } from "../commands/command.ts";
-import { anyServer } from "./any-server.ts";
+import { anyServer, serversFrom } from "./any-server.ts";
 import { isAccessKnown } from "./identity/admission.ts";
 import type { RedisClient } from "./redis-client.ts";
 import { NOAUTH, unknownCommand, unknownSubcommand, wrongArity } from "./refusals.ts";
@@ -74,14 +75,16 @@ function ask(client: RedisClient, name: string): "refused" | "later" | null {
   if (upstream === null) return null;
   const { session } = client;
   // Not over what the client has of its own: that may be within a transaction.
-  const connection = upstream.connection(session.lane, client.variant);
+  const connectionTo = (server: Upstream): Link => server.connection(session.lane, client.variant);
+  const connection = connectionTo(upstream);
   const failure = learner.takeFailure(name) ?? connection.refusal;
   if (failure !== null) {
     session.onFailure(session.open(), 1, failure);
     return "refused";
   }
   if (connection.isFull) session.waitFor(connection);
-  else if (learner.ask(name, connection, session)) session.waitForWake();
+  else if (learner.ask(name, serversFrom(client, upstream), connectionTo, session))
+    session.waitForWake();
   else return null;
   return "later";
 }

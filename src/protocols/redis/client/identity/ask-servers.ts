@@ -5,27 +5,15 @@ import {
   type ConnectionKind,
   type Failure,
   FIRST_KIND,
-  type ReplySink,
   type Upstream,
 } from "../../../../api/upstream.ts";
-import { copyOf } from "../../../../base/copy-of.ts";
 import { UNAUTHENTICATED_BULK_BYTES_MAX } from "../../../../base/limits.ts";
 import { encodeError, encodeRequest } from "../../codec/encode.ts";
-import { anyServer, serversFor } from "../any-server.ts";
+import { serversFor } from "../any-server.ts";
+import { askAnyOf, askInTurn, NO_SERVER } from "../ask-in-turn.ts";
 import type { RedisClient } from "../redis-client.ts";
-import { askInTurn } from "./ask-in-turn.ts";
 import { VARIANT_FOR_AUTH } from "./variant-table.ts";
 
-const NO_SERVER: Failure = {
-  kind: "ejected",
-  wasSent: false,
-  text: "Connection refused (all servers of the pool are ejected, or have lent all connections that they may)",
-};
-const BUSY: Failure = {
-  kind: "timeout",
-  wasSent: false,
-  text: "too much is waiting for the server that should say whether this is permitted",
-};
 const WRONG_PASSWORD: Buffer = encodeError(
   "WRONGPASS invalid username-password pair or user is disabled.",
 );
@@ -98,22 +86,12 @@ export function askPassword(
     done(WRONG_PASSWORD);
     return;
   }
-  const request = encodeRequest("AUTH", ...words);
   const { lane } = client.session;
-  askInTurn<Buffer | Failure>(
+  askAnyOf(
     client.pool.deadlines,
     serversFor(client),
-    NO_SERVER,
-    (upstream, answered) => {
-      const connection = upstream.connection(lane, VARIANT_FOR_AUTH);
-      const { refusal } = connection;
-      if (refusal !== null || connection.isFull) {
-        answered(refusal ?? BUSY, false);
-        return;
-      }
-      const sink = new SingleReply((answer) => answered(answer, Buffer.isBuffer(answer)));
-      connection.send(request, 0, request.length, sink, 0, 1);
-    },
+    encodeRequest("AUTH", ...words),
+    (upstream) => upstream.connection(lane, VARIANT_FOR_AUTH),
     done,
   );
 }
@@ -128,38 +106,17 @@ export function askWhetherPermitted(
   done: (fault: Buffer | null) => void,
 ): void {
   const isKnown = client.state.password !== null;
-  const upstream = anyServer(client);
-  const connection = upstream === null ? null : client.connectionTo(upstream);
-  const failure = connection === null ? NO_SERVER : connection.refusal;
-  if (connection === null || failure !== null || connection.isFull) {
-    done(isKnown ? client.failureReply(failure ?? BUSY) : null);
-    return;
-  }
-  const request = encodeRequest(...words);
-  const sink = new SingleReply((answer) => {
-    if (!Buffer.isBuffer(answer)) done(isKnown ? client.failureReply(answer) : null);
-    else done(REFUSED.test(answer.toString("latin1")) ? answer : null);
-  });
-  connection.send(request, 0, request.length, sink, 0, 1);
+  askAnyOf(
+    client.pool.deadlines,
+    serversFor(client),
+    encodeRequest(...words),
+    (upstream) => client.connectionTo(upstream),
+    (answer) => {
+      if (!Buffer.isBuffer(answer)) done(isKnown ? client.failureReply(answer) : null);
+      else done(REFUSED.test(answer.toString("latin1")) ? answer : null);
+    },
+  );
 }
 
 /** Not that it does not know such a request: it may be of an older version. */
 const REFUSED = /^-(NOPERM|NOAUTH|ERR No such user)/;
-
-/** Takes the reply to one request. */
-export class SingleReply implements ReplySink {
-  readonly takesRuns = false;
-  private readonly done: (answer: Buffer | Failure) => void;
-
-  constructor(done: (answer: Buffer | Failure) => void) {
-    this.done = done;
-  }
-
-  onReplies(_token: number, _count: number, bytes: Buffer, start: number, end: number): void {
-    this.done(copyOf(bytes, start, end));
-  }
-
-  onFailure(_token: number, _count: number, failure: Failure): void {
-    this.done(failure);
-  }
-}

@@ -1,8 +1,9 @@
 /** Who a client is for the servers: its user, its database and its version of the protocol, and how it changes them. */
 import { type Failure, NO_KIND } from "../../../../api/upstream.ts";
 import { encodeError, encodeRequest } from "../../codec/encode.ts";
+import { SingleReply } from "../ask-in-turn.ts";
 import type { RedisClient } from "../redis-client.ts";
-import { askPassword, prove, SingleReply } from "./ask-servers.ts";
+import { askPassword, prove } from "./ask-servers.ts";
 import { checkPassword } from "./auth.ts";
 import type { Variant } from "./variant.ts";
 

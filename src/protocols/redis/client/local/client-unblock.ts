@@ -2,7 +2,8 @@
 import { encodeError, encodeInteger, encodeRequest } from "../../codec/encode.ts";
 import { parseInt64 } from "../../codec/integer.ts";
 import type { RequestView } from "../../codec/request-view.ts";
-import { askWhetherPermitted, SingleReply } from "../identity/ask-servers.ts";
+import { SingleReply } from "../ask-in-turn.ts";
+import { askWhetherPermitted } from "../identity/ask-servers.ts";
 import { answerLater, type LocalHandler } from "./local-handler.ts";
 
 const NOT_AN_INTEGER: Buffer = encodeError("ERR value is not an integer or out of range");
