@@ -37,7 +37,7 @@ export type AcceptMode = "reuseport" | "shared" | "mutex" | "dispatch";
 
 export type LogLevel = "error" | "warn" | "info" | "debug";
 
-/** `host` is a name or an address as written (without brackets for IPv6). */
+/** `host` is a name or an address as written (without brackets for IPv6). Port 0: `host` is the name of a master whose place is asked for. */
 export type Address =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number }
   | { readonly kind: "unix"; readonly path: string; readonly mode: number | null };

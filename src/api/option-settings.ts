@@ -14,6 +14,12 @@ export function numberIn(settings: OptionSettings, name: string): number {
   return value;
 }
 
+export function booleanIn(settings: OptionSettings, name: string): boolean {
+  const value = valueIn(settings, name);
+  assert(typeof value === "boolean", `${name} is true or false`);
+  return value;
+}
+
 /** In milliseconds; null: no limit. */
 export function durationIn(settings: OptionSettings, name: string): number | null {
   return valueIn(settings, name) === null ? null : numberIn(settings, name);

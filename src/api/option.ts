@@ -19,7 +19,8 @@ export type Where = "top" | "log" | "stats" | "admin" | "pool" | "server" | "fil
  * - `cores`: `auto`, `off`, or numbers of CPU cores: `[0, 2]`, `0-3,8`.
  * - `commands`: names of commands: `[CONFIG SET, DEBUG]`, or the same as text with commas.
  * - `texts`: a list of texts: `[a, b]`.
- * - `nodes`: a list of addresses: `["10.0.0.1:7000"]`; see ProtocolModule.clusterOption.
+ * - `nodes`: a list of addresses: `["10.0.0.1:7000"]`; see ServerSource.
+ * - `names`: a list of names: `[a, b]`; see ServerSource.
  * - `server_address`: `host:port` or `/path`.
  * - `group`, `pools`, `servers`, `modules`, `filters`: not a single value; read by their own code.
  */
@@ -42,6 +43,7 @@ export type OptionType =
   | { readonly kind: "commands" }
   | { readonly kind: "texts" }
   | { readonly kind: "nodes" }
+  | { readonly kind: "names" }
   | { readonly kind: "group" }
   /** Paths of modules. */
   | { readonly kind: "modules" }

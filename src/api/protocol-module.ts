@@ -9,7 +9,7 @@ import type { LogLimit } from "../base/log-limit.ts";
 import type { Schedule } from "../base/schedule.ts";
 import type { Turn } from "../base/turn.ts";
 import type { ClientPort } from "./client-port.ts";
-import type { Config, PoolConfig } from "./config.ts";
+import type { Address, Config, PoolConfig } from "./config.ts";
 import type { Filtering } from "./filter.ts";
 import type { Frontend } from "./frontend.ts";
 import type { AnyMetricSet, Labels, MetricSet, Metrics, Rows } from "./metrics.ts";
@@ -33,15 +33,23 @@ export interface ProtocolModule {
   readonly metrics?: readonly AnyMetricSet[];
   /** False: a pool may be without servers. Default: true. */
   readonly needsServers?: boolean;
-  /**
-   * The name of one of its `options`, a list of addresses: a pool that has it has no `servers`, because those addresses lead to nodes
-   * of a cluster whose slots say which node has a key.
-   */
-  readonly clusterOption?: string;
+  /** What may stand in its pools in place of `servers`. Absent: nothing. */
+  readonly sources?: readonly ServerSource[];
   /** Its pools have `filtering`. Default: false. */
   readonly isFilterable?: boolean;
   /** Called when a worker starts, before the pool's servers are there: `host.route` is empty so far. */
   createPool(host: PoolHost): ProtocolPool;
+}
+
+/** Options of a pool that stand in place of `servers`: the pool asks where these are. */
+export interface ServerSource {
+  /** The name of an option of kind `nodes`: the addresses to ask. */
+  readonly option: string;
+  /**
+   * The name of an option of kind `names`, in which each entry is the name of one server of the ring. Null: nodes of a cluster are asked,
+   * whose slots say which node has a key.
+   */
+  readonly names: string | null;
 }
 
 /** One pool in one worker, as its protocol sees it. */
@@ -98,6 +106,12 @@ export interface PoolHost {
    * @param events hear `onOpen` or `onRefused`, as a rule inside of this call
    */
   adoptStream(fd: number, server: Upstream | null, events: ServerStreamEvents): ServerStream;
+  /**
+   * Connects to `address`, which is none of the pool's servers.
+   * @param events hear `onOpen` or `onRefused`, after this call
+   * @returns null: no descriptor is left for it
+   */
+  openAside(address: Address, events: ServerStreamEvents): ServerStream | null;
   /** Connections to `server` that stand, of all workers. */
   connectionsTo(server: Upstream): number;
 }

@@ -82,6 +82,11 @@ export function connectionKind(row: number): ConnectionKind {
 export interface Link {
   /** Not null: requests would fail with this at once. */
   readonly refusal: Failure | null;
+  /**
+   * With a `refusal`, true: it may pass soon, and a request that was not taken so far may wait for that by `waitForRoom`. Absent: it
+   * stands.
+   */
+  readonly isRecovering?: boolean;
   /** Too much is waiting already: use `waitForRoom`. */
   readonly isFull: boolean;
   /**

@@ -258,6 +258,12 @@ export const CLUSTER_DOWN_WAIT_MS = 3_000;
 export const CLUSTER_PARKED_MAX: number = 64 * KIB;
 /** What goes to a slot's new node waits so long for what was sent to the old one. */
 export const CLUSTER_FENCE_MS = 1_000;
+/** After requests have waited for a server in vain, they do not again for so long. */
+export const FAILOVER_REST_MS = 60_000;
+/** While nothing is wrong the sentinels are asked so often. */
+export const SENTINEL_LOOK_IDLE_MS = 10_000;
+/** When sentinels tell of a change they are asked no more often than this. */
+export const SENTINEL_NEWS_MS = 50;
 /** Blocks of values in the shared memory, besides those of pools and servers: what modules count, by their labels. */
 export const METRIC_BLOCKS_MAX: number = 64 * KIB;
 /** Servers of one pool whose times are measured one by one: each has two histograms, of 7 KiB for each worker as far as they are filled. */

@@ -9,9 +9,10 @@ import { openFilesMax } from "../os/open-files.ts";
 import { PROTOCOLS } from "../protocols/registry.ts";
 import { needsOf } from "../server/descriptor-needs.ts";
 import { ejectedMax } from "../server/ejections.ts";
-import { clusterOf } from "./cluster-of.ts";
+import { checkOnline, type Finding } from "./check-online.ts";
 import { type ConfigFile, readConfigFile } from "./config-file.ts";
 import { ringShares } from "./ring-share.ts";
+import { clusterOf } from "./source-of.ts";
 import { formatTable } from "./table.ts";
 
 const checkArgs = {
@@ -23,6 +24,11 @@ const checkArgs = {
       "Configuration file (default: ./proxy.yaml, /etc/proxy/proxy.yaml, conf/nutcracker.yml)",
   },
   json: { type: "boolean", default: false, description: "Print one JSON object instead of text" },
+  online: {
+    type: "boolean",
+    default: false,
+    description: "Also connect to the servers, cluster nodes and sentinels, and tell what they say",
+  },
 } as const;
 
 export const checkCommand: CommandDef<typeof checkArgs> = defineCommand({
@@ -34,12 +40,19 @@ export const checkCommand: CommandDef<typeof checkArgs> = defineCommand({
   args: checkArgs,
   async run({ args }) {
     const file = await readConfigFile(args.config);
-    if (args.json) process.stdout.write(`${JSON.stringify(describeJson(file), null, 2)}\n`);
-    else {
+    const isOnline = args.online && file.config !== null;
+    const findings = isOnline ? await checkOnline(file.config.pools) : [];
+    if (args.json) {
+      const online = isOnline ? { online: findings } : {};
+      const shown = { ...describeJson(file), ...online };
+      process.stdout.write(`${JSON.stringify(shown, null, 2)}\n`);
+    } else {
       process.stderr.write(file.text);
-      process.stdout.write(`${describeText(file)}\n`);
+      const lines = [describeText(file), ...(isOnline ? ["", ...describeFindings(findings)] : [])];
+      process.stdout.write(`${lines.join("\n")}\n`);
     }
-    process.exitCode = file.config === null ? 1 : 0;
+    const isFaulty = file.config === null || findings.some(({ isFault }) => isFault);
+    process.exitCode = isFaulty ? 1 : 0;
   },
 });
 
@@ -56,7 +69,7 @@ export async function testConfigFile(path: string | undefined): Promise<number> 
 }
 
 /** What `--json` prints. Passwords are left out. */
-export function describeJson(file: ConfigFile): unknown {
+export function describeJson(file: ConfigFile): object {
   const { config, path, problems } = file;
   if (config === null) {
     const error = problems.length === 0 ? file.text.trimEnd() : null;
@@ -79,6 +92,12 @@ export function describeJson(file: ConfigFile): unknown {
     config: { ...config, modules, pools },
     descriptors,
   };
+}
+
+function describeFindings(findings: readonly Finding[]): string[] {
+  return findings.map(({ pool, isFault, text }) => {
+    return `${isFault ? "error" : "ok"}: pool ${pool}: ${text}`;
+  });
 }
 
 /** What `check` prints on stdout, without the problems. */

@@ -8,9 +8,9 @@ import { createHash, initHashes } from "../hash/hash-function.ts";
 import { KeyHasher } from "../hash/key-hasher.ts";
 import { createRing } from "../hash/ring.ts";
 import { createSlotRing } from "../hash/slots.ts";
-import { clusterOf } from "./cluster-of.ts";
 import { readConfigFile } from "./config-file.ts";
 import { formatKey, parseKey } from "./key-text.ts";
+import { clusterOf } from "./source-of.ts";
 import { formatTable } from "./table.ts";
 
 /** Where one key goes. */

@@ -72,9 +72,15 @@ export function defaultServerName(addressText: string, address: Address): string
     : addressText;
 }
 
+/** The place of a server whose address has to be asked for: `host` is the name of a master, and `port` is 0. */
+export function isAsked(address: Address): boolean {
+  return address.kind === "tcp" && address.port === 0;
+}
+
 /** An address as it is written in a file; IPv6 in brackets. */
 export function formatAddress(address: Address): string {
   if (address.kind === "tcp") {
+    if (isAsked(address)) return `master ${address.host}`;
     const host = address.host.includes(":") ? `[${address.host}]` : address.host;
     return `${host}:${address.port}`;
   }

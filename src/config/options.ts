@@ -14,7 +14,7 @@ export function optionsAt(where: Where): readonly Option[] {
 /** What a configuration has to know of a protocol. */
 export type ProtocolOptions = Pick<
   ProtocolModule,
-  "name" | "options" | "ignores" | "needsServers" | "isFilterable" | "clusterOption"
+  "name" | "options" | "ignores" | "needsServers" | "isFilterable" | "sources"
 >;
 
 /** And of a filter. */
@@ -23,12 +23,12 @@ export type FilterOptions = Pick<ProtocolModule, "name" | "options">;
 /**
  * Every option that a pool of any of these protocols may have, of whatever form.
  * @param own the protocol of the pool: of several rows with one name its row holds
- * @param isCluster the pool has its protocol's `clusterOption` in place of servers
+ * @param hasSource the pool has one of its protocol's `sources` in place of servers
  */
 export function poolOptions(
   protocols: readonly ProtocolOptions[],
   own: ProtocolOptions | null = null,
-  isCluster = false,
+  hasSource = false,
 ): readonly Option[] {
   const rows = new Map<string, Option>();
   const ordered = own === null ? protocols : [...protocols, own];
@@ -38,7 +38,7 @@ export function poolOptions(
     if (row.name === "protocol") {
       rows.set(row.name, { ...row, type: { kind: "choice", values: names } });
     } else if (row.name === "servers") {
-      rows.set(row.name, { ...row, required: own?.needsServers !== false && !isCluster });
+      rows.set(row.name, { ...row, required: own?.needsServers !== false && !hasSource });
     } else rows.set(row.name, row);
   }
   return [...rows.values()];

@@ -2,7 +2,6 @@
 import type { PoolConfig, ServerConfig } from "../api/config.ts";
 import { assert } from "../base/assert.ts";
 import { formatAddress } from "./address.ts";
-import { CLUSTER_PLACEMENT, checkCluster, namesCluster, readSeeds } from "./cluster.ts";
 import type { MapNode } from "./document.ts";
 import { readFilters } from "./filters.ts";
 import { type ProtocolOptions, poolOptions } from "./options.ts";
@@ -10,6 +9,7 @@ import { DISTRIBUTIONS, HASH_NAMES } from "./options-pool.ts";
 import { indentStrays, withoutShared } from "./pool-entries.ts";
 import { quote } from "./problem.ts";
 import { entriesOnce, expectMap, readMap, type Scope, type Values } from "./scope.ts";
+import { checkWithoutSource, decidedBy, readSource, sourceIn } from "./server-sources.ts";
 import { readServers } from "./servers.ts";
 import { settingsOf } from "./settings.ts";
 
@@ -49,22 +49,22 @@ export function readPools(scope: Scope, map: MapNode): ReadPool[] {
 
 function readPool(outer: Scope, name: string, map: MapNode): ReadPool {
   const own = protocolNamed(outer, protocolIn(outer, map));
-  const isCluster = namesCluster(map, own);
+  const source = sourceIn(map, own);
   const scope: Scope = {
     ...outer,
     where: "pool",
-    options: poolOptions(outer.protocols, own, isCluster),
+    options: poolOptions(outer.protocols, own, source !== null),
     label: `pool ${quote(name)}: `,
     path: `${outer.path}${name}.`,
   };
   const errorsBefore = scope.problems.errorCount;
   const values = readMap(scope, map);
-  const option = isCluster ? own?.clusterOption : undefined;
+  const sources = own?.sources ?? [];
   const servers =
-    option === undefined
+    source === null
       ? readServers(scope, values.node("servers"))
-      : readSeeds(scope, values, option);
-  if (option !== undefined) checkCluster(scope, values, option);
+      : readSource(scope, values, source, sources);
+  checkWithoutSource(scope, values, sources);
   const protocol = protocolNamed(scope, protocolOf(scope, values));
   const filters = readFilters(scope, values.node("filters"), protocol);
   checkPool(scope, values, servers);
@@ -75,7 +75,7 @@ function readPool(outer: Scope, name: string, map: MapNode): ReadPool {
     pool: isRight
       ? {
           ...buildPool(scope, name, values, { servers, filters }),
-          ...(isCluster ? CLUSTER_PLACEMENT : {}),
+          ...decidedBy(source),
         }
       : null,
   };

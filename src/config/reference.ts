@@ -94,6 +94,8 @@ function describeType(type: OptionType): string {
       return "a list of commands";
     case "nodes":
       return "list of addresses";
+    case "names":
+      return "list of names";
     case "texts":
       return "a list of texts";
     case "cores":

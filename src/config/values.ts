@@ -15,13 +15,15 @@ export type Parsed =
   | { readonly ok: true; readonly value: OptionValue }
   | { readonly ok: false; readonly message: string };
 
+/** Lists of texts. */
+const LISTS: ReadonlySet<OptionType["kind"]> = new Set(["texts", "nodes", "names"]);
+
 /** @returns the value, or a message: what was found and what was expected instead */
 export function parseValue(option: Option, node: Node): Parsed {
   if (node.kind === "scalar") return parseText(option, node.text);
   if (option.type.kind === "cores" && node.kind === "list") return parseCoreList(node);
   if (option.type.kind === "commands" && node.kind === "list") return parseCommandList(node);
-  if ((option.type.kind === "texts" || option.type.kind === "nodes") && node.kind === "list")
-    return parseTexts(node);
+  if (LISTS.has(option.type.kind) && node.kind === "list") return parseTexts(node);
   const hint =
     option.type.kind === "pair" && node.kind === "map"
       ? `; braces need quotes: ${option.name}: "{}"`
@@ -59,6 +61,7 @@ export function parseText(option: Option, text: string): Parsed {
       return parseCommands(text);
     case "texts":
     case "nodes":
+    case "names":
     case "group":
     case "pools":
     case "servers":
@@ -103,6 +106,8 @@ export function expectation(type: OptionType): string {
       return "names of commands such as [CONFIG SET, DEBUG]";
     case "nodes":
       return "a list of addresses such as [10.0.0.1:7000]";
+    case "names":
+      return "a list of names such as [a, b]";
     case "texts":
       return "a list of texts such as [a, b]";
     case "cores":

@@ -12,10 +12,14 @@ export function cannotConnect(server: string, cause: string): Failure {
   return { kind: "refused", wasSent: false, text: `${words} (server ${server} is not available)` };
 }
 
+/** In place of an errno name: the address of the server has to be asked for, and no answer has come. */
+export const UNKNOWN_PLACE = "UNKNOWN_PLACE";
+
 const CONNECT_WORDS: Readonly<Record<string, string>> = {
   ECONNREFUSED: "Connection refused",
   ETIMEDOUT: "Connection timed out",
   ENOENT: "Connection refused: no such socket",
+  [UNKNOWN_PLACE]: "Host is down: where it is was not told so far",
   ENOTFOUND: "Host is down: its name does not resolve",
 };
 

@@ -30,10 +30,10 @@ import type { Logger } from "../base/log.ts";
 import type { LogLimit } from "../base/log-limit.ts";
 import type { Schedule } from "../base/schedule.ts";
 import type { Turn } from "../base/turn.ts";
-import { formatAddress } from "../config/address.ts";
+import { formatAddress, isAsked } from "../config/address.ts";
 import type { ConnectionPlan } from "./connection-plan.ts";
 import type { Ejectable, Ejections } from "./ejections.ts";
-import { failedTooOften, stopping, takenOut } from "./failures.ts";
+import { failedTooOften, stopping, takenOut, UNKNOWN_PLACE } from "./failures.ts";
 import { LeasePool } from "./lease-pool.ts";
 import type { LeasedConnection, LeaseOwner } from "./leased-connection.ts";
 import type { PartialReplies } from "./partial-replies.ts";
@@ -249,6 +249,9 @@ export class Server
 
   connect(events: ConnectEvents, streamEvents: StreamEvents, isWatched: boolean): ConnectAttempt {
     const { engine, member } = this.options;
+    if (isAsked(member.server.address)) {
+      return { abandon: this.schedule(0, () => events.onError(UNKNOWN_PLACE)) };
+    }
     return engine.connect(member.server.address, this.tuning(isWatched), events, streamEvents);
   }
 

@@ -1,9 +1,10 @@
 /**
- * The server of connections that came from a worker with another configuration, when this one does not name it: they go on, and
- * are counted for no server. None is made to it.
+ * The server of connections that are counted for none of the pool's: those that came from a worker with another configuration, when this
+ * one does not name it, and those to whom the pool asks where its servers are.
  */
 
-import type { ConnectAttempt, Engine, SocketTuning } from "../api/engine.ts";
+import type { Address } from "../api/config.ts";
+import type { ConnectAttempt, ConnectEvents, Engine, SocketTuning } from "../api/engine.ts";
 import type { MetricBlock } from "../api/metrics.ts";
 import { SERVER_COUNTERS } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
@@ -11,6 +12,7 @@ import { assert } from "../base/assert.ts";
 import type { Deadlines } from "../base/deadlines.ts";
 import type { DescriptorBudget } from "../base/descriptor-budget.ts";
 import type { Turn } from "../base/turn.ts";
+import { formatAddress } from "../config/address.ts";
 import type { PlainOwner } from "./plain-connection.ts";
 
 export interface UnlistedServerOptions {
@@ -19,24 +21,33 @@ export interface UnlistedServerOptions {
   readonly descriptors: DescriptorBudget;
   readonly engine: Engine;
   readonly tuning: SocketTuning;
+  /** Null: no connection is made to it, those that there are stand already. */
+  readonly address: Address | null;
+  readonly connectTimeoutMs: number;
 }
 
 export class UnlistedServer implements PlainOwner {
-  readonly name = "that the configuration does not name any more";
+  readonly name: string;
   readonly turn: Turn;
   readonly deadlines: Deadlines;
-  readonly connectTimeoutMs = 0;
+  readonly connectTimeoutMs: number;
   readonly counters: MetricBlock = { values: new Float64Array(SERVER_COUNTERS.length), base: 0 };
   private readonly options: UnlistedServerOptions;
 
   constructor(options: UnlistedServerOptions) {
+    const { address } = options;
     this.options = options;
+    this.name =
+      address === null ? "that the configuration does not name any more" : formatAddress(address);
+    this.connectTimeoutMs = options.connectTimeoutMs;
     this.turn = options.turn;
     this.deadlines = options.deadlines;
   }
 
-  connectPlain(): ConnectAttempt {
-    assert(false, "no connection is made to a server that is not configured");
+  connectPlain(events: ConnectEvents, streamEvents: StreamEvents): ConnectAttempt {
+    const { engine, address, tuning } = this.options;
+    assert(address !== null, "no connection is made to a server that is not configured");
+    return engine.connect(address, tuning, events, streamEvents);
   }
 
   adoptSocket(

@@ -1,6 +1,6 @@
 /** One pool in one worker: its servers, its route and its clients. */
 
-import type { Config, PoolConfig } from "../api/config.ts";
+import type { Address, Config, PoolConfig } from "../api/config.ts";
 import type { Engine, SocketTuning } from "../api/engine.ts";
 import type { FilterChain } from "../api/filter.ts";
 import type { Frontend } from "../api/frontend.ts";
@@ -179,12 +179,28 @@ export class PoolPlane implements SessionOwner, PoolHost {
 
   adoptStream(fd: number, server: Upstream | null, events: ServerStreamEvents): ServerStream {
     if (server !== null) return (server as Server).adoptStream(fd, events);
-    const { turn, deadlines, descriptors, engine } = this.options;
-    const tuning = { ...this.tuning, isKeptAlive: true, isQuicklyAcked: false };
-    const owner = new UnlistedServer({ turn, deadlines, descriptors, engine, tuning });
-    const connection = new PlainConnection(owner, events);
+    const connection = new PlainConnection(this.asideServer(null), events);
     connection.adopt(fd);
     return connection;
+  }
+
+  openAside(address: Address, events: ServerStreamEvents): ServerStream | null {
+    const { descriptors } = this.options;
+    if (!descriptors.hasRoom) return null;
+    const connection = new PlainConnection(this.asideServer(address), events);
+    descriptors.perClient++;
+    connection.connect();
+    return connection;
+  }
+
+  /** Of a connection that belongs to none of the pool's servers. @param address null: it stands already */
+  private asideServer(address: Address | null): UnlistedServer {
+    const { turn, deadlines, descriptors, engine, pool } = this.options;
+    const tuning = { ...this.tuning, isKeptAlive: true, isQuicklyAcked: false };
+    return new UnlistedServer({
+      ...{ turn, deadlines, descriptors, engine, tuning, address },
+      connectTimeoutMs: pool.connectTimeoutMs,
+    });
   }
 
   connectionsTo(server: Upstream): number {

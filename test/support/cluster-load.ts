@@ -4,8 +4,12 @@ import { RespClient } from "./resp-client.ts";
 export interface ClusterLoadOptions {
   readonly port: number;
   readonly clients: number;
+  /** Asked of clients; absent: none is. */
+  readonly password?: string;
   /** A request may get an error that says so; then what it may have done is not relied upon. */
   readonly mayFail?: boolean;
+  /** What was acknowledged may be lost, as when a replica takes over that had not got it. */
+  readonly mayLose?: boolean;
 }
 
 const KEYS = 24;
@@ -17,6 +21,8 @@ export class ClusterLoad {
   batches = 0;
   errors = 0;
   lastError = "";
+  /** By name of the command and what it was answered: how often. */
+  readonly errorsSeen: Map<string, number> = new Map();
   private readonly options: ClusterLoadOptions;
   private isOver = false;
   private running: Promise<void>[] = [];
@@ -63,7 +69,9 @@ export class ClusterLoad {
   }
 
   private async run(id: number): Promise<void> {
-    const client = await RespClient.connect({ host: "127.0.0.1", port: this.options.port });
+    const { port, password } = this.options;
+    const client = await RespClient.connect({ host: "127.0.0.1", port });
+    if (password !== undefined) await client.ask("AUTH", password);
     /** What each key holds; undefined: that is not known. */
     const held = new Map<string, string | undefined>();
     const keys = Array.from({ length: KEYS }, (_, i) => `${id}:${i * 977}`);
@@ -79,7 +87,11 @@ export class ClusterLoad {
           const isError = reply.startsWith("-");
           if (isError) {
             hasErrors = true;
+            // It may have been done, or not.
+            if (command[0] === "SET") held.set(command[1]!, undefined);
             this.lastError = `${command.slice(0, 3).join(" ")}: ${reply}`;
+            const seen = `${command[0]} ${reply.trim().replace(/\d+/g, "N")}`;
+            this.errorsSeen.set(seen, (this.errorsSeen.get(seen) ?? 0) + 1);
           }
           if (isError ? this.options.mayFail !== true : !check(reply)) {
             faults.push(
@@ -91,7 +103,9 @@ export class ClusterLoad {
       const bulk = (text: string | undefined): string =>
         text === undefined ? "$-1\r\n" : `$${text.length}\r\n${text}\r\n`;
       const holds = (key: string, reply: string): boolean =>
-        !held.has(key) || held.get(key) === undefined || reply === bulk(held.get(key));
+        this.options.mayLose === true
+          ? isOf(key, round, reply)
+          : !held.has(key) || held.get(key) === undefined || reply === bulk(held.get(key));
       for (const key of keys) {
         // Twice, so that a request that overtakes another is found.
         ask(["SET", key, "?"], (reply) => reply === "+OK\r\n");
@@ -142,4 +156,11 @@ export class ClusterLoad {
     }
     client.close();
   }
+}
+
+/** Whether `reply` is some value that `key` was given up to `round`, or that it has none. */
+function isOf(key: string, round: number, reply: string): boolean {
+  if (reply === "$-1\r\n" || reply === "$1\r\n?\r\n") return true;
+  const [, name, number] = /^\$\d+\r\n(.*)=(\d+)\r\n$/.exec(reply) ?? [];
+  return name === key && Number(number) <= round;
 }

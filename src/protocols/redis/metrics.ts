@@ -6,3 +6,15 @@ const ROWS = {
 } as const;
 
 export const REDIS_METRICS: MetricSet<typeof ROWS> = defineMetrics("redis", ["pool"], ROWS);
+
+const FAILOVER_ROWS = {
+  waits: ["counter", "requests that waited for a server, or for another one in its place"],
+  waiting: ["gauge", "requests that wait for that now"],
+  dry_run_waits: ["counter", "requests that would have waited but for failover_park_dry_run"],
+} as const;
+
+export const FAILOVER_METRICS: MetricSet<typeof FAILOVER_ROWS> = defineMetrics(
+  "failover",
+  ["pool"],
+  FAILOVER_ROWS,
+);

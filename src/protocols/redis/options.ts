@@ -1,6 +1,13 @@
 /** Options of a pool whose protocol is Redis. */
 import { type Option, type OptionSettings, option } from "../../api/option.ts";
-import { choiceIn, numberIn, textIn, textsIn } from "../../api/option-settings.ts";
+import {
+  booleanIn,
+  choiceIn,
+  durationIn,
+  numberIn,
+  textIn,
+  textsIn,
+} from "../../api/option-settings.ts";
 import { INTEGER_MAX } from "../../base/limits.ts";
 
 /** What an MGET over several servers gives when one of them is not available: an error, or errors in place of its elements. */
@@ -19,6 +26,17 @@ export interface RedisOptions {
   readonly mgetErrors: MgetErrors;
   /** Addresses of nodes of a Redis Cluster; none: the pool's servers are not one. */
   readonly clusterSeeds: readonly string[];
+  /** Addresses of sentinels, which are asked where the pool's servers are; none: its servers are listed, or a cluster. */
+  readonly sentinels: readonly string[];
+  readonly sentinelUser: string | null;
+  readonly sentinelPassword: string | null;
+  /** How long requests wait for a server that is lost; null: they fail at once. */
+  readonly failoverParkMs: number | null;
+  readonly failoverParkRequests: number;
+  readonly failoverParkBytes: number;
+  /** Requests a second that go on when a server serves again. */
+  readonly failoverParkRate: number;
+  readonly failoverParkDryRun: boolean;
 }
 
 export const REDIS_OPTIONS: readonly Option[] = [
@@ -29,6 +47,89 @@ export const REDIS_OPTIONS: readonly Option[] = [
     forms: ["native"],
     help: "Addresses of some nodes of a Redis Cluster, `[10.0.0.1:7000, 10.0.0.2:7000]`, in place of `servers`: the proxy finds the others, and follows when slots move or a replica takes over.",
     instead: "a native file (`pools:`), which may have redis_cluster",
+  }),
+  option({
+    name: "sentinels",
+    where: "pool",
+    type: { kind: "nodes" },
+    forms: ["native"],
+    help: "Addresses of Redis Sentinels, `[10.0.0.1:26379, 10.0.0.2:26379]`, in place of `servers`: they are asked where `masters` are, and heard when one changes. List all of them.",
+    instead: "a native file (`pools:`), which may have sentinels",
+  }),
+  option({
+    name: "masters",
+    where: "pool",
+    type: { kind: "names" },
+    forms: ["native"],
+    help: 'With `sentinels`, the names of the masters that keys are spread over, in ring order: `[main]`, or with a weight and another name for the ring, `["main:2 shard-1"]`. Keys stay when a master changes its address.',
+    instead: "a native file (`pools:`), which may have sentinels",
+  }),
+  option({
+    name: "sentinel_user",
+    where: "pool",
+    type: { kind: "text" },
+    forms: ["native"],
+    help: "User for AUTH at the sentinels, with `sentinel_password`.",
+    instead: "a native file (`pools:`), which may have sentinels",
+  }),
+  option({
+    name: "sentinel_password",
+    where: "pool",
+    type: { kind: "text" },
+    forms: ["native"],
+    help: "Password for AUTH at the sentinels. That of the servers is `redis_auth`.",
+    instead: "a native file (`pools:`), which may have sentinels",
+    secret: true,
+  }),
+  option({
+    name: "failover_park",
+    where: "pool",
+    forms: ["native"],
+    isLive: true,
+    type: { kind: "duration", min: 0, max: INTEGER_MAX, none: true },
+    default: "10s",
+    help: "With `redis_cluster` or `sentinels`: how long requests for a server that is lost wait for it or its successor, if they were not sent or are reads; `none`: they fail at once.",
+    instead: "a native file (`pools:`), which may have sentinels or redis_cluster",
+  }),
+  option({
+    name: "failover_park_requests",
+    where: "pool",
+    forms: ["native"],
+    isLive: true,
+    type: { kind: "integer", min: 0, max: INTEGER_MAX },
+    default: "10000",
+    help: "Most requests that wait so, in each worker; further ones fail at once.",
+    instead: "a native file (`pools:`), which may have sentinels or redis_cluster",
+  }),
+  option({
+    name: "failover_park_bytes",
+    where: "pool",
+    forms: ["native"],
+    isLive: true,
+    type: { kind: "integer", min: 0, max: INTEGER_MAX },
+    default: "67108864",
+    help: "Most bytes of requests that were taken from clients and wait so, in each worker. Of those that were not, the kernel keeps the bytes.",
+    instead: "a native file (`pools:`), which may have sentinels or redis_cluster",
+  }),
+  option({
+    name: "failover_park_rate",
+    where: "pool",
+    forms: ["native"],
+    isLive: true,
+    type: { kind: "integer", min: 1, max: INTEGER_MAX },
+    default: "20000",
+    help: "How many of them go on in a second, in each worker, when the server or its successor serves.",
+    instead: "a native file (`pools:`), which may have sentinels or redis_cluster",
+  }),
+  option({
+    name: "failover_park_dry_run",
+    where: "pool",
+    forms: ["native"],
+    isLive: true,
+    type: { kind: "boolean" },
+    default: "false",
+    help: "True: requests fail at once, and what would have waited is counted and logged.",
+    instead: "a native file (`pools:`), which may have sentinels or redis_cluster",
   }),
   option({
     name: "redis_auth",
@@ -76,5 +177,13 @@ export function readRedisOptions(settings: OptionSettings): RedisOptions {
     denyCommands: textsIn(settings, "deny_commands"),
     mgetErrors: choiceIn(settings, "mget_errors", MGET_ERRORS),
     clusterSeeds: textsIn(settings, "redis_cluster"),
+    sentinels: textsIn(settings, "sentinels"),
+    sentinelUser: textIn(settings, "sentinel_user"),
+    sentinelPassword: textIn(settings, "sentinel_password"),
+    failoverParkMs: durationIn(settings, "failover_park"),
+    failoverParkRequests: numberIn(settings, "failover_park_requests"),
+    failoverParkBytes: numberIn(settings, "failover_park_bytes"),
+    failoverParkRate: numberIn(settings, "failover_park_rate"),
+    failoverParkDryRun: booleanIn(settings, "failover_park_dry_run"),
   };
 }

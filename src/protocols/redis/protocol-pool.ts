@@ -27,6 +27,9 @@ import type { CommandPolicy } from "./commands/command.ts";
 import { CommandTable } from "./commands/command-table.ts";
 import { REDIS_METRICS } from "./metrics.ts";
 import { type RedisOptions, readRedisOptions } from "./options.ts";
+import { type Parking, parkingOf } from "./redirect/parking.ts";
+import type { ServerFollower } from "./redirect/server-follower.ts";
+import { Sentinels } from "./sentinel/sentinels.ts";
 
 /** So long after a client has left its kind of connection it is looked whether kinds are unused: for many clients at once. */
 const SWEEP_MS = 100;
@@ -39,18 +42,20 @@ export class RedisProtocolPool implements ProtocolPool {
   private readonly pool: RedisPool;
   readonly topology?: Topology;
   readonly decorate?: DecorateLink;
-  private readonly cluster: Cluster | null;
+  private readonly follower: ServerFollower | null;
+  private readonly parking: Parking;
   /** When to look for kinds of connections that are unused. */
   private readonly sweeping: Deadline;
 
   constructor(host: PoolHost) {
     this.host = host;
-    this.pool = createPool(host);
-    const { cluster } = this.pool;
-    this.cluster = cluster;
-    if (cluster !== null) {
-      this.topology = cluster.topology;
-      this.decorate = cluster.decorate;
+    this.parking = parkingOf(readRedisOptions(host.config.options));
+    this.pool = createPool(host, this.parking);
+    const { follower } = this.pool;
+    this.follower = follower;
+    if (follower !== null) {
+      this.topology = follower.topology;
+      this.decorate = follower.decorate;
     }
     this.tooManyClients = encodeError("ERR max number of clients reached");
     this.noDescriptors = encodeError(
@@ -64,6 +69,7 @@ export class RedisProtocolPool implements ProtocolPool {
     const { config } = this.host;
     const own = readRedisOptions(config.options);
     this.pool.mgetErrors = own.mgetErrors;
+    Object.assign(this.parking, parkingOf(own));
     this.pool.commands.follow(policyOf(own, config));
   }
 
@@ -88,7 +94,7 @@ export class RedisProtocolPool implements ProtocolPool {
   }
 
   onRouteChange(): void {
-    this.cluster?.onRouteChange();
+    this.follower?.onRouteChange();
     this.pool.sharedSubscriptions.onRouteChange();
   }
 
@@ -97,7 +103,7 @@ export class RedisProtocolPool implements ProtocolPool {
     const { host, pool } = this;
     const { turn, variants } = pool;
     const forget = (variant: ConnectionKind): boolean =>
-      this.cluster?.holds(variant) !== true && host.forgetVariant(variant);
+      this.follower?.holds(variant) !== true && host.forgetVariant(variant);
     const sweeping = host.deadlines.create((nowMs) => {
       sweeping.setNoLater(variants.sweep(nowMs, forget));
     });
@@ -106,7 +112,7 @@ export class RedisProtocolPool implements ProtocolPool {
   }
 
   close(): void {
-    this.cluster?.close();
+    this.follower?.close();
     this.pool.sharedSubscriptions.close();
     this.sweeping.cancel();
   }
@@ -122,15 +128,19 @@ function policyOf(
   };
 }
 
-function createPool(host: PoolHost): RedisPool {
+function createPool(host: PoolHost, parking: Parking): RedisPool {
   const { config, route, turn, deadlines, bus } = host;
   const own = readRedisOptions(config.options);
   const { password, database, mgetErrors, clusterSeeds } = own;
   const commands = new CommandTable(policyOf(own, config));
-  const cluster = clusterSeeds.length === 0 ? null : new Cluster(host, clusterSeeds, commands);
+  const cluster =
+    clusterSeeds.length === 0 ? null : new Cluster(host, clusterSeeds, commands, parking);
+  const follower =
+    own.sentinels.length === 0 ? cluster : new Sentinels(host, own, commands, parking);
   const variants = new VariantTable(password, database, () => host.hasRoomForVariant);
   return {
-    ...{ route, turn, deadlines, bus, commands, variants, password, mgetErrors, cluster },
+    ...{ route, turn, deadlines, bus, commands, variants, password, mgetErrors },
+    ...{ cluster, follower },
     hashTag: config.hashTag,
     unixPath: config.listen.kind === "unix" ? config.listen.path : null,
     learner: new CommandLearner(commands, turn, deadlines),

@@ -44,6 +44,7 @@ export function createPool(
       hashTag: null,
       mgetErrors,
       cluster: null,
+      follower: null,
       bus,
       variants,
       turn,

@@ -92,6 +92,7 @@ function samples(option: Option): { good: string[]; bad: string[] } {
       return { good: ["[]", "[a, b]"], bad: ["a", "{}", "[[a]]", '["a\\nb"]'] };
     // In place of `servers`, which these files have.
     case "nodes":
+    case "names":
     case "modules":
     case "filters":
       return { good: [], bad: ["abc", "{}"] };
@@ -171,8 +172,9 @@ test("a key that a form does not know says what to write instead, if it is there
   }
 });
 
-test("only the password is secret", () => {
+test("only passwords are secret", () => {
   expect(OPTIONS.filter((option) => option.secret).map((option) => option.name)).toEqual([
+    "sentinel_password",
     "redis_auth",
   ]);
 });

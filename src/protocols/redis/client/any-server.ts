@@ -37,15 +37,21 @@ export function firstServer(client: RedisClient): Upstream | null {
   return firstFrom(client, 0);
 }
 
-/** The first server from number `start` on that takes requests now. If there is none, one that is not ejected; else null. */
+/**
+ * The first server from number `start` on that takes requests now. If there is none, one that is up, or else one that is not ejected;
+ * else null.
+ */
 function firstFrom(client: RedisClient, start: number): Upstream | null {
   const { upstreams } = client.pool.route;
   let spare: Upstream | null = null;
+  let busy: Upstream | null = null;
   for (let i = 0; i < upstreams.length; i++) {
     const upstream = upstreams[(start + i) % upstreams.length]!;
     if (upstream.isEjected) continue;
-    if (client.connectionTo(upstream).refusal === null) return upstream;
-    spare ??= upstream;
+    const link = client.connectionTo(upstream);
+    if (link.refusal !== null) spare ??= upstream;
+    else if (link.isFull) busy ??= upstream;
+    else return upstream;
   }
-  return spare;
+  return busy ?? spare;
 }

@@ -3,6 +3,7 @@ import type { Failure, Upstream } from "../../../api/upstream.ts";
 import { REPLY_BYTES_MAX } from "../../../base/limits.ts";
 import { encodeError } from "../codec/encode.ts";
 import { isError } from "../codec/merge-replies.ts";
+import { awaitsRecovery } from "./awaits-recovery.ts";
 import { type Answer, Collector } from "./collector.ts";
 import type { RedisClient } from "./redis-client.ts";
 
@@ -46,6 +47,9 @@ export function collectAll(
 ): boolean {
   const { session, pool } = client;
   const { upstreams } = pool.route;
+  const isWaiting = (upstream: Upstream): boolean =>
+    awaitsRecovery(client, client.connectionTo(upstream));
+  if (reach === "all" && upstreams.some(isWaiting)) return false;
   const refusals = upstreams.map((upstream) => refusalOf(client, upstream));
   const refusal = refusals.find((failure) => failure !== null) ?? null;
   if (refusal !== null && reach === "all") {

@@ -333,11 +333,11 @@ export class RedisFrontend implements Frontend, RedisClient {
   }
 
   forwardTo(connection: Link, view: RequestView, sink: ReplySink = this.session): boolean {
-    if (connection.refusal !== null) {
+    if (connection.refusal !== null && connection.isRecovering !== true) {
       this.session.onFailure(this.session.open(), 1, connection.refusal);
       return true;
     }
-    if (connection.isFull) {
+    if (connection.isFull || connection.refusal !== null) {
       this.session.waitFor(connection);
       return false;
     }

@@ -125,7 +125,7 @@ export class ClusterTopology implements Topology {
 }
 
 /** A node is known by its address, in all processes. */
-function memberNamed(name: string): Member {
+export function memberNamed(name: string): Member {
   return { id: `${name} ${name}`, server: { name, address: addressOf(name), weight: 1 } };
 }
 

@@ -6,11 +6,12 @@
  * and what it has found.
  */
 import type { PoolHost } from "../../../api/protocol-module.ts";
-import { FIRST_KIND, type ReplySink, type Upstream } from "../../../api/upstream.ts";
+import { FIRST_KIND, type Link, type ReplySink, type Upstream } from "../../../api/upstream.ts";
 import type { Deadline } from "../../../base/deadlines.ts";
 import { CLUSTER_LOOK_IDLE_MS, CLUSTER_LOOK_MS } from "../../../base/limits.ts";
 import { decodeReply, ReplyError } from "../codec/decode.ts";
 import { encodeRequest } from "../codec/encode.ts";
+import type { RedirectLink } from "../redirect/redirect-link.ts";
 import type { ClusterTopology } from "./cluster-topology.ts";
 import { coverageOf, keyOfView, readSlotView, type SlotView } from "./slot-view.ts";
 
@@ -83,9 +84,7 @@ export class ClusterWatch {
   /** In an order of chance. */
   private get candidates(): Upstream[] {
     const { host } = this;
-    const left = host.route.upstreams.filter(
-      (upstream) => upstream.connection(0, FIRST_KIND).refusal === null,
-    );
+    const left = host.route.upstreams.filter((upstream) => wayTo(upstream).refusal === null);
     const order: Upstream[] = [];
     while (left.length > 0) {
       order.push(...left.splice(Math.floor(host.random() * left.length), 1));
@@ -182,7 +181,7 @@ class Round {
       this.giveUp();
       return;
     }
-    const link = upstream.connection(0, FIRST_KIND);
+    const link = wayTo(upstream);
     const sink: ReplySink = {
       takesRuns: false,
       onReplies: (_token, _count, bytes, start) => {
@@ -229,4 +228,9 @@ class Round {
     if (views.length <= 1) this.done(views[0] ?? null, this.fault);
     else this.done(this.agreed, DISAGREEMENT);
   }
+}
+
+/** The question is to fail when the node is lost, and not to wait for its successor. */
+function wayTo(upstream: Upstream): Link {
+  return (upstream.connection(0, FIRST_KIND) as RedirectLink).inner;
 }

@@ -33,7 +33,7 @@ export class Block implements ClientBlock, ReplySink {
   private readonly client: RedisClient;
   private readonly serverId: ServerId;
   private token = 0;
-  /** Sends the command to the node of the cluster that has its keys now, in this one's place; null: that cannot be done. */
+  /** Sends the command to the server that has its keys now, in this one's place; null: that cannot be done. */
   private elsewhere: Elsewhere | null = null;
   private hasMoved = false;
   /** A client may be about to end what waits on the connection. */
@@ -70,10 +70,10 @@ export class Block implements ClientBlock, ReplySink {
   send(bytes: Buffer, start: number, end: number): void {
     this.start(this.client.session.open());
     const { client, keys } = this;
-    const { cluster } = client.pool;
-    if (cluster !== null && !this.isOnPin) {
+    const { follower } = client.pool;
+    if (follower !== null && !this.isOnPin) {
       const request = copyOf(bytes, start, end);
-      this.elsewhere = new Elsewhere(client, keys, cluster, (by, lease, token, isAsking) => {
+      this.elsewhere = new Elsewhere(client, keys, follower, (by, lease, token, isAsking) => {
         new Block(client, lease, false, keys).sendAgain(request, token, isAsking, by);
       });
     }
@@ -115,15 +115,18 @@ export class Block implements ClientBlock, ReplySink {
     this.finish(true);
     if (kind === KIND.error || kind === KIND.redirect) {
       const error = copyOf(bytes, start, end);
-      if (elsewhere?.tryAgain(error, this.lease.upstream.name, token) === true) return;
+      if (elsewhere?.tryAgain(error, this.lease.upstream, token) === true) return;
     }
     const isUnblocked = bytes.toString("latin1", start, start + 11) === "-UNBLOCKED ";
-    if (this.hasMoved && isUnblocked) session.reply(token, encodeError(MOVED));
+    if (this.hasMoved && isUnblocked && elsewhere !== null) elsewhere.follow(token);
+    else if (this.hasMoved && isUnblocked) session.reply(token, encodeError(MOVED));
     else session.onReplies(token, count, bytes, start, end);
   }
 
   onFailure(token: number, count: number, failure: Failure): void {
+    const { elsewhere } = this;
     this.finish(false);
+    if (elsewhere?.tryAfter(failure, this.lease.upstream, token) === true) return;
     this.client.session.onFailure(token, count, failure);
   }
 
@@ -168,9 +171,9 @@ export class Block implements ClientBlock, ReplySink {
   }
 
   endIfElsewhere(): void {
-    const { route, cluster } = this.client.pool;
+    const { route } = this.client.pool;
     // A node of a cluster tells those who wait for what it gives away.
-    if (cluster !== null) return;
+    if (route.isSlotted) return;
     const isElsewhere = (text: string): boolean => {
       const key = facts.ofKey(Buffer.from(text, "latin1"), ACCESS.write);
       return route.pick(key) !== this.lease.upstream;

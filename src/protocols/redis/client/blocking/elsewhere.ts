@@ -1,13 +1,17 @@
-/** A blocking command on a cluster: it is sent again when its node says that its keys are elsewhere, or that it waits no more. */
+/**
+ * A blocking command where servers change places: it is sent again when its server says that its keys are elsewhere, or that it waits no
+ * more, or was lost before the command was sent.
+ */
 import { ACCESS, PlainFacts } from "../../../../api/request-facts.ts";
-import type { Lease, Upstream } from "../../../../api/upstream.ts";
-import { CLUSTER_DOWN_WAIT_MS } from "../../../../base/limits.ts";
-import type { Cluster } from "../../cluster/cluster.ts";
+import type { Failure, Lease, Upstream } from "../../../../api/upstream.ts";
 import { encodeError } from "../../codec/encode.ts";
+import type { ServerFollower } from "../../redirect/server-follower.ts";
 import type { RedisClient } from "../redis-client.ts";
 import { NO_SERVER } from "../refusals.ts";
 
 const AGAIN_MS = 25;
+/** Its request is short as a rule; what of it is kept is not known here. */
+const BYTES = 64;
 const SERVED_MS = 1_000;
 /** Its node has become a replica: not what CLIENT UNBLOCK does. */
 const DEMOTED = /^-UNBLOCKED force unblock/;
@@ -21,17 +25,22 @@ export class Elsewhere {
   private readonly client: RedisClient;
   private readonly keys: readonly string[];
   private readonly restart: Restart;
-  private readonly cluster: Cluster;
+  private readonly follower: ServerFollower;
   /** Since when nodes do not serve it, and when it was sent again last. */
   private sinceMs = Number.NEGATIVE_INFINITY;
   private sentMs = Number.NEGATIVE_INFINITY;
 
   /** @param keys one character per byte @param restart sends the command over another connection */
-  constructor(client: RedisClient, keys: readonly string[], cluster: Cluster, restart: Restart) {
+  constructor(
+    client: RedisClient,
+    keys: readonly string[],
+    follower: ServerFollower,
+    restart: Restart,
+  ) {
     this.client = client;
     this.keys = keys;
     this.restart = restart;
-    this.cluster = cluster;
+    this.follower = follower;
   }
 
   /**
@@ -39,24 +48,49 @@ export class Elsewhere {
    * @param token the slot of the session that is still owed
    * @returns false: the client is to get the error
    */
-  tryAgain(error: Buffer, server: string, token: number): boolean {
-    const { turn, deadlines } = this.client.pool;
+  tryAgain(error: Buffer, server: Upstream, token: number): boolean {
+    const { turn } = this.client.pool;
     const isDemoted = DEMOTED.test(error.toString("latin1", 0, 64));
-    const redirection = isDemoted ? ({ type: "down" } as const) : this.cluster.note(error, server);
+    const redirection = isDemoted
+      ? ({ type: "down" } as const)
+      : this.follower.note(error, server.name);
     if (redirection === null) return false;
     // It has waited at a node meanwhile.
     if (turn.nowMs - this.sentMs > SERVED_MS) this.sinceMs = turn.nowMs;
     this.sentMs = turn.nowMs;
-    if (turn.nowMs - this.sinceMs >= CLUSTER_DOWN_WAIT_MS) return false;
+    if (turn.nowMs - this.sinceMs >= this.follower.patienceMs) return false;
     if (redirection.type === "ask") {
-      this.cluster.admit(redirection.to);
+      this.follower.admit(redirection.to);
       const { upstreams } = this.client.pool.route;
       this.send(upstreams.find(({ name }) => name === redirection.to) ?? null, token, true);
     } else if (redirection.type === "moved") this.send(this.picked, token, false);
-    else {
-      const again = deadlines.create(() => this.send(this.picked, token, false));
-      again.set(turn.nowMs + AGAIN_MS);
-    }
+    else return this.wait(server, token);
+    return true;
+  }
+
+  /** Sends it to where its keys are now. Only while it waits at no server. */
+  follow(token: number): void {
+    this.send(this.picked, token, false);
+  }
+
+  /** @param failure of `server`; the command was not sent @returns false: the client is to hear of it */
+  tryAfter(failure: Failure, server: Upstream, token: number): boolean {
+    const { nowMs } = this.client.pool.turn;
+    if (failure.wasSent || !this.follower.waitsAfter(failure, server)) return false;
+    if (this.sinceMs < 0) this.sinceMs = nowMs;
+    return nowMs - this.sinceMs < this.follower.patienceMs && this.wait(server, token);
+  }
+
+  /** Sends it a little later. @returns false: too much waits already */
+  private wait(server: Upstream, token: number): boolean {
+    const { turn, deadlines } = this.client.pool;
+    const { follower } = this;
+    if (!follower.beginWait(server, BYTES)) return false;
+    const again = deadlines.create(() => {
+      follower.endWait(BYTES);
+      this.send(this.picked, token, false);
+    });
+    again.set(turn.nowMs + AGAIN_MS);
     return true;
   }
 
@@ -73,7 +107,9 @@ export class Elsewhere {
       session.reply(token, NO_SERVER);
       return;
     }
-    const { refusal } = client.connectionTo(upstream);
+    const { refusal, isRecovering } = client.connectionTo(upstream);
+    const isLate = client.pool.turn.nowMs - this.sinceMs >= this.follower.patienceMs;
+    if (refusal !== null && isRecovering === true && !isLate && this.wait(upstream, token)) return;
     const lease = refusal === null ? upstream.lease(client.variant, session.origin) : null;
     if (refusal !== null) session.onFailure(token, 1, refusal);
     else if (lease === null) {

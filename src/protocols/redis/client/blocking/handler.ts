@@ -7,6 +7,7 @@ import { encodeError } from "../../codec/encode.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import type { Command } from "../../commands/command.ts";
 import { findKeys } from "../../commands/find-keys.ts";
+import { awaitsRecovery } from "../awaits-recovery.ts";
 import { serverOfKeys } from "../multi-key/keys-command.ts";
 import type { RedisClient } from "../redis-client.ts";
 import { Block } from "./block.ts";
@@ -18,10 +19,17 @@ export function handleBlocking(client: RedisClient, command: Command, view: Requ
   if (!client.settleFirst()) return false;
   const { session } = client;
   // Known before anything is tried: many that block on a dead server need not each find out.
-  const { refusal } = client.connectionTo(upstream);
+  const link = client.connectionTo(upstream);
+  if (awaitsRecovery(client, link)) return false;
+  const { refusal } = link;
   if (refusal !== null) {
     session.onFailure(session.open(), 1, refusal);
     return true;
+  }
+  // What waits there for the server is older.
+  if (link.isFull) {
+    session.waitFor(link);
+    return false;
   }
   const block = begin(client, upstream, keysOf(command, view));
   if (block === null) {

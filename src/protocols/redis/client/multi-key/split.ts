@@ -67,12 +67,13 @@ export class Splitter {
     if (parts === 1 && !isPerElement) return client.forwardTo(this.connection(0), view);
     for (let part = 0; part < parts; part++) {
       const connection = this.connection(part);
-      if (connection.refusal !== null && !isPerElement) {
+      const isRecovering = connection.refusal !== null && connection.isRecovering === true;
+      if (connection.refusal !== null && !isPerElement && !isRecovering) {
         // Known before anything is sent: then nothing is written at all.
         session.onFailure(session.open(), 1, connection.refusal);
         return true;
       }
-      if (connection.isFull) {
+      if (connection.isFull || isRecovering) {
         session.waitFor(connection);
         return false;
       }

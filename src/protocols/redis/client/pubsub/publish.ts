@@ -7,6 +7,7 @@ import type { Failure, ReplySink, Upstream } from "../../../../api/upstream.ts";
 import { encodeInteger } from "../../codec/encode.ts";
 import { parseLength } from "../../codec/reply-scanner.ts";
 import type { RequestView } from "../../codec/request-view.ts";
+import { awaitsRecovery } from "../awaits-recovery.ts";
 import type { RedisClient } from "../redis-client.ts";
 import { NO_SERVER } from "../refusals.ts";
 import type { Kind } from "./kinds.ts";
@@ -24,6 +25,7 @@ export function publish(client: RedisClient, kind: Kind, view: RequestView): boo
   }
   const connection = client.connectionTo(upstream);
   const { session } = client;
+  if (awaitsRecovery(client, connection)) return false;
   if (connection.refusal !== null) {
     session.onFailure(session.open(), 1, connection.refusal);
     return true;

@@ -1,5 +1,6 @@
 /** The connection that a client has for itself while it watches keys or is in a transaction: `RedisClient.pin`. */
 import type { Lease, Upstream } from "../../../../api/upstream.ts";
+import { awaitsRecovery } from "../awaits-recovery.ts";
 import { leaseFrom } from "../lease-from.ts";
 import type { RedisClient } from "../redis-client.ts";
 
@@ -30,6 +31,9 @@ export class TransactionPin {
     }
     // Nothing on another connection may be overtaken. What is left of an earlier transaction has ended then.
     if (!client.settleFirst()) return false;
+    if (awaitsRecovery(client, upstream.connection(client.session.lane, client.variant))) {
+      return false;
+    }
     const lease = leaseFrom(upstream, client);
     if (Buffer.isBuffer(lease)) return lease;
     client.setPin(lease);

@@ -109,10 +109,13 @@ export function firstKeyOf(command: Command, view: RequestView): Buffer | null {
 
 const facts: PlainFacts = new PlainFacts();
 
-/** Whether both keys have the same slot on a cluster. */
-export function isSameSlot(route: Route, one: Buffer, other: Buffer): boolean {
-  const slot = route.slotOf(facts.ofKey(one, ACCESS.write));
-  const isSame = slot === route.slotOf(facts.ofKey(other, ACCESS.write));
+/** Whether both keys have the same slot on a cluster, or else the same server. */
+export function isSamePlace(route: Route, one: Buffer, other: Buffer): boolean {
+  const placeOf = (key: Buffer): unknown => {
+    facts.ofKey(key, ACCESS.write);
+    return route.isSlotted ? route.slotOf(facts) : route.pick(facts);
+  };
+  const isSame = placeOf(one) === placeOf(other);
   facts.release();
   return isSame;
 }

@@ -50,12 +50,12 @@ import {
   firstKeyOf,
   IMMEDIATE,
   isAnsweredAtExec,
-  isSameSlot,
+  isSamePlace,
   secondServer,
   serverFor,
   whyNotQueued,
 } from "./rules.ts";
-import { sendWhole } from "./whole.ts";
+import { isAwaited, sendWhole } from "./whole.ts";
 
 const EXEC: Buffer = encodeRequest("EXEC");
 const DISCARD: Buffer = encodeRequest("DISCARD");
@@ -246,15 +246,15 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
     return true;
   }
 
-  /** On a cluster: it is kept here until EXEC: its slot may be at another node by then. What is watched is watched on one. */
+  /** Where servers change places: it is kept here until EXEC, when its keys may be at another. What is watched is watched on one. */
   private get isWhole(): boolean {
-    return this.client.pool.cluster !== null && !this.now.isWatching && !this.now.isAtServer;
+    return this.client.pool.follower !== null && !this.now.isWatching && !this.now.isAtServer;
   }
 
   private keepWhole(command: Command, view: RequestView, isDeferred: boolean): boolean {
     const { route, hashTag } = this.client.pool;
     const key = isDeferred ? null : firstKeyOf(command, view);
-    if (key !== null && !isSameSlot(route, key, this.queue.key ?? key)) {
+    if (key !== null && !isSamePlace(route, key, this.queue.key ?? key)) {
       return this.refused(secondServer(command, hashTag));
     }
     this.queue.key ??= key;
@@ -264,7 +264,7 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
   private executeWhole(): boolean {
     const { client, queue } = this;
     if (queue.count === 0) return this.end(null, EMPTY);
-    if (!client.settleFirst()) return false;
+    if (!client.settleFirst() || isAwaited(client, queue)) return false;
     this.forget();
     this.leaveMode();
     return sendWhole(client, queue, this);

@@ -1,6 +1,6 @@
 /**
- * A transaction on a cluster: it is sent at EXEC, whole, over a connection that the client has for itself until the reply. When its
- * slot is elsewhere nothing of it was executed, and it is sent there.
+ * A transaction where servers change places: it is sent at EXEC, whole, over a connection that the client has for itself until the
+ * reply. When its keys are elsewhere nothing of it was executed, and it is sent there.
  *
  *   MULTI ─ +OK ─▶ requests, EXEC ─ reply ─▶ the client
  *     ▲                 │ -MOVED, -ASK, -TRYAGAIN …
@@ -8,11 +8,11 @@
  */
 import { KIND, type ReplyKind } from "../../../../api/protocol.ts";
 import { ACCESS, PlainFacts } from "../../../../api/request-facts.ts";
-import type { Failure, Lease, ReplySink, Upstream } from "../../../../api/upstream.ts";
+import type { Failure, Lease, ReplySink, Route, Upstream } from "../../../../api/upstream.ts";
 import { copyOf } from "../../../../base/copy-of.ts";
-import { CLUSTER_DOWN_WAIT_MS } from "../../../../base/limits.ts";
-import type { Redirection } from "../../cluster/redirection.ts";
 import { encodeRequest } from "../../codec/encode.ts";
+import type { Redirection } from "../../redirect/redirection.ts";
+import { awaitsRecovery } from "../awaits-recovery.ts";
 import { leaseFrom } from "../lease-from.ts";
 import type { RedisClient } from "../redis-client.ts";
 import { NO_SERVER } from "../refusals.ts";
@@ -47,6 +47,17 @@ interface Whole {
   readonly token: number;
 }
 
+/** Whether it waits for its server, which is lost; the client is woken when that has been decided. */
+export function isAwaited(client: RedisClient, { key }: TransactionQueue): boolean {
+  const { session, variant, pool } = client;
+  const upstream = placeOf(pool.route, key);
+  const link = upstream?.connection(session.lane, variant);
+  if (link === undefined || awaitsRecovery(client, link)) return link !== undefined;
+  // What waits there for the server is older.
+  if (link.isFull) session.waitFor(link);
+  return link.isFull;
+}
+
 /** Sends what `queue` has kept, in place of the client's EXEC. Only while nothing is owed to the client. */
 export function sendWhole(
   client: RedisClient,
@@ -73,11 +84,20 @@ export function sendWhole(
 
 const facts: PlainFacts = new PlainFacts();
 
+function placeOf(route: Route, key: Buffer | null): Upstream | null {
+  if (key === null) return route.upstreams[0] ?? null;
+  const upstream = route.pick(facts.ofKey(key, ACCESS.write));
+  facts.release();
+  return upstream;
+}
+
 class WholeTransaction implements ReplySink {
   readonly takesRuns = false;
   private readonly whole: Whole;
   private readonly bytes: Buffer;
   private lease: Lease | null = null;
+  /** Where it was tried last. */
+  private upstream: Upstream | null = null;
   private redirection: Redirection | null = null;
   private isOver = false;
   private tries = 0;
@@ -92,15 +112,16 @@ class WholeTransaction implements ReplySink {
   /** Only while nothing is owed to the client but this. */
   begin(): void {
     const { key, client } = this.whole;
-    const { route } = client.pool;
-    facts.ofKey(key ?? Buffer.alloc(0), ACCESS.write);
-    const picked = key === null ? (route.upstreams[0] ?? null) : route.pick(facts);
-    facts.release();
+    const picked = placeOf(client.pool.route, key);
     if (picked === null) this.answer(NO_SERVER);
     else this.open(picked, false);
   }
 
   private open(upstream: Upstream, isAsking: boolean): void {
+    const { session, variant } = this.whole.client;
+    const { refusal, isRecovering } = upstream.connection(session.lane, variant);
+    this.upstream = upstream;
+    if (refusal !== null && isRecovering === true && this.waitAndTry()) return;
     const lease = leaseFrom(upstream, this.whole.client);
     if (Buffer.isBuffer(lease)) {
       this.answer(lease);
@@ -131,7 +152,7 @@ class WholeTransaction implements ReplySink {
     }
     if (isError) {
       const error = copyOf(bytes, start, end);
-      this.redirection ??= whole.client.pool.cluster?.note(error, lease.upstream.name) ?? null;
+      this.redirection ??= whole.client.pool.follower?.note(error, lease.upstream.name) ?? null;
     }
     if (token < TO_REQUESTS + whole.count) return;
     if (isError && this.redirection !== null && this.goOn(this.redirection)) return;
@@ -143,7 +164,10 @@ class WholeTransaction implements ReplySink {
   }
 
   onFailure(token: number, _count: number, failure: Failure): void {
-    if (this.isOver || token === TO_ASKING) return;
+    if (this.isOver || token === TO_ASKING || this.lease === null) return;
+    // Before EXEC nothing is executed.
+    const isUnsure = token >= TO_REQUESTS && failure.wasSent;
+    if (!isUnsure && this.mayWaitAfter(failure) && this.goOn({ type: "down" })) return;
     this.isOver = true;
     this.lease?.release(false);
     this.whole.sink.onFailure(this.whole.token, 1, failure);
@@ -152,18 +176,42 @@ class WholeTransaction implements ReplySink {
   /** Nothing was executed. @returns false: it is not tried again */
   private goOn(redirection: Redirection): boolean {
     const { client } = this.whole;
-    const { turn, route, deadlines } = client.pool;
-    const isLate = turn.nowMs - this.sinceMs >= CLUSTER_DOWN_WAIT_MS;
-    if (isLate || ++this.tries > TRIES_MAX * 8 || !client.session.isOpen) return false;
-    this.lease?.release(true);
+    const { route, follower } = client.pool;
+    const isMoved = redirection.type === "moved" || redirection.type === "ask";
+    if (isMoved) this.tries++;
+    if (this.tries > TRIES_MAX || !client.session.isOpen) return false;
+    if (!isMoved && !this.waitAndTry()) return false;
+    this.lease?.release(isMoved);
     this.lease = null;
+    if (!isMoved) return true;
     if (redirection.type === "ask") {
-      client.pool.cluster?.admit(redirection.to);
+      follower?.admit(redirection.to);
       const target = route.upstreams.find(({ name }) => name === redirection.to);
       if (target === undefined) return false;
       this.open(target, true);
-    } else if (redirection.type === "moved") this.begin();
-    else deadlines.create(() => this.begin()).set(turn.nowMs + AGAIN_MS);
+    } else this.begin();
+    return true;
+  }
+
+  private mayWaitAfter(failure: Failure): boolean {
+    const { follower } = this.whole.client.pool;
+    return this.upstream !== null && follower?.waitsAfter(failure, this.upstream) === true;
+  }
+
+  /** Begins anew a little later. @returns false: it may not wait */
+  private waitAndTry(): boolean {
+    const { pool, session } = this.whole.client;
+    const { follower, turn, deadlines } = pool;
+    const { length } = this.bytes;
+    const isLate = turn.nowMs - this.sinceMs >= (follower?.patienceMs ?? 0);
+    if (isLate || this.upstream === null || follower?.beginWait(this.upstream, length) !== true) {
+      return false;
+    }
+    const again = deadlines.create(() => {
+      follower.endWait(length);
+      if (session.isOpen) this.begin();
+    });
+    again.set(turn.nowMs + AGAIN_MS);
     return true;
   }
 

@@ -1,17 +1,19 @@
 /**
- * Stands before a connection to one node of a cluster: what the node says is elsewhere goes there, in the order in which it was sent.
+ * Stands before a connection to one server of a pool whose servers change places: what the server says is elsewhere goes there, and what it
+ * cannot do just now waits, in the order in which it was sent.
  *
  *   client ─▶ RedirectLink ─▶ connection ─▶ node A ─ -MOVED ─▶ RedirectLink ─▶ that of node B ─▶ node B
  *
- * A request is sent again only when a node has said that it did not execute it.
+ * A request is sent again only when it was surely not executed, or is a read.
  */
 import { KIND, type ReplyKind } from "../../../api/protocol.ts";
 import type { ConnectionKind, Failure, Link, ReplySink, Upstream } from "../../../api/upstream.ts";
 import { ByteQueue } from "../../../base/byte-queue.ts";
 import type { Wakeable } from "../../../base/turn.ts";
 import { encodeError, encodeRequest } from "../codec/encode.ts";
+import { type Again, type Parked, ParkedRequests } from "./parked-requests.ts";
 import { type Redirection, readRedirection } from "./redirection.ts";
-import type { Again, Redirector } from "./redirector.ts";
+import type { Redirector } from "./redirector.ts";
 import { SentRequests } from "./sent-requests.ts";
 
 const ASKING: Buffer = encodeRequest("ASKING");
@@ -19,17 +21,22 @@ const ASKING: Buffer = encodeRequest("ASKING");
 const TRIES_MAX = 16;
 /** For one that may not be sent any more, because later ones were. It was not executed. */
 const TOO_LATE: Buffer = encodeError(
-  "TRYAGAIN The slot moved to another node before this request was looked at; it was not executed",
+  "TRYAGAIN The key moved to another server before this request was looked at; it was not executed",
 );
+/** No request is the probe. */
+const NONE = -1;
 
 export class RedirectLink implements Link, ReplySink {
   readonly takesRuns = false;
   readonly upstream: Upstream;
   readonly kind: ConnectionKind;
   readonly index: number;
+  /** The connection. What asks about the server itself goes there: it is not to wait for anything. */
+  readonly inner: Link;
   readonly requests: SentRequests = new SentRequests();
+  /** What waits until the server is well: nothing passes it. */
+  readonly parked: ParkedRequests = new ParkedRequests();
   private readonly redirector: Redirector;
-  private readonly inner: Link;
   /** What one request is composed in, see `begin`. */
   private readonly queue: ByteQueue = new ByteQueue();
   private composedSink: ReplySink | null = null;
@@ -41,6 +48,8 @@ export class RedirectLink implements Link, ReplySink {
   private fences = 0;
   /** Requests before this one must not be sent again: later ones have passed them. */
   private lateBefore = 0;
+  /** The first request that waited is sent alone, and is number `probe` here: how it fares tells about the others. */
+  private probe = NONE;
 
   constructor(
     redirector: Redirector,
@@ -62,12 +71,16 @@ export class RedirectLink implements Link, ReplySink {
     return refusal;
   }
 
+  get isRecovering(): boolean {
+    return this.inner.refusal !== null && this.redirector.mayWait(this);
+  }
+
   get isFull(): boolean {
     return this.inner.isFull || this.isHeld;
   }
 
   private get isHeld(): boolean {
-    return this.fences > 0 || this.redirector.holds(this.index);
+    return this.fences > 0 || this.parked.size > 0 || !this.redirector.isKnown;
   }
 
   send(
@@ -98,23 +111,33 @@ export class RedirectLink implements Link, ReplySink {
   }
 
   waitForRoom(waiter: Wakeable): void {
-    if (this.isHeld) this.waiters.push(waiter);
-    else this.inner.waitForRoom(waiter);
+    if (!this.isHeld && this.inner.refusal === null) {
+      this.inner.waitForRoom(waiter);
+      return;
+    }
+    this.waiters.push(waiter);
+    this.redirector.onWaiter(1);
   }
 
-  /** It is not held any more, or may not be. @param isGone its server has left: what waits is to look for another */
-  wakeWaiters(isGone = false): void {
-    const { waiters } = this;
-    if (waiters.length === 0 || (this.isHeld && !isGone)) return;
-    this.waiters = [];
-    for (const waiter of waiters) this.redirector.turn.wake(waiter);
+  get waiting(): number {
+    return this.waiters.length;
+  }
+
+  /** Wakes up to `count` of those that wait, unless it is held still. @param isGone its server has left: they are to look for another */
+  wakeWaiters(count: number, isGone = false): number {
+    if (this.waiters.length === 0 || (this.isHeld && !isGone)) return 0;
+    const woken = this.waiters.splice(0, count);
+    this.redirector.onWaiter(-woken.length);
+    for (const waiter of woken) this.redirector.turn.wake(waiter);
+    return woken.length;
   }
 
   /** Sends one request that another node, or this one, has not executed. */
-  sendAgain({ bytes, start, end, sink, token, tries, sinceMs }: Again, isAsking: boolean): void {
+  sendAgain(again: Again, isAsking: boolean): void {
+    const { bytes, start, end, sink, token } = again;
     const { refusal } = this;
     if (refusal !== null) {
-      sink.onFailure(token, 1, refusal);
+      if (!this.redirector.park(this, again, refusal)) sink.onFailure(token, 1, refusal);
       return;
     }
     if (isAsking) {
@@ -122,8 +145,31 @@ export class RedirectLink implements Link, ReplySink {
       this.inner.send(ASKING, 0, ASKING.length, this, 0, 1);
     }
     this.requests.push(sink, token, 1, bytes, start, end);
-    this.requests.mark(tries, sinceMs);
+    this.requests.mark(again);
     this.inner.send(bytes, start, end, this, 0, 1);
+  }
+
+  // What waits here
+
+  /** Is under way. */
+  get isProbing(): boolean {
+    return this.probe >= this.requests.done;
+  }
+
+  /** Sends the oldest that waits, alone. Only while nothing of the kind is under way. */
+  sendProbe(): void {
+    const [oldest] = this.parked.take(1);
+    if (oldest === undefined) return;
+    const number = this.requests.sent;
+    this.redirector.unpark(oldest);
+    this.sendAgain(oldest, false);
+    if (this.requests.sent > number) this.probe = number;
+  }
+
+  /** The server has done what the probe asks. */
+  private onProbed(): void {
+    this.probe = NONE;
+    this.redirector.onRecovered(this);
   }
 
   // What the node says
@@ -145,18 +191,43 @@ export class RedirectLink implements Link, ReplySink {
       this.redirect(redirection, sink, token, bytes, start, end);
       return;
     }
+    const isProbe = requests.done === this.probe;
     requests.shift();
     if (this.awaiting.length > 0) this.liftFences();
     sink?.onReplies(token, 1, bytes, start, end, kind);
+    if (isProbe) this.onProbed();
   }
 
   onFailure(_token: number, count: number, failure: Failure): void {
-    const { requests } = this;
-    const { sink, token } = requests;
-    requests.shiftRun(count);
+    const { requests, redirector } = this;
+    redirector.suspect();
+    if (redirector.waitsAfter(failure, this.upstream)) {
+      for (let i = 0; i < count; i++) this.failOne(failure);
+    } else {
+      const { sink, token } = requests;
+      requests.shiftRun(count);
+      sink?.onFailure(token, count, failure);
+    }
     if (this.awaiting.length > 0) this.liftFences();
-    this.redirector.suspect();
-    sink?.onFailure(token, count, failure);
+  }
+
+  /** The oldest request has got no reply: it waits until it can be sent again, if that is allowed. */
+  private failOne(failure: Failure): void {
+    const { requests, redirector } = this;
+    const { sink, token, history } = requests;
+    const place = sink === null ? null : redirector.find(requests.run);
+    if (place === null) requests.shift();
+    else requests.shiftTo(place.end);
+    if (sink === null) return;
+    const mayWait =
+      place !== null && (!failure.wasSent || redirector.isRead(place)) && !this.isLate(1);
+    if (mayWait && redirector.park(this, { ...place, ...history, sink, token }, failure)) return;
+    sink.onFailure(token, 1, failure);
+  }
+
+  /** Later requests have passed the one before the oldest `ahead` that is not done with. */
+  private isLate(ahead: number): boolean {
+    return this.requests.done - ahead < this.lateBefore;
   }
 
   /** The oldest request was not executed: `bytes`[start, end), the error, says why. */
@@ -169,17 +240,18 @@ export class RedirectLink implements Link, ReplySink {
     end: number,
   ): void {
     const { requests, redirector } = this;
-    const isLate = requests.done < this.lateBefore;
+    const isLate = this.isLate(0);
     const place = redirector.find(requests.run);
-    const { triesSoFar, sinceMs } = requests;
+    const { history } = requests;
     if (redirection.type === "moved") redirector.learn(redirection.slot, redirection.to);
     else redirector.suspect();
-    const mayGoOn = place !== null && triesSoFar < TRIES_MAX && !isLate;
-    const again = mayGoOn ? { ...place, sink, token, tries: triesSoFar + 1, sinceMs } : null;
+    const mayGoOn = place !== null && history.tries < TRIES_MAX && !isLate;
+    const next = mayGoOn ? { ...place, ...history, sink, token, tries: history.tries + 1 } : null;
     const error = bytes.subarray(start, end);
     // Before what waits until this one is done with.
-    const isSentOn = again !== null && redirector.sendOn(this, redirection, again, error);
-    requests.shift();
+    const isSentOn = next !== null && redirector.sendOn(this, redirection, next, error);
+    if (place === null) requests.shift();
+    else requests.shiftTo(place.end);
     if (this.awaiting.length > 0) this.liftFences();
     if (isSentOn) return;
     const reply = isLate ? TOO_LATE : error;
@@ -203,7 +275,7 @@ export class RedirectLink implements Link, ReplySink {
   private liftFirst(): void {
     const { link } = this.awaiting.shift()!;
     link.fences--;
-    link.wakeWaiters();
+    link.wakeWaiters(Number.POSITIVE_INFINITY);
   }
 
   /** It has taken too long: what was sent here before may not be sent on any more. */
@@ -212,5 +284,10 @@ export class RedirectLink implements Link, ReplySink {
       this.lateBefore = Math.max(this.lateBefore, this.awaiting[0]!.until);
       this.liftFirst();
     }
+  }
+
+  /** Takes all that waits, to send it elsewhere. */
+  takeParked(): Parked[] {
+    return this.parked.take(this.parked.size);
   }
 }

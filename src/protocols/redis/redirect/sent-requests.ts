@@ -3,6 +3,7 @@
  * elsewhere. In runs, as they were sent; parallel arrays, so that sending allocates nothing.
  */
 import type { ReplySink } from "../../../api/upstream.ts";
+import type { History } from "./parked-requests.ts";
 
 const CAPACITY_START = 64;
 const NONE: Buffer = Buffer.alloc(0);
@@ -20,11 +21,13 @@ export class SentRequests {
   private ends: Int32Array = new Int32Array(CAPACITY_START);
   private tries: Uint8Array = new Uint8Array(CAPACITY_START);
   private waits: Float64Array = new Float64Array(CAPACITY_START);
+  private orders: Float64Array = new Float64Array(CAPACITY_START);
   private mask: number = CAPACITY_START - 1;
   private head = 0;
   private runs = 0;
-  /** Requests of the oldest run that are done with. */
+  /** Requests of the oldest run that are done with, and how many of these are before `starts`. */
   private taken = 0;
+  private passed = 0;
 
   /**
    * They are sent for the first time, unless `mark` says otherwise.
@@ -48,19 +51,17 @@ export class SentRequests {
     this.ends[at] = end;
     this.tries[at] = 0;
     this.waits[at] = 0;
+    this.orders[at] = 0;
     this.runs++;
     this.sent += count;
   }
 
-  /**
-   * Of the one that was pushed last.
-   * @param tries how often it was sent on before
-   * @param sinceMs since when it waits for nodes to serve; 0: it does not
-   */
-  mark(tries: number, sinceMs: number): void {
+  /** The one that was pushed last has been sent before. */
+  mark({ tries, sinceMs, order }: History): void {
     const at = (this.head + this.runs - 1) & this.mask;
     this.tries[at] = tries;
     this.waits[at] = sinceMs;
+    this.orders[at] = order;
   }
 
   // Of the oldest request. Only while there is one.
@@ -73,12 +74,9 @@ export class SentRequests {
     return this.tokens[this.head]! + this.taken;
   }
 
-  get triesSoFar(): number {
-    return this.tries[this.head]!;
-  }
-
-  get sinceMs(): number {
-    return this.waits[this.head]!;
+  get history(): History {
+    const { head } = this;
+    return { tries: this.tries[head]!, sinceMs: this.waits[head]!, order: this.orders[head]! };
   }
 
   /** The run that it is in: bytes[start, end), in which it is number `index`. */
@@ -93,8 +91,15 @@ export class SentRequests {
       bytes: this.bytes[head]!,
       start: this.starts[head]!,
       end: this.ends[head]!,
-      index: this.taken,
+      index: this.taken - this.passed,
     };
+  }
+
+  /** The oldest request, which ends at `end` of its run, is done with: the next one is looked for from there. */
+  shiftTo(end: number): void {
+    this.starts[this.head] = end;
+    this.passed = this.taken + 1;
+    this.shift();
   }
 
   get size(): number {
@@ -121,6 +126,7 @@ export class SentRequests {
     this.head = (head + 1) & this.mask;
     this.runs--;
     this.taken = 0;
+    this.passed = 0;
   }
 
   private grow(): void {
@@ -136,11 +142,13 @@ export class SentRequests {
     const bytes = new Array<Buffer>(capacity).fill(NONE);
     const tries = new Uint8Array(capacity);
     const waits = new Float64Array(capacity);
+    const orders = new Float64Array(capacity);
     for (const [i, at] of order.entries()) {
       sinks[i] = this.sinks[at]!;
       bytes[i] = this.bytes[at]!;
       tries[i] = this.tries[at]!;
       waits[i] = this.waits[at]!;
+      orders[i] = this.orders[at]!;
     }
     this.tokens = numbers(this.tokens);
     this.counts = numbers(this.counts);
@@ -150,6 +158,7 @@ export class SentRequests {
     this.bytes = bytes;
     this.tries = tries;
     this.waits = waits;
+    this.orders = orders;
     this.mask = capacity - 1;
     this.head = 0;
   }

@@ -1,5 +1,5 @@
 /** Errors with which a node of a cluster says that a request was not executed, and what to do about it. */
-import { placeName } from "./slot-view.ts";
+import { placeName } from "../cluster/slot-view.ts";
 
 export type Redirection =
   /** The slot is elsewhere for good. */
@@ -12,7 +12,8 @@ export type Redirection =
   | { readonly type: "down" };
 
 const LONGEST = 512;
-const DOWN = /^-(CLUSTERDOWN|LOADING|MASTERDOWN|READONLY)\b/;
+const DOWN =
+  /^-(CLUSTERDOWN|LOADING|MASTERDOWN|READONLY|EXECABORT Transaction contains write commands but instance is now a read-only replica)\b/;
 const ELSEWHERE = /^-(MOVED|ASK) (\d{1,5}) (\S*):(\d{1,5})\r\n$/;
 
 /** @param asked the name of the server that said bytes[start, end), an error. @returns null: it is about the request itself */
