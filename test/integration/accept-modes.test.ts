@@ -1,6 +1,6 @@
 /** How workers come by their clients, with the real data plane: everybody is served, also while processes die. */
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { birthOf } from "../support/birth-of.ts";
 import { childrenOf, cleanUp, makeDirectory, until } from "../support/echo-proxy.ts";
@@ -119,7 +119,7 @@ test("mutex: one worker listens at a time, clients are shared, and a killed hold
   await start("mutex");
   const spread = await connectMany(tcp, 60);
   expect([...spread.keys()].sort()).toEqual([0, 1, 2]);
-  const listeners = (): number[] => proxy.workerPids().filter((pid) => listeningWatched(pid) > 0);
+  const listeners = (): number[] => proxy.workerPids().filter(isListening);
   await until("exactly one listens", () => listeners().length === 1);
   const [holder = Number.NaN] = listeners();
   process.kill(holder, "SIGKILL");
@@ -167,17 +167,11 @@ test("dispatch: a killed acceptor is replaced, and nobody is refused meanwhile",
   }
 });
 
-/** Listening sockets that the process's event loop waits for. */
-function listeningWatched(pid: number): number {
+/** Whether the worker listens now: then it has descriptors of its own of the sockets, beside those that the supervisor has given it. */
+function isListening(pid: number): boolean {
   const inodes = new Set(listeningInodes());
-  let watched = 0;
-  for (const fd of fdsOf(pid)) {
-    const text = read(`/proc/${pid}/fdinfo/${fd}`);
-    for (const match of text.matchAll(/^tfd:.* ino:([0-9a-f]+)/gm)) {
-      if (inodes.has(Number.parseInt(match[1] ?? "", 16))) watched += 1;
-    }
-  }
-  return watched;
+  const held = socketsOf(pid).filter((inode) => inodes.has(inode));
+  return held.length > new Set(held).size;
 }
 
 /** The TCP socket's and the unix socket's; state 0A and flag 00010000 mean that they listen. */
@@ -198,11 +192,22 @@ function listeningInodes(): number[] {
   ];
 }
 
-function fdsOf(pid: number): number[] {
-  // An epoll instance is among the first descriptors.
-  return Array.from({ length: 32 }, (_, fd) => fd).filter(
-    (fd) => pid > 0 && read(`/proc/${pid}/fdinfo/${fd}`).includes("tfd:"),
-  );
+/** The inodes of its sockets, one for each descriptor. */
+function socketsOf(pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).map((fd) => socketAt(`/proc/${pid}/fd/${fd}`));
+  } catch {
+    return [];
+  }
+}
+
+/** NaN: it is no socket, or was closed meanwhile. */
+function socketAt(link: string): number {
+  try {
+    return Number(/^socket:\[(\d+)\]$/.exec(readlinkSync(link))?.[1]);
+  } catch {
+    return Number.NaN;
+  }
 }
 
 function read(path: string): string {
