@@ -35,7 +35,7 @@ export const TOP_OPTIONS: readonly Option[] = [
     where: "top",
     type: { kind: "choice", values: ENGINE_CHOICES },
     forms: NATIVE,
-    default: "bun",
+    default: "auto",
     help: "What workers' sockets are made of: `uring` is io_uring, `bun` is Bun's sockets; `auto` is io_uring where the system has it and it works. See engines.md.",
     instead: "--engine on the command line",
   }),

@@ -25,6 +25,7 @@ const TEXTS: Readonly<Record<string, string>> = {
   EAFNOSUPPORT: "address family not supported",
   EMFILE: "too many open files in this process",
   ENFILE: "too many open files on this machine",
+  ENOSYS: "this kernel has it not, or it is forbidden",
   ENOENT: "no such file or directory",
   ENOTDIR: "not a directory",
   EISDIR: "it is a directory",

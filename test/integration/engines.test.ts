@@ -2,6 +2,7 @@
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { until } from "../support/echo-proxy.ts";
 import { freePort } from "../support/free-port.ts";
 import { type ProxyProcess, startProxy } from "../support/proxy-process.ts";
 import { startRedis } from "../support/redis-server.ts";
@@ -20,6 +21,17 @@ const WITHOUT_IO_URING = [
   process.execPath,
   join(import.meta.dir, "../support/without-io-uring.ts"),
 ];
+/** No engine is asked for, as in most configurations. */
+const UNSAID = "unsaid";
+/** What may be forbidden, how that shows, and the engine that is asked for. */
+const DENIALS: readonly (readonly [call: string, error: string, engine: string])[] = [
+  ["setup", "EPERM", UNSAID],
+  ["setup", "EPERM", "auto"],
+  ["setup", "EPERM", "uring"],
+  ["setup", "ENOSYS", UNSAID],
+  ["register", "EPERM", UNSAID],
+  ["enter", "EACCES", UNSAID],
+];
 
 interface Rig {
   readonly proxy: ProxyProcess;
@@ -32,7 +44,7 @@ async function start(engine: string, wrapper: readonly string[] = []): Promise<R
   stops.push(() => server.stop());
   const port = freePort();
   const config = (name: string): string =>
-    `engine: ${name}\nworkers: 2\npools:\n  main:\n    listen: 127.0.0.1:${port}\n    servers: ["${server.host}:${server.port}:1"]\n`;
+    `${name === UNSAID ? "" : `engine: ${name}\n`}workers: 2\npools:\n  main:\n    listen: 127.0.0.1:${port}\n    servers: ["${server.host}:${server.port}:1"]\n`;
   const proxy = await startProxy({ config: config(engine), wrapper });
   stops.push(() => proxy.stop());
   return { proxy, port, config };
@@ -59,15 +71,29 @@ test("the engine that is configured runs, and status and log say so", async () =
   expect(proxy.stderr()).toContain("engine=uring");
 });
 
-test.each(["auto", "uring"])(
-  "where io_uring is forbidden %s is Bun's sockets, and says so",
-  async (engine) => {
-    const { proxy, port } = await start(engine, WITHOUT_IO_URING);
+test("without any configuration it is io_uring where that works, and says so", async () => {
+  const { proxy, port } = await start(UNSAID);
+  expect(await ask(port)).toBe("+PONG\r\n");
+  expect(await enginesOf(proxy)).toEqual(Array(2).fill("uring: io_uring works here"));
+  expect(proxy.stderr()).toContain('engine=uring reason="io_uring works here"');
+});
+
+test.each(DENIALS)(
+  "where io_uring_%s fails with %s, engine %s serves by Bun's sockets, and says why",
+  async (call, error, engine) => {
+    const { proxy, port } = await start(engine, [...WITHOUT_IO_URING, call, error]);
     expect(await ask(port)).toBe("+PONG\r\n");
-    const [first] = await enginesOf(proxy);
-    expect(first).toStartWith("bun: io_uring cannot be used here: io_uring_setup: ");
-    expect(first).toContain("EPERM");
-    expect(proxy.stderr()).toContain("engine=bun");
+    const why = `io_uring cannot be used here: io_uring_${call}: `;
+    for (const said of await enginesOf(proxy)) {
+      expect(said).toStartWith(`bun: ${why}`);
+      expect(said).toContain(error);
+    }
+    expect(proxy.stderr()).toContain(`engine=bun reason="${why}`);
+    // A worker that takes a dead one's place chooses for itself.
+    const [victim] = proxy.workerPids();
+    process.kill(victim!, "SIGKILL");
+    await until("its successor has chosen", () => proxy.stderr().split(" engine=bun ").length > 3);
+    expect(await ask(port)).toBe("+PONG\r\n");
   },
 );
 

@@ -1,17 +1,16 @@
 /**
- * Runs the command in its arguments with io_uring forbidden, as a container's seccomp profile forbids it: io_uring_setup fails with
- * EPERM, in that process and all that it starts. The pid stays the same.
+ * without-io-uring.ts CALL ERROR COMMAND …: runs the command with a part of io_uring forbidden, as a container's seccomp profile forbids it: that
+ * system call (`setup`, `enter` or `register`) fails with that error, in that process and all that it starts. The pid stays the same.
  */
 import { ptr } from "bun:ffi";
 import { libc } from "../../src/os/libc.ts";
-import { check } from "../../src/os/os-error.ts";
+import { check, ERRNO } from "../../src/os/os-error.ts";
 import { executeInPlace } from "../../src/os/process.ts";
 
 const PR_SET_SECCOMP = 22;
 const PR_SET_NO_NEW_PRIVS = 38;
 const SECCOMP_MODE_FILTER = 2;
-const SYS_IO_URING_SETUP = 425;
-const EPERM = 1;
+const SYSTEM_CALLS: Record<string, number> = { setup: 425, enter: 426, register: 427 };
 
 /** struct sock_filter: code, two jumps, a constant. */
 function instruction(code: number, onTrue: number, onFalse: number, constant: number): bigint {
@@ -19,12 +18,16 @@ function instruction(code: number, onTrue: number, onFalse: number, constant: nu
   return BigInt(code) | jumps | (BigInt(constant) << 32n);
 }
 
+const [call = "", error = "", name = "", ...args] = process.argv.toSpliced(0, 2);
+const number = SYSTEM_CALLS[call];
+const errorNumber = ERRNO[error];
+if (number === undefined || errorNumber === undefined) throw new Error(`${call} ${error}?`);
 const program = BigUint64Array.of(
   // The number of the system call …
   instruction(0x20, 0, 0, 0),
   // … if it is that one, the next instruction, else the one behind it.
-  instruction(0x15, 0, 1, SYS_IO_URING_SETUP),
-  instruction(0x06, 0, 0, 0x0005_0000 | EPERM),
+  instruction(0x15, 0, 1, number),
+  instruction(0x06, 0, 0, 0x0005_0000 | errorNumber),
   instruction(0x06, 0, 0, 0x7fff_0000),
 );
 const bytes = new BigUint64Array(new ArrayBuffer(program.byteLength));
@@ -36,6 +39,5 @@ header[1] = BigInt(ptr(bytes));
 
 check(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl");
 check(libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ptr(header), 0, 0), "prctl");
-const [name = "", ...args] = process.argv.toSpliced(0, 2);
 const path = Bun.which(name) ?? name;
 executeInPlace(path, [path, ...args], process.env);

@@ -1,10 +1,13 @@
 // `npm test`: sets up, builds, lints, checks types, runs every test. The last line printed is "N passed, N failed".
 //
+// What depends on sockets most runs twice, see engine-passes.mjs.
+//
 // `npm test -- differential faults` runs only the test files whose path contains one of the words (no lint, no types).
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
+import { enginePasses } from "./engine-passes.mjs";
 import { judge, readJunit } from "./junit.mjs";
 import {
   BINARY,
@@ -68,15 +71,21 @@ async function runTests(filters) {
       /\.test\.(ts|mjs)$/.test(file) &&
       (filters.length === 0 || filters.some((filter) => file.includes(filter))),
   );
-  console.log(`\n== tests: ${files.length} files`);
+  for (const pass of enginePasses(files, process.env["PROXY_ENGINE"])) await runPass(pass);
+}
+
+async function runPass({ title, files, environment }) {
+  console.log(`\n== ${title}: ${files.length} files`);
   const scratch = mkdtempSync(join(tmpdir(), "proxy-test-"));
   try {
     const report = join(scratch, "junit.xml");
-    const exitCode = files.length === 0 ? 1 : await runBunTest(files, report);
+    const exitCode = files.length === 0 ? 1 : await runBunTest(files, report, environment);
     const verdict = judge(readJunit(report), files, exitCode);
     for (const problem of verdict.problems) console.log(`FAILED ${problem}`);
     for (const name of verdict.skipped) console.log(`skipped ${name}`);
-    console.log(`tests: ${verdict.skipped.length} skipped`);
+    console.log(
+      `${title}: ${verdict.passed} passed, ${verdict.failed} failed, ${verdict.skipped.length} skipped`,
+    );
     total.passed += verdict.passed;
     total.failed += verdict.failed;
   } finally {
@@ -85,7 +94,7 @@ async function runTests(filters) {
 }
 
 /** Every file in a process of its own, so that a crash costs one file and is seen; resolves to the exit code. */
-function runBunTest(files, report) {
+function runBunTest(files, report, environment) {
   const parallel = Math.min(PARALLEL_MAX, Math.max(1, cpus().length));
   const args = [
     "test",
@@ -98,7 +107,7 @@ function runBunTest(files, report) {
   const child = spawn(BUN, args, {
     cwd: ROOT,
     stdio: ["ignore", "inherit", "inherit"],
-    env: { ...process.env, PROXY_BINARY: BINARY },
+    env: { ...process.env, ...environment, PROXY_BINARY: BINARY },
   });
   for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
   return new Promise((resolve) => {

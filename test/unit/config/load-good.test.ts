@@ -22,7 +22,7 @@ test("a twemproxy file gets nutcracker's defaults", () => {
     form: "twemproxy",
     workers: "auto",
     accept: "reuseport",
-    engine: "bun",
+    engine: "auto",
     affinity: "off",
     openFiles: null,
     user: null,
@@ -78,7 +78,7 @@ test("the minimal native file gets the native defaults", () => {
     form: "native",
     workers: "auto",
     accept: "reuseport",
-    engine: "bun",
+    engine: "auto",
     stats: { listen: null },
   });
   expect(config.pools[0]).toMatchObject({
@@ -93,7 +93,7 @@ test("every native option arrives", () => {
   const config = load(`
 workers: 3
 accept: mutex
-engine: auto
+engine: uring
 affinity: [3, 0-1]
 rlimit_nofile: 100000
 user: cache
@@ -137,7 +137,7 @@ pools:
     form: "native",
     workers: 3,
     accept: "mutex",
-    engine: "auto",
+    engine: "uring",
     affinity: [3, 0, 1],
     openFiles: 100_000,
     user: "cache",
