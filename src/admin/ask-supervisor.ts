@@ -1,13 +1,12 @@
 /** Questions of the admin process to the supervisor, over its control channel. */
 import type { AdminStatus, FromAdmin, ToAdmin } from "../api/control.ts";
-import type { ControlResult } from "../api/control-socket.ts";
+import type { ControlResult, Look } from "../api/control-socket.ts";
 
 /** A supervisor that has not answered by then is shown as one that does not. */
 const ANSWER_TIMEOUT_MS = 1_000;
 /** Workers are asked, too, one question after the other. */
 const LOOK_TIMEOUT_MS = 10_000;
 
-type Look = Extract<FromAdmin, { readonly type: "look" }>["look"];
 type Answer = Extract<ToAdmin, { readonly type: "status" }>;
 
 export class AskSupervisor {

@@ -1,11 +1,9 @@
 /** What operators look at, over HTTP: the questions and answers of the commands of the same names, as JSON. */
-import type { FromAdmin } from "../api/control.ts";
-import type { ControlResult } from "../api/control-socket.ts";
+import type { ControlResult, Look } from "../api/control-socket.ts";
 import { CLIENT_ORDERS, CLIENT_STATES, type ClientQuery } from "../api/inspection.ts";
 import type { HttpAnswer } from "./http-port.ts";
 import type { HttpRequest } from "./http-request.ts";
 
-export type Look = Extract<FromAdmin, { readonly type: "look" }>["look"];
 /** Null: the supervisor does not answer. */
 export type AskLook = (look: Look) => Promise<ControlResult | null>;
 
@@ -17,6 +15,7 @@ const LIMIT_DEFAULT = 100;
 /** By path: what the query asks for; a text says what is wrong with it. */
 export const LOOKS: ReadonlyMap<string, (query: Query) => Look | string> = new Map([
   ["/clients", (query: Query) => clientsLook(query)],
+  ["/slowlog", (query: Query) => slowLogLook(query)],
 ]);
 
 export async function answerLook(look: Look | string, ask: AskLook): Promise<HttpAnswer> {
@@ -47,6 +46,16 @@ function clientsLook(query: Query): Look | string {
       ...{ pool: text("pool"), address: text("address"), name: text("name"), user: text("user") },
     },
   };
+}
+
+function slowLogLook(query: Query): Look | string {
+  const unknown = unknownIn(query, ["after", "limit", "pool"]);
+  if (unknown !== null) return unknown;
+  const limit = limitIn(query);
+  if (limit instanceof Error) return limit.message;
+  const after = query.get("after") ?? "0";
+  if (!/^\d{1,15}$/.test(after)) return "after: a number from 0 on";
+  return { verb: "slowlog", after: Number(after), count: limit, pool: query.get("pool") ?? null };
 }
 
 /** What is wrong with the names; null: nothing. */

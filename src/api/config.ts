@@ -83,6 +83,12 @@ export interface PoolConfig {
   readonly backlog: number;
   /** Most client connections of this pool, over all workers; 0: bounded only by file descriptors. */
   readonly clientConnectionsMax: number;
+  /** Milliseconds from which on a request is slow, and in the slow log; null: none is. Absent, as the next two: it comes from an older program. */
+  readonly slowlogMs?: number | null;
+  /** Of each minute and worker so many requests are in the slow log in any case, the slowest ones. */
+  readonly slowlogSlowest?: number;
+  /** Operators see keys. */
+  readonly slowlogKeys?: boolean;
   /** In the order in which they see requests. */
   readonly filters: readonly { readonly name: string; readonly options: OptionSettings }[];
   readonly preconnect: boolean;

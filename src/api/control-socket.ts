@@ -3,7 +3,13 @@
  * a line. A connection carries one request, any number of progress lines, and one result.
  */
 
-import type { ClientQuery, ClientReport, KickedClient, KickTarget } from "./inspection.ts";
+import type {
+  ClientQuery,
+  ClientReport,
+  KickedClient,
+  KickTarget,
+  SlowLogReport,
+} from "./inspection.ts";
 import type { PoolFigures, SetFigures } from "./stats.ts";
 import type { Lever, LeverKind } from "./steering.ts";
 
@@ -26,10 +32,21 @@ export type ControlRequest =
   /** Those that came after the one of number `after` (0: all that are kept), at most the last `count`. */
   | { readonly verb: "events"; readonly after: number; readonly count: number };
 
+/** What changes nothing: the admin process may ask for it. */
+export type Look = Exclude<InspectionOrder, { readonly verb: "kick" | "slowlog_reset" }>;
+
 /** What operators look at, see api/inspection.ts; and whom they disconnect. */
 export type InspectionOrder =
   | { readonly verb: "clients"; readonly query: ClientQuery }
-  | { readonly verb: "kick"; readonly target: KickTarget };
+  | { readonly verb: "kick"; readonly target: KickTarget }
+  /** Those behind number `after` (0: all that are kept), at most the last `count`; `pool` null: of all. */
+  | {
+      readonly verb: "slowlog";
+      readonly after: number;
+      readonly count: number;
+      readonly pool: string | null;
+    }
+  | { readonly verb: "slowlog_reset"; readonly pool: string | null };
 
 /** What operators hold back for a while, see LeverKind. */
 export type LeverOrder =
@@ -91,6 +108,8 @@ export type ControlResult =
     }
   | { readonly ok: true; readonly verb: "stop" }
   | { readonly ok: true; readonly verb: "clients"; readonly report: ClientReport }
+  | { readonly ok: true; readonly verb: "slowlog"; readonly report: SlowLogReport }
+  | { readonly ok: true; readonly verb: "slowlog_reset" }
   | { readonly ok: true; readonly verb: "kick"; readonly clients: readonly KickedClient[] }
   | { readonly ok: true; readonly verb: "config_get"; readonly options: readonly ConfigOption[] }
   | {

@@ -5,7 +5,8 @@
  */
 
 import type { Config, LogLevel } from "./config.ts";
-import type { ControlResult, InspectionOrder, Status } from "./control-socket.ts";
+import type { ControlResult, Look, Status } from "./control-socket.ts";
+import type { SlowRequest } from "./inspection.ts";
 import type { BlockSchema, Labels } from "./metrics.ts";
 import type { ClientRecord } from "./move.ts";
 import type { StatsLayout } from "./stats.ts";
@@ -198,6 +199,16 @@ export type FromWorker =
     }
   /** A line of its log, see ProxyEvent. An older supervisor passes over it. */
   | { readonly type: "event"; readonly level: LogLevel; readonly text: string }
+  /**
+   * Slow requests, and how many more there were of which it does not tell; `nowMs` by the clock of SlowRequest.agoFromMs. An older
+   * supervisor passes over it.
+   */
+  | {
+      readonly type: "slow";
+      readonly nowMs: number;
+      readonly requests: readonly SlowRequest[];
+      readonly missed: number;
+    }
   /** `problem` not null: it cannot do as the order of this revision says. */
   | {
       readonly type: "steered";
@@ -334,7 +345,7 @@ export type FromAdmin =
   | {
       readonly type: "look";
       readonly id: number;
-      readonly look: Exclude<InspectionOrder, { readonly verb: "kick" }>;
+      readonly look: Look;
     };
 
 /** Fd of the first socket in the acceptor process; the others follow without gaps. */

@@ -101,6 +101,53 @@ export interface KickedClient {
   readonly name: string;
 }
 
+/** A request that took long, as its worker tells it. Times in microseconds, sizes in bytes; null: it is not known. */
+export interface SlowRequest {
+  readonly pool: string;
+  /** The client's number, see ClientRow. */
+  readonly client: number;
+  readonly address: string;
+  readonly name: string;
+  readonly user: string;
+  /** "": it is not known. */
+  readonly command: string;
+  /** The first one, as `shownKey` writes it. Null as well: keys are hidden, or it has none. */
+  readonly key: string | null;
+  /** So many that were sent together were answered together: what is said is of the first. */
+  readonly requests: number;
+  /** From its arrival until its reply was written. */
+  readonly totalUs: number;
+  /** The server that took long, until the request was sent to it, and from then until the reply. */
+  readonly server: string | null;
+  readonly queueUs: number | null;
+  readonly serverUs: number | null;
+  readonly requestBytes: number;
+  readonly replyBytes: number;
+  /** In place of a reply. */
+  readonly failure: string | null;
+  /** When its reply was written, by the worker's own clock. */
+  readonly agoFromMs: number;
+}
+
+/** As the supervisor keeps it. */
+export interface SlowEntry extends Omit<SlowRequest, "agoFromMs"> {
+  /** Counts from 1, over upgrades, too. */
+  readonly number: number;
+  /** Milliseconds since the epoch. */
+  readonly atMs: number;
+  /** "worker/2" */
+  readonly worker: string;
+}
+
+export interface SlowLogReport {
+  /** The oldest first. */
+  readonly entries: readonly SlowEntry[];
+  /** So many are kept. */
+  readonly kept: number;
+  /** Requests over the threshold of which no entry was made, because there were too many at once. */
+  readonly missed: number;
+}
+
 /** Topics of the worker bus on which workers are asked. */
 export const INSPECT_CLIENTS = "inspect clients";
 export const KICK_CLIENTS = "kick clients";

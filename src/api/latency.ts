@@ -40,6 +40,20 @@ export function familyOf(access: Access): Family {
   return access === ACCESS.write ? FAMILY.write : FAMILY.admin;
 }
 
+/** A server whose reply came late; times in microseconds. */
+export interface SlowServer {
+  readonly name: string;
+  readonly queueUs: number;
+  readonly serverUs: number;
+}
+
+/** Where it is noted that the replies which are just delivered came late. */
+export interface SlowNote {
+  /** From this on, in milliseconds, a server has taken long; Infinity: it is of no interest. */
+  readonly noteMs: number;
+  noted: SlowServer | null;
+}
+
 const FAMILY_ROWS = {
   total_us: [
     "histogram",

@@ -116,6 +116,16 @@ export interface PoolHost {
   connectionsTo(server: Upstream): number;
 }
 
+/** A request, as far as its beginning tells. */
+export interface RequestSummary {
+  /** As its protocol names it. */
+  readonly command: string;
+  /** The first one, borrowed; null: it has none, or it is not known. */
+  readonly key: Buffer | null;
+  /** Of the whole request. */
+  readonly bytes: number;
+}
+
 export interface ProtocolPool {
   /** Who the pool's servers are; absent: those that the configuration lists. */
   readonly topology?: Topology;
@@ -129,6 +139,11 @@ export interface ProtocolPool {
   readonly tooManyClients: Buffer;
   /** The same when this process has no more file descriptors. */
   readonly noDescriptors: Buffer;
+  /**
+   * The request of place `index` in what a client sent, for operators; `bytes` is the beginning of its `length` bytes, and those before
+   * it are whole. Null: it cannot be told. Absent: none can.
+   */
+  describe?(bytes: Buffer, length: number, index: number): RequestSummary | null;
   /**
    * @param saved what such a frontend's `saveState` gave in another process; undefined for a new client
    * @param descriptors those that came along: the frontend owns them

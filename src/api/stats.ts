@@ -37,6 +37,7 @@ const POOL_ROWS = {
     "gauge",
     "subscriptions of clients now that share another client's at the servers",
   ],
+  slow_requests: ["counter", "requests that took longer than the slow log's threshold"],
 } as const;
 
 /** Append only. */

@@ -307,3 +307,18 @@ export const KICKED_SHOWN_MAX = 100;
 export const INSPECTION_ANSWER_MS = 3_000;
 /** Such questions that wait for their turn. */
 export const INSPECTIONS_MAX = 32;
+
+/** Of what clients of one worker sent lately, so much is kept to name slow requests by. */
+export const TAPE_BYTES: number = 4 * MIB;
+/** Of what one client sent at once so much: requests behind that cannot be named. */
+export const TAPE_PIECE_BYTES_MAX: number = 2 * KIB;
+/** Of a key that is shown to operators. */
+export const SLOW_KEY_BYTES_MAX = 128;
+/** Slow requests that the supervisor keeps for `proxy slowlog`. */
+export const SLOW_KEPT_MAX = 1024;
+/** A worker tells of slow requests so often … */
+export const SLOW_TOLD_MS = 250;
+/** … and then of so many at most, the slowest ones; the others are counted. */
+export const SLOW_TOLD_MAX = 32;
+/** The slowest requests of each minute that a pool may want to be told of, in each worker. */
+export const SLOWEST_MAX = 100;

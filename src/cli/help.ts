@@ -79,6 +79,14 @@ const EXAMPLES: Readonly<Record<string, readonly Row[]>> = {
     ["proxy latency -c proxy.yaml", "percentiles since the proxy was started"],
     ["proxy latency -c proxy.yaml --for 10s", "of the next 10 seconds"],
   ],
+  slowlog: [
+    ["proxy slowlog -c proxy.yaml -n 50", "the last 50, oldest first"],
+    ["proxy slowlog -c proxy.yaml -f --pool main", "and those that come"],
+    [
+      "proxy config set main.slowlog 2ms -c proxy.yaml --for 10m",
+      "what counts as slow, for a while",
+    ],
+  ],
   events: [
     ["proxy events -n 50", "the last 50, oldest first"],
     ["proxy events -f", "and those that come"],

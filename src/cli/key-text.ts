@@ -1,4 +1,5 @@
 /** Keys on a command line and in a terminal: bytes that are no text are written `\xNN`. */
+import { shownKey } from "../base/shown-key.ts";
 
 /**
  * The bytes of a key that was given as an argument.
@@ -20,14 +21,5 @@ export function parseKey(text: string, hasEscapes: boolean): Buffer | null {
 
 /** The key as it can be given back to `parseKey(…, true)`: valid UTF-8 without control characters stays as it is. */
 export function formatKey(bytes: Buffer): string {
-  const text = bytes.toString("utf8");
-  if (!/\p{Cc}/u.test(text) && Buffer.from(text).equals(bytes))
-    return text.replaceAll("\\", "\\\\");
-  let escaped = "";
-  for (const byte of bytes) {
-    if (byte === 0x5c) escaped += "\\\\";
-    else if (byte >= 0x20 && byte < 0x7f) escaped += String.fromCharCode(byte);
-    else escaped += `\\x${byte.toString(16).padStart(2, "0")}`;
-  }
-  return escaped;
+  return shownKey(bytes);
 }

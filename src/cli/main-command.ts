@@ -22,6 +22,7 @@ import { normaliseFlags } from "./nutcracker-flags.ts";
 import { reloadCommand } from "./reload.ts";
 import { routeCommand } from "./route.ts";
 import { type RunData, runCommand, versionText } from "./run.ts";
+import { slowlogCommand } from "./slowlog.ts";
 import { statusCommand } from "./status.ts";
 import { stopCommand } from "./stop.ts";
 import { topCommand } from "./top.ts";
@@ -37,6 +38,7 @@ const COMMANDS: ReadonlyMap<string, CommandDef> = new Map(
     clients: clientsCommand,
     latency: latencyCommand,
     top: topCommand,
+    slowlog: slowlogCommand,
     reload: reloadCommand,
     upgrade: upgradeCommand,
     stop: stopCommand,

@@ -9,6 +9,7 @@ import { DescriptorBudget, planDescriptors } from "../base/descriptor-budget.ts"
 import type { Logger } from "../base/log.ts";
 import { LogLimit } from "../base/log-limit.ts";
 import { Turn } from "../base/turn.ts";
+import { RequestTape } from "../client/request-tape.ts";
 import { loadConfig } from "../config/load.ts";
 import { createStatsLayout, slotRegion, statsByteLength } from "../metrics/layout.ts";
 import { type Definition, isProxied, optionsOf } from "../modules/definition.ts";
@@ -118,6 +119,7 @@ export class ProtocolSubject implements Subject {
       makeRoom: () => true,
       refuse: () => null,
       nextClientId: () => ++ids,
+      ...{ tape: new RequestTape(), slowReports: { hasRoom: () => false, add() {} } },
       onClientGone() {},
     });
     for (const server of this.all.values()) {

@@ -8,6 +8,7 @@
 import { FAMILIES_MAX } from "../api/latency.ts";
 import type { MetricBlock } from "../api/metrics.ts";
 import { observe } from "../metrics/histogram.ts";
+import type { SlowRequests } from "./slow-requests.ts";
 
 /** Of what is not measured: below 0 with any family. */
 export const NO_STAMP: number = -FAMILIES_MAX;
@@ -26,18 +27,22 @@ export function stampAt(nowMs: number): number {
 }
 
 export class ClientTimes {
+  readonly slow: SlowRequests;
   private readonly histograms: ClientHistograms;
 
-  constructor(histograms: ClientHistograms) {
+  constructor(histograms: ClientHistograms, slow: SlowRequests) {
     this.histograms = histograms;
+    this.slow = slow;
   }
 
-  /** `count` requests with this stamp were answered at `nowMs`. */
-  answered(stamp: number, count: number, nowMs: number): void {
-    if (stamp < 0) return;
+  /** `count` requests with this stamp were answered at `nowMs`. @returns how long they took, in microseconds; -1: that is not known */
+  answered(stamp: number, count: number, nowMs: number): number {
+    if (stamp < 0) return -1;
     const arrivedUs = Math.floor(stamp / FAMILIES_MAX);
     const { values, base } = this.histograms.totalUs[stamp - arrivedUs * FAMILIES_MAX]!;
-    observe(values, base, Math.floor(nowMs * 1000) - arrivedUs, count);
+    const tookUs = Math.floor(nowMs * 1000) - arrivedUs;
+    observe(values, base, tookUs, count);
+    return tookUs;
   }
 
   /** `count` requests of so many bytes together were taken, and then `underway` were owed a reply. */

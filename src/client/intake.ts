@@ -7,6 +7,7 @@ import { BLOCKED_END_MS, BLOCKED_INPUT_BYTES_MAX } from "../base/limits.ts";
 import type { Wakeable } from "../base/turn.ts";
 import type { Life } from "./life.ts";
 import type { ReplyRing } from "./reply-ring.ts";
+import { RequestTrace } from "./request-trace.ts";
 import type { SessionHost } from "./session-host.ts";
 import type { SessionMove } from "./session-move.ts";
 import { BLOCKED, INTAKE, SETTLING, TAKING } from "./session-states.ts";
@@ -22,6 +23,7 @@ export interface IntakeOwner extends Wakeable {
   /** Nothing is owed to the client. */
   readonly isSettled: boolean;
   mayTakeMore(): boolean;
+  trace: RequestTrace | null;
   close(): void;
   /** Whether requests are taken may have changed. */
   review(): void;
@@ -128,14 +130,17 @@ export class Intake {
     }
     const { ring } = session;
     const { times, turn } = session.host;
-    const { start } = input;
+    const { bytes, start } = input;
     const first = ring.nextToken;
     // What was held back arrived when it was held back.
     if (!this.isHeldBack) ring.stamps?.arrivedAt(turn.nowMs);
-    input.start = session.frontend.consume(input.bytes, start, input.end);
+    input.start = session.frontend.consume(bytes, start, input.end);
     const taken = (ring.nextToken - first) & TOKEN_MASK;
     this.requests += taken;
-    if (taken > 0 && times !== null) times.taken(taken, input.start - start, ring.pending);
+    if (taken > 0 && times !== null) {
+      times.taken(taken, input.start - start, ring.pending);
+      if (times.slow.isOn && ring.pending > 0) this.trace(first, taken, bytes, start, input.start);
+    }
     if (!session.life.takesRequests) {
       input.clear();
       return;
@@ -148,6 +153,14 @@ export class Intake {
     const hasInput = input.size > 0;
     this.setPaused(mustStop && hasInput && (!this.isBlocked || this.isUnwatchable));
     session.life.onTaken(mustStop);
+  }
+
+  /** So that requests can be named if they turn out to be slow. */
+  private trace(first: number, taken: number, bytes: Buffer, start: number, end: number): void {
+    const { session } = this;
+    const position = session.host.times!.slow.tape.put(bytes, start, end);
+    session.trace ??= new RequestTrace();
+    session.trace.add(first, taken, position, end - start, session.ring.pending <= taken);
   }
 
   /** Too much has come in to go on reading only to see the client leave. */

@@ -23,15 +23,17 @@ import {
   SESSION_OUTPUT_LOW_BYTES,
 } from "../base/limits.ts";
 import type { Flushable, Turn, Wakeable } from "../base/turn.ts";
-import { recordOf } from "./client-record.ts";
+import { idOf, recordOf } from "./client-record.ts";
 import { Intake } from "./intake.ts";
 import { Life } from "./life.ts";
 import { Outflow } from "./outflow.ts";
 import { ReplyRing } from "./reply-ring.ts";
 import { ReplyWindow } from "./reply-window.ts";
+import type { RequestTrace } from "./request-trace.ts";
 import type { SessionHost } from "./session-host.ts";
 import { SessionMove } from "./session-move.ts";
 import { BLOCKED, SETTLING, WAITING } from "./session-states.ts";
+import type { SlowHearer } from "./stamps.ts";
 import { Unread } from "./unread.ts";
 
 /** The pool of a session. */
@@ -43,7 +45,7 @@ export interface SessionOwner extends SessionHost {
   nextClientId(): number;
 }
 
-export class Session implements ClientPort, StreamEvents, Flushable {
+export class Session implements ClientPort, StreamEvents, Flushable, SlowHearer {
   readonly takesRuns: boolean = true;
   isMarked = false;
   isWoken = false;
@@ -64,6 +66,8 @@ export class Session implements ClientPort, StreamEvents, Flushable {
   ownId: number | null = null;
   openedMs: number;
   sentBefore = 0;
+  /** Where its requests are on the tape; null: it has sent none that count. */
+  trace: RequestTrace | null = null;
   /** Neither its life nor its intake nor a move stands in the way of more requests: kept up by `review`, asked with each request. */
   private takesMore = true;
   private knownOrigin: string | null = null;
@@ -76,6 +80,8 @@ export class Session implements ClientPort, StreamEvents, Flushable {
     this.lane = lane;
     this.openedMs = host.turn.nowMs;
     this.ring = new ReplyRing(this.out, host.times);
+    const { stamps } = this.ring;
+    if (stamps !== null) stamps.hearer = this;
     this.unread = new Unread(this);
     this.life = new Life(this);
     this.intake = new Intake(this);
@@ -118,6 +124,10 @@ export class Session implements ClientPort, StreamEvents, Flushable {
   /** Nothing is owed or unsent. */
   get isDone(): boolean {
     return this.ring.pending === 0 && this.out.size === 0;
+  }
+
+  get id(): number {
+    return idOf(this);
   }
 
   get record(): ClientRecord {
@@ -205,6 +215,7 @@ export class Session implements ClientPort, StreamEvents, Flushable {
   onFailure(token: number, count: number, failure: Failure): void {
     if (this.life.isClosed) return;
     this.tally(POOL.forward_error, count);
+    if (this.trace !== null) this.trace.failure = failure;
     let length = 0;
     for (let i = 0; i < count; i++) {
       const failed = (token + i) & TOKEN_MASK;
@@ -265,7 +276,11 @@ export class Session implements ClientPort, StreamEvents, Flushable {
   private settled(count: number, bytes: number): void {
     if (this.isSettled && this.intake.awaitsReplies) this.host.turn.wake(this);
     this.window.adapt(count, bytes, this.ring.pending);
-    if (count > 0) this.host.times?.replied(count, bytes);
+    const { times } = this.host;
+    if (count > 0 && times !== null) {
+      times.replied(count, bytes);
+      if (times.slow.noted !== null) this.trace?.note(times.slow.noted, bytes);
+    }
     if (this.unread.add()) this.host.turn.mark(this);
   }
 
@@ -274,6 +289,10 @@ export class Session implements ClientPort, StreamEvents, Flushable {
     this.tally(POOL.client_output_cut, 1);
     this.host.onSessionCut(this);
     this.close();
+  }
+
+  onSlow(before: number, count: number, family: number, tookUs: number): void {
+    this.host.times?.slow.answered(this, before, count, family, tookUs);
   }
 
   // Moving to another process

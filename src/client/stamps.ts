@@ -6,8 +6,14 @@
  *
  * A stamp is both as one number, see ClientTimes. Neighbours with the same stamp are one entry: most often all that a client has sent at once.
  */
-import { FAMILY, type Family } from "../api/latency.ts";
+import { FAMILIES_MAX, FAMILY, type Family } from "../api/latency.ts";
 import { type ClientTimes, NO_STAMP, stampAt } from "./client-times.ts";
+
+/** Hears of requests that took long. */
+export interface SlowHearer {
+  /** `count` requests took `tookUs`; `before` were measured before them, of those that were passed. */
+  onSlow(before: number, count: number, family: number, tookUs: number): void;
+}
 
 /** Entries that are kept when they are all measured. */
 const ENTRIES_KEPT_MAX = 64;
@@ -17,6 +23,8 @@ export class Stamps {
   passed = 0;
   /** Of the requests that are added now. */
   family: Family = FAMILY.admin;
+  /** Null: slow requests are not of interest. */
+  hearer: SlowHearer | null = null;
 
   private readonly times: ClientTimes;
   private arrival: number = NO_STAMP;
@@ -50,13 +58,14 @@ export class Stamps {
     const { times, stamps, counts } = this;
     let { passed, first } = this;
     while (passed > 0) {
-      const count = counts[first]!;
-      if (count > passed) {
-        counts[first] = count - passed;
-        times.answered(stamps[first]!, passed, nowMs);
+      const left = counts[first]!;
+      const count = Math.min(left, passed);
+      const tookUs = times.answered(stamps[first]!, count, nowMs);
+      if (tookUs >= times.slow.overUs) this.tellSlow(this.passed - passed, count, first, tookUs);
+      if (left > passed) {
+        counts[first] = left - passed;
         break;
       }
-      times.answered(stamps[first]!, count, nowMs);
       passed -= count;
       first++;
     }
@@ -68,6 +77,10 @@ export class Stamps {
       counts.splice(0, first);
       this.first = 0;
     }
+  }
+
+  private tellSlow(before: number, count: number, entry: number, tookUs: number): void {
+    this.hearer?.onSlow(before, count, this.stamps[entry]! % FAMILIES_MAX, tookUs);
   }
 
   private reset(): void {

@@ -1,7 +1,7 @@
 /** Options of a pool of any protocol: twemproxy's keys with twemproxy's meaning, and ours. */
 import type { Distribution, HashName } from "../api/config.ts";
 import { type Option, option } from "../api/option.ts";
-import { INTEGER_MAX } from "../base/limits.ts";
+import { INTEGER_MAX, SLOWEST_MAX } from "../base/limits.ts";
 
 export const HASH_NAMES: readonly HashName[] = [
   "one_at_a_time",
@@ -161,6 +161,36 @@ const CLIENT_OPTIONS: readonly Option[] = [
   }),
 ];
 
+const OPERATOR_OPTIONS: readonly Option[] = [
+  option({
+    name: "slowlog",
+    where: "pool",
+    field: "slowlogMs",
+    isLive: true,
+    type: { kind: "duration", min: 0, max: INTEGER_MAX, none: true },
+    default: "10ms",
+    help: "Requests that take longer, from their arrival until their reply is written, are in the slow log (`proxy slowlog`); `none` or 0: none are.",
+  }),
+  option({
+    name: "slowlog_slowest",
+    where: "pool",
+    field: "slowlogSlowest",
+    isLive: true,
+    type: { kind: "integer", min: 0, max: SLOWEST_MAX },
+    default: "0",
+    help: "So many requests of each minute and worker are in the slow log in any case: the slowest ones.",
+  }),
+  option({
+    name: "slowlog_keys",
+    where: "pool",
+    field: "slowlogKeys",
+    isLive: true,
+    type: { kind: "boolean" },
+    default: "true",
+    help: "False: operators do not see keys, neither in the slow log nor elsewhere.",
+  }),
+];
+
 const SERVER_SIDE_OPTIONS: readonly Option[] = [
   option({
     name: "timeout",
@@ -237,6 +267,7 @@ export const POOL_OPTIONS: readonly Option[] = [
   ...PLACEMENT_OPTIONS,
   ...CLIENT_OPTIONS,
   ...SERVER_SIDE_OPTIONS,
+  ...OPERATOR_OPTIONS,
 ];
 
 /** Options of one entry of `servers` that is written as a map. */

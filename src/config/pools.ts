@@ -197,6 +197,9 @@ function buildPool(
     serverRetryTimeoutMs: values.number("server_retry_timeout"),
     serverFailureLimit: Math.max(1, values.number("server_failure_limit")),
     maxEjectionPercent: values.number("max_ejection_percent"),
+    slowlogMs: values.numberOrNull("slowlog"),
+    slowlogSlowest: values.number("slowlog_slowest"),
+    slowlogKeys: values.boolean("slowlog_keys"),
     servers,
   };
 }

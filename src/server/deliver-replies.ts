@@ -77,6 +77,7 @@ function deliverUpToPush(
         // The sink had the connection closed: the clients that waited were told, or are gone.
         if (input.bytes !== bytes) return replies;
       }
+      pending.noteIfSlow();
       sink = nextSink;
       token = pending.token;
       count = 1;

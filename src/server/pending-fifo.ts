@@ -95,12 +95,24 @@ export class PendingFifo {
     if (count > 0) times.sent(nowMs - queuedMs, count);
   }
 
+  /** To be called before the reply to the oldest request is delivered: if it comes late, its client shall know which server was slow. */
+  noteIfSlow(): void {
+    const { times, head, heardMs } = this;
+    if (times === null) return;
+    const queuedMs = this.queuedAtMs[head]!;
+    if (heardMs - queuedMs >= times.slow.noteMs) {
+      const sentMs = this.sentAtMs[head]!;
+      times.note(sentMs - queuedMs, heardMs - sentMs);
+    } else if (times.slow.noted !== null) times.slow.noted = null;
+  }
+
   /** Measures the replies for which there was a `shift`: to be called when all at hand are taken. */
   measure(): void {
     const left = this.counts[this.head]!;
     if (this.runs > 0 && left < this.unmeasured[this.head]!) this.measureRun(left);
     if (this.answered > 0) this.times?.answered(this.heardMs - this.answeredSentMs, this.answered);
     this.answered = 0;
+    if (this.times !== null && this.times.slow.noted !== null) this.times.slow.noted = null;
   }
 
   /** Of the oldest run so many requests are left. What was sent together is measured together. */

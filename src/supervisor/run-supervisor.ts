@@ -10,6 +10,7 @@ import { OsError } from "../os/os-error.ts";
 import { setProcessName } from "../os/process.ts";
 import { callerOn, controlSocketPath } from "./control/control-server.ts";
 import { EventRing } from "./events.ts";
+import { SlowLog } from "./inspection/slow-log.ts";
 import { reportLeftBehind } from "./program/left-behind.ts";
 import type { SupervisorState } from "./program/supervisor-state.ts";
 import { endTrials } from "./program/trial-run.ts";
@@ -41,6 +42,7 @@ export async function runSupervisor(config: Config, options: SupervisorOptions):
     listeners: new Listeners([], takeActivatedSockets(process.env)),
     stats: new StatsStore(),
     events,
+    slowLog: new SlowLog(undefined),
     manager: createServiceManager(process.env, log),
     pidFile,
     control: null,
@@ -75,6 +77,7 @@ export async function resumeSupervisor(
     listeners: new Listeners(state.listeners),
     stats: new StatsStore(state.stats),
     events,
+    slowLog: new SlowLog(state.slowLog),
     manager: createServiceManager(process.env, log),
     pidFile: state.pidFile === null ? null : adoptPidFile(state.pidFile),
     control: null,

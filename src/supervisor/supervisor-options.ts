@@ -5,6 +5,7 @@ import type { ChangeLock, ChangeName } from "./change/change-lock.ts";
 import type { ControlServer } from "./control/control-server.ts";
 import type { EventRing } from "./events.ts";
 import type { Generations } from "./generation/generations.ts";
+import type { SlowLog } from "./inspection/slow-log.ts";
 import type { Phase } from "./phase.ts";
 import type { AdminSlot } from "./process/admin-slot.ts";
 import type { Program } from "./program/program.ts";
@@ -46,6 +47,7 @@ export interface Resources {
   readonly stats: StatsStore;
   readonly manager: ServiceManager;
   readonly events: EventRing;
+  readonly slowLog: SlowLog;
   pidFile: PidFile | null;
   control: ControlServer | null;
 }

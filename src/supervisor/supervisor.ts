@@ -90,7 +90,7 @@ export class Supervisor implements ChangeTarget {
       stats: resources.stats,
       isSilent: options.isDaemon,
       log,
-      ...{ steering: this.steering, events: resources.events },
+      ...{ steering: this.steering, events: resources.events, slowLog: resources.slowLog },
       onEmpty: () => this.#onChildrenGone(),
     });
     if (state !== null) this.#resume(state);

@@ -19,6 +19,7 @@ import { ADOPT_WAIT_MS_MAX, DESCRIPTOR_TABLE_MAX } from "../base/limits.ts";
 import { LogLimit } from "../base/log-limit.ts";
 import { every } from "../base/schedule.ts";
 import { Turn } from "../base/turn.ts";
+import { RequestTape } from "../client/request-tape.ts";
 import type { Session } from "../client/session.ts";
 import { initHashes } from "../hash/hash-function.ts";
 import { observe } from "../metrics/histogram.ts";
@@ -39,6 +40,7 @@ import { PoolGroup } from "./pool-group.ts";
 import { PoolPlane } from "./pool-plane.ts";
 import { RECLAIM_STEP_MS, Reclaimer } from "./reclaim.ts";
 import { RefusedClients } from "./refused-clients.ts";
+import { SlowReports } from "./slow-reports.ts";
 import { startEngine } from "./start-engine.ts";
 import type {
   AdoptionCounts,
@@ -68,6 +70,8 @@ class WorkerDataPlane implements DataPlane {
   private readonly refusedClients: RefusedClients;
   private readonly logLimit = new LogLimit();
   private readonly partialReplies = new PartialReplies();
+  private readonly tape = new RequestTape();
+  private readonly slowReports: SlowReports;
   private onAllGone: (() => void) | null = null;
   private cancelDrain: () => void = () => {};
   private outgoing: HandOver | null = null;
@@ -95,6 +99,8 @@ class WorkerDataPlane implements DataPlane {
     const turn = new Turn(engine);
     const turnTimes = options.metrics.open(LOOP_TIMES, {}).histogram("turn_us");
     turn.onTook = (tookMs) => observe(turnTimes.values, turnTimes.base, Math.floor(tookMs * 1000));
+    const { send } = options;
+    this.slowReports = new SlowReports({ schedule: engine.timer, nowMs: () => turn.nowMs, send });
     const { pools } = options.config;
     this.plan = planDescriptors(openFilesMax(), needsOf(pools));
     this.descriptors = new DescriptorBudget(
@@ -318,6 +324,7 @@ class WorkerDataPlane implements DataPlane {
         counters,
         bus: busOfPool(bus, pool.name),
         metrics,
+        ...{ tape: this.tape, slowReports: this.slowReports },
         everywhere: (gauge) => this.gauges.sum(layout.base + gauge),
         descriptors: this.descriptors,
         perServer,

@@ -1,20 +1,19 @@
 /** One pool in one worker: its servers, its route and its clients. */
 
 import type { Address, Config, PoolConfig } from "../api/config.ts";
-import type { Engine, SocketTuning } from "../api/engine.ts";
+import type { SocketTuning } from "../api/engine.ts";
 import type { FilterChain } from "../api/filter.ts";
 import type { Frontend } from "../api/frontend.ts";
 import type { Labels, MetricBlock, MetricSet, Metrics, Rows } from "../api/metrics.ts";
 import type { SavedSession } from "../api/move.ts";
 import type { PoolHost, ProtocolPool } from "../api/protocol-module.ts";
 import type { ServerStream, ServerStreamEvents } from "../api/server-stream.ts";
-import { POOL, type PoolCounter, SERVER, SERVER_METRICS, type StatsLayout } from "../api/stats.ts";
+import { POOL, type PoolCounter, SERVER, SERVER_METRICS } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { Topology } from "../api/topology.ts";
 import { type ConnectionKind, FIRST_KIND, type Upstream } from "../api/upstream.ts";
 import type { WorkerBus } from "../api/worker-bus.ts";
 import type { Deadlines } from "../base/deadlines.ts";
-import type { DescriptorBudget } from "../base/descriptor-budget.ts";
 import type { Logger } from "../base/log.ts";
 import type { LogLimit } from "../base/log-limit.ts";
 import type { Schedule } from "../base/schedule.ts";
@@ -29,12 +28,10 @@ import { Session, type SessionOwner } from "../client/session.ts";
 import { createHash } from "../hash/hash-function.ts";
 import { KeyHasher } from "../hash/key-hasher.ts";
 import { hasServerTimes } from "../metrics/common-blocks.ts";
-import type { WorkerModules } from "../modules/worker-modules.ts";
 import { protocolNamed } from "../protocols/registry.ts";
 import { PoolRoute } from "../route/pool-route.ts";
 import { ConnectionPlan } from "../server/connection-plan.ts";
 import { Ejections, ejectedMax } from "../server/ejections.ts";
-import type { PartialReplies } from "../server/partial-replies.ts";
 import { PlainConnection } from "../server/plain-connection.ts";
 import { Server } from "../server/server.ts";
 import { ServerSet } from "../server/server-set.ts";
@@ -42,43 +39,9 @@ import { UnlistedServer } from "../server/unlisted-server.ts";
 import { createStaticTopology } from "../topology/static.ts";
 import { clientTuning } from "./client-tuning.ts";
 import { ClientWarnings } from "./client-warnings.ts";
-import type { WorkerMetrics } from "./metrics.ts";
 import { PoolLevers } from "./pool-levers.ts";
+import type { PoolPlaneOptions } from "./pool-plane-options.ts";
 import { openClientTimes, openServerTimes } from "./pool-times.ts";
-
-export interface PoolPlaneOptions {
-  readonly pool: PoolConfig;
-  /** Of the configuration file. */
-  readonly form: Config["form"];
-  readonly layout: StatsLayout["pools"][number];
-  readonly turn: Turn;
-  readonly engine: Engine;
-  /** On the clock of `turn`. */
-  readonly deadlines: Deadlines;
-  readonly log: Logger;
-  /** Shared by all pools. */
-  readonly logLimit: LogLimit;
-  readonly modules: WorkerModules;
-  /** Shared by all pools. */
-  readonly partialReplies: PartialReplies;
-  readonly counters: Float64Array;
-  /** The same pool in other workers. */
-  readonly bus: WorkerBus;
-  readonly metrics: WorkerMetrics;
-  /** A gauge of this pool, over all workers. */
-  readonly everywhere: (gauge: number) => number;
-  /** False: this process is out of file descriptors for clients. */
-  readonly makeRoom: () => boolean;
-  /** Says `words` to a client that may not stay; the result is what `accept` returns. */
-  readonly refuse: (stream: Stream, words: Buffer) => StreamEvents | null;
-  /** Of this process. */
-  readonly descriptors: DescriptorBudget;
-  /** Connections of each kind to each server, as far as there are descriptors. */
-  readonly perServer: number;
-  /** A number that no other client of any worker has. */
-  readonly nextClientId: () => number;
-  readonly onClientGone: (session: Session) => void;
-}
 
 const NONE: Buffer = Buffer.alloc(0);
 
@@ -145,7 +108,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
     for (const set of module.metrics ?? []) options.metrics.prepare(set, { pool: pool.name });
     this.protocol = module.createPool(this);
     const hasRequests = this.protocol.serverProtocols.length > 0;
-    this.times = hasRequests ? openClientTimes(options.metrics, pool.name) : null;
+    this.times = hasRequests ? openClientTimes(options, this.protocol) : null;
     this.topology = this.protocol.topology ?? createStaticTopology(pool.servers);
     const { members } = this.topology;
     this.chain = options.modules.createChain(this, this.protocol.filtering);
@@ -230,7 +193,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
           times:
             this.times === null || !hasServerTimes(pool)
               ? null
-              : openServerTimes(options.metrics, pool.name, member.server.name),
+              : openServerTimes(options.metrics, pool.name, member.server.name, this.times.slow),
           log: this.log,
           logLimit: options.logLimit,
           partialReplies: options.partialReplies,
@@ -381,6 +344,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
   /** Values of `config` have changed in place. */
   onSettings(): void {
     this.protocol.onSettings?.();
+    this.times?.slow.onSettings();
     for (const server of this.servers.all) server.onSettings();
   }
 

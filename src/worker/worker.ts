@@ -93,6 +93,8 @@ export interface DataPlaneOptions {
   readonly counters: Float64Array;
   readonly log: Logger;
   readonly bus: WorkerBus;
+  /** To the supervisor. */
+  readonly send: (message: FromWorker) => void;
   readonly metrics: WorkerMetrics;
 }
 
@@ -227,6 +229,7 @@ class Worker {
       counters,
       log,
       bus,
+      send: (message) => this.#send(message),
       metrics,
     });
     bus.open();

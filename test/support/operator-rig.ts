@@ -2,7 +2,7 @@
 import { freePort } from "./free-port.ts";
 import { startMemcached } from "./memcached-server.ts";
 import { type ProxyProcess, startProxy } from "./proxy-process.ts";
-import { startRedis } from "./redis-server.ts";
+import { type RedisServer, startRedis } from "./redis-server.ts";
 import { RespClient } from "./resp-client.ts";
 import type { Endpoint } from "./server-process.ts";
 import { TextClient } from "./text-client.ts";
@@ -19,7 +19,7 @@ export interface OperatorRig {
   readonly main: Endpoint;
   readonly cache: Endpoint;
   readonly plain: Endpoint;
-  readonly redis: Endpoint;
+  readonly redis: RedisServer;
   readonly admin: string;
 }
 

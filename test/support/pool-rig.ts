@@ -9,6 +9,7 @@ import { DescriptorBudget, planDescriptors } from "../../src/base/descriptor-bud
 import type { Logger } from "../../src/base/log.ts";
 import { LogLimit } from "../../src/base/log-limit.ts";
 import { Turn } from "../../src/base/turn.ts";
+import { RequestTape } from "../../src/client/request-tape.ts";
 import { bunEngine } from "../../src/engine/bun/engine.ts";
 import { initHashes } from "../../src/hash/hash-function.ts";
 import { directoryOf, findBlock } from "../../src/metrics/directory.ts";
@@ -117,6 +118,7 @@ export async function startPool(
     refuse: () => null,
     perServer: pool.serverConnections,
     nextClientId: () => ++ids,
+    ...{ tape: new RequestTape(), slowReports: { hasRoom: () => false, add() {} } },
     onClientGone: () => clients--,
   });
   const fd = listenTcp({ ip: "127.0.0.1", port: 0, backlog: 64, reusePort: false });

@@ -6,12 +6,13 @@ import type { Filtering } from "../../api/filter.ts";
 import type { Frontend } from "../../api/frontend.ts";
 import type { GroupMove, ReceivedPart } from "../../api/move.ts";
 import type { UpstreamProtocol } from "../../api/protocol.ts";
-import type { PoolHost, ProtocolPool } from "../../api/protocol-module.ts";
+import type { PoolHost, ProtocolPool, RequestSummary } from "../../api/protocol-module.ts";
 import type { Topology } from "../../api/topology.ts";
 import type { ConnectionKind, DecorateLink } from "../../api/upstream.ts";
 import type { Deadline } from "../../base/deadlines.ts";
 import { warnOfForeign } from "../foreign-clients.ts";
 import type { SavedRedisClient } from "./client/client-state.ts";
+import { describeRequest } from "./client/describe-request.ts";
 import { createRedisFiltering } from "./client/filtering.ts";
 import { VariantTable } from "./client/identity/variant-table.ts";
 import { CommandLearner } from "./client/learn-commands.ts";
@@ -75,6 +76,10 @@ export class RedisProtocolPool implements ProtocolPool {
 
   get serverProtocols(): readonly UpstreamProtocol[] {
     return this.pool.variants.protocols;
+  }
+
+  describe(bytes: Buffer, length: number, index: number): RequestSummary | null {
+    return describeRequest(this.pool.commands, bytes, length, index);
   }
 
   createFrontend(client: ClientPort, saved: unknown, descriptors: readonly number[]): Frontend {

@@ -59,6 +59,8 @@ export const TCP_IGNORES: readonly string[] = [
   "auto_eject_hosts",
   "server_failure_limit",
   "max_ejection_percent",
+  "slowlog",
+  "slowlog_slowest",
 ];
 
 export function readTcpOptions(settings: OptionSettings): TcpOptions {

@@ -171,6 +171,7 @@ function stateOf(
     postponed: supervisor.postponed,
     steering,
     events: supervisor.resources.events.all,
+    slowLog: supervisor.resources.slowLog.snapshot(),
     caller: caller?.snapshot() ?? null,
     upgrade: upgradeFacts,
   };

@@ -41,6 +41,14 @@ function isRequest(request: ControlRequest): boolean {
       return Number.isSafeInteger(request.after) && isTime(request.count);
     case "clients":
       return isClientQuery(request.query);
+    case "slowlog":
+      return (
+        Number.isSafeInteger(request.after) &&
+        isTime(request.count) &&
+        isOrNull(request.pool, "string")
+      );
+    case "slowlog_reset":
+      return isOrNull(request.pool, "string");
     case "kick":
       return isTarget(request.target);
     case "release":

@@ -10,6 +10,7 @@ import { withLive } from "../../config/live.ts";
 import type { EventRing } from "../events.ts";
 import { PacketRouter } from "../hand-over/packet-router.ts";
 import { Inspector } from "../inspection/inspector.ts";
+import type { SlowLog } from "../inspection/slow-log.ts";
 import type { Program } from "../program/program.ts";
 import type { ListenerPlan, Listeners } from "../sockets/listeners.ts";
 import { StartError } from "../start-error.ts";
@@ -34,6 +35,7 @@ export interface GenerationsOptions {
   readonly log: Logger;
   readonly steering: WorkerSteering;
   readonly events: Pick<EventRing, "add">;
+  readonly slowLog: SlowLog;
   /** The last worker of all has left. */
   onEmpty(): void;
 }
@@ -293,6 +295,10 @@ export class Generations {
     this.#options.steering.onMessage(worker, message);
     if (message.type === "event") {
       this.#options.events.add(worker.name, message.level, message.text);
+    }
+    if (message.type === "slow") {
+      const { requests, missed, nowMs: workerNowMs } = message;
+      this.#options.slowLog.add(worker.name, requests, { missed, workerNowMs });
     }
     if (message.type !== "handed_over") return;
     if (worker !== this.#mover) {

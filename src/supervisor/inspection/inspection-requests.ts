@@ -1,11 +1,13 @@
 /** What is asked, over the control socket or by the admin process, about what goes on in the workers. */
-import type { ControlRequest, ControlResult, InspectionOrder } from "../../api/control-socket.ts";
+import type {
+  ControlRequest,
+  ControlResult,
+  InspectionOrder,
+  Look,
+} from "../../api/control-socket.ts";
 import type { Caller } from "../control/control-server.ts";
 import { StartError } from "../start-error.ts";
 import type { ChangeTarget } from "../supervisor-options.ts";
-
-/** What changes nothing: the admin process may ask for it. */
-export type Look = Exclude<InspectionOrder, { readonly verb: "kick" }>;
 
 /** The result of a request of this kind; null: it is of another. */
 export async function answerInspection(
@@ -14,14 +16,23 @@ export async function answerInspection(
   { uid }: Pick<Caller, "uid">,
 ): Promise<ControlResult | null> {
   if (request.verb === "kick") return await kick(proxy, request, uid);
-  return request.verb === "clients" ? await answerLook(proxy, request) : null;
+  if (request.verb === "slowlog_reset") {
+    proxy.resources.slowLog.reset(request.pool);
+    return { ok: true, verb: "slowlog_reset" };
+  }
+  return request.verb === "clients" || request.verb === "slowlog"
+    ? await answerLook(proxy, request)
+    : null;
 }
 
 export async function answerLook(
-  { generations }: ChangeTarget,
+  { generations, resources }: ChangeTarget,
   look: Look,
 ): Promise<ControlResult> {
   try {
+    if (look.verb === "slowlog") {
+      return { ok: true, verb: "slowlog", report: resources.slowLog.read(look) };
+    }
     return { ok: true, verb: "clients", report: await generations.inspector.clients(look.query) };
   } catch (error) {
     return refusalOf(error);

@@ -10,6 +10,7 @@ import { createMemoryFile, readMemoryFile } from "../../os/memory-file.ts";
 import type { ChangeName } from "../change/change-lock.ts";
 import type { ControlSocket } from "../control/control-server.ts";
 import type { GenerationsSnapshot } from "../generation/generations.ts";
+import type { SlowLogSnapshot } from "../inspection/slow-log.ts";
 import type { KeeperSnapshot } from "../process/child-keeper.ts";
 import type { OpenAddress } from "../sockets/listeners.ts";
 import type { StatsSnapshot } from "../stats/stats-store.ts";
@@ -40,6 +41,8 @@ export interface SupervisorState {
   readonly steering?: SteeringSnapshot;
   /** What happened lately; absent: an older program, which did not keep it. */
   readonly events?: readonly ProxyEvent[];
+  /** Absent: an older program, which kept none. */
+  readonly slowLog?: SlowLogSnapshot;
   /** Who waits for the end of the upgrade, and what it will be told. */
   readonly caller: ChannelSnapshot | null;
   readonly upgrade: { readonly from: string; readonly to: string; readonly crew: GenerationResult };

@@ -3,6 +3,8 @@ import fc from "fast-check";
 import { FAMILY, type Family } from "../../../src/api/latency.ts";
 import type { MetricBlock } from "../../../src/api/metrics.ts";
 import { ClientTimes } from "../../../src/client/client-times.ts";
+import { RequestTape } from "../../../src/client/request-tape.ts";
+import { SlowRequests } from "../../../src/client/slow-requests.ts";
 import { Stamps } from "../../../src/client/stamps.ts";
 import { BUCKETS, bucketOf, histogramFigures } from "../../../src/metrics/histogram.ts";
 
@@ -10,10 +12,17 @@ function block(): MetricBlock {
   return { values: new Float64Array(1 + BUCKETS), base: 0 };
 }
 
+function noSlowRequests(): SlowRequests {
+  return new SlowRequests({
+    ...{ options: { name: "p" }, tape: new RequestTape(), schedule: () => () => {} },
+    ...{ describe: () => null, hasRoom: () => false, tell() {} },
+  });
+}
+
 function rig() {
   const totalUs = Object.values(FAMILY).map(block);
   const sizes = { requestBytes: block(), replyBytes: block(), pipelineDepth: block() };
-  const stamps = new Stamps(new ClientTimes({ totalUs, ...sizes }));
+  const stamps = new Stamps(new ClientTimes({ totalUs, ...sizes }, noSlowRequests()));
   const countOf = (family: Family, us: number): number =>
     totalUs[family]!.values[1 + bucketOf(us)]!;
   const all = (): number =>

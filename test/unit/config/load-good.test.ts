@@ -48,6 +48,7 @@ test("a twemproxy file gets nutcracker's defaults", () => {
         connectTimeoutMs: 5000,
         backlog: 512,
         clientConnectionsMax: 0,
+        ...{ slowlogMs: 10, slowlogSlowest: 0, slowlogKeys: true },
         filters: [],
         options: { dead_server: { value: "error", text: "error", isSet: false } },
         preconnect: false,
@@ -127,6 +128,9 @@ pools:
     server_retry_timeout: 1m
     server_failure_limit: 0
     max_ejection_percent: 25
+    slowlog: 5ms
+    slowlog_slowest: 3
+    slowlog_keys: false
     servers:
       - { address: "[::1]:6379", weight: 5, name: five }
 `);
@@ -166,6 +170,7 @@ pools:
     connectTimeoutMs: 250,
     backlog: 7,
     clientConnectionsMax: 8,
+    ...{ slowlogMs: 5, slowlogSlowest: 3, slowlogKeys: false },
     filters: [],
     options: {
       redis_auth: { value: "pass word", text: null, isSet: true },

@@ -108,6 +108,7 @@ test("times are measured from a run's queueing to its sending, and from there to
   const times = {
     sent: (tookMs: number, count: number) => sent.push([tookMs, count]),
     answered: (tookMs: number, count: number) => answered.push([tookMs, count]),
+    slow: { noteMs: Number.POSITIVE_INFINITY, noted: null },
   } as unknown as ServerTimes;
   const fifo = new PendingFifo(() => {}, times);
   const sink = SINKS[0]!;

@@ -1,0 +1,73 @@
+/** Requests in the beginning of what a client sent, for operators: which command, which key. */
+import type { RequestSummary } from "../../../api/protocol-module.ts";
+import { RequestScanner } from "../codec/request-scanner.ts";
+import { RequestView } from "../codec/request-view.ts";
+import type { CommandTable } from "../commands/command-table.ts";
+import { findKeys } from "../commands/find-keys.ts";
+import { createRedisFiltering } from "./filtering.ts";
+
+const LF = 10;
+const COMMAND_BYTES_MAX = 64;
+
+/** @param length of what was sent, of which `bytes` is the beginning. @param index of the request in it; those before it are whole */
+export function describeRequest(
+  commands: CommandTable,
+  bytes: Buffer,
+  length: number,
+  index: number,
+): RequestSummary | null {
+  const reader = createRedisFiltering(commands).createReader(undefined);
+  let start = 0;
+  for (let at = 0; ; ) {
+    const next = reader.scan(bytes, start, bytes.length);
+    if (next <= 0) return at === index ? describeBeginning(commands, bytes, start, length) : null;
+    if (reader.isRequest && at++ === index) {
+      const command = reader.command.substring(0, COMMAND_BYTES_MAX);
+      return { command, key: reader.keyCount > 0 ? reader.key(0) : null, bytes: next - start };
+    }
+    start = next;
+  }
+}
+
+/** Of a request whose end is not there: most often a value is long. */
+function describeBeginning(
+  commands: CommandTable,
+  bytes: Buffer,
+  start: number,
+  length: number,
+): RequestSummary | null {
+  const args = argumentsIn(bytes, start);
+  const [name] = args;
+  if (name === undefined) return null;
+  // As if it ended behind the last argument that is whole.
+  const request = Buffer.from(
+    `*${args.length}\r\n${args.map((arg) => `$${arg.length}\r\n${arg}\r\n`).join("")}`,
+    "latin1",
+  );
+  const view = new RequestView();
+  new RequestScanner().scan(request, 0, request.length, view);
+  const command = commands.find(view.bytes, view.from(0), view.to(0));
+  const keys: number[] = [];
+  const known = command === null || command.isContainer ? -1 : findKeys(command, view, keys);
+  const key = known > 0 && keys[0]! < view.count ? view.text(keys[0]!) : null;
+  return {
+    command: name.toUpperCase().substring(0, COMMAND_BYTES_MAX),
+    key: key === null ? null : Buffer.from(key, "latin1"),
+    bytes: length - start,
+  };
+}
+
+/** Arguments of the array at `start` that are whole; one character per byte. */
+function argumentsIn(bytes: Buffer, start: number): string[] {
+  const found: string[] = [];
+  let at = bytes.indexOf(LF, start) + 1;
+  while (at > 0) {
+    const lineEnd = bytes.indexOf(LF, at);
+    const size = Number(/^\$(\d{1,9})\r/.exec(bytes.toString("latin1", at, lineEnd))?.[1] ?? -1);
+    const end = lineEnd + 1 + size;
+    if (lineEnd < 0 || size < 0 || end > bytes.length) break;
+    found.push(bytes.toString("latin1", lineEnd + 1, end));
+    at = end + 2;
+  }
+  return found;
+}

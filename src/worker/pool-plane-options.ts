@@ -1,0 +1,54 @@
+/** What a pool in a worker is made of, and what it shares with the other pools there. */
+import type { Config, PoolConfig } from "../api/config.ts";
+import type { Engine } from "../api/engine.ts";
+import type { StatsLayout } from "../api/stats.ts";
+import type { Stream, StreamEvents } from "../api/stream.ts";
+import type { WorkerBus } from "../api/worker-bus.ts";
+import type { Deadlines } from "../base/deadlines.ts";
+import type { DescriptorBudget } from "../base/descriptor-budget.ts";
+import type { Logger } from "../base/log.ts";
+import type { LogLimit } from "../base/log-limit.ts";
+import type { Turn } from "../base/turn.ts";
+import type { RequestTape } from "../client/request-tape.ts";
+import type { Session } from "../client/session.ts";
+import type { WorkerModules } from "../modules/worker-modules.ts";
+import type { PartialReplies } from "../server/partial-replies.ts";
+import type { WorkerMetrics } from "./metrics.ts";
+import type { SlowReports } from "./slow-reports.ts";
+
+export interface PoolPlaneOptions {
+  readonly pool: PoolConfig;
+  /** Of the configuration file. */
+  readonly form: Config["form"];
+  readonly layout: StatsLayout["pools"][number];
+  readonly turn: Turn;
+  readonly engine: Engine;
+  /** On the clock of `turn`. */
+  readonly deadlines: Deadlines;
+  readonly log: Logger;
+  /** Shared by all pools. */
+  readonly logLimit: LogLimit;
+  readonly modules: WorkerModules;
+  /** Shared by all pools. */
+  readonly partialReplies: PartialReplies;
+  readonly counters: Float64Array;
+  /** The same pool in other workers. */
+  readonly bus: WorkerBus;
+  readonly metrics: WorkerMetrics;
+  /** Shared by all pools. */
+  readonly tape: RequestTape;
+  readonly slowReports: Pick<SlowReports, "hasRoom" | "add">;
+  /** A gauge of this pool, over all workers. */
+  readonly everywhere: (gauge: number) => number;
+  /** False: this process is out of file descriptors for clients. */
+  readonly makeRoom: () => boolean;
+  /** Says `words` to a client that may not stay; the result is what `accept` returns. */
+  readonly refuse: (stream: Stream, words: Buffer) => StreamEvents | null;
+  /** Of this process. */
+  readonly descriptors: DescriptorBudget;
+  /** Connections of each kind to each server, as far as there are descriptors. */
+  readonly perServer: number;
+  /** A number that no other client of any worker has. */
+  readonly nextClientId: () => number;
+  readonly onClientGone: (session: Session) => void;
+}
