@@ -22,9 +22,14 @@ export interface RequestTaker {
   /**
    * Handles the requests in bytes[start, end) until they end, an incomplete one is left, or the session may take
    * no more (`session.mayTakeMore()` is false). The bytes are the frontend's to keep ranges of; they never change.
-   * @returns how far they were consumed
+   * @returns how far they were consumed; `keepsInput` says whether it refers to them from now on
    */
   consume(bytes: Buffer, start: number, end: number): number;
+  /**
+   * False: of what the last `consume` was given nothing is referred to for longer than until the end of the turn, but ranges that `noteKept` was
+   * told of. Absent: something may be, and the memory is not used again.
+   */
+  readonly keepsInput?: boolean;
   /** Size that the incomplete request at the input's start will have, as far as known; 0: not known. */
   readonly need: number;
   /**

@@ -33,6 +33,11 @@ export interface ReplySink {
   /** It may be given the replies to several requests at once, which is faster. False: each comes alone, with its kind. */
   readonly takesRuns: boolean;
   /**
+   * Of what it is given it refers to nothing for longer than until the end of the turn, but to ranges that `noteKept` was told of. Absent: it
+   * may, and the memory is not used again.
+   */
+  readonly copiesReplies?: boolean;
+  /**
    * Replies to `count` consecutive requests, token … token + count - 1, lie in bytes[start, end) back to back.
    * The bytes are borrowed, but a range of them may be kept instead of copied (`ByteQueue.appendKept`): they never change.
    * For count > 1 the boundaries in between are unknown.
@@ -80,6 +85,8 @@ export function connectionKind(row: number): ConnectionKind {
  * that wraps one, and sees the replies first.
  */
 export interface Link {
+  /** The same of what it is sent, as with `ReplySink.copiesReplies`. */
+  readonly copiesRequests?: boolean;
   /** Not null: requests would fail with this at once. */
   readonly refusal: Failure | null;
   /**

@@ -10,11 +10,13 @@ const KIB = 1024;
 
 /** The smallest pooled block. */
 export const BLOCK_BYTES_MIN: number = 1 * KIB;
-/** The largest pooled block; longer byte sequences are made of several. */
+/** The largest block that a byte sequence is made of which may as well be made of several. */
 export const BLOCK_BYTES_MAX: number = 256 * KIB;
+/** The largest one. */
+export const BLOCK_BYTES_POOLED_MAX: number = 2048 * KIB;
 
-/** By index: blocks of 1, 2, 4 … 256 KiB. */
-const KEPT_MAX: readonly number[] = [1024, 512, 256, 128, 128, 64, 32, 16, 8];
+/** By index: blocks of 1, 2, 4 … 2,048 KiB; 56 MiB in all. */
+const KEPT_MAX: readonly number[] = [1024, 512, 256, 128, 128, 64, 64, 64, 64, 8, 8, 4];
 /** 31 - clz32(BLOCK_BYTES_MIN). */
 const SHIFT = 10;
 
@@ -24,7 +26,7 @@ const spare: number[] = KEPT_MAX.map(() => 0);
 
 let outstanding = 0;
 
-/** A buffer of at least `size` bytes (at most BLOCK_BYTES_MAX), contents undefined. Give it back with `releaseBlock`. */
+/** A buffer of at least `size` bytes (at most BLOCK_BYTES_POOLED_MAX), contents undefined. Give it back with `releaseBlock`. */
 export function takeBlock(size: number): Buffer {
   const index = size <= BLOCK_BYTES_MIN ? 0 : 32 - Math.clz32(size - 1) - SHIFT;
   const length = BLOCK_BYTES_MIN << index;
@@ -44,6 +46,11 @@ export function releaseBlock(block: Buffer): void {
   const list = kept[index]!;
   if (list.length < KEPT_MAX[index]!) list.push(block);
   else noteGarbageOf(length);
+}
+
+/** In place of `releaseBlock`, when something goes on referring to its bytes. */
+export function forgetBlock(block: Buffer): void {
+  outstanding -= block.length;
 }
 
 /** Lets go of the blocks that no call of `takeBlock` has needed since the last call of this. */

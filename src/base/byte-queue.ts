@@ -10,9 +10,10 @@
  * by reference take 1 KiB. What is left of a block when the kernel is full moves to a smaller one if it fits.
  */
 import { BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, releaseBlock, takeBlock } from "./block-pool.ts";
+import { noteKept } from "./byte-use.ts";
 import { isWorthKeeping } from "./copy-of.ts";
 import { noteGarbage } from "./garbage.ts";
-import { KEEP_BY_REFERENCE_MIN_BYTES } from "./limits.ts";
+import { LARGE_BUFFER_MIN_BYTES } from "./limits.ts";
 
 /** What the queue needs of a stream: see Stream.write in src/api. */
 export interface ByteWriter {
@@ -77,6 +78,7 @@ export class ByteQueue {
       this.append(bytes, start, end);
       return;
     }
+    noteKept();
     const length = end - start;
     this.size += length;
     this.appended += length;
@@ -216,7 +218,7 @@ export class ByteQueue {
   /** A few bytes that the kernel did not take do not hold what they were a part of. */
   private shrinkFront(): void {
     const left = this.tail - this.head;
-    if (left * 4 > this.bytes.length || left > KEEP_BY_REFERENCE_MIN_BYTES) return;
+    if (left * 4 > this.bytes.length || left > LARGE_BUFFER_MIN_BYTES) return;
     if (this.bytes.length > BLOCK_BYTES_MIN) this.moveFront(left);
   }
 

@@ -1,3 +1,4 @@
+import { noteKept } from "./byte-use.ts";
 import { KEEP_BY_REFERENCE_MIN_BYTES } from "./limits.ts";
 
 /**
@@ -17,7 +18,9 @@ export function copyOf(bytes: Buffer, start: number, end: number): Buffer {
  * so that a few bytes do not pin many.
  */
 export function keptRange(bytes: Buffer, start: number, end: number): Buffer {
-  return isWorthKeeping(bytes, start, end) ? bytes.subarray(start, end) : copyOf(bytes, start, end);
+  if (!isWorthKeeping(bytes, start, end)) return copyOf(bytes, start, end);
+  noteKept();
+  return bytes.subarray(start, end);
 }
 
 /** Whether bytes[start, end) had better be kept by reference than copied. */

@@ -5,13 +5,13 @@
  * was held over several turns counts as old by then: it stays in memory until a full collection, which ordinary traffic
  * never starts. The process that owns this memory counts such bytes here and asks for a collection when they are many.
  */
-import { KEEP_BY_REFERENCE_MIN_BYTES } from "./limits.ts";
+import { LARGE_BUFFER_MIN_BYTES } from "./limits.ts";
 
 let bytes = 0;
 
 /** A buffer of `length` bytes, held for longer than a turn, is referred to no more. Small ones do not count. */
 export function noteGarbage(length: number): void {
-  if (length >= KEEP_BY_REFERENCE_MIN_BYTES) bytes += length;
+  if (length >= LARGE_BUFFER_MIN_BYTES) bytes += length;
 }
 
 /** Like `noteGarbage`, for several buffers together. */

@@ -5,26 +5,39 @@
  * keep ranges of it in any case. Only what is left of a chunk (an incomplete message) is copied, so that twenty bytes do not pin half
  * a megabyte, and the next chunk is appended to that.
  */
-import { ChunkSlab, SLAB_CHUNK_BYTES_MAX } from "./chunk-slab.ts";
-import { copyOf } from "./copy-of.ts";
+import { BLOCK_BYTES_POOLED_MAX } from "./block-pool.ts";
+import { type ByteUse, COPIED, KEPT } from "./byte-use.ts";
 import { noteGarbage } from "./garbage.ts";
-import { KEEP_BY_REFERENCE_MIN_BYTES } from "./limits.ts";
+import { LARGE_BUFFER_MIN_BYTES } from "./limits.ts";
+import { ReceivedMemory, SLAB_CHUNK_BYTES_MAX } from "./received-memory.ts";
 
 /** Room is made at once for so many times of what doubling would give, for a message whose size is known. */
 const TRUSTED_GROWTH = 4;
 
 const NONE: Buffer = Buffer.alloc(0);
-const slab: ChunkSlab = new ChunkSlab();
+/** Of those that belong to no turn: what they have is never used again. */
+const MEMORY: ReceivedMemory = new ReceivedMemory();
+
+/** What an InputBuffer's `bytes` are. */
+type Origin = "none" | "chunk" | "slab" | "own";
 
 export class InputBuffer {
   /** The bytes to scan: bytes[start, end). Never rewritten below `end` once handed out, so ranges of it may be kept. */
   bytes: Buffer = NONE;
   start = 0;
   end = 0;
-  /** `bytes` was made here, with room behind `end`; it is not a received chunk. */
-  private isOwn = false;
+  /** The longest use of what was consumed of `bytes`. */
+  use: ByteUse = COPIED;
+  private readonly memory: ReceivedMemory;
+  /** "own": it was made here, with room behind `end`. "chunk": all of it is what an engine has allocated for the receipt. */
+  private origin: Origin = "none";
   /** `bytes` has been held for longer than a turn. */
   private isOld = false;
+
+  /** @param memory is used again by the turn it belongs to, see `keepRest`; absent: nothing is */
+  constructor(memory: ReceivedMemory = MEMORY) {
+    this.memory = memory;
+  }
 
   /** Bytes of memory that it takes. */
   get held(): number {
@@ -58,17 +71,20 @@ export class InputBuffer {
     if (this.start !== this.end) {
       this.append(bytes, start, end, need, isTrusted);
     } else if (isStable) {
-      this.hold(bytes, start, length);
+      const isWhole = length === bytes.buffer.byteLength;
+      this.hold(bytes, isWhole ? "chunk" : "none", start, length);
     } else if (length > SLAB_CHUNK_BYTES_MAX) {
-      this.hold(copyOf(bytes, start, end), 0, length);
+      const block = this.memory.take(length);
+      bytes.copy(block, 0, start, end);
+      this.hold(block, "own", 0, length);
     } else {
-      const at = slab.put(bytes, start, end);
-      this.hold(slab.bytes, at, length);
+      const at = this.memory.put(bytes, start, end);
+      this.hold(this.memory.slab, "slab", at, length);
     }
   }
 
-  private hold(bytes: Buffer, start: number, length: number): void {
-    this.replace(bytes, false);
+  private hold(bytes: Buffer, origin: Origin, start: number, length: number): void {
+    this.replace(bytes, origin);
     this.start = start;
     this.end = start + length;
   }
@@ -84,15 +100,15 @@ export class InputBuffer {
     const size = this.end - this.start;
     if (this.bytes.length - this.end < length) {
       const atLeast = size + length;
-      const doubled = Math.max(2 * size, KEEP_BY_REFERENCE_MIN_BYTES);
+      const doubled = Math.max(2 * size, LARGE_BUFFER_MIN_BYTES);
       // Half as much again at the least: a long message whose parts become known one by one is not copied for each.
       const known = Math.max(need, size + (size >> 1));
       // Where more is known to come than doubling gives, room for more is made at once if it will most likely come.
       const most = isTrusted ? TRUSTED_GROWTH * doubled : doubled;
       const wanted = need <= atLeast ? doubled : Math.min(known, most);
-      const larger = Buffer.allocUnsafeSlow(Math.max(atLeast, wanted));
+      const larger = this.memory.take(Math.max(atLeast, wanted));
       this.bytes.copy(larger, 0, this.start, this.end);
-      this.replace(larger, true);
+      this.replace(larger, "own");
       this.start = 0;
       this.end = size;
     }
@@ -100,30 +116,55 @@ export class InputBuffer {
     this.end += length;
   }
 
-  /** After a scan: `start` has moved over what was consumed; the rest is taken off the chunk it came in. */
-  keepRest(): void {
+  /**
+   * After a scan: `start` has moved over what was consumed; the rest is taken off the chunk it came in.
+   * @param use of what was consumed; absent: it is not known
+   */
+  keepRest(use: ByteUse = KEPT): void {
+    if (use > this.use) this.use = use;
     if (this.start === this.end) {
-      this.clear();
-    } else if (this.start > 0 || !this.isOwn) {
+      this.empty();
+    } else if (this.start > 0 || this.origin !== "own") {
       // A buffer that was made for the message at hand keeps its room; what is mostly consumed or a chunk does not.
       this.isOld = true;
       if (this.end - this.start >= this.bytes.length >> 1) return;
-      this.replace(copyOf(this.bytes, this.start, this.end), true);
+      const rest = this.memory.take(this.end - this.start);
+      this.bytes.copy(rest, 0, this.start, this.end);
+      this.replace(rest, "own");
       this.end -= this.start;
       this.start = 0;
     }
   }
 
+  /** Forgets what is at hand, in the middle of which others may be looking at it. */
   clear(): void {
-    this.replace(NONE, false);
+    this.use = KEPT;
+    this.empty();
+  }
+
+  private empty(): void {
+    this.replace(NONE, "none");
     this.start = 0;
     this.end = 0;
   }
 
-  private replace(bytes: Buffer, isOwn: boolean): void {
-    if (this.isOld) noteGarbage(this.bytes.length);
+  private replace(bytes: Buffer, origin: Origin): void {
+    if (this.origin !== "none") this.letGo();
     this.bytes = bytes;
-    this.isOwn = isOwn;
-    this.isOld = isOwn;
+    this.origin = origin;
+    this.use = COPIED;
+    this.isOld = origin === "own";
+  }
+
+  private letGo(): void {
+    const { bytes, memory, use, origin } = this;
+    if (origin === "slab") {
+      if (use !== KEPT) memory.returnPut(bytes);
+      return;
+    }
+    if (origin === "own") memory.giveBack(bytes, use);
+    else if (use !== KEPT) memory.giveChunk(bytes, use);
+    const isGarbage = use === KEPT || bytes.length > BLOCK_BYTES_POOLED_MAX;
+    if (this.isOld && isGarbage) noteGarbage(bytes.length);
   }
 }

@@ -107,8 +107,15 @@ export const STEP_CHECK_MS: number = 1000;
 /** Memory that received parts of replies take, over all server connections of one worker: one of the longest, with room to grow. */
 export const PARTIAL_REPLIES_BYTES_MAX: number = 2048 * MIB;
 
-/** From this size on a byte range is queued by reference instead of copied. */
-export const KEEP_BY_REFERENCE_MIN_BYTES: number = 64 * KIB;
+/**
+ * From this size on a byte range is queued by reference instead of copied. Below it, memory that is used again and again costs less than what
+ * the copy does: what is referred to cannot be used again.
+ */
+export const KEEP_BY_REFERENCE_MIN_BYTES: number = 2 * MIB;
+/** From this size on a buffer that was let go counts as garbage worth a collection. */
+export const LARGE_BUFFER_MIN_BYTES: number = 64 * KIB;
+/** From this size on the memory of a received chunk is freed at once, not by the collector. */
+export const RECLAIM_CHUNK_MIN_BYTES: number = 16 * KIB;
 /** With so much of released buffers not given back, a full collection is made … */
 export const GARBAGE_MANY_BYTES: number = 64 * MIB;
 /** … if the last was at least so long ago. */

@@ -6,6 +6,7 @@
  *
  *   socket events ──▶ mark / wake ──▶ [turn end] woken sessions run ──▶ dirty streams flush
  */
+import { ReceivedMemory } from "./received-memory.ts";
 
 export interface Flushable {
   /** Owned by Turn: true while on its list. */
@@ -35,6 +36,8 @@ const RUNTIME: TurnLoop = {
 };
 
 export class Turn {
+  /** What is received is copied to it. */
+  readonly received: ReceivedMemory = new ReceivedMemory();
   private readonly loop: TurnLoop;
   private dirty: Flushable[] = [];
   /** The other list: they take turns, so that no turn allocates one. */
@@ -104,6 +107,7 @@ export class Turn {
     // Whatever a flush marks again waits for the next turn, when its socket may have taken more.
     const dirty = this.dirty;
     this.dirty = this.spare;
+    this.received.close();
     for (let i = 0; i < dirty.length; i++) {
       const target = dirty[i]!;
       target.isMarked = false;
@@ -111,6 +115,8 @@ export class Turn {
     }
     dirty.length = 0;
     this.spare = dirty;
+    // Those that referred to received bytes have copied them when they were flushed.
+    this.received.recycle();
     if (this.onTook !== null && this.clockMs > 0) this.onTook(this.latestMs - this.clockMs);
     this.clockMs = 0;
   };

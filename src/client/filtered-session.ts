@@ -25,6 +25,8 @@ interface Awaited {
 export class FilteredSession extends Session {
   /** The boundaries between replies must be known. */
   override readonly takesRuns: boolean = false;
+  /** Filters hear of them later. */
+  override readonly copiesReplies: boolean = false;
   readonly #chain: FilterChain;
   readonly #filtering: Filtering;
   readonly #awaited: Map<number, Awaited> = new Map();

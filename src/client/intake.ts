@@ -2,6 +2,7 @@
 import { TOKEN_MASK } from "../api/client-port.ts";
 import type { Frontend } from "../api/frontend.ts";
 import type { Stream } from "../api/stream.ts";
+import { beginByteUse, COPIED, endByteUse, KEPT } from "../base/byte-use.ts";
 import { InputBuffer } from "../base/input-buffer.ts";
 import { BLOCKED_END_MS, BLOCKED_INPUT_BYTES_MAX } from "../base/limits.ts";
 import type { Wakeable } from "../base/turn.ts";
@@ -30,7 +31,7 @@ export interface IntakeOwner extends Wakeable {
 }
 
 export class Intake {
-  readonly input: InputBuffer = new InputBuffer();
+  readonly input: InputBuffer;
   /** Bytes that the client has sent, and requests that were taken. */
   received = 0;
   requests = 0;
@@ -50,6 +51,7 @@ export class Intake {
   constructor(session: IntakeOwner) {
     this.session = session;
     this.heardMs = session.host.turn.nowMs;
+    this.input = new InputBuffer(session.host.turn.received);
   }
 
   get isTaking(): boolean {
@@ -112,7 +114,8 @@ export class Intake {
     const { session, input } = this;
     if (!this.isHeldBack) session.ring.stamps?.arrivedAt(session.host.turn.nowMs);
     this.isHeldBack = input.size > 0;
-    input.keepRest();
+    // Nothing was consumed.
+    input.keepRest(COPIED);
     this.setPaused(input.size > 0);
     session.life.onTaken(input.size > 0);
   }
@@ -134,7 +137,11 @@ export class Intake {
     const first = ring.nextToken;
     // What was held back arrived when it was held back.
     if (!this.isHeldBack) ring.stamps?.arrivedAt(turn.nowMs);
-    input.start = session.frontend.consume(bytes, start, input.end);
+    const { frontend } = session;
+    const outer = beginByteUse();
+    input.start = frontend.consume(bytes, start, input.end);
+    const noted = endByteUse(outer);
+    const use = frontend.keepsInput === false ? noted : KEPT;
     const taken = (ring.nextToken - first) & TOKEN_MASK;
     this.requests += taken;
     if (taken > 0 && times !== null) {
@@ -147,7 +154,7 @@ export class Intake {
     }
     const mustStop = !session.mayTakeMore();
     this.isHeldBack = mustStop && input.size > 0;
-    input.keepRest();
+    input.keepRest(use);
     // A client whose pipeline is just as long as what it may have on its way sends nothing before it has replies: pausing it
     // would cost two system calls for each of its pipelines.
     const hasInput = input.size > 0;

@@ -11,6 +11,8 @@
  */
 import { TOKEN_MASK } from "../api/client-port.ts";
 import type { ByteQueue } from "../base/byte-queue.ts";
+import { noteBorrowed, noteKept } from "../base/byte-use.ts";
+import { isWorthKeeping } from "../base/copy-of.ts";
 import { noteGarbage } from "../base/garbage.ts";
 import { PENDING_REPLIES_MAX, PENDING_REPLIES_START } from "../base/limits.ts";
 import type { ClientTimes } from "./client-times.ts";
@@ -100,6 +102,9 @@ export class ReplyRing {
     if (end > start) {
       this.borrowedBytes += end - start;
       this.held += end - start;
+      // When its turn comes, it may be.
+      if (isWorthKeeping(bytes, start, end)) noteKept();
+      else noteBorrowed();
       this.keep(token, bytes, start, end, 1);
     } else this.keep(token, NONE, 0, 0, 0);
     for (let i = 1; i < count; i++) this.keep(token + i, NONE, 0, 0, 0);

@@ -47,6 +47,7 @@ export interface SessionOwner extends SessionHost {
 
 export class Session implements ClientPort, StreamEvents, Flushable, SlowHearer {
   readonly takesRuns: boolean = true;
+  readonly copiesReplies: boolean = true;
   isMarked = false;
   isWoken = false;
   readonly turn: Turn;
@@ -80,8 +81,7 @@ export class Session implements ClientPort, StreamEvents, Flushable, SlowHearer 
     this.lane = lane;
     this.openedMs = host.turn.nowMs;
     this.ring = new ReplyRing(this.out, host.times);
-    const { stamps } = this.ring;
-    if (stamps !== null) stamps.hearer = this;
+    if (this.ring.stamps !== null) this.ring.stamps.hearer = this;
     this.unread = new Unread(this);
     this.life = new Life(this);
     this.intake = new Intake(this);

@@ -8,6 +8,7 @@
 import type { ReplyScanner, UpstreamProtocol } from "../api/protocol.ts";
 import type { Failure, Link, ReplySink } from "../api/upstream.ts";
 import { ByteQueue } from "../base/byte-queue.ts";
+import { beginByteUse, endByteUse } from "../base/byte-use.ts";
 import type { Deadline } from "../base/deadlines.ts";
 import { InputBuffer } from "../base/input-buffer.ts";
 import {
@@ -43,6 +44,7 @@ const SILENCE_MIN_MS = 1000;
 
 export class Connection implements Link, DialerUser, Flushable, PartialReplyHolder {
   isMarked = false;
+  readonly copiesRequests = true;
 
   readonly owner: ConnectionOwner;
   readonly protocol: UpstreamProtocol;
@@ -50,7 +52,7 @@ export class Connection implements Link, DialerUser, Flushable, PartialReplyHold
   readonly statistics: ConnectionStatistics;
   readonly dialer: Dialer;
   readonly out: ByteQueue = new ByteQueue();
-  readonly input: InputBuffer = new InputBuffer();
+  readonly input: InputBuffer;
   heldBytes = 0;
   readonly pending: PendingFifo;
   private readonly scanner: ReplyScanner;
@@ -69,6 +71,7 @@ export class Connection implements Link, DialerUser, Flushable, PartialReplyHold
     this.owner = owner;
     this.protocol = protocol;
     this.role = role;
+    this.input = new InputBuffer(owner.turn.received);
     this.statistics = new ConnectionStatistics(owner.counters);
     // How long a transaction or a blocking command takes is its client's affair: it says nothing of the server.
     this.pending = new PendingFifo(() => this.watch(), role.isAskable ? owner.times : null);
@@ -200,7 +203,9 @@ export class Connection implements Link, DialerUser, Flushable, PartialReplyHold
     this.statistics.responseBytes(end - start);
     input.receive(bytes, start, end, isStable, this.scanner.need, true);
     if (dialer.handshake !== null && !dialer.scanHandshake(input, this.scanner)) return;
+    const outer = beginByteUse();
     const replies = this.take();
+    const use = endByteUse(outer);
     // A sink may have had the connection closed.
     if (dialer.stream !== stream) return;
     if (replies === OUT_OF_STEP) {
@@ -215,7 +220,7 @@ export class Connection implements Link, DialerUser, Flushable, PartialReplyHold
       );
       return;
     }
-    input.keepRest();
+    input.keepRest(use);
     if (input.size > REPLY_BYTES_MAX) {
       dialer.lost(replyTooLong(owner.name, true), replyTooLong(owner.name, false));
       return;

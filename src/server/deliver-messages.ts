@@ -1,6 +1,7 @@
 /** From received bytes to a listener that hears of everything that comes. */
 import { INCOMPLETE, type ReplyScanner } from "../api/protocol.ts";
 import type { SubscriberEvents } from "../api/upstream.ts";
+import { noteKept } from "../base/byte-use.ts";
 import type { InputBuffer } from "../base/input-buffer.ts";
 import { GARBAGE } from "./deliver-replies.ts";
 
@@ -19,6 +20,7 @@ export function deliverMessages(
     if (next < 0) return GARBAGE;
     input.start = next;
     messages++;
+    noteKept();
     listener.onMessage(bytes, start, next);
   }
   return messages;

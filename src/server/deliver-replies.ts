@@ -1,6 +1,7 @@
 /** From received bytes to the sinks that wait for them. */
 import { INCOMPLETE, KIND, type ReplyKind, type ReplyScanner } from "../api/protocol.ts";
 import type { ReplySink } from "../api/upstream.ts";
+import { noteKept } from "../base/byte-use.ts";
 import type { InputBuffer } from "../base/input-buffer.ts";
 import type { ConnectionStatistics } from "./connection-statistics.ts";
 import type { PendingFifo } from "./pending-fifo.ts";
@@ -125,6 +126,7 @@ function scanReply(
   // Even the beginning of a reply that was not asked for: its rest would answer the next request.
   const isAsked = pending.size > 0 && pending.offset < written;
   if (!isAsked) return GARBAGE;
+  if (pending.sink?.copiesReplies !== true) noteKept();
   const next = scanner.scan(bytes, position, end);
   if (next < 0) return GARBAGE;
   if (next === INCOMPLETE) return next;

@@ -3,6 +3,7 @@ import type { ConnectAttempt } from "../api/engine.ts";
 import type { ReplyScanner, UpstreamProtocol } from "../api/protocol.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { Failure } from "../api/upstream.ts";
+import { KEPT } from "../base/byte-use.ts";
 import type { InputBuffer } from "../base/input-buffer.ts";
 import type { ConnectionOwner } from "./connection-owner.ts";
 import type { ConnectionRole } from "./connection-role.ts";
@@ -146,6 +147,7 @@ export class Dialer {
   /** Looks at what has come as long as there is a handshake. @returns whether what follows are replies to requests */
   scanHandshake(input: InputBuffer, scanner: ReplyScanner): boolean {
     const handshake = this.handshake!;
+    input.use = KEPT;
     const fault = handshake.scan(input, scanner);
     if (fault !== null) {
       this.attemptFailed(handshakeRefused(this.user.owner.name, fault, handshake.refusalReply));

@@ -32,6 +32,7 @@ export class LeasedConnection implements Lease, ConnectionRole {
   /** The server may have nothing to say for long. */
   readonly isWatched = true;
   readonly isAskable = false;
+  readonly copiesRequests = true;
   readonly messages = null;
   readonly protocol: UpstreamProtocol;
   readonly upstream: Upstream;

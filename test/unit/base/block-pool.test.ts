@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import {
   BLOCK_BYTES_MAX,
+  BLOCK_BYTES_POOLED_MAX,
   keptBlockBytes,
   outstandingBlockBytes,
   releaseBlock,
@@ -20,10 +21,15 @@ test("a block is large enough, and nobody else has it until it is given back", (
 });
 
 test("keeps a bounded number", () => {
-  const many = Array.from({ length: 40 }, () => takeBlock(BLOCK_BYTES_MAX));
-  for (const block of many) releaseBlock(block);
-  const again = new Set(Array.from({ length: 40 }, () => takeBlock(BLOCK_BYTES_MAX)));
-  expect(many.filter((block) => again.has(block)).length).toBeLessThanOrEqual(8);
+  for (const [size, kept] of [
+    [BLOCK_BYTES_MAX, 64],
+    [BLOCK_BYTES_POOLED_MAX, 4],
+  ] as const) {
+    const many = Array.from({ length: kept + 10 }, () => takeBlock(size));
+    for (const block of many) releaseBlock(block);
+    const again = new Set(Array.from({ length: kept + 10 }, () => takeBlock(size)));
+    expect(many.filter((block) => again.has(block)).length).toBeLessThanOrEqual(kept);
+  }
 });
 
 test("a block is less than twice as large as what it was taken for", () => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { outstandingBlockBytes } from "../../../src/base/block-pool.ts";
 import { BLOCKED, ByteQueue, GONE, WRITTEN } from "../../../src/base/byte-queue.ts";
+import { KEEP_BY_REFERENCE_MIN_BYTES } from "../../../src/base/limits.ts";
 
 type Step =
   | {
@@ -14,13 +15,14 @@ type Step =
   | { readonly kind: "write"; readonly takes: readonly number[] }
   | { readonly kind: "toBuffer" | "clear" };
 
-/** Around every size at which the queue changes its mind: blocks of 1, 4, 16, 64 and 256 KiB, references from 64 KiB. */
+/** Around every size at which the queue changes its mind: blocks of 1, 4, 16, 64 and 256 KiB, references from 2 MiB. */
 const size = fc.oneof(
   { weight: 6, arbitrary: fc.integer({ min: 0, max: 300 }) },
   { weight: 3, arbitrary: fc.integer({ min: 900, max: 20_000 }) },
   { weight: 2, arbitrary: fc.integer({ min: 64 * 1024 - 2, max: 64 * 1024 + 2 }) },
   { weight: 1, arbitrary: fc.integer({ min: 250 * 1024, max: 270 * 1024 }) },
   { weight: 1, arbitrary: fc.constant(600 * 1024) },
+  { weight: 1, arbitrary: fc.constant(KEEP_BY_REFERENCE_MIN_BYTES) },
 );
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -192,10 +194,10 @@ describe("ByteQueue", () => {
 
   test("queues a large range by reference, and a small part of a large buffer as a copy", () => {
     const queue = new ByteQueue();
-    const large = Buffer.alloc(100_000);
+    const large = Buffer.alloc(KEEP_BY_REFERENCE_MIN_BYTES);
     queue.appendKept(large, 0, large.length);
-    const huge = Buffer.alloc(1_000_000);
-    queue.appendKept(huge, 0, 100_000);
+    const huge = Buffer.alloc(3 * large.length);
+    queue.appendKept(huge, 0, large.length);
     const seen: Buffer[] = [];
     queue.writeTo({
       write(bytes, _start, length) {

@@ -42,6 +42,10 @@ export class MemcacheFrontend implements Frontend {
     return this.chosen?.need ?? 0;
   }
 
+  get keepsInput(): boolean {
+    return this.chosen?.keepsInput ?? true;
+  }
+
   consume(bytes: Buffer, start: number, end: number): number {
     if (this.chosen === null) {
       if (start === end) return start;

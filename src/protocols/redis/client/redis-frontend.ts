@@ -75,6 +75,7 @@ export class RedisFrontend implements Frontend, RedisClient {
   lastRequestMs: number;
   readonly createdMs: number;
 
+  keepsInput = false;
   private localCount = 0;
   /** What is answered goes here instead of to the client; null: it does not. */
   private captured: Buffer[] | null = null;
@@ -125,6 +126,7 @@ export class RedisFrontend implements Frontend, RedisClient {
     let position = start;
     let requests = 0;
     let faults = 0;
+    this.keepsInput = false;
     while (session.mayTakeMore()) {
       const next = scanner.scan(bytes, position, end, view);
       if (next <= 0) {
@@ -295,12 +297,16 @@ export class RedisFrontend implements Frontend, RedisClient {
   private handle(view: RequestView): boolean {
     const command = findCommand(this, view);
     if (typeof command === "string") {
+      this.keepsInput = true;
       this.lastCommand = null;
       return command === "refused";
     }
     this.lastCommand = command;
     this.session.family = command.family;
-    if (this.mode !== null) return this.mode.handle(command, view);
+    if (this.mode !== null) {
+      this.keepsInput = true;
+      return this.mode.handle(command, view);
+    }
     return this.dispatch(command, view);
   }
 
@@ -309,6 +315,7 @@ export class RedisFrontend implements Frontend, RedisClient {
     if (disposition === "key") return this.forward(view, command.firstKey);
     if (disposition === "split") return this.splitter.handle(view, command, this.pool.route);
     if (disposition === "keys") return this.forwardKeys(view, command);
+    this.keepsInput = true;
     return HANDLERS[disposition](this, command, view);
   }
 
@@ -341,6 +348,7 @@ export class RedisFrontend implements Frontend, RedisClient {
       this.session.waitFor(connection);
       return false;
     }
+    if (connection.copiesRequests !== true) this.keepsInput = true;
     const token = this.session.open();
     run.add(connection, sink, token, view.bytes, view.start, view.end);
     return true;

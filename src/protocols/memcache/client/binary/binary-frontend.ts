@@ -55,6 +55,8 @@ const run: Run = new Run();
 
 export class BinaryFrontend implements RequestTaker, ReplySink {
   readonly takesRuns = true;
+  readonly copiesReplies: boolean;
+  keepsInput = false;
   need = 0;
 
   private readonly pool: MemcachePool;
@@ -70,6 +72,7 @@ export class BinaryFrontend implements RequestTaker, ReplySink {
   constructor(pool: MemcachePool, session: ClientPort, toSkip = 0) {
     this.pool = pool;
     this.session = session;
+    this.copiesReplies = session.copiesReplies === true;
     this.toSkip = toSkip;
     this.quietReplies = new QuietReplies(this);
   }
@@ -79,6 +82,7 @@ export class BinaryFrontend implements RequestTaker, ReplySink {
     let position = start;
     let requests = 0;
     this.need = 0;
+    this.keepsInput = false;
     while (session.mayTakeMore()) {
       if (this.toSkip > 0) {
         const skipped = Math.min(this.toSkip, end - position);
@@ -158,6 +162,7 @@ export class BinaryFrontend implements RequestTaker, ReplySink {
       this.need = next - at;
       return at;
     }
+    if (opcode === OPCODE.stat || keyLength === 0) this.keepsInput = true;
     if (opcode === OPCODE.stat) return this.sendStat(bytes, at, next);
     if (keyLength === 0) return this.handleKeyless(bytes, at, next);
     facts.bytes = bytes;
@@ -185,6 +190,7 @@ export class BinaryFrontend implements RequestTaker, ReplySink {
       session.waitFor(connection);
       return at;
     }
+    if (connection.copiesRequests !== true) this.keepsInput = true;
     const token = this.open(bytes, at);
     const opcode = bytes[at + AT_OPCODE]!;
     const loud = LOUD[opcode]!;

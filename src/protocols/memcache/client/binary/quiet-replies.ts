@@ -18,7 +18,7 @@ import { readUint16, readUint32 } from "../../codec/binary/read-number.ts";
 import { STATUS } from "../../codec/binary/status.ts";
 
 /** Takes what is left, and knows which reply is the right one. */
-export interface QuietClient extends Required<ReplySink> {
+export interface QuietClient extends Required<Omit<ReplySink, "copiesReplies">> {
   onReplies(token: number, count: number, bytes: Buffer, start: number, end: number): void;
 }
 

@@ -8,7 +8,7 @@ import type { Failure, ReplySink } from "../../../../api/upstream.ts";
 export type QuietRule = "all" | readonly string[];
 
 /** Takes what is left, and knows which reply is the right one. */
-export interface QuietClient extends Required<ReplySink> {
+export interface QuietClient extends Required<Omit<ReplySink, "copiesReplies">> {
   onReplies(token: number, count: number, bytes: Buffer, start: number, end: number): void;
 }
 

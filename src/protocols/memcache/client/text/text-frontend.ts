@@ -57,6 +57,8 @@ export class TextFrontend implements RequestTaker, ReplySink {
   private readonly session: ClientPort;
   private readonly scanner: TextRequestScanner = new TextRequestScanner();
   private readonly notes: FailureNotes = new FailureNotes();
+  readonly copiesReplies: boolean;
+  keepsInput = false;
   private readonly expected: ExpectedReplies = new ExpectedReplies();
   private readonly multiGet: MultiGet;
   private quietSinks: Map<string, QuietReplies> | null = null;
@@ -70,6 +72,7 @@ export class TextFrontend implements RequestTaker, ReplySink {
     this.pool = pool;
     this.session = session;
     this.takesRuns = session.takesRuns;
+    this.copiesReplies = session.copiesReplies === true;
     this.toSkip = toSkip;
     this.multiGet = new MultiGet(session, pool);
   }
@@ -86,6 +89,7 @@ export class TextFrontend implements RequestTaker, ReplySink {
     const { session, scanner } = this;
     let position = start;
     let requests = 0;
+    this.keepsInput = false;
     while (session.mayTakeMore()) {
       if (this.toSkip > 0) {
         const skipped = Math.min(this.toSkip, end - position);
@@ -176,6 +180,7 @@ export class TextFrontend implements RequestTaker, ReplySink {
   /** False: the request cannot be taken now, and nothing was done about it. */
   private handle(request: TextRequest): boolean {
     if (request.answer !== null) {
+      this.keepsInput = true;
       const foreign = request.answer === ERROR ? foreignRequest(request) : null;
       if (foreign !== null) {
         this.turnAway(foreign);
@@ -186,7 +191,9 @@ export class TextFrontend implements RequestTaker, ReplySink {
       this.answer(request.answer);
       return true;
     }
-    const { kind, access } = request.command;
+    const { kind, access, isMeta } = request.command;
+    // Of others more is noted than of a key and its value.
+    if (isMeta) this.keepsInput = true;
     this.session.family = familyOf(access);
     if (kind === "get")
       return request.count === 2 ? this.forward(request, 1) : this.split(request, 1);
@@ -216,6 +223,7 @@ export class TextFrontend implements RequestTaker, ReplySink {
       session.waitFor(connection);
       return false;
     }
+    if (connection.copiesRequests !== true) this.keepsInput = true;
     const token = this.open(request);
     this.expected.put(token, session.owed, request, key);
     const sink = request.isQuiet ? this.quietSink(request) : this;
@@ -271,6 +279,7 @@ export class TextFrontend implements RequestTaker, ReplySink {
   }
 
   private split(request: TextRequest, firstKey: number): boolean {
+    this.keepsInput = true;
     const { multiGet, session } = this;
     const parts = multiGet.plan(request, firstKey, this.pool.route);
     if (parts === NO_SERVER) return this.fail(request, EJECTED);
@@ -296,6 +305,7 @@ export class TextFrontend implements RequestTaker, ReplySink {
   }
 
   private sendStats(request: TextRequest): boolean {
+    this.keepsInput = true;
     const words: string[] = [];
     for (let i = 1; i < request.count; i++) words.push(request.text(i));
     const name = words[0] === "detail" ? words.join(" ") : (words[0] ?? "");
@@ -315,6 +325,7 @@ export class TextFrontend implements RequestTaker, ReplySink {
 
   /** Sends `text` to all servers. */
   private broadcast(request: TextRequest, text: Buffer, merge: BroadcastMerge): boolean {
+    this.keepsInput = true;
     const { session } = this;
     const { upstreams } = this.pool.route;
     const connections = upstreams.map((upstream) =>

@@ -7,6 +7,7 @@
 
 import type { ClientPort, ReplyHolder } from "../../../../api/client-port.ts";
 import type { Failure, ReplySink } from "../../../../api/upstream.ts";
+import { noteBorrowed } from "../../../../base/byte-use.ts";
 import { copyOf } from "../../../../base/copy-of.ts";
 import { noteGarbage } from "../../../../base/garbage.ts";
 import type { Flushable } from "../../../../base/turn.ts";
@@ -40,6 +41,7 @@ export function takeGather(
 
 class Gather implements ReplySink, ReplyHolder, Flushable {
   readonly takesRuns = false;
+  readonly copiesReplies = true;
   isMarked = false;
   private session: ClientPort | null = null;
   private token = 0;
@@ -136,6 +138,7 @@ class Gather implements ReplySink, ReplyHolder, Flushable {
     this.to[part] = to;
     if (this.partsLeft === 1) return;
     this.borrowed[part] = true;
+    noteBorrowed();
     session.turn.mark(this);
   }
 
