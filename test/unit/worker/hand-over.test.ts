@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { readSync } from "node:fs";
-import { PACKET_BYTES_MAX } from "../../../src/api/control.ts";
+import { PACKET_BYTES_MAX, PACKET_FORMATS } from "../../../src/api/control.ts";
 import { PACKETS_UNDERWAY_START } from "../../../src/base/limits.ts";
-import { schedule } from "../../../src/base/schedule.ts";
+import { type Schedule, schedule } from "../../../src/base/schedule.ts";
 import type { Session } from "../../../src/client/session.ts";
 import { closeFd } from "../../../src/os/fd.ts";
 import { createPacketPair, sendPacket } from "../../../src/os/fd-passing.ts";
@@ -182,6 +182,13 @@ describe("HandOver", () => {
     const pair = owned(createPacketPair());
     const client = owned(createSocketPair());
     const sessions = Array.from({ length: 50 }, () => fakeSession(client.ours));
+    for (const { session, settle } of sessions) {
+      const { begin } = session.move;
+      session.move.begin = (onSettled) => {
+        begin(onSettled);
+        setImmediate(settle);
+      };
+    }
     const { promise, resolve } = Promise.withResolvers<number>();
     const options = { ...line, socket: pair.ours, format: 1, timeoutMs: 60_000, onPackets() {} };
     new HandOver(
@@ -189,15 +196,11 @@ describe("HandOver", () => {
       { ...options, onDone: resolve },
     );
     const gone = (): number => sessions.filter(({ log }) => log.includes("leave")).length;
-    const settled = new Set<number>();
+    const asked = (): number => sessions.filter(({ log }) => log.length > 0).length;
     let received = 0;
     while (received < sessions.length) {
-      for (const [at, { log, settle }] of sessions.entries()) {
-        if (log.length === 0 || settled.has(at)) continue;
-        settled.add(at);
-        settle();
-      }
       expect(gone() - received).toBeLessThanOrEqual(PACKETS_UNDERWAY_START);
+      expect(asked() - gone()).toBeLessThanOrEqual(PACKETS_UNDERWAY_START);
       for (let next = receiveSession(pair.theirs); next !== null; ) {
         open.push(next.connection);
         received += 1;
@@ -206,6 +209,75 @@ describe("HandOver", () => {
       await Bun.sleep(1);
     }
     expect(await promise).toBe(sessions.length);
+  });
+
+  test("the work for a client does not grow with their number, and each is packed up once", async () => {
+    /** Looks at whether a client is ready, for each client. */
+    const looks = async (clients: number): Promise<number> => {
+      const pair = owned(createPacketPair());
+      const client = owned(createSocketPair());
+      const sessions = Array.from({ length: clients }, () => fakeSession(client.ours));
+      let looked = 0;
+      let packed = 0;
+      for (const { session } of sessions) {
+        let isReady = false;
+        Object.defineProperty(session, "isReadyToMove", {
+          get: () => {
+            looked++;
+            return isReady;
+          },
+          set: (value: boolean) => {
+            isReady = value;
+          },
+        });
+        Object.defineProperty(session.frontend, "needsFormat", {
+          get: () => {
+            packed++;
+            return 1;
+          },
+        });
+        const { save } = session.move;
+        session.move.save = () => {
+          packed++;
+          return save();
+        };
+      }
+      // What is looked at now and then is looked at in each turn; the end never comes.
+      const soon: Schedule = (ms, act) => {
+        if (ms > 1_000) return () => {};
+        const timer = setImmediate(act);
+        return () => clearImmediate(timer);
+      };
+      const { promise, resolve } = Promise.withResolvers<number>();
+      const options = {
+        ...line,
+        schedule: soon,
+        socket: pair.ours,
+        timeoutMs: 1e9,
+        onPackets() {},
+      };
+      new HandOver(
+        sessions.map(({ session }) => ({ pool: "p", session })),
+        { ...options, format: Math.max(...PACKET_FORMATS), onDone: resolve },
+      );
+      let moved = 0;
+      for (const { log, settle } of sessions) {
+        while (log.length === 0) {
+          await nextTurn();
+          for (let next = receiveSession(pair.theirs); next !== null; ) {
+            moved++;
+            closeFd(next.connection);
+            next = receiveSession(pair.theirs);
+          }
+        }
+        settle();
+      }
+      expect(await promise).toBe(clients);
+      expect(moved).toBeGreaterThan(clients / 2);
+      expect(packed).toBe(clients);
+      return looked / clients;
+    };
+    expect(await looks(1_200)).toBeLessThan(2 * (await looks(300)));
   });
 
   test("without the supervisor everybody stays; no empty announcement", async () => {

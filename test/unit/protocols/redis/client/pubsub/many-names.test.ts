@@ -4,6 +4,7 @@ import { heapStats } from "bun:jsc";
 import { describe, expect, test } from "bun:test";
 import * as limits from "../../../../../../src/base/limits.ts";
 import type { Reach } from "../../../../../../src/protocols/redis/client/pubsub/census.ts";
+import { refusalFor } from "../../../../../../src/protocols/redis/client/pubsub/client-allowance.ts";
 import { subscribersOf } from "../../../../../../src/protocols/redis/client/pubsub/reach.ts";
 import type { SharedSubscription } from "../../../../../../src/protocols/redis/client/pubsub/shared-subscription.ts";
 import { Subscriber } from "../../../../../../src/protocols/redis/client/pubsub/subscriber.ts";
@@ -175,6 +176,23 @@ describe("bounds", () => {
     const [first, second, third] = await answered(rig, client);
     expect([first, second]).toEqual(["*3 psubscribe p0 :8192", "*3 psubscribe p1 :8192"]);
     expect(third).toStartWith("-ERR the proxy's limit of 8192 patterns of one client");
+  });
+
+  test("a client may have so many and no more, of whatever kind", () => {
+    const most = limits.SUBSCRIPTIONS_PER_CLIENT_MAX;
+    const subscriber = (total: number): Subscriber =>
+      ({ total, bytes: 0, topics: { pattern: new Set() }, knows: () => false }) as never;
+    const two = {
+      count: 2,
+      bytes: 2,
+      *[Symbol.iterator]() {
+        yield* ["a", "b"];
+      },
+    };
+    expect(refusalFor(subscriber(most - 2), "channel", two)).toBe(null);
+    expect(`${refusalFor(subscriber(most - 1), "channel", two)}`).toStartWith(
+      `-ERR the proxy's limit of ${most} subscriptions of one client`,
+    );
   });
 
   test("of all clients: a request is done whole or not at all, and room comes back", async () => {
