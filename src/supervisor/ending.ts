@@ -1,6 +1,7 @@
 /** The end of a supervisor: who waits for it, what it waits for, and by when it comes even so. */
 import type { ProcessStatus } from "../api/control-socket.ts";
 import type { Logger } from "../base/log.ts";
+import { type Schedule, schedule } from "../base/schedule.ts";
 import type { Caller } from "./control/control-server.ts";
 import { waitedFor } from "./control/status.ts";
 import type { StartError } from "./start-error.ts";
@@ -16,13 +17,15 @@ export class Ending {
   readonly #done = Promise.withResolvers<number>();
   /** Callers of `stop`, told when all is gone. */
   readonly #callers: Caller[] = [];
+  readonly #schedule: Schedule;
   #byMs: number = Number.POSITIVE_INFINITY;
-  #timer: Timer | undefined;
+  #cancel: () => void = () => {};
 
   /** @param processes what has not ended yet */
-  constructor(log: Logger, processes: () => readonly ProcessStatus[]) {
+  constructor(log: Logger, processes: () => readonly ProcessStatus[], after: Schedule = schedule) {
     this.#log = log;
     this.#processes = processes;
+    this.#schedule = after;
   }
 
   /** The exit code. @throws StartError */
@@ -43,12 +46,12 @@ export class Ending {
     const byMs = performance.now() + timeoutMs;
     if (byMs >= this.#byMs) return false;
     this.#byMs = byMs;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
+    this.#cancel();
+    this.#cancel = this.#schedule(timeoutMs + STOP_MS_MAX, () => {
       const remaining = waitedFor(this.#processes());
       this.#log.error("processes were killed and do not end; going without them", { remaining });
       this.come();
-    }, timeoutMs + STOP_MS_MAX);
+    });
     return true;
   }
 
@@ -60,7 +63,7 @@ export class Ending {
   }
 
   come(): void {
-    clearTimeout(this.#timer);
+    this.#cancel();
     if (this.startError === null) this.#done.resolve(0);
     else this.#done.reject(this.startError);
   }

@@ -34,6 +34,11 @@ export class GroupMoves {
     return this.moves.get(session);
   }
 
+  /** What the others of its group share is about to be sent, or was. */
+  hasBegun(session: Session): boolean {
+    return this.names.has(session) && !this.moves.has(session);
+  }
+
   /** To be called once for each member: it was ready, or it will not move. */
   onReady(session: Session): void {
     const move = this.moves.get(session);

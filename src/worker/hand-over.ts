@@ -312,7 +312,13 @@ export class HandOver {
 
   private stay(session: Session): void {
     this.waiting.delete(session);
+    this.cancel(session);
+  }
+
+  /** It is not sent. One whose group has begun to move ends: it would miss messages without a word. */
+  private cancel(session: Session): void {
     if (session.canMove) session.move.cancel();
+    if (this.groups.hasBegun(session)) session.drain();
   }
 
   private sendSession(
@@ -355,7 +361,7 @@ export class HandOver {
     this.line.close(this.waiting.size > 0);
     inSlices(
       this.waiting.keys(),
-      (session) => session.move.cancel(),
+      (session) => this.cancel(session),
       () => this.options.onDone(this.moved),
     );
   }

@@ -115,6 +115,7 @@ function fakeSession(fd: number): { session: Session; settle: () => void; log: s
     canMove: true,
     isReadyToMove: false,
     frontend: { needsFormat: 1 },
+    drain: () => log.push("drain"),
     move: {
       begin: (callback: () => void) => {
         log.push("begin");
@@ -410,6 +411,36 @@ describe("HandOver", () => {
       ["last", "7", ""],
     ]);
     expect([moved, log]).toEqual([3, ["pause", "leave"]]);
+  });
+
+  test("who is subscribed and cannot be sent is closed, because what it is subscribed to has gone", async () => {
+    const pair = owned(createPacketPair());
+    const client = owned(createSocketPair());
+    // A descriptor that is none cannot be sent.
+    const [one, two] = [fakeSession(client.ours), fakeSession(-1)];
+    const shared = {
+      ...{ id: "7", topics: { all: () => [] }, isQuiet: true, beginToLeave: () => [] },
+      subscribers: new Set([one, two].map(({ session }) => ({ client: { session } }))),
+    } as unknown as SharedSubscription;
+    const { promise, resolve } = Promise.withResolvers<number>();
+    const options = { ...line, socket: pair.ours, format: 2, timeoutMs: 60_000, onPackets() {} };
+    new HandOver(
+      [one, two].map(({ session }) => ({ pool: "p", session })),
+      { ...options, onDone: resolve },
+      [new PoolGroup("p", new SubscriptionMove(shared, 2))],
+    );
+    await nextTurn();
+    one.settle();
+    two.settle();
+    expect(await promise).toBe(1);
+    expect([one.log, two.log]).toEqual([
+      ["begin", "leave"],
+      ["begin", "cancel", "drain"],
+    ]);
+    for (let next = receiveSession(pair.theirs); next !== null; ) {
+      if (next.connection >= 0) open.push(next.connection);
+      next = receiveSession(pair.theirs);
+    }
   });
 
   test("who is alone goes before a shared subscription and all its names, also when it is ready only later", async () => {
