@@ -125,8 +125,9 @@ export class DescriptorBudget {
     return this.free > 0;
   }
 
-  get hasRoomForClient(): boolean {
-    return this.free > this.keptForLent;
+  /** @param descriptors of the client: of its connection, and of the one to its server if each client has its own */
+  hasRoomForClient(descriptors: 1 | 2): boolean {
+    return this.free - descriptors >= this.keptForLent;
   }
 
   /** For a client that was turned away and still listens. */

@@ -328,7 +328,7 @@ class WorkerDataPlane implements DataPlane {
         everywhere: (gauge) => this.gauges.sum(layout.base + gauge),
         descriptors: this.descriptors,
         perServer,
-        makeRoom: () => this.makeRoom(),
+        makeRoom: (needed) => this.makeRoom(needed),
         refuse: (stream, words) => this.refusedClients.refuse(stream, words),
         nextClientId: () => clientIds.next(),
         onClientGone: (session) => this.onClientGone(session),
@@ -336,11 +336,11 @@ class WorkerDataPlane implements DataPlane {
     );
   }
 
-  private makeRoom(): boolean {
+  private makeRoom(needed: 1 | 2): boolean {
     const { descriptors } = this;
     return (
-      descriptors.hasRoomForClient ||
-      (this.refusedClients.closeOldest() && descriptors.hasRoomForClient)
+      descriptors.hasRoomForClient(needed) ||
+      (this.refusedClients.closeOldest() && descriptors.hasRoomForClient(needed))
     );
   }
 

@@ -40,8 +40,8 @@ export interface PoolPlaneOptions {
   readonly slowReports: Pick<SlowReports, "hasRoom" | "add">;
   /** A gauge of this pool, over all workers. */
   readonly everywhere: (gauge: number) => number;
-  /** False: this process is out of file descriptors for clients. */
-  readonly makeRoom: () => boolean;
+  /** False: this process is out of file descriptors for a client that needs so many. */
+  readonly makeRoom: (descriptors: 1 | 2) => boolean;
   /** Says `words` to a client that may not stay; the result is what `accept` returns. */
   readonly refuse: (stream: Stream, words: Buffer) => StreamEvents | null;
   /** Of this process. */

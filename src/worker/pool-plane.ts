@@ -218,7 +218,8 @@ export class PoolPlane implements SessionOwner, PoolHost {
     const isFull =
       pool.clientConnectionsMax > 0 &&
       everywhere(POOL.client_connections) >= pool.clientConnectionsMax;
-    if (isFull || !makeRoom()) {
+    // Without requests each client has a connection to a server of its own.
+    if (isFull || !makeRoom(this.protocol.serverProtocols.length > 0 ? 1 : 2)) {
       this.warnings.refused(isFull);
       const { tooManyClients, noDescriptors } = this.protocol;
       return refuse(stream, isFull ? tooManyClients : noDescriptors);

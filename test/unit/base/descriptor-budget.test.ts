@@ -52,7 +52,7 @@ describe("DescriptorBudget", () => {
     return {
       made,
       fill: (): number => {
-        while (made.hasRoomForClient) clients++;
+        while (made.hasRoomForClient(1)) clients++;
         return clients;
       },
     };
@@ -79,6 +79,16 @@ describe("DescriptorBudget", () => {
     expect(made.plan(2, 200)).toBe(1);
     made.giveUp(2, 200);
     expect(made.plan(2, 200)).toBe(199);
+  });
+
+  test("a client that needs a connection to a server of its own comes in when there is room for both", () => {
+    const { made, fill } = budget(1024);
+    const clients = fill();
+    made.perClient = -1;
+    expect([made.hasRoomForClient(1), made.hasRoomForClient(2)]).toEqual([true, false]);
+    made.perClient = -2;
+    expect(made.hasRoomForClient(2)).toBe(true);
+    expect(fill()).toBe(clients + 2);
   });
 
   test("clients leave something for transactions and blocked clients", () => {
