@@ -52,9 +52,10 @@ export class ClientTimes {
     observe(pipelineDepth.values, pipelineDepth.base, underway);
   }
 
-  /** `count` replies of about `bytes` each were given. */
+  /** `count` replies of `bytes` together are written. */
   replied(count: number, bytes: number): void {
+    if (count === 0) return;
     const { values, base } = this.histograms.replyBytes;
-    observe(values, base, Math.round(bytes), count);
+    observe(values, base, Math.round(bytes / count), count);
   }
 }

@@ -112,7 +112,9 @@ export class Intake {
   /** Of a client that waits only what came in one piece is kept; the rest stays in the kernel. */
   private holdBack(): void {
     const { session, input } = this;
-    if (!this.isHeldBack) session.ring.stamps?.arrivedAt(session.host.turn.nowMs);
+    if (!this.isHeldBack) {
+      session.ring.stamps?.arrivedAt(session.host.turn.nowMs, session.ring.nextToken);
+    }
     this.isHeldBack = input.size > 0;
     // Nothing was consumed.
     input.keepRest(COPIED);
@@ -136,7 +138,7 @@ export class Intake {
     const { bytes, start } = input;
     const first = ring.nextToken;
     // What was held back arrived when it was held back.
-    if (!this.isHeldBack) ring.stamps?.arrivedAt(turn.nowMs);
+    if (!this.isHeldBack) ring.stamps?.arrivedAt(turn.nowMs, first);
     const { frontend } = session;
     const outer = beginByteUse();
     input.start = frontend.consume(bytes, start, input.end);

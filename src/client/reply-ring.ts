@@ -15,6 +15,7 @@ import { noteBorrowed, noteKept } from "../base/byte-use.ts";
 import { isWorthKeeping } from "../base/copy-of.ts";
 import { noteGarbage } from "../base/garbage.ts";
 import { PENDING_REPLIES_MAX, PENDING_REPLIES_START } from "../base/limits.ts";
+import type { Turn } from "../base/turn.ts";
 import type { ClientTimes } from "./client-times.ts";
 import { Stamps } from "./stamps.ts";
 
@@ -78,7 +79,6 @@ export class ReplyRing {
   open(): number {
     if (this.pending > this.mask) this.grow();
     const token = (this.head + this.pending) & TOKEN_MASK;
-    this.stamps?.add();
     this.pending++;
     if (this.isMuted) {
       if (this.muted === NO_FLAGS) this.muted = new Uint8Array(this.mask + 1);
@@ -144,7 +144,6 @@ export class ReplyRing {
       head = (head + 1) & TOKEN_MASK;
       pending--;
     }
-    if (this.stamps !== null) this.stamps.passed += this.pending - pending;
     this.head = head;
     this.pending = pending;
   }
@@ -161,6 +160,12 @@ export class ReplyRing {
     this.lasts[at] = 0;
     this.held -= freed;
     noteGarbage(freed);
+  }
+
+  /** What was answered is written now. */
+  measure(turn: Pick<Turn, "freshMs">): void {
+    const { stamps, head } = this;
+    if (stamps !== null && stamps.measured !== head) stamps.measure(head, turn.freshMs);
   }
 
   /** Copies what is kept by reference, once. To be called at the end of a turn. */

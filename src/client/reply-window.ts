@@ -25,10 +25,11 @@ export class ReplyWindow {
     return false;
   }
 
-  /** `count` replies of about `bytes` each have come, and `pending` are still owed. */
+  /** `count` replies of `bytes` together have come (0: something that is no reply), and `pending` are still owed. */
   adapt(count: number, bytes: number, pending: number): void {
-    if (bytes > LARGE_REPLY_BYTES) {
-      const fitting = Math.floor(SESSION_WINDOW_BYTES / bytes);
+    const each = count > 1 ? bytes / count : bytes;
+    if (each > LARGE_REPLY_BYTES) {
+      const fitting = Math.floor(SESSION_WINDOW_BYTES / each);
       this.size = Math.max(1, Math.min(this.size, fitting));
       this.isUsedUp = false;
     } else if (this.isUsedUp) {

@@ -185,7 +185,7 @@ export class Session implements ClientPort, StreamEvents, Flushable, SlowHearer 
 
   set family(family: Family) {
     const { stamps } = this.ring;
-    if (stamps !== null) stamps.family = family;
+    if (stamps !== null) stamps.areOf(family, this.ring.nextToken);
   }
 
   // Replies
@@ -209,7 +209,7 @@ export class Session implements ClientPort, StreamEvents, Flushable, SlowHearer 
   onReplies(token: number, count: number, bytes: Buffer, start: number, end: number): void {
     if (this.life.isClosed) return;
     this.ring.settle(token, count, bytes, start, end);
-    this.settled(count, (end - start) / count);
+    this.settled(count, end - start);
   }
 
   onFailure(token: number, count: number, failure: Failure): void {
@@ -221,7 +221,7 @@ export class Session implements ClientPort, StreamEvents, Flushable, SlowHearer 
       const failed = (token + i) & TOKEN_MASK;
       const reply = this.frontend.failureReply(failure, failed);
       this.ring.settle(failed, 1, reply, 0, reply.length);
-      length = reply.length;
+      length += reply.length;
     }
     this.settled(count, length);
   }
@@ -272,14 +272,14 @@ export class Session implements ClientPort, StreamEvents, Flushable, SlowHearer 
     else this.settled(0, end - start);
   }
 
-  /** To be called after `count` replies of about `bytes` each were put into ring or out-queue. */
+  /** To be called after `count` replies of `bytes` together were put into ring or out-queue. */
   private settled(count: number, bytes: number): void {
     if (this.isSettled && this.intake.awaitsReplies) this.host.turn.wake(this);
     this.window.adapt(count, bytes, this.ring.pending);
     const { times } = this.host;
     if (count > 0 && times !== null) {
-      times.replied(count, bytes);
-      if (times.slow.noted !== null) this.trace?.note(times.slow.noted, bytes);
+      this.ring.stamps?.replied(count, bytes);
+      if (times.slow.noted !== null) this.trace?.note(times.slow.noted, bytes / count);
     }
     if (this.unread.add()) this.host.turn.mark(this);
   }
@@ -291,8 +291,8 @@ export class Session implements ClientPort, StreamEvents, Flushable, SlowHearer 
     this.close();
   }
 
-  onSlow(before: number, count: number, family: number, tookUs: number): void {
-    this.host.times?.slow.answered(this, before, count, family, tookUs);
+  onSlow(token: number, count: number, family: number, tookUs: number): void {
+    this.host.times?.slow.answered(this, token, count, family, tookUs);
   }
 
   // Moving to another process
@@ -322,8 +322,7 @@ export class Session implements ClientPort, StreamEvents, Flushable, SlowHearer 
   flush(): void {
     if (this.life.isClosed) return;
     this.ring.copyKept();
-    const { stamps } = this.ring;
-    if (stamps !== null && stamps.passed > 0) stamps.measure(this.turn.freshMs);
+    this.ring.measure(this.turn);
     const result = this.out.writeTo(this.stream);
     this.unread.wrote();
     // The close event follows, or came inside of the call.

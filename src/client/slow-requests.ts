@@ -5,7 +5,6 @@
  *
  * Besides requests over the threshold, the slowest of each minute are told at its end, if so many are wanted.
  */
-import { TOKEN_MASK } from "../api/client-port.ts";
 import type { Frontend } from "../api/frontend.ts";
 import type { SlowRequest } from "../api/inspection.ts";
 import { FAMILY, type SlowNote, type SlowServer } from "../api/latency.ts";
@@ -35,11 +34,6 @@ export interface SlowClient {
   readonly peer: string;
   readonly frontend: Pick<Frontend, "facts">;
   readonly turn: Pick<Turn, "nowMs">;
-  readonly ring: {
-    readonly nextToken: number;
-    readonly pending: number;
-    readonly stamps: { readonly passed: number } | null;
-  };
   readonly trace: RequestTrace | null;
   tally(counter: number, by: number): void;
 }
@@ -91,17 +85,15 @@ export class SlowRequests implements SlowNote {
     this.lookAt();
   }
 
-  /** `count` requests took so long, all alike; see SlowHearer. */
+  /** `count` requests from `token` on took so long, all alike; see SlowHearer. */
   answered(
     session: SlowClient,
-    before: number,
+    token: number,
     count: number,
     family: number,
     tookUs: number,
   ): void {
-    const { trace, ring } = session;
-    const { nextToken, pending, stamps } = ring;
-    const token = (nextToken - pending - (stamps?.passed ?? 0) + before) & TOKEN_MASK;
+    const { trace } = session;
     if (family !== FAMILY.blocking && tookUs >= this.overUs) {
       const isOver = tookUs >= this.wantedUs;
       if (isOver) session.tally(POOL.slow_requests, count);

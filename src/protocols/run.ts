@@ -13,7 +13,7 @@ export class Run {
   private count = 0;
 
   get isEmpty(): boolean {
-    return this.connection === null;
+    return this.count === 0;
   }
 
   /** Adds the request in bytes[start, end), after sending what it does not continue. */
@@ -25,18 +25,21 @@ export class Run {
     start: number,
     end: number,
   ): void {
-    if (
-      connection === this.connection &&
-      sink === this.sink &&
-      start === this.end &&
-      bytes === this.bytes &&
-      token === this.token + this.count
-    ) {
-      this.end = end;
-      this.count++;
-      return;
+    const { count } = this;
+    if (count > 0) {
+      if (
+        connection === this.connection &&
+        sink === this.sink &&
+        start === this.end &&
+        bytes === this.bytes &&
+        token === this.token + count
+      ) {
+        this.end = end;
+        this.count = count + 1;
+        return;
+      }
+      this.send();
     }
-    this.flush();
     this.connection = connection;
     this.sink = sink;
     this.bytes = bytes;
@@ -48,11 +51,15 @@ export class Run {
 
   /** Sends what was gathered. Must be called before the bytes' owner goes on. */
   flush(): void {
-    const { connection, sink } = this;
-    if (connection === null || sink === null) return;
+    if (this.count > 0) this.send();
     this.connection = null;
     this.sink = null;
-    connection.send(this.bytes, this.start, this.end, sink, this.token, this.count);
     this.bytes = NONE;
+  }
+
+  private send(): void {
+    const { count } = this;
+    this.count = 0;
+    this.connection!.send(this.bytes, this.start, this.end, this.sink!, this.token, count);
   }
 }

@@ -25,6 +25,8 @@ export class PoolRoute implements Route {
   private readonly options: PoolRouteOptions;
   private readonly hasher: KeyHasher;
   private ring: Ring;
+  /** All keys are on this server, whatever their hash; null: they are not. */
+  private only: WeightedUpstream | null = null;
   /** See Topology.slots; null: there are none. */
   private slots: Int16Array | null = null;
 
@@ -45,10 +47,13 @@ export class PoolRoute implements Route {
   /** A server was ejected or came back: makes the ring anew from those that are left. */
   rebuild(): void {
     this.ring = this.createRing();
+    const live = this.upstreams.filter(({ isEjected }) => !isEjected);
+    this.only = this.slots === null && live.length === 1 ? live[0]! : null;
     this.epoch++;
   }
 
   pick({ bytes, keyStart, keyEnd }: RequestFacts): Upstream | null {
+    if (this.only !== null) return this.only;
     const index = this.ring.pick(this.hasher.hash(bytes, keyStart, keyEnd));
     return index < 0 ? null : this.upstreams[index]!;
   }

@@ -1,9 +1,12 @@
 /** What one connection adds to its server's statistics. */
 import type { MetricBlock } from "../api/metrics.ts";
 import { SERVER, type ServerCounter } from "../api/stats.ts";
+import type { ByteQueue } from "../base/byte-queue.ts";
+import type { PendingFifo } from "./pending-fifo.ts";
 
 export class ConnectionStatistics {
   private readonly block: MetricBlock;
+  private requestsCounted = 0;
   private bytesCounted = 0;
   // This connection's shares of gauges that all connections to the server add up in.
   private inQueue = 0;
@@ -25,14 +28,13 @@ export class ConnectionStatistics {
     this.add(SERVER[counter], by);
   }
 
-  requests(count: number): void {
-    this.add(SERVER.requests, count);
-  }
-
-  /** @param appended bytes of requests so far, over the connection's life */
-  requestBytes(appended: number): void {
-    this.add(SERVER.request_bytes, appended - this.bytesCounted);
-    this.bytesCounted = appended;
+  /** @param requests so far, and @param bytes of them so far, over the connection's life */
+  queued(requests: number, bytes: number): void {
+    const { values, base } = this.block;
+    values[base + SERVER.requests]! += requests - this.requestsCounted;
+    values[base + SERVER.request_bytes]! += bytes - this.bytesCounted;
+    this.requestsCounted = requests;
+    this.bytesCounted = bytes;
   }
 
   responses(count: number): void {
@@ -48,8 +50,23 @@ export class ConnectionStatistics {
     this.add(SERVER.response_bytes, bytes);
   }
 
-  /** Requests and bytes that wait to be sent (in) and that were sent and wait for their reply (out). */
-  queues(inQueue: number, inBytes: number, outQueue: number, outBytes: number): void {
+  /** What waits to be sent (in), and what was sent and waits for its reply (out). @param isReady what is queued is being sent */
+  queues(
+    isReady: boolean,
+    { size, offset }: Pick<PendingFifo, "size" | "offset">,
+    out: Pick<ByteQueue, "size" | "appended">,
+  ): void {
+    const isOut = isReady && size > 0;
+    const written = out.appended - out.size;
+    this.gauge(
+      isOut ? 0 : size,
+      out.size,
+      isOut ? size : 0,
+      isOut ? Math.max(written - offset, 0) : 0,
+    );
+  }
+
+  private gauge(inQueue: number, inBytes: number, outQueue: number, outBytes: number): void {
     const { values, base } = this.block;
     values[base + SERVER.in_queue]! += inQueue - this.inQueue;
     values[base + SERVER.in_queue_bytes]! += inBytes - this.inQueueBytes;

@@ -58,6 +58,8 @@ export class Connection implements Link, DialerUser, Flushable, PartialReplyHold
   private readonly scanner: ReplyScanner;
   private readonly step: StepCheck | null;
   private waiters: Wakeable[] = [];
+  /** Requests so far. */
+  requested = 0;
   /** Since when a reply has been owed without any byte from the server. */
   quietSinceMs = 0;
   private lastTroubleMs = 0;
@@ -120,14 +122,18 @@ export class Connection implements Link, DialerUser, Flushable, PartialReplyHold
     const { nowMs } = owner.turn;
     if (pending.size === 0) this.quietSinceMs = nowMs;
     pending.push(sink, token, count, nowMs, this.out.appended);
-    this.statistics.requests(count);
+    this.requested += count;
   }
 
   commit(): void {
-    this.statistics.requestBytes(this.out.appended);
+    // Flushed and counted at the end of this turn.
+    if (this.isMarked) return;
     const { dialer } = this;
     if (dialer.isReady) this.owner.turn.mark(this);
-    else if (dialer.isIdle) dialer.open();
+    else {
+      this.statistics.queued(this.requested, this.out.appended);
+      if (dialer.isIdle) dialer.open();
+    }
   }
 
   /** Requests that wait for a reply. */
@@ -174,14 +180,8 @@ export class Connection implements Link, DialerUser, Flushable, PartialReplyHold
   }
 
   private gauge(): void {
-    const { size } = this.pending;
-    const unsent = this.out.size;
-    if (!this.dialer.isReady || size === 0) {
-      this.statistics.queues(size, unsent, 0, 0);
-      return;
-    }
-    const written = this.out.appended - unsent;
-    this.statistics.queues(0, unsent, size, Math.max(written - this.pending.offset, 0));
+    this.statistics.queued(this.requested, this.out.appended);
+    this.statistics.queues(this.dialer.isReady, this.pending, this.out);
   }
 
   private admitWaiters(): void {

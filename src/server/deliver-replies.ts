@@ -63,7 +63,8 @@ function deliverUpToPush(
     next = scanReply(input, position, scanner, pending, written, step);
     if (next <= 0) break;
     const nextSink = pending.sink;
-    if (nextSink === sink && sink !== null && pending.token === token + count && sink.takesRuns) {
+    const nextToken = pending.token;
+    if (nextSink === sink && sink !== null && nextToken === token + count && sink.takesRuns) {
       count++;
     } else {
       if (sink !== null) {
@@ -80,7 +81,7 @@ function deliverUpToPush(
       }
       pending.noteIfSlow();
       sink = nextSink;
-      token = pending.token;
+      token = nextToken;
       count = 1;
       from = position;
     }

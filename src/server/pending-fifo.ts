@@ -29,8 +29,6 @@ export class PendingFifo {
   private counts: Int32Array = new Int32Array(CAPACITY_START);
   private queuedAtMs: Float64Array = new Float64Array(CAPACITY_START);
   private sentAtMs: Float64Array = new Float64Array(CAPACITY_START);
-  /** Of a run: requests that are not measured. */
-  private unmeasured: Int32Array = new Int32Array(CAPACITY_START);
   /** Value of the out-queue's `appended` where the run begins: tells whether any of it was sent. */
   private offsets: Float64Array = new Float64Array(CAPACITY_START);
   private mask: number = CAPACITY_START - 1;
@@ -42,6 +40,8 @@ export class PendingFifo {
   private sent = 0;
   /** Replies that have come since `measure` to requests that were sent at `answeredSentMs`. */
   private answered = 0;
+  /** Requests of the oldest run that are not measured. */
+  private unmeasured = 0;
   private answeredSentMs = 0;
   private readonly times: ServerTimes | null;
   /** Called when a request is added and none is awaited: its deadline is to be set. Those behind it are due later. */
@@ -55,17 +55,17 @@ export class PendingFifo {
 
   push(sink: ReplySink | null, token: number, count: number, nowMs: number, offset: number): void {
     if (this.runs > this.mask) this.grow();
-    const isFirst = !this.isAwaited;
-    const at = (this.head + this.runs) & this.mask;
+    const { runs } = this;
+    const at = (this.head + runs) & this.mask;
     this.sinks[at] = sink;
     this.tokens[at] = token;
     this.counts[at] = count;
-    this.unmeasured[at] = count;
     this.queuedAtMs[at] = nowMs;
     this.offsets[at] = offset;
-    this.runs++;
+    this.runs = runs + 1;
     this.size += count;
-    if (isFirst) this.onAwaited();
+    if (runs === 0) this.unmeasured = count;
+    if (runs === this.expired) this.onAwaited();
   }
 
   /** Requests are there whose sending is to be measured. */
@@ -108,8 +108,10 @@ export class PendingFifo {
 
   /** Measures the replies for which there was a `shift`: to be called when all at hand are taken. */
   measure(): void {
-    const left = this.counts[this.head]!;
-    if (this.runs > 0 && left < this.unmeasured[this.head]!) this.measureRun(left);
+    if (this.runs > 0) {
+      const left = this.counts[this.head]!;
+      if (left < this.unmeasured) this.measureRun(left);
+    }
     if (this.answered > 0) this.times?.answered(this.heardMs - this.answeredSentMs, this.answered);
     this.answered = 0;
     if (this.times !== null && this.times.slow.noted !== null) this.times.slow.noted = null;
@@ -120,8 +122,8 @@ export class PendingFifo {
     const { head, times } = this;
     if (times === null) return;
     const sentMs = this.sentAtMs[head]!;
-    const count = this.unmeasured[head]! - left;
-    this.unmeasured[head] = left;
+    const count = this.unmeasured - left;
+    this.unmeasured = left;
     if (this.tokens[head] === QUESTION) return;
     if (sentMs !== this.answeredSentMs) {
       if (this.answered > 0) times.answered(this.heardMs - this.answeredSentMs, this.answered);
@@ -171,8 +173,10 @@ export class PendingFifo {
     }
     this.measureRun(0);
     this.sinks[head] = null;
-    this.head = (head + 1) & this.mask;
+    const next = (head + 1) & this.mask;
+    this.head = next;
     this.runs--;
+    if (this.runs > 0) this.unmeasured = this.counts[next]!;
     if (this.expired > 0) this.expired--;
     if (this.sent > 0) this.sent--;
     // A crowd of clients has left a large ring behind.
@@ -228,7 +232,6 @@ export class PendingFifo {
     this.sinks = new Array(CAPACITY_START).fill(null);
     this.tokens = new Int32Array(CAPACITY_START);
     this.counts = new Int32Array(CAPACITY_START);
-    this.unmeasured = new Int32Array(CAPACITY_START);
     this.queuedAtMs = new Float64Array(CAPACITY_START);
     this.sentAtMs = new Float64Array(CAPACITY_START);
     this.offsets = new Float64Array(CAPACITY_START);
@@ -245,7 +248,6 @@ export class PendingFifo {
     this.sinks = rotated(this.sinks, this.head, new Array<ReplySink | null>(capacity).fill(null));
     this.tokens = rotated(this.tokens, this.head, new Int32Array(capacity));
     this.counts = rotated(this.counts, this.head, new Int32Array(capacity));
-    this.unmeasured = rotated(this.unmeasured, this.head, new Int32Array(capacity));
     this.queuedAtMs = rotated(this.queuedAtMs, this.head, new Float64Array(capacity));
     this.sentAtMs = rotated(this.sentAtMs, this.head, new Float64Array(capacity));
     this.offsets = rotated(this.offsets, this.head, new Float64Array(capacity));

@@ -75,7 +75,7 @@ export class SubscribedConnection implements SubscriberConnection, ConnectionRol
 
   ask(bytes: Buffer): void {
     this.connection.out.appendKept(bytes, 0, bytes.length);
-    this.connection.statistics.requests(1);
+    this.connection.requested++;
     this.connection.commit();
   }
 

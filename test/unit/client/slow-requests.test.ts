@@ -23,7 +23,6 @@ function rig(options: { slowlogMs: number | null; slowlogSlowest: number; slowlo
   const trace = new RequestTrace();
   const client: SlowClient = {
     ...{ id: 7, peer: "h:1", frontend: {}, turn: { nowMs: 50 }, trace },
-    ring: { nextToken: 1, pending: 0, stamps: { passed: 1 } },
     tally(counter, by) {
       if (counter === POOL.slow_requests) counted += by;
     },

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import { TOKEN_MASK } from "../../../src/api/client-port.ts";
 import { FAMILY, type Family } from "../../../src/api/latency.ts";
 import type { MetricBlock } from "../../../src/api/metrics.ts";
 import { ClientTimes } from "../../../src/client/client-times.ts";
@@ -7,6 +8,9 @@ import { RequestTape } from "../../../src/client/request-tape.ts";
 import { SlowRequests } from "../../../src/client/slow-requests.ts";
 import { Stamps } from "../../../src/client/stamps.ts";
 import { BUCKETS, bucketOf, histogramFigures } from "../../../src/metrics/histogram.ts";
+
+/** Tokens wrap around after a few. */
+const START: number = TOKEN_MASK - 100;
 
 function block(): MetricBlock {
   return { values: new Float64Array(1 + BUCKETS), base: 0 };
@@ -30,7 +34,7 @@ function rig() {
       (sum, { values }) => sum + histogramFigures((offset) => values[offset]!).count,
       0,
     );
-  return { stamps, countOf, all };
+  return { stamps, countOf, all, replyBytes: sizes.replyBytes };
 }
 
 test("each request is measured once, from its own arrival, in its family", () => {
@@ -47,6 +51,10 @@ test("each request is measured once, from its own arrival, in its family", () =>
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200, size: "max" }), (steps) => {
       const { stamps, countOf, all } = rig();
+      // Of the session's ring: the oldest request that is not answered, and the one that is opened next. They wrap around.
+      let first = START;
+      let next = START;
+      stamps.measure(START, 0);
       const waiting: { family: Family; atUs: number }[] = [];
       const passed: typeof waiting = [];
       let nowUs = 1_000_000;
@@ -55,19 +63,19 @@ test("each request is measured once, from its own arrival, in its family", () =>
         if (each.kind === "add") {
           nowUs += each.laterUs;
           // A whole number of microseconds may be a little less in milliseconds.
-          stamps.arrivedAt(nowUs / 1000 + 1e-6);
-          stamps.family = each.family;
+          stamps.arrivedAt(nowUs / 1000 + 1e-6, next);
+          stamps.areOf(each.family, next);
           for (let i = 0; i < each.count; i++) {
-            stamps.add();
+            next = (next + 1) & TOKEN_MASK;
             waiting.push({ family: each.family, atUs: nowUs });
           }
         } else if (each.kind === "pass") {
           const some = waiting.splice(0, each.count);
-          stamps.passed += some.length;
+          first = (first + some.length) & TOKEN_MASK;
           passed.push(...some);
         } else {
           nowUs += each.laterUs;
-          stamps.measure(nowUs / 1000 + 1e-6);
+          stamps.measure(first, nowUs / 1000 + 1e-6);
           for (const { family, atUs } of passed.splice(0)) {
             measured += 1;
             expect(countOf(family, nowUs - atUs)).toBeGreaterThan(0);
@@ -79,11 +87,25 @@ test("each request is measured once, from its own arrival, in its family", () =>
   );
 });
 
-test("requests without an arrival are not measured", () => {
-  const { stamps, all } = rig();
-  stamps.family = FAMILY.admin;
-  stamps.add();
-  stamps.passed = 1;
-  stamps.measure(5);
+test("requests without an arrival are not measured, those that come behind them are", () => {
+  const { stamps, countOf, all } = rig();
+  stamps.areOf(FAMILY.read, 0);
+  stamps.measure(1, 5);
   expect(all()).toBe(0);
+  // One is awaited when the next arrives.
+  stamps.arrivedAt(7, 2);
+  stamps.areOf(FAMILY.write, 2);
+  stamps.measure(3, 8);
+  expect(all()).toBe(1);
+  expect(countOf(FAMILY.write, 1000)).toBe(1);
+});
+
+test("replies count with the average of those that are written together", () => {
+  const { stamps, replyBytes } = rig();
+  stamps.arrivedAt(7, 0);
+  stamps.replied(2, 30);
+  stamps.replied(1, 60);
+  stamps.measure(3, 8);
+  expect(replyBytes.values[1 + bucketOf(30)]).toBe(3);
+  expect(replyBytes.values[0]).toBe(90);
 });

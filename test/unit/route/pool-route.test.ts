@@ -54,6 +54,13 @@ test.each(["ketama", "modula"] as const)(
     upstreams[2]!.isEjected = false;
     route.rebuild();
     expect(pick()).toEqual(before);
+    // With one server left every key is on it, and hashes count again when another is back.
+    for (const upstream of upstreams) upstream.isEjected = upstream.id !== 1;
+    route.rebuild();
+    expect(new Set(pick())).toEqual(new Set([1]));
+    for (const upstream of upstreams) upstream.isEjected = false;
+    route.rebuild();
+    expect(pick()).toEqual(before);
     for (const upstream of upstreams) upstream.isEjected = true;
     route.rebuild();
     expect(route.pick(factsOf(KEYS[0]!))).toBeNull();
