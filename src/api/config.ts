@@ -48,6 +48,8 @@ export interface ServerConfig {
   readonly address: Address;
   /** ≥ 1 */
   readonly weight: number;
+  /** Copies of its data, from which it may be read. Absent: none. */
+  readonly replicas?: readonly Address[];
 }
 
 /** A protocol or filter that is not built in. */

@@ -129,6 +129,10 @@ export interface RequestSummary {
 export interface ProtocolPool {
   /** Who the pool's servers are; absent: those that the configuration lists. */
   readonly topology?: Topology;
+  /** Connections to replicas are made, which `Route.replicasOf` then has. Absent: they are not. */
+  readonly readsReplicas?: boolean;
+  /** As `serverProtocols`, for connections to replicas. Absent: those are alike. */
+  readonly replicaProtocols?: readonly UpstreamProtocol[];
   /** Absent: requests of this protocol cannot be filtered. */
   readonly filtering?: Filtering;
   /** Absent: clients get shared connections as they are, and pay for nothing else. */

@@ -217,6 +217,8 @@ export interface Upstream {
   readonly weight: number;
   /** Where it is, as it is written in a configuration. */
   readonly address: string;
+  /** Keys do not go to it: it has copies of those of another server. */
+  readonly isReplica: boolean;
   /** Taken out of the ring until it answers again. */
   readonly isEjected: boolean;
   /** Another number after each loss of a connection to it: what it was told to keep (scripts) may be gone since. */
@@ -242,6 +244,8 @@ export interface Upstream {
 export interface Route {
   /** All that keys may go to, in the order of their topology. Another array when servers have come or gone. */
   readonly upstreams: readonly Upstream[];
+  /** Those of `upstream`, one of `upstreams`, from which may be read. */
+  replicasOf(upstream: Upstream): readonly Upstream[];
   /** Grows whenever keys may have moved. */
   readonly epoch: number;
   /** Keys belong to slots, and one request may only name keys of one slot, even if a server has several. */

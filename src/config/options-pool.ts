@@ -289,6 +289,13 @@ export const SERVER_OPTIONS: readonly Option[] = [
     help: "The server's share of the keys, relative to the other servers of the pool.",
   }),
   option({
+    name: "replicas",
+    where: "server",
+    type: { kind: "nodes" },
+    forms: ["native"],
+    help: "Addresses of replicas of the server, `[10.0.0.2:6379]`: with `read_from` its keys are read there, too.",
+  }),
+  option({
     name: "name",
     where: "server",
     type: { kind: "text" },

@@ -1,11 +1,11 @@
 /** A pool's `servers`: read from the file and put in ring order. */
-import type { ServerConfig } from "../api/config.ts";
+import type { Address, ServerConfig } from "../api/config.ts";
 import { sortServers } from "../base/sort-servers.ts";
-import { defaultServerName, parseServer } from "./address.ts";
+import { defaultServerName, parseServer, parseServerAddress } from "./address.ts";
 import { describe, type MapNode, type Node } from "./document.ts";
 import { optionsAt } from "./options.ts";
 import { quote } from "./problem.ts";
-import { readMap, type Scope } from "./scope.ts";
+import { readMap, type Scope, type Values } from "./scope.ts";
 
 /** The ring numbers its servers in 16 bits. */
 export const SERVERS_MAX = 65_535;
@@ -85,11 +85,27 @@ function readServerMap(scope: Scope, map: MapNode, index: number): ServerConfig 
     scope.problems.error(values.offsetOf("name"), `${scope.path}servers[${index}].name`, message);
     return null;
   }
+  const replicas = readReplicas(scope, values, index);
   const node = values.node("address");
   const text = node?.kind === "scalar" ? node.text : "";
   return {
     address,
     weight: values.number("weight"),
     name: alias ?? defaultServerName(text, address),
+    ...(replicas.length > 0 ? { replicas } : {}),
   };
+}
+
+/** Addresses from which the server's data may be read, too. */
+function readReplicas(scope: Scope, values: Values, index: number): Address[] {
+  const texts = values.peek("replicas");
+  if (!Array.isArray(texts)) return [];
+  return (texts as readonly string[]).flatMap((text) => {
+    const address = parseServerAddress(text);
+    if (typeof address !== "string") return [address];
+    const message = `${scope.label}server ${index + 1}: replica ${quote(text)}: ${address}`;
+    const path = `${scope.path}servers[${index}].replicas`;
+    scope.problems.error(values.offsetOf("replicas"), path, message);
+    return [];
+  });
 }

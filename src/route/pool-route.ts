@@ -17,6 +17,8 @@ export interface PoolRouteOptions {
 /** A server and its share of the keys. */
 export type WeightedUpstream = Upstream & { readonly weight: number };
 
+const NONE: readonly Upstream[] = [];
+
 export class PoolRoute implements Route {
   upstreams: readonly WeightedUpstream[] = [];
   epoch = 0;
@@ -29,6 +31,8 @@ export class PoolRoute implements Route {
   private only: WeightedUpstream | null = null;
   /** See Topology.slots; null: there are none. */
   private slots: Int16Array | null = null;
+  /** By id of a server. */
+  private replicas: ReadonlyMap<number, readonly Upstream[]> = new Map();
 
   constructor(options: PoolRouteOptions) {
     this.options = options;
@@ -37,11 +41,23 @@ export class PoolRoute implements Route {
     this.ring = this.createRing();
   }
 
-  /** From now on keys go to these servers, in ring order, or as their slots say. */
-  spreadOver(upstreams: readonly WeightedUpstream[], slots: Int16Array | null = null): void {
+  /**
+   * From now on keys go to these servers, in ring order, or as their slots say.
+   * @param replicas by number of a server
+   */
+  spreadOver(
+    upstreams: readonly WeightedUpstream[],
+    slots: Int16Array | null = null,
+    replicas: readonly (readonly Upstream[])[] = [],
+  ): void {
     this.upstreams = upstreams;
     this.slots = slots;
+    this.replicas = new Map(upstreams.map((upstream, i) => [upstream.id, replicas[i] ?? NONE]));
     this.rebuild();
+  }
+
+  replicasOf({ id }: Upstream): readonly Upstream[] {
+    return this.replicas.get(id) ?? NONE;
   }
 
   /** A server was ejected or came back: makes the ring anew from those that are left. */

@@ -94,6 +94,7 @@ export class Server
   readonly name: string;
   readonly weight: number;
   readonly address: string;
+  readonly isReplica: boolean;
   isEjected = false;
   incarnation = 1;
 
@@ -117,6 +118,7 @@ export class Server
     this.options = options;
     this.id = options.id;
     this.member = member.id;
+    this.isReplica = member.isReplica === true;
     this.name = name;
     this.weight = weight;
     this.address = formatAddress(address);

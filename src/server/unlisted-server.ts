@@ -36,7 +36,8 @@ export class UnlistedServer implements PlainOwner {
 
   constructor(options: UnlistedServerOptions) {
     const { address } = options;
-    this.options = options;
+    const { tuning } = options;
+    this.options = { ...options, tuning: { ...tuning, isKeptAlive: true, isQuicklyAcked: false } };
     this.name =
       address === null ? "that the configuration does not name any more" : formatAddress(address);
     this.connectTimeoutMs = options.connectTimeoutMs;

@@ -1,12 +1,15 @@
 /** The servers that a pool's configuration lists: they never change. */
 import type { ServerConfig } from "../api/config.ts";
-import type { Member, Topology } from "../api/topology.ts";
+import { type Member, replicaAt, type Topology } from "../api/topology.ts";
 import { formatAddress } from "../config/address.ts";
 
 /** @param servers in ring order */
 export function createStaticTopology(servers: readonly ServerConfig[]): Topology {
   return {
     members: servers.map(memberOf),
+    replicas: servers.map(({ replicas = [] }) =>
+      replicas.map((at) => replicaAt(at, formatAddress(at))),
+    ),
     epoch: 0,
     watch() {},
     close() {},

@@ -40,6 +40,7 @@ import { createStaticTopology } from "../topology/static.ts";
 import { clientTuning } from "./client-tuning.ts";
 import { ClientWarnings } from "./client-warnings.ts";
 import { PoolLevers } from "./pool-levers.ts";
+import { allMembers, spreadKeys } from "./pool-members.ts";
 import type { PoolPlaneOptions } from "./pool-plane-options.ts";
 import { openClientTimes, openServerTimes } from "./pool-times.ts";
 
@@ -110,7 +111,6 @@ export class PoolPlane implements SessionOwner, PoolHost {
     const hasRequests = this.protocol.serverProtocols.length > 0;
     this.times = hasRequests ? openClientTimes(options, this.protocol) : null;
     this.topology = this.protocol.topology ?? createStaticTopology(pool.servers);
-    const { members } = this.topology;
     this.chain = options.modules.createChain(this, this.protocol.filtering);
     this.levers = new PoolLevers({
       ...{ name: pool.name, sessions: this.sessions, filtering: this.protocol.filtering ?? null },
@@ -119,19 +119,20 @@ export class PoolPlane implements SessionOwner, PoolHost {
     });
     this.ejections = pool.autoEjectHosts
       ? new Ejections({
-          total: () => this.servers.all.length,
-          outMax: () => ejectedMax(this.servers.all.length, pool),
+          total: () => this.topology.members.length,
+          outMax: () => ejectedMax(this.topology.members.length, pool),
           probeIntervalMs: () => pool.serverRetryTimeoutMs,
           schedule: this.schedule,
           onChange: () => this.onEjectionChange(),
         })
       : null;
-    this.plan = new ConnectionPlan(options.descriptors, members.length, options.perServer);
+    const all = allMembers(this.topology, this.protocol);
+    this.plan = new ConnectionPlan(options.descriptors, all.length, options.perServer);
     // The servers shall be within reach, however many clients come before the first request.
     if (hasRequests) this.plan.connectionsOf(FIRST_KIND);
     this.servers = this.createServers();
-    this.servers.update(members);
-    this.route.spreadOver(this.servers.all, this.topology.slots ?? null);
+    this.servers.update(all);
+    spreadKeys(this.route, this.topology, this.servers.all);
     this.topology.watch(() => this.onTopologyChange());
   }
 
@@ -156,14 +157,10 @@ export class PoolPlane implements SessionOwner, PoolHost {
     return connection;
   }
 
-  /** Of a connection that belongs to none of the pool's servers. @param address null: it stands already */
+  /** @param address null: the connection stands already */
   private asideServer(address: Address | null): UnlistedServer {
-    const { turn, deadlines, descriptors, engine, pool } = this.options;
-    const tuning = { ...this.tuning, isKeptAlive: true, isQuicklyAcked: false };
-    return new UnlistedServer({
-      ...{ turn, deadlines, descriptors, engine, tuning, address },
-      connectTimeoutMs: pool.connectTimeoutMs,
-    });
+    const { connectTimeoutMs } = this.config;
+    return new UnlistedServer({ ...this.options, tuning: this.tuning, address, connectTimeoutMs });
   }
 
   connectionsTo(server: Upstream): number {
@@ -181,7 +178,9 @@ export class PoolPlane implements SessionOwner, PoolHost {
       (member, id) =>
         new Server({
           ...{ pool, member, id, engine: options.engine },
-          variants: this.protocol.serverProtocols,
+          variants:
+            (member.isReplica === true ? this.protocol.replicaProtocols : undefined) ??
+            this.protocol.serverProtocols,
           decorate: this.protocol.decorate,
           turn: options.turn,
           deadlines: options.deadlines,
@@ -199,7 +198,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
           partialReplies: options.partialReplies,
           descriptors: options.descriptors,
           plan: this.plan,
-          ejections: this.ejections,
+          ejections: member.isReplica === true ? null : this.ejections,
         }),
     );
   }
@@ -277,10 +276,10 @@ export class PoolPlane implements SessionOwner, PoolHost {
   }
 
   private onTopologyChange(): void {
-    const { members } = this.topology;
-    this.servers.update(members, ({ gone }) => {
-      this.plan.resize(members.length);
-      this.route.spreadOver(this.servers.all, this.topology.slots ?? null);
+    const all = allMembers(this.topology, this.protocol);
+    this.servers.update(all, ({ gone }) => {
+      this.plan.resize(all.length);
+      spreadKeys(this.route, this.topology, this.servers.all);
       for (const server of gone) this.ejections?.forget(server);
       this.onRouteChange();
     });

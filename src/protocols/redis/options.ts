@@ -10,6 +10,8 @@ import {
 } from "../../api/option-settings.ts";
 import { INTEGER_MAX } from "../../base/limits.ts";
 
+import { READ_FROM, type ReadFrom } from "./replicas/read-from.ts";
+
 /** What an MGET over several servers gives when one of them is not available: an error, or errors in place of its elements. */
 export type MgetErrors = "whole" | "element";
 const MGET_ERRORS: readonly MgetErrors[] = ["whole", "element"];
@@ -37,6 +39,10 @@ export interface RedisOptions {
   /** Requests a second that go on when a server serves again. */
   readonly failoverParkRate: number;
   readonly failoverParkDryRun: boolean;
+  readonly readFrom: ReadFrom;
+  /** Null: no limit. */
+  readonly maxLagMs: number | null;
+  readonly ownWritesMs: number;
 }
 
 export const REDIS_OPTIONS: readonly Option[] = [
@@ -132,6 +138,35 @@ export const REDIS_OPTIONS: readonly Option[] = [
     instead: "a native file (`pools:`), which may have sentinels or redis_cluster",
   }),
   option({
+    name: "read_from",
+    where: "pool",
+    type: { kind: "choice", values: READ_FROM },
+    forms: ["native"],
+    default: "primary",
+    help: "Where commands that only read go: the `primary`; a replica, and the primary if none may be read (`prefer_replica`) or an error (`replica`); `any` of them alike; the `nearest`, which answers soonest. Writes, transactions and scripts go to the primary.",
+    instead: "a native file (`pools:`)",
+  }),
+  option({
+    name: "max_lag",
+    where: "pool",
+    isLive: true,
+    type: { kind: "duration", min: 0, max: INTEGER_MAX, none: true },
+    forms: ["native"],
+    default: "10s",
+    help: "With `read_from`: a replica that is further behind its primary is not read; `none`: how far it is does not matter. One that syncs is never read.",
+    instead: "a native file (`pools:`)",
+  }),
+  option({
+    name: "read_own_writes",
+    where: "pool",
+    isLive: true,
+    type: { kind: "duration", min: 0, max: INTEGER_MAX, none: true },
+    forms: ["native"],
+    default: "none",
+    help: "With `read_from`: for so long after a write, its client reads from primaries.",
+    instead: "a native file (`pools:`)",
+  }),
+  option({
     name: "redis_auth",
     where: "pool",
     type: { kind: "text" },
@@ -185,5 +220,8 @@ export function readRedisOptions(settings: OptionSettings): RedisOptions {
     failoverParkBytes: numberIn(settings, "failover_park_bytes"),
     failoverParkRate: numberIn(settings, "failover_park_rate"),
     failoverParkDryRun: booleanIn(settings, "failover_park_dry_run"),
+    readFrom: choiceIn(settings, "read_from", READ_FROM),
+    maxLagMs: durationIn(settings, "max_lag"),
+    ownWritesMs: durationIn(settings, "read_own_writes") ?? 0,
   };
 }

@@ -29,7 +29,9 @@ import { CommandTable } from "./commands/command-table.ts";
 import { REDIS_METRICS } from "./metrics.ts";
 import { type RedisOptions, readRedisOptions } from "./options.ts";
 import { type Parking, parkingOf } from "./redirect/parking.ts";
+import { Redirector } from "./redirect/redirector.ts";
 import type { ServerFollower } from "./redirect/server-follower.ts";
+import { Readers, type ReadingOptions } from "./replicas/readers.ts";
 import { Sentinels } from "./sentinel/sentinels.ts";
 
 /** So long after a client has left its kind of connection it is looked whether kinds are unused: for many clients at once. */
@@ -44,20 +46,27 @@ export class RedisProtocolPool implements ProtocolPool {
   readonly topology?: Topology;
   readonly decorate?: DecorateLink;
   private readonly follower: ServerFollower | null;
+  /** Has primaries do what their replicas do not, where servers are listed; null: no replica is read, or they are followed. */
+  private readonly redirector: Redirector | null;
   private readonly parking: Parking;
+  private readonly reading: ReadingOptions;
   /** When to look for kinds of connections that are unused. */
   private readonly sweeping: Deadline;
 
   constructor(host: PoolHost) {
     this.host = host;
     this.parking = parkingOf(readRedisOptions(host.config.options));
-    this.pool = createPool(host, this.parking);
+    this.reading = readingOf(readRedisOptions(host.config.options));
+    this.pool = createPool(host, this.parking, this.reading);
     const { follower } = this.pool;
     this.follower = follower;
-    if (follower !== null) {
-      this.topology = follower.topology;
-      this.decorate = follower.decorate;
-    }
+    if (follower !== null) this.topology = follower.topology;
+    const isRedirected = follower === null && this.pool.readers !== null;
+    this.redirector = isRedirected
+      ? new Redirector(host, null, this.pool.commands, this.parking)
+      : null;
+    const decorate = follower?.decorate ?? this.redirector?.decorate;
+    if (decorate !== undefined) this.decorate = decorate;
     this.tooManyClients = encodeError("ERR max number of clients reached");
     this.noDescriptors = encodeError(
       `ERR max number of clients reached (the proxy's limit of open files, ${host.openFiles}, is reached)`,
@@ -71,6 +80,8 @@ export class RedisProtocolPool implements ProtocolPool {
     const own = readRedisOptions(config.options);
     this.pool.mgetErrors = own.mgetErrors;
     Object.assign(this.parking, parkingOf(own));
+    Object.assign(this.reading, readingOf(own));
+    this.pool.readers?.onChange();
     this.pool.commands.follow(policyOf(own, config));
   }
 
@@ -80,6 +91,15 @@ export class RedisProtocolPool implements ProtocolPool {
 
   describe(bytes: Buffer, length: number, index: number): RequestSummary | null {
     return describeRequest(this.pool.commands, bytes, length, index);
+  }
+
+  get readsReplicas(): boolean {
+    return this.pool.readers !== null;
+  }
+
+  get replicaProtocols(): readonly UpstreamProtocol[] {
+    const { cluster, variants } = this.pool;
+    return cluster === null ? variants.protocols : variants.replicaProtocols;
   }
 
   createFrontend(client: ClientPort, saved: unknown, descriptors: readonly number[]): Frontend {
@@ -100,6 +120,8 @@ export class RedisProtocolPool implements ProtocolPool {
 
   onRouteChange(): void {
     this.follower?.onRouteChange();
+    this.redirector?.onRouteChange();
+    this.pool.readers?.onChange();
     this.pool.sharedSubscriptions.onRouteChange();
   }
 
@@ -118,6 +140,8 @@ export class RedisProtocolPool implements ProtocolPool {
 
   close(): void {
     this.follower?.close();
+    this.redirector?.close();
+    this.pool.readers?.close();
     this.pool.sharedSubscriptions.close();
     this.sweeping.cancel();
   }
@@ -133,7 +157,11 @@ function policyOf(
   };
 }
 
-function createPool(host: PoolHost, parking: Parking): RedisPool {
+function readingOf({ readFrom, maxLagMs, ownWritesMs }: RedisOptions): ReadingOptions {
+  return { readFrom, maxLagMs, ownWritesMs };
+}
+
+function createPool(host: PoolHost, parking: Parking, reading: ReadingOptions): RedisPool {
   const { config, route, turn, deadlines, bus } = host;
   const own = readRedisOptions(config.options);
   const { password, database, mgetErrors, clusterSeeds } = own;
@@ -146,6 +174,7 @@ function createPool(host: PoolHost, parking: Parking): RedisPool {
   return {
     ...{ route, turn, deadlines, bus, commands, variants, password, mgetErrors },
     ...{ cluster, follower },
+    readers: own.readFrom === "primary" ? null : new Readers(host, reading),
     hashTag: config.hashTag,
     unixPath: config.listen.kind === "unix" ? config.listen.path : null,
     learner: new CommandLearner(commands, turn, deadlines),

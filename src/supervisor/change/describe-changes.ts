@@ -185,8 +185,9 @@ function serverChanges(from: PoolConfig, to: PoolConfig): string[] {
   ];
 }
 
-function placeOf({ address, weight }: ServerConfig): string {
-  return `${formatAddress(address)} weight ${weight}`;
+function placeOf({ address, weight, replicas = [] }: ServerConfig): string {
+  const copies = replicas.map(formatAddress).join(" ");
+  return `${formatAddress(address)} weight ${weight}${copies === "" ? "" : ` replicas ${copies}`}`;
 }
 
 function show(field: keyof PoolConfig, pool: PoolConfig): string {

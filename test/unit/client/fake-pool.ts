@@ -45,6 +45,7 @@ export function createPool(
       mgetErrors,
       cluster: null,
       follower: null,
+      readers: null,
       bus,
       variants,
       turn,

@@ -253,6 +253,7 @@ export function createRig(
     name: `s${index}`,
     weight: 1,
     address: `127.0.0.1:${index + 1}`,
+    isReplica: false,
     isEjected: false,
     incarnation: 1,
     connection: () => connection,
@@ -274,6 +275,7 @@ export function createRig(
     isStable: true,
     isSlotted: false,
     slotOf: () => 0,
+    replicasOf: () => [],
     pick: ({ bytes, keyStart: start, keyEnd: end }) => {
       if (!(start >= 0 && end > start && end <= bytes.length)) throw new Error("no such key");
       return upstreams[serverOf(bytes.toString("latin1", start, end), servers)]!;

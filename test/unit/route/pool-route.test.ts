@@ -21,6 +21,7 @@ test.each(["ketama", "modula"] as const)(
       name,
       address: name,
       id: index,
+      isReplica: false,
       isEjected: false as boolean,
       incarnation: 1,
       member: name,

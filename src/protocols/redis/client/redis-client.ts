@@ -6,6 +6,7 @@
  */
 
 import type { ClientPort } from "../../../api/client-port.ts";
+import type { Access } from "../../../api/request-facts.ts";
 import type {
   ConnectionKind,
   Failure,
@@ -60,6 +61,8 @@ export interface RedisClient {
   setPin(pin: Lease | null): void;
   /** Where this client's requests for `upstream` go. */
   connectionTo(upstream: Upstream): Link;
+  /** The same for a request outside of transactions, of this access to keys at `upstream`: a read may go to a replica. */
+  linkFor(upstream: Upstream, access: Access): Link;
   /** Sends the request at hand to the server of its argument number `key`. */
   forward(view: RequestView, key: number): boolean;
   /** Sends the request at hand to the one server that has all of its keys. */

@@ -6,6 +6,7 @@
 
 import type { ClientPort } from "../../../api/client-port.ts";
 import type { ClientFacts, Frontend } from "../../../api/frontend.ts";
+import { ACCESS, type Access } from "../../../api/request-facts.ts";
 import type {
   ConnectionKind,
   Failure,
@@ -73,6 +74,8 @@ export class RedisFrontend implements Frontend, RedisClient {
   readonly replies: ReplySwitch;
   lastCommand: { readonly name: string } | null;
   lastRequestMs: number;
+  /** When it wrote last, if reads may go to replicas. What it did at another worker may have been just now. */
+  private wroteMs: number;
   readonly createdMs: number;
 
   keepsInput = false;
@@ -106,6 +109,7 @@ export class RedisFrontend implements Frontend, RedisClient {
     this.scanner.isAuthenticated = this.mayBeAuthenticated;
     this.replies = new ReplySwitch(session, state?.replies ?? "on");
     this.lastRequestMs = pool.turn.nowMs - (state?.idleMs ?? 0);
+    this.wroteMs = state === undefined ? Number.NEGATIVE_INFINITY : pool.turn.nowMs;
     this.createdMs = pool.turn.nowMs - (state?.ageMs ?? 0);
     this.lastCommand = state?.command ?? null;
     this.features = new ClientFeatures(new ListedClient(this));
@@ -303,6 +307,7 @@ export class RedisFrontend implements Frontend, RedisClient {
     }
     this.lastCommand = command;
     this.session.family = command.family;
+    if (this.pool.readers !== null) this.noteWrite(command);
     if (this.mode !== null) {
       this.keepsInput = true;
       return this.mode.handle(command, view);
@@ -330,13 +335,28 @@ export class RedisFrontend implements Frontend, RedisClient {
     return true;
   }
 
+  /** What it changes it may be reading from now on. EXEC may write whatever its access is. */
+  private noteWrite({ access, name }: Command): void {
+    if (access === ACCESS.write || name === "EXEC") this.wroteMs = this.pool.turn.nowMs;
+  }
+
+  linkFor(upstream: Upstream, access: Access): Link {
+    const { pool, session, pin } = this;
+    const { readers } = pool;
+    if (readers === null || access !== ACCESS.read || pin?.upstream === upstream) {
+      return this.connectionTo(upstream);
+    }
+    const sinceMs = pool.turn.nowMs - this.wroteMs;
+    return readers.link(upstream, session.lane, this.variant, sinceMs);
+  }
+
   forward(view: RequestView, key: number): boolean {
     const upstream = this.pool.route.pick(view.key(key));
     if (upstream === null) {
       this.refuse(NO_SERVER);
       return true;
     }
-    return this.forwardTo(this.connectionTo(upstream), view);
+    return this.forwardTo(this.linkFor(upstream, view.access), view);
   }
 
   forwardTo(connection: Link, view: RequestView, sink: ReplySink = this.session): boolean {
@@ -360,6 +380,6 @@ export class RedisFrontend implements Frontend, RedisClient {
 
   forwardKeys(view: RequestView, command: Command): boolean {
     const upstream = serverOfKeys(this, command, view);
-    return upstream === null || this.forwardTo(this.connectionTo(upstream), view);
+    return upstream === null || this.forwardTo(this.linkFor(upstream, command.access), view);
   }
 }

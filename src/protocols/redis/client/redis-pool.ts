@@ -7,6 +7,7 @@ import type { Cluster } from "../cluster/cluster.ts";
 import type { CommandTable } from "../commands/command-table.ts";
 import type { MgetErrors } from "../options.ts";
 import type { ServerFollower } from "../redirect/server-follower.ts";
+import type { Readers } from "../replicas/readers.ts";
 import type { VariantTable } from "./identity/variant-table.ts";
 import type { CommandLearner } from "./learn-commands.ts";
 import type { ClientDirectory } from "./local/client-directory.ts";
@@ -18,6 +19,8 @@ export interface RedisPool {
   readonly route: Route;
   /** Its servers are a Redis Cluster; null: they are not. */
   readonly cluster: Cluster | null;
+  /** Chooses what reads go to; null: all go to primaries. */
+  readonly readers: Readers | null;
   /** Its servers change places and roles; null: they do not. */
   readonly follower: ServerFollower | null;
   /** The commands that this pool knows, and what becomes of each. */

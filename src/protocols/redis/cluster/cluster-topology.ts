@@ -3,7 +3,7 @@
  *
  * Until a node has told, the seeds of the configuration are the members, and no slot has an owner.
  */
-import { type Member, SLOTS, type Topology } from "../../../api/topology.ts";
+import { type Member, replicaAt, SLOTS, type Topology } from "../../../api/topology.ts";
 import { addressOf, keyOfView, type SlotView } from "./slot-view.ts";
 
 /** A node that some keys were looked for at, while slots move there, stays a member for so many views. */
@@ -54,6 +54,7 @@ export class ClusterTopology implements Topology {
     const isSame = this.view !== null && keyOfView(this.view) === keyOfView(view);
     const isAsShown =
       isSame &&
+      JSON.stringify(this.view?.replicas) === JSON.stringify(view.replicas) &&
       this.patched === 0 &&
       names.join() === this.members.map(({ server }) => server.name).join();
     this.view = view;
@@ -97,6 +98,14 @@ export class ClusterTopology implements Topology {
     const more = [...this.seeds.map(({ server }) => server.name), ...(this.view?.nodes ?? [])];
     const all = [...new Set([...names, ...more])];
     if (all.length > names.length) this.become(all);
+  }
+
+  /** Those of each member. */
+  get replicas(): readonly (readonly Member[])[] {
+    const named = new Map(this.view?.replicas ?? []);
+    return this.members.map(({ server }) =>
+      (named.get(server.name) ?? []).map((name) => replicaAt(addressOf(name), name)),
+    );
   }
 
   private become(names: readonly string[]): void {

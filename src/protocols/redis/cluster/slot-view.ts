@@ -9,6 +9,8 @@ export interface SlotView {
   readonly ranges: readonly (readonly [first: number, last: number, owner: string])[];
   /** Every node that was named, replicas too. */
   readonly nodes: readonly string[];
+  /** Of each owner that has some, its replicas. Absent: an older program says this. */
+  readonly replicas?: readonly (readonly [owner: string, names: readonly string[]])[];
 }
 
 /** So many nodes of a cluster are remembered, to be asked when no primary answers. */
@@ -30,7 +32,16 @@ export function readSlotView(reply: Decoded, asked: string): SlotView | null {
     else ranges.push([first, last, owner]);
   }
   const nodes = new Set(found.flatMap(({ names }) => names));
-  return { ranges, nodes: [...nodes].filter((_, i) => i < NODES_MAX).sort() };
+  const replicas = new Map<string, readonly string[]>();
+  for (const { names } of found) {
+    const [owner = "", ...others] = names;
+    if (others.length > 0) replicas.set(owner, others.toSorted());
+  }
+  return {
+    ranges,
+    nodes: [...nodes].filter((_, i) => i < NODES_MAX).sort(),
+    replicas: [...replicas].sort(([a], [b]) => (a < b ? -1 : 1)),
+  };
 }
 
 interface Entry {

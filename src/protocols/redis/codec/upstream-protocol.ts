@@ -62,6 +62,8 @@ export interface ServerIdentity {
   readonly user: Buffer | null;
   /** Sent with AUTH, as bytes; null: no AUTH. */
   readonly password: Buffer | null;
+  /** READONLY is sent: a replica of a cluster answers reads then. Absent: it is not. */
+  readonly isReadOnly?: boolean;
 }
 
 /** A request that opens a connection. */
@@ -76,7 +78,7 @@ interface Opening {
 /** @param isClientsChoice see UpstreamProtocol
  * @param onGreeted each connection begins with a question whose answer tells whether the server wants a password first */
 export function createRedisUpstream(
-  { version, database, user, password }: ServerIdentity,
+  { version, database, user, password, isReadOnly = false }: ServerIdentity,
   isClientsChoice = false,
   onGreeted: ((needsPassword: boolean) => void) | null = null,
 ): UpstreamProtocol {
@@ -95,6 +97,9 @@ export function createRedisUpstream(
   if (database !== 0) {
     const bytes = encodeRequest("SELECT", String(database));
     requests.push({ what: `SELECT ${database}`, bytes, type: PLUS });
+  }
+  if (isReadOnly) {
+    requests.push({ what: "READONLY", bytes: encodeRequest("READONLY"), type: PLUS });
   }
   return {
     otherLanguage: (bytes, start, end) => serverLanguage("redis", bytes, start, end),

@@ -185,8 +185,11 @@ export class RedirectLink implements Link, ReplySink {
     const { requests } = this;
     const { sink, token } = requests;
     const isError = kind === KIND.error || kind === KIND.redirect;
+    const isFollowed = this.redirector.isFollowing || this.upstream.isReplica;
     const redirection =
-      isError && sink !== null ? readRedirection(bytes, start, end, this.upstream.name) : null;
+      isError && isFollowed && sink !== null
+        ? readRedirection(bytes, start, end, this.upstream.name)
+        : null;
     if (redirection !== null && sink !== null) {
       this.redirect(redirection, sink, token, bytes, start, end);
       return;
@@ -220,7 +223,10 @@ export class RedirectLink implements Link, ReplySink {
     else requests.shiftTo(place.end);
     if (sink === null) return;
     const mayWait =
-      place !== null && (!failure.wasSent || redirector.isRead(place)) && !this.isLate(1);
+      place !== null &&
+      history.tries < TRIES_MAX &&
+      (!failure.wasSent || redirector.isRead(place)) &&
+      !this.isLate(1);
     if (mayWait && redirector.park(this, { ...place, ...history, sink, token }, failure)) return;
     sink.onFailure(token, 1, failure);
   }

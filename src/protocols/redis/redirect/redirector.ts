@@ -45,8 +45,13 @@ interface Retry extends Again {
   readonly error: Buffer;
 }
 
+/** Servers that stay where they are. */
+const FIXED: FollowedTopology = { isKnown: true, patch() {}, admit() {} };
+
 export class Redirector {
   readonly turn: Turn;
+  /** What servers say of their roles and places is followed. False: only what replicas do not do goes to their primaries. */
+  readonly isFollowing: boolean;
   /** Asks for the servers to be looked at soon. */
   onSuspicion: () => void = () => {};
   private readonly host: PoolHost;
@@ -60,15 +65,17 @@ export class Redirector {
   private readonly fencing: Deadline;
   private isClosed = false;
 
+  /** @param topology null: the configuration lists the servers */
   constructor(
     host: PoolHost,
-    topology: FollowedTopology,
+    topology: FollowedTopology | null,
     commands: CommandTable,
     parking: Parking,
   ) {
     this.host = host;
     this.turn = host.turn;
-    this.topology = topology;
+    this.topology = topology ?? FIXED;
+    this.isFollowing = topology !== null;
     this.reader = new RequestReader(commands);
     this.outages = new Outages(host, parking);
     this.ticking = host.deadlines.create((nowMs) => this.tick(nowMs));
@@ -77,6 +84,8 @@ export class Redirector {
 
   readonly decorate: DecorateLink = (inner, upstream, kind, index) => {
     const link = new RedirectLink(this, inner, upstream, kind, index);
+    // Nothing waits for a replica: what it does not do its primary does.
+    if (upstream.isReplica) return link;
     const others = this.links.get(upstream.id) ?? [];
     const kept = others.filter((other) => other.kind !== kind || other.index !== index);
     this.links.set(upstream.id, [...kept, link]);
@@ -132,14 +141,16 @@ export class Redirector {
   /** A request to `upstream` that `failure` ended may be sent again. */
   waitsAfter(failure: Failure, upstream: Upstream): boolean {
     const isLoss = LOSSES.has(failure.kind) && failure.reply === undefined;
-    return isLoss && !this.isClosed && this.outages.mayWaitFor(upstream);
+    if (!isLoss || this.isClosed) return false;
+    return upstream.isReplica || (this.isFollowing && this.outages.mayWaitFor(upstream));
   }
 
   /** A client's request for a server that is down may wait, before it is taken. */
   mayWait({ upstream, inner }: RedirectLink): boolean {
     const { outages } = this;
     // A client has chosen what the server refuses.
-    if (this.isClosed || inner.refusal?.reply !== undefined) return false;
+    if (this.isClosed || !this.isFollowing || upstream.isReplica) return false;
+    if (inner.refusal?.reply !== undefined) return false;
     if (!outages.mayWaitFor(upstream) || !outages.begin(upstream)) return false;
     this.ticking.setNoLater(this.turn.nowMs + TICK_MS);
     return outages.hasRoom(0);
@@ -162,6 +173,11 @@ export class Redirector {
     const size = again.end - again.start;
     const at = this.isGone(link.upstream) ? this.placeOf(again, link) : link;
     if (at === null || this.isClosed) return false;
+    if (link.upstream.isReplica) {
+      // It was a read.
+      at.sendAgain({ ...again, tries: again.tries + 1 }, false);
+      return true;
+    }
     if (!outages.begin(at.upstream) || !outages.hasRoom(size)) return false;
     if (again.order === 0) outages.countNew(1);
     const order = again.order === 0 ? outages.nextOrder() : again.order;
@@ -192,6 +208,7 @@ export class Redirector {
     this.outages.count(-1, -bytes);
   }
 
+  /** Keys do not go there. */
   private isGone(upstream: Upstream): boolean {
     return !this.host.route.upstreams.includes(upstream);
   }

@@ -6,8 +6,8 @@ import { encodeRequest } from "../codec/encode.ts";
 import { type SentinelIdentity, SentinelLine } from "./sentinel-line.ts";
 import { textOf } from "./sentinel-view.ts";
 
-/** A master has another address, or is about to. */
-const CHANNELS = ["+switch-master", "+promoted-slave"];
+/** A master has another address, or is about to; a replica comes, or a server is lost or back. */
+const CHANNELS = ["+switch-master", "+promoted-slave", "+slave", "+sdown", "-sdown"];
 const SUBSCRIBE: Buffer = encodeRequest("SUBSCRIBE", ...CHANNELS);
 const PING: Buffer = encodeRequest("PING");
 

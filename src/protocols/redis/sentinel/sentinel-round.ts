@@ -4,14 +4,20 @@ import type { Deadline } from "../../../base/deadlines.ts";
 import type { Decoded } from "../codec/decode.ts";
 import { encodeRequest } from "../codec/encode.ts";
 import { type SentinelIdentity, SentinelLine } from "./sentinel-line.ts";
-import { faultIn, type MasterPlace, readMaster, type SentinelView } from "./sentinel-view.ts";
+import {
+  faultIn,
+  type MasterPlace,
+  readMaster,
+  readReplicas,
+  type SentinelView,
+} from "./sentinel-view.ts";
 
 /** A sentinel that has not answered for so long is not waited for, … */
 const PATIENCE_MS = 1_000;
 /** … and when most have answered, the others have so long. */
 const LAST_MS = 50;
-/** Requests for each master. */
-const QUESTIONS = 2;
+/** Requests for each master: where it is, what it is, and which replicas it has. */
+const QUESTIONS = 3;
 
 export interface Findings {
   /** What those say that have answered. */
@@ -48,6 +54,7 @@ export class SentinelRound {
     const requests = masters.flatMap((name) => [
       encodeRequest("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name),
       encodeRequest("SENTINEL", "MASTER", name),
+      encodeRequest("SENTINEL", "REPLICAS", name),
     ]);
     this.lines = sentinels.map((address) => this.ask(address, identity, requests));
     if (this.lines.every(({ isMade }) => !isMade)) this.faults.push("no descriptor is left");
@@ -78,8 +85,11 @@ export class SentinelRound {
   }
 
   private read(replies: readonly Decoded[]): SentinelView {
-    const read = (name: string, index: number): MasterPlace | null =>
-      readMaster(name, replies[QUESTIONS * index]!, replies[QUESTIONS * index + 1]!);
+    const read = (name: string, index: number): MasterPlace | null => {
+      const [place, facts, replicas] = replies.toSpliced(0, QUESTIONS * index);
+      const master = readMaster(name, place!, facts!);
+      return master === null ? null : { ...master, replicas: readReplicas(replicas!) };
+    };
     return this.masters.map(read).filter((place) => place !== null);
   }
 

@@ -4,7 +4,7 @@
  * Until the sentinels have told where a master is, the member in its place has no address.
  */
 import type { ServerConfig } from "../../../api/config.ts";
-import type { Member, Topology } from "../../../api/topology.ts";
+import { type Member, replicaAt, type Topology } from "../../../api/topology.ts";
 import { formatAddress } from "../../../config/address.ts";
 import { addressOf } from "../cluster/slot-view.ts";
 import type { SentinelView } from "./sentinel-view.ts";
@@ -18,6 +18,7 @@ export interface MasterMove {
 
 export class SentinelTopology implements Topology {
   members: readonly Member[];
+  replicas: readonly (readonly Member[])[] = [];
   epoch = 0;
   /** Sentinels have been asked, or could not be. */
   isKnown = false;
@@ -66,7 +67,10 @@ export class SentinelTopology implements Topology {
       const old = at(before, name)?.address ?? null;
       return address === null || address === old ? [] : [{ name, address, before: old }];
     });
-    if (moves.length === 0) return moves;
+    const replicas = this.names.map((name) => at(this.view, name)?.replicas ?? []);
+    const shown = this.replicas.map((some) => some.map(({ server }) => server.name));
+    if (moves.length === 0 && JSON.stringify(replicas) === JSON.stringify(shown)) return moves;
+    this.replicas = replicas.map((some) => some.map((name) => replicaAt(addressOf(name), name)));
     const { members } = this;
     this.members = this.masters.map((server) => {
       return this.memberAt(server, at(this.view, nameOf(server))?.address ?? null);

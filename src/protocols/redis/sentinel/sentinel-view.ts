@@ -11,6 +11,8 @@ export interface MasterPlace {
   readonly address: string;
   /** Grows with each failover, which a majority of the sentinels must have agreed to. */
   readonly epoch: number;
+  /** Addresses of its replicas that the sentinel reaches. Absent: it was not asked, or by an older program. */
+  readonly replicas?: readonly string[];
 }
 
 /** What one sentinel, or most of them, say of the masters that they know. */
@@ -29,6 +31,18 @@ export function readMaster(name: string, place: Decoded, facts: Decoded): Master
   return { name, address: placeName(host!, Number(port), ""), epoch };
 }
 
+/** @param reply to SENTINEL REPLICAS */
+export function readReplicas(reply: Decoded): readonly string[] {
+  if (!Array.isArray(reply)) return [];
+  const found = (reply as readonly Decoded[]).flatMap((entry) => {
+    const fields = fieldsOf(entry);
+    const [host, port] = [fields.get("ip"), Number(fields.get("port"))];
+    const isLost = /s_down|o_down|disconnected/.test(fields.get("flags") ?? "");
+    return isPlace(host, port) && !isLost ? [placeName(host!, port, "")] : [];
+  });
+  return found.sort();
+}
+
 function isPlace(host: string | undefined, port: number): boolean {
   return host !== undefined && host !== "" && Number.isInteger(port) && port >= 1 && port <= 65_535;
 }
@@ -45,10 +59,10 @@ export function textOf(value: Decoded): string {
   return Buffer.isBuffer(value) ? value.toString("latin1") : "";
 }
 
-/** Whether the sentinel would not answer at all: it wants a password, or does not know the command. Null: it did. */
+/** Why the sentinel does not answer at all, such as that it wants a password; null: it does. An old one does not know REPLICAS. */
 export function faultIn(reply: Decoded): string | null {
   if (!(reply instanceof ReplyError)) return null;
-  return /No such master/i.test(reply.text) ? null : reply.text;
+  return /No such master|unknown subcommand/i.test(reply.text) ? null : reply.text;
 }
 
 /**

@@ -43,6 +43,8 @@ interface Entry {
 export class VariantTable {
   /** By number: how connections of that kind are opened and read. Grows; an element changes only after `sweep` freed it. */
   readonly protocols: UpstreamProtocol[] = [];
+  /** The same for connections to replicas of a cluster, which must be told that they are to be read. */
+  readonly replicaProtocols: UpstreamProtocol[] = [];
   /** Not 0: all clients are in this database, and see it as 0. */
   readonly fixedDatabase: number;
 
@@ -73,10 +75,9 @@ export class VariantTable {
     this.fixedDatabase = fixedDatabase;
     this.addOwn(2);
     this.addOwn(3);
-    this.protocols[VARIANT_FOR_AUTH] = {
-      ...createRedisUpstream(DEFAULT_USER, true),
-      idleMs: VARIANT_IDLE_MS,
-    };
+    const forAuth = { ...createRedisUpstream(DEFAULT_USER, true), idleMs: VARIANT_IDLE_MS };
+    this.protocols[VARIANT_FOR_AUTH] = forAuth;
+    this.replicaProtocols[VARIANT_FOR_AUTH] = forAuth;
   }
 
   /**
@@ -156,6 +157,7 @@ export class VariantTable {
     const onGreeted = greets ? (isNeeded: boolean) => this.access.learn(isNeeded) : null;
     const protocol = this.createUpstream(variant, isRisk, onGreeted);
     const number = connectionKind(this.protocols.push(protocol) - 1);
+    this.replicaProtocols.push(this.createUpstream(variant, isRisk, null, true));
     const isProven = !protocol.isClientsChoice;
     const entry = {
       key: keyOf(variant),
@@ -174,6 +176,8 @@ export class VariantTable {
     if (number >= VARIANTS_MAX) return null;
     const protocol = this.createUpstream(variant, true);
     this.protocols[number] = { ...protocol, idleMs: VARIANT_IDLE_MS };
+    const replica = this.createUpstream(variant, true, null, true);
+    this.replicaProtocols[number] = { ...replica, idleMs: VARIANT_IDLE_MS };
     const entry = { key, number, holders: 0, isProven: false, unusedSinceMs: -1, origin };
     this.shares.take(origin);
     this.entries[number] = entry;
@@ -185,6 +189,7 @@ export class VariantTable {
     variant: Variant,
     isClientsChoice: boolean,
     onGreeted: ((needsPassword: boolean) => void) | null = null,
+    isReadOnly = false,
   ): UpstreamProtocol {
     const { version, user, password } = variant;
     const { fixedDatabase } = this;
@@ -196,7 +201,8 @@ export class VariantTable {
             password: Buffer.from(password, "latin1"),
           };
     const database = fixedDatabase === 0 ? variant.database : fixedDatabase;
-    return createRedisUpstream({ version, database, ...identity }, isClientsChoice, onGreeted);
+    const all = { version, database, isReadOnly, ...identity };
+    return createRedisUpstream(all, isClientsChoice, onGreeted);
   }
 }
 

@@ -7,6 +7,7 @@
  */
 
 import type { ClientPort } from "../../../../api/client-port.ts";
+import { ACCESS, type Access } from "../../../../api/request-facts.ts";
 import type { Failure, Link, ReplySink, Route, Upstream } from "../../../../api/upstream.ts";
 import type { ByteQueue } from "../../../../base/byte-queue.ts";
 import { arrayHeader } from "../../codec/encode.ts";
@@ -30,6 +31,8 @@ const lastKeyOfPart: number[] = [];
 const upstreams: Upstream[] = [];
 const keysOfPart: number[] = [];
 const queues: ByteQueue[] = [];
+/** Of the request at hand. */
+let access: Access = ACCESS.write;
 /** By part: why nothing is sent to it. */
 const refusals: (Failure | null)[] = [];
 
@@ -37,8 +40,8 @@ const refusals: (Failure | null)[] = [];
 export interface SplitClient {
   readonly pool: { readonly mgetErrors: MgetErrors };
   readonly session: ClientPort;
-  /** Where this client's requests for `upstream` go. */
-  connectionTo(upstream: Upstream): Link;
+  /** Where this client's requests of this access to keys at `upstream` go. */
+  linkFor(upstream: Upstream, access: Access): Link;
   refuse(reply: Buffer): void;
   forwardTo(connection: Link, view: RequestView): boolean;
   flushRun(): void;
@@ -54,6 +57,7 @@ export class Splitter {
   handle(view: RequestView, command: Command, route: Route): boolean {
     const { client } = this;
     const { session } = client;
+    access = command.access;
     if ((view.count - command.firstKey) % command.step !== 0) {
       client.refuse(wrongArity(command));
       return true;
@@ -130,7 +134,7 @@ export class Splitter {
 
   /** The connection of part number `part` of the request that was planned last. */
   private connection(part: number): Link {
-    return this.client.connectionTo(upstreams[part]!);
+    return this.client.linkFor(upstreams[part]!, access);
   }
 
   /** What makes one reply, that to `token`, of those to the parts of the request that was planned last. */
