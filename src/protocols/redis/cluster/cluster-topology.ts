@@ -1,7 +1,8 @@
 /**
  * The primaries of a cluster, in the order of their lowest slots, and who has which slot.
  *
- * Until a node has told, the seeds of the configuration are the members, and no slot has an owner.
+ * Until a node has told, the seeds of the configuration are the members, and the first one stands for the owner of each slot: what clients
+ * send meanwhile waits there (`isKnown`).
  */
 import { type Member, replicaAt, SLOTS, type Topology } from "../../../api/topology.ts";
 import { addressOf, keyOfView, type SlotView } from "./slot-view.ts";
@@ -15,7 +16,7 @@ export type OnMoved = (from: string, to: string) => void;
 export class ClusterTopology implements Topology {
   members: readonly Member[];
   epoch = 0;
-  slots: Int16Array = new Int16Array(SLOTS).fill(-1);
+  slots: Int16Array = new Int16Array(SLOTS).fill(0);
   /** Null: no node has told yet. */
   view: SlotView | null = null;
   /** Told before anything goes to a slot's new owner. */
