@@ -1,7 +1,8 @@
 /** Which engine workers have, and that clients move from one to the other. */
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { BlockingLoad } from "../support/blocking-load.ts";
 import { until } from "../support/echo-proxy.ts";
 import { freePort } from "../support/free-port.ts";
 import { type ProxyProcess, startProxy } from "../support/proxy-process.ts";
@@ -9,13 +10,17 @@ import { startRedis } from "../support/redis-server.ts";
 import { RespClient } from "../support/resp-client.ts";
 import { mustRun, statusOf } from "../support/run-command.ts";
 import { SteadyLoad } from "../support/steady-load.ts";
+import { SteadyNews } from "../support/steady-news.ts";
+import { TransactionLoad } from "../support/transaction-load.ts";
 import { stopAll, stops, type UpgradeResult } from "../support/upgrade-rig.ts";
 
 // Many processes on a machine that may be busy.
 setDefaultTimeout(120_000);
 afterEach(stopAll);
 
-/** Moves that change the engine; the environment may ask for more. */
+/** What a process takes differs by as much from one moment to the next. */
+const MEMORY_SPREAD_KIB = 60 * 1024;
+/** Upgrades and reloads that change the engine; the environment may ask for more. */
 const CHANGES = Number(process.env["ENGINE_CHANGES"] ?? 4);
 const WITHOUT_IO_URING = [
   process.execPath,
@@ -97,21 +102,56 @@ test.each(DENIALS)(
   },
 );
 
-test("clients move from one engine to the other and back, and notice nothing", async () => {
-  const { proxy, port, config } = await start("uring");
-  const load = await SteadyLoad.start({
-    endpoint: { host: "127.0.0.1", port },
-    pipelining: 4,
-    idle: 10,
-    halfway: 3,
-  });
-  for (let change = 0; change < CHANGES; change++) {
-    const next = change % 2 === 0 ? "bun" : "uring";
-    writeFileSync(proxy.configFile, config(next));
-    const { crew } = await mustRun<UpgradeResult>(proxy, "reload");
-    expect(crew).toMatchObject({ left: 0, lost: 0 });
-    expect((await enginesOf(proxy))[0]).toStartWith(`${next}: `);
+test(
+  "clients of all kinds move from one engine to the other and back, and nothing is lost, doubled or out of order",
+  async () => {
+    const { proxy, port, config } = await start("uring");
+    const endpoint = { host: "127.0.0.1", port };
+    const load = await SteadyLoad.start({ endpoint, pipelining: 4, idle: 10, halfway: 3 });
+    const transactions = await TransactionLoad.start(endpoint, 6);
+    const blocked = await BlockingLoad.start(endpoint, 8);
+    const news = await SteadyNews.start(endpoint, [endpoint], 6);
+    /** By change: descriptors of the supervisor, and its memory and its workers', in KiB. */
+    const taken: { readonly descriptors: number; readonly kib: readonly number[] }[] = [];
+    for (let change = 0; change < CHANGES; change++) {
+      const before = [load.requests, transactions.done, blocked.popped, news.published];
+      const next = change % 2 === 0 ? "bun" : "uring";
+      writeFileSync(proxy.configFile, config(next));
+      const verb = change % 4 < 2 ? "upgrade" : "reload";
+      const { crew } = await mustRun<UpgradeResult>(proxy, verb);
+      expect(crew).toMatchObject({ left: 0, lost: 0 });
+      expect((await enginesOf(proxy))[0]).toStartWith(`${next}: `);
+      await until("all kinds of clients go on", () => {
+        const now = [load.requests, transactions.done, blocked.popped, news.published];
+        return now.every((count, kind) => count > before[kind]!);
+      });
+      const pids = [proxy.pid, ...proxy.workerPids()];
+      taken.push({ descriptors: descriptorsOf(proxy.pid), kib: pids.map(residentKib) });
+    }
+    await Promise.all([load.stop(), transactions.stop(), blocked.stop(), news.stop()]);
+    const errors = [load, transactions, blocked, news].flatMap((each) => each.errors);
+    expect(errors).toEqual([]);
+    // Old workers may be about to leave, and with them their lines.
+    const most = Math.max(...taken.slice(0, 4).map(({ descriptors }) => descriptors));
+    expect(taken.at(-1)!.descriptors).toBeLessThanOrEqual(most + 4);
+    if (process.env["ENGINE_CHANGES"] !== undefined) console.log(JSON.stringify(taken));
+    const total = (at: number): number => Math.max(...taken.at(at)!.kib);
+    expect(total(-1)).toBeLessThan(
+      Math.max(total(0), total(1), total(2), total(3)) + MEMORY_SPREAD_KIB,
+    );
+  },
+  60_000 + CHANGES * 30_000,
+);
+
+function descriptorsOf(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}
+
+/** 0: the process has gone. */
+function residentKib(pid: number): number {
+  try {
+    return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1] ?? 0);
+  } catch {
+    return 0;
   }
-  await load.stop();
-  expect(load.errors).toEqual([]);
-});
+}
