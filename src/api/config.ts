@@ -129,6 +129,11 @@ export interface Config {
   readonly affinity: "auto" | "off" | readonly number[];
   /** The limit of open files is raised to this at start; null: stays. */
   readonly openFiles: number | null;
+  /**
+   * Memory, in bytes, that clients' unread replies, incomplete requests and parts of replies may take, over all workers; "auto": half of what there is;
+   * null: no limit. Absent: it comes from a program older than this, and is null.
+   */
+  readonly clientMemoryBytes?: number | "auto" | null;
   /** The user that the workers and the admin process run as; null: the user that started the proxy. */
   readonly user: string | null;
   /** null: the primary group of `user`. */

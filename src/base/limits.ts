@@ -81,6 +81,8 @@ export const REPLY_WINDOW_START: number = 16;
 export const REPLY_WINDOW_MAX: number = 64;
 /** With this much unread by the client, none of its requests is read. */
 export const SESSION_OUTPUT_HIGH_BYTES: number = 1 * MIB;
+/** The same while all clients together hold nearly as much as they may, see `client_memory`. */
+export const SESSION_OUTPUT_TIGHT_BYTES: number = 64 * KIB;
 /** Reading resumes below this. */
 export const SESSION_OUTPUT_LOW_BYTES: number = 256 * KIB;
 /** With this much unread by the client of a server that it has for itself, that server is not read. */
@@ -107,6 +109,14 @@ export const STEP_CHECK_MS: number = 1000;
 /** Memory that received parts of replies take, over all server connections of one worker: one of the longest, with room to grow. */
 export const PARTIAL_REPLIES_BYTES_MAX: number = 2048 * MIB;
 
+/** The least that all clients of all workers together may be given; and those of one worker, whatever its share would be. */
+export const CLIENT_MEMORY_BYTES_MIN: number = 64 * MIB;
+export const CLIENT_MEMORY_SHARE_MIN: number = 16 * MIB;
+/** Of the memory of the host, or of the cgroup, so much is theirs where the operator does not say. */
+export const CLIENT_MEMORY_AUTO: number = 1 / 2;
+/** Of a worker's share so much may be parts of replies that its servers have not sent whole. */
+export const PARTIAL_REPLIES_SHARE: number = 1 / 2;
+
 /**
  * From this size on a byte range is queued by reference instead of copied. Below it, memory that is used again and again costs less than what
  * the copy does: what is referred to cannot be used again.
@@ -124,6 +134,8 @@ export const GARBAGE_MANY_MS: number = 4000;
 export const GARBAGE_SOME_BYTES: number = 1 * MIB;
 /** … if the last was at least so long ago. */
 export const GARBAGE_SOME_MS: number = 14_000;
+/** While clients hold nearly as much as they may, a full collection is made at most so often. */
+export const GARBAGE_TIGHT_MS = 500;
 /** When more is left than ever before after a collection, it is collected so often again. */
 export const GARBAGE_REPEATS_MAX: number = 3;
 /** How long a closed-after-error session goes on discarding input, so that its last reply is not lost to a reset. */

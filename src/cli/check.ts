@@ -3,9 +3,12 @@ import { type CommandDef, defineCommand } from "citty";
 import type { Config, PoolConfig } from "../api/config.ts";
 import type { OptionValue } from "../api/option.ts";
 import { type DescriptorPlan, planDescriptors, shortageOf } from "../base/descriptor-budget.ts";
+import { CLIENT_MEMORY_AUTO } from "../base/limits.ts";
 import { formatAddress } from "../config/address.ts";
 import { formatDuration } from "../config/duration.ts";
+import { formatSize } from "../config/size.ts";
 import { openFilesMax } from "../os/open-files.ts";
+import { usableMemory } from "../os/usable-memory.ts";
 import { PROTOCOLS } from "../protocols/registry.ts";
 import { needsOf } from "../server/descriptor-needs.ts";
 import { ejectedMax } from "../server/ejections.ts";
@@ -133,10 +136,18 @@ function describeProcess(config: Config): string[] {
       ["statistics", `${port}${age}`],
       ...config.modules.map(({ kind, name, path }) => ["module", `${kind} ${name}, ${path}`]),
       ["drain", `at most ${formatDuration(config.drainTimeoutMs)}`],
+      ["client memory", describeClientMemory(config)],
       ["open files", describeDescriptors(planOf(config))],
     ],
     [],
   );
+}
+
+function describeClientMemory({ clientMemoryBytes = null }: Config): string {
+  if (clientMemoryBytes === null) return "no limit";
+  if (clientMemoryBytes !== "auto") return `at most ${formatSize(clientMemoryBytes)}`;
+  const mib = Math.floor((CLIENT_MEMORY_AUTO * usableMemory()) / 1024 ** 2);
+  return `at most ${mib}mb, half of what there is`;
 }
 
 /** For each worker, if it is started with the limit of this process, or with what the file raises it to. */

@@ -9,6 +9,7 @@ import { DescriptorBudget, planDescriptors } from "../base/descriptor-budget.ts"
 import type { Logger } from "../base/log.ts";
 import { LogLimit } from "../base/log-limit.ts";
 import { Turn } from "../base/turn.ts";
+import { ClientMemory } from "../client/client-memory.ts";
 import { RequestTape } from "../client/request-tape.ts";
 import { loadConfig } from "../config/load.ts";
 import { createStatsLayout, slotRegion, statsByteLength } from "../metrics/layout.ts";
@@ -109,7 +110,9 @@ export class ProtocolSubject implements Subject {
       new Map([[`protocol ${definition.definition.name}`, definition]]),
     );
     let ids = 0;
+    const unbounded = (): number => Number.POSITIVE_INFINITY;
     const plane = new PoolPlane({
+      memory: new ClientMemory({ turn, budget: unbounded, holders: () => [], onGarbage() {} }),
       ...{ pool: config.pools[0]!, form: config.form, layout: layout.pools[0]!, engine, turn },
       ...{ deadlines, log, logLimit: new LogLimit(), modules, counters, bus: NO_BUS },
       ...{ partialReplies: new PartialReplies(), perServer: 1 },

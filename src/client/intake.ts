@@ -2,7 +2,7 @@
 import { TOKEN_MASK } from "../api/client-port.ts";
 import type { Frontend } from "../api/frontend.ts";
 import type { Stream } from "../api/stream.ts";
-import { beginByteUse, COPIED, endByteUse, KEPT } from "../base/byte-use.ts";
+import { type ByteUse, beginByteUse, COPIED, endByteUse, KEPT } from "../base/byte-use.ts";
 import { InputBuffer } from "../base/input-buffer.ts";
 import { BLOCKED_END_MS, BLOCKED_INPUT_BYTES_MAX } from "../base/limits.ts";
 import type { Wakeable } from "../base/turn.ts";
@@ -12,6 +12,7 @@ import { RequestTrace } from "./request-trace.ts";
 import type { SessionHost } from "./session-host.ts";
 import type { SessionMove } from "./session-move.ts";
 import { BLOCKED, INTAKE, SETTLING, TAKING } from "./session-states.ts";
+import type { Unread } from "./unread.ts";
 
 /** The session. */
 export interface IntakeOwner extends Wakeable {
@@ -21,6 +22,7 @@ export interface IntakeOwner extends Wakeable {
   readonly move: SessionMove;
   readonly life: Life;
   readonly ring: Pick<ReplyRing, "nextToken" | "pending" | "stamps">;
+  readonly unread: Pick<Unread, "addInput">;
   /** Nothing is owed to the client. */
   readonly isSettled: boolean;
   mayTakeMore(): boolean;
@@ -40,6 +42,8 @@ export class Intake {
   /** The stream is not read. */
   isPaused = false;
   private readonly session: IntakeOwner;
+  /** Bytes of memory that input takes, as it was told last. */
+  private told = 0;
   private state: number = TAKING;
   /** What comes waits, whatever the frontend does; see `hold`. */
   private isHeld = false;
@@ -117,7 +121,7 @@ export class Intake {
     }
     this.isHeldBack = input.size > 0;
     // Nothing was consumed.
-    input.keepRest(COPIED);
+    this.keepRest(COPIED);
     this.setPaused(input.size > 0);
     session.life.onTaken(input.size > 0);
   }
@@ -151,12 +155,12 @@ export class Intake {
       if (times.slow.isOn && ring.pending > 0) this.trace(first, taken, bytes, start, input.start);
     }
     if (!session.life.takesRequests) {
-      input.clear();
+      this.forget();
       return;
     }
     const mustStop = !session.mayTakeMore();
     this.isHeldBack = mustStop && input.size > 0;
-    input.keepRest(use);
+    this.keepRest(use);
     // A client whose pipeline is just as long as what it may have on its way sends nothing before it has replies: pausing it
     // would cost two system calls for each of its pipelines.
     const hasInput = input.size > 0;
@@ -170,6 +174,24 @@ export class Intake {
     const position = session.host.times!.slow.tape.put(bytes, start, end);
     session.trace ??= new RequestTrace();
     session.trace.add(first, taken, position, end - start, session.ring.pending <= taken);
+  }
+
+  /** @param use of what was consumed */
+  private keepRest(use: ByteUse): void {
+    this.input.keepRest(use);
+    if (this.input.held !== this.told) this.tell();
+  }
+
+  /** Input that was not taken is not wanted any more. */
+  forget(): void {
+    this.input.clear();
+    if (this.told !== 0) this.tell();
+  }
+
+  private tell(): void {
+    const by = this.input.held - this.told;
+    this.told += by;
+    this.session.unread.addInput(by);
   }
 
   /** Too much has come in to go on reading only to see the client leave. */

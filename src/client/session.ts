@@ -34,12 +34,12 @@ import type { SessionHost } from "./session-host.ts";
 import { SessionMove } from "./session-move.ts";
 import { BLOCKED, SETTLING, WAITING } from "./session-states.ts";
 import type { SlowHearer } from "./stamps.ts";
-import { Unread } from "./unread.ts";
+import { type CutReason, Unread } from "./unread.ts";
 
 /** The pool of a session. */
 export interface SessionOwner extends SessionHost {
-  /** It is about to close, because its client does not read. */
-  onSessionCut(session: Session): void;
+  /** It is about to close. */
+  onSessionCut(session: Session, reason: CutReason): void;
   onSessionClosed(session: Session): void;
   /** A number that no other client of any worker has. */
   nextClientId(): number;
@@ -153,7 +153,7 @@ export class Session implements ClientPort, StreamEvents, Flushable, SlowHearer 
       this.takesMore &&
       // No wider than the ring is long.
       this.window.allows(this.ring.pending) &&
-      this.out.held < SESSION_OUTPUT_HIGH_BYTES
+      this.out.held < this.host.memory.unreadMax
     );
   }
 
@@ -268,7 +268,7 @@ export class Session implements ClientPort, StreamEvents, Flushable, SlowHearer 
   push(bytes: Buffer, start: number, end: number): void {
     if (!this.life.takesRequests) return;
     this.out.appendKept(bytes, start, end);
-    if (this.out.held > PUSHED_OUTPUT_MAX_BYTES) this.cut();
+    if (this.out.held > PUSHED_OUTPUT_MAX_BYTES) this.cut("unread");
     else this.settled(0, end - start);
   }
 
@@ -284,10 +284,9 @@ export class Session implements ClientPort, StreamEvents, Flushable, SlowHearer 
     if (this.unread.add()) this.host.turn.mark(this);
   }
 
-  /** Closes because too much is unread. */
-  cut(): void {
-    this.tally(POOL.client_output_cut, 1);
-    this.host.onSessionCut(this);
+  cut(reason: CutReason): void {
+    this.tally(reason === "unread" ? POOL.client_output_cut : POOL.client_memory_cut, 1);
+    this.host.onSessionCut(this, reason);
     this.close();
   }
 
@@ -392,7 +391,7 @@ export class Session implements ClientPort, StreamEvents, Flushable, SlowHearer 
   release(): void {
     this.life.close();
     this.unread.clear();
-    this.intake.input.clear();
+    this.intake.forget();
     this.frontend.close();
     this.host.onSessionClosed(this);
   }

@@ -6,7 +6,7 @@
 import { isIP } from "node:net";
 import { dirname, resolve } from "node:path";
 import type { Config, LogLevel } from "../api/config.ts";
-import type { Form } from "../api/option.ts";
+import type { Form, OptionValue } from "../api/option.ts";
 import { assert } from "../base/assert.ts";
 import { formatAddress } from "./address.ts";
 import { describe, type MapNode, readDocument } from "./document.ts";
@@ -197,6 +197,7 @@ function build(
     engine: top.choice("engine", ENGINE_CHOICES),
     affinity: affinityOf(top.textOrNull("affinity")),
     openFiles: top.numberOrNull("rlimit_nofile"),
+    clientMemoryBytes: clientMemoryOf(top.peek("client_memory") ?? null),
     user: top.textOrNull("user"),
     group: top.textOrNull("group"),
     log: { level: log.choice("level", LOG_LEVELS), file: log.textOrNull("file") },
@@ -218,6 +219,14 @@ function build(
       return pool;
     }),
   };
+}
+
+function clientMemoryOf(value: OptionValue): number | "auto" | null {
+  assert(
+    value === "auto" || value === null || typeof value === "number",
+    "client_memory is a size",
+  );
+  return value;
 }
 
 /** "0,1,4", as the option's value is. */

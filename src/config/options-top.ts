@@ -1,7 +1,7 @@
 /** Options outside the pools. Only the native form has them; twemproxy takes them from the command line. */
 import type { AcceptMode, EngineChoice } from "../api/config.ts";
 import { type Form, type Option, option } from "../api/option.ts";
-import { WORKERS_MAX } from "../base/limits.ts";
+import { CLIENT_MEMORY_BYTES_MIN, WORKERS_MAX } from "../base/limits.ts";
 
 export const ACCEPT_MODES: readonly AcceptMode[] = ["reuseport", "shared", "mutex", "dispatch"];
 
@@ -55,6 +55,16 @@ export const TOP_OPTIONS: readonly Option[] = [
     type: { kind: "integer", min: 64, max: 1_073_741_816 },
     forms: NATIVE,
     help: "The limit of open files is raised to this; beyond the hard limit that takes root. Never lowered.",
+  }),
+  option({
+    name: "client_memory",
+    where: "top",
+    field: "clientMemoryBytes",
+    isLive: true,
+    type: { kind: "size", min: CLIENT_MEMORY_BYTES_MIN },
+    forms: NATIVE,
+    default: "auto",
+    help: "What clients leave unread, incomplete requests and parts of replies may take so much memory, over all workers; each has an equal share (memory.md). `auto`: half of what the host or the cgroup has.",
   }),
   option({
     name: "user",

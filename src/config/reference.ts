@@ -2,6 +2,7 @@
 import type { Form, Option, OptionType, Where } from "../api/option.ts";
 import { DEFAULT_CONFIG_FILES, MINIMAL_CONFIG } from "./find-config.ts";
 import { optionsAt, type ProtocolOptions, poolOptions } from "./options.ts";
+import { formatSize } from "./size.ts";
 
 /** The page's whole text. @param protocols those that are built in */
 export function createReference(protocols: readonly ProtocolOptions[]): string {
@@ -98,6 +99,8 @@ function describeType(type: OptionType): string {
       return "list of names";
     case "texts":
       return "a list of texts";
+    case "size":
+      return `\`auto\`, \`none\`, or a size of at least \`${formatSize(type.min)}\``;
     case "cores":
       return "`auto`, `off`, or a list of CPU cores";
     case "group":

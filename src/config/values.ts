@@ -7,6 +7,7 @@ import { describe, type Node } from "./document.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { didYouMean } from "./nearest.ts";
 import { quote } from "./problem.ts";
+import { formatSize, parseSize } from "./size.ts";
 
 /** Largest number of a CPU core; no kernel is built for more. */
 export const CORE_MAX = 8191;
@@ -43,6 +44,8 @@ export function parseText(option: Option, text: string): Parsed {
       return text === "auto" ? ok("auto") : parseInteger(type, text);
     case "duration":
       return parseDurationValue(type, text);
+    case "size":
+      return parseSizeValue(type, text);
     case "boolean":
       return parseBoolean(text);
     case "choice":
@@ -90,6 +93,8 @@ export function expectation(type: OptionType): string {
       return `auto, or a whole number from ${type.min} to ${type.max}`;
     case "duration":
       return `milliseconds, or a duration such as 400ms or 2s${type.none ? ", or none" : ""}`;
+    case "size":
+      return `auto, none, or at least ${formatSize(type.min)}, such as 512mb or 2gb`;
     case "boolean":
       return "true or false";
     case "choice":
@@ -130,7 +135,9 @@ export function formatValue(type: OptionType, value: OptionValue): string {
   if (value === null) return "none";
   if (typeof value === "object")
     return "kind" in value ? formatAddress(value) : `[${value.join(", ")}]`;
-  return type.kind === "duration" && typeof value === "number" ? formatDuration(value) : `${value}`;
+  if (typeof value !== "number") return `${value}`;
+  if (type.kind === "size") return formatSize(value);
+  return type.kind === "duration" ? formatDuration(value) : `${value}`;
 }
 
 function unknownChoice(names: readonly string[], text: string): string {
@@ -155,6 +162,15 @@ function parseDurationValue(type: Extract<OptionType, { kind: "duration" }>, tex
   if (ms === 0 && type.none) return ok(null);
   if (ms >= type.min && ms <= type.max) return ok(ms);
   return bad(`must be from ${type.min}ms to ${type.max}ms, found ${quote(text)}`);
+}
+
+function parseSizeValue(type: Extract<OptionType, { kind: "size" }>, text: string): Parsed {
+  if (text === "auto") return ok(text);
+  if (text === "none") return ok(null);
+  const bytes = parseSize(text);
+  if (bytes !== null && bytes >= type.min && bytes <= Number.MAX_SAFE_INTEGER) return ok(bytes);
+  const hint = /^\d+$/.test(text) ? `; a size needs its unit: ${text}mb` : "";
+  return bad(`expected ${expectation(type)}, found ${quote(text)}${hint}`);
 }
 
 function parseBoolean(text: string): Parsed {

@@ -16,9 +16,10 @@ export class PartialReplies {
   /** Those with `heldBytes` > 0. */
   private readonly holders: Set<PartialReplyHolder> = new Set();
   private bytes = 0;
-  private readonly mostBytes: number;
+  private readonly mostBytes: () => number;
 
-  constructor(mostBytes: number = PARTIAL_REPLIES_BYTES_MAX) {
+  /** @param mostBytes asked each time, because it may change */
+  constructor(mostBytes: () => number = () => PARTIAL_REPLIES_BYTES_MAX) {
     this.mostBytes = mostBytes;
   }
 
@@ -31,7 +32,7 @@ export class PartialReplies {
 
   /** While all together hold too much, the one that holds most gives up. That may be the one which calls this. */
   keepBound(): void {
-    while (this.bytes > this.mostBytes) {
+    while (this.bytes > this.mostBytes()) {
       let largest: PartialReplyHolder | null = null;
       for (const holder of this.holders) {
         if (largest === null || holder.heldBytes > largest.heldBytes) largest = holder;

@@ -58,6 +58,15 @@ export class ClientWarnings {
     );
   }
 
+  /** @param heldBytes by the client. @param allBytes by all clients of the worker */
+  cutForMemory(peer: string, heldBytes: number, allBytes: number): void {
+    this.warn(
+      "memory",
+      "a client is closed: clients hold more memory than client_memory lets them, and this one held most; it reads too slowly, or sends too much of one request",
+      { peer, held_bytes: heldBytes, all_clients_bytes: allBytes },
+    );
+  }
+
   private warn(event: string, text: string, fields: LogFields): void {
     const { pool, log, logLimit, turn } = this.options;
     const leftOut = logLimit.admit(`${pool.name} ${event}`, turn.nowMs);

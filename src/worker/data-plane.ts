@@ -15,10 +15,16 @@ import {
   type DescriptorPlan,
   planDescriptors,
 } from "../base/descriptor-budget.ts";
-import { ADOPT_WAIT_MS_MAX, DESCRIPTOR_TABLE_MAX } from "../base/limits.ts";
+import {
+  ADOPT_WAIT_MS_MAX,
+  DESCRIPTOR_TABLE_MAX,
+  PARTIAL_REPLIES_BYTES_MAX,
+  PARTIAL_REPLIES_SHARE,
+} from "../base/limits.ts";
 import { LogLimit } from "../base/log-limit.ts";
 import { every } from "../base/schedule.ts";
 import { Turn } from "../base/turn.ts";
+import { ClientMemory, type MemoryHolder } from "../client/client-memory.ts";
 import { RequestTape } from "../client/request-tape.ts";
 import type { Session } from "../client/session.ts";
 import { initHashes } from "../hash/hash-function.ts";
@@ -31,6 +37,7 @@ import { needsOf } from "../server/descriptor-needs.ts";
 import { PartialReplies } from "../server/partial-replies.ts";
 import { Acceptance } from "./acceptance.ts";
 import { Adoption } from "./adoption.ts";
+import { clientBudget } from "./client-budget.ts";
 import { ClientGauges } from "./client-gauges.ts";
 import { type Candidate, HandOver } from "./hand-over.ts";
 import { answerInspections } from "./inspection/inspection.ts";
@@ -69,9 +76,10 @@ class WorkerDataPlane implements DataPlane {
   private readonly descriptors: DescriptorBudget;
   private readonly refusedClients: RefusedClients;
   private readonly logLimit = new LogLimit();
-  private readonly partialReplies = new PartialReplies();
   private readonly tape = new RequestTape();
   private readonly slowReports: SlowReports;
+  private readonly partialReplies: PartialReplies;
+  private readonly memory: ClientMemory;
   private onAllGone: (() => void) | null = null;
   private cancelDrain: () => void = () => {};
   private outgoing: HandOver | null = null;
@@ -97,6 +105,20 @@ class WorkerDataPlane implements DataPlane {
       onGone: () => this.checkGone(),
     });
     const turn = new Turn(engine);
+    const budget = clientBudget(options.config, options.workers);
+    this.partialReplies = new PartialReplies(() =>
+      Math.min(PARTIAL_REPLIES_BYTES_MAX, PARTIAL_REPLIES_SHARE * budget()),
+    );
+    const reclaimer = new Reclaimer(
+      () => Bun.gc(true),
+      () => process.memoryUsage().external - keptBlockBytes() - outstandingBlockBytes(),
+    );
+    this.memory = new ClientMemory({
+      ...{ turn, budget },
+      holders: () => this.holders(),
+      // When nothing on the stack refers to it any more.
+      onGarbage: () => void engine.timer(0, () => reclaimer.hurry(engine.nowMs())),
+    });
     const turnTimes = options.metrics.open(LOOP_TIMES, {}).histogram("turn_us");
     turn.onTook = (tookMs) => observe(turnTimes.values, turnTimes.base, Math.floor(tookMs * 1000));
     const { send } = options;
@@ -121,10 +143,6 @@ class WorkerDataPlane implements DataPlane {
       clientsMax: this.plan.clients,
       clientsHere: () => this.clients,
     });
-    const reclaimer = new Reclaimer(
-      () => Bun.gc(true),
-      () => process.memoryUsage().external - keptBlockBytes() - outstandingBlockBytes(),
-    );
     this.stopReclaiming = every(engine.timer, RECLAIM_STEP_MS, () => {
       // A worker that gives its clients away had better not hold the others up: its memory is free when it leaves.
       if (this.outgoing === null) reclaimer.check(engine.nowMs());
@@ -148,6 +166,10 @@ class WorkerDataPlane implements DataPlane {
     let clients = 0;
     for (const pool of this.pools.values()) clients += pool.sessions.size;
     return clients;
+  }
+
+  private *holders(): Generator<MemoryHolder, void> {
+    for (const pool of this.pools.values()) for (const { unread } of pool.sessions) yield unread;
   }
 
   listen(grants: readonly ListenerGrant[], options: ListenOptions): void {
@@ -320,6 +342,7 @@ class WorkerDataPlane implements DataPlane {
         log,
         logLimit: this.logLimit,
         modules: this.modules,
+        memory: this.memory,
         partialReplies: this.partialReplies,
         counters,
         bus: busOfPool(bus, pool.name),

@@ -9,6 +9,7 @@ import type { DescriptorBudget } from "../base/descriptor-budget.ts";
 import type { Logger } from "../base/log.ts";
 import type { LogLimit } from "../base/log-limit.ts";
 import type { Turn } from "../base/turn.ts";
+import type { ClientMemory } from "../client/client-memory.ts";
 import type { RequestTape } from "../client/request-tape.ts";
 import type { Session } from "../client/session.ts";
 import type { WorkerModules } from "../modules/worker-modules.ts";
@@ -30,6 +31,7 @@ export interface PoolPlaneOptions {
   readonly logLimit: LogLimit;
   readonly modules: WorkerModules;
   /** Shared by all pools. */
+  readonly memory: ClientMemory;
   readonly partialReplies: PartialReplies;
   readonly counters: Float64Array;
   /** The same pool in other workers. */

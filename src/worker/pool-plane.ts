@@ -20,11 +20,13 @@ import type { Schedule } from "../base/schedule.ts";
 import { SegmentedSet } from "../base/segmented-set.ts";
 import { inSlices } from "../base/slices.ts";
 import type { Turn } from "../base/turn.ts";
+import type { ClientMemory } from "../client/client-memory.ts";
 import { restoreRecord } from "../client/client-record.ts";
 import type { ClientTimes } from "../client/client-times.ts";
 import { FilteredFrontend } from "../client/filtered-frontend.ts";
 import { FilteredSession } from "../client/filtered-session.ts";
 import { Session, type SessionOwner } from "../client/session.ts";
+import type { CutReason } from "../client/unread.ts";
 import { createHash } from "../hash/hash-function.ts";
 import { KeyHasher } from "../hash/key-hasher.ts";
 import { hasServerTimes } from "../metrics/common-blocks.ts";
@@ -58,6 +60,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
   readonly countersBase: number;
   /** Null: what its clients send is not told apart into requests. */
   readonly times: ClientTimes | null;
+  readonly memory: ClientMemory;
   readonly route: PoolRoute;
   readonly bus: WorkerBus;
   readonly openFiles: number;
@@ -89,6 +92,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
     this.logLimit = options.logLimit;
     this.counters = options.counters;
     this.countersBase = layout.base;
+    this.memory = options.memory;
     this.tuning = clientTuning(pool);
     this.bus = options.bus;
     this.openFiles = options.descriptors.openFiles;
@@ -290,8 +294,9 @@ export class PoolPlane implements SessionOwner, PoolHost {
     for (const { frontend } of [...this.sessions]) frontend.onRouteChange();
   }
 
-  onSessionCut(session: Session): void {
-    this.warnings.cut(session.peer, session.unread.bytes);
+  onSessionCut(session: Session, reason: CutReason): void {
+    if (reason === "unread") this.warnings.cut(session.peer, session.unread.bytes);
+    else this.warnings.cutForMemory(session.peer, session.unread.heldBytes, this.memory.bytes);
   }
 
   onSessionClosed(session: Session): void {

@@ -16,6 +16,7 @@ import {
   GARBAGE_REPEATS_MAX,
   GARBAGE_SOME_BYTES,
   GARBAGE_SOME_MS,
+  GARBAGE_TIGHT_MS,
 } from "../base/limits.ts";
 
 /** How often `check` is to be called. */
@@ -49,6 +50,15 @@ export class Reclaimer {
     const isSome = bytes >= GARBAGE_SOME_BYTES && sinceMs >= GARBAGE_SOME_MS;
     const isRepeat = !isMuch && !isSome;
     if (isRepeat && this.repeats === 0) return;
+    this.reclaim(nowMs, isRepeat);
+  }
+
+  /** Clients hold nearly as much as they may, and much of it is garbage: collects it, unless that was done a moment ago. */
+  hurry(nowMs: number): void {
+    if (nowMs - this.collectedMs >= GARBAGE_TIGHT_MS) this.reclaim(nowMs, false);
+  }
+
+  private reclaim(nowMs: number, isRepeat: boolean): void {
     this.collectedMs = nowMs;
     forgetGarbage();
     this.collect();

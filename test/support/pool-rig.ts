@@ -28,6 +28,7 @@ import { PartialReplies } from "../../src/server/partial-replies.ts";
 import { memberOf } from "../../src/topology/static.ts";
 import { WorkerMetrics } from "../../src/worker/metrics.ts";
 import { PoolPlane } from "../../src/worker/pool-plane.ts";
+import { unboundedMemory } from "./client-memory.ts";
 import { loadConfig } from "./load-config.ts";
 
 export interface PoolRig {
@@ -109,8 +110,9 @@ export async function startPool(
   let clients = 0;
   const descriptors = new DescriptorBudget(plan, () => clients);
   let ids = 0;
+  const turn = new Turn(bunEngine);
   const plane = new PoolPlane({
-    ...{ pool, form: config.form, layout: layout.pools[0]!, turn: new Turn(bunEngine) },
+    ...{ pool, form: config.form, layout: layout.pools[0]!, turn, memory: unboundedMemory(turn) },
     ...{ engine: bunEngine, deadlines, log: SILENT, logLimit: new LogLimit(), modules },
     ...{ partialReplies: new PartialReplies(), counters: region, bus: ALONE, metrics, descriptors },
     everywhere: (gauge) => region[layout.pools[0]!.base + gauge]!,

@@ -4,6 +4,7 @@ import type { RingChange } from "../../api/control-socket.ts";
 import { formatAddress } from "../../config/address.ts";
 import { formatDuration } from "../../config/duration.ts";
 import { optionsAt } from "../../config/options.ts";
+import { formatSize } from "../../config/size.ts";
 import { createHash, initHashes } from "../../hash/hash-function.ts";
 import { KeyHasher } from "../../hash/key-hasher.ts";
 import { createRing } from "../../hash/ring.ts";
@@ -93,6 +94,7 @@ function processChanges(from: Config, to: Config): string[] {
     ["engine", from.engine ?? "bun", to.engine ?? "bun"],
     ["affinity", `${from.affinity}`, `${to.affinity}`],
     ["rlimit_nofile", `${from.openFiles ?? "unset"}`, `${to.openFiles ?? "unset"}`],
+    ["client_memory", sizeOrNone(from.clientMemoryBytes), sizeOrNone(to.clientMemoryBytes)],
     ["user", from.user ?? "unset", to.user ?? "unset"],
     ["group", from.group ?? "unset", to.group ?? "unset"],
     ["log: level", from.log.level, to.log.level],
@@ -196,6 +198,11 @@ function show(field: keyof PoolConfig, pool: PoolConfig): string {
   if (field === "hashSignedChar") return value === true ? "signed" : "unsigned";
   if (typeof value === "number" && field.endsWith("Ms")) return formatDuration(value);
   return value === null ? "none" : String(value);
+}
+
+/** Absent in the configuration of a program that does not know the option. */
+function sizeOrNone(bytes: Config["clientMemoryBytes"]): string {
+  return typeof bytes === "number" ? formatSize(bytes) : (bytes ?? "none");
 }
 
 function intervalOrNone(ms: number): string {

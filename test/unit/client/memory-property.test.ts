@@ -6,6 +6,7 @@
  */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import { POOL } from "../../../src/api/stats.ts";
 import { outstandingBlockBytes } from "../../../src/base/block-pool.ts";
 import { reachableBytes } from "../../support/reachable-bytes.ts";
 import { createRig, multibulk, type Rig } from "./session-rig.ts";
@@ -106,10 +107,15 @@ test("a session holds what it accounts for, and nothing when its client is gone"
           const accounted = unread.bytes + intake.input.size * 1.4;
           const constant = CONSTANT_BYTES + gathers * GATHER_BYTES;
           expect(bytes).toBeLessThanOrEqual(accounted * 1.5 + constant);
+          // Its worker knows.
+          const { memory } = rig.session.host;
+          expect(memory.bytes).toBe(unread.bytes + intake.input.held);
+          expect(rig.counters[POOL.client_bytes]).toBe(memory.bytes);
           // A block that is partly written apart, what is accounted for is not much more than what is unread.
           expect(rig.session.out.held).toBeLessThanOrEqual(rig.session.out.size * 2 + 600_000);
         }
         rig.session.close();
+        expect(rig.session.host.memory.bytes).toBe(0);
         const left = reachable(rig);
         expect(left.bytes).toBeLessThanOrEqual(CONSTANT_BYTES + left.gathers * GATHER_BYTES);
         expect(outstandingBlockBytes()).toBe(before);

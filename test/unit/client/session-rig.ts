@@ -18,6 +18,7 @@ import type {
 } from "../../../src/api/upstream.ts";
 import { ByteQueue } from "../../../src/base/byte-queue.ts";
 import type { Turn, Wakeable } from "../../../src/base/turn.ts";
+import type { ClientMemory } from "../../../src/client/client-memory.ts";
 import { Session } from "../../../src/client/session.ts";
 import type { SavedRedisClient } from "../../../src/protocols/redis/client/client-state.ts";
 import { RedisFrontend } from "../../../src/protocols/redis/client/redis-frontend.ts";
@@ -25,6 +26,7 @@ import type { RedisPool } from "../../../src/protocols/redis/client/redis-pool.t
 import { RedisReplyScanner } from "../../../src/protocols/redis/codec/reply-scanner.ts";
 import { RequestScanner } from "../../../src/protocols/redis/codec/request-scanner.ts";
 import { RequestView } from "../../../src/protocols/redis/codec/request-view.ts";
+import { unboundedMemory } from "../../support/client-memory.ts";
 import { deliver } from "../../support/deliver.ts";
 import { ManualDeadlines, ManualTurn } from "../../support/manual-deadlines.ts";
 import { createPool, type PoolOptions } from "./fake-pool.ts";
@@ -235,6 +237,8 @@ export function createRig(
     descriptors?: readonly number[];
     /** What a session before it had not written yet. */
     output?: Buffer;
+    /** Absent: clients hold as much as they like. */
+    memory?: (turn: Turn) => ClientMemory;
   } = {},
 ): Rig {
   const { servers = 3, state, answerOf, lend = () => null } = options;
@@ -285,6 +289,7 @@ export function createRig(
   const session = new Session(
     {
       turn,
+      memory: (options.memory ?? unboundedMemory)(turn),
       schedule: (_delayMs, callback) => {
         timers.push(callback);
         return () => {};

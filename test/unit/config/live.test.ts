@@ -23,6 +23,7 @@ pools:
 const OTHER_VALUES: Readonly<Record<string, string>> = {
   choice: "",
   duration: "1234ms",
+  size: "123mb",
   integer: "33",
   boolean: "",
   commands: "[KEYS]",

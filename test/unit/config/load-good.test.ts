@@ -25,6 +25,7 @@ test("a twemproxy file gets nutcracker's defaults", () => {
     engine: "auto",
     affinity: "off",
     openFiles: null,
+    clientMemoryBytes: "auto",
     user: null,
     group: null,
     log: { level: "info", file: null },
@@ -97,6 +98,7 @@ accept: mutex
 engine: uring
 affinity: [3, 0-1]
 rlimit_nofile: 100000
+client_memory: 1.5gb
 user: cache
 group: "0"
 log: { level: debug, file: /var/log/proxy.log }
@@ -144,6 +146,7 @@ pools:
     engine: "uring",
     affinity: [3, 0, 1],
     openFiles: 100_000,
+    clientMemoryBytes: 1_610_612_736,
     user: "cache",
     group: "0",
     log: { level: "debug", file: "/var/log/proxy.log" },

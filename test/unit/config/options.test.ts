@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Form, Option } from "../../../src/api/option.ts";
 import { formatProblem } from "../../../src/config/problem.ts";
+import { formatSize } from "../../../src/config/size.ts";
 import { defaultValue, formatValue, parseText } from "../../../src/config/values.ts";
 import { PROTOCOLS } from "../../../src/protocols/registry.ts";
 import { describeChanges } from "../../../src/supervisor/change/describe-changes.ts";
@@ -63,6 +64,22 @@ function samples(option: Option): { good: string[]; bad: string[] } {
         ],
       };
     }
+    case "size":
+      return {
+        good: ["auto", "none", formatSize(type.min), "1GB", "1.5gb", '"8tb"'],
+        bad: [
+          "off",
+          "1024",
+          "64",
+          "1k",
+          "1 gb",
+          "-1gb",
+          formatSize(type.min - 1),
+          "9999999tb",
+          "[1gb]",
+          '""',
+        ],
+      };
     case "boolean":
       return { good: ["true", "false", '"true"'], bad: ["yes", "no", "True", "1", '""', "{}"] };
     case "choice":

@@ -140,6 +140,7 @@ describe("a slot's region", () => {
       [
         pool!.base + POOL.client_connections,
         pool!.base + POOL.shared_subscriptions,
+        pool!.base + POOL.client_bytes,
         server.base + SERVER.server_connections,
         server.base + SERVER.in_queue,
         server.base + SERVER.in_queue_bytes,

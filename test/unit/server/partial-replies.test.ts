@@ -16,7 +16,7 @@ async function connect(count: number, partialReplies: PartialReplies) {
 }
 
 test("of long replies that together take too much memory, the longest part is given up, with a word to its client", async () => {
-  const all = await connect(9, new PartialReplies(1024 * KIB));
+  const all = await connect(9, new PartialReplies(() => 1024 * KIB));
   const [large] = all;
   large!.socket.says(`$${500 * KIB}\r\n${"x".repeat(300 * KIB)}`);
   for (const { socket } of all.slice(1)) socket.says(`$${500 * KIB}\r\n${"x".repeat(100 * KIB)}`);
@@ -27,7 +27,7 @@ test("of long replies that together take too much memory, the longest part is gi
 });
 
 test("what has come whole or is gone with its connection does not count", async () => {
-  const replies = new PartialReplies(1024 * KIB);
+  const replies = new PartialReplies(() => 1024 * KIB);
   const rest = `${"x".repeat(200 * KIB)}\r\n`;
   for (let round = 0; round < 20; round++) {
     const [one, other] = await connect(2, replies);
@@ -42,7 +42,7 @@ test("what has come whole or is gone with its connection does not count", async 
 });
 
 test("one that reads on after it made room for itself keeps its connection; a single one that is too long does not", async () => {
-  const all = await connect(2, new PartialReplies(256 * KIB));
+  const all = await connect(2, new PartialReplies(() => 256 * KIB));
   all[0]!.socket.says(`$${400 * KIB}\r\n${"x".repeat(150 * KIB)}`);
   all[1]!.socket.says(`$${400 * KIB}\r\n${"x".repeat(120 * KIB)}`);
   expect(all.map(({ socket }) => socket.isClosed)).toEqual([true, false]);

@@ -12,6 +12,7 @@ import {
 import { TextReplyScanner } from "../../../../../../src/protocols/memcache/codec/text/reply-scanner.ts";
 import { TextRequestScanner } from "../../../../../../src/protocols/memcache/codec/text/request-scanner.ts";
 import { TextRequest } from "../../../../../../src/protocols/memcache/codec/text/text-request.ts";
+import { unboundedMemory } from "../../../../../support/client-memory.ts";
 import { reachableBytes } from "../../../../../support/reachable-bytes.ts";
 
 const failure: Failure = { kind: "closed", wasSent: true, text: "gone" };
@@ -27,7 +28,13 @@ interface GatherRig {
 function rig(isHead: boolean): GatherRig {
   const out = new ByteQueue();
   const ring = new ReplyRing(out);
-  const unread = new Unread({ out, ring, cut() {} });
+  const unread = new Unread({
+    out,
+    ring,
+    cut() {},
+    tally() {},
+    host: { memory: unboundedMemory(new Turn()) },
+  });
   const first = isHead ? -1 : ring.open();
   const token = ring.open();
   const session = {

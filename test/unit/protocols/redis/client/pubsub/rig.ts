@@ -10,6 +10,7 @@ import { Session } from "../../../../../../src/client/session.ts";
 import { RedisFrontend } from "../../../../../../src/protocols/redis/client/redis-frontend.ts";
 import { RequestScanner } from "../../../../../../src/protocols/redis/codec/request-scanner.ts";
 import { RequestView } from "../../../../../../src/protocols/redis/codec/request-view.ts";
+import { unboundedMemory } from "../../../../../support/client-memory.ts";
 import { deliver } from "../../../../../support/deliver.ts";
 import { replyEnd } from "../../../../../support/resp-client.ts";
 import { FakeStream } from "../../../../client/fake-stream.ts";
@@ -223,6 +224,7 @@ export class FakeClient {
     const host = {
       ...{ turn: pool.turn, counters, countersBase: 0 },
       times: null,
+      memory: unboundedMemory(pool.turn),
       schedule: (_delayMs: number, callback: () => void) => {
         timers.push(callback);
         return () => {};
