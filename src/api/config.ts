@@ -91,6 +91,8 @@ export interface PoolConfig {
   readonly slowlogSlowest?: number;
   /** Operators see keys. */
   readonly slowlogKeys?: boolean;
+  /** Clients may ask about the proxy. Absent: likewise. */
+  readonly proxyCommands?: boolean;
   /** In the order in which they see requests. */
   readonly filters: readonly { readonly name: string; readonly options: OptionSettings }[];
   readonly preconnect: boolean;

@@ -14,6 +14,7 @@ export const CLIENT_ORDERS = [
   "owed",
   "age",
   "idle",
+  "wait",
 ] as const;
 export type ClientOrder = (typeof CLIENT_ORDERS)[number];
 
@@ -73,6 +74,8 @@ export interface ClientRow {
   /** Bytes that it has sent, and that it was sent. */
   readonly received: number;
   readonly sent: number;
+  /** How long the oldest request has waited for its reply; 0: none does. Absent: its worker is older than this. */
+  readonly waitMs?: number;
   /** Requests that wait for their reply. */
   readonly pending: number;
   /** Memory that replies take which it has not taken. */
@@ -147,6 +150,15 @@ export interface SlowLogReport {
   /** Requests over the threshold of which no entry was made, because there were too many at once. */
   readonly missed: number;
 }
+
+/** One row of a table for clients, by the names of the columns. */
+export type ShownRow = Readonly<Record<string, string | number>>;
+
+/** What a client is shown that asks the proxy about itself. */
+export type ShownTable = { readonly rows: readonly ShownRow[] } | { readonly problem: string };
+
+/** On the bus of a pool: the supervisor itself answers `{ table }` with a ShownTable. */
+export const SHOW_TABLE = "show";
 
 /** Topics of the worker bus on which workers are asked. */
 export const INSPECT_CLIENTS = "inspect clients";

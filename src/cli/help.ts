@@ -66,6 +66,10 @@ const EXAMPLES: Readonly<Record<string, readonly Row[]>> = {
     ["proxy top -c proxy.yaml", "each second; n r e p m choose the order, q quits"],
     ["proxy top -c proxy.yaml --json --count 10", "ten lines of JSON for a program"],
   ],
+  stats: [
+    ["proxy stats -c proxy.yaml --pool main", "what is not 0, with what it means"],
+    ["proxy stats -c proxy.yaml --json", "all of it, for a program"],
+  ],
   clients: [
     ["proxy clients -c proxy.yaml --sort sent", "who is sent the most"],
     ["proxy clients -c proxy.yaml --state unread --pool main", "who does not read"],

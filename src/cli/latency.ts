@@ -1,16 +1,16 @@
 /** `proxy latency`: percentiles of how long requests take, by pool, family of commands and server. */
 import { type CommandDef, defineCommand } from "citty";
 import { parseDuration } from "../config/duration.ts";
-import { askStatus } from "./ask-status.ts";
-import { type Answer, CONTROL_ARGS, report } from "./control-client.ts";
-import { EXIT_OK, EXIT_USAGE } from "./exit-codes.ts";
 import {
   formatMicroseconds,
   type LatencyRow,
   latencyRows,
   latencySince,
   percentilesOf,
-} from "./latency-rows.ts";
+} from "../metrics/latency-rows.ts";
+import { askStatus } from "./ask-status.ts";
+import { type Answer, CONTROL_ARGS, report } from "./control-client.ts";
+import { EXIT_OK, EXIT_USAGE } from "./exit-codes.ts";
 import { formatTable } from "./table.ts";
 
 const FOR_ARG = {

@@ -23,6 +23,7 @@ import { reloadCommand } from "./reload.ts";
 import { routeCommand } from "./route.ts";
 import { type RunData, runCommand, versionText } from "./run.ts";
 import { slowlogCommand } from "./slowlog.ts";
+import { statsCommand } from "./stats.ts";
 import { statusCommand } from "./status.ts";
 import { stopCommand } from "./stop.ts";
 import { topCommand } from "./top.ts";
@@ -35,6 +36,7 @@ const COMMANDS: ReadonlyMap<string, CommandDef> = new Map(
     check: checkCommand,
     route: routeCommand,
     status: statusCommand,
+    stats: statsCommand,
     clients: clientsCommand,
     latency: latencyCommand,
     top: topCommand,

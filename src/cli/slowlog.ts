@@ -2,11 +2,11 @@
 import { type CommandDef, defineCommand } from "citty";
 import type { SlowEntry, SlowLogReport } from "../api/inspection.ts";
 import { SLOW_KEPT_MAX } from "../base/limits.ts";
+import { formatMicroseconds } from "../metrics/latency-rows.ts";
 import { CONTROL_ARGS, callProxy, report } from "./control-client.ts";
 import { EXIT_USAGE } from "./exit-codes.ts";
 import { formatBytes } from "./figures.ts";
 import { formatKey } from "./key-text.ts";
-import { formatMicroseconds } from "./latency-rows.ts";
 import { formatTable } from "./table.ts";
 
 const ARGS = {

@@ -1,8 +1,8 @@
 /** What `proxy top` shows: rates and percentiles of the time between two looks at the proxy. */
 import type { Status } from "../api/control-socket.ts";
 import type { HistogramFigures } from "../api/stats.ts";
+import { formatMicroseconds, latencyRows, latencySince } from "../metrics/latency-rows.ts";
 import { percentile } from "../metrics/percentiles.ts";
-import { formatMicroseconds, latencyRows, latencySince } from "./latency-rows.ts";
 
 /** One look. */
 export interface Look {

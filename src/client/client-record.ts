@@ -35,6 +35,12 @@ export function restoreRecord(session: Session, record: ClientRecord): void {
   intake.received = record.received;
 }
 
+/** How long the oldest request has waited for its reply, in milliseconds; 0: none does, or it is not measured. */
+export function waitOf({ ring, turn }: Pick<Session, "ring" | "turn">): number {
+  const oldestMs = ring.pending === 0 ? -1 : (ring.stamps?.oldestMs ?? -1);
+  return oldestMs < 0 ? 0 : Math.max(0, turn.nowMs - oldestMs);
+}
+
 export function stateOf({ life, move, frontend, intake, out, isSettled }: Session): ClientState {
   if (!life.takesRequests || move.isUnderWay) return "leaving";
   const { state = null } = frontend.facts ?? {};

@@ -90,6 +90,12 @@ export class Stamps {
     this.repliedBytes += bytes;
   }
 
+  /** When the oldest request that is not measured arrived, in milliseconds; -1: it is not known. Only while there is one. */
+  get oldestMs(): number {
+    const stamp = this.stamps[this.first] ?? NO_STAMP;
+    return stamp < 0 ? -1 : Math.floor(stamp / FAMILIES_MAX) / 1000;
+  }
+
   /** The replies to the requests before `token` are written now. */
   measure(token: number, nowMs: number): void {
     const { times, stamps, tokens, last } = this;

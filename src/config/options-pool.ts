@@ -163,6 +163,15 @@ const CLIENT_OPTIONS: readonly Option[] = [
 
 const OPERATOR_OPTIONS: readonly Option[] = [
   option({
+    name: "proxy_commands",
+    where: "pool",
+    field: "proxyCommands",
+    isLive: true,
+    type: { kind: "boolean" },
+    default: "false",
+    help: "True: clients of the pool may ask the proxy about the pool, other clients among it: `PROXY SHOW HELP` (Redis), `stats proxy help` (Memcached, text).",
+  }),
+  option({
     name: "slowlog",
     where: "pool",
     field: "slowlogMs",

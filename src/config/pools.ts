@@ -199,6 +199,7 @@ function buildPool(
     maxEjectionPercent: values.number("max_ejection_percent"),
     slowlogMs: values.numberOrNull("slowlog"),
     slowlogSlowest: values.number("slowlog_slowest"),
+    proxyCommands: values.boolean("proxy_commands"),
     slowlogKeys: values.boolean("slowlog_keys"),
     servers,
   };

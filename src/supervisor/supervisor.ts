@@ -27,6 +27,7 @@ import { Ending } from "./ending.ts";
 import type { Progress } from "./generation/generation-change.ts";
 import { Generations } from "./generation/generations.ts";
 import { answerInspection } from "./inspection/inspection-requests.ts";
+import { Showing } from "./inspection/show.ts";
 import { Phase } from "./phase.ts";
 import { type AdminPlan, AdminSlot } from "./process/admin-slot.ts";
 import { TICK_MS } from "./process/watchdog.ts";
@@ -85,12 +86,11 @@ export class Supervisor implements ChangeTarget {
     this.postponed = state?.postponed ?? null;
     this.admin = new AdminSlot(log, answersTo(this), () => this.#onChildrenGone());
     this.#ending = new Ending(log, () => [...this.generations.statuses, ...this.admin.statuses]);
+    const showing = new Showing(this);
     this.generations = new Generations({
-      listeners: resources.listeners,
-      stats: resources.stats,
-      isSilent: options.isDaemon,
-      log,
-      ...{ steering: this.steering, events: resources.events, slowLog: resources.slowLog },
+      ...resources,
+      ...{ isSilent: options.isDaemon, log, steering: this.steering },
+      show: (pool, table) => showing.show(pool, table),
       onEmpty: () => this.#onChildrenGone(),
     });
     if (state !== null) this.#resume(state);

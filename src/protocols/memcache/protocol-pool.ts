@@ -9,6 +9,7 @@ import type { Route } from "../../api/upstream.ts";
 import { closeFd } from "../../os/fd.ts";
 import type { Foreign } from "../foreign.ts";
 import { warnOfForeign } from "../foreign-clients.ts";
+import { type Operators, operatorsOf } from "../operators.ts";
 import { describeRequest } from "./client/describe-request.ts";
 import { type MemcacheClientState, MemcacheFrontend } from "./client/memcache-frontend.ts";
 import { type MemcachePool, VARIANT_BINARY, VARIANT_TEXT } from "./client/memcache-pool.ts";
@@ -26,12 +27,14 @@ export class MemcacheProtocolPool implements MemcachePool, ProtocolPool {
   readonly noDescriptors: Buffer;
   readonly route: Route;
   deadServer: DeadServer;
+  readonly operators: Operators;
   private readonly host: PoolHost;
 
   constructor(host: PoolHost) {
     this.host = host;
     this.route = host.route;
     this.deadServer = readDeadServer(host.config.options);
+    this.operators = operatorsOf(host);
     this.noDescriptors = Buffer.from(
       `ERROR Too many open connections (the proxy's limit of open files, ${host.openFiles}, is reached)\r\n`,
     );

@@ -11,6 +11,7 @@ import type { Topology } from "../../api/topology.ts";
 import type { ConnectionKind, DecorateLink } from "../../api/upstream.ts";
 import type { Deadline } from "../../base/deadlines.ts";
 import { warnOfForeign } from "../foreign-clients.ts";
+import { operatorsOf } from "../operators.ts";
 import type { SavedRedisClient } from "./client/client-state.ts";
 import { describeRequest } from "./client/describe-request.ts";
 import { createRedisFiltering } from "./client/filtering.ts";
@@ -180,6 +181,7 @@ function createPool(host: PoolHost, parking: Parking, reading: ReadingOptions): 
     learner: new CommandLearner(commands, turn, deadlines),
     scripts: new ScriptMemory(bus, turn),
     directory: new ClientDirectory(bus, turn),
+    operators: operatorsOf(host),
     sharedSubscriptions: new SharedSubscriptions({
       ...{ route, variants, turn, deadlines, bus, cluster, timeoutMs: () => config.timeoutMs },
       countShared: (by) => host.add("shared_subscriptions", by),

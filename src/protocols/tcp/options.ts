@@ -59,6 +59,7 @@ export const TCP_IGNORES: readonly string[] = [
   "auto_eject_hosts",
   "server_failure_limit",
   "max_ejection_percent",
+  "proxy_commands",
   "slowlog",
   "slowlog_slowest",
 ];

@@ -5,6 +5,7 @@
  */
 
 import type { FromWorker, ToWorker } from "../../api/control.ts";
+import { SHOW_TABLE, type ShownTable } from "../../api/inspection.ts";
 import { RETAINED_BYTES_MAX, type RetainedMessage } from "../../api/worker-bus.ts";
 
 /** A worker on the bus. */
@@ -27,18 +28,25 @@ interface Retained extends RetainedMessage {
   readonly length: number;
 }
 
+/** See Showing. */
+export type Show = (pool: string, table: string) => Promise<ShownTable>;
+
+const NOTHING: Show = () => Promise.resolve({ problem: "nothing is shown" });
+const SHOW_SUFFIX = `/${SHOW_TABLE}`;
 const NOWHERE: Pick<Peer, "isOnBus" | "canAnswer"> = { isOnBus: false, canAnswer: false };
 
 export class BusRelay {
   readonly #workers: () => readonly Peer[];
+  readonly #show: Show;
   readonly #queries = new Map<string, Query>();
   /** By topic and key, the oldest first. */
   readonly #retained = new Map<string, Retained>();
   #length = 0;
   #asked = 0;
 
-  constructor(workers: () => readonly Peer[]) {
+  constructor(workers: () => readonly Peer[], show: Show = NOTHING) {
     this.#workers = workers;
+    this.#show = show;
   }
 
   /** For workers that start, and for the program that replaces this one. */
@@ -116,10 +124,25 @@ export class BusRelay {
     asker: Peer,
     { question, topic, data }: Pick<Question, "question" | "topic" | "data">,
   ): void {
+    if (topic.endsWith(SHOW_SUFFIX)) {
+      void this.#answerShow(asker, { question, topic, data });
+      return;
+    }
     const asked = this.#others(asker).filter(({ canAnswer }) => canAnswer);
     this.#queries.set(question, { asker, unanswered: new Set(asked) });
     for (const worker of asked) worker.send({ type: "asked", question, topic, data });
     if (asked.length === 0) this.#finish(question, asker);
+  }
+
+  /** A question to the supervisor itself, about the pool whose topic it is. */
+  async #answerShow(
+    asker: Peer,
+    { question, topic, data }: Pick<Question, "question" | "topic" | "data">,
+  ): Promise<void> {
+    const pool = topic.substring(0, topic.length - SHOW_SUFFIX.length);
+    const { table } = data as { readonly table: string };
+    asker.send({ type: "answer", question, data: await this.#show(pool, `${table}`) });
+    asker.send({ type: "answered", question });
   }
 
   #answer(worker: Peer, message: Extract<FromWorker, { readonly type: "answer" }>): void {

@@ -16,7 +16,7 @@ import type { ListenerPlan, Listeners } from "../sockets/listeners.ts";
 import { StartError } from "../start-error.ts";
 import type { StatsStore } from "../stats/stats-store.ts";
 import { resolveRunAs } from "../system/run-as.ts";
-import { BusRelay } from "./bus-relay.ts";
+import { BusRelay, type Show } from "./bus-relay.ts";
 import { Generation, type GenerationSnapshot } from "./generation.ts";
 import {
   type ChangeHost,
@@ -36,6 +36,7 @@ export interface GenerationsOptions {
   readonly steering: WorkerSteering;
   readonly events: Pick<EventRing, "add">;
   readonly slowLog: SlowLog;
+  readonly show: Show;
   /** The last worker of all has left. */
   onEmpty(): void;
 }
@@ -67,7 +68,10 @@ export class Generations {
   readonly #options: GenerationsOptions;
   readonly #all = new Set<Generation>();
   readonly #router: PacketRouter;
-  readonly #bus: BusRelay = new BusRelay(() => this.#workers);
+  readonly #bus: BusRelay = new BusRelay(
+    () => this.#workers,
+    (pool, table) => this.#options.show(pool, table),
+  );
   /** What operators look at. */
   readonly inspector: Inspector = new Inspector(this.#bus);
   readonly #rebalancer = new Rebalancer<WorkerSlot>();

@@ -23,4 +23,5 @@ const CLIENT_ORDER_VALUES: Readonly<Record<ClientOrder, (row: ClientRow) => numb
   owed: ({ owed }) => owed,
   age: ({ ageMs }) => ageMs,
   idle: ({ idleMs }) => idleMs,
+  wait: ({ waitMs = 0 }) => waitMs,
 };

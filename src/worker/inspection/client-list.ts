@@ -12,7 +12,7 @@ import type {
 } from "../../api/inspection.ts";
 import { KICKED_SHOWN_MAX } from "../../base/limits.ts";
 import { inSlices } from "../../base/slices.ts";
-import { idOf, stateOf } from "../../client/client-record.ts";
+import { idOf, stateOf, waitOf } from "../../client/client-record.ts";
 import type { Session } from "../../client/session.ts";
 
 /** A pool in this worker. */
@@ -101,6 +101,7 @@ const VALUES: Readonly<Record<ClientOrder, (session: Session) => number>> = {
   owed: ({ unread }) => unread.bytes,
   age: ({ record }) => record.ageMs,
   idle: ({ record }) => record.idleMs,
+  wait: (session) => waitOf(session),
 };
 
 function fits(session: Session, { address, name, user, state }: ClientQuery): boolean {
@@ -121,6 +122,7 @@ function rowOf(pool: string, session: Session, worker: number): ClientRow {
     ...{ name: shown(facts?.name ?? ""), user: shown(facts?.user ?? ""), worker },
     ...{ ageMs: Math.round(record.ageMs), idleMs: Math.round(record.idleMs) },
     ...{ requests: record.requests, received: record.received, sent: record.sent },
+    waitMs: Math.round(waitOf(session) * 1000) / 1000,
     ...{ pending: session.owed, owed: session.unread.bytes, state: stateOf(session) },
   };
 }

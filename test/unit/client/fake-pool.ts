@@ -65,6 +65,7 @@ export function createPool(
       },
       ...{ cluster: null, countShared() {}, sharedElsewhere: () => 0 },
     }),
+    operators: { areAllowed: () => false, show() {} },
     directory: new ClientDirectory(bus, turn),
     unixPath: null,
     random: () => 0.5,

@@ -49,7 +49,7 @@ test("a twemproxy file gets nutcracker's defaults", () => {
         connectTimeoutMs: 5000,
         backlog: 512,
         clientConnectionsMax: 0,
-        ...{ slowlogMs: 10, slowlogSlowest: 0, slowlogKeys: true },
+        ...{ slowlogMs: 10, slowlogSlowest: 0, slowlogKeys: true, proxyCommands: false },
         filters: [],
         options: { dead_server: { value: "error", text: "error", isSet: false } },
         preconnect: false,
@@ -131,6 +131,7 @@ pools:
     server_failure_limit: 0
     max_ejection_percent: 25
     slowlog: 5ms
+    proxy_commands: true
     slowlog_slowest: 3
     slowlog_keys: false
     servers:
@@ -173,7 +174,7 @@ pools:
     connectTimeoutMs: 250,
     backlog: 7,
     clientConnectionsMax: 8,
-    ...{ slowlogMs: 5, slowlogSlowest: 3, slowlogKeys: false },
+    ...{ slowlogMs: 5, slowlogSlowest: 3, slowlogKeys: false, proxyCommands: true },
     filters: [],
     options: {
       redis_auth: { value: "pass word", text: null, isSet: true },

@@ -5,6 +5,7 @@ import type { RequestView } from "../codec/request-view.ts";
 import type { Command } from "../commands/command.ts";
 import { anyServer, serversFrom } from "./any-server.ts";
 import { isAccessKnown } from "./identity/admission.ts";
+import { answerForProxy, isForProxy } from "./local/proxy-show.ts";
 import type { RedisClient } from "./redis-client.ts";
 import { NOAUTH, unknownCommand, unknownSubcommand, wrongArity } from "./refusals.ts";
 import { refuseExec } from "./transaction/transaction.ts";
@@ -42,6 +43,7 @@ function refuse(client: RedisClient, command: Command, fault: Buffer): "refused"
 }
 
 function askForCommand(client: RedisClient, view: RequestView): "refused" | "later" {
+  if (client.state.isAuthenticated && isForProxy(client, view)) return answerForProxy(client, view);
   const name = view.text(0);
   // A subcommand is only one behind its container's name.
   const maySucceed = !name.includes("|");

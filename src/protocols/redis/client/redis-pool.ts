@@ -3,6 +3,7 @@ import type { WorkerBus } from "../../../api/worker-bus.ts";
 import type { Deadlines } from "../../../base/deadlines.ts";
 import type { Turn } from "../../../base/turn.ts";
 import type { Foreign } from "../../foreign.ts";
+import type { Operators } from "../../operators.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { CommandTable } from "../commands/command-table.ts";
 import type { MgetErrors } from "../options.ts";
@@ -37,6 +38,7 @@ export interface RedisPool {
   /** The same pool in other workers. */
   readonly bus: WorkerBus;
   readonly directory: ClientDirectory;
+  readonly operators: Operators;
   /** Where its clients connect, if that is a unix socket. */
   readonly unixPath: string | null;
   readonly turn: Turn;

@@ -33,6 +33,7 @@ import { FailureNotes } from "./failure-notes.ts";
 import { metaMiss } from "./meta-miss.ts";
 import { MultiGet, NO_SERVER } from "./multi-get.ts";
 import { QuietReplies } from "./quiet-replies.ts";
+import { showTable } from "./show-table.ts";
 import { type BroadcastMerge, TextBroadcast } from "./text-broadcast.ts";
 
 const EJECTED: Failure = {
@@ -315,6 +316,13 @@ export class TextFrontend implements RequestTaker, ReplySink {
       return this.broadcast(request, line(text), name === "settings" ? "settings" : merge);
     }
     this.session.family = FAMILY.admin;
+    if (words[0] === "proxy" && this.pool.operators.areAllowed()) {
+      const token = this.open(request);
+      showTable(this.pool.operators, words[1] ?? "help", (reply) =>
+        this.session.reply(token, reply),
+      );
+      return true;
+    }
     this.answer(
       STATISTICS_OF_ONE.has(words[0] ?? "")
         ? line(`CLIENT_ERROR stats ${words[0]} is not available through the proxy: ask one server`)

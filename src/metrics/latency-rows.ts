@@ -1,6 +1,6 @@
 /** Which times there are, by pool, family of commands and server, from what the proxy has measured. */
 import type { HistogramFigures, SetFigures } from "../api/stats.ts";
-import { added, nameOfShare, percentile, SHOWN_SHARES, since } from "../metrics/percentiles.ts";
+import { added, nameOfShare, percentile, SHOWN_SHARES, since } from "./percentiles.ts";
 
 /** A histogram of times in microseconds. */
 export interface LatencyRow {

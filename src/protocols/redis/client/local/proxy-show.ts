@@ -1,0 +1,43 @@
+/** PROXY SHOW TABLE: what the proxy says of itself and this pool, where the pool's `proxy_commands` allow it. */
+import type { ShownTable } from "../../../../api/inspection.ts";
+import { encodeError, encodeValue } from "../../codec/encode.ts";
+import type { RequestView } from "../../codec/request-view.ts";
+import type { RedisClient } from "../redis-client.ts";
+
+const SYNTAX: Buffer = encodeError("ERR try PROXY SHOW HELP");
+const NOT_HERE: Buffer = encodeError(
+  "ERR PROXY is not answered in a transaction or while subscribed",
+);
+const NOT_NOW: Buffer = encodeError(
+  "ERR the proxy's supervisor did not answer in time, or is older than this command",
+);
+const ARGUMENTS = 3;
+
+/** Whether the request, of an unknown command, is for the proxy itself. */
+export function isForProxy({ pool }: RedisClient, view: RequestView): boolean {
+  return pool.operators.areAllowed() && view.text(0).toUpperCase() === "PROXY";
+}
+
+export function answerForProxy(client: RedisClient, view: RequestView): "refused" {
+  const { session, state, pool } = client;
+  if (client.mode !== null || client.pin !== null) client.refuse(NOT_HERE);
+  else if (view.count !== ARGUMENTS || view.text(1).toUpperCase() !== "SHOW") client.refuse(SYNTAX);
+  else {
+    const token = session.open();
+    pool.operators.show(view.text(2), (table) => session.reply(token, encoded(table, state)));
+  }
+  return "refused";
+}
+
+function encoded(table: ShownTable | null, { version }: RedisClient["state"]): Buffer {
+  if (table === null) return NOT_NOW;
+  if ("problem" in table) return encodeError(`ERR ${table.problem}`);
+  const maps = table.rows.map((row) => ({
+    mapOf: Object.entries(row).map(([name, value]): [string, string | number] => [
+      name,
+      // There are no other numbers in RESP2.
+      Number.isSafeInteger(value) ? value : `${value}`,
+    ]),
+  }));
+  return encodeValue(maps, version);
+}

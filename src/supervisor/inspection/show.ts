@@ -1,0 +1,184 @@
+/** What clients see with `PROXY SHOW TABLE` and `stats proxy TABLE`, where their pool allows it: of that pool, and of the processes. */
+import type { ControlResult } from "../../api/control-socket.ts";
+import type { ClientReport, ShownRow, ShownTable } from "../../api/inspection.ts";
+import { ADMIN_RENDER_MS } from "../../base/limits.ts";
+import { latencyRows, percentilesOf } from "../../metrics/latency-rows.ts";
+import { type ProcessFacts, readProcess } from "../../os/process-facts.ts";
+import { StartError } from "../start-error.ts";
+import { configGet } from "../steering/config-orders.ts";
+import type { ChangeTarget } from "../supervisor-options.ts";
+
+type Show = (
+  target: ChangeTarget,
+  pool: string,
+) => readonly ShownRow[] | Promise<readonly ShownRow[]>;
+
+const CLIENTS_SHOWN = 100;
+const SLOW_SHOWN = 50;
+const ANY = { address: null, name: null, user: null, state: null };
+
+/** In the order of HELP. */
+const TABLES: Readonly<Record<string, { readonly help: string; readonly show: Show }>> = {
+  POOLS: {
+    help: "the pool: clients, requests, failures, and maxwait: the longest wait now, and whose",
+    show: showPool,
+  },
+  SERVERS: {
+    help: "the pool's servers: connections, requests, queues, trouble",
+    show: showServers,
+  },
+  CLIENTS: {
+    help: `the pool's clients, the ${CLIENTS_SHOWN} with the most requests`,
+    show: showClients,
+  },
+  WORKERS: { help: "the processes: state, clients, age, deaths", show: showWorkers },
+  LATENCY: { help: "percentiles in microseconds", show: showLatency },
+  SLOWLOG: {
+    help: `the last ${SLOW_SHOWN} slow requests, times in microseconds`,
+    show: showSlowLog,
+  },
+  CONFIG: { help: "the pool's options as they hold now", show: showConfig },
+  MEM: {
+    help: "memory and CPU time of the processes",
+    show: (target) => showFacts(target, memory),
+  },
+  FDS: { help: "open files of the processes", show: (target) => showFacts(target, openFiles) },
+  HELP: {
+    help: "this",
+    show: () => Object.entries(TABLES).map(([table, { help }]) => ({ table, help })),
+  },
+};
+
+export class Showing {
+  readonly #target: ChangeTarget;
+  /** Made a moment ago, by pool and table. */
+  readonly #made: Map<string, { readonly table: Promise<ShownTable>; readonly atMs: number }> =
+    new Map();
+
+  constructor(target: ChangeTarget) {
+    this.#target = target;
+  }
+
+  /** However many ask, a table is made once in a while. @param name in any case */
+  show(pool: string, name: string): Promise<ShownTable> {
+    const wanted = name.toUpperCase();
+    const table = Object.hasOwn(TABLES, wanted) ? TABLES[wanted] : undefined;
+    if (table === undefined) {
+      const names = Object.keys(TABLES).join(", ");
+      return Promise.resolve({ problem: `there is no such table; there are ${names}` });
+    }
+    const key = `${wanted} ${pool}`;
+    const made = this.#made.get(key);
+    const nowMs = performance.now();
+    if (made !== undefined && nowMs - made.atMs < ADMIN_RENDER_MS) return made.table;
+    const rows = this.#make(table.show, pool);
+    this.#made.set(key, { table: rows, atMs: nowMs });
+    return rows;
+  }
+
+  async #make(show: Show, pool: string): Promise<ShownTable> {
+    try {
+      return { rows: await show(this.#target, pool) };
+    } catch (error) {
+      if (error instanceof StartError) return { problem: error.problems.join("; ") };
+      throw error;
+    }
+  }
+}
+
+function figuresOf({ resources, config }: ChangeTarget, pool: string) {
+  return resources.stats.figures(config).filter(({ name }) => name === pool);
+}
+
+async function showPool(target: ChangeTarget, pool: string): Promise<readonly ShownRow[]> {
+  const [longest] = (await clientsOf(target, pool, "wait", 1)).rows;
+  const { waitMs = 0 } = longest ?? {};
+  return figuresOf(target, pool).map(({ name, counters }) => ({
+    ...{ pool: name, ...counters },
+    maxwait_us: Math.round(waitMs * 1000),
+    maxwait_client: waitMs > 0 ? (longest?.id ?? 0) : 0,
+    maxwait_address: waitMs > 0 ? (longest?.address ?? "") : "",
+  }));
+}
+
+function showServers(target: ChangeTarget, pool: string): readonly ShownRow[] {
+  return figuresOf(target, pool).flatMap(({ servers }) =>
+    servers.map(({ name, counters, trouble }) => ({
+      ...{ server: name, ...counters, trouble: trouble?.kind ?? "" },
+    })),
+  );
+}
+
+async function clientsOf(
+  { generations }: ChangeTarget,
+  pool: string,
+  order: "wait" | "requests",
+  limit: number,
+): Promise<ClientReport> {
+  return await generations.inspector.clients({ ...ANY, pool, order, limit });
+}
+
+async function showClients(target: ChangeTarget, pool: string): Promise<readonly ShownRow[]> {
+  const { rows } = await clientsOf(target, pool, "requests", CLIENTS_SHOWN);
+  return rows.map((row) => ({ ...row }));
+}
+
+function showWorkers({ generations }: ChangeTarget): readonly ShownRow[] {
+  return generations.statuses.map(({ name, pid, state, clients, ageMs, respawns }) => ({
+    ...{ process: name, pid: pid ?? 0, state, clients, age_ms: ageMs ?? 0, respawns },
+  }));
+}
+
+function showLatency({ resources }: ChangeTarget, pool: string): readonly ShownRow[] {
+  return latencyRows(resources.stats.sets())
+    .filter((row) => row.pool === pool)
+    .map(({ of, time, figures }) => ({
+      ...{ of, time, count: figures.count, ...rounded(percentilesOf(figures)) },
+    }));
+}
+
+function rounded(values: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(values).map(([name, us]) => [name, Math.round(us)]));
+}
+
+function showSlowLog({ resources }: ChangeTarget, pool: string): readonly ShownRow[] {
+  const { entries } = resources.slowLog.read({ after: 0, count: SLOW_SHOWN, pool });
+  return entries.toReversed().map((entry) => {
+    const { queueUs, serverUs, server, key, failure, ...rest } = entry;
+    return {
+      ...{ ...rest, queueUs: queueUs ?? 0, serverUs: serverUs ?? 0, server: server ?? "" },
+      ...{ key: key ?? "", failure: failure ?? "" },
+    };
+  });
+}
+
+function showConfig(target: ChangeTarget, pool: string): readonly ShownRow[] {
+  const result: ControlResult = configGet(target, { verb: "config_get", path: null });
+  if (!result.ok || result.verb !== "config_get") return [];
+  const own = `pools.${pool}.`;
+  return result.options
+    .filter(({ path }) => path.startsWith(own))
+    .map(({ path, text, isLive, setting }) => ({
+      ...{ option: path.substring(own.length), value: text, live: isLive ? 1 : 0 },
+      set: setting === null ? 0 : 1,
+    }));
+}
+
+function showFacts(
+  { generations, admin }: ChangeTarget,
+  shown: (facts: ProcessFacts) => ShownRow,
+): readonly ShownRow[] {
+  const children = [...generations.statuses, ...admin.statuses];
+  return [{ name: "supervisor", pid: process.pid }, ...children].flatMap(({ name, pid }) => {
+    const facts = pid === null ? null : readProcess(pid);
+    return facts === null ? [] : [{ process: name, ...shown(facts) }];
+  });
+}
+
+function memory({ residentBytes, cpuSeconds }: ProcessFacts): ShownRow {
+  return { resident_bytes: residentBytes, cpu_ms: Math.round(cpuSeconds * 1000) };
+}
+
+function openFiles({ openFiles: count }: ProcessFacts): ShownRow {
+  return { open_files: count ?? -1 };
+}
