@@ -8,7 +8,7 @@
 import { BLOCK_BYTES_POOLED_MAX } from "./block-pool.ts";
 import { type ByteUse, COPIED, KEPT } from "./byte-use.ts";
 import { noteGarbage } from "./garbage.ts";
-import { LARGE_BUFFER_MIN_BYTES } from "./limits.ts";
+import { LARGE_BUFFER_MIN_BYTES, RECLAIM_CHUNK_MIN_BYTES } from "./limits.ts";
 import { ReceivedMemory, SLAB_CHUNK_BYTES_MAX } from "./received-memory.ts";
 
 /** Room is made at once for so many times of what doubling would give, for a message whose size is known. */
@@ -71,8 +71,7 @@ export class InputBuffer {
     if (this.start !== this.end) {
       this.append(bytes, start, end, need, isTrusted);
     } else if (isStable) {
-      const isWhole = length === bytes.buffer.byteLength;
-      this.hold(bytes, isWhole ? "chunk" : "none", start, length);
+      this.hold(bytes, isReclaimed(bytes, length) ? "chunk" : "none", start, length);
     } else if (length > SLAB_CHUNK_BYTES_MAX) {
       const block = this.memory.take(length);
       bytes.copy(block, 0, start, end);
@@ -167,4 +166,10 @@ export class InputBuffer {
     const isGarbage = use === KEPT || bytes.length > BLOCK_BYTES_POOLED_MAX;
     if (this.isOld && isGarbage) noteGarbage(bytes.length);
   }
+}
+
+/** Whether a received chunk of `length` bytes is all of its memory, and so much that it is worth giving back. */
+function isReclaimed(bytes: Buffer, length: number): boolean {
+  // The size first: to ask for `buffer` makes an object, which took longer than all else that is done with a small chunk.
+  return length >= RECLAIM_CHUNK_MIN_BYTES && length === bytes.buffer.byteLength;
 }
