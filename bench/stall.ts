@@ -97,7 +97,10 @@ async function main(): Promise<void> {
       const fromMs = Date.now();
       const moved = await change(subject, verb, round);
       await Bun.sleep(SETTLE_MS);
-      rows.push({ what: verb, moved, report: await ask(), turns: turnsSince(subject, fromMs) });
+      const report = await ask();
+      rows.push({ what: verb, moved, report, turns: turnsSince(subject, fromMs) });
+      const { p99, maxLessOwn } = report;
+      process.stderr.write(`  ${moved} p99 ${ms(p99)}, max ${ms(maxLessOwn)}\n`);
     }
   }
   const alive = await countAlive(crowds);
