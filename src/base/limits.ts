@@ -345,3 +345,5 @@ export const SLOW_TOLD_MS = 250;
 export const SLOW_TOLD_MAX = 32;
 /** The slowest requests of each minute that a pool may want to be told of, in each worker. */
 export const SLOWEST_MAX = 100;
+/** Tables of PROXY SHOW that the clients of one pool in one worker wait for at a time. */
+export const SHOWN_TABLES_MAX = 16;

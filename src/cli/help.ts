@@ -66,6 +66,10 @@ const EXAMPLES: Readonly<Record<string, readonly Row[]>> = {
     ["proxy top -c proxy.yaml", "each second; n r e p m choose the order, q quits"],
     ["proxy top -c proxy.yaml --json --count 10", "ten lines of JSON for a program"],
   ],
+  doctor: [
+    ["proxy doctor -c proxy.yaml", "as the user that runs the proxy, on its machine"],
+    ["proxy doctor --json", "the same for a program; without a file, the host alone"],
+  ],
   stats: [
     ["proxy stats -c proxy.yaml --pool main", "what is not 0, with what it means"],
     ["proxy stats -c proxy.yaml --json", "all of it, for a program"],

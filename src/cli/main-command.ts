@@ -5,6 +5,7 @@ import { checkCommand } from "./check.ts";
 import { clientsCommand, kickCommand } from "./clients.ts";
 import { configCommand } from "./config.ts";
 import { devCommand } from "./dev.ts";
+import { doctorCommand } from "./doctor.ts";
 import { eventsCommand } from "./events.ts";
 import { EXIT_OK, EXIT_USAGE } from "./exit-codes.ts";
 import { type CommandHelp, commandHelp, mainHelp } from "./help.ts";
@@ -35,6 +36,7 @@ const COMMANDS: ReadonlyMap<string, CommandDef> = new Map(
     run: runCommand,
     check: checkCommand,
     route: routeCommand,
+    doctor: doctorCommand,
     status: statusCommand,
     stats: statsCommand,
     clients: clientsCommand,

@@ -1,6 +1,7 @@
 /** What the clients of a pool may ask about the proxy, where its `proxy_commands` allow it. */
 import { SHOW_TABLE, type ShownTable } from "../api/inspection.ts";
 import type { PoolHost } from "../api/protocol-module.ts";
+import { SHOWN_TABLES_MAX } from "../base/limits.ts";
 
 export interface Operators {
   /** Now: it may change. */
@@ -10,12 +11,27 @@ export interface Operators {
 }
 
 export function operatorsOf({ config, bus }: Pick<PoolHost, "config" | "bus">): Operators {
+  /** By table: who waits for it. However many ask, each table is asked for once at a time. */
+  const waiting = new Map<string, ((table: ShownTable | null) => void)[]>();
   return {
     areAllowed: () => config.proxyCommands === true,
-    show(table, done) {
-      bus.query(SHOW_TABLE, { table: table.substring(0, NAME_CHARACTERS_MAX) }, ([answer]) =>
-        done((answer as ShownTable | undefined) ?? null),
-      );
+    show(name, done) {
+      const table = name.substring(0, NAME_CHARACTERS_MAX).toUpperCase();
+      const others = waiting.get(table);
+      if (others !== undefined) {
+        others.push(done);
+        return;
+      }
+      if (waiting.size >= SHOWN_TABLES_MAX) {
+        done(null);
+        return;
+      }
+      waiting.set(table, [done]);
+      bus.query(SHOW_TABLE, { table }, ([answer]) => {
+        const all = waiting.get(table) ?? [];
+        waiting.delete(table);
+        for (const one of all) one((answer as ShownTable | undefined) ?? null);
+      });
     },
   };
 }
