@@ -20,6 +20,13 @@ export function booleanIn(settings: OptionSettings, name: string): boolean {
   return value;
 }
 
+/** "host:port"; null: unset, or a path. */
+export function addressIn(settings: OptionSettings, name: string): string | null {
+  const value = valueIn(settings, name);
+  if (value === null || typeof value !== "object" || !("kind" in value)) return null;
+  return value.kind === "tcp" ? `${value.host}:${value.port}` : null;
+}
+
 /** In milliseconds; null: no limit. */
 export function durationIn(settings: OptionSettings, name: string): number | null {
   return valueIn(settings, name) === null ? null : numberIn(settings, name);

@@ -1,5 +1,7 @@
 /** A pool whose servers are a real Redis Cluster: slots that move, primaries that fail, reload and upgrade meanwhile. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { Cluster } from "ioredis";
+import { createCluster } from "redis";
 import { crc16Slot } from "../../src/hash/crc.ts";
 import { ClusterLoad } from "../support/cluster-load.ts";
 import { freePort } from "../support/free-port.ts";
@@ -118,6 +120,31 @@ describe("a cluster behind the proxy", () => {
     expect(await client.ask("EVAL", "return redis.call('INCR', KEYS[1])", "1", "n")).toBe(":1\r\n");
     expect(await client.ask("FLUSHALL")).toBe("+OK\r\n");
     expect(await client.ask("DBSIZE")).toBe(":0\r\n");
+  });
+
+  test("is itself the cluster for clients that look for one", async () => {
+    await start();
+    const client = await connect();
+    expect(await client.ask("CLUSTER", "SLOTS")).toStartWith(
+      `*1\r\n*3\r\n:0\r\n:16383\r\n*4\r\n$9\r\n127.0.0.1\r\n:${port}\r\n$40\r\n`,
+    );
+    expect(await client.ask("CLUSTER", "KEYSLOT", "{a}b")).toBe(":15495\r\n");
+    expect(await client.ask("CLUSTER", "INFO")).toContain("cluster_state:ok");
+    expect(await client.ask("READONLY")).toBe("+OK\r\n");
+    const plain = new Cluster([{ host: "127.0.0.1", port }]);
+    const other = await createCluster({
+      rootNodes: [{ url: `redis://127.0.0.1:${port}` }],
+    }).connect();
+    for (let i = 0; i < 40; i++) {
+      expect(await plain.set(`c:${i * 977}`, `${i}`)).toBe("OK");
+      expect(await other.get(`c:${i * 977}`)).toBe(`${i}`);
+    }
+    expect(plain.nodes("all").map(({ options }) => options.port)).toEqual([port]);
+    plain.disconnect();
+    other.destroy();
+    const cli = Bun.spawn(["redis-cli", "-c", "-p", `${port}`, "GET", "c:977"]);
+    expect((await new Response(cli.stdout).text()).trim()).toBe("1");
+    expect(await client.ask("FLUSHALL")).toBe("+OK\r\n");
   });
 
   test("passes on each message once", async () => {

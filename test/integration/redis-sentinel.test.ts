@@ -1,5 +1,6 @@
 /** A pool whose servers are masters that real Redis Sentinels watch: failovers under load, reload and upgrade meanwhile. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { Redis } from "ioredis";
 import { ClusterLoad } from "../support/cluster-load.ts";
 import { freePort } from "../support/free-port.ts";
 import { type ProxyProcess, startProxy } from "../support/proxy-process.ts";
@@ -84,6 +85,22 @@ describe("masters that sentinels watch", () => {
     expect(sizes[0]! + sizes[1]!).toBe(40);
     expect(Math.min(...sizes)).toBeGreaterThan(5);
     expect(await client.ask("FLUSHALL")).toBe("+OK\r\n");
+  });
+
+  test("are the proxy, for clients that look for a master by themselves", async () => {
+    await start();
+    const client = new Redis({
+      ...{ sentinels: [{ host: "127.0.0.1", port }], name: "one", password: "of servers" },
+      sentinelPassword: "of servers",
+    });
+    expect(await client.set("by name", "1")).toBe("OK");
+    expect(await client.get("by name")).toBe("1");
+    client.disconnect();
+    const plain = await connect();
+    expect(await plain.ask("SENTINEL", "get-master-addr-by-name", "one")).toBe(
+      `*2\r\n$9\r\n127.0.0.1\r\n$${`${port}`.length}\r\n${port}\r\n`,
+    );
+    expect(await plain.ask("SENTINEL", "FAILOVER", "one")).toStartWith("-ERR this is a proxy");
   });
 
   test("that no sentinel knows are named in the log, and the others serve", async () => {

@@ -1,6 +1,7 @@
 /** Options of a pool whose protocol is Redis. */
 import { type Option, type OptionSettings, option } from "../../api/option.ts";
 import {
+  addressIn,
   booleanIn,
   choiceIn,
   durationIn,
@@ -43,6 +44,8 @@ export interface RedisOptions {
   /** Null: no limit. */
   readonly maxLagMs: number | null;
   readonly ownWritesMs: number;
+  /** "host:port" */
+  readonly announced: string | null;
 }
 
 export const REDIS_OPTIONS: readonly Option[] = [
@@ -167,6 +170,14 @@ export const REDIS_OPTIONS: readonly Option[] = [
     instead: "a native file (`pools:`)",
   }),
   option({
+    name: "announce",
+    where: "pool",
+    type: { kind: "server_address" },
+    forms: ["native"],
+    help: "With `redis_cluster` or `sentinels`: the proxy's own `host:port`, as clients reach it that ask for nodes of a cluster (`CLUSTER SLOTS`) or for a master (`SENTINEL`); unset: where they have connected.",
+    instead: "a native file (`pools:`)",
+  }),
+  option({
     name: "redis_auth",
     where: "pool",
     type: { kind: "text" },
@@ -222,6 +233,7 @@ export function readRedisOptions(settings: OptionSettings): RedisOptions {
     failoverParkDryRun: booleanIn(settings, "failover_park_dry_run"),
     readFrom: choiceIn(settings, "read_from", READ_FROM),
     maxLagMs: durationIn(settings, "max_lag"),
+    announced: addressIn(settings, "announce"),
     ownWritesMs: durationIn(settings, "read_own_writes") ?? 0,
   };
 }

@@ -26,6 +26,7 @@ import { ScriptMemory } from "./client/scripts/memory.ts";
 import { Cluster } from "./cluster/cluster.ts";
 import { encodeError } from "./codec/encode.ts";
 import type { CommandPolicy } from "./commands/command.ts";
+import type { CommandFacts } from "./commands/command-facts.ts";
 import { CommandTable } from "./commands/command-table.ts";
 import { REDIS_METRICS } from "./metrics.ts";
 import { type RedisOptions, readRedisOptions } from "./options.ts";
@@ -148,6 +149,12 @@ export class RedisProtocolPool implements ProtocolPool {
   }
 }
 
+/** Servers do not know it, but clients that look for sentinels ask it of the proxy. */
+const SENTINEL: CommandFacts = {
+  ...{ name: "SENTINEL", arity: -2, flags: ["stale", "loading", "admin"], positions: [0, 0, 0] },
+  ...{ requestPolicy: "", responsePolicy: "", keySpecs: [], isContainer: false, isLearned: false },
+};
+
 function policyOf(
   { allowCommands, denyCommands, clusterSeeds }: RedisOptions,
   { servers }: PoolConfig,
@@ -155,6 +162,7 @@ function policyOf(
   return {
     ...{ allowed: new Set(allowCommands), denied: new Set(denyCommands) },
     isSharded: servers.length > 1 || clusterSeeds.length > 0,
+    isCluster: clusterSeeds.length > 0,
   };
 }
 
@@ -167,6 +175,7 @@ function createPool(host: PoolHost, parking: Parking, reading: ReadingOptions): 
   const own = readRedisOptions(config.options);
   const { password, database, mgetErrors, clusterSeeds } = own;
   const commands = new CommandTable(policyOf(own, config));
+  if (own.sentinels.length > 0) commands.add([SENTINEL]);
   const cluster =
     clusterSeeds.length === 0 ? null : new Cluster(host, clusterSeeds, commands, parking);
   const follower =
@@ -177,6 +186,7 @@ function createPool(host: PoolHost, parking: Parking, reading: ReadingOptions): 
     ...{ cluster, follower },
     readers: own.readFrom === "primary" ? null : new Readers(host, reading),
     hashTag: config.hashTag,
+    announced: own.announced,
     unixPath: config.listen.kind === "unix" ? config.listen.path : null,
     learner: new CommandLearner(commands, turn, deadlines),
     scripts: new ScriptMemory(bus, turn),

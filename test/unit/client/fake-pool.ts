@@ -46,6 +46,7 @@ export function createPool(
       cluster: null,
       follower: null,
       readers: null,
+      announced: null,
       bus,
       variants,
       turn,

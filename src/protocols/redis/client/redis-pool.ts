@@ -30,6 +30,8 @@ export interface RedisPool {
   /** Clients must AUTH with it; null: they need not. */
   readonly password: string | null;
   readonly hashTag: string | null;
+  /** What clients that look for nodes or masters are told, "host:port"; null: where they have connected. */
+  readonly announced: string | null;
   mgetErrors: MgetErrors;
   readonly variants: VariantTable;
   readonly sharedSubscriptions: SharedSubscriptions;

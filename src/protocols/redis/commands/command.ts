@@ -65,6 +65,8 @@ export interface CommandPolicy {
   readonly denied: ReadonlySet<string>;
   /** The pool has several servers. */
   readonly isSharded: boolean;
+  /** Its servers are a Redis Cluster, which for clients is this proxy. Absent: they are not. */
+  readonly isCluster?: boolean;
 }
 
 export const DEFAULT_POLICY: CommandPolicy = {
@@ -146,7 +148,7 @@ const FAMILIES: Partial<Readonly<Record<Disposition, Family>>> = {
   refused: FAMILY.admin,
 };
 
-const LOCAL = /^(PING|ECHO|QUIT|AUTH|SELECT|HELLO|RESET|CLIENT\|.*)$/;
+const LOCAL = /^(PING|ECHO|QUIT|AUTH|SELECT|HELLO|RESET|CLIENT\|.*|SENTINEL)$/;
 const TRANSACTION = /^(MULTI|EXEC|DISCARD|WATCH|UNWATCH)$/;
 const SCRIPT = /^(EVAL|EVAL_RO|EVALSHA|EVALSHA_RO|FCALL|FCALL_RO|SCRIPT\|.*|FUNCTION\|.*)$/;
 const SPECIAL = /^(INFO|RANDOMKEY|SCAN|SLOWLOG\|GET|WAIT|WAITAOF)$/;
@@ -161,6 +163,8 @@ const BINDING =
   /^(SELECT|AUTH|HELLO|RESET|QUIT|CLIENT(\|.*)?|SCRIPT(\|DEBUG)?|MULTI|EXEC|DISCARD|(UN)?WATCH|[PS]?(UN)?SUBSCRIBE)$/;
 /** About the node of a cluster that a connection talks to. */
 const CLUSTER = /^(ASKING|READONLY|READWRITE)$/;
+/** With what clients of a cluster find its nodes. */
+const FINDING = /^(ASKING|READONLY|READWRITE|CLUSTER\|(SLOTS|SHARDS|NODES|INFO|MYID|KEYSLOT))$/;
 
 /** @param facts as Redis tells them, of a command of its own or of a module's */
 export function decide(facts: CommandFacts, policy: CommandPolicy = DEFAULT_POLICY): Command {
@@ -169,7 +173,9 @@ export function decide(facts: CommandFacts, policy: CommandPolicy = DEFAULT_POLI
   const refusal = refusalOf(facts, policy);
   const isPassed = refusal === "" || facts.isContainer;
   const merge = mergeOf(facts);
-  const disposition = isPassed ? dispositionOf(facts, merge) : "refused";
+  const isFinding = policy.isCluster === true && FINDING.test(facts.name);
+  const passed = isFinding ? "local" : dispositionOf(facts, merge);
+  const disposition = isPassed ? passed : "refused";
   const access = accessOf(flags);
   return {
     ...facts,
@@ -238,7 +244,8 @@ function refusalOf(facts: CommandFacts, policy: CommandPolicy): string {
     return `'${shown}' is another name of '${original.replace("|", " ")}', under which it cannot pass this proxy`;
   if (STREAMS.test(original))
     return `'${shown}' takes a whole connection for good and cannot pass a proxy; connect to the server directly`;
-  if (CLUSTER.test(original)) return "This instance has cluster support disabled";
+  if (CLUSTER.test(original) && policy.isCluster !== true)
+    return "This instance has cluster support disabled";
   if (policy.isSharded && isAboutOne(facts))
     return `'${shown}' is about a single server; connect to the one you mean directly`;
   if (LOCAL.test(name) || HARMLESS.test(name)) return "";

@@ -7,6 +7,7 @@ import type { RedisClient } from "../redis-client.ts";
 import { wrongArity } from "../refusals.ts";
 import { auth, reset, select } from "./auth-commands.ts";
 import { CLIENT_COMMANDS } from "./client-commands.ts";
+import { CLUSTER_COMMANDS } from "./cluster-commands.ts";
 import { hello } from "./hello.ts";
 import { argument, bulk, type LocalHandler, OK } from "./local-handler.ts";
 
@@ -21,6 +22,7 @@ const HANDLERS: Readonly<Record<string, LocalHandler>> = {
   HELLO: hello,
   RESET: reset,
   ...CLIENT_COMMANDS,
+  ...CLUSTER_COMMANDS,
 };
 
 /** Answers a command whose disposition is "local". */
