@@ -32,6 +32,7 @@ const RENAMED: Readonly<Record<string, string>> = {
   server_ejects: "ejections",
   forward_error: "forward_errors",
   client_output_cut: "clients_cut",
+  client_refused: "clients_refused",
   trouble_since: "trouble_since_timestamp_seconds",
 };
 

@@ -38,6 +38,7 @@ const POOL_ROWS = {
     "subscriptions of clients now that share another client's at the servers",
   ],
   slow_requests: ["counter", "requests that took longer than the slow log's threshold"],
+  client_refused: ["counter", "clients turned away, because there were too many"],
   client_memory_cut: [
     "counter",
     "clients cut off because clients together held too much memory, and they most of it",

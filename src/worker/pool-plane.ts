@@ -223,6 +223,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
       everywhere(POOL.client_connections) >= pool.clientConnectionsMax;
     // Without requests each client has a connection to a server of its own.
     if (isFull || !makeRoom(this.protocol.serverProtocols.length > 0 ? 1 : 2)) {
+      this.counters[this.countersBase + POOL.client_refused]! += 1;
       this.warnings.refused(isFull);
       const { tooManyClients, noDescriptors } = this.protocol;
       return refuse(stream, isFull ? tooManyClients : noDescriptors);

@@ -11,6 +11,7 @@ import {
 } from "../support/proxy-process.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { RespClient } from "../support/resp-client.ts";
+import { statusOf } from "../support/run-command.ts";
 import type { Endpoint } from "../support/server-process.ts";
 import { stopProcess } from "../support/stop-process.ts";
 import { TextClient } from "../support/text-client.ts";
@@ -193,10 +194,12 @@ test("a drain that begins while a client's request is on its way ends the connec
 test("who never hangs up is not listened to for ever", async () => {
   const listen = `127.0.0.1:${freePort()}`;
   const config = redisPool({ listen, servers: [await redis()], lines: ["client_connections: 1"] });
-  const { endpoints } = await startOver(config);
+  const proxy = await startOver(config);
+  const { endpoints } = proxy;
   await takePlace(endpoints[0]!);
   const talker = await Talker.connect(endpoints[0]!);
   await talker.until("the end of what it hears", () => talker.hasHeardAll);
+  expect((await statusOf(proxy)).pools?.[0]?.counters.client_refused).toBe(1);
   while (talker.end === null) {
     // The reset that comes of it is what it asked for.
     talker.tryToSay("PING\r\n");
