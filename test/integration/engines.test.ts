@@ -48,8 +48,9 @@ async function start(engine: string, wrapper: readonly string[] = []): Promise<R
   const server = await startRedis();
   stops.push(() => server.stop());
   const port = freePort();
+  // A server that has no processor for a second, because the machine is busy, is not away.
   const config = (name: string): string =>
-    `${name === UNSAID ? "" : `engine: ${name}\n`}workers: 2\npools:\n  main:\n    listen: 127.0.0.1:${port}\n    servers: ["${server.host}:${server.port}:1"]\n`;
+    `${name === UNSAID ? "" : `engine: ${name}\n`}workers: 2\npools:\n  main:\n    listen: 127.0.0.1:${port}\n    connect_timeout: 30s\n    servers: ["${server.host}:${server.port}:1"]\n`;
   const proxy = await startProxy({ config: config(engine), wrapper });
   stops.push(() => proxy.stop());
   return { proxy, port, config };
@@ -121,10 +122,16 @@ test(
       const { crew } = await mustRun<UpgradeResult>(proxy, verb);
       expect(crew).toMatchObject({ left: 0, lost: 0 });
       expect((await enginesOf(proxy))[0]).toStartWith(`${next}: `);
+      const errorsNow = (): string[] =>
+        [load, transactions, blocked, news].flatMap((each) => each.errors);
+      let now = before;
       await until("all kinds of clients go on", () => {
-        const now = [load.requests, transactions.done, blocked.popped, news.published];
-        return now.every((count, kind) => count > before[kind]!);
+        now = [load.requests, transactions.done, blocked.popped, news.published];
+        return now.every((count, kind) => count > before[kind]!) || errorsNow().length > 0;
+      }).catch((error: Error) => {
+        throw new Error(`${error.message}: change ${change} from ${before} to ${now}`);
       });
+      expect(errorsNow()).toEqual([]);
       const pids = [proxy.pid, ...proxy.workerPids()];
       taken.push({ descriptors: descriptorsOf(proxy.pid), kib: pids.map(residentKib) });
     }

@@ -30,6 +30,9 @@ const RETRY_MS = 1;
 /** They say that receiving has stopped, and nothing of the connection. */
 const STOPPED = ["ECANCELED", "ENOBUFS", "EINTR"];
 
+/** Of streams that are seldom paused, as most are. Never written to. */
+const NONE_KEPT: Buffer[] = [];
+
 /** What is done when all that was taken is sent. */
 type AfterSends = "go on" | "end output" | "close";
 
@@ -50,12 +53,12 @@ export class UringStream implements Stream, Operator, OutputOwner {
   private isCancelled = false;
   private hasEnded = false;
   /** Received while it was paused. */
-  private readonly kept: Buffer[] = [];
+  private kept: Buffer[] = NONE_KEPT;
   private isOutputEnded = false;
   private afterSends: AfterSends = "go on";
   /** The connection is gone, as a send has found, and its cause; null: it is not. */
   private lost: string | null = null;
-  private cancelLinger: () => void = () => {};
+  private cancelLinger: (() => void) | null = null;
 
   /** @param fd is owned from now on @param isHalfOpen it is not closed when the other end has ended its direction */
   constructor(loop: UringLoop, fd: number, events: StreamEvents, isHalfOpen: boolean) {
@@ -125,6 +128,7 @@ export class UringStream implements Stream, Operator, OutputOwner {
     const { events } = this;
     if (events === null) return;
     if (this.isPaused || this.kept.length > 0) {
+      if (this.kept === NONE_KEPT) this.kept = [];
       this.kept.push(copyOf(bytes, start, end));
       if (this.isPaused) this.stopReceiving();
       return;
@@ -193,15 +197,15 @@ export class UringStream implements Stream, Operator, OutputOwner {
   resume(): void {
     if (!this.isPaused) return;
     this.isPaused = false;
-    if (this.kept.length > 0) this.loop.atTurnEnd(this.readOn);
+    if (this.kept.length > 0) this.loop.atTurnEnd(() => this.readOn());
     else this.receiveOn();
   }
 
-  private readonly readOn = (): void => {
+  private readOn(): void {
     if (this.isPaused || this.isQuiet) return;
     this.hearKept(true);
     this.receiveOn();
-  };
+  }
 
   /** @param mayStop not beyond the moment in which it is paused */
   private hearKept(mayStop: boolean): void {
@@ -251,7 +255,7 @@ export class UringStream implements Stream, Operator, OutputOwner {
     this.lost = cause;
     this.isPaused = false;
     if (this.hasEnded) this.loop.atTurnEnd(() => this.finish(cause));
-    else this.loop.atTurnEnd(this.readOn);
+    else this.loop.atTurnEnd(() => this.readOn());
   }
 
   // Ending
@@ -267,7 +271,7 @@ export class UringStream implements Stream, Operator, OutputOwner {
     const { events } = this;
     if (events === null) return;
     this.events = null;
-    this.kept.length = 0;
+    this.kept = NONE_KEPT;
     if (this.output.isSending) {
       this.afterSends = "close";
       this.cancelLinger = this.loop.timer(UNSENT_LINGER_MS, () => this.reset());
@@ -298,8 +302,8 @@ export class UringStream implements Stream, Operator, OutputOwner {
 
   private letGo(): void {
     if (this.operations.fd < 0) return;
-    this.cancelLinger();
-    this.kept.length = 0;
+    this.cancelLinger?.();
+    this.kept = NONE_KEPT;
     this.output.clear();
     this.operations.close();
   }
@@ -310,17 +314,17 @@ export class UringStream implements Stream, Operator, OutputOwner {
     if (this.events === null) return;
     if (!this.isQuiet) {
       this.isQuiet = true;
-      this.loop.atTurnEnd(this.endQuiet);
+      this.loop.atTurnEnd(() => this.endQuiet());
     }
     this.stopReceiving();
     this.operations.complete();
     this.hearKept(false);
   }
 
-  private readonly endQuiet = (): void => {
+  private endQuiet(): void {
     this.isQuiet = false;
     this.readOn();
-  };
+  }
 
   get unsent(): Buffer {
     return this.output.rest;
