@@ -30,6 +30,8 @@ export class SentinelWatch {
   /** When a worker of this host asked last. */
   private askedMs = Number.NEGATIVE_INFINITY;
   private isWanted = false;
+  /** A sentinel has told of a change since it was asked last. */
+  private hasNews = false;
   private round: SentinelRound | null = null;
 
   constructor(
@@ -61,7 +63,7 @@ export class SentinelWatch {
   /** A sentinel tells of a change. */
   private onNews(): void {
     const { nowMs } = this.host.turn;
-    this.isWanted = true;
+    this.hasNews = true;
     this.looking.setNoLater(Math.max(nowMs, this.askedMs + SENTINEL_NEWS_MS));
   }
 
@@ -69,13 +71,14 @@ export class SentinelWatch {
     const { host } = this;
     const { nowMs } = host.turn;
     if (this.round !== null) return;
-    const restMs = this.ears.areOpen ? SENTINEL_NEWS_MS : CLUSTER_LOOK_MS;
+    const restMs = this.hasNews ? SENTINEL_NEWS_MS : CLUSTER_LOOK_MS;
     if (nowMs < this.askedMs + restMs) {
       // Another worker was first.
       this.looking.set(this.askedMs + CLUSTER_LOOK_MS + host.random() * JITTER_MS);
       return;
     }
     this.isWanted = false;
+    this.hasNews = false;
     this.askedMs = nowMs;
     host.bus.broadcast(TOPIC, NEWS);
     // What changes from now on is heard.
@@ -93,8 +96,9 @@ export class SentinelWatch {
     const { host, topology, sentinels } = this;
     const { nowMs } = host.turn;
     this.round = null;
-    const restMs = views.length === 0 ? CLUSTER_LOOK_MS : SENTINEL_LOOK_IDLE_MS;
-    this.looking.set(nowMs + (this.isWanted ? SENTINEL_NEWS_MS : restMs));
+    const isOdd = views.length === 0 || this.isWanted;
+    const dueMs = this.askedMs + (isOdd ? CLUSTER_LOOK_MS : SENTINEL_LOOK_IDLE_MS);
+    this.looking.set(this.hasNews ? nowMs + SENTINEL_NEWS_MS : Math.max(nowMs, dueMs));
     if (views.length === 0) this.warn("no sentinel answers", faults[0] ?? "it took too long");
     else this.apply(agree(topology.names, views, topology.view, sentinels.length));
     if (views.length > 0) this.tell();
@@ -114,11 +118,14 @@ export class SentinelWatch {
   private onTold(data: unknown): void {
     const { turn, random } = { turn: this.host.turn, random: this.host.random() };
     if (data === NEWS) {
-      // That worker is the one now; if it ends, another takes its place.
       this.askedMs = turn.nowMs;
+      // Workers that start together ask at the same time: each goes on, until one of them is the first to ask again.
+      if (this.round !== null) return;
+      // That worker is the one now; if it ends, another takes its place.
       this.ears.close();
       this.looking.set(turn.nowMs + SENTINEL_LOOK_IDLE_MS * (1.5 + random));
       this.isWanted = false;
+      this.hasNews = false;
     } else if (data !== null) {
       this.apply(data as SentinelView);
       this.topology.onAsked();
