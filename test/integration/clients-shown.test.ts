@@ -3,6 +3,7 @@ import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import type { ClientReport, ClientRow } from "../../src/api/inspection.ts";
 import {
   type OperatorRig,
+  reloadWith,
   respClient,
   startOperatorRig,
   textClient,
@@ -122,7 +123,7 @@ test("what was counted of a client goes along to another worker, and so does its
   const text = await textClient(rig.cache);
   for (let n = 0; n < 7; n++) await text.ask("version\r\n");
   const before = (await clientsOf(rig, "--pool", "cache")).rows[0]!;
-  await mustRun(rig.proxy, "reload");
+  await reloadWith(rig, 2);
   await text.ask("version\r\n");
   const after = (await clientsOf(rig, "--pool", "cache")).rows[0]!;
   expect([after.id, after.requests]).toEqual([before.id, 8]);

@@ -3,6 +3,7 @@ import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import type { SlowEntry, SlowLogReport } from "../../src/api/inspection.ts";
 import {
   type OperatorRig,
+  reloadWith,
   respClient,
   startOperatorRig,
   textClient,
@@ -100,7 +101,7 @@ test("the threshold changes while it runs, keys can be hidden, and a reload keep
   expect(entry.key).toBeNull();
   const before = (await logOf(rig)).kept;
   expect(before).toBeGreaterThan(0);
-  await mustRun(rig.proxy, "reload");
+  await reloadWith(rig, 1);
   expect((await logOf(rig)).kept).toBeGreaterThanOrEqual(before);
   await mustRun(rig.proxy, "slowlog", "--reset", "--pool", "cache");
   expect((await logOf(rig)).kept).toBeGreaterThanOrEqual(before);

@@ -1,9 +1,12 @@
 /** A proxy as operators look at it: pools of several protocols before real servers, with the admin's HTTP. */
+import { readFileSync, writeFileSync } from "node:fs";
+import type { GenerationResult } from "../../src/api/control-socket.ts";
 import { freePort } from "./free-port.ts";
 import { startMemcached } from "./memcached-server.ts";
 import { type ProxyProcess, startProxy } from "./proxy-process.ts";
 import { type RedisServer, startRedis } from "./redis-server.ts";
 import { RespClient } from "./resp-client.ts";
+import { mustRun } from "./run-command.ts";
 import type { Endpoint } from "./server-process.ts";
 import { TextClient } from "./text-client.ts";
 import { stops } from "./upgrade-rig.ts";
@@ -59,6 +62,14 @@ export async function startOperatorRig(
     ...{ proxy, redis, main: at("main"), cache: at("cache"), plain: at("plain") },
     admin: `http://127.0.0.1:${ports.admin}`,
   };
+}
+
+/** A generation with another number of workers takes over, and the clients move. */
+export async function reloadWith({ proxy }: OperatorRig, workers: number): Promise<void> {
+  const text = readFileSync(proxy.configFile, "utf8");
+  writeFileSync(proxy.configFile, text.replace(/^workers: \d+$/m, `workers: ${workers}`));
+  const { crew } = await mustRun<{ crew: GenerationResult | null }>(proxy, "reload");
+  if (crew === null) throw new Error("the reload changed nothing");
 }
 
 export async function respClient(endpoint: Endpoint): Promise<RespClient> {
