@@ -5,6 +5,7 @@
  * `trimBlocks` lets go of those that have not been needed for a while.
  */
 import { noteGarbageOf } from "./garbage.ts";
+import { poison } from "./poison.ts";
 
 const KIB = 1024;
 
@@ -41,6 +42,7 @@ export function takeBlock(size: number): Buffer {
 /** Only for buffers from `takeBlock`, once, when nothing refers to their bytes any more. */
 export function releaseBlock(block: Buffer): void {
   const { length } = block;
+  if (poison !== null) poison(block, length);
   outstanding -= length;
   const index = 31 - Math.clz32(length) - SHIFT;
   const list = kept[index]!;

@@ -15,6 +15,7 @@ import {
 } from "./block-pool.ts";
 import { BORROWED, type ByteUse, COPIED } from "./byte-use.ts";
 import { RECLAIM_CHUNK_MIN_BYTES } from "./limits.ts";
+import { poison } from "./poison.ts";
 
 const SLAB_BYTES: number = 64 * 1024;
 /** A larger chunk gets a buffer of its own: what is kept of it does not hold a slab. */
@@ -94,6 +95,7 @@ export class ReceivedMemory {
   /** Nothing refers any more to what had been given back at `close`. */
   recycle(): void {
     if (this.freePuts === this.puts && this.puts > 0) {
+      if (poison !== null) poison(this.slab, this.used);
       this.used = 0;
       this.puts = 0;
       this.returned = 0;

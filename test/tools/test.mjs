@@ -107,7 +107,7 @@ function runBunTest(files, report, environment) {
   const child = spawn(BUN, args, {
     cwd: ROOT,
     stdio: ["ignore", "inherit", "inherit"],
-    env: { ...process.env, ...environment, PROXY_BINARY: BINARY },
+    env: { PROXY_POISON: "1", ...process.env, ...environment, PROXY_BINARY: BINARY },
   });
   for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
   return new Promise((resolve) => {
