@@ -301,9 +301,11 @@ export const SETTINGS_MAX = 256;
 
 /**
  * With the io_uring engine, timers that were not set through the engine (a module's setTimeout, the garbage collector's) are late by up to
- * this: Bun does not say when they are due, so its loop is asked so often. An idle worker wakes up as often.
+ * this: Bun does not say when they are due, so its loop is asked so often.
  */
 export const BUN_WAIT_MS = 100;
+/** In a worker without traffic by up to this: each time that nothing has happened meanwhile the wait is doubled. */
+export const BUN_WAIT_IDLE_MS = 800;
 /** A connection that was closed behind bytes which its peer does not take is reset after so long. */
 export const UNSENT_LINGER_MS = 5000;
 /** A process that cannot accept a client, because it is short of descriptors or memory, tries again after this. */
@@ -332,7 +334,7 @@ export const INSPECTION_ANSWER_MS = 3_000;
 export const INSPECTIONS_MAX = 32;
 
 /** Of what clients of one worker sent lately, so much is kept to name slow requests by. */
-export const TAPE_BYTES: number = 4 * MIB;
+export const TAPE_BYTES: number = 512 * KIB;
 /** Of what one client sent at once so much: requests behind that cannot be named. */
 export const TAPE_PIECE_BYTES_MAX: number = 2 * KIB;
 /** Of a key that is shown to operators. */

@@ -12,7 +12,7 @@
 import { drainMicrotasks } from "bun:jsc";
 import { assert } from "../../base/assert.ts";
 import { Deadlines } from "../../base/deadlines.ts";
-import { BUN_WAIT_MS } from "../../base/limits.ts";
+import { BUN_WAIT_IDLE_MS, BUN_WAIT_MS } from "../../base/limits.ts";
 import { findEventLoop } from "../../os/event-loop.ts";
 import { closeFd } from "../../os/fd.ts";
 import { CQE_MORE, IoUring, POLL, POLLIN } from "../../os/io-uring.ts";
@@ -56,6 +56,8 @@ export class UringLoop {
   private isClosed = false;
   private turnMs = 0;
   private bunTurnMs = 0;
+  /** Bun's loop gets a turn when it has had none for so long. */
+  private bunWaitMs = BUN_WAIT_MS;
   private mustTurnBun = false;
   private readonly bunFd: number;
   private readonly bunId: number;
@@ -140,6 +142,8 @@ export class UringLoop {
     this.isRunning = true;
     this.bunTurnMs = performance.now();
     this.turnMs = this.bunTurnMs;
+    // Doubled each time, until something happens.
+    this.bunWaitMs = Math.min(2 * this.bunWaitMs, BUN_WAIT_IDLE_MS);
     this.pollBun();
     for (let turns = 0; turns < TURNS_MAX && !this.isClosed; turns++) {
       this.endTurn();
@@ -148,7 +152,7 @@ export class UringLoop {
       this.turnMs = performance.now();
       this.dispatch();
       if (this.timers.nextMs <= this.turnMs) this.timers.run();
-      if (this.mustTurnBun || this.turnMs - this.bunTurnMs >= BUN_WAIT_MS) break;
+      if (this.mustTurnBun || this.turnMs - this.bunTurnMs >= this.bunWaitMs) break;
     }
     if (!this.isClosed) this.endTurn();
     this.isRunning = false;
@@ -163,7 +167,7 @@ export class UringLoop {
       ring.enter(0, 0);
       return;
     }
-    const untilMs = Math.min(this.timers.nextMs, this.bunTurnMs + BUN_WAIT_MS);
+    const untilMs = Math.min(this.timers.nextMs, this.bunTurnMs + this.bunWaitMs);
     ring.enter(1, Math.max(untilMs - this.turnMs, 0));
   }
 
@@ -178,7 +182,9 @@ export class UringLoop {
       // Before the call, from inside of which the kernel may be entered.
       ring.head = (ring.head + 1) | 0;
       if (tag === 0) continue;
-      const operator = operators[tag >>> KIND_BITS];
+      const id = tag >>> KIND_BITS;
+      if (id !== this.bunId) this.bunWaitMs = BUN_WAIT_MS;
+      const operator = operators[id];
       assert(operator !== null && operator !== undefined, "every operation has an operator");
       operator.onCompletion(tag & ((1 << KIND_BITS) - 1), result, flags);
       if (this.isClosed) return;
