@@ -12,6 +12,7 @@ function clientOf(id: number): Session {
   return {
     ...{ ownId: id, record, isOpen: true, owed: id % 3, isSettled: id % 3 === 0, out: { size: 0 } },
     ...{ peer: `10.0.${id % 256}.1:${id}`, unread: { bytes: 0 }, frontend: {} },
+    ring: { pending: 0 },
     ...{ life: { takesRequests: true }, move: { isUnderWay: false } },
     intake: { requests: sent, isPausedByOperator: false },
   } as unknown as Session;
