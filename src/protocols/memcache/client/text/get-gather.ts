@@ -5,6 +5,7 @@
 
 import type { ClientPort, ReplyHolder } from "../../../../api/client-port.ts";
 import type { Failure, ReplySink } from "../../../../api/upstream.ts";
+import { noteBorrowed } from "../../../../base/byte-use.ts";
 import { copyOf } from "../../../../base/copy-of.ts";
 import { noteGarbage } from "../../../../base/garbage.ts";
 import type { Flushable } from "../../../../base/turn.ts";
@@ -41,6 +42,7 @@ export function takeGetGather(session: ClientPort, token: number, deadIsMiss: bo
 
 export class GetGather implements ReplySink, ReplyHolder, Flushable {
   readonly takesRuns = false;
+  readonly copiesReplies = true;
   isMarked = false;
   private session: ClientPort | null = null;
   private token = 0;
@@ -53,6 +55,8 @@ export class GetGather implements ReplySink, ReplyHolder, Flushable {
   // The request's keys, copied, and the part that each went to.
   private keyBytes: Buffer = NONE;
   private keys = 0;
+  /** One part has all of the keys: then its reply is the merged one, and nothing is put in order. */
+  private isWhole = false;
   private keyStart: Int32Array = new Int32Array(KEYS_START);
   private keyEnd: Int32Array = new Int32Array(KEYS_START);
   private partOfKey: Int32Array = new Int32Array(KEYS_START);
@@ -75,8 +79,18 @@ export class GetGather implements ReplySink, ReplyHolder, Flushable {
     this.held = 0;
   }
 
-  /** The keys are `request`'s from token `firstKey` on; `partOfKey` (borrowed) has the part of each. */
-  expect(request: TextRequest, firstKey: number, partOfKey: Int32Array, parts: number): void {
+  /**
+   * The keys are `request`'s from token `firstKey` on.
+   * @param partOfKey has the part of each; borrowed
+   * @param isWhole there is one part, which has all of them
+   */
+  expect(
+    request: TextRequest,
+    firstKey: number,
+    partOfKey: Int32Array,
+    parts: number,
+    isWhole: boolean,
+  ): void {
     const keys = request.count - firstKey;
     if (this.keyStart.length < keys) {
       this.keyStart = new Int32Array(keys);
@@ -84,33 +98,36 @@ export class GetGather implements ReplySink, ReplyHolder, Flushable {
       this.partOfKey = new Int32Array(keys);
       this.valueBytes = new Int32Array(keys);
     }
+    const { keyStart, keyEnd } = this;
+    const { tokenStart, tokenEnd } = request;
+    const first = tokenStart[firstKey]!;
     for (let key = 0; key < keys; key++) {
-      this.keyStart[key] = request.tokenStart[firstKey + key]!;
-      this.keyEnd[key] = request.tokenEnd[firstKey + key]!;
-      this.partOfKey[key] = partOfKey[key]!;
-      this.valueBytes[key] = 0;
+      keyStart[key] = tokenStart[firstKey + key]! - first;
+      keyEnd[key] = tokenEnd[firstKey + key]! - first;
+    }
+    if (!isWhole) {
+      for (let key = 0; key < keys; key++) {
+        this.partOfKey[key] = partOfKey[key]!;
+        this.valueBytes[key] = 0;
+      }
     }
     this.keys = keys;
+    this.isWhole = isWhole;
     this.parts = parts;
     this.partsLeft = parts;
     for (let part = 0; part < parts; part++) this.putPart(part, NONE, 0, 0, false);
-    this.copyKeys(request.bytes);
+    this.copyKeys(request.bytes, first);
   }
 
   /** Into a buffer that is used again and again: the keys themselves would pin the chunk that they came in. */
-  private copyKeys(bytes: Buffer): void {
-    const { keys, keyStart, keyEnd } = this;
+  private copyKeys(bytes: Buffer, first: number): void {
+    const { keys, keyEnd } = this;
     if (keys === 0) return;
-    const first = keyStart[0]!;
-    const size = keyEnd[keys - 1]! - first;
+    const size = keyEnd[keys - 1]!;
     if (this.keyBytes.length < size) {
       this.keyBytes = Buffer.allocUnsafeSlow(Math.max(size, KEY_BYTES_START));
     }
     bytes.copy(this.keyBytes, 0, first, first + size);
-    for (let key = 0; key < keys; key++) {
-      keyStart[key]! -= first;
-      keyEnd[key]! -= first;
-    }
     if (this.keyBytes.length > KEY_BYTES_KEPT_MAX) this.hold(this.keyBytes.length);
   }
 
@@ -141,17 +158,17 @@ export class GetGather implements ReplySink, ReplyHolder, Flushable {
 
   /** Finds each key's value in the reply to `part`: there may be no others, and they come in the order of the keys. */
   accepts(part: number, bytes: Buffer, start: number, end: number, parts: number): boolean {
-    const { keys, keyBytes, keyStart, keyEnd, partOfKey, valueBytes } = this;
+    const { keys, keyBytes, keyStart, keyEnd, partOfKey, valueBytes, isWhole } = this;
     const stop = endOfValues(bytes, start, end);
     // The client has left, and its keys are forgotten.
     if (!this.session!.isOpen) return stop >= 0;
     let left = parts;
     let at = start;
     for (let key = 0; key < keys && left > 0; key++) {
-      if (partOfKey[key] !== part) continue;
+      if (!isWhole && partOfKey[key] !== part) continue;
       const next = blockEndOf(bytes, at, stop, keyBytes, keyStart[key]!, keyEnd[key]!);
       if (next === 0) continue;
-      valueBytes[key] = next - at;
+      if (!isWhole) valueBytes[key] = next - at;
       at = next;
       left--;
     }
@@ -189,7 +206,9 @@ export class GetGather implements ReplySink, ReplyHolder, Flushable {
     if (!session.isOpen || start === end) return;
     const isMoreToCome = this.partsLeft > 1;
     this.putPart(part, bytes, start, end, isMoreToCome);
-    if (isMoreToCome) session.turn.mark(this);
+    if (!isMoreToCome) return;
+    noteBorrowed();
+    session.turn.mark(this);
   }
 
   private putPart(
@@ -229,6 +248,13 @@ export class GetGather implements ReplySink, ReplyHolder, Flushable {
       pieceTo = new Int32Array(keys);
     }
     pieces = 0;
+    if (this.isWhole) {
+      pieceBytes[0] = this.bytes[0]!;
+      pieceFrom[0] = this.from[0]!;
+      pieceTo[0] = this.to[0]!;
+      pieces = this.from[0]! < this.to[0]! ? 1 : 0;
+      return;
+    }
     let lastPart = -1;
     for (let key = 0; key < keys; key++) {
       if (valueBytes[key] === 0) continue;

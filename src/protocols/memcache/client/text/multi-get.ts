@@ -101,7 +101,18 @@ export class MultiGet {
   send(request: TextRequest, firstKey: number, token: number): void {
     const parts = upstreams.length;
     const gather = takeGetGather(this.session, token, this.deadIsMiss);
-    gather.expect(request, firstKey, partOfKey, parts);
+    const isWhole = isOneLine(request);
+    gather.expect(request, firstKey, partOfKey, parts, isWhole);
+    if (isWhole) {
+      const connection = this.connection(0);
+      if (connection.refusal === null) {
+        connection.begin(gather, 0).append(request.bytes, request.start, request.end);
+        connection.commit();
+      } else {
+        gather.onFailure(0, 1, connection.refusal);
+      }
+      return;
+    }
     findHead(request, firstKey);
     writeLines(request, firstKey);
     headBytes = NONE;
@@ -118,6 +129,11 @@ export class MultiGet {
     }
     if (lines.length > LINES_BYTES_START) lines = Buffer.allocUnsafeSlow(LINES_BYTES_START);
   }
+}
+
+/** All keys go to one server, whose line would be the client's own: it need not be written anew. */
+function isOneLine({ line, isPlain, start, end }: TextRequest): boolean {
+  return upstreams.length === 1 && line === null && isPlain && lineBytes[0]! + 2 === end - start;
 }
 
 /** The same, with room for `index`. Servers that have left count, too: their numbers are not used again. */

@@ -280,7 +280,6 @@ export class TextFrontend implements RequestTaker, ReplySink {
   }
 
   private split(request: TextRequest, firstKey: number): boolean {
-    this.keepsInput = true;
     const { multiGet, session } = this;
     const parts = multiGet.plan(request, firstKey, this.pool.route);
     if (parts === NO_SERVER) return this.fail(request, EJECTED);

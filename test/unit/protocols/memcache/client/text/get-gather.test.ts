@@ -66,7 +66,8 @@ function gatherFor(
   const bytes = Buffer.from(`${line}\r\n`);
   new TextRequestScanner().scan(bytes, 0, bytes.length, request);
   const gather = takeGetGather(session, token, isMiss);
-  gather.expect(request, 1, Int32Array.from(parts), Math.max(...parts) + 1);
+  const isWhole = parts.every((part) => part === 0);
+  gather.expect(request, 1, Int32Array.from(parts), Math.max(...parts) + 1, isWhole);
   return gather;
 }
 
@@ -120,6 +121,22 @@ describe.each([true, false])("a gather whose slot is at the head: %p", (isHead) 
     answer(gather, 2, "END\r\n");
   });
 
+  test.each([
+    ["all", ["a", "b", "a"]],
+    ["some", ["b"]],
+    ["none", []],
+  ])("of one part that has all keys takes the reply as it is: %s", (_, keys) => {
+    const { session, token, output } = rig(isHead);
+    // The same gather was used before, with several parts.
+    const before = gatherFor("get z a b c", [1, 0, 1, 1], rig(isHead).session, 0);
+    answer(before, 1, `${value("z")}END\r\n`);
+    answer(before, 0, "END\r\n");
+    const gather = gatherFor("get a b a", [0, 0, 0], session, token);
+    const reply = `${keys.map((key) => value(key)).join("")}END\r\n`;
+    expect(answer(gather, 0, reply)).toBe(true);
+    expect(output()).toBe(reply);
+  });
+
   test("takes two parts of one connection as one range", () => {
     const { session, token, output } = rig(isHead);
     const gather = gatherFor("get a b c", [0, 0, 1], session, token);
@@ -151,6 +168,8 @@ describe.each([true, false])("a gather whose slot is at the head: %p", (isHead) 
       const gather = gatherFor("get a b c", [0, 0, 1], session, token);
       answer(gather, 1, "END\r\n");
       expect(answer(gather, 0, `${reply}END\r\n`)).toBe(false);
+      const whole = gatherFor("get a b c", [0, 0, 0], rig(isHead).session, 0);
+      expect(answer(whole, 0, `${reply}END\r\n`)).toBe(false);
       gather.onFailure(0, 1, failure);
       expect(output()).toBe("SERVER_ERROR gone\r\n");
     },
