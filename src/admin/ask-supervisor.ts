@@ -34,16 +34,10 @@ export class AskSupervisor {
   }
 
   /** @returns null: it does not answer, or is older than this */
-  async look(look: Look): Promise<ControlResult | null> {
-    const id = this.#asked++;
-    const seen = Promise.withResolvers<ControlResult | null>();
-    const timer = setTimeout(() => seen.resolve(null), LOOK_TIMEOUT_MS);
-    this.#looking.set(id, seen.resolve);
-    this.#send({ type: "look", id, look });
-    const result = await seen.promise;
-    clearTimeout(timer);
-    this.#looking.delete(id);
-    return result;
+  look(look: Look): Promise<ControlResult | null> {
+    return this.#answerIn(this.#looking, LOOK_TIMEOUT_MS, (id) => {
+      this.#send({ type: "look", id, look });
+    });
   }
 
   onSeen({ id, result }: Extract<ToAdmin, { readonly type: "seen" }>): void {
@@ -51,14 +45,26 @@ export class AskSupervisor {
   }
 
   async #ask(blocks: number): Promise<AdminStatus | null> {
+    const answer = await this.#answerIn(this.#waiting, ANSWER_TIMEOUT_MS, (id) => {
+      this.#send({ type: "ask", id, blocks });
+    });
+    return answer === null ? null : answer.status;
+  }
+
+  /** Asks with an id of its own. @returns what is given to its place in `waiting`; null: nothing was in time */
+  async #answerIn<T>(
+    waiting: Map<number, (answer: T | null) => void>,
+    timeoutMs: number,
+    ask: (id: number) => void,
+  ): Promise<T | null> {
     const id = this.#asked++;
-    const answered = Promise.withResolvers<Answer | null>();
-    const timer = setTimeout(() => answered.resolve(null), ANSWER_TIMEOUT_MS);
-    this.#waiting.set(id, answered.resolve);
-    this.#send({ type: "ask", id, blocks });
+    const answered = Promise.withResolvers<T | null>();
+    const timer = setTimeout(() => answered.resolve(null), timeoutMs);
+    waiting.set(id, answered.resolve);
+    ask(id);
     const answer = await answered.promise;
     clearTimeout(timer);
-    this.#waiting.delete(id);
-    return answer === null ? null : answer.status;
+    waiting.delete(id);
+    return answer;
   }
 }

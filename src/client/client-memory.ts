@@ -70,7 +70,7 @@ export class ClientMemory implements Flushable {
     if (this.bytes > budget) {
       const largest = [...holders()].sort((a, b) => b.heldBytes - a.heldBytes);
       for (const holder of largest) {
-        if (this.bytes <= CUT_TO * budget) break;
+        if (this.bytes <= CUT_TO * budget || holder.heldBytes === 0) break;
         holder.cutForMemory();
       }
     }
