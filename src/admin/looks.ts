@@ -1,6 +1,7 @@
 /** What operators look at, over HTTP: the questions and answers of the commands of the same names, as JSON. */
 import type { ControlResult, Look } from "../api/control-socket.ts";
 import { CLIENT_ORDERS, CLIENT_STATES, type ClientQuery } from "../api/inspection.ts";
+import { BIG_KEY_ORDERS } from "../api/key-report.ts";
 import type { HttpAnswer } from "./http-port.ts";
 import type { HttpRequest } from "./http-request.ts";
 
@@ -16,6 +17,8 @@ const LIMIT_DEFAULT = 100;
 export const LOOKS: ReadonlyMap<string, (query: Query) => Look | string> = new Map([
   ["/clients", (query: Query) => clientsLook(query)],
   ["/slowlog", (query: Query) => slowLogLook(query)],
+  ["/hotkeys", (query: Query) => hotKeysLook(query)],
+  ["/bigkeys", (query: Query) => bigKeysLook(query)],
 ]);
 
 export async function answerLook(look: Look | string, ask: AskLook): Promise<HttpAnswer> {
@@ -56,6 +59,24 @@ function slowLogLook(query: Query): Look | string {
   const after = query.get("after") ?? "0";
   if (!/^\d{1,15}$/.test(after)) return "after: a number from 0 on";
   return { verb: "slowlog", after: Number(after), count: limit, pool: query.get("pool") ?? null };
+}
+
+function hotKeysLook(query: Query): Look | string {
+  const unknown = unknownIn(query, ["limit", "pool"]);
+  if (unknown !== null) return unknown;
+  const limit = limitIn(query);
+  if (limit instanceof Error) return limit.message;
+  return { verb: "hotkeys", limit, pool: query.get("pool") ?? null };
+}
+
+function bigKeysLook(query: Query): Look | string {
+  const unknown = unknownIn(query, ["order", "limit", "pool"]);
+  if (unknown !== null) return unknown;
+  const order = oneOf(query, "order", BIG_KEY_ORDERS) ?? "bytes";
+  if (order instanceof Error) return order.message;
+  const limit = limitIn(query);
+  if (limit instanceof Error) return limit.message;
+  return { verb: "bigkeys", order, limit, pool: query.get("pool") ?? null };
 }
 
 /** What is wrong with the names; null: nothing. */

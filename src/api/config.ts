@@ -91,6 +91,14 @@ export interface PoolConfig {
   readonly slowlogSlowest?: number;
   /** Operators see keys. */
   readonly slowlogKeys?: boolean;
+  /** Keys that are asked for most are told of. Absent, as the next three: it comes from an older program. */
+  readonly hotKeys?: boolean;
+  /** Requests that each worker looks at for that in a second. */
+  readonly hotKeysSamples?: number;
+  /** Bytes from which on a reply or a request makes its key a big one; null: none does. */
+  readonly bigKeysBytes?: number | null;
+  /** The same for elements of a collection. */
+  readonly bigKeysElements?: number;
   /** Clients may ask about the proxy. Absent: likewise. */
   readonly proxyCommands?: boolean;
   /** In the order in which they see requests. */

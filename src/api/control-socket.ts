@@ -10,6 +10,7 @@ import type {
   KickTarget,
   SlowLogReport,
 } from "./inspection.ts";
+import type { BigKeyOrder, BigKeysReport, HotKeysReport } from "./key-report.ts";
 import type { PoolFigures, SetFigures } from "./stats.ts";
 import type { Lever, LeverKind } from "./steering.ts";
 
@@ -33,7 +34,10 @@ export type ControlRequest =
   | { readonly verb: "events"; readonly after: number; readonly count: number };
 
 /** What changes nothing: the admin process may ask for it. */
-export type Look = Exclude<InspectionOrder, { readonly verb: "kick" | "slowlog_reset" }>;
+export type Look = Exclude<
+  InspectionOrder,
+  { readonly verb: "kick" | "slowlog_reset" | "bigkeys_reset" }
+>;
 
 /** What operators look at, see api/inspection.ts; and whom they disconnect. */
 export type InspectionOrder =
@@ -46,7 +50,16 @@ export type InspectionOrder =
       readonly count: number;
       readonly pool: string | null;
     }
-  | { readonly verb: "slowlog_reset"; readonly pool: string | null };
+  | { readonly verb: "slowlog_reset"; readonly pool: string | null }
+  /** `pool` null: of all; at most `limit`. */
+  | { readonly verb: "hotkeys"; readonly pool: string | null; readonly limit: number }
+  | {
+      readonly verb: "bigkeys";
+      readonly pool: string | null;
+      readonly limit: number;
+      readonly order: BigKeyOrder;
+    }
+  | { readonly verb: "bigkeys_reset"; readonly pool: string | null };
 
 /** What operators hold back for a while, see LeverKind. */
 export type LeverOrder =
@@ -110,6 +123,9 @@ export type ControlResult =
   | { readonly ok: true; readonly verb: "clients"; readonly report: ClientReport }
   | { readonly ok: true; readonly verb: "slowlog"; readonly report: SlowLogReport }
   | { readonly ok: true; readonly verb: "slowlog_reset" }
+  | { readonly ok: true; readonly verb: "hotkeys"; readonly report: HotKeysReport }
+  | { readonly ok: true; readonly verb: "bigkeys"; readonly report: BigKeysReport }
+  | { readonly ok: true; readonly verb: "bigkeys_reset" }
   | { readonly ok: true; readonly verb: "kick"; readonly clients: readonly KickedClient[] }
   | { readonly ok: true; readonly verb: "config_get"; readonly options: readonly ConfigOption[] }
   | {

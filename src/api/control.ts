@@ -7,6 +7,7 @@
 import type { Config, LogLevel } from "./config.ts";
 import type { ControlResult, Look, Status } from "./control-socket.ts";
 import type { SlowRequest } from "./inspection.ts";
+import type { KeyReport } from "./key-report.ts";
 import type { BlockSchema, Labels } from "./metrics.ts";
 import type { ClientRecord } from "./move.ts";
 import type { StatsLayout } from "./stats.ts";
@@ -209,6 +210,8 @@ export type FromWorker =
       readonly requests: readonly SlowRequest[];
       readonly missed: number;
     }
+  /** What was asked for most, and what is large. An older supervisor passes over it. */
+  | { readonly type: "keys"; readonly report: KeyReport }
   /** `problem` not null: it cannot do as the order of this revision says. */
   | {
       readonly type: "steered";

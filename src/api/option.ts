@@ -14,7 +14,7 @@ export type Where = "top" | "log" | "stats" | "admin" | "pool" | "server" | "fil
  * How a value is written, and within which bounds (inclusive).
  * - `duration`: milliseconds; `none: true` lets `none` (and 0) mean "no limit".
  * - `count`: an integer, or `auto`.
- * - `size`: bytes of memory, written with a unit, at least `min` of them; or `auto`; or `none`, for no limit.
+ * - `size`: bytes of memory, written with a unit, at least `min` of them; or `none`, for no limit; `auto: true` lets `auto` be one.
  * - `pair`: exactly two ASCII characters.
  * - `listen`: `host:port`, or `/path` with an octal mode; `none: true` lets `none` mean "off".
  * - `cores`: `auto`, `off`, or numbers of CPU cores: `[0, 2]`, `0-3,8`.
@@ -34,7 +34,7 @@ export type OptionType =
       readonly none: boolean;
     }
   | { readonly kind: "count"; readonly min: number; readonly max: number }
-  | { readonly kind: "size"; readonly min: number }
+  | { readonly kind: "size"; readonly min: number; readonly auto: boolean }
   | { readonly kind: "boolean" }
   | { readonly kind: "choice"; readonly values: readonly string[] }
   | { readonly kind: "text" }

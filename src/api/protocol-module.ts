@@ -120,10 +120,28 @@ export interface PoolHost {
 export interface RequestSummary {
   /** As its protocol names it. */
   readonly command: string;
-  /** The first one, borrowed; null: it has none, or it is not known. */
-  readonly key: Buffer | null;
+  /** Borrowed, the first KEYS_OF_REQUEST_MAX; empty: it has none, or they are not known. */
+  readonly keys: readonly Buffer[];
   /** Of the whole request. */
   readonly bytes: number;
+}
+
+/** What a reply tells of a key. */
+export interface KeySize {
+  /** Borrowed. */
+  readonly key: Buffer;
+  /** Of the reply, as far as it is about this key. */
+  readonly bytes: number;
+  /** Elements of the collection under the key, or of the part that was asked for; null: the reply does not tell. */
+  readonly elements: number | null;
+}
+
+/** Reads replies for operators: seldom, so it may allocate. */
+export interface ReplyReader {
+  /** Where the reply that begins at `start` ends, or 0. */
+  endOf(bytes: Buffer, start: number, end: number): number;
+  /** The largest key in the reply bytes[start, end) to `request`; null: there is none, or it is not known which. */
+  largestKey(request: RequestSummary, bytes: Buffer, start: number, end: number): KeySize | null;
 }
 
 export interface ProtocolPool {
@@ -148,6 +166,8 @@ export interface ProtocolPool {
    * it are whole. Null: it cannot be told. Absent: none can.
    */
   describe?(bytes: Buffer, length: number, index: number): RequestSummary | null;
+  /** Absent: nothing is known of replies. */
+  readonly replyReader?: ReplyReader;
   /**
    * @param saved what such a frontend's `saveState` gave in another process; undefined for a new client
    * @param descriptors those that came along: the frontend owns them

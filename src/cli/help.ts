@@ -95,6 +95,14 @@ const EXAMPLES: Readonly<Record<string, readonly Row[]>> = {
       "what counts as slow, for a while",
     ],
   ],
+  hotkeys: [
+    ["proxy hotkeys -c proxy.yaml", "of all pools, the busiest first"],
+    ["proxy hotkeys main -n 5 --json", "the five busiest of one pool, for a program"],
+  ],
+  bigkeys: [
+    ["proxy bigkeys main -c proxy.yaml", "the largest first"],
+    ["proxy bigkeys --sort elements", "the longest collections first"],
+  ],
   events: [
     ["proxy events -n 50", "the last 50, oldest first"],
     ["proxy events -f", "and those that come"],

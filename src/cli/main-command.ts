@@ -9,6 +9,7 @@ import { doctorCommand } from "./doctor.ts";
 import { eventsCommand } from "./events.ts";
 import { EXIT_OK, EXIT_USAGE } from "./exit-codes.ts";
 import { type CommandHelp, commandHelp, mainHelp } from "./help.ts";
+import { bigkeysCommand, hotkeysCommand } from "./keys.ts";
 import { latencyCommand } from "./latency.ts";
 import {
   blockCommand,
@@ -43,6 +44,8 @@ const COMMANDS: ReadonlyMap<string, CommandDef> = new Map(
     latency: latencyCommand,
     top: topCommand,
     slowlog: slowlogCommand,
+    hotkeys: hotkeysCommand,
+    bigkeys: bigkeysCommand,
     reload: reloadCommand,
     upgrade: upgradeCommand,
     stop: stopCommand,

@@ -122,7 +122,11 @@ export class ProtocolSubject implements Subject {
       makeRoom: () => true,
       refuse: () => null,
       nextClientId: () => ++ids,
-      ...{ tape: new RequestTape(), slowReports: { hasRoom: () => false, add() {} } },
+      ...{
+        tape: new RequestTape(),
+        slowReports: { hasRoom: () => false, add() {} },
+        tellKeys() {},
+      },
       onClientGone() {},
     });
     for (const server of this.all.values()) {

@@ -8,6 +8,7 @@
 import { FAMILIES_MAX } from "../api/latency.ts";
 import type { MetricBlock } from "../api/metrics.ts";
 import { observe } from "../metrics/histogram.ts";
+import type { PoolKeys } from "./pool-keys.ts";
 import type { SlowRequests } from "./slow-requests.ts";
 
 /** Of what is not measured: below 0 with any family. */
@@ -28,11 +29,23 @@ export function stampAt(nowMs: number): number {
 
 export class ClientTimes {
   readonly slow: SlowRequests;
+  readonly keys: PoolKeys;
   private readonly histograms: ClientHistograms;
 
-  constructor(histograms: ClientHistograms, slow: SlowRequests) {
+  constructor(histograms: ClientHistograms, slow: SlowRequests, keys: PoolKeys) {
     this.histograms = histograms;
     this.slow = slow;
+    this.keys = keys;
+  }
+
+  onSettings(): void {
+    this.slow.onSettings();
+    this.keys.onSettings();
+  }
+
+  /** What clients send must be put on the tape. */
+  get needsTape(): boolean {
+    return this.slow.isOn || this.keys.needsTape;
   }
 
   /** `count` requests with this stamp were answered at `nowMs`. @returns how long they took, in microseconds; -1: that is not known */

@@ -26,6 +26,8 @@ export interface IntakeOwner extends Wakeable {
   /** Nothing is owed to the client. */
   readonly isSettled: boolean;
   mayTakeMore(): boolean;
+  readonly id: number;
+  readonly peer: string;
   trace: RequestTrace | null;
   close(): void;
   /** Whether requests are taken may have changed. */
@@ -152,7 +154,8 @@ export class Intake {
     this.requests += taken;
     if (taken > 0 && times !== null) {
       times.taken(taken, input.start - start, ring.pending);
-      if (times.slow.isOn && ring.pending > 0) this.trace(first, taken, bytes, start, input.start);
+      if (times.needsTape && ring.pending > 0) this.trace(first, taken, bytes, start, input.start);
+      times.keys.taken(session, first, taken, bytes, start, input.start);
     }
     if (!session.life.takesRequests) {
       this.forget();
@@ -168,7 +171,7 @@ export class Intake {
     session.life.onTaken(mustStop);
   }
 
-  /** So that requests can be named if they turn out to be slow. */
+  /** So that requests can be named if they turn out to be slow, or their replies large. */
   private trace(first: number, taken: number, bytes: Buffer, start: number, end: number): void {
     const { session } = this;
     const position = session.host.times!.slow.tape.put(bytes, start, end);

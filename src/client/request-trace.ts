@@ -1,12 +1,18 @@
 /** Where on the tape the requests are that a client waits for, and what is known of their slowness: for the slow log. */
 import { TOKEN_MASK } from "../api/client-port.ts";
 import type { SlowServer } from "../api/latency.ts";
+import type { RequestSummary } from "../api/protocol-module.ts";
 import type { Failure } from "../api/upstream.ts";
+import type { SampledRequest } from "./hot-keys.ts";
+import type { RequestTape } from "./request-tape.ts";
 
 /** Pieces of one client that are known at a time; those before are forgotten. */
 const PIECES_MAX = 8;
 /** Numbers of a piece: its first token, how many requests it has, its position on the tape, its length. */
 const STEP = 4;
+
+/** See ProtocolPool.describe. */
+export type Describe = (bytes: Buffer, length: number, index: number) => RequestSummary | null;
 
 export interface TracedPiece {
   readonly position: number;
@@ -21,6 +27,8 @@ export class RequestTrace {
   failure: Failure | null = null;
   /** Of the last reply that a slow server gave. */
   replyBytes = 0;
+  /** Its reply is looked at when it comes; null: none's is. */
+  sampled: SampledRequest | null = null;
   /** The latest piece, as most clients have one only, and older ones. */
   private first = -1;
   private count = 0;
@@ -55,6 +63,13 @@ export class RequestTrace {
       return { position: older[at + 2]!, length: older[at + 3]!, index: place };
     }
     return null;
+  }
+
+  /** The request with this token, if its bytes are still on the tape. */
+  describe(token: number, tape: RequestTape, describe: Describe): RequestSummary | null {
+    const piece = this.find(token);
+    const bytes = piece === null ? null : tape.read(piece.position, piece.length);
+    return piece === null || bytes === null ? null : describe(bytes, piece.length, piece.index);
   }
 
   /** `server` was slow to give a reply of so many bytes. */

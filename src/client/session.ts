@@ -208,6 +208,7 @@ export class Session implements ClientPort, StreamEvents, Flushable, SlowHearer 
 
   onReplies(token: number, count: number, bytes: Buffer, start: number, end: number): void {
     if (this.life.isClosed) return;
+    this.host.times?.keys.replied(this, token, count, bytes, start, end);
     this.ring.settle(token, count, bytes, start, end);
     this.settled(count, end - start);
   }

@@ -50,7 +50,7 @@ export interface SlowParts {
 }
 
 const MINUTE_MS = 60_000;
-const NO_SUMMARY: RequestSummary = { command: "", key: null, bytes: 0 };
+const NO_SUMMARY: RequestSummary = { command: "", keys: [], bytes: 0 };
 
 export class SlowRequests implements SlowNote {
   /** As long as a request must take; Infinity: none is slow. */
@@ -113,7 +113,8 @@ export class SlowRequests implements SlowNote {
   ): SlowRequest {
     const { options } = this.parts;
     const { trace, frontend, turn } = session;
-    const { command, key, bytes } = this.summaryOf(session, token);
+    const { command, keys, bytes } = this.summaryOf(session, token);
+    const [key] = keys;
     const { facts } = frontend;
     const isShown = options.slowlogKeys !== false;
     return {
@@ -124,7 +125,7 @@ export class SlowRequests implements SlowNote {
         agoFromMs: turn.nowMs,
       },
       ...{ name: shown(facts?.name), user: shown(facts?.user) },
-      ...{ command, key: key === null || !isShown ? null : shownKey(key, SLOW_KEY_BYTES_MAX) },
+      ...{ command, key: key === undefined || !isShown ? null : shownKey(key, SLOW_KEY_BYTES_MAX) },
       ...{ requests: count, totalUs, server: trace?.server?.name ?? null },
       queueUs: trace?.server?.queueUs ?? null,
       serverUs: trace?.server?.serverUs ?? null,
@@ -134,10 +135,7 @@ export class SlowRequests implements SlowNote {
   }
 
   private summaryOf({ trace }: SlowClient, token: number): RequestSummary {
-    const piece = trace?.find(token) ?? null;
-    const bytes = piece === null ? null : this.tape.read(piece.position, piece.length);
-    if (piece === null || bytes === null) return NO_SUMMARY;
-    return this.parts.describe(bytes, piece.length, piece.index) ?? NO_SUMMARY;
+    return trace?.describe(token, this.tape, this.parts.describe) ?? NO_SUMMARY;
   }
 
   /** It is one of the slowest of this minute. */

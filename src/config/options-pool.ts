@@ -1,7 +1,7 @@
 /** Options of a pool of any protocol: twemproxy's keys with twemproxy's meaning, and ours. */
 import type { Distribution, HashName } from "../api/config.ts";
 import { type Option, option } from "../api/option.ts";
-import { INTEGER_MAX, SLOWEST_MAX } from "../base/limits.ts";
+import { BIG_KEYS_BYTES_MIN, HOT_SAMPLES_MAX, INTEGER_MAX, SLOWEST_MAX } from "../base/limits.ts";
 
 export const HASH_NAMES: readonly HashName[] = [
   "one_at_a_time",
@@ -197,6 +197,42 @@ const OPERATOR_OPTIONS: readonly Option[] = [
     type: { kind: "boolean" },
     default: "true",
     help: "False: operators do not see keys, neither in the slow log nor elsewhere.",
+  }),
+  option({
+    name: "hot_keys",
+    where: "pool",
+    field: "hotKeys",
+    isLive: true,
+    type: { kind: "boolean" },
+    default: "true",
+    help: "The keys that most requests ask for are found in a sample of them (`proxy hotkeys`).",
+  }),
+  option({
+    name: "hot_keys_samples",
+    where: "pool",
+    field: "hotKeysSamples",
+    isLive: true,
+    type: { kind: "integer", min: 1, max: HOT_SAMPLES_MAX },
+    default: "100",
+    help: "So many requests of each second and worker are looked at for that; each costs as much as a few requests that are not.",
+  }),
+  option({
+    name: "big_keys",
+    where: "pool",
+    field: "bigKeysBytes",
+    isLive: true,
+    type: { kind: "size", min: BIG_KEYS_BYTES_MIN, auto: false },
+    default: "64kb",
+    help: "Keys with replies or requests of so many bytes are big (`proxy bigkeys`); `none`: none are.",
+  }),
+  option({
+    name: "big_keys_elements",
+    where: "pool",
+    field: "bigKeysElements",
+    isLive: true,
+    type: { kind: "integer", min: 1, max: INTEGER_MAX },
+    default: "5000",
+    help: "So are collections of which a reply tells that they have so many elements.",
   }),
 ];
 

@@ -61,7 +61,7 @@ export const TOP_OPTIONS: readonly Option[] = [
     where: "top",
     field: "clientMemoryBytes",
     isLive: true,
-    type: { kind: "size", min: CLIENT_MEMORY_BYTES_MIN },
+    type: { kind: "size", min: CLIENT_MEMORY_BYTES_MIN, auto: true },
     forms: NATIVE,
     default: "auto",
     help: "What clients leave unread, incomplete requests and parts of replies may take so much memory, over all workers; each has an equal share (memory.md). `auto`: half of what the host or the cgroup has.",

@@ -201,6 +201,10 @@ function buildPool(
     slowlogSlowest: values.number("slowlog_slowest"),
     proxyCommands: values.boolean("proxy_commands"),
     slowlogKeys: values.boolean("slowlog_keys"),
+    hotKeys: values.boolean("hot_keys"),
+    hotKeysSamples: values.number("hot_keys_samples"),
+    bigKeysBytes: values.numberOrNull("big_keys"),
+    bigKeysElements: values.number("big_keys_elements"),
     servers,
   };
 }

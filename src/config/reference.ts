@@ -100,7 +100,7 @@ function describeType(type: OptionType): string {
     case "texts":
       return "a list of texts";
     case "size":
-      return `\`auto\`, \`none\`, or a size of at least \`${formatSize(type.min)}\``;
+      return `${type.auto ? "`auto`, " : ""}\`none\`, or a size of at least \`${formatSize(type.min)}\``;
     case "cores":
       return "`auto`, `off`, or a list of CPU cores";
     case "group":

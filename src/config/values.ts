@@ -94,7 +94,7 @@ export function expectation(type: OptionType): string {
     case "duration":
       return `milliseconds, or a duration such as 400ms or 2s${type.none ? ", or none" : ""}`;
     case "size":
-      return `auto, none, or at least ${formatSize(type.min)}, such as 512mb or 2gb`;
+      return `${type.auto ? "auto, " : ""}none, or at least ${formatSize(type.min)}, such as ${type.auto ? "512mb or 2gb" : "64kb or 1mb"}`;
     case "boolean":
       return "true or false";
     case "choice":
@@ -165,7 +165,7 @@ function parseDurationValue(type: Extract<OptionType, { kind: "duration" }>, tex
 }
 
 function parseSizeValue(type: Extract<OptionType, { kind: "size" }>, text: string): Parsed {
-  if (text === "auto") return ok(text);
+  if (text === "auto" && type.auto) return ok(text);
   if (text === "none") return ok(null);
   const bytes = parseSize(text);
   if (bytes !== null && bytes >= type.min && bytes <= Number.MAX_SAFE_INTEGER) return ok(bytes);

@@ -10,6 +10,7 @@ import { OsError } from "../os/os-error.ts";
 import { setProcessName } from "../os/process.ts";
 import { callerOn, controlSocketPath } from "./control/control-server.ts";
 import { EventRing } from "./events.ts";
+import { KeyStatistics } from "./inspection/key-statistics.ts";
 import { SlowLog } from "./inspection/slow-log.ts";
 import { reportLeftBehind } from "./program/left-behind.ts";
 import type { SupervisorState } from "./program/supervisor-state.ts";
@@ -43,6 +44,7 @@ export async function runSupervisor(config: Config, options: SupervisorOptions):
     stats: new StatsStore(),
     events,
     slowLog: new SlowLog(undefined),
+    keys: new KeyStatistics(undefined),
     manager: createServiceManager(process.env, log),
     pidFile,
     control: null,
@@ -78,6 +80,7 @@ export async function resumeSupervisor(
     stats: new StatsStore(state.stats),
     events,
     slowLog: new SlowLog(state.slowLog),
+    keys: new KeyStatistics(state.bigKeys),
     manager: createServiceManager(process.env, log),
     pidFile: state.pidFile === null ? null : adoptPidFile(state.pidFile),
     control: null,

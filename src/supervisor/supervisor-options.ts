@@ -5,6 +5,7 @@ import type { ChangeLock, ChangeName } from "./change/change-lock.ts";
 import type { ControlServer } from "./control/control-server.ts";
 import type { EventRing } from "./events.ts";
 import type { Generations } from "./generation/generations.ts";
+import type { KeyStatistics } from "./inspection/key-statistics.ts";
 import type { SlowLog } from "./inspection/slow-log.ts";
 import type { Phase } from "./phase.ts";
 import type { AdminSlot } from "./process/admin-slot.ts";
@@ -48,6 +49,7 @@ export interface Resources {
   readonly manager: ServiceManager;
   readonly events: EventRing;
   readonly slowLog: SlowLog;
+  readonly keys: KeyStatistics;
   pidFile: PidFile | null;
   control: ControlServer | null;
 }

@@ -348,6 +348,7 @@ class WorkerDataPlane implements DataPlane {
         bus: busOfPool(bus, pool.name),
         metrics,
         ...{ tape: this.tape, slowReports: this.slowReports },
+        tellKeys: (report) => this.options.send({ type: "keys", report }),
         everywhere: (gauge) => this.gauges.sum(layout.base + gauge),
         descriptors: this.descriptors,
         perServer,

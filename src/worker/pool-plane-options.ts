@@ -1,6 +1,7 @@
 /** What a pool in a worker is made of, and what it shares with the other pools there. */
 import type { Config, PoolConfig } from "../api/config.ts";
 import type { Engine } from "../api/engine.ts";
+import type { KeyReport } from "../api/key-report.ts";
 import type { StatsLayout } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { WorkerBus } from "../api/worker-bus.ts";
@@ -40,6 +41,7 @@ export interface PoolPlaneOptions {
   /** Shared by all pools. */
   readonly tape: RequestTape;
   readonly slowReports: Pick<SlowReports, "hasRoom" | "add">;
+  readonly tellKeys: (report: KeyReport) => void;
   /** A gauge of this pool, over all workers. */
   readonly everywhere: (gauge: number) => number;
   /** False: this process is out of file descriptors for a client that needs so many. */

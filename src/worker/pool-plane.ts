@@ -113,7 +113,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
     for (const set of module.metrics ?? []) options.metrics.prepare(set, { pool: pool.name });
     this.protocol = module.createPool(this);
     const hasRequests = this.protocol.serverProtocols.length > 0;
-    this.times = hasRequests ? openClientTimes(options, this.protocol) : null;
+    this.times = hasRequests ? openClientTimes(options, this.protocol, this.route) : null;
     this.topology = this.protocol.topology ?? createStaticTopology(pool.servers);
     this.chain = options.modules.createChain(this, this.protocol.filtering);
     this.levers = new PoolLevers({
@@ -350,7 +350,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
   /** Values of `config` have changed in place. */
   onSettings(): void {
     this.protocol.onSettings?.();
-    this.times?.slow.onSettings();
+    this.times?.onSettings();
     for (const server of this.servers.all) server.onSettings();
   }
 

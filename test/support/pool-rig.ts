@@ -120,7 +120,7 @@ export async function startPool(
     refuse: () => null,
     perServer: pool.serverConnections,
     nextClientId: () => ++ids,
-    ...{ tape: new RequestTape(), slowReports: { hasRoom: () => false, add() {} } },
+    ...{ tape: new RequestTape(), slowReports: { hasRoom: () => false, add() {} }, tellKeys() {} },
     onClientGone: () => clients--,
   });
   const fd = listenTcp({ ip: "127.0.0.1", port: 0, backlog: 64, reusePort: false });

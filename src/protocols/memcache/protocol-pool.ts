@@ -4,13 +4,19 @@ import type { Filtering } from "../../api/filter.ts";
 import type { Frontend } from "../../api/frontend.ts";
 import type { GroupMove, ReceivedPart } from "../../api/move.ts";
 import type { UpstreamProtocol } from "../../api/protocol.ts";
-import type { PoolHost, ProtocolPool, RequestSummary } from "../../api/protocol-module.ts";
+import type {
+  PoolHost,
+  ProtocolPool,
+  ReplyReader,
+  RequestSummary,
+} from "../../api/protocol-module.ts";
 import type { Route } from "../../api/upstream.ts";
 import { closeFd } from "../../os/fd.ts";
 import type { Foreign } from "../foreign.ts";
 import { warnOfForeign } from "../foreign-clients.ts";
 import { type Operators, operatorsOf } from "../operators.ts";
 import { describeRequest } from "./client/describe-request.ts";
+import { memcacheReplyReader } from "./client/key-size.ts";
 import { type MemcacheClientState, MemcacheFrontend } from "./client/memcache-frontend.ts";
 import { type MemcachePool, VARIANT_BINARY, VARIANT_TEXT } from "./client/memcache-pool.ts";
 import { memcacheFiltering } from "./client/text/filtering.ts";
@@ -45,6 +51,8 @@ export class MemcacheProtocolPool implements MemcachePool, ProtocolPool {
   onSettings(): void {
     this.deadServer = readDeadServer(this.host.config.options);
   }
+
+  readonly replyReader: ReplyReader = memcacheReplyReader;
 
   describe(bytes: Buffer, length: number, index: number): RequestSummary | null {
     return describeRequest(bytes, length, index);

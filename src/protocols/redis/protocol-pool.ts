@@ -6,7 +6,12 @@ import type { Filtering } from "../../api/filter.ts";
 import type { Frontend } from "../../api/frontend.ts";
 import type { GroupMove, ReceivedPart } from "../../api/move.ts";
 import type { UpstreamProtocol } from "../../api/protocol.ts";
-import type { PoolHost, ProtocolPool, RequestSummary } from "../../api/protocol-module.ts";
+import type {
+  PoolHost,
+  ProtocolPool,
+  ReplyReader,
+  RequestSummary,
+} from "../../api/protocol-module.ts";
 import type { Topology } from "../../api/topology.ts";
 import type { ConnectionKind, DecorateLink } from "../../api/upstream.ts";
 import type { Deadline } from "../../base/deadlines.ts";
@@ -16,6 +21,7 @@ import type { SavedRedisClient } from "./client/client-state.ts";
 import { describeRequest } from "./client/describe-request.ts";
 import { createRedisFiltering } from "./client/filtering.ts";
 import { VariantTable } from "./client/identity/variant-table.ts";
+import { redisReplyReader } from "./client/key-size.ts";
 import { CommandLearner } from "./client/learn-commands.ts";
 import { ClientDirectory } from "./client/local/client-directory.ts";
 import { SharedSubscriptions } from "./client/pubsub/shared-subscriptions.ts";
@@ -90,6 +96,8 @@ export class RedisProtocolPool implements ProtocolPool {
   get serverProtocols(): readonly UpstreamProtocol[] {
     return this.pool.variants.protocols;
   }
+
+  readonly replyReader: ReplyReader = redisReplyReader;
 
   describe(bytes: Buffer, length: number, index: number): RequestSummary | null {
     return describeRequest(this.pool.commands, bytes, length, index);

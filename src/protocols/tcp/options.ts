@@ -62,6 +62,10 @@ export const TCP_IGNORES: readonly string[] = [
   "proxy_commands",
   "slowlog",
   "slowlog_slowest",
+  "hot_keys",
+  "hot_keys_samples",
+  "big_keys",
+  "big_keys_elements",
 ];
 
 export function readTcpOptions(settings: OptionSettings): TcpOptions {

@@ -172,6 +172,7 @@ function stateOf(
     steering,
     events: supervisor.resources.events.all,
     slowLog: supervisor.resources.slowLog.snapshot(),
+    bigKeys: supervisor.resources.keys.snapshot(),
     caller: caller?.snapshot() ?? null,
     upgrade: upgradeFacts,
   };

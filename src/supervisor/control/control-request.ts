@@ -6,6 +6,7 @@ import {
   type ClientQuery,
   type KickTarget,
 } from "../../api/inspection.ts";
+import { BIG_KEY_ORDERS } from "../../api/key-report.ts";
 import type { LeverKind } from "../../api/steering.ts";
 
 const KINDS: readonly LeverKind[] = ["pause", "readonly", "block"];
@@ -47,6 +48,15 @@ function isRequest(request: ControlRequest): boolean {
         isTime(request.count) &&
         isOrNull(request.pool, "string")
       );
+    case "hotkeys":
+      return isOrNull(request.pool, "string") && isTime(request.limit);
+    case "bigkeys":
+      return (
+        isOrNull(request.pool, "string") &&
+        isTime(request.limit) &&
+        BIG_KEY_ORDERS.includes(request.order)
+      );
+    case "bigkeys_reset":
     case "slowlog_reset":
       return isOrNull(request.pool, "string");
     case "kick":

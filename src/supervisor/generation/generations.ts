@@ -10,6 +10,7 @@ import { withLive } from "../../config/live.ts";
 import type { EventRing } from "../events.ts";
 import { PacketRouter } from "../hand-over/packet-router.ts";
 import { Inspector } from "../inspection/inspector.ts";
+import type { KeyStatistics } from "../inspection/key-statistics.ts";
 import type { SlowLog } from "../inspection/slow-log.ts";
 import type { Program } from "../program/program.ts";
 import type { ListenerPlan, Listeners } from "../sockets/listeners.ts";
@@ -36,6 +37,7 @@ export interface GenerationsOptions {
   readonly steering: WorkerSteering;
   readonly events: Pick<EventRing, "add">;
   readonly slowLog: SlowLog;
+  readonly keys: Pick<KeyStatistics, "add">;
   readonly show: Show;
   /** The last worker of all has left. */
   onEmpty(): void;
@@ -304,6 +306,7 @@ export class Generations {
       const { requests, missed, nowMs: workerNowMs } = message;
       this.#options.slowLog.add(worker.name, requests, { missed, workerNowMs });
     }
+    if (message.type === "keys") this.#options.keys.add(message.report);
     if (message.type !== "handed_over") return;
     if (worker !== this.#mover) {
       this.#handOver?.onMessage(worker, message);

@@ -1,4 +1,5 @@
 /** What is asked, over the control socket or by the admin process, about what goes on in the workers. */
+import type { Config } from "../../api/config.ts";
 import type {
   ControlRequest,
   ControlResult,
@@ -20,16 +21,37 @@ export async function answerInspection(
     proxy.resources.slowLog.reset(request.pool);
     return { ok: true, verb: "slowlog_reset" };
   }
-  return request.verb === "clients" || request.verb === "slowlog"
-    ? await answerLook(proxy, request)
-    : null;
+  if (request.verb === "bigkeys_reset") {
+    proxy.resources.keys.reset(request.pool);
+    return { ok: true, verb: "bigkeys_reset" };
+  }
+  return isLook(request) ? await answerLook(proxy, request) : null;
 }
 
+function isLook(request: ControlRequest): request is Look {
+  return LOOKS.includes(request.verb);
+}
+
+const LOOKS: readonly string[] = [
+  "clients",
+  "slowlog",
+  "hotkeys",
+  "bigkeys",
+] satisfies readonly Look["verb"][];
+
 export async function answerLook(
-  { generations, resources }: ChangeTarget,
+  { generations, resources, running }: ChangeTarget,
   look: Look,
 ): Promise<ControlResult> {
   try {
+    if (look.verb === "hotkeys") {
+      const report = resources.keys.hot(shownPools(running, look.pool), look.limit);
+      return { ok: true, verb: "hotkeys", report };
+    }
+    if (look.verb === "bigkeys") {
+      const report = resources.keys.big(shownPools(running, look.pool), look);
+      return { ok: true, verb: "bigkeys", report };
+    }
     if (look.verb === "slowlog") {
       return { ok: true, verb: "slowlog", report: resources.slowLog.read(look) };
     }
@@ -56,6 +78,13 @@ async function kick(
   } catch (error) {
     return refusalOf(error);
   }
+}
+
+/** Of those asked for (null: all) the ones whose keys operators may see. */
+export function shownPools({ pools }: Config, pool: string | null): readonly string[] {
+  return pools
+    .filter(({ name, slowlogKeys }) => slowlogKeys !== false && (pool === null || name === pool))
+    .map(({ name }) => name);
 }
 
 function refusalOf(error: unknown): ControlResult {

@@ -7,6 +7,7 @@ import { type ProcessFacts, readProcess } from "../../os/process-facts.ts";
 import { StartError } from "../start-error.ts";
 import { configGet } from "../steering/config-orders.ts";
 import type { ChangeTarget } from "../supervisor-options.ts";
+import { shownPools } from "./inspection-requests.ts";
 
 type Show = (
   target: ChangeTarget,
@@ -15,6 +16,7 @@ type Show = (
 
 const CLIENTS_SHOWN = 100;
 const SLOW_SHOWN = 50;
+const KEYS_SHOWN = 50;
 const ANY = { address: null, name: null, user: null, state: null };
 
 /** In the order of HELP. */
@@ -37,6 +39,11 @@ const TABLES: Readonly<Record<string, { readonly help: string; readonly show: Sh
     help: `the last ${SLOW_SHOWN} slow requests, times in microseconds`,
     show: showSlowLog,
   },
+  HOTKEYS: {
+    help: `the ${KEYS_SHOWN} keys that most requests ask for, of the last minute`,
+    show: showHotKeys,
+  },
+  BIGKEYS: { help: `the ${KEYS_SHOWN} largest keys that were noticed`, show: showBigKeys },
   CONFIG: { help: "the pool's options as they hold now", show: showConfig },
   MEM: {
     help: "memory and CPU time of the processes",
@@ -150,6 +157,23 @@ function showSlowLog({ resources }: ChangeTarget, pool: string): readonly ShownR
       ...{ key: key ?? "", failure: failure ?? "" },
     };
   });
+}
+
+function showHotKeys({ resources, running }: ChangeTarget, pool: string): readonly ShownRow[] {
+  const { rows } = resources.keys.hot(shownPools(running, pool), KEYS_SHOWN);
+  return rows.map(({ key, server, command, requests, perSecond, share, bytes }) => ({
+    ...{ key, server: server ?? "", command, requests, per_second: Math.round(perSecond) },
+    ...{ percent: Math.round(share * 1000) / 10, bytes },
+  }));
+}
+
+function showBigKeys({ resources, running }: ChangeTarget, pool: string): readonly ShownRow[] {
+  const wanted = { limit: KEYS_SHOWN, order: "bytes" } as const;
+  const { rows } = resources.keys.big(shownPools(running, pool), wanted);
+  return rows.map(({ key, server, command, bytes, elements, seen, atMs, client, address }) => ({
+    ...{ key, server: server ?? "", command, bytes, elements: elements ?? -1, seen, atMs },
+    ...{ client, address },
+  }));
 }
 
 function showConfig(target: ChangeTarget, pool: string): readonly ShownRow[] {

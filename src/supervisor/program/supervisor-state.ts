@@ -5,6 +5,7 @@
 import type { Config } from "../../api/config.ts";
 import { STATE_FORMATS } from "../../api/control.ts";
 import type { GenerationResult, LastChange, ProxyEvent } from "../../api/control-socket.ts";
+import type { BigKeyRow } from "../../api/key-report.ts";
 import type { ChannelSnapshot } from "../../engine/bun/control-channel.ts";
 import { createMemoryFile, readMemoryFile } from "../../os/memory-file.ts";
 import type { ChangeName } from "../change/change-lock.ts";
@@ -43,6 +44,8 @@ export interface SupervisorState {
   readonly events?: readonly ProxyEvent[];
   /** Absent: an older program, which kept none. */
   readonly slowLog?: SlowLogSnapshot;
+  /** Absent: likewise. What was asked for lately is told anew. */
+  readonly bigKeys?: readonly BigKeyRow[];
   /** Who waits for the end of the upgrade, and what it will be told. */
   readonly caller: ChannelSnapshot | null;
   readonly upgrade: { readonly from: string; readonly to: string; readonly crew: GenerationResult };

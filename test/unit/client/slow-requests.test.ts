@@ -17,7 +17,7 @@ function rig(options: { slowlogMs: number | null; slowlogSlowest: number; slowlo
       timers.push(callback);
       return () => {};
     },
-    describe: (bytes, length) => ({ command: "GET", key: bytes, bytes: length }),
+    describe: (bytes, length) => ({ command: "GET", keys: [bytes], bytes: length }),
   });
   let counted = 0;
   const trace = new RequestTrace();

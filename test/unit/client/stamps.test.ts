@@ -4,6 +4,7 @@ import { TOKEN_MASK } from "../../../src/api/client-port.ts";
 import { FAMILY, type Family } from "../../../src/api/latency.ts";
 import type { MetricBlock } from "../../../src/api/metrics.ts";
 import { ClientTimes } from "../../../src/client/client-times.ts";
+import { PoolKeys } from "../../../src/client/pool-keys.ts";
 import { RequestTape } from "../../../src/client/request-tape.ts";
 import { SlowRequests } from "../../../src/client/slow-requests.ts";
 import { Stamps } from "../../../src/client/stamps.ts";
@@ -23,10 +24,18 @@ function noSlowRequests(): SlowRequests {
   });
 }
 
+function noKeys(): PoolKeys {
+  return new PoolKeys({
+    ...{ options: { name: "p" }, tape: new RequestTape(), schedule: () => () => {} },
+    ...{ turn: { nowMs: 0 }, random: () => 0, describe: () => null, replyReader: null },
+    ...{ serverOf: () => null, tell() {} },
+  });
+}
+
 function rig() {
   const totalUs = Object.values(FAMILY).map(block);
   const sizes = { requestBytes: block(), replyBytes: block(), pipelineDepth: block() };
-  const stamps = new Stamps(new ClientTimes({ totalUs, ...sizes }, noSlowRequests()));
+  const stamps = new Stamps(new ClientTimes({ totalUs, ...sizes }, noSlowRequests(), noKeys()));
   const countOf = (family: Family, us: number): number =>
     totalUs[family]!.values[1 + bucketOf(us)]!;
   const all = (): number =>

@@ -50,6 +50,7 @@ test("a twemproxy file gets nutcracker's defaults", () => {
         backlog: 512,
         clientConnectionsMax: 0,
         ...{ slowlogMs: 10, slowlogSlowest: 0, slowlogKeys: true, proxyCommands: false },
+        ...{ hotKeys: true, hotKeysSamples: 100, bigKeysBytes: 65_536, bigKeysElements: 5000 },
         filters: [],
         options: { dead_server: { value: "error", text: "error", isSet: false } },
         preconnect: false,
@@ -134,6 +135,10 @@ pools:
     proxy_commands: true
     slowlog_slowest: 3
     slowlog_keys: false
+    hot_keys: false
+    hot_keys_samples: 7
+    big_keys: none
+    big_keys_elements: 9
     servers:
       - { address: "[::1]:6379", weight: 5, name: five }
 `);
@@ -175,6 +180,7 @@ pools:
     backlog: 7,
     clientConnectionsMax: 8,
     ...{ slowlogMs: 5, slowlogSlowest: 3, slowlogKeys: false, proxyCommands: true },
+    ...{ hotKeys: false, hotKeysSamples: 7, bigKeysBytes: null, bigKeysElements: 9 },
     filters: [],
     options: {
       redis_auth: { value: "pass word", text: null, isSet: true },

@@ -10,13 +10,13 @@ const commands = new CommandTable({ allowed: new Set(), denied: new Set(), isSha
 function redis(text: string, index: number, kept = text.length): string | null {
   const bytes = Buffer.from(text, "latin1");
   const found = describeRedis(commands, bytes.subarray(0, kept), bytes.length, index);
-  return found === null ? null : `${found.command} ${found.key} ${found.bytes}`;
+  return found === null ? null : `${found.command} ${found.keys[0] ?? null} ${found.bytes}`;
 }
 
 function memcache(text: string, index: number, kept = text.length): string | null {
   const bytes = Buffer.from(text, "latin1");
   const found = describeMemcache(bytes.subarray(0, kept), bytes.length, index);
-  return found === null ? null : `${found.command} ${found.key} ${found.bytes}`;
+  return found === null ? null : `${found.command} ${found.keys[0] ?? null} ${found.bytes}`;
 }
 
 function pipeline(...requests: string[][]): string {

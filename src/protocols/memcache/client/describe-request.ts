@@ -1,5 +1,6 @@
 /** Requests in the beginning of what a client sent, for operators: which command, which key. */
 import type { RequestSummary } from "../../../api/protocol-module.ts";
+import { KEYS_OF_REQUEST_MAX } from "../../../base/limits.ts";
 import {
   AT_BODY_LENGTH,
   AT_EXTRAS_LENGTH,
@@ -39,10 +40,10 @@ function describeText(bytes: Buffer, length: number, index: number): RequestSumm
       const lineEnd = bytes.indexOf(LF, start);
       if (lineEnd < 0 && next <= 0) return null;
       const line = bytes.toString("latin1", start, lineEnd < 0 ? bytes.length : lineEnd).trim();
-      const [command = "", key] = line.split(/ +/);
+      const [command = "", ...words] = line.split(/ +/);
       return {
         command: command.substring(0, COMMAND_BYTES_MAX),
-        key: key === undefined ? null : Buffer.from(key, "latin1"),
+        keys: keysIn(command, words).map((key) => Buffer.from(key, "latin1")),
         bytes: (next > 0 ? next : length) - start,
       };
     }
@@ -50,6 +51,17 @@ function describeText(bytes: Buffer, length: number, index: number): RequestSumm
     start = next;
   }
 }
+
+function keysIn(command: string, words: readonly string[]): readonly string[] {
+  const from = command.startsWith("gat") ? 1 : 0;
+  const many = MANY_KEYS.has(command) ? KEYS_OF_REQUEST_MAX : 1;
+  return WITHOUT_KEY.has(command) ? [] : words.filter((_, i) => i >= from && i < from + many);
+}
+
+const MANY_KEYS: ReadonlySet<string> = new Set(["get", "gets", "gat", "gats"]);
+const WITHOUT_KEY: ReadonlySet<string> = new Set(
+  "stats flush_all version verbosity quit mn cache_memlimit".split(" "),
+);
 
 function describeBinary(bytes: Buffer, index: number): RequestSummary | null {
   let start = 0;
@@ -62,9 +74,10 @@ function describeBinary(bytes: Buffer, index: number): RequestSummary | null {
     const keyFrom = start + HEADER_BYTES + bytes[start + AT_EXTRAS_LENGTH]!;
     const keyTo = keyFrom + bytes.readUInt16BE(start + AT_KEY_LENGTH);
     const opcode = bytes[start + AT_OPCODE]!;
+    const hasKey = keyTo > keyFrom && opcode !== OPCODE.stat;
     return {
       command: OPCODE_NAMES.get(opcode) ?? `opcode ${opcode}`,
-      key: keyTo > keyFrom && keyTo <= bytes.length ? bytes.subarray(keyFrom, keyTo) : null,
+      keys: hasKey && keyTo <= bytes.length ? [bytes.subarray(keyFrom, keyTo)] : [],
       bytes: size,
     };
   }

@@ -1,5 +1,6 @@
 /** Requests in the beginning of what a client sent, for operators: which command, which key. */
 import type { RequestSummary } from "../../../api/protocol-module.ts";
+import { KEYS_OF_REQUEST_MAX } from "../../../base/limits.ts";
 import { RequestScanner } from "../codec/request-scanner.ts";
 import { RequestView } from "../codec/request-view.ts";
 import type { CommandTable } from "../commands/command-table.ts";
@@ -8,6 +9,9 @@ import { createRedisFiltering } from "./filtering.ts";
 
 const LF = 10;
 const COMMAND_BYTES_MAX = 64;
+// Used again for each request: of one client at a time, and nothing of them is kept.
+const skipper: RequestScanner = new RequestScanner();
+const skipped: RequestView = new RequestView();
 
 /** @param length of what was sent, of which `bytes` is the beginning. @param index of the request in it; those before it are whole */
 export function describeRequest(
@@ -16,16 +20,29 @@ export function describeRequest(
   length: number,
   index: number,
 ): RequestSummary | null {
-  const reader = createRedisFiltering(commands).createReader(undefined);
+  skipper.reset();
   let start = 0;
-  for (let at = 0; ; ) {
-    const next = reader.scan(bytes, start, bytes.length);
-    if (next <= 0) return at === index ? describeBeginning(commands, bytes, start, length) : null;
-    if (reader.isRequest && at++ === index) {
-      const command = reader.command.substring(0, COMMAND_BYTES_MAX);
-      return { command, key: reader.keyCount > 0 ? reader.key(0) : null, bytes: next - start };
-    }
+  // Those before it need only be counted.
+  for (let at = 0; at < index; ) {
+    const next = skipper.scan(bytes, start, bytes.length, skipped);
+    if (next <= 0) return null;
+    if (skipped.count > 0) at++;
     start = next;
+  }
+  skipped.release();
+  const reader = createRedisFiltering(commands).createReader(undefined);
+  for (;;) {
+    const next = reader.scan(bytes, start, bytes.length);
+    if (next <= 0) return describeBeginning(commands, bytes, start, length);
+    if (!reader.isRequest) {
+      start = next;
+      continue;
+    }
+    const command = reader.command.substring(0, COMMAND_BYTES_MAX);
+    const keys: Buffer[] = [];
+    const count = Math.min(reader.keyCount, KEYS_OF_REQUEST_MAX);
+    for (let i = 0; i < count; i++) keys.push(reader.key(i));
+    return { command, keys, bytes: next - start };
   }
 }
 
@@ -52,7 +69,7 @@ function describeBeginning(
   const key = known > 0 && keys[0]! < view.count ? view.text(keys[0]!) : null;
   return {
     command: name.toUpperCase().substring(0, COMMAND_BYTES_MAX),
-    key: key === null ? null : Buffer.from(key, "latin1"),
+    keys: key === null ? [] : [Buffer.from(key, "latin1")],
     bytes: length - start,
   };
 }
