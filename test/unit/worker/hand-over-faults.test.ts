@@ -112,10 +112,10 @@ function clientSession(number: number, onLeave: () => void): { session: Session;
   return { session: session as unknown as Session, client: pair.theirs };
 }
 
-/** Hands all clients over. Sockets of the sender and the receiver are told to `onSockets` before that. */
+/** Hands all clients over. The sockets of sender and receiver, and the supervisor's own to the receiver, are told to `onSockets` before. */
 async function handOver(
   timeoutMs: number,
-  onSockets: (sender: number, receiver: number) => void = () => {},
+  onSockets: (sender: number, receiver: number, supervisor: number) => void = () => {},
 ): Promise<Outcome> {
   const log = new Lines();
   const adoptedNumbers: number[] = [];
@@ -151,7 +151,7 @@ async function handOver(
       );
     },
   });
-  onSockets(sender.theirs, receiver.theirs);
+  onSockets(sender.theirs, receiver.theirs, receiver.worker.handoverFd ?? -1);
   const clients = new Map<number, number>();
   let stayed = CLIENTS;
   const candidates = Array.from({ length: CLIENTS }, (_, number) => {
@@ -243,6 +243,22 @@ test.each(PASSING)("%s fails with %s a few times: no client is lost", async (cal
   await Bun.sleep(0);
   expect(readdirSync("/proc/self/fd")).toHaveLength(files);
 });
+
+test.each(["ETOOMANYREFS", "ENOBUFS", "ENOMEM"])(
+  "the supervisor cannot send a few times (%s): no client is lost",
+  async (code) => {
+    let failures = 0;
+    const outcome = await handOver(60_000, (_sender, _receiver, supervisor) => {
+      const end = failing("sendmsg", code, 3, (fd) => fd === supervisor);
+      ends.push(() => {
+        failures = end();
+      });
+    });
+    expect(outcome).toMatchObject({ moved: CLIENTS, adopted: CLIENTS, lost: 0, lines: [] });
+    for (const end of ends.splice(0).reverse()) end();
+    expect(failures).toBe(3);
+  },
+);
 
 const ALWAYS = Number.POSITIVE_INFINITY;
 
