@@ -28,6 +28,7 @@ import { moduleInStack } from "../modules/module-in-stack.ts";
 import { assumeIdentity } from "../os/identity.ts";
 import { openProcessLog } from "../os/log-output.ts";
 import { hearParentDeath, setProcessName } from "../os/process.ts";
+import { shortenTimeSlice } from "../os/time-slice.ts";
 import { BusClient } from "./bus-client.ts";
 import { ClientIds } from "./client-ids.ts";
 import { WorkerMetrics } from "./metrics.ts";
@@ -236,6 +237,8 @@ class Worker {
     dataPlane.setLevers(start.steering?.levers ?? []);
     dataPlane.listen(start.listeners, start);
     this.#dataPlane = dataPlane;
+    // Not before: until now it held up those that serve.
+    shortenTimeSlice();
     this.#send({
       type: "ready",
       pid: process.pid,
