@@ -5,6 +5,7 @@
  * classes, no functions, no undefined), because the supervisor sends it to its workers as JSON.
  */
 import type { OptionSettings } from "./option.ts";
+import type { RouteNode } from "./route-node.ts";
 
 /** Every hash function a pool may name. The first twelve are twemproxy's; `docs/config.md` describes each. */
 export type HashName =
@@ -121,6 +122,8 @@ export interface PoolConfig {
   readonly maxEjectionPercent: number;
   /** In ring order: twemproxy sorts by name, shorter names first, then bytewise. */
   readonly servers: readonly ServerConfig[];
+  /** Not null: requests go to other pools, and `servers` is empty. Absent: it is null. */
+  readonly route?: RouteNode | null;
 }
 
 /** `auto`: io_uring where the system has it and it works, else Bun's sockets. */

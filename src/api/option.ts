@@ -23,7 +23,7 @@ export type Where = "top" | "log" | "stats" | "admin" | "pool" | "server" | "fil
  * - `nodes`: a list of addresses: `["10.0.0.1:7000"]`; see ServerSource.
  * - `names`: a list of names: `[a, b]`; see ServerSource.
  * - `server_address`: `host:port` or `/path`.
- * - `group`, `pools`, `servers`, `modules`, `filters`: not a single value; read by their own code.
+ * - `group`, `pools`, `servers`, `route`, `modules`, `filters`: not a single value; read by their own code.
  */
 export type OptionType =
   | { readonly kind: "integer"; readonly min: number; readonly max: number }
@@ -52,7 +52,9 @@ export type OptionType =
   /** Filters of a pool, by name, with their options. */
   | { readonly kind: "filters" }
   | { readonly kind: "pools" }
-  | { readonly kind: "servers" };
+  | { readonly kind: "servers" }
+  /** A tree of a pool, see RouteNode. */
+  | { readonly kind: "route" };
 
 /** An option's value as the resolved configuration holds it, plain JSON data. Durations in milliseconds, sizes in bytes; null: none, off, unset. */
 export type OptionValue = string | number | boolean | Address | readonly string[] | null;

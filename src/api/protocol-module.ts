@@ -35,6 +35,8 @@ export interface ProtocolModule {
   readonly needsServers?: boolean;
   /** What may stand in its pools in place of `servers`. Absent: nothing. */
   readonly sources?: readonly ServerSource[];
+  /** Its pools may have a `route`, and be led to by one. Default: false. */
+  readonly isRoutable?: boolean;
   /** Its pools have `filtering`. Default: false. */
   readonly isFilterable?: boolean;
   /** Called when a worker starts, before the pool's servers are there: `host.route` is empty so far. */
@@ -157,6 +159,12 @@ export interface ProtocolPool {
   readonly decorate?: DecorateLink;
   /** By variant: how connections of that kind to a server are opened and read. May grow; none: there are no shared connections. */
   readonly serverProtocols: readonly UpstreamProtocol[];
+  /**
+   * The kind that is called `kind` in `other`, a pool of the same protocol, held until `releaseKind`; NO_KIND: there are too many. Absent:
+   * kinds are called the same in all pools.
+   */
+  holdKindOf?(other: ProtocolPool, kind: ConnectionKind): ConnectionKind;
+  releaseKind?(kind: ConnectionKind): void;
   /** Told to a client that may not stay, because the pool has as many as configured. */
   readonly tooManyClients: Buffer;
   /** The same when this process has no more file descriptors. */

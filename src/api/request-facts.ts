@@ -25,6 +25,8 @@ export interface RequestFacts {
   readonly keyStart: number;
   readonly keyEnd: number;
   readonly access: Access;
+  /** In upper case, with its subcommand behind a bar; "": it is not known. */
+  readonly commandName: string;
   /** Whose request it is, by number. */
   readonly tenant: number;
 }
@@ -39,10 +41,12 @@ export class PlainFacts implements RequestFacts {
   keyStart = 0;
   keyEnd = 0;
   access: Access = ACCESS.read;
+  commandName = "";
   readonly tenant: number = NO_TENANT;
 
   /** These facts, of a key without its request. */
-  ofKey(key: Buffer, access: Access): this {
+  ofKey(key: Buffer, access: Access, commandName = ""): this {
+    this.commandName = commandName;
     this.bytes = key;
     this.start = 0;
     this.end = 0;

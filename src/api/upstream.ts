@@ -7,7 +7,7 @@
 import type { ByteQueue } from "../base/byte-queue.ts";
 import type { Wakeable } from "../base/turn.ts";
 import type { ReplyKind } from "./protocol.ts";
-import type { RequestFacts } from "./request-facts.ts";
+import type { Access, RequestFacts } from "./request-facts.ts";
 
 export type FailureKind =
   | "refused"
@@ -244,12 +244,18 @@ export interface Upstream {
 export interface Route {
   /** All that keys may go to, in the order of their topology. Another array when servers have come or gone. */
   readonly upstreams: readonly Upstream[];
+  /** `upstreams`, and in a tree those that stand for the same servers at its other places. */
+  readonly all: readonly Upstream[];
+  /** Those of `upstreams` that what concerns all servers goes to, if it has such access. */
+  targets(access: Access): readonly Upstream[];
   /** Those of `upstream`, one of `upstreams`, from which may be read. */
   replicasOf(upstream: Upstream): readonly Upstream[];
   /** Grows whenever keys may have moved. */
   readonly epoch: number;
   /** Keys belong to slots, and one request may only name keys of one slot, even if a server has several. */
   readonly isSlotted: boolean;
+  /** Several upstreams that `pick` gives may lead to the same connection. */
+  readonly sharesConnections: boolean;
   /** The slot of the key in `request`; only if `isSlotted`. */
   slotOf(request: RequestFacts): number;
   /** A key's server is the same each time, as long as no server leaves or comes back. */

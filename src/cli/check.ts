@@ -6,6 +6,7 @@ import { type DescriptorPlan, planDescriptors, shortageOf } from "../base/descri
 import { CLIENT_MEMORY_AUTO } from "../base/limits.ts";
 import { formatAddress } from "../config/address.ts";
 import { formatDuration } from "../config/duration.ts";
+import { routeLines } from "../config/route-text.ts";
 import { formatSize } from "../config/size.ts";
 import { openFilesMax } from "../os/open-files.ts";
 import { usableMemory } from "../os/usable-memory.ts";
@@ -195,12 +196,20 @@ function describePool(pool: PoolConfig, connections: number): string[] {
     ...(hasKeys ? [`${((shares[index] ?? 0) * 100).toFixed(2)}%`] : []),
   ]);
   const head = ["server", "address", "weight", ...(hasKeys ? ["share of keys"] : [])];
-  const servers = formatTable([head, ...rows], [2, 3]);
+  const servers =
+    pool.route == null
+      ? formatTable([head, ...rows], [2, 3])
+      : ["route", ...routeLines(pool.route).map(indent)];
   return [
     `pool ${pool.name}`,
     ...[...describeOptions(pool, connections), "", ...servers].map(indent),
   ];
 }
+
+/** Options of pools that have servers of their own. */
+const OF_SERVERS: ReadonlySet<string> = new Set([
+  ...["distribution", "server_connections", "auto_eject_hosts"],
+]);
 
 /** Whether an option that every pool has means something for the pool's protocol. */
 function isMeant({ protocol }: PoolConfig, option: string): boolean {
@@ -221,7 +230,7 @@ function describeOptions(pool: PoolConfig, planned: number): string[] {
   const connections = `${planned} per server and worker${configured}`;
   /** A row, if the option that it speaks of means something. */
   const rowOf = (option: string, name: string, text: string): string[][] =>
-    isMeant(pool, option) ? [[name, text]] : [];
+    isMeant(pool, option) && (pool.route == null || !OF_SERVERS.has(option)) ? [[name, text]] : [];
   return formatTable(
     [
       ["listen", `${formatAddress(pool.listen)}, backlog ${pool.backlog}`],

@@ -1,31 +1,14 @@
 /** `proxy route POOL KEY…`: where a key goes, and why. Asks no process: the configuration decides. */
 import { type CommandDef, defineCommand } from "citty";
-import type { PoolConfig } from "../api/config.ts";
-import { SLOTS } from "../api/topology.ts";
-import { formatAddress } from "../config/address.ts";
+import type { Config, PoolConfig } from "../api/config.ts";
 import { didYouMean } from "../config/nearest.ts";
-import { createHash, initHashes } from "../hash/hash-function.ts";
-import { KeyHasher } from "../hash/key-hasher.ts";
-import { createRing } from "../hash/ring.ts";
-import { createSlotRing } from "../hash/slots.ts";
+import { initHashes } from "../hash/hash-function.ts";
 import { readConfigFile } from "./config-file.ts";
-import { formatKey, parseKey } from "./key-text.ts";
+import { type KeyRoute, routeKeys } from "./key-route.ts";
+import { parseKey } from "./key-text.ts";
+import { formatTreeRoutes, routeThroughTree } from "./route-tree.ts";
 import { clusterOf } from "./source-of.ts";
 import { formatTable } from "./table.ts";
-
-/** Where one key goes. */
-export interface KeyRoute {
-  readonly key: string;
-  /** The part that is hashed: what the hash tag encloses, or the whole key. */
-  readonly hashed: string;
-  /** uint32 */
-  readonly hash: number;
-  /** ketama: the ring's point at or after the hash; modula: the slot; random: null. */
-  readonly point: number | null;
-  /** Null: any of them (random). */
-  readonly server: string | null;
-  readonly address: string | null;
-}
 
 const routeArgs = {
   pool: { type: "positional", required: true, valueHint: "POOL", description: "The pool's name" },
@@ -40,6 +23,11 @@ const routeArgs = {
     type: "boolean",
     default: false,
     description: "Keys hold \\xNN escapes for bytes (and \\\\ for a backslash)",
+  },
+  command: {
+    type: "string",
+    valueHint: "NAME",
+    description: "The command that names the keys, where a route looks at it (GET, 'CONFIG GET')",
   },
   json: { type: "boolean", default: false, description: "Print one JSON object instead of text" },
 } as const;
@@ -71,47 +59,25 @@ export const routeCommand: CommandDef<typeof routeArgs> = defineCommand({
       keys.push(key);
     }
     await initHashes();
-    const routes = routeKeys(pool, keys);
-    const output = args.json
-      ? JSON.stringify({ pool: pool.name, keys: routes }, null, 2)
-      : formatRoutes(pool, routes);
+    const command = (args.command ?? "").toUpperCase().replace(" ", "|");
+    const { shown, text: lines } = explain(config, pool, keys, command);
+    const output = args.json ? JSON.stringify({ pool: pool.name, keys: shown }, null, 2) : lines;
     process.stdout.write(`${output}\n`);
   },
 });
 
-/** Routes as the data plane does while all servers are live. Needs `initHashes` to have resolved. */
-export function routeKeys(pool: PoolConfig, keys: readonly Buffer[]): KeyRoute[] {
-  const isCluster = clusterOf(pool);
-  const hash = createHash(pool.hash, pool.hashSignedChar);
-  let hashed: Buffer = Buffer.alloc(0);
-  // The hasher decides which part counts; the function in its hands sees which.
-  const hasher = new KeyHasher((bytes, start, end) => {
-    hashed = bytes.subarray(start, end);
-    return hash(bytes, start, end);
-  }, pool.hashTag);
-  // Who has a slot only the nodes know.
-  const ring = isCluster
-    ? createSlotRing(new Int16Array(SLOTS).fill(-1))
-    : createRing(
-        pool.distribution,
-        pool.servers,
-        () => true,
-        () => 0,
-      );
-  return keys.map((key) => {
-    hashed = key;
-    const value = hasher.hash(key, 0, key.length);
-    const { point, index } = ring.explain(value);
-    const server = pool.distribution === "random" ? undefined : pool.servers[index];
-    return {
-      key: formatKey(key),
-      hashed: formatKey(hashed),
-      hash: value,
-      point,
-      server: server?.name ?? null,
-      address: server === undefined ? null : formatAddress(server.address),
-    };
-  });
+function explain(
+  config: Config,
+  pool: PoolConfig,
+  keys: readonly Buffer[],
+  command: string,
+): { readonly shown: readonly KeyRoute[]; readonly text: string } {
+  if (pool.route == null) {
+    const shown = routeKeys(pool, keys);
+    return { shown, text: formatRoutes(pool, shown) };
+  }
+  const shown = routeThroughTree(config, pool.route, keys, command);
+  return { shown, text: formatTreeRoutes(pool, shown) };
 }
 
 function formatRoutes(pool: PoolConfig, routes: readonly KeyRoute[]): string {

@@ -99,6 +99,15 @@ const PLACEMENT_OPTIONS: readonly Option[] = [
     required: true,
     help: "List of `host:port:weight name` or `/path:weight name` (the name is optional), or in the native form of maps.",
   }),
+  option({
+    name: "route",
+    where: "pool",
+    field: "route",
+    type: { kind: "route" },
+    forms: ["native"],
+    help: "In place of `servers`: a tree whose leaves are other pools, by prefix, access or command, see routes.md.",
+    instead: 'a native file, with the pool under "pools:"',
+  }),
 ];
 
 const CLIENT_OPTIONS: readonly Option[] = [

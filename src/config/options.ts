@@ -14,7 +14,7 @@ export function optionsAt(where: Where): readonly Option[] {
 /** What a configuration has to know of a protocol. */
 export type ProtocolOptions = Pick<
   ProtocolModule,
-  "name" | "options" | "ignores" | "needsServers" | "isFilterable" | "sources"
+  "name" | "options" | "ignores" | "needsServers" | "isFilterable" | "isRoutable" | "sources"
 >;
 
 /** And of a filter. */

@@ -8,6 +8,8 @@ import { type ProtocolOptions, poolOptions } from "./options.ts";
 import { DISTRIBUTIONS, HASH_NAMES } from "./options-pool.ts";
 import { indentStrays, withoutShared } from "./pool-entries.ts";
 import { quote } from "./problem.ts";
+import { checkAlone, checkRoutes, hasRoute } from "./route-checks.ts";
+import { type ReadRoute, readRoute } from "./route-tree.ts";
 import { entriesOnce, expectMap, readMap, type Scope, type Values } from "./scope.ts";
 import { checkWithoutSource, decidedBy, readSource, sourceIn } from "./server-sources.ts";
 import { readServers } from "./servers.ts";
@@ -22,6 +24,10 @@ export interface ReadPool {
   readonly values: Values;
   /** Null: something in it is in error. */
   readonly pool: PoolConfig | null;
+  /** Null: it has none. */
+  readonly route: ReadRoute | null;
+  /** Undefined: the file is in error there. */
+  readonly protocol: string | undefined;
 }
 
 /**
@@ -44,6 +50,7 @@ export function readPools(scope: Scope, map: MapNode): ReadPool[] {
     if (node !== null) pools.push(readPool(scope, entry.key, { ...node, offset: entry.keyOffset }));
   }
   reportSharedListen(scope, pools);
+  checkRoutes(scope, pools);
   return pools;
 }
 
@@ -53,7 +60,7 @@ function readPool(outer: Scope, name: string, map: MapNode): ReadPool {
   const scope: Scope = {
     ...outer,
     where: "pool",
-    options: poolOptions(outer.protocols, own, source !== null),
+    options: poolOptions(outer.protocols, own, source !== null || hasRoute(map)),
     label: `pool ${quote(name)}: `,
     path: `${outer.path}${name}.`,
   };
@@ -65,6 +72,9 @@ function readPool(outer: Scope, name: string, map: MapNode): ReadPool {
       ? readServers(scope, values.node("servers"))
       : readSource(scope, values, source, sources);
   checkWithoutSource(scope, values, sources);
+  const routeNode = values.node("route");
+  const route = routeNode === undefined ? null : readRoute(scope, routeNode);
+  if (route !== null) checkAlone(scope, values, own);
   const protocol = protocolNamed(scope, protocolOf(scope, values));
   const filters = readFilters(scope, values.node("filters"), protocol);
   checkPool(scope, values, servers);
@@ -72,9 +82,11 @@ function readPool(outer: Scope, name: string, map: MapNode): ReadPool {
   return {
     name,
     values,
+    route,
+    protocol: protocolOf(scope, values),
     pool: isRight
       ? {
-          ...buildPool(scope, name, values, { servers, filters }),
+          ...buildPool(scope, name, values, { servers, filters, route: route?.node ?? null }),
           ...decidedBy(source),
         }
       : null,
@@ -168,7 +180,7 @@ function buildPool(
   scope: Scope,
   name: string,
   values: Values,
-  { servers, filters }: Pick<PoolConfig, "servers" | "filters">,
+  { servers, filters, route }: Pick<PoolConfig, "servers" | "filters" | "route">,
 ): PoolConfig {
   const protocol = protocolNamed(scope, protocolOf(scope, values));
   assert(protocol !== null, `pool ${name} has a protocol`);
@@ -206,6 +218,7 @@ function buildPool(
     bigKeysBytes: values.numberOrNull("big_keys"),
     bigKeysElements: values.number("big_keys_elements"),
     servers,
+    route: route ?? null,
   };
 }
 

@@ -107,6 +107,8 @@ function describeType(type: OptionType): string {
       return "map, see below";
     case "pools":
       return "map of pools";
+    case "route":
+      return "a tree of pools, see routes.md";
     case "servers":
     case "modules":
     case "filters":

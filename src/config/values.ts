@@ -68,6 +68,7 @@ export function parseText(option: Option, text: string): Parsed {
     case "group":
     case "pools":
     case "servers":
+    case "route":
     case "modules":
     case "filters":
       return unexpected(type, text);
@@ -125,6 +126,8 @@ export function expectation(type: OptionType): string {
       return "a list of paths such as [./deny.ts]";
     case "filters":
       return "a list of filters: a name, or a name and under it the filter's options";
+    case "route":
+      return "the name of a pool, or a map that says which pool what goes to";
     case "servers":
       return "a list of servers, each as host:port:weight name";
   }

@@ -23,6 +23,7 @@ export class PoolRoute implements Route {
   upstreams: readonly WeightedUpstream[] = [];
   epoch = 0;
   readonly isStable: boolean;
+  readonly sharesConnections = false;
 
   private readonly options: PoolRouteOptions;
   private readonly hasher: KeyHasher;
@@ -54,6 +55,14 @@ export class PoolRoute implements Route {
     this.slots = slots;
     this.replicas = new Map(upstreams.map((upstream, i) => [upstream.id, replicas[i] ?? NONE]));
     this.rebuild();
+  }
+
+  get all(): readonly Upstream[] {
+    return this.upstreams;
+  }
+
+  targets(): readonly Upstream[] {
+    return this.upstreams;
   }
 
   replicasOf({ id }: Upstream): readonly Upstream[] {

@@ -129,9 +129,12 @@ class WorkerDataPlane implements DataPlane {
       this.plan,
       () => this.clients + this.refusedClients.size,
     );
-    pools.forEach((pool, index) => {
-      this.addPool(pool, this.plan.perServer[index]!, turn);
-    });
+    // Pools that trees of routes lead to are there before those that have the trees.
+    const perServer = new Map(pools.map((pool, index) => [pool, this.plan.perServer[index]!]));
+    const [routed = [], others = []] = [true, false].map((isRouted) =>
+      pools.filter(({ route }) => (route != null) === isRouted),
+    );
+    for (const pool of [...others, ...routed]) this.addPool(pool, perServer.get(pool)!, turn);
     this.acceptance = new Acceptance({
       accept: options.config.accept,
       workers: options.workers,
@@ -355,9 +358,16 @@ class WorkerDataPlane implements DataPlane {
         makeRoom: (needed) => this.makeRoom(needed),
         refuse: (stream, words) => this.refusedClients.refuse(stream, words),
         nextClientId: () => clientIds.next(),
+        leafOf: (name) => this.leafOf(name),
         onClientGone: (session) => this.onClientGone(session),
       }),
     );
+  }
+
+  private leafOf(name: string): PoolPlane {
+    const leaf = this.pools.get(name);
+    assert(leaf !== undefined, `the pool ${name}, which a route leads to, is there`);
+    return leaf;
   }
 
   private makeRoom(needed: 1 | 2): boolean {

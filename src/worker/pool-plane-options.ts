@@ -16,6 +16,7 @@ import type { Session } from "../client/session.ts";
 import type { WorkerModules } from "../modules/worker-modules.ts";
 import type { PartialReplies } from "../server/partial-replies.ts";
 import type { WorkerMetrics } from "./metrics.ts";
+import type { LeafPlane } from "./pool-tree.ts";
 import type { SlowReports } from "./slow-reports.ts";
 
 export interface PoolPlaneOptions {
@@ -54,5 +55,7 @@ export interface PoolPlaneOptions {
   readonly perServer: number;
   /** A number that no other client of any worker has. */
   readonly nextClientId: () => number;
+  /** A pool that a tree of routes leads to. Absent: there are no other pools. */
+  readonly leafOf?: (pool: string) => LeafPlane;
   readonly onClientGone: (session: Session) => void;
 }

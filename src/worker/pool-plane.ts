@@ -11,8 +11,9 @@ import type { ServerStream, ServerStreamEvents } from "../api/server-stream.ts";
 import { POOL, type PoolCounter, SERVER, SERVER_METRICS } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { Topology } from "../api/topology.ts";
-import { type ConnectionKind, FIRST_KIND, type Upstream } from "../api/upstream.ts";
+import { type ConnectionKind, FIRST_KIND, type Route, type Upstream } from "../api/upstream.ts";
 import type { WorkerBus } from "../api/worker-bus.ts";
+import { assert } from "../base/assert.ts";
 import type { Deadlines } from "../base/deadlines.ts";
 import type { Logger } from "../base/log.ts";
 import type { LogLimit } from "../base/log-limit.ts";
@@ -45,8 +46,14 @@ import { PoolLevers } from "./pool-levers.ts";
 import { allMembers, spreadKeys } from "./pool-members.ts";
 import type { PoolPlaneOptions } from "./pool-plane-options.ts";
 import { openClientTimes, openServerTimes } from "./pool-times.ts";
+import { type LeafPlane, PoolTree } from "./pool-tree.ts";
 
 const NONE: Buffer = Buffer.alloc(0);
+
+function leafNamed({ leafOf }: PoolPlaneOptions, name: string): LeafPlane {
+  assert(leafOf !== undefined, `the pool ${name}, which a route leads to, is there`);
+  return leafOf(name);
+}
 
 export class PoolPlane implements SessionOwner, PoolHost {
   readonly config: PoolConfig;
@@ -61,7 +68,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
   /** Null: what its clients send is not told apart into requests. */
   readonly times: ClientTimes | null;
   readonly memory: ClientMemory;
-  readonly route: PoolRoute;
+  readonly route: Route;
   readonly bus: WorkerBus;
   readonly openFiles: number;
   readonly sessions: SegmentedSet<Session> = new SegmentedSet();
@@ -73,6 +80,12 @@ export class PoolPlane implements SessionOwner, PoolHost {
   private readonly chain: FilterChain | null;
 
   private readonly options: PoolPlaneOptions;
+  /** Spreads keys over the pool's own servers. */
+  private readonly ring: PoolRoute;
+  /** Null: the pool has servers of its own. */
+  private readonly tree: PoolTree | null;
+  /** Of pools whose trees lead here. */
+  private readonly followers: (() => void)[] = [];
   private readonly topology: Topology;
   private readonly servers: ServerSet<Server>;
   private readonly ejections: Ejections | null;
@@ -96,11 +109,21 @@ export class PoolPlane implements SessionOwner, PoolHost {
     this.tuning = clientTuning(pool);
     this.bus = options.bus;
     this.openFiles = options.descriptors.openFiles;
-    this.route = new PoolRoute({
+    this.ring = new PoolRoute({
       distribution: pool.distribution,
       hasher: new KeyHasher(createHash(pool.hash, pool.hashSignedChar), pool.hashTag),
       random: Math.random,
     });
+    this.tree =
+      pool.route == null
+        ? null
+        : new PoolTree(
+            pool.route,
+            (name) => leafNamed(options, name),
+            () => this.protocol,
+            () => this.onRouteChange(),
+          );
+    this.route = this.tree?.route ?? this.ring;
     const ofUser = options.modules.protocolNamed(pool.protocol);
     const module = ofUser ?? protocolNamed(pool.protocol);
     this.warnings = new ClientWarnings({
@@ -136,7 +159,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
     if (hasRequests) this.plan.connectionsOf(FIRST_KIND);
     this.servers = this.createServers();
     this.servers.update(all);
-    spreadKeys(this.route, this.topology, this.servers.all);
+    spreadKeys(this.ring, this.topology, this.servers.all);
     this.topology.watch(() => this.onTopologyChange());
   }
 
@@ -276,7 +299,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
   }
 
   private onEjectionChange(): void {
-    this.route.rebuild();
+    this.ring.rebuild();
     this.onRouteChange();
   }
 
@@ -284,13 +307,18 @@ export class PoolPlane implements SessionOwner, PoolHost {
     const all = allMembers(this.topology, this.protocol);
     this.servers.update(all, ({ gone }) => {
       this.plan.resize(all.length);
-      spreadKeys(this.route, this.topology, this.servers.all);
+      spreadKeys(this.ring, this.topology, this.servers.all);
       for (const server of gone) this.ejections?.forget(server);
       this.onRouteChange();
     });
   }
 
+  whenRouteChanges(callback: () => void): void {
+    this.followers.push(callback);
+  }
+
   private onRouteChange(): void {
+    for (const follow of this.followers) follow();
     this.protocol.onRouteChange();
     for (const { frontend } of [...this.sessions]) frontend.onRouteChange();
   }
@@ -315,7 +343,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
   }
 
   get hasRoomForVariant(): boolean {
-    return this.options.descriptors.free >= this.servers.all.length;
+    return this.options.descriptors.free >= this.route.upstreams.length;
   }
 
   add(counter: PoolCounter, by: number): void {
@@ -339,6 +367,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
   }
 
   forgetVariant(variant: ConnectionKind): boolean {
+    this.tree?.forget(variant);
     let areForgotten = true;
     for (const server of this.servers.all) {
       areForgotten = server.forgetVariant(variant) && areForgotten;

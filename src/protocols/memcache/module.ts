@@ -9,5 +9,6 @@ export const memcache: ProtocolModule = {
   options: MEMCACHE_OPTIONS,
   metrics: [MEMCACHE_METRICS],
   isFilterable: true,
+  isRoutable: true,
   createPool: (host) => new MemcacheProtocolPool(host),
 };

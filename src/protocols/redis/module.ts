@@ -9,6 +9,7 @@ export const redis: ProtocolModule = {
   options: REDIS_OPTIONS,
   metrics: [REDIS_METRICS, FAILOVER_METRICS],
   isFilterable: true,
+  isRoutable: true,
   sources: [
     { option: "redis_cluster", names: null },
     { option: "sentinels", names: "masters" },

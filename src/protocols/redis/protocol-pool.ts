@@ -14,6 +14,7 @@ import type {
 } from "../../api/protocol-module.ts";
 import type { Topology } from "../../api/topology.ts";
 import type { ConnectionKind, DecorateLink } from "../../api/upstream.ts";
+import { assert } from "../../base/assert.ts";
 import type { Deadline } from "../../base/deadlines.ts";
 import { warnOfForeign } from "../foreign-clients.ts";
 import { operatorsOf } from "../operators.ts";
@@ -112,6 +113,15 @@ export class RedisProtocolPool implements ProtocolPool {
     return cluster === null ? variants.protocols : variants.replicaProtocols;
   }
 
+  holdKindOf(other: ProtocolPool, kind: ConnectionKind): ConnectionKind {
+    assert(other instanceof RedisProtocolPool, "a route leads to pools of the same protocol");
+    return this.pool.variants.keepLike(other.pool.variants, kind);
+  }
+
+  releaseKind(kind: ConnectionKind): void {
+    this.pool.variants.releaseLike(kind);
+  }
+
   createFrontend(client: ClientPort, saved: unknown, descriptors: readonly number[]): Frontend {
     return new RedisFrontend(this.pool, client, saved as SavedRedisClient | undefined, descriptors);
   }
@@ -165,11 +175,11 @@ const SENTINEL: CommandFacts = {
 
 function policyOf(
   { allowCommands, denyCommands, clusterSeeds }: RedisOptions,
-  { servers }: PoolConfig,
+  { servers, route }: PoolConfig,
 ): CommandPolicy {
   return {
     ...{ allowed: new Set(allowCommands), denied: new Set(denyCommands) },
-    isSharded: servers.length > 1 || clusterSeeds.length > 0,
+    isSharded: servers.length > 1 || clusterSeeds.length > 0 || route != null,
     isCluster: clusterSeeds.length > 0,
   };
 }
@@ -189,10 +199,12 @@ function createPool(host: PoolHost, parking: Parking, reading: ReadingOptions): 
   const follower =
     own.sentinels.length === 0 ? cluster : new Sentinels(host, own, commands, parking);
   const variants = new VariantTable(password, database, () => host.hasRoomForVariant);
+  // Several pools' servers: each tells a client itself that it wants a password.
+  if (config.route != null) variants.access.learn(false);
   return {
     ...{ route, turn, deadlines, bus, commands, variants, password, mgetErrors },
     ...{ cluster, follower },
-    readers: own.readFrom === "primary" ? null : new Readers(host, reading),
+    readers: own.readFrom === "primary" || config.route != null ? null : new Readers(host, reading),
     hashTag: config.hashTag,
     announced: own.announced,
     unixPath: config.listen.kind === "unix" ? config.listen.path : null,

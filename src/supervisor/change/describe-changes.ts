@@ -4,6 +4,7 @@ import type { RingChange } from "../../api/control-socket.ts";
 import { formatAddress } from "../../config/address.ts";
 import { formatDuration } from "../../config/duration.ts";
 import { optionsAt } from "../../config/options.ts";
+import { routeText } from "../../config/route-text.ts";
 import { formatSize } from "../../config/size.ts";
 import { createHash, initHashes } from "../../hash/hash-function.ts";
 import { KeyHasher } from "../../hash/key-hasher.ts";
@@ -194,6 +195,7 @@ function placeOf({ address, weight, replicas = [] }: ServerConfig): string {
 
 function show(field: keyof PoolConfig, pool: PoolConfig): string {
   const value = pool[field];
+  if (field === "route") return routeText(pool.route);
   if (field === "listen") return formatAddress(pool.listen);
   if (field === "hashSignedChar") return value === true ? "signed" : "unsigned";
   if (typeof value === "number" && field.endsWith("Ms")) return formatDuration(value);

@@ -3,7 +3,7 @@ import { beforeAll, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DEV_KEYS, DEV_POOL, devConfigText } from "../../../src/cli/dev-facts.ts";
-import { routeKeys } from "../../../src/cli/route.ts";
+import { routeKeys } from "../../../src/cli/key-route.ts";
 import { initHashes } from "../../../src/hash/hash-function.ts";
 import { loadConfig } from "../../support/load-config.ts";
 

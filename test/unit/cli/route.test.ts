@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import type { PoolConfig } from "../../../src/api/config.ts";
+import { routeKeys } from "../../../src/cli/key-route.ts";
 import { formatKey, parseKey } from "../../../src/cli/key-text.ts";
 import { ringShares } from "../../../src/cli/ring-share.ts";
-import { routeKeys } from "../../../src/cli/route.ts";
 import { initHashes } from "../../../src/hash/hash-function.ts";
 import { loadConfig } from "../../support/load-config.ts";
 

@@ -278,7 +278,10 @@ export function createRig(
     epoch: 0,
     isStable: true,
     isSlotted: false,
+    sharesConnections: false,
     slotOf: () => 0,
+    all: upstreams,
+    targets: () => upstreams,
     replicasOf: () => [],
     pick: ({ bytes, keyStart: start, keyEnd: end }) => {
       if (!(start >= 0 && end > start && end <= bytes.length)) throw new Error("no such key");

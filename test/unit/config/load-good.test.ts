@@ -54,6 +54,7 @@ test("a twemproxy file gets nutcracker's defaults", () => {
         filters: [],
         options: { dead_server: { value: "error", text: "error", isSet: false } },
         preconnect: false,
+        route: null,
         tcpKeepalive: false,
         tcpNodelay: true,
         tcpQuickack: false,
@@ -204,6 +205,7 @@ pools:
       read_own_writes: { value: null, text: "none", isSet: false },
     },
     preconnect: true,
+    route: null,
     tcpKeepalive: true,
     tcpNodelay: false,
     tcpQuickack: true,
@@ -265,6 +267,7 @@ test("quotes never matter, anchors work, and a byte is as good as its escape", (
     listen: { host: "0.0.0.0", port: 1 },
     timeoutMs: 400,
     preconnect: true,
+    route: null,
     hashTag: "{}",
   });
   const pools = load(

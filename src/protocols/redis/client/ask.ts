@@ -1,4 +1,5 @@
 /** Asks servers on a client's behalf, in other words than the client's own or several at once, and settles one slot with what comes of it. */
+import { ACCESS, type Access } from "../../../api/request-facts.ts";
 import type { Failure, Upstream } from "../../../api/upstream.ts";
 import { REPLY_BYTES_MAX } from "../../../base/limits.ts";
 import { encodeError } from "../codec/encode.ts";
@@ -23,6 +24,8 @@ export interface Question {
   readonly requests: readonly Request[];
   /** "all": if a server cannot be asked, nothing is sent, and the client gets an error. "available": its answers are failures. */
   readonly reach: "all" | "available";
+  /** What it does to data. Absent: it is about servers. */
+  readonly access?: Access;
   /**
    * Makes the reply: gets the answers to the first request in the order of `servers`, then those to the second …. The pool may have
    * others by then.
@@ -32,7 +35,7 @@ export interface Question {
 
 /** Sends the same requests to all servers. @returns false: not now, see Handler */
 export function askAll(client: RedisClient, { merge, ...question }: Question): boolean {
-  const servers = client.pool.route.upstreams;
+  const servers = client.pool.route.targets(question.access ?? ACCESS.admin);
   return collectAll(client, question, (answers, token) => {
     const reply = merge(answers, servers);
     client.session.reply(token, reply.length > REPLY_BYTES_MAX ? TOO_LONG : reply);
@@ -42,11 +45,11 @@ export function askAll(client: RedisClient, { merge, ...question }: Question): b
 /** The same; `whenDone` gets the answers as `merge` does, and sees to it that slot `token` is settled. */
 export function collectAll(
   client: RedisClient,
-  { requests, reach }: Omit<Question, "merge">,
+  { requests, reach, access = ACCESS.admin }: Omit<Question, "merge">,
   whenDone: (answers: readonly Answer[], token: number) => void,
 ): boolean {
   const { session, pool } = client;
-  const { upstreams } = pool.route;
+  const upstreams = pool.route.targets(access);
   const isWaiting = (upstream: Upstream): boolean =>
     awaitsRecovery(client, client.connectionTo(upstream));
   if (reach === "all" && upstreams.some(isWaiting)) return false;

@@ -33,6 +33,7 @@ export function findCommand(client: RedisClient, view: RequestView): Command | "
     return refuse(client, command, NOAUTH);
   }
   view.access = command.access;
+  view.commandName = command.name;
   return command;
 }
 

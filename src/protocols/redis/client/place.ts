@@ -16,7 +16,7 @@ export function placeOf({ member, name, address }: Upstream): SavedPlace {
 /** The server that another process has named; undefined: it is none of the pool's. */
 export function serverAt(route: Route, place: SavedPlace): Upstream | undefined {
   const { member, server, address } = place;
-  return route.upstreams.find((upstream) =>
+  return route.all.find((upstream) =>
     member === undefined
       ? upstream.name === server && upstream.address === address
       : upstream.member === member,

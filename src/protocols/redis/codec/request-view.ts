@@ -22,6 +22,8 @@ export class RequestView implements RequestFacts {
   keyEnd = 0;
   /** Of the request's command, when that is known. */
   access: Access = ACCESS.read;
+  /** Its name, likewise. */
+  commandName = "";
   readonly tenant: number = NO_TENANT;
 
   /** These facts, with argument i as the key. */

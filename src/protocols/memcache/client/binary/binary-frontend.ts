@@ -10,7 +10,7 @@
 import type { ClientPort } from "../../../../api/client-port.ts";
 import type { RequestTaker } from "../../../../api/frontend.ts";
 import { FAMILY, familyOf } from "../../../../api/latency.ts";
-import { PlainFacts } from "../../../../api/request-facts.ts";
+import { ACCESS, PlainFacts } from "../../../../api/request-facts.ts";
 import type { Failure, Link, ReplySink } from "../../../../api/upstream.ts";
 import { MEMCACHE_KEY_BYTES_MAX, MEMCACHE_VALUE_BYTES_MAX } from "../../../../base/limits.ts";
 import { Run } from "../../../run.ts";
@@ -23,6 +23,7 @@ import {
   AT_OPAQUE,
   AT_OPCODE,
   accessOf,
+  commandNameOf,
   HEADER_BYTES,
   isQuiet,
   isRead,
@@ -171,6 +172,7 @@ export class BinaryFrontend implements RequestTaker, ReplySink {
     facts.keyStart = keyStart;
     facts.keyEnd = keyStart + keyLength;
     facts.access = accessOf(opcode);
+    facts.commandName = commandNameOf(opcode);
     const upstream = this.pool.route.pick(facts);
     if (upstream === null) {
       this.session.onFailure(this.open(bytes, at), 1, NO_SERVER);
@@ -272,7 +274,8 @@ export class BinaryFrontend implements RequestTaker, ReplySink {
     next: number,
   ): number {
     const { session } = this;
-    const { upstreams } = this.pool.route;
+    const isFlush = LOUD[request.opcode] === OPCODE.flush;
+    const upstreams = this.pool.route.targets(isFlush ? ACCESS.write : ACCESS.admin);
     const connections = upstreams.map((upstream) =>
       upstream.connection(session.lane, VARIANT_BINARY),
     );

@@ -8,7 +8,7 @@
 import type { ClientPort } from "../../../../api/client-port.ts";
 import type { RequestTaker } from "../../../../api/frontend.ts";
 import { FAMILY, familyOf } from "../../../../api/latency.ts";
-import { PlainFacts } from "../../../../api/request-facts.ts";
+import { ACCESS, PlainFacts } from "../../../../api/request-facts.ts";
 import type { Failure, ReplySink } from "../../../../api/upstream.ts";
 import { type Foreign, isTls } from "../../../foreign.ts";
 import { Run } from "../../../run.ts";
@@ -215,7 +215,7 @@ export class TextFrontend implements RequestTaker, ReplySink {
     const upstream =
       decodedKey === null
         ? route.pick(request.key(key))
-        : route.pick(decoded.ofKey(decodedKey, request.access));
+        : route.pick(decoded.ofKey(decodedKey, request.access, request.commandName));
     if (upstream === null) return this.fail(request, EJECTED);
     const connection = upstream.connection(this.session.lane, VARIANT_TEXT);
     const { session } = this;
@@ -334,7 +334,8 @@ export class TextFrontend implements RequestTaker, ReplySink {
   private broadcast(request: TextRequest, text: Buffer, merge: BroadcastMerge): boolean {
     this.keepsInput = true;
     const { session } = this;
-    const { upstreams } = this.pool.route;
+    const isFlush = request.command.kind === "flush_all";
+    const upstreams = this.pool.route.targets(isFlush ? ACCESS.write : ACCESS.admin);
     const connections = upstreams.map((upstream) =>
       upstream.connection(session.lane, VARIANT_TEXT),
     );

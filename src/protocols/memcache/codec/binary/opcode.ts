@@ -105,6 +105,31 @@ export function accessOf(opcode: number): Access {
   return ACCESS_OF[opcode]!;
 }
 
+/** By opcode: what the text protocol calls it, in upper case; see RequestFacts. */
+const NAMES: readonly string[] = namesOf([
+  ["GET", [OPCODE.get, OPCODE.getWithKey]],
+  ["GAT", [OPCODE.getAndTouch, OPCODE.getAndTouchWithKey]],
+  ["SET", [OPCODE.set]],
+  ["ADD", [OPCODE.add]],
+  ["REPLACE", [OPCODE.replace]],
+  ["APPEND", [OPCODE.append]],
+  ["PREPEND", [OPCODE.prepend]],
+  ["DELETE", [OPCODE.delete]],
+  ["INCR", [OPCODE.increment]],
+  ["DECR", [OPCODE.decrement]],
+  ["TOUCH", [OPCODE.touch]],
+]);
+
+function namesOf(rows: readonly (readonly [name: string, loud: readonly number[]])[]): string[] {
+  return Array.from({ length: 256 }, (_, opcode) => {
+    return rows.find(([, loud]) => loud.includes(LOUD[opcode]!))?.[0] ?? "";
+  });
+}
+
+export function commandNameOf(opcode: number): string {
+  return NAMES[opcode]!;
+}
+
 /** Asks for a value: what is expected of it, when quiet, is a miss. */
 export function isRead(opcode: number): boolean {
   return READS.includes(LOUD[opcode]!);

@@ -25,6 +25,8 @@ export type TextCommandKind =
 
 export interface TextCommand {
   readonly name: string;
+  /** See RequestFacts. */
+  readonly upperName: string;
   readonly kind: TextCommandKind;
   /** Tokens that it takes, its name included; any other number is answered with ERROR. */
   readonly tokensMin: number;
@@ -100,5 +102,6 @@ function command(
   tokensMax: number,
 ): TextCommand {
   const access = READS.includes(kind) ? ACCESS.read : ACCESS.write;
-  return { name, kind, tokensMin, tokensMax, isMeta: kind.startsWith("meta"), access };
+  const isMeta = kind.startsWith("meta");
+  return { name, upperName: name.toUpperCase(), kind, tokensMin, tokensMax, isMeta, access };
 }

@@ -43,6 +43,10 @@ export class TextRequest implements RequestFacts {
     return this.command.access;
   }
 
+  get commandName(): string {
+    return this.command.upperName;
+  }
+
   /** These facts, with token i as the key. */
   key(i: number): this {
     this.keyStart = this.tokenStart[i]!;

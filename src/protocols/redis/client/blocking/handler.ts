@@ -2,6 +2,7 @@
  * Commands that may hold up their connection until something happens: each goes over a connection that its client has for
  * itself meanwhile, so no other client waits behind it, and closing that connection ends the wait.
  */
+import { ACCESS } from "../../../../api/request-facts.ts";
 import type { Upstream } from "../../../../api/upstream.ts";
 import { encodeError } from "../../codec/encode.ts";
 import type { RequestView } from "../../codec/request-view.ts";
@@ -14,6 +15,9 @@ import { Block } from "./block.ts";
 
 export function handleBlocking(client: RedisClient, command: Command, view: RequestView): boolean {
   if (!mayBlock(command, view)) return client.forwardKeys(view, command);
+  // Whatever it does with what comes, it waits where that is written.
+  view.access = ACCESS.write;
+  view.commandName = "";
   const upstream = serverOfKeys(client, command, view);
   if (upstream === null) return true;
   if (!client.settleFirst()) return false;

@@ -30,6 +30,7 @@ const FIRST_CHOSEN = 3;
 
 interface Entry {
   readonly key: string;
+  readonly variant: Variant;
   readonly number: ConnectionKind;
   holders: number;
   /** A server has agreed to it. */
@@ -101,6 +102,18 @@ export class VariantTable {
     return entry.number;
   }
 
+  /** `keep` of what is number `number` in the table of another pool. */
+  keepLike({ entries }: VariantTable, number: ConnectionKind): ConnectionKind {
+    if (number < FIRST_CHOSEN) return number;
+    const { variant, origin } = entries[number]!;
+    return this.keep(variant, origin);
+  }
+
+  /** What `keepLike` gave is not needed any more. */
+  releaseLike(number: ConnectionKind): void {
+    if (number >= FIRST_CHOSEN) this.release(number);
+  }
+
   /** `keep` of what every new client is at first. */
   keepFirst(): ConnectionKind {
     const first = this.entries[FIRST_KIND]!;
@@ -161,6 +174,7 @@ export class VariantTable {
     const isProven = !protocol.isClientsChoice;
     const entry = {
       key: keyOf(variant),
+      variant,
       number,
       holders: 0,
       isProven,
@@ -178,7 +192,7 @@ export class VariantTable {
     this.protocols[number] = { ...protocol, idleMs: VARIANT_IDLE_MS };
     const replica = this.createUpstream(variant, true, null, true);
     this.replicaProtocols[number] = { ...replica, idleMs: VARIANT_IDLE_MS };
-    const entry = { key, number, holders: 0, isProven: false, unusedSinceMs: -1, origin };
+    const entry = { key, variant, number, holders: 0, isProven: false, unusedSinceMs: -1, origin };
     this.shares.take(origin);
     this.entries[number] = entry;
     this.byKey.set(key, entry);

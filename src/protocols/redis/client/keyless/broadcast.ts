@@ -26,7 +26,7 @@ export function broadcast(client: RedisClient, command: Command, view: RequestVi
   const merge: Question["merge"] = (answers, servers) => replyOf(client, command, answers, servers);
   // To stop what runs too long on some servers must not fail because others are down.
   const reach = command.merge === "one_ok" ? "available" : "all";
-  return askAll(client, { requests: [view], reach, merge });
+  return askAll(client, { requests: [view], reach, access: command.access, merge });
 }
 
 /** The client's reply, of the answers of `servers`, which are all that were asked. */

@@ -16,6 +16,7 @@ export function handleRandomKey(client: RedisClient, command: Command, view: Req
   return askAll(client, {
     requests: [view, { bytes: DBSIZE, start: 0, end: DBSIZE.length }],
     reach: "all",
+    access: command.access,
     merge: (answers) => firstFault(client, answers) ?? pick(answers, client.pool.random()),
   });
 }

@@ -19,8 +19,9 @@ const CURSOR_DIGITS_MAX = `${CURSOR_MAX}`.length;
 const INVALID_CURSOR: Buffer = encodeError("ERR invalid cursor");
 
 export function handleScan(client: RedisClient, command: Command, view: RequestView): boolean {
-  const { upstreams } = client.pool.route;
-  if (upstreams.length === 1) return forwardToAny(client, command, view);
+  const { route } = client.pool;
+  if (route.upstreams.length === 1) return forwardToAny(client, command, view);
+  const upstreams = route.targets(command.access);
   const servers = BigInt(upstreams.length);
   const cursor = parseCursor(view.text(1));
   if (cursor === null) {

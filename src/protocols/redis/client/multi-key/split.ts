@@ -85,7 +85,7 @@ export class Splitter {
     // What came before must reach its connections before the parts do.
     client.flushRun();
     const gather = this.gather(view, command, session.open(), isPerElement);
-    if (route.isSlotted) this.sendInTurn(view, command, gather);
+    if (route.isSlotted || route.sharesConnections) this.sendInTurn(view, command, gather);
     else this.send(view, command, gather);
     return true;
   }
@@ -99,6 +99,7 @@ export class Splitter {
       nextKey = new Int32Array(keys * 2);
     }
     const { isSlotted } = route;
+    const isInTurn = isSlotted || route.sharesConnections;
     upstreams.length = 0;
     keysOfPart.length = 0;
     let hasServers = true;
@@ -120,8 +121,8 @@ export class Splitter {
         partOfPlace[place] = part;
         placeOfPart[part - 1] = place;
         firstKeyOfPart[part - 1] = key;
-      } else if (isSlotted) nextKey[lastKeyOfPart[part - 1]!] = key;
-      if (isSlotted) {
+      } else if (isInTurn) nextKey[lastKeyOfPart[part - 1]!] = key;
+      if (isInTurn) {
         lastKeyOfPart[part - 1] = key;
         nextKey[key] = -1;
       }

@@ -83,7 +83,7 @@ export class ServerSubscriptions {
     const { route, cluster } = this.options;
     const isOnOne = kind === "shard" || (cluster !== null && !NOTIFICATION.test(name));
     if (!isOnOne || !route.isStable) return "everywhere";
-    const upstream = route.pick(channel.ofKey(Buffer.from(name, "latin1"), ACCESS.read));
+    const upstream = route.pick(channel.ofKey(Buffer.from(name, "latin1"), ACCESS.write));
     if (upstream === null) return "nowhere";
     this.need(upstream);
     return upstream;
@@ -119,17 +119,17 @@ export class ServerSubscriptions {
 
   /** Has `topics`, of one kind, subscribed on `upstream`, unless that has left meanwhile. */
   want(upstream: Upstream, kind: Kind, topics: readonly Topic[]): void {
-    if (this.arePaused || !this.options.route.upstreams.includes(upstream)) return;
+    if (this.arePaused || !this.options.route.all.includes(upstream)) return;
     this.need(upstream).want(kind, topics);
   }
 
   /** Gives up the lines to servers that are no longer the pool's. */
   dropLeft(): void {
     if (this.arePaused || !this.isOpen) return;
-    const { upstreams } = this.options.route;
+    const { all } = this.options.route;
     for (const subscription of this.all) {
       const { upstream } = subscription;
-      if (upstreams.includes(upstream)) continue;
+      if (all.includes(upstream)) continue;
       this.subscriptions[upstream.id] = undefined;
       subscription.abandon(`server ${upstream.name} was taken out of the pool`);
     }

@@ -86,6 +86,9 @@ export function serverFor(
   route: Route,
   hashTag: string | null,
 ): Upstream | "any" | Buffer {
+  // Reads of a transaction, too, are done where it writes, whatever a tree of routes says of them.
+  view.access = ACCESS.write;
+  view.commandName = "";
   const [only] = route.upstreams;
   if (only !== undefined && route.upstreams.length === 1) return only.isEjected ? NO_SERVER : only;
   // What keys these are cannot be told from all requests: the server will find the same fault with those.

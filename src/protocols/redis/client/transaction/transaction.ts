@@ -357,13 +357,13 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
 
   onRouteChange(): void {
     const { pin, pool } = this.client;
-    if (pin === null || !this.now.isAtServer || pool.route.upstreams.includes(pin.upstream)) return;
+    if (pin === null || !this.now.isAtServer || pool.route.all.includes(pin.upstream)) return;
     // What it would write there is looked for elsewhere from now on.
     this.now.lost ??= this.lossOf(pin.upstream);
   }
 
   private lossOf(upstream: Upstream): string {
-    const isIn = this.client.pool.route.upstreams.includes(upstream);
+    const isIn = this.client.pool.route.all.includes(upstream);
     if (isIn) return `ERR the connection to server ${upstream.name} was lost`;
     return `ERR server ${upstream.name} was taken out of the pool`;
   }

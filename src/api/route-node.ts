@@ -1,0 +1,63 @@
+/**
+ * The tree of `route:` of a pool: which other pool a request goes to, and what is done on the way. Plain JSON data, as the configuration
+ * that it is a part of.
+ */
+
+/** Leads to the servers of another pool, whose ring, connections and health are used. */
+export interface PoolLeaf {
+  readonly kind: "pool";
+  readonly pool: string;
+}
+
+/** By the beginning of the key: the longest of `prefixes` that it has. */
+export interface PrefixNode {
+  readonly kind: "prefix";
+  readonly prefixes: readonly { readonly prefix: string; readonly to: RouteNode }[];
+  readonly rest: RouteNode;
+}
+
+/** What only reads goes to another place than what may write. */
+export interface AccessNode {
+  readonly kind: "access";
+  readonly read: RouteNode;
+  readonly write: RouteNode;
+}
+
+/** By name of the command. */
+export interface CommandNode {
+  readonly kind: "command";
+  /** Names in upper case: "CONTAINER|SUBCOMMAND" for one that has two words. */
+  readonly commands: readonly { readonly names: readonly string[]; readonly to: RouteNode }[];
+  readonly rest: RouteNode;
+}
+
+export type RouteNode = PoolLeaf | PrefixNode | AccessNode | CommandNode;
+
+/** The nodes right below `node`, each with what it is there. */
+export function branchesOf(node: RouteNode): readonly (readonly [name: string, to: RouteNode])[] {
+  switch (node.kind) {
+    case "pool":
+      return [];
+    case "prefix":
+      return [
+        ...node.prefixes.map(({ prefix, to }) => [`prefix "${prefix}"`, to] as const),
+        ["default", node.rest],
+      ];
+    case "access":
+      return [
+        ["read", node.read],
+        ["write", node.write],
+      ];
+    case "command":
+      return [
+        ...node.commands.map(({ names, to }) => [`command ${names.join(", ")}`, to] as const),
+        ["default", node.rest],
+      ];
+  }
+}
+
+/** The names of all pools that the tree leads to, each once, in the order of the tree. */
+export function poolsOf(node: RouteNode): readonly string[] {
+  if (node.kind === "pool") return [node.pool];
+  return [...new Set(branchesOf(node).flatMap(([, to]) => poolsOf(to)))];
+}

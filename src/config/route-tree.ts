@@ -1,0 +1,194 @@
+/**
+ * A pool's `route`: the tree of the file to what `RouteNode` says. A node is the name of a pool, or a map; which node a map is, says the one key
+ * of it that only that kind of node has.
+ */
+import type { RouteNode } from "../api/route-node.ts";
+import { describe, type Entry, type MapNode, type Node } from "./document.ts";
+import { didYouMean } from "./nearest.ts";
+import { quote } from "./problem.ts";
+import { entriesOnce, type Scope } from "./scope.ts";
+
+/** A pool that the tree names, and where. */
+export interface NamedPool {
+  readonly pool: string;
+  readonly offset: number;
+  readonly path: string;
+}
+
+export interface ReadRoute {
+  /** Null: something in it is in error, and was reported. */
+  readonly node: RouteNode | null;
+  readonly pools: readonly NamedPool[];
+}
+
+/** By the key that tells it from other nodes: all keys of a node; those without "?" must be there. */
+const KINDS: Readonly<Record<string, readonly string[]>> = {
+  prefixes: ["prefixes", "default"],
+  read: ["read", "write"],
+  write: ["read", "write"],
+  commands: ["commands", "default"],
+};
+const KEYS: readonly string[] = [...new Set(Object.values(KINDS).flat())].map(bare);
+
+/** Of all prefixes of one node together: how a tree of them is searched bounds it. */
+export const PREFIX_BYTES_MAX = 65_536;
+
+/** @param scope of the pool */
+export function readRoute(scope: Scope, node: Node): ReadRoute {
+  const reader = new RouteReader(scope);
+  const read = reader.read(node, `${scope.path}route`);
+  return { node: read, pools: reader.pools };
+}
+
+class RouteReader {
+  readonly pools: NamedPool[] = [];
+  readonly #scope: Scope;
+
+  constructor(scope: Scope) {
+    this.#scope = scope;
+  }
+
+  read(node: Node, path: string): RouteNode | null {
+    if (node.kind === "scalar") {
+      this.pools.push({ pool: node.text, offset: node.offset, path });
+      return { kind: "pool", pool: node.text };
+    }
+    if (node.kind === "map") return this.#readMap(node, path);
+    const expected = `the name of a pool, or a map with one of ${Object.keys(KINDS).join(", ")}`;
+    return this.#error(node.offset, path, `expected ${expected}, found ${describe(node)}`);
+  }
+
+  #readMap(map: MapNode, path: string): RouteNode | null {
+    const entries = entriesOnce(this.#scopeAt(path), map);
+    const kinds = Object.keys(KINDS).filter((key) => entries.has(key));
+    const [first] = kinds;
+    this.#reportUnknown(entries, path, first === undefined ? KEYS : KINDS[first]!.map(bare));
+    if (first === undefined) {
+      const expected = `one of ${Object.keys(KINDS).join(", ")}`;
+      return this.#error(
+        map.offset,
+        path,
+        `says nothing of where requests go: expected ${expected}`,
+      );
+    }
+    const missing = KINDS[first]!.filter((key) => !key.endsWith("?") && !entries.has(key));
+    for (const key of missing)
+      this.#error(map.offset, `${path}.${key}`, `"${key}" is missing beside "${first}"`);
+    switch (first) {
+      case "prefixes":
+        return this.#prefix(entries, path);
+      case "commands":
+        return this.#command(entries, path);
+      default:
+        return this.#access(entries, path);
+    }
+  }
+
+  #prefix(entries: Entries, path: string): RouteNode | null {
+    const prefixes = this.#branches(entries, "prefixes", path, "prefixes of keys");
+    const rest = this.#child(entries, "default", path);
+    const bytes = prefixes?.reduce((sum, { key }) => sum + Buffer.byteLength(key), 0) ?? 0;
+    if (bytes > PREFIX_BYTES_MAX) {
+      const offset = entries.get("prefixes")!.keyOffset;
+      return this.#error(
+        offset,
+        `${path}.prefixes`,
+        `the prefixes have ${bytes} bytes, at most ${PREFIX_BYTES_MAX}`,
+      );
+    }
+    if (prefixes === null || rest === null) return null;
+    return { kind: "prefix", prefixes: prefixes.map(({ key, to }) => ({ prefix: key, to })), rest };
+  }
+
+  #command(entries: Entries, path: string): RouteNode | null {
+    const commands = this.#branches(entries, "commands", path, "names of commands");
+    const rest = this.#child(entries, "default", path);
+    const seen = new Set<string>();
+    const read: { names: string[]; to: RouteNode }[] = [];
+    for (const { key, keyOffset, to } of commands ?? []) {
+      const names = key.split(",").map((name) => name.trim().toUpperCase().replace(/ +/, "|"));
+      for (const name of names) {
+        const at = `${path}.commands.${key}`;
+        if (!/^[\w.-]+(\|[\w.-]+)?$/.test(name)) {
+          this.#error(
+            keyOffset,
+            at,
+            `expected names of commands such as "GET, MGET", found ${quote(key)}`,
+          );
+        } else if (seen.has(name)) this.#error(keyOffset, at, `the command ${name} is here twice`);
+        seen.add(name);
+      }
+      read.push({ names, to });
+    }
+    if (commands === null || rest === null) return null;
+    return { kind: "command", commands: read, rest };
+  }
+
+  #access(entries: Entries, path: string): RouteNode | null {
+    const read = this.#child(entries, "read", path);
+    const write = this.#child(entries, "write", path);
+    return read === null || write === null ? null : { kind: "access", read, write };
+  }
+
+  /** The node under `key`. Null: it is in error, or missing, which was reported. */
+  #child(entries: Entries, key: string, path: string): RouteNode | null {
+    const entry = entries.get(key);
+    return entry === undefined ? null : this.read(entry.value, `${path}.${key}`);
+  }
+
+  /** The nodes of the map under `key`, by their keys. */
+  #branches(entries: Entries, key: string, path: string, words: string): Branch[] | null {
+    const { keyOffset, value } = entries.get(key)!;
+    const at = `${path}.${key}`;
+    if (value.kind !== "map" || value.entries.length === 0) {
+      const found = value.kind === "map" ? "an empty map" : describe(value);
+      return this.#error(
+        keyOffset,
+        at,
+        `${key}: expected a map from ${words} to nodes, found ${found}`,
+      );
+    }
+    const branches = [...entriesOnce(this.#scopeAt(at), value).values()].map((entry) => {
+      if (entry.key === "")
+        this.#error(entry.keyOffset, at, `${key}: an empty one stands for all: write "default"`);
+      const to = this.read(entry.value, `${at}.${entry.key}`);
+      return { key: entry.key, keyOffset: entry.keyOffset, to };
+    });
+    return branches.every((branch): branch is Branch => branch.to !== null) ? branches : null;
+  }
+
+  #reportUnknown(entries: Entries, path: string, known: readonly string[]): void {
+    for (const { key, keyOffset } of entries.values()) {
+      if (known.includes(key)) continue;
+      const hint = KEYS.includes(key)
+        ? ` has no place beside ${known
+            .filter((name) => entries.has(name))
+            .map(quote)
+            .join(", ")}`
+        : didYouMean(key, known) || ` (known: ${known.join(", ")})`;
+      const what = KEYS.includes(key) ? quote(key) : `unknown key ${quote(key)}`;
+      this.#error(keyOffset, `${path}.${key}`, `${what}${hint}`);
+    }
+  }
+
+  #scopeAt(path: string): Scope {
+    return { ...this.#scope, label: `${this.#scope.label}route: `, path: `${path}.` };
+  }
+
+  #error(offset: number, path: string, message: string): null {
+    this.#scope.problems.error(offset, path, `${this.#scope.label}route: ${message}`);
+    return null;
+  }
+}
+
+type Entries = ReadonlyMap<string, Entry>;
+
+interface Branch {
+  readonly key: string;
+  readonly keyOffset: number;
+  readonly to: RouteNode;
+}
+
+function bare(key: string): string {
+  return key.replace("?", "");
+}

@@ -1,0 +1,49 @@
+/** Which way a request goes through a tree, and why: from the configuration alone. */
+import type { RouteNode } from "../../api/route-node.ts";
+import { PrefixTree } from "./prefix-tree.ts";
+
+/** What is known of the request. */
+export interface ExplainedRequest {
+  readonly key: Buffer;
+  readonly isRead: boolean;
+  /** In upper case; "": not known. */
+  readonly command: string;
+}
+
+export interface TreePath {
+  /** One for each node, in words. */
+  readonly steps: readonly string[];
+  readonly pool: string;
+}
+
+export function explainPath(node: RouteNode, request: ExplainedRequest): TreePath {
+  const steps: string[] = [];
+  let at = node;
+  while (at.kind !== "pool") {
+    const [step, to] = next(at, request);
+    steps.push(step);
+    at = to;
+  }
+  return { steps, pool: at.pool };
+}
+
+function next(
+  node: Exclude<RouteNode, { kind: "pool" }>,
+  { key, isRead, command }: ExplainedRequest,
+): readonly [step: string, to: RouteNode] {
+  switch (node.kind) {
+    case "prefix": {
+      const tree = new PrefixTree(node.prefixes.map(({ prefix }) => Buffer.from(prefix)));
+      const found = node.prefixes[tree.find(key, 0, key.length)];
+      return found === undefined
+        ? ["no prefix", node.rest]
+        : [`prefix "${found.prefix}"`, found.to];
+    }
+    case "access":
+      return isRead ? ["read", node.read] : ["write", node.write];
+    case "command": {
+      const found = node.commands.find(({ names }) => names.includes(command));
+      return found === undefined ? ["other command", node.rest] : [`command ${command}`, found.to];
+    }
+  }
+}

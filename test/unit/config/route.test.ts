@@ -1,0 +1,145 @@
+/** The tree of `route:`: what it may be, and what is said of what it may not, with its place. */
+import { expect, test } from "bun:test";
+import { poolsOf } from "../../../src/api/route-node.ts";
+import { routeLines, routeText } from "../../../src/config/route-text.ts";
+import { loadConfig } from "../../support/load-config.ts";
+
+const LEAVES = `
+  one: { listen: h:2, servers: [h:3:1] }
+  two: { listen: h:4, servers: [h:5:1] }
+  cache: { listen: h:6, protocol: memcache, servers: [h:7:1] }
+`;
+
+/** @param lines of the pool `app` */
+function load(...lines: string[]): ReturnType<typeof loadConfig> {
+  const app = ["  app:", "    listen: h:1", ...lines.map((line) => `    ${line}`)];
+  return loadConfig(`pools:${LEAVES}${app.join("\n")}\n`, "F");
+}
+
+/** What the pool says begins in line 7. */
+function problemsOf(...lines: string[]): string[] {
+  return load(...lines).problems.map(
+    ({ line, column, message }) =>
+      `${line}:${column} ${message.replace('pool "app": route: ', "")}`,
+  );
+}
+
+const KINDS = "prefixes, read, write, commands";
+
+const TREE = [
+  "route:",
+  "  prefixes:",
+  '    "session:": one',
+  '    "user:":',
+  "      read: two",
+  "      write: one",
+  "  default:",
+  "    commands:",
+  "      SORT, zrange: two",
+  "      config get: two",
+  "    default: one",
+];
+
+test("a tree of all kinds of nodes", () => {
+  const { config, problems } = load(...TREE);
+  expect(problems).toEqual([]);
+  const pool = config!.pools.find(({ name }) => name === "app")!;
+  expect(pool.servers).toEqual([]);
+  expect(pool.route).toEqual({
+    kind: "prefix",
+    prefixes: [
+      { prefix: "session:", to: { kind: "pool", pool: "one" } },
+      {
+        prefix: "user:",
+        to: {
+          kind: "access",
+          read: { kind: "pool", pool: "two" },
+          write: { kind: "pool", pool: "one" },
+        },
+      },
+    ],
+    rest: {
+      kind: "command",
+      commands: [
+        { names: ["SORT", "ZRANGE"], to: { kind: "pool", pool: "two" } },
+        { names: ["CONFIG|GET"], to: { kind: "pool", pool: "two" } },
+      ],
+      rest: { kind: "pool", pool: "one" },
+    },
+  });
+  expect(poolsOf(pool.route!)).toEqual(["one", "two"]);
+  expect(routeLines(pool.route!)).toEqual([
+    'prefix "session:": pool one',
+    'prefix "user:":',
+    "  read: pool two",
+    "  write: pool one",
+    "default:",
+    "  command SORT, ZRANGE: pool two",
+    "  command CONFIG|GET: pool two",
+    "  default: pool one",
+  ]);
+  expect(routeText(pool.route)).toStartWith('(prefix "session:": pool one; prefix "user:": (read');
+});
+
+test("no more than the name of a pool", () => {
+  const { config, problems } = load("route: one");
+  expect(problems).toEqual([]);
+  const pool = config!.pools.find(({ name }) => name === "app")!;
+  expect([pool.route, routeText(pool.route)]).toEqual([{ kind: "pool", pool: "one" }, "pool one"]);
+});
+
+test("all that is wrong in a tree is said at once, where it is", () => {
+  const found = problemsOf(
+    "route:",
+    "  prefixes:",
+    '    "a:": onee',
+    '    "b:": { read: one }',
+    '    "c:": { write: one, read: two, prefixes: { x: one } }',
+    '    "d:": [one]',
+    '    "e:": {}',
+    '    "f:": { reed: one, write: two }',
+    '    "a:": two',
+    '    "": two',
+    '    "g:": cache',
+    "  default:",
+    '    commands: { "GET;": one, "set": two, SET: one }',
+  );
+  expect(found).toEqual([
+    '9:15 no pool is named "onee"; did you mean "one"?',
+    '10:15 "write" is missing beside "read"',
+    '11:15 "default" is missing beside "prefixes"',
+    '11:17 "write" has no place beside "prefixes"',
+    '11:29 "read" has no place beside "prefixes"',
+    `12:15 expected the name of a pool, or a map with one of ${KINDS}, found a list`,
+    `13:15 says nothing of where requests go: expected one of ${KINDS}`,
+    '14:15 "read" is missing beside "write"',
+    '14:17 unknown key "reed"; did you mean "read"?',
+    '15:9 "a:" is here twice; the first is in line 9',
+    '16:9 prefixes: an empty one stands for all: write "default"',
+    '17:15 pool "cache" speaks memcache, and this one redis',
+    '19:9 "default" is missing beside "commands"',
+    '19:21 expected names of commands such as "GET, MGET", found "GET;"',
+    "19:46 the command SET is here twice",
+  ]);
+});
+
+test("what a pool with a route cannot have, or has in vain", () => {
+  expect(problemsOf("servers: [h:9:1]", "route: one")).toEqual([
+    '7:14 pool "app": route stands in place of "servers": a pool has one of the two',
+  ]);
+  expect(problemsOf('redis_cluster: ["h:9"]', "route: one").join()).toContain(
+    'route stands in place of "redis_cluster"',
+  );
+  expect(problemsOf("timeout: 1s", "route: one")).toEqual([
+    '7:14 pool "app": timeout has no effect with route: that of the pools it leads to counts',
+  ]);
+  expect(problemsOf("protocol: tcp", "route: one").join()).toContain(
+    "requests of the protocol tcp cannot be routed",
+  );
+});
+
+test("a route leads to pools with servers, and so never in a circle", () => {
+  expect(problemsOf("route: app")).toEqual([
+    '7:12 pool "app" has a route itself: name a pool with servers',
+  ]);
+});
