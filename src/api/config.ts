@@ -86,6 +86,10 @@ export interface PoolConfig {
   readonly backlog: number;
   /** Most client connections of this pool, over all workers; 0: bounded only by file descriptors. */
   readonly clientConnectionsMax: number;
+  /** New connections begin with a header of the PROXY protocol. Absent, as in the next: it comes from an older program. */
+  readonly proxyProtocol?: boolean;
+  /** Addresses and networks of which such headers are believed, at least one; null: of all. */
+  readonly proxyProtocolFrom?: readonly string[] | null;
   /** Milliseconds from which on a request is slow, and in the slow log; null: none is. Absent, as the next two: it comes from an older program. */
   readonly slowlogMs?: number | null;
   /** Of each minute and worker so many requests are in the slow log in any case, the slowest ones. */

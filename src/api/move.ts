@@ -1,6 +1,13 @@
 /** How clients, and what they have of their own, move to another process. */
 import type { ClientPort } from "./client-port.ts";
 
+/** The two ends of a client's connection, see `Stream`; a load balancer before the proxy may say others than the connection has. */
+export interface ClientAddress {
+  readonly peer: string;
+  readonly origin: string;
+  readonly localAddress: string;
+}
+
 /** What is counted of a client while it is connected, however often it moves. Plain JSON data; times in milliseconds, sizes in bytes. */
 export interface ClientRecord {
   /** Null: it is its frontend's affair, or it was never asked for. */
@@ -10,6 +17,10 @@ export interface ClientRecord {
   readonly requests: number;
   readonly received: number;
   readonly sent: number;
+  /** What a PROXY header has said. Absent: the connection's own ends hold. */
+  readonly address?: ClientAddress;
+  /** Its PROXY header is awaited, and the input is the part of it that has come. */
+  readonly awaitsHeader?: true;
 }
 
 /** A session between two processes. */

@@ -21,6 +21,7 @@ export type Where = "top" | "log" | "stats" | "admin" | "pool" | "server" | "fil
  * - `commands`: names of commands: `[CONFIG SET, DEBUG]`, or the same as text with commas.
  * - `texts`: a list of texts: `[a, b]`.
  * - `nodes`: a list of addresses: `["10.0.0.1:7000"]`; see ServerSource.
+ * - `networks`: a list of IP addresses and networks: `[10.0.0.0/8]`.
  * - `names`: a list of names: `[a, b]`; see ServerSource.
  * - `server_address`: `host:port` or `/path`.
  * - `group`, `pools`, `servers`, `route`, `modules`, `filters`: not a single value; read by their own code.
@@ -45,6 +46,7 @@ export type OptionType =
   | { readonly kind: "commands" }
   | { readonly kind: "texts" }
   | { readonly kind: "nodes" }
+  | { readonly kind: "networks" }
   | { readonly kind: "names" }
   | { readonly kind: "group" }
   /** Paths of modules. */

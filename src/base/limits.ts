@@ -52,6 +52,9 @@ export const REPLY_LINE_BYTES_MAX: number = 1 * MIB;
 export const HANDSHAKE_REPLY_BYTES_MAX: number = 64 * KIB;
 /** Longest inline request, and longest line that announces a length: Redis's PROTO_INLINE_MAX_SIZE. */
 export const LINE_BYTES_MAX: number = 64 * KIB;
+/** Longest header of the PROXY protocol, with all further facts; and the time in which it must have come. */
+export const PROXY_HEADER_BYTES_MAX: number = 4 * KIB;
+export const PROXY_HEADER_MS_MAX: number = 5000;
 /** Before a client has authenticated: arguments and bytes of an argument. Redis's own figures. */
 export const UNAUTHENTICATED_ARGUMENTS_MAX: number = 10;
 export const UNAUTHENTICATED_BULK_BYTES_MAX: number = 16 * KIB;

@@ -1,6 +1,7 @@
 /** What operators are told of a client, and what of it moves along with its session. */
 import type { ClientState } from "../api/inspection.ts";
 import type { ClientRecord } from "../api/move.ts";
+import { awaitsHeader } from "./header-frontend.ts";
 import type { Session } from "./session.ts";
 
 /** Names the client for operators; unique over all workers. */
@@ -12,7 +13,7 @@ export function idOf(session: Session): number {
 }
 
 export function recordOf(session: Session): ClientRecord {
-  const { intake, out, turn, ownId, openedMs, sentBefore } = session;
+  const { intake, out, turn, ownId, openedMs, sentBefore, address, stream } = session;
   return {
     id: ownId,
     ageMs: turn.nowMs - openedMs,
@@ -20,14 +21,17 @@ export function recordOf(session: Session): ClientRecord {
     requests: intake.requests,
     received: intake.received,
     sent: sentBefore + out.appended - out.size,
+    ...(address === stream ? {} : { address }),
+    ...(awaitsHeader(session) ? { awaitsHeader: true } : {}),
   };
 }
 
-/** The session goes on from what was counted before its client came here. To be called before it receives anything. */
+/** The session goes on from what was known and counted before its client came here. To be called before it has a frontend. */
 export function restoreRecord(session: Session, record: ClientRecord): void {
   const { intake, out } = session;
   const { nowMs } = session.turn;
   session.ownId = record.id;
+  if (record.address !== undefined) session.address = record.address;
   session.openedMs = nowMs - record.ageMs;
   session.sentBefore = record.sent - (out.appended - out.size);
   intake.heardMs = nowMs - record.idleMs;

@@ -88,6 +88,18 @@ export class ReplyRing {
     return token;
   }
 
+  /** Settles `count` slots from `token` on with a reply of its own for each. @returns bytes of all replies */
+  settleEach(token: number, count: number, replyTo: (token: number) => Buffer): number {
+    let length = 0;
+    for (let i = 0; i < count; i++) {
+      const each = (token + i) & TOKEN_MASK;
+      const reply = replyTo(each);
+      this.settle(each, 1, reply, 0, reply.length);
+      length += reply.length;
+    }
+    return length;
+  }
+
   /** Settles `count` slots from `token` on with the replies in bytes[start, end). The bytes must never change. */
   settle(token: number, count: number, bytes: Buffer, start: number, end: number): void {
     if (this.mutedCount > 0 && this.muted[token & this.mask] === 1) {

@@ -9,10 +9,9 @@
  * paused for one client's sake, so a client that reads nothing is cut at its output limit.
  */
 import type { ClientPort, ReplyHolder } from "../api/client-port.ts";
-import { TOKEN_MASK } from "../api/client-port.ts";
 import type { Frontend } from "../api/frontend.ts";
 import type { Family } from "../api/latency.ts";
-import type { ClientRecord } from "../api/move.ts";
+import type { ClientAddress, ClientRecord } from "../api/move.ts";
 import { POOL } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { Failure, Link } from "../api/upstream.ts";
@@ -59,6 +58,8 @@ export class Session implements ClientPort, StreamEvents, Flushable, SlowHearer 
   readonly unread: Unread;
   frontend!: Frontend;
   readonly stream: Stream;
+  /** The stream, or what a PROXY header has said. */
+  address: ClientAddress;
   readonly life: Life;
   readonly intake: Intake;
   readonly move: SessionMove;
@@ -78,6 +79,7 @@ export class Session implements ClientPort, StreamEvents, Flushable, SlowHearer 
     this.host = host;
     this.turn = host.turn;
     this.stream = stream;
+    this.address = stream;
     this.lane = lane;
     this.openedMs = host.turn.nowMs;
     this.ring = new ReplyRing(this.out, host.times);
@@ -89,23 +91,23 @@ export class Session implements ClientPort, StreamEvents, Flushable, SlowHearer 
     this.outflow = new Outflow(this);
   }
 
-  /** To be called once, before the first byte. */
+  /** To be called before the first byte; again when another takes over. */
   attach(frontend: Frontend): void {
     this.frontend = frontend;
   }
 
   /** Asked of the stream when it is wanted, and kept for when that is closed: it costs a system call, and few clients need it. */
   get origin(): string {
-    this.knownOrigin ??= this.stream.origin;
+    this.knownOrigin ??= this.address.origin;
     return this.knownOrigin;
   }
 
   get peer(): string {
-    return this.stream.peer;
+    return this.address.peer;
   }
 
   get localAddress(): string {
-    return this.stream.localAddress;
+    return this.address.localAddress;
   }
 
   get fd(): number {
@@ -217,14 +219,8 @@ export class Session implements ClientPort, StreamEvents, Flushable, SlowHearer 
     if (this.life.isClosed) return;
     this.tally(POOL.forward_error, count);
     if (this.trace !== null) this.trace.failure = failure;
-    let length = 0;
-    for (let i = 0; i < count; i++) {
-      const failed = (token + i) & TOKEN_MASK;
-      const reply = this.frontend.failureReply(failure, failed);
-      this.ring.settle(failed, 1, reply, 0, reply.length);
-      length += reply.length;
-    }
-    this.settled(count, length);
+    const wordIt = (failed: number): Buffer => this.frontend.failureReply(failure, failed);
+    this.settled(count, this.ring.settleEach(token, count, wordIt));
   }
 
   reply(token: number, bytes: Buffer): void {

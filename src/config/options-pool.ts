@@ -129,6 +129,21 @@ const CLIENT_OPTIONS: readonly Option[] = [
     help: "Most clients at once, over all workers; 0: as many as file descriptors allow. (nutcracker ignores it.)",
   }),
   option({
+    name: "proxy_protocol",
+    where: "pool",
+    field: "proxyProtocol",
+    type: { kind: "boolean" },
+    default: "false",
+    help: "True: each connection begins with a header of the PROXY protocol, version 1 or 2, and comes from the address that it names. All who can connect are believed: see `proxy_protocol_from`.",
+  }),
+  option({
+    name: "proxy_protocol_from",
+    where: "pool",
+    field: "proxyProtocolFrom",
+    type: { kind: "networks" },
+    help: "The same, believed of load balancers at these addresses only, `[10.0.0.5, 10.1.0.0/16]`; connections from elsewhere are closed.",
+  }),
+  option({
     name: "reuseport",
     where: "pool",
     type: { kind: "boolean" },

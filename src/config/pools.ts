@@ -2,7 +2,7 @@
 import type { PoolConfig, ServerConfig } from "../api/config.ts";
 import { assert } from "../base/assert.ts";
 import { formatAddress } from "./address.ts";
-import type { MapNode } from "./document.ts";
+import type { MapNode, Node } from "./document.ts";
 import { readFilters } from "./filters.ts";
 import { type ProtocolOptions, poolOptions } from "./options.ts";
 import { DISTRIBUTIONS, HASH_NAMES } from "./options-pool.ts";
@@ -107,7 +107,15 @@ function checkPool(scope: Scope, values: Values, servers: readonly ServerConfig[
     const message = `${label}the weights add up to ${weights}; with modula at most ${MODULA_WEIGHT_MAX}`;
     problems.error(values.offsetOf("servers"), `${path}servers`, message);
   }
+  if (values.peek("proxy_protocol_from") != null && isFalse(values.node("proxy_protocol"))) {
+    const message = `${label}proxy_protocol_from contradicts "proxy_protocol: false"`;
+    problems.error(values.offsetOf("proxy_protocol_from"), `${path}proxy_protocol_from`, message);
+  }
   checkLoop(scope, values, servers);
+}
+
+function isFalse(node: Node | undefined): boolean {
+  return node?.kind === "scalar" && node.text === "false";
 }
 
 /** What the map says its protocol is, before its options are known; undefined: nothing. */
@@ -212,6 +220,9 @@ function buildPool(
     slowlogMs: values.numberOrNull("slowlog"),
     slowlogSlowest: values.number("slowlog_slowest"),
     proxyCommands: values.boolean("proxy_commands"),
+    proxyProtocol:
+      values.boolean("proxy_protocol") || values.textsOrNull("proxy_protocol_from") !== null,
+    proxyProtocolFrom: values.textsOrNull("proxy_protocol_from"),
     slowlogKeys: values.boolean("slowlog_keys"),
     hotKeys: values.boolean("hot_keys"),
     hotKeysSamples: values.number("hot_keys_samples"),

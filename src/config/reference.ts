@@ -95,6 +95,8 @@ function describeType(type: OptionType): string {
       return "a list of commands";
     case "nodes":
       return "list of addresses";
+    case "networks":
+      return "list of addresses and networks";
     case "names":
       return "list of names";
     case "texts":

@@ -89,6 +89,11 @@ export class Values {
     return value;
   }
 
+  textsOrNull(name: string): readonly string[] | null {
+    const value = this.peek(name);
+    return Array.isArray(value) ? (value as readonly string[]) : null;
+  }
+
   choice<Name extends string>(name: string, names: readonly Name[]): Name {
     const value = this.peek(name);
     const found = names.find((candidate) => candidate === value);

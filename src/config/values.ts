@@ -2,6 +2,7 @@
 import type { Address } from "../api/config.ts";
 import type { Form, Option, OptionType, OptionValue } from "../api/option.ts";
 import { assert } from "../base/assert.ts";
+import { parseIpRange } from "../os/ip-range.ts";
 import { formatAddress, parseListen, parseServerAddress } from "./address.ts";
 import { describe, type Node } from "./document.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
@@ -17,14 +18,19 @@ export type Parsed =
   | { readonly ok: false; readonly message: string };
 
 /** Lists of texts. */
-const LISTS: ReadonlySet<OptionType["kind"]> = new Set(["texts", "nodes", "names"]);
+const LISTS: ReadonlySet<OptionType["kind"]> = new Set([
+  ...(["texts", "nodes", "networks", "names"] as const),
+]);
 
 /** @returns the value, or a message: what was found and what was expected instead */
 export function parseValue(option: Option, node: Node): Parsed {
   if (node.kind === "scalar") return parseText(option, node.text);
   if (option.type.kind === "cores" && node.kind === "list") return parseCoreList(node);
   if (option.type.kind === "commands" && node.kind === "list") return parseCommandList(node);
-  if (LISTS.has(option.type.kind) && node.kind === "list") return parseTexts(node);
+  if (LISTS.has(option.type.kind) && node.kind === "list") {
+    const texts = parseTexts(node);
+    return option.type.kind === "networks" ? networksIn(texts) : texts;
+  }
   const hint =
     option.type.kind === "pair" && node.kind === "map"
       ? `; braces need quotes: ${option.name}: "{}"`
@@ -64,6 +70,7 @@ export function parseText(option: Option, text: string): Parsed {
       return parseCommands(text);
     case "texts":
     case "nodes":
+    case "networks":
     case "names":
     case "group":
     case "pools":
@@ -112,6 +119,8 @@ export function expectation(type: OptionType): string {
       return "names of commands such as [CONFIG SET, DEBUG]";
     case "nodes":
       return "a list of addresses such as [10.0.0.1:7000]";
+    case "networks":
+      return "a list of addresses and networks such as [10.0.0.0/8]";
     case "names":
       return "a list of names such as [a, b]";
     case "texts":
@@ -235,6 +244,14 @@ function parseTexts(node: Extract<Node, { kind: "list" }>): Parsed {
     texts.push(item.text);
   }
   return ok(texts);
+}
+
+function networksIn(texts: Parsed): Parsed {
+  if (!texts.ok || !Array.isArray(texts.value)) return texts;
+  const all = texts.value as readonly string[];
+  if (all.length === 0) return bad("an empty list would trust no address");
+  const wrong = all.find((text) => parseIpRange(text) === null);
+  return wrong === undefined ? texts : unexpected({ kind: "networks" }, wrong);
 }
 
 /** Each in upper case, a subcommand behind "|". */

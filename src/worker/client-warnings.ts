@@ -38,6 +38,15 @@ export class ClientWarnings {
     });
   }
 
+  /** @param reason what is wrong with its PROXY header, or with its source */
+  headerRefused(peer: string, reason: string): void {
+    this.warn(
+      "proxy header",
+      `a connection is closed: the pool has proxy_protocol, and of its PROXY header is to be said: ${reason}`,
+      { peer },
+    );
+  }
+
   unreadable(peer: string): void {
     this.warn(
       "unreadable",

@@ -5,6 +5,7 @@
 import type { Filtering } from "../api/filter.ts";
 import type { Lever } from "../api/steering.ts";
 import { FilteredFrontend } from "../client/filtered-frontend.ts";
+import { awaitsHeader } from "../client/header-frontend.ts";
 import type { Session } from "../client/session.ts";
 import { LeverChain } from "./lever-chain.ts";
 
@@ -48,12 +49,13 @@ export class PoolLevers {
     }
     this.chain = isNeeded ? new LeverChain(judging) : null;
     for (const session of this.pool.sessions) {
+      if (awaitsHeader(session)) continue;
       if (this.chain === null) release(session);
       else this.guard(session, this.chain, filtering!);
     }
   }
 
-  /** A client has come. */
+  /** A client has come. Of one whose PROXY header is awaited this is called when that has come. */
   onSession(session: Session): void {
     if (this.isPaused) session.intake.hold();
     if (this.chain !== null) this.guard(session, this.chain, this.pool.filtering!);
@@ -62,9 +64,9 @@ export class PoolLevers {
   private pause(isPaused: boolean): void {
     if (isPaused === this.isPaused) return;
     this.isPaused = isPaused;
-    for (const { intake } of this.pool.sessions) {
-      if (isPaused) intake.hold();
-      else intake.letGo();
+    for (const session of this.pool.sessions) {
+      if (!isPaused) session.intake.letGo();
+      else if (!awaitsHeader(session)) session.intake.hold();
     }
   }
 

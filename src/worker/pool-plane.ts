@@ -47,6 +47,7 @@ import { allMembers, spreadKeys } from "./pool-members.ts";
 import type { PoolPlaneOptions } from "./pool-plane-options.ts";
 import { openClientTimes, openServerTimes } from "./pool-times.ts";
 import { type LeafPlane, PoolTree } from "./pool-tree.ts";
+import { ProxyHeaders } from "./proxy-headers.ts";
 
 const NONE: Buffer = Buffer.alloc(0);
 
@@ -91,6 +92,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
   private readonly ejections: Ejections | null;
   private readonly plan: ConnectionPlan;
   private readonly warnings: ClientWarnings;
+  private readonly headers: ProxyHeaders;
   private lanes = 0;
 
   constructor(options: PoolPlaneOptions) {
@@ -131,6 +133,13 @@ export class PoolPlane implements SessionOwner, PoolHost {
       descriptors: options.descriptors,
       clients: () => this.sessions.size,
       module: ofUser === null ? null : pool.protocol,
+    });
+    this.headers = new ProxyHeaders({
+      ...{ pool, schedule: this.schedule },
+      onRefused: (peer, reason) => {
+        this.add("client_header_refused", 1);
+        this.warnings.headerRefused(peer, reason);
+      },
     });
     // Their rows are shown from now on, also those that count nothing yet.
     for (const set of module.metrics ?? []) options.metrics.prepare(set, { pool: pool.name });
@@ -240,6 +249,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
 
   /** A client has connected. Null: it may not stay, was told why, and is to be closed. */
   accept(stream: Stream): StreamEvents | null {
+    if (this.headers.isOn && !this.headers.admits(stream)) return null;
     const { pool, everywhere, makeRoom, refuse } = this.options;
     const isFull =
       pool.clientConnectionsMax > 0 &&
@@ -252,33 +262,39 @@ export class PoolPlane implements SessionOwner, PoolHost {
       return refuse(stream, isFull ? tooManyClients : noDescriptors);
     }
     this.counters[this.countersBase + POOL.client_connections_total]! += 1;
-    return this.addSession(stream, undefined, NONE, []);
+    const session = this.addSession(stream, NONE);
+    const serve = (): void => this.serve(session, undefined, []);
+    if (this.headers.isOn) this.headers.await(session, 0, serve);
+    else serve();
+    return session;
   }
 
   /** A client's connection that another worker had, with what it saved of the session. */
   adopt(stream: Stream, saved: SavedSession): StreamEvents {
     const { client, input, output, descriptors, record } = saved;
-    const session = this.addSession(stream, client, output, descriptors);
+    const session = this.addSession(stream, output);
     if (record !== undefined) restoreRecord(session, record);
+    if (record?.awaitsHeader === true) {
+      this.headers.await(session, record.ageMs, () => this.serve(session, undefined, []));
+    } else this.serve(session, client, descriptors);
     session.resume(input);
     return session;
   }
 
-  /** @param client what a frontend saved, or undefined for a new client */
-  private addSession(
-    stream: Stream,
-    client: unknown,
-    output: Buffer,
-    descriptors: readonly number[],
-  ): Session {
+  /** It needs a frontend before anything else. */
+  private addSession(stream: Stream, output: Buffer): Session {
     const session = this.createSession(stream);
     session.inherit(output);
-    const frontend = this.protocol.createFrontend(session, client, descriptors);
-    session.attach(this.chain === null ? frontend : this.filter(session, frontend, client));
-    this.levers.onSession(session);
     this.sessions.add(session);
     this.counters[this.countersBase + POOL.client_connections]! += 1;
     return session;
+  }
+
+  /** @param client what a frontend saved, or undefined for a new client */
+  private serve(session: Session, client: unknown, descriptors: readonly number[]): void {
+    const frontend = this.protocol.createFrontend(session, client, descriptors);
+    session.attach(this.chain === null ? frontend : this.filter(session, frontend, client));
+    this.levers.onSession(session);
   }
 
   private createSession(stream: Stream): Session {

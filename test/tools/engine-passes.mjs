@@ -21,6 +21,7 @@ const ON_BOTH_ENGINES = [
   "memcache-hand-over",
   "memory",
   "out-of-turn",
+  "proxy-protocol",
   "redis-blocking-moves",
   "redis-hostile-scenarios",
   "redis-pubsub-moves",

@@ -18,6 +18,7 @@ const TEST_PROGRAMS = [
   { package: "beanstalkd", check: ["beanstalkd", "-v"] },
   { package: "memcached", check: ["memcached", "--version"] },
   { package: "nutcracker", check: ["nutcracker", "--version"] },
+  { package: "haproxy", check: ["haproxy", "-v"] },
   { package: "libmemcached-tools", check: ["memccapable", "-h"] },
   { package: "python3-redis", check: ["/usr/bin/python3", "-c", "import redis"] },
   { package: "python3-pymemcache", check: ["/usr/bin/python3", "-c", "import pymemcache"] },

@@ -6,12 +6,11 @@
  */
 import type { Socket, SocketHandler } from "bun";
 import type { Stream, StreamEvents } from "../../api/stream.ts";
+import { originOf } from "../../base/origin.ts";
 import { detachConnection } from "../../os/event-loop.ts";
 import { sendNow } from "../../os/send.ts";
 import { peerUser } from "../../os/socket-facts.ts";
 import { isTcp, setQuickAck, unacknowledgedBytes } from "../../os/tcp-options.ts";
-
-import { originOf } from "../origin.ts";
 
 const NONE: Buffer = Buffer.alloc(0);
 

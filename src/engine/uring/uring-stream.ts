@@ -6,6 +6,7 @@
 import type { Stream, StreamEvents } from "../../api/stream.ts";
 import { copyOf } from "../../base/copy-of.ts";
 import { UNSENT_LINGER_MS } from "../../base/limits.ts";
+import { originOf } from "../../base/origin.ts";
 import {
   CQE_BUFFER,
   CQE_BUFFER_SHIFT,
@@ -18,7 +19,6 @@ import { errnoName, isPassingError } from "../../os/os-error.ts";
 import { endOutput, resetOnClose } from "../../os/socket-end.ts";
 import { localIpAndPort, peerIpAndPort, peerUser, socketError } from "../../os/socket-facts.ts";
 import { isTcp, setQuickAck, unacknowledgedBytes } from "../../os/tcp-options.ts";
-import { originOf } from "../origin.ts";
 import type { Operator, UringLoop } from "./loop.ts";
 import { AWAITING_HANG_UP, AWAITING_ROOM, Operations, RECEIVING, SENDING } from "./operations.ts";
 import { Output, type OutputOwner } from "./output.ts";

@@ -51,6 +51,7 @@ test("a twemproxy file gets nutcracker's defaults", () => {
         clientConnectionsMax: 0,
         ...{ slowlogMs: 10, slowlogSlowest: 0, slowlogKeys: true, proxyCommands: false },
         ...{ hotKeys: true, hotKeysSamples: 100, bigKeysBytes: 65_536, bigKeysElements: 5000 },
+        ...{ proxyProtocol: false, proxyProtocolFrom: null },
         filters: [],
         options: { dead_server: { value: "error", text: "error", isSet: false } },
         preconnect: false,
@@ -134,6 +135,7 @@ pools:
     max_ejection_percent: 25
     slowlog: 5ms
     proxy_commands: true
+    proxy_protocol_from: [10.0.0.5, "2001:db8::/32"]
     slowlog_slowest: 3
     slowlog_keys: false
     hot_keys: false
@@ -182,6 +184,7 @@ pools:
     clientConnectionsMax: 8,
     ...{ slowlogMs: 5, slowlogSlowest: 3, slowlogKeys: false, proxyCommands: true },
     ...{ hotKeys: false, hotKeysSamples: 7, bigKeysBytes: null, bigKeysElements: 9 },
+    ...{ proxyProtocol: true, proxyProtocolFrom: ["10.0.0.5", "2001:db8::/32"] },
     filters: [],
     options: {
       redis_auth: { value: "pass word", text: null, isSet: true },

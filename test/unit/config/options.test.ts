@@ -108,6 +108,11 @@ function samples(option: Option): { good: string[]; bad: string[] } {
     case "texts":
       return { good: ["[]", "[a, b]"], bad: ["a", "{}", "[[a]]", '["a\\nb"]'] };
     // In place of `servers`, which these files have.
+    case "networks":
+      return {
+        good: ["[10.0.0.0/8]", '["10.0.0.1", "2001:db8::/32"]'],
+        bad: ["10.0.0.1", "[]", "[10.0.0.0/33]", "[example.org]", "[[10.0.0.1]]", "{}"],
+      };
     case "nodes":
     case "names":
     case "route":

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { originOf } from "../../../src/engine/origin.ts";
+import { originOf } from "../../../src/base/origin.ts";
 
 test("an IPv4 address is one client's, of IPv6 a network is", () => {
   const origins = {
