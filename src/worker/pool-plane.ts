@@ -2,8 +2,6 @@
 
 import type { Address, Config, PoolConfig } from "../api/config.ts";
 import type { SocketTuning } from "../api/engine.ts";
-import type { FilterChain } from "../api/filter.ts";
-import type { Frontend } from "../api/frontend.ts";
 import type { Labels, MetricBlock, MetricSet, Metrics, Rows } from "../api/metrics.ts";
 import type { SavedSession } from "../api/move.ts";
 import type { PoolHost, ProtocolPool } from "../api/protocol-module.ts";
@@ -18,16 +16,11 @@ import type { Deadlines } from "../base/deadlines.ts";
 import type { Logger } from "../base/log.ts";
 import type { LogLimit } from "../base/log-limit.ts";
 import type { Schedule } from "../base/schedule.ts";
-import { SegmentedSet } from "../base/segmented-set.ts";
-import { inSlices } from "../base/slices.ts";
+import type { SegmentedSet } from "../base/segmented-set.ts";
 import type { Turn } from "../base/turn.ts";
 import type { ClientMemory } from "../client/client-memory.ts";
-import { restoreRecord } from "../client/client-record.ts";
 import type { ClientTimes } from "../client/client-times.ts";
-import { FilteredFrontend } from "../client/filtered-frontend.ts";
-import { FilteredSession } from "../client/filtered-session.ts";
-import { Session, type SessionOwner } from "../client/session.ts";
-import type { CutReason } from "../client/unread.ts";
+import type { Session } from "../client/session.ts";
 import { createHash } from "../hash/hash-function.ts";
 import { KeyHasher } from "../hash/key-hasher.ts";
 import { hasServerTimes } from "../metrics/common-blocks.ts";
@@ -41,22 +34,19 @@ import { ServerSet } from "../server/server-set.ts";
 import { UnlistedServer } from "../server/unlisted-server.ts";
 import { createStaticTopology } from "../topology/static.ts";
 import { clientTuning } from "./client-tuning.ts";
-import { ClientWarnings } from "./client-warnings.ts";
-import { PoolLevers } from "./pool-levers.ts";
+import { PoolClients } from "./pool-clients.ts";
+import type { PoolLevers } from "./pool-levers.ts";
 import { allMembers, spreadKeys } from "./pool-members.ts";
 import type { PoolPlaneOptions } from "./pool-plane-options.ts";
 import { openClientTimes, openServerTimes } from "./pool-times.ts";
 import { type LeafPlane, PoolTree } from "./pool-tree.ts";
-import { ProxyHeaders } from "./proxy-headers.ts";
-
-const NONE: Buffer = Buffer.alloc(0);
 
 function leafNamed({ leafOf }: PoolPlaneOptions, name: string): LeafPlane {
   assert(leafOf !== undefined, `the pool ${name}, which a route leads to, is there`);
   return leafOf(name);
 }
 
-export class PoolPlane implements SessionOwner, PoolHost {
+export class PoolPlane implements PoolHost {
   readonly config: PoolConfig;
   readonly form: Config["form"];
   readonly turn: Turn;
@@ -72,13 +62,9 @@ export class PoolPlane implements SessionOwner, PoolHost {
   readonly route: Route;
   readonly bus: WorkerBus;
   readonly openFiles: number;
-  readonly sessions: SegmentedSet<Session> = new SegmentedSet();
   /** What its clients' connections are like. */
   readonly tuning: SocketTuning;
   readonly protocol: ProtocolPool;
-  readonly levers: PoolLevers;
-  /** Null: the pool has no filters. */
-  private readonly chain: FilterChain | null;
 
   private readonly options: PoolPlaneOptions;
   /** Spreads keys over the pool's own servers. */
@@ -91,9 +77,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
   private readonly servers: ServerSet<Server>;
   private readonly ejections: Ejections | null;
   private readonly plan: ConnectionPlan;
-  private readonly warnings: ClientWarnings;
-  private readonly headers: ProxyHeaders;
-  private lanes = 0;
+  private readonly clients: PoolClients;
 
   constructor(options: PoolPlaneOptions) {
     const { pool, layout } = options;
@@ -128,30 +112,17 @@ export class PoolPlane implements SessionOwner, PoolHost {
     this.route = this.tree?.route ?? this.ring;
     const ofUser = options.modules.protocolNamed(pool.protocol);
     const module = ofUser ?? protocolNamed(pool.protocol);
-    this.warnings = new ClientWarnings({
-      ...{ pool, log: this.log, logLimit: this.logLimit, turn: this.turn },
-      descriptors: options.descriptors,
-      clients: () => this.sessions.size,
-      module: ofUser === null ? null : pool.protocol,
-    });
-    this.headers = new ProxyHeaders({
-      ...{ pool, schedule: this.schedule },
-      onRefused: (peer, reason) => {
-        this.add("client_header_refused", 1);
-        this.warnings.headerRefused(peer, reason);
-      },
-    });
     // Their rows are shown from now on, also those that count nothing yet.
     for (const set of module.metrics ?? []) options.metrics.prepare(set, { pool: pool.name });
     this.protocol = module.createPool(this);
     const hasRequests = this.protocol.serverProtocols.length > 0;
     this.times = hasRequests ? openClientTimes(options, this.protocol, this.route) : null;
     this.topology = this.protocol.topology ?? createStaticTopology(pool.servers);
-    this.chain = options.modules.createChain(this, this.protocol.filtering);
-    this.levers = new PoolLevers({
-      ...{ name: pool.name, sessions: this.sessions, filtering: this.protocol.filtering ?? null },
+    this.clients = new PoolClients({
+      ...{ plane: options, log: this.log, protocol: this.protocol, times: this.times },
+      chain: options.modules.createChain(this, this.protocol.filtering),
+      module: ofUser === null ? null : pool.protocol,
       count: (requests, local) => this.count(requests, local, 0),
-      onUnreadable: (peer) => this.warnings.unreadable(peer),
     });
     this.ejections = pool.autoEjectHosts
       ? new Ejections({
@@ -247,71 +218,22 @@ export class PoolPlane implements SessionOwner, PoolHost {
     return metrics.open(SERVER_METRICS, { pool: this.config.name, server }).block;
   }
 
-  /** A client has connected. Null: it may not stay, was told why, and is to be closed. */
+  /** See PoolClients. */
   accept(stream: Stream): StreamEvents | null {
-    if (this.headers.isOn && !this.headers.admits(stream)) return null;
-    const { pool, everywhere, makeRoom, refuse } = this.options;
-    const isFull =
-      pool.clientConnectionsMax > 0 &&
-      everywhere(POOL.client_connections) >= pool.clientConnectionsMax;
-    // Without requests each client has a connection to a server of its own.
-    if (isFull || !makeRoom(this.protocol.serverProtocols.length > 0 ? 1 : 2)) {
-      this.counters[this.countersBase + POOL.client_refused]! += 1;
-      this.warnings.refused(isFull);
-      const { tooManyClients, noDescriptors } = this.protocol;
-      return refuse(stream, isFull ? tooManyClients : noDescriptors);
-    }
-    this.counters[this.countersBase + POOL.client_connections_total]! += 1;
-    const session = this.addSession(stream, NONE);
-    const serve = (): void => this.serve(session, undefined, []);
-    if (this.headers.isOn) this.headers.await(session, 0, serve);
-    else serve();
-    return session;
+    return this.clients.accept(stream);
   }
 
-  /** A client's connection that another worker had, with what it saved of the session. */
+  /** See PoolClients. */
   adopt(stream: Stream, saved: SavedSession): StreamEvents {
-    const { client, input, output, descriptors, record } = saved;
-    const session = this.addSession(stream, output);
-    if (record !== undefined) restoreRecord(session, record);
-    if (record?.awaitsHeader === true) {
-      this.headers.await(session, record.ageMs, () => this.serve(session, undefined, []));
-    } else this.serve(session, client, descriptors);
-    session.resume(input);
-    return session;
+    return this.clients.adopt(stream, saved);
   }
 
-  /** It needs a frontend before anything else. */
-  private addSession(stream: Stream, output: Buffer): Session {
-    const session = this.createSession(stream);
-    session.inherit(output);
-    this.sessions.add(session);
-    this.counters[this.countersBase + POOL.client_connections]! += 1;
-    return session;
+  get sessions(): SegmentedSet<Session> {
+    return this.clients.sessions;
   }
 
-  /** @param client what a frontend saved, or undefined for a new client */
-  private serve(session: Session, client: unknown, descriptors: readonly number[]): void {
-    const frontend = this.protocol.createFrontend(session, client, descriptors);
-    session.attach(this.chain === null ? frontend : this.filter(session, frontend, client));
-    this.levers.onSession(session);
-  }
-
-  private createSession(stream: Stream): Session {
-    const lane = this.lanes++;
-    const { chain, protocol } = this;
-    if (chain === null || !chain.hearsEnds) return new Session(this, stream, lane);
-    return new FilteredSession(this, stream, lane, { chain, filtering: protocol.filtering! });
-  }
-
-  /** @param saved see `addSession` */
-  private filter(session: Session, inner: Frontend, saved: unknown): Frontend {
-    return new FilteredFrontend({
-      ...{ session, inner, saved, chain: this.chain!, filtering: this.protocol.filtering! },
-      hearsEnds: this.chain!.hearsEnds,
-      count: (requests, local) => this.count(requests, local, 0),
-      onUnreadable: () => this.warnings.unreadable(session.peer),
-    });
+  get levers(): PoolLevers {
+    return this.clients.levers;
   }
 
   private onEjectionChange(): void {
@@ -336,18 +258,7 @@ export class PoolPlane implements SessionOwner, PoolHost {
   private onRouteChange(): void {
     for (const follow of this.followers) follow();
     this.protocol.onRouteChange();
-    for (const { frontend } of [...this.sessions]) frontend.onRouteChange();
-  }
-
-  onSessionCut(session: Session, reason: CutReason): void {
-    if (reason === "unread") this.warnings.cut(session.peer, session.unread.bytes);
-    else this.warnings.cutForMemory(session.peer, session.unread.heldBytes, this.memory.bytes);
-  }
-
-  onSessionClosed(session: Session): void {
-    this.sessions.delete(session);
-    this.counters[this.countersBase + POOL.client_connections]! -= 1;
-    this.options.onClientGone(session);
+    this.clients.onRouteChange();
   }
 
   random(): number {
@@ -401,11 +312,11 @@ export class PoolPlane implements SessionOwner, PoolHost {
 
   /** Idle clients leave at once, the others after their last reply. */
   drain(): void {
-    inSlices(this.sessions, (session) => session.drain());
+    this.clients.drain();
   }
 
   close(): void {
-    for (const session of [...this.sessions]) session.close();
+    this.clients.close();
     this.protocol.close();
     this.ejections?.close();
     this.topology.close();

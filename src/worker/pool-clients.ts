@@ -1,0 +1,184 @@
+/** The clients of one pool in one worker: which may come, and what stands between each of them and the pool's own frontend. */
+import type { FilterChain } from "../api/filter.ts";
+import type { Frontend } from "../api/frontend.ts";
+import type { SavedSession } from "../api/move.ts";
+import type { ProtocolPool } from "../api/protocol-module.ts";
+import { POOL } from "../api/stats.ts";
+import type { Stream, StreamEvents } from "../api/stream.ts";
+import type { Logger } from "../base/log.ts";
+import type { Schedule } from "../base/schedule.ts";
+import { SegmentedSet } from "../base/segmented-set.ts";
+import { inSlices } from "../base/slices.ts";
+import type { Turn } from "../base/turn.ts";
+import type { ClientMemory } from "../client/client-memory.ts";
+import { restoreRecord } from "../client/client-record.ts";
+import type { ClientTimes } from "../client/client-times.ts";
+import { FilteredFrontend } from "../client/filtered-frontend.ts";
+import { FilteredSession } from "../client/filtered-session.ts";
+import { Session, type SessionOwner } from "../client/session.ts";
+import type { CutReason } from "../client/unread.ts";
+import { ClientWarnings } from "./client-warnings.ts";
+import { PoolLevers } from "./pool-levers.ts";
+import type { PoolPlaneOptions } from "./pool-plane-options.ts";
+import { ProxyHeaders } from "./proxy-headers.ts";
+
+export interface PoolClientsOptions {
+  readonly plane: PoolPlaneOptions;
+  /** With the pool's name. */
+  readonly log: Logger;
+  readonly protocol: ProtocolPool;
+  /** Null: what clients send is not told apart into requests. */
+  readonly times: ClientTimes | null;
+  /** Null: the pool has no filters. */
+  readonly chain: FilterChain | null;
+  /** The module whose protocol the clients speak; null: one of the proxy's own. */
+  readonly module: string | null;
+  /** Counts requests that the pool's frontends do not see. */
+  count(requests: number, local: number): void;
+}
+
+const NONE: Buffer = Buffer.alloc(0);
+
+export class PoolClients implements SessionOwner {
+  readonly turn: Turn;
+  readonly schedule: Schedule;
+  readonly memory: ClientMemory;
+  readonly counters: Float64Array;
+  readonly countersBase: number;
+  readonly times: ClientTimes | null;
+  readonly sessions: SegmentedSet<Session> = new SegmentedSet();
+  readonly levers: PoolLevers;
+  private readonly options: PoolClientsOptions;
+  private readonly warnings: ClientWarnings;
+  private readonly headers: ProxyHeaders;
+  private lanes = 0;
+
+  constructor(options: PoolClientsOptions) {
+    const { plane, protocol, log, module } = options;
+    const { pool, turn, logLimit, descriptors } = plane;
+    this.options = options;
+    this.turn = turn;
+    this.schedule = plane.engine.timer;
+    this.memory = plane.memory;
+    this.counters = plane.counters;
+    this.countersBase = plane.layout.base;
+    this.times = options.times;
+    this.warnings = new ClientWarnings({
+      ...{ pool, log, logLimit, turn, descriptors, module },
+      clients: () => this.sessions.size,
+    });
+    this.headers = new ProxyHeaders({
+      ...{ pool, schedule: this.schedule },
+      onRefused: (peer, reason) => {
+        this.tally(POOL.client_header_refused, 1);
+        this.warnings.headerRefused(peer, reason);
+      },
+    });
+    this.levers = new PoolLevers({
+      ...{ name: pool.name, sessions: this.sessions, filtering: protocol.filtering ?? null },
+      count: (requests, local) => options.count(requests, local),
+      onUnreadable: (peer) => this.warnings.unreadable(peer),
+    });
+  }
+
+  private tally(counter: number, by: number): void {
+    this.counters[this.countersBase + counter]! += by;
+  }
+
+  /** A client has connected. Null: it may not stay, was told why, and is to be closed. */
+  accept(stream: Stream): StreamEvents | null {
+    if (this.headers.isOn && !this.headers.admits(stream)) return null;
+    const { plane, protocol } = this.options;
+    const { pool, everywhere, makeRoom, refuse } = plane;
+    const isFull =
+      pool.clientConnectionsMax > 0 &&
+      everywhere(POOL.client_connections) >= pool.clientConnectionsMax;
+    // Without requests each client has a connection to a server of its own.
+    if (isFull || !makeRoom(protocol.serverProtocols.length > 0 ? 1 : 2)) {
+      this.tally(POOL.client_refused, 1);
+      this.warnings.refused(isFull);
+      const { tooManyClients, noDescriptors } = protocol;
+      return refuse(stream, isFull ? tooManyClients : noDescriptors);
+    }
+    this.tally(POOL.client_connections_total, 1);
+    const session = this.addSession(stream, NONE);
+    const serve = (): void => this.serve(session, undefined, []);
+    if (this.headers.isOn) this.headers.await(session, 0, serve);
+    else serve();
+    return session;
+  }
+
+  /** A client's connection that another worker had, with what it saved of the session. */
+  adopt(stream: Stream, saved: SavedSession): StreamEvents {
+    const { client, input, output, descriptors, record } = saved;
+    const session = this.addSession(stream, output);
+    if (record !== undefined) restoreRecord(session, record);
+    if (record?.awaitsHeader === true) {
+      this.headers.await(session, record.ageMs, () => this.serve(session, undefined, []));
+    } else this.serve(session, client, descriptors);
+    session.resume(input);
+    return session;
+  }
+
+  /** It needs a frontend before anything else. */
+  private addSession(stream: Stream, output: Buffer): Session {
+    const session = this.createSession(stream);
+    session.inherit(output);
+    this.sessions.add(session);
+    this.tally(POOL.client_connections, 1);
+    return session;
+  }
+
+  /** @param client what a frontend saved, or undefined for a new client */
+  private serve(session: Session, client: unknown, descriptors: readonly number[]): void {
+    const { protocol, chain } = this.options;
+    const frontend = protocol.createFrontend(session, client, descriptors);
+    session.attach(chain === null ? frontend : this.filter(session, frontend, client, chain));
+    this.levers.onSession(session);
+  }
+
+  private createSession(stream: Stream): Session {
+    const lane = this.lanes++;
+    const { chain, protocol } = this.options;
+    if (chain === null || !chain.hearsEnds) return new Session(this, stream, lane);
+    return new FilteredSession(this, stream, lane, { chain, filtering: protocol.filtering! });
+  }
+
+  /** @param saved see `serve` */
+  private filter(session: Session, inner: Frontend, saved: unknown, chain: FilterChain): Frontend {
+    const { protocol, count } = this.options;
+    return new FilteredFrontend({
+      ...{ session, inner, saved, chain, filtering: protocol.filtering! },
+      ...{ hearsEnds: chain.hearsEnds, count },
+      onUnreadable: () => this.warnings.unreadable(session.peer),
+    });
+  }
+
+  onRouteChange(): void {
+    for (const { frontend } of [...this.sessions]) frontend.onRouteChange();
+  }
+
+  onSessionCut(session: Session, reason: CutReason): void {
+    if (reason === "unread") this.warnings.cut(session.peer, session.unread.bytes);
+    else this.warnings.cutForMemory(session.peer, session.unread.heldBytes, this.memory.bytes);
+  }
+
+  onSessionClosed(session: Session): void {
+    this.sessions.delete(session);
+    this.tally(POOL.client_connections, -1);
+    this.options.plane.onClientGone(session);
+  }
+
+  nextClientId(): number {
+    return this.options.plane.nextClientId();
+  }
+
+  /** Idle clients leave at once, the others after their last reply. */
+  drain(): void {
+    inSlices(this.sessions, (session) => session.drain());
+  }
+
+  close(): void {
+    for (const session of [...this.sessions]) session.close();
+  }
+}
