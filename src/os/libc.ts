@@ -57,6 +57,7 @@ const library = dlopen("libc.so.6", {
   sigaction: { args: [i32, ptr, ptr], returns: i32 },
   mmap: { args: [i64_fast, i64_fast, i32, i32, i32, i64_fast], returns: i64_fast },
   munmap: { args: [i64_fast, i64_fast], returns: i32 },
+  madvise: { args: [i64_fast, i64_fast, i32], returns: i32 },
   syscall: {
     args: [i64_fast, i64_fast, i64_fast, i64_fast, i64_fast, i64_fast, i64_fast],
     returns: i64_fast,
@@ -127,6 +128,7 @@ export interface Libc {
     offset: number,
   ): number | bigint;
   munmap(address: number, length: number): number;
+  madvise(address: number, length: number, advice: number): number;
   /** For system calls that the C library has no function for. Pointers are given as addresses. */
   syscall(
     number: number,

@@ -8,6 +8,9 @@ const MAP_SHARED = 1;
 const MAP_PRIVATE = 2;
 const MAP_ANONYMOUS = 0x20;
 const MAP_POPULATE = 0x8000;
+const MADV_DONTNEED = 4;
+/** Where pages are larger, nothing is given back. */
+const PAGE_BYTES = 4096;
 
 /** It lasts until `unmap`, or as long as the process. */
 export interface MappedMemory {
@@ -28,6 +31,13 @@ export function mapShared(fd: number, offset: number, length: number): MappedMem
 /** No view of it may be used any more. */
 export function unmap({ address, memory }: MappedMemory): void {
   libc.munmap(address, memory.byteLength);
+}
+
+/** Gives the whole pages of [start, end) back to the system: anonymous memory is zero there when it is touched next. */
+export function discard({ address }: MappedMemory, start: number, end: number): void {
+  const first = Math.ceil((address + start) / PAGE_BYTES) * PAGE_BYTES;
+  const last = Math.floor((address + end) / PAGE_BYTES) * PAGE_BYTES;
+  if (last > first) libc.madvise(first, last - first, MADV_DONTNEED);
 }
 
 function map(length: number, flags: number, fd: number, offset: number): MappedMemory {

@@ -13,6 +13,7 @@ import { drainMicrotasks } from "bun:jsc";
 import { assert } from "../../base/assert.ts";
 import { Deadlines } from "../../base/deadlines.ts";
 import { BUN_WAIT_IDLE_MS, BUN_WAIT_MS } from "../../base/limits.ts";
+import { every } from "../../base/schedule.ts";
 import { findEventLoop } from "../../os/event-loop.ts";
 import { closeFd } from "../../os/fd.ts";
 import { CQE_MORE, IoUring, POLL, POLLIN } from "../../os/io-uring.ts";
@@ -32,6 +33,8 @@ const RECEIVE_BUFFERS = 256;
 const RECEIVE_BUFFER_BYTES: number = 32 * 1024;
 const SEND_SLOTS = 1024;
 const SEND_SLOT_BYTES: number = 8 * 1024;
+/** How often memory is given back that was not needed meanwhile. */
+const TRIM_STEP_MS = 5000;
 /** After so many turns Bun's loop gets one, whatever else there is to do. */
 const TURNS_MAX = 64;
 const KIND_BITS = 3;
@@ -59,6 +62,7 @@ export class UringLoop {
   /** Bun's loop gets a turn when it has had none for so long. */
   private bunWaitMs = BUN_WAIT_MS;
   private mustTurnBun = false;
+  private mustTrim = false;
   private readonly bunFd: number;
   private readonly bunId: number;
   private isBunPolled = false;
@@ -78,6 +82,9 @@ export class UringLoop {
     this.timers = new Deadlines(this.nowMs, () => () => {});
     this.bunId = this.register({ onCompletion: (_kind, _result, flags) => this.onBunReady(flags) });
     this.watchImmediates();
+    every(this.timer, TRIM_STEP_MS, () => {
+      this.mustTrim = true;
+    });
     this.setImmediate(this.run);
   }
 
@@ -201,7 +208,17 @@ export class UringLoop {
       this.spare = pending;
     }
     drainMicrotasks();
-    if (!this.isClosed) this.buffers.publish();
+    if (this.isClosed) return;
+    this.buffers.publish();
+    if (this.mustTrim) this.trim();
+  }
+
+  /** Not while completions wait: they name buffers. */
+  private trim(): void {
+    if (this.ring.head !== this.ring.tail) return;
+    this.mustTrim = false;
+    this.buffers.trim();
+    this.slots.trim();
   }
 
   // Bun's loop

@@ -5,7 +5,7 @@
  *   ours ──giveBack, publish──▶ the kernel's ──a completion names it──▶ ours
  */
 import type { IoUring } from "../../os/io-uring.ts";
-import { type MappedMemory, mapAnonymous, unmap } from "../../os/mapped-memory.ts";
+import { discard, type MappedMemory, mapAnonymous, unmap } from "../../os/mapped-memory.ts";
 
 /** struct io_uring_buf: address, length, number. The tail of the ring lies in the first one's last two bytes. */
 const ENTRY_BYTES = 16;
@@ -17,28 +17,30 @@ const STAGGER_BYTES = 192;
 export class ReceiveBuffers {
   /** All of them in one piece. */
   readonly bytes: Buffer;
-  private readonly maps: readonly MappedMemory[];
+  private readonly entries: MappedMemory;
+  private readonly memory: MappedMemory;
   private readonly count: number;
   private readonly size: number;
-  private readonly address: number;
   private readonly words: Uint32Array;
   private readonly halves: Uint16Array;
   private tail = 0;
   private returned = 0;
+  /** The most bytes that were received at once since the last `trim`. */
+  private used = 0;
+  /** No buffer has memory behind so many bytes. */
+  private resident = 0;
 
   /** @param count a power of two @throws OsError */
   constructor(ring: IoUring, count: number, size: number) {
     this.count = count;
     this.size = size;
-    const entries = mapAnonymous(count * ENTRY_BYTES);
-    const memory = mapAnonymous(count * (size + STAGGER_BYTES));
-    this.maps = [entries, memory];
-    this.words = new Uint32Array(entries.memory);
-    this.halves = new Uint16Array(entries.memory);
-    this.address = memory.address;
-    this.bytes = Buffer.from(memory.memory);
-    ring.registerBuffers(entries.address, count);
-    for (let i = 0; i < count; i++) this.giveBack(i);
+    this.entries = mapAnonymous(count * ENTRY_BYTES);
+    this.memory = mapAnonymous(count * (size + STAGGER_BYTES));
+    this.words = new Uint32Array(this.entries.memory);
+    this.halves = new Uint16Array(this.entries.memory);
+    this.bytes = Buffer.from(this.memory.memory);
+    ring.registerBuffers(this.entries.address, count);
+    for (let i = 0; i < count; i++) this.giveBack(i, 0);
     this.publish();
   }
 
@@ -47,11 +49,12 @@ export class ReceiveBuffers {
     return number * (this.size + STAGGER_BYTES);
   }
 
-  /** The kernel gets it again with the next `publish`. */
-  giveBack(number: number): void {
+  /** The kernel, which has received `length` bytes into it, gets it again with the next `publish`. */
+  giveBack(number: number, length: number): void {
     const { words, halves } = this;
+    if (length > this.used) this.used = length;
     const slot = (this.tail + this.returned) & (this.count - 1);
-    const address = this.address + this.startOf(number);
+    const address = this.memory.address + this.startOf(number);
     words[slot * 4] = address % WORD;
     words[slot * 4 + 1] = address / WORD;
     words[slot * 4 + 2] = this.size;
@@ -67,7 +70,25 @@ export class ReceiveBuffers {
     this.halves[TAIL_WORD] = this.tail;
   }
 
+  /**
+   * Lets go of the memory that no receipt has needed since the last call of this. To be called behind a `publish`, when no
+   * completion waits that names a buffer.
+   */
+  trim(): void {
+    const { used, resident } = this;
+    this.resident = used;
+    this.used = 0;
+    if (used >= resident) return;
+    const end = this.startOf(this.count);
+    if (used === 0) discard(this.memory, 0, end);
+    else
+      for (let start = 0; start < end; start += this.startOf(1)) {
+        discard(this.memory, start + used, start + this.size);
+      }
+  }
+
   close(): void {
-    for (const map of this.maps) unmap(map);
+    unmap(this.entries);
+    unmap(this.memory);
   }
 }

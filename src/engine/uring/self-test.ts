@@ -68,7 +68,7 @@ function echo(
     const number = flags >>> CQE_BUFFER_SHIFT;
     const start = buffers.startOf(number);
     expectThat(buffers.bytes.toString("latin1", start, start + result) === word, "recv");
-    buffers.giveBack(number);
+    buffers.giveBack(number, result);
     buffers.publish();
   }
   ring.prepare(POLL, ours, 0, 0, POLLOUT, WRITABLE);

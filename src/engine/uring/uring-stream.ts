@@ -117,7 +117,7 @@ export class UringStream implements Stream, Operator, OutputOwner {
       const number = flags >>> CQE_BUFFER_SHIFT;
       const start = buffers.startOf(number);
       if (result > 0) this.hear(buffers.bytes, start, start + result);
-      buffers.giveBack(number);
+      buffers.giveBack(number, result);
     }
     if (result > 0) this.receiveOn();
     else if (result === 0) this.onEnd();
