@@ -62,6 +62,7 @@ export function countedFamilies({ config, pools, sets, rows }: CountedFigures): 
     ...serverFamilies,
     ...HISTOGRAMS.map((histogram) => histogramFamily(histogram, sets)),
     otelFamily(config, sets),
+    errorFamily(sets),
     ...setFamilies(sets, rows),
   ];
 }
@@ -135,6 +136,11 @@ const HISTOGRAMS: readonly ShownHistogram[] = [
     ...{ set: "client", row: "pipeline_depth", name: "proxy_pipeline_depth" },
     help: "Requests of one client underway, each time that some came.",
     ...{ factor: 1, bounds: powersOfTwo(0, 10) },
+  },
+  {
+    ...{ set: "collections", row: "pause_us", name: "proxy_garbage_collection_duration_seconds" },
+    help: "How long a worker stood still for a full collection that it asked for.",
+    ...{ factor: MICROSECONDS, bounds: US_BOUNDS },
   },
   {
     ...{ set: "loop", row: "turn_us", name: "proxy_event_loop_turn_duration_seconds" },
@@ -212,6 +218,31 @@ function otelFamily({ pools }: Config, sets: readonly SetFigures[]): MetricFamil
   };
 }
 
+// Errors of servers
+
+/** Sets that count what servers refuse, a row for each kind. */
+const ERROR_SETS = /_errors$/;
+
+function errorFamily(sets: readonly SetFigures[]): MetricFamily {
+  const samples = sets
+    .filter(isErrorSet)
+    .flatMap(({ labels, values }) =>
+      Object.entries(values).flatMap(([error, value]): Sample[] =>
+        typeof value === "number" ? [{ labels: { ...labels, error }, value }] : [],
+      ),
+    );
+  return {
+    name: "proxy_server_error_replies_by_kind",
+    help: "Replies that are errors of the server, by their first word.",
+    type: "counter",
+    samples,
+  };
+}
+
+function isErrorSet({ set, labels }: SetFigures): boolean {
+  return ERROR_SETS.test(set) && labels["server"] !== undefined;
+}
+
 // What protocols and modules count
 
 function setFamilies(
@@ -219,7 +250,9 @@ function setFamilies(
   rows: ReadonlyMap<string, MetricRow>,
 ): MetricFamily[] {
   const found = new Map<string, { readonly row: MetricRow; readonly samples: Sample[] }>();
-  for (const { set, labels, values } of sets) {
+  for (const figures of sets) {
+    const { set, labels, values } = figures;
+    if (isErrorSet(figures)) continue;
     for (const [name, value] of Object.entries(values)) {
       const row = rows.get(`${set} ${name}`);
       if (row === undefined || typeof value !== "number") continue;

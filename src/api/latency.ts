@@ -85,6 +85,13 @@ const LOOP_ROWS = {
   ],
 } as const;
 
+const COLLECTION_ROWS = {
+  pause_us: [
+    "histogram",
+    "how long a worker stood still for a full collection that it asked for, in microseconds",
+  ],
+} as const;
+
 /** Times of requests, of each pool and family of commands. */
 export const FAMILY_TIMES: MetricSet<typeof FAMILY_ROWS> = defineMetrics(
   "times",
@@ -103,3 +110,9 @@ export const CLIENT_SIZES: MetricSet<typeof CLIENT_ROWS> = defineMetrics(
   CLIENT_ROWS,
 );
 export const LOOP_TIMES: MetricSet<typeof LOOP_ROWS> = defineMetrics("loop", [], LOOP_ROWS);
+/** Those that the runtime makes of its own accord are seen in `turn_us` only. */
+export const COLLECTION_TIMES: MetricSet<typeof COLLECTION_ROWS> = defineMetrics(
+  "collections",
+  [],
+  COLLECTION_ROWS,
+);

@@ -37,6 +37,8 @@ export interface ProtocolModule {
   readonly sources?: readonly ServerSource[];
   /** Its pools may have a `route`, and be led to by one. Default: false. */
   readonly isRoutable?: boolean;
+  /** By what beginning the error replies of each server are counted, see `ReplyScanner.errorOf`. Absent: they are not. */
+  readonly serverErrors?: AnyMetricSet;
   /** Its pools have `filtering`. Default: false. */
   readonly isFilterable?: boolean;
   /** Called when a worker starts, before the pool's servers are there: `host.route` is empty so far. */

@@ -42,6 +42,10 @@ export interface ReplyScanner {
   readonly parts: number;
   /** What the complete reply bytes[start, end) is; not `mixed`. */
   kindOf(bytes: Buffer, start: number, end: number): ReplyKind;
+  /** By the first byte of a reply: 1: it may be an error, and `errorOf` tells. Absent: errors are not counted. */
+  readonly errorBytes?: Uint8Array;
+  /** In which row of the protocol's `serverErrors` the complete reply bytes[start, end) is counted; -1: it is no error. */
+  errorOf?(bytes: Buffer, start: number, end: number): number;
   /** Forgets a half-scanned reply (its connection is gone). */
   reset(): void;
 }

@@ -27,7 +27,7 @@ const POOL_ROWS = {
   client_connections_total: ["counter", "client connections ever accepted"],
   server_ejects: ["counter", "times a server was taken out of the ring"],
   forward_error: ["counter", "requests that could not be forwarded"],
-  fragments: ["counter", "always 0, as in nutcracker"],
+  fragments: ["counter", "parts that requests of several keys were split into"],
   requests: ["counter", "requests received"],
   local_requests: ["counter", "requests answered by the proxy itself"],
   protocol_errors: ["counter", "requests that broke the protocol"],
@@ -48,6 +48,9 @@ const POOL_ROWS = {
     "counter",
     "connections closed because of their PROXY header: it was malformed or late, or its source not trusted",
   ],
+  retries: ["counter", "times a request was sent again, here or to another server"],
+  moves_given: ["counter", "clients that went to another worker"],
+  moves_received: ["counter", "clients that came from another worker"],
 } as const;
 
 /** Append only. */
@@ -84,6 +87,7 @@ const SERVER_ROWS = {
     "what began it: 1 no connection, 2 it closed one, 3 no reply in time, 4 handshake, 5 bad reply",
   ],
   in_pool: ["gauge", "workers in which it is one of the pool's servers now"],
+  error_replies: ["counter", "replies that are errors of the server"],
 } as const;
 
 export const POOL_METRICS: MetricSet<typeof POOL_ROWS> = defineMetrics("pool", ["pool"], POOL_ROWS);

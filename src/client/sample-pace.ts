@@ -17,6 +17,7 @@ export class SamplePace {
   private interval = 1;
   /** Of the round. */
   private sampled = 0;
+  private came = 0;
   private roundMs = 0;
   private readonly random: () => number;
 
@@ -33,6 +34,7 @@ export class SamplePace {
   start(nowMs: number): void {
     this.interval = 1;
     this.sampled = 0;
+    this.came = 0;
     this.roundMs = nowMs;
     this.draw();
   }
@@ -52,9 +54,11 @@ export class SamplePace {
   next(nowMs: number, perSecond: number): number {
     const since = this.drawn - this.left;
     this.sampled++;
+    this.came += since;
     if (this.sampled === ROUND) {
-      this.adapt(ROUND, nowMs - this.roundMs, perSecond);
+      this.adapt(nowMs - this.roundMs, perSecond);
       this.sampled = 0;
+      this.came = 0;
       this.roundMs = nowMs;
     }
     this.draw();
@@ -78,10 +82,9 @@ export class SamplePace {
     return this.isOn ? this.drawn - this.left : 0;
   }
 
-  private adapt(sampled: number, tookMs: number, perSecond: number): void {
-    const wantedMs = (sampled * 1000) / perSecond;
-    const faster = Math.min(wantedMs / Math.max(tookMs, wantedMs / FASTER_MAX), FASTER_MAX);
-    const interval = Math.round(this.interval * faster);
+  private adapt(tookMs: number, perSecond: number): void {
+    const wanted = Math.max((perSecond * tookMs) / 1000, ROUND / FASTER_MAX);
+    const interval = Math.round(this.came / wanted);
     this.interval = Math.min(Math.max(interval, 1), KEYS_INTERVAL_MAX);
   }
 

@@ -1,6 +1,7 @@
 /** A session's move to another process: it takes no more requests, and is saved when the frontend can do without its replies. */
 import type { Frontend } from "../api/frontend.ts";
 import type { ClientRecord, SavedSession } from "../api/move.ts";
+import { POOL } from "../api/stats.ts";
 import type { Stream } from "../api/stream.ts";
 import type { ByteQueue } from "../base/byte-queue.ts";
 import { copyOf } from "../base/copy-of.ts";
@@ -19,6 +20,7 @@ export interface MovingSession extends Flushable, Wakeable {
   readonly isOpen: boolean;
   readonly isReadyToMove: boolean;
   readonly record: ClientRecord;
+  tally(counter: number, by: number): void;
   /** Another process has the connection. */
   release(): void;
   /** Whether requests are taken may have changed. */
@@ -91,6 +93,7 @@ export class SessionMove {
     stream.detach();
     frontend.leave();
     life.leave();
+    this.session.tally(POOL.moves_given, 1);
     this.session.release();
   }
 }

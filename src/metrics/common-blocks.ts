@@ -2,6 +2,7 @@
 import type { Config, PoolConfig } from "../api/config.ts";
 import {
   CLIENT_SIZES,
+  COLLECTION_TIMES,
   FAMILY_NAMES,
   FAMILY_TIMES,
   LOOP_TIMES,
@@ -19,6 +20,7 @@ export function hasServerTimes({ servers }: Pick<PoolConfig, "servers">): boolea
 export function commonBlocks({ pools }: Pick<Config, "pools">): BlockWish[] {
   return [
     ...blocks(LOOP_TIMES, {}),
+    ...blocks(COLLECTION_TIMES, {}),
     ...pools.flatMap((pool) => [
       ...FAMILY_NAMES.flatMap((family) => blocks(FAMILY_TIMES, { pool: pool.name, family })),
       ...blocks(CLIENT_SIZES, { pool: pool.name }),

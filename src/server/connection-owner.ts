@@ -19,6 +19,8 @@ export interface ConnectionOwner {
   readonly isEager: boolean;
   /** What this worker counts of the server; where that is may change. */
   readonly counters: MetricBlock;
+  /** The same, of its error replies by kind; null: they are not told apart. */
+  readonly errors: MetricBlock | null;
   /** Null: the times of requests are not measured. */
   readonly times: ServerTimes | null;
   /** Of all connections of the worker. */

@@ -6,6 +6,7 @@ import type { PendingFifo } from "./pending-fifo.ts";
 
 export class ConnectionStatistics {
   private readonly block: MetricBlock;
+  private readonly errors: MetricBlock | null;
   private requestsCounted = 0;
   private bytesCounted = 0;
   // This connection's shares of gauges that all connections to the server add up in.
@@ -14,9 +15,10 @@ export class ConnectionStatistics {
   private outQueue = 0;
   private outQueueBytes = 0;
 
-  /** @param block the server's counters; where they are may change */
-  constructor(block: MetricBlock) {
+  /** @param block the server's counters, and @param errors those of its error replies by kind; where they are may change */
+  constructor(block: MetricBlock, errors: MetricBlock | null = null) {
     this.block = block;
+    this.errors = errors;
   }
 
   private add(offset: number, by: number): void {
@@ -39,6 +41,13 @@ export class ConnectionStatistics {
 
   responses(count: number): void {
     this.add(SERVER.responses, count);
+  }
+
+  /** @param kind its row of the protocol's errors; -1: the reply is none */
+  errorReply(kind: number): void {
+    if (kind < 0) return;
+    this.add(SERVER.error_replies, 1);
+    if (this.errors !== null) this.errors.values[this.errors.base + kind]! += 1;
   }
 
   /** A push: no client's request turns them on, so it is not for clients, and goes no further. */

@@ -74,7 +74,7 @@ export class Connection implements Link, DialerUser, Flushable, PartialReplyHold
     this.protocol = protocol;
     this.role = role;
     this.input = new InputBuffer(owner.turn.received);
-    this.statistics = new ConnectionStatistics(owner.counters);
+    this.statistics = new ConnectionStatistics(owner.counters, owner.errors);
     // How long a transaction or a blocking command takes is its client's affair: it says nothing of the server.
     this.pending = new PendingFifo(() => this.watch(), role.isAskable ? owner.times : null);
     this.dialer = new Dialer(this);

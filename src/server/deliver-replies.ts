@@ -30,7 +30,7 @@ export function deliverReplies(
 ): number {
   let replies = 0;
   for (;;) {
-    const delivered = deliverUpToPush(input, scanner, pending, written, step);
+    const delivered = deliverUpToPush(input, scanner, pending, written, statistics, step);
     if (delivered < 0) return delivered;
     replies += delivered;
     if (input.size === 0 || input.bytes[input.start] !== scanner.pushType) return replies;
@@ -47,6 +47,7 @@ function deliverUpToPush(
   scanner: ReplyScanner,
   pending: PendingFifo,
   written: number,
+  statistics: ConnectionStatistics,
   step: StepCheck | null,
 ): number {
   const { bytes, end } = input;
@@ -62,6 +63,7 @@ function deliverUpToPush(
   while (position < end && bytes[position] !== pushType) {
     next = scanReply(input, position, scanner, pending, written, step);
     if (next <= 0) break;
+    countIfError(scanner, pending, statistics, bytes, position, next);
     const nextSink = pending.sink;
     const nextToken = pending.token;
     if (nextSink === sink && sink !== null && nextToken === token + count && sink.takesRuns) {
@@ -102,6 +104,20 @@ function deliverUpToPush(
       kindFor(sink, scanner, bytes, from, position),
     );
   return next < 0 ? next : replies;
+}
+
+/** The complete reply bytes[start, end), to the oldest request. */
+function countIfError(
+  scanner: ReplyScanner,
+  pending: PendingFifo,
+  statistics: ConnectionStatistics,
+  bytes: Buffer,
+  start: number,
+  end: number,
+): void {
+  const { errorBytes } = scanner;
+  if (errorBytes === undefined || errorBytes[bytes[start]!] === 0 || pending.isQuestion) return;
+  statistics.errorReply(scanner.errorOf!(bytes, start, end));
 }
 
 /** The kind of the reply bytes[start, end), for a sink that wants to know it. */

@@ -65,6 +65,8 @@ export interface ServerOptions {
   /** What this worker counts of the pool, and of the server; where the latter is may change. */
   readonly poolCounters: MetricBlock;
   readonly counters: MetricBlock;
+  /** See ConnectionOwner. */
+  readonly errors: MetricBlock | null;
   readonly times: ServerTimes | null;
   readonly log: Logger;
   /** Shared by all servers of all pools. */
@@ -102,6 +104,7 @@ export class Server
   readonly deadlines: Deadlines;
   readonly isEager: boolean;
   readonly counters: MetricBlock;
+  readonly errors: MetricBlock | null;
   readonly times: ServerTimes | null;
   readonly schedule: Schedule;
   readonly partialReplies: PartialReplies;
@@ -126,17 +129,13 @@ export class Server
     this.deadlines = options.deadlines;
     this.isEager = pool.preconnect;
     this.counters = options.counters;
+    this.errors = options.errors;
     this.times = options.times;
     this.schedule = options.schedule;
     this.partialReplies = options.partialReplies;
     this.health = new ServerHealth({
-      server: this,
-      name,
-      failureLimit: pool.serverFailureLimit,
-      ejections: options.ejections,
-      log: options.log,
-      counters: options.counters,
-      epochMs: options.epochMs,
+      ...{ server: this, name, failureLimit: pool.serverFailureLimit, log: options.log },
+      ...{ ejections: options.ejections, counters: options.counters, epochMs: options.epochMs },
       // The connections were put off for as long as the server was out.
       onRecovered: () => this.openDown(),
     });

@@ -4,7 +4,7 @@ import type { PoolConfig } from "../api/config.ts";
 import { GROUP_FORMAT, HANDOVER_FD, type ListenerGrant, PACKET_FORMATS } from "../api/control.ts";
 import type { EngineStatus } from "../api/control-socket.ts";
 import type { ChosenEngine, Engine } from "../api/engine.ts";
-import { LOOP_TIMES } from "../api/latency.ts";
+import { COLLECTION_TIMES, LOOP_TIMES } from "../api/latency.ts";
 import type { Lever } from "../api/steering.ts";
 import { busOfPool } from "../api/worker-bus.ts";
 import { assert } from "../base/assert.ts";
@@ -109,8 +109,13 @@ class WorkerDataPlane implements DataPlane {
     this.partialReplies = new PartialReplies(() =>
       Math.min(PARTIAL_REPLIES_BYTES_MAX, PARTIAL_REPLIES_SHARE * budget()),
     );
+    const pauses = options.metrics.open(COLLECTION_TIMES, {}).histogram("pause_us");
     const reclaimer = new Reclaimer(
-      () => Bun.gc(true),
+      () => {
+        const startedMs = engine.nowMs();
+        Bun.gc(true);
+        observe(pauses.values, pauses.base, Math.floor((engine.nowMs() - startedMs) * 1000));
+      },
       () => process.memoryUsage().external - keptBlockBytes() - outstandingBlockBytes(),
     );
     this.memory = new ClientMemory({

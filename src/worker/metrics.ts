@@ -58,6 +58,11 @@ export class WorkerMetrics {
     for (const schema of [set.schema, ...Object.values(set.histograms)]) this.block(schema, labels);
   }
 
+  /** The block of the counters and gauges of any set. */
+  blockOf({ schema }: AnyMetricSet, labels: Labels): MetricBlock {
+    return this.block(schema, labels);
+  }
+
   /** Questions that are not answered are asked again: the supervisor may have been one of an older program. */
   askAgain(): void {
     for (const [id, block] of this.wanted) this.ask(id, block);

@@ -112,6 +112,7 @@ export class PoolClients implements SessionOwner {
   adopt(stream: Stream, saved: SavedSession): StreamEvents {
     const { client, input, output, descriptors, record } = saved;
     const session = this.addSession(stream, output);
+    this.tally(POOL.moves_received, 1);
     if (record !== undefined) restoreRecord(session, record);
     if (record?.awaitsHeader === true) {
       this.headers.await(session, record.ageMs, () => this.serve(session, undefined, []));

@@ -2,11 +2,11 @@
 
 import type { Address, Config, PoolConfig } from "../api/config.ts";
 import type { SocketTuning } from "../api/engine.ts";
-import type { Labels, MetricBlock, MetricSet, Metrics, Rows } from "../api/metrics.ts";
+import type { AnyMetricSet, Labels, MetricSet, Metrics, Rows } from "../api/metrics.ts";
 import type { SavedSession } from "../api/move.ts";
 import type { PoolHost, ProtocolPool } from "../api/protocol-module.ts";
 import type { ServerStream, ServerStreamEvents } from "../api/server-stream.ts";
-import { POOL, type PoolCounter, SERVER, SERVER_METRICS } from "../api/stats.ts";
+import { POOL, type PoolCounter, SERVER } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { Topology } from "../api/topology.ts";
 import { type ConnectionKind, FIRST_KIND, type Route, type Upstream } from "../api/upstream.ts";
@@ -40,6 +40,7 @@ import { allMembers, spreadKeys } from "./pool-members.ts";
 import type { PoolPlaneOptions } from "./pool-plane-options.ts";
 import { openClientTimes, openServerTimes } from "./pool-times.ts";
 import { type LeafPlane, PoolTree } from "./pool-tree.ts";
+import { serverBlocks } from "./server-blocks.ts";
 
 function leafNamed({ leafOf }: PoolPlaneOptions, name: string): LeafPlane {
   assert(leafOf !== undefined, `the pool ${name}, which a route leads to, is there`);
@@ -137,7 +138,7 @@ export class PoolPlane implements PoolHost {
     this.plan = new ConnectionPlan(options.descriptors, all.length, options.perServer);
     // The servers shall be within reach, however many clients come before the first request.
     if (hasRequests) this.plan.connectionsOf(FIRST_KIND);
-    this.servers = this.createServers();
+    this.servers = this.createServers(module.serverErrors);
     this.servers.update(all);
     spreadKeys(this.ring, this.topology, this.servers.all);
     this.topology.watch(() => this.onTopologyChange());
@@ -178,7 +179,7 @@ export class PoolPlane implements PoolHost {
     return values === this.counters ? everywhere(at - layout.base) : values[at]!;
   }
 
-  private createServers(): ServerSet<Server> {
+  private createServers(serverErrors: AnyMetricSet | undefined): ServerSet<Server> {
     const { options } = this;
     const { pool } = options;
     return new ServerSet(
@@ -195,7 +196,7 @@ export class PoolPlane implements PoolHost {
           epochMs: Date.now,
           random: Math.random,
           poolCounters: { values: this.counters, base: this.countersBase },
-          counters: this.countersOf(member.server.name),
+          ...serverBlocks(options, member.server.name, serverErrors),
           times:
             this.times === null || !hasServerTimes(pool)
               ? null
@@ -208,14 +209,6 @@ export class PoolPlane implements PoolHost {
           ejections: member.isReplica === true ? null : this.ejections,
         }),
     );
-  }
-
-  /** Servers of the configuration have their place from the start, others get one when they come. */
-  private countersOf(server: string): MetricBlock {
-    const { counters, layout, metrics } = this.options;
-    const place = layout.servers.find(({ name }) => name === server);
-    if (place !== undefined) return { values: counters, base: place.base };
-    return metrics.open(SERVER_METRICS, { pool: this.config.name, server }).block;
   }
 
   /** See PoolClients. */

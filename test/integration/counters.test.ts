@@ -1,93 +1,58 @@
-/** What was counted stays, whatever happens to the processes that counted it. */
+/** What is counted besides requests: errors of servers, parts, requests that were sent again, clients that moved. */
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
-import type { Status } from "../../src/api/control-socket.ts";
-import { until } from "../support/echo-proxy.ts";
-import { freePort } from "../support/free-port.ts";
-import { RespClient } from "../support/resp-client.ts";
-import { mustRun, statusOf } from "../support/run-command.ts";
-import { start, stopAll, variant } from "../support/upgrade-rig.ts";
+import type { PoolFigures, SetFigures } from "../../src/api/stats.ts";
+import {
+  type OperatorRig,
+  reloadWith,
+  respClient,
+  startOperatorRig,
+  textClient,
+} from "../support/operator-rig.ts";
+import { mustRun } from "../support/run-command.ts";
+import { stopAll } from "../support/upgrade-rig.ts";
 
-// Many processes on a machine that may be busy.
 setDefaultTimeout(120_000);
 afterEach(stopAll);
 
-const GAUGES = new Set([
-  ...["client_connections", "shared_subscriptions", "server_connections"],
-  ...["in_queue", "in_queue_bytes", "out_queue", "out_queue_bytes"],
-  ...["in_trouble", "ejected", "trouble_since", "trouble_kind"],
-]);
-
-/** All counters, by pool or set, server and name. */
-function countersOf({ pools = [], metrics = [] }: Status): Map<string, number> {
-  const sources = [
-    ...pools.map(({ name, counters }) => [name, counters] as const),
-    ...pools.flatMap(({ name, servers }) =>
-      servers.map((server) => [`${name}/${server.name}`, server.counters] as const),
-    ),
-    ...metrics.map(
-      ({ set, labels, values }) => [`${set} ${JSON.stringify(labels)}`, values] as const,
-    ),
-  ];
-  const all = new Map<string, number>();
-  for (const [where, counters] of sources) {
-    for (const [name, value] of Object.entries(counters)) {
-      if (typeof value === "number" && !GAUGES.has(name)) all.set(`${where} ${name}`, value);
-    }
-  }
-  return all;
+interface Figures {
+  readonly pools: readonly PoolFigures[];
+  readonly metrics: readonly SetFigures[];
 }
 
-test("over respawn, reload, upgrade and the way back no counter falls, and none is forgotten", async () => {
-  const rig = await start();
-  const { proxy, port } = rig;
-  const endpoint = { host: "127.0.0.1", port };
-  const [pool = ""] = (await statusOf(proxy)).pools?.map(({ name }) => name) ?? [];
-  const foreign = `redis {"pool":${JSON.stringify(pool)}} foreign_clients`;
-  let last = new Map<string, number>();
-  let rounds = 0;
-  /** Each round counts ten requests and a client that speaks another protocol. */
-  const round = async (): Promise<void> => {
-    rounds += 1;
-    const client = await RespClient.connect(endpoint);
-    for (let n = 0; n < 10; n++) expect(`${await client.ask("SET", `k${n}`, "v")}`).toBe("+OK\r\n");
-    client.close();
-    const stranger = await RespClient.connect(endpoint);
-    stranger.send("get foo\r\nversion\r\n");
-    await until("it is disconnected", () => stranger.isClosed);
-    // Until all is counted.
-    let now: Map<string, number>;
-    do now = countersOf(await statusOf(proxy));
-    while (
-      now.get(foreign) !== rounds ||
-      now.get(`${pool} client_connections_total`) !== 2 * rounds
-    );
-    for (const [name, value] of last) {
-      expect([name, (now.get(name) ?? -1) >= value]).toEqual([name, true]);
-    }
-    expect(now.get(`${pool} requests`)).toBeGreaterThanOrEqual(10 * rounds);
-    last = now;
-  };
-  await round();
-  const victims = proxy.workerPids();
-  for (const pid of victims) process.kill(pid, "SIGKILL");
-  await until(
-    "all workers are replaced",
-    () => proxy.workerPids().filter((pid) => !victims.includes(pid)).length === victims.length,
+async function figuresOf({ proxy }: OperatorRig): Promise<Figures> {
+  return (await mustRun<{ status: Figures }>(proxy, "status")).status;
+}
+
+test("errors of servers are counted by kind, also over HTTP", async () => {
+  const rig = await startOperatorRig(1);
+  const client = await respClient(rig.main);
+  const cache = await textClient(rig.cache);
+  await client.ask("SET", "text", "x");
+  for (let i = 0; i < 3; i++) expect(await client.ask("LPUSH", "text", "x")).toStartWith("-WRONG");
+  expect(await client.ask("SET", "text", "x", "NOSUCH")).toStartWith("-ERR");
+  await cache.ask("set n 0 0 1\r\nx\r\n");
+  expect(await cache.ask("incr n 1\r\n")).toStartWith("CLIENT_ERROR");
+  const { pools, metrics } = await figuresOf(rig);
+  const valuesOf = (set: string): unknown => metrics.find((one) => one.set === set)?.values;
+  expect(valuesOf("redis_errors")).toMatchObject({ WRONGTYPE: 3, ERR: 1, OOM: 0, other: 0 });
+  expect(valuesOf("memcache_errors")).toMatchObject({ CLIENT_ERROR: 1, SERVER_ERROR: 0 });
+  const main = pools.find(({ name }) => name === "main");
+  expect(main!.servers[0]!.counters.error_replies).toBe(4);
+  const text = await (await fetch(`${rig.admin}/metrics`)).text();
+  expect(text).toContain(
+    'proxy_server_error_replies_by_kind_total{pool="main",server="main-1",error="WRONGTYPE"} 3',
   );
-  await round();
-  writeFileSync(
-    proxy.configFile,
-    `${readFileSync(proxy.configFile, "utf8")}
-added:
-  listen: 127.0.0.1:${freePort()}
-  servers: ["127.0.0.1:${freePort()}:1"]
-`,
-  );
-  await mustRun(proxy, "reload");
-  await round();
-  await mustRun(proxy, "upgrade", variant(rig.directory, "other"));
-  await round();
-  await mustRun(proxy, "upgrade");
-  await round();
+  expect(text).toContain('proxy_server_error_replies_total{pool="main",server="main-1"} 4');
+  expect(text).not.toContain("proxy_redis_errors");
+});
+
+test("clients that move are counted where they leave and where they come", async () => {
+  const rig = await startOperatorRig(1);
+  const client = await respClient(rig.main);
+  await client.ask("SET", "k", "v");
+  await reloadWith(rig, 2);
+  expect(await client.ask("GET", "k")).toContain("v");
+  const { pools } = await figuresOf(rig);
+  const { counters } = pools.find(({ name }) => name === "main")!;
+  expect([counters.moves_given, counters.moves_received]).toEqual([1, 1]);
 });

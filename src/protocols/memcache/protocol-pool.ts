@@ -10,6 +10,7 @@ import type {
   ReplyReader,
   RequestSummary,
 } from "../../api/protocol-module.ts";
+import type { PoolCounter } from "../../api/stats.ts";
 import type { Route } from "../../api/upstream.ts";
 import { closeFd } from "../../os/fd.ts";
 import type { Foreign } from "../foreign.ts";
@@ -62,6 +63,10 @@ export class MemcacheProtocolPool implements MemcachePool, ProtocolPool {
     // There are none, unless the pool's protocol was another.
     for (const fd of descriptors) closeFd(fd);
     return new MemcacheFrontend(this, client, saved as MemcacheClientState | undefined);
+  }
+
+  add(counter: PoolCounter, by: number): void {
+    this.host.add(counter, by);
   }
 
   count(requests: number, local: number, protocolErrors: number): void {

@@ -1,6 +1,6 @@
 /** The Redis protocol: RESP2 and RESP3, whole. */
 import type { ProtocolModule } from "../../api/protocol-module.ts";
-import { FAILOVER_METRICS, REDIS_METRICS } from "./metrics.ts";
+import { FAILOVER_METRICS, REDIS_ERRORS, REDIS_METRICS } from "./metrics.ts";
 import { REDIS_OPTIONS } from "./options.ts";
 import { RedisProtocolPool } from "./protocol-pool.ts";
 
@@ -8,6 +8,7 @@ export const redis: ProtocolModule = {
   name: "redis",
   options: REDIS_OPTIONS,
   metrics: [REDIS_METRICS, FAILOVER_METRICS],
+  serverErrors: REDIS_ERRORS,
   isFilterable: true,
   isRoutable: true,
   sources: [

@@ -221,6 +221,7 @@ function createPool(host: PoolHost, parking: Parking, reading: ReadingOptions): 
     random: () => host.random(),
     nextClientId: () => host.nextClientId(),
     count: (requests, local, protocolErrors) => host.count(requests, local, protocolErrors),
+    add: (counter, by) => host.add(counter, by),
     onForeign: (foreign, peer) => {
       host.metrics(REDIS_METRICS).add("foreign_clients", 1);
       warnOfForeign(host, foreign, peer);

@@ -52,6 +52,7 @@ export function createPool(
       turn,
       deadlines,
     },
+    add() {},
     learner: new CommandLearner(commands, turn, deadlines),
     scripts: new ScriptMemory(bus, turn),
     sharedSubscriptions: new SharedSubscriptions({

@@ -76,6 +76,7 @@ export function createLeaseRig(
     isEager: true,
     counters: { values: counters, base: 0 },
     times: null,
+    errors: null,
     connect: attemptRecorder(attempts),
     partialReplies: new PartialReplies(),
     adoptSocket: (fd, onStream, onError) => {

@@ -103,6 +103,7 @@ function createServer(
     poolCounters: { values: counters, base: 0 },
     counters: { values: counters, base: 20 },
     times: null,
+    errors: null,
     log: SILENT,
     logLimit: new LogLimit(),
     partialReplies: new PartialReplies(),

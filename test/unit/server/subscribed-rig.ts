@@ -51,7 +51,12 @@ export function create(
   const host = {
     onDescriptor: () => {},
     ...{ name: "s", turn, deadlines, timeoutMs: 100, connectTimeoutMs: 50, isEager: false },
-    ...{ counters: { values: counters, base: 0 }, times: null, connect: attemptRecorder(attempts) },
+    ...{
+      counters: { values: counters, base: 0 },
+      times: null,
+      errors: null,
+      connect: attemptRecorder(attempts),
+    },
     ...{ onUp() {}, onLost() {}, onTrouble() {}, onOutOfStep() {}, onReply() {} },
     partialReplies: new PartialReplies(),
     retryDelayMs: (failedAttempts: number) => 10 * failedAttempts,

@@ -256,6 +256,7 @@ export function createConnectionRig(
       isEager,
       counters: { values: counters, base: 0 },
       times: null,
+      errors: null,
       connect: attemptRecorder(attempts),
       partialReplies,
       onDescriptor: () => {},

@@ -1,3 +1,4 @@
+import type { PoolCounter } from "../../../api/stats.ts";
 import type { Route } from "../../../api/upstream.ts";
 import type { WorkerBus } from "../../../api/worker-bus.ts";
 import type { Deadlines } from "../../../base/deadlines.ts";
@@ -51,6 +52,8 @@ export interface RedisPool {
   nextClientId(): number;
   /** Counts requests, and among them those that no server saw, into the pool's statistics. */
   count(requests: number, local: number, protocolErrors: number): void;
+  /** Adds to one of the pool's counters. */
+  add(counter: PoolCounter, by: number): void;
   /** Hears of a client that has come to the wrong port, and is sent away. */
   onForeign(foreign: Foreign, peer: string): void;
 }

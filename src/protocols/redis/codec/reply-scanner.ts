@@ -14,6 +14,7 @@ import {
 } from "../../../api/protocol.ts";
 import { BULK_BYTES_MAX, REPLY_LINE_BYTES_MAX } from "../../../base/limits.ts";
 import type { RespVersion } from "./encode.ts";
+import { ERROR_BYTES, errorKind } from "./error-kind.ts";
 
 const CR = 13;
 const LF = 10;
@@ -49,6 +50,7 @@ export class RedisReplyScanner implements ReplyScanner {
   readonly pushType: number;
   readonly identifiesRequests = false;
   readonly parts = 0;
+  readonly errorBytes: Uint8Array = ERROR_BYTES;
   private remaining = 1;
   /** Scanned so far, relative to the reply's start. */
   private offset = 0;
@@ -105,6 +107,10 @@ export class RedisReplyScanner implements ReplyScanner {
     const isNull =
       type === UNDERSCORE || ((type === DOLLAR || type === ASTERISK) && bytes[start + 1] === MINUS);
     return isNull ? KIND.miss : KIND.value;
+  }
+
+  errorOf(bytes: Buffer, start: number, end: number): number {
+    return errorKind(bytes, start, end);
   }
 
   reset(): void {

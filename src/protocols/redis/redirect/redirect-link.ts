@@ -146,6 +146,7 @@ export class RedirectLink implements Link, ReplySink {
     }
     this.requests.push(sink, token, 1, bytes, start, end);
     this.requests.mark(again);
+    this.redirector.host.add("retries", 1);
     this.inner.send(bytes, start, end, this, 0, 1);
   }
 

@@ -54,7 +54,7 @@ export class Redirector {
   readonly isFollowing: boolean;
   /** Asks for the servers to be looked at soon. */
   onSuspicion: () => void = () => {};
-  private readonly host: PoolHost;
+  readonly host: PoolHost;
   private readonly topology: FollowedTopology;
   private readonly reader: RequestReader;
   /** By server id. */

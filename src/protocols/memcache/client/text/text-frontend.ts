@@ -300,6 +300,7 @@ export class TextFrontend implements RequestTaker, ReplySink {
     // What came before must reach its connections before the parts do.
     run.flush();
     session.family = FAMILY.multi;
+    if (parts > 1) this.pool.add("fragments", parts);
     multiGet.send(request, firstKey, this.open(request));
     return true;
   }

@@ -25,9 +25,11 @@ import {
   REPLY_MAGIC,
 } from "./opcode.ts";
 import { readUint16, readUint32 } from "./read-number.ts";
-import { STATUS } from "./status.ts";
+import { errorOfStatus, STATUS } from "./status.ts";
 
 const GARBAGE = -1;
+const ERROR_BYTES: Uint8Array = new Uint8Array(256);
+ERROR_BYTES[REPLY_MAGIC] = 1;
 /** A value with its flags and its key. */
 const BODY_BYTES_MAX = MEMCACHE_VALUE_BYTES_MAX + MEMCACHE_KEY_BYTES_MAX + 255;
 
@@ -36,6 +38,7 @@ export class BinaryReplyScanner implements ReplyScanner {
   readonly pushType: number = NO_PUSH;
   readonly identifiesRequests = true;
   readonly parts = 0;
+  readonly errorBytes: Uint8Array = ERROR_BYTES;
   /** Where the next of several replies to one STAT begins, relative to the start of the first. */
   private offset = 0;
 
@@ -71,6 +74,12 @@ export class BinaryReplyScanner implements ReplyScanner {
     const status = readUint16(bytes, start + AT_STATUS);
     if (status === STATUS.ok) return KIND.value;
     return status === STATUS.notFound ? KIND.miss : KIND.error;
+  }
+
+  errorOf(bytes: Buffer, start: number): number {
+    const status = readUint16(bytes, start + AT_STATUS);
+    if (status === STATUS.ok) return -1;
+    return errorOfStatus(status);
   }
 
   reset(): void {

@@ -20,6 +20,7 @@ import {
   MEMCACHE_STATISTICS_BYTES_MAX,
   MEMCACHE_VALUE_BYTES_MAX,
 } from "../../../../base/limits.ts";
+import { MEMCACHE_ERRORS } from "../../metrics.ts";
 import { endOfBlock } from "./value-block.ts";
 
 const CR = 13;
@@ -27,6 +28,13 @@ const LF = 10;
 const SPACE = 0x20;
 const ZERO = 0x30;
 const GARBAGE = -1;
+const C = 0x43;
+const E = 0x45;
+const L = 0x4c;
+const R = 0x52;
+const S = 0x53;
+const ERROR_BYTES: Uint8Array = new Uint8Array(256);
+for (const first of [C, E, S]) ERROR_BYTES[first] = 1;
 
 export class TextReplyScanner implements ReplyScanner {
   need = 0;
@@ -34,6 +42,7 @@ export class TextReplyScanner implements ReplyScanner {
   readonly identifiesRequests = true;
   /** VALUE blocks. */
   parts = 0;
+  readonly errorBytes: Uint8Array = ERROR_BYTES;
   /** STAT and ITEM lines. */
   private statistics = 0;
   /** Complete parts of the reply, relative to its start. */
@@ -87,6 +96,14 @@ export class TextReplyScanner implements ReplyScanner {
       default:
         return KIND.value;
     }
+  }
+
+  errorOf(bytes: Buffer, start: number): number {
+    // ERROR, not EXISTS, END or EN; and what cannot be anything but CLIENT_ERROR and SERVER_ERROR.
+    const second = bytes[start + 1];
+    if (bytes[start] === C) return second === L ? MEMCACHE_ERRORS.at.CLIENT_ERROR : -1;
+    if (bytes[start] === S) return second === E ? MEMCACHE_ERRORS.at.SERVER_ERROR : -1;
+    return second === R ? MEMCACHE_ERRORS.at.ERROR : -1;
   }
 
   reset(): void {
@@ -153,11 +170,8 @@ function kindOf(bytes: Buffer, start: number, end: number): number {
 
 const V = 0x56;
 const A = 0x41;
-const S = 0x53;
 const I = 0x49;
-const E = 0x45;
 const N = 0x4e;
-const C = 0x43;
 const VALUE: Buffer = Buffer.from("VALUE ");
 const STAT: Buffer = Buffer.from("STAT ");
 const ITEM: Buffer = Buffer.from("ITEM ");

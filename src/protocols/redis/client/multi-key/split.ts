@@ -13,7 +13,7 @@ import type { ByteQueue } from "../../../../base/byte-queue.ts";
 import { arrayHeader } from "../../codec/encode.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import type { Command } from "../../commands/command.ts";
-import type { MgetErrors } from "../../options.ts";
+import type { RedisPool } from "../redis-pool.ts";
 import { NO_SERVER, wrongArity } from "../refusals.ts";
 import { takeGather } from "./gather.ts";
 
@@ -38,7 +38,7 @@ const refusals: (Failure | null)[] = [];
 
 /** Whose requests are split. */
 export interface SplitClient {
-  readonly pool: { readonly mgetErrors: MgetErrors };
+  readonly pool: Pick<RedisPool, "mgetErrors" | "add">;
   readonly session: ClientPort;
   /** Where this client's requests of this access to keys at `upstream` go. */
   linkFor(upstream: Upstream, access: Access): Link;
@@ -84,6 +84,7 @@ export class Splitter {
     }
     // What came before must reach its connections before the parts do.
     client.flushRun();
+    client.pool.add("fragments", parts);
     const gather = this.gather(view, command, session.open(), isPerElement);
     if (route.isSlotted || route.sharesConnections) this.sendInTurn(view, command, gather);
     else this.send(view, command, gather);
