@@ -193,7 +193,7 @@ const OPERATOR_OPTIONS: readonly Option[] = [
     isLive: true,
     type: { kind: "boolean" },
     default: "false",
-    help: "True: clients of the pool may ask the proxy about the pool, other clients among it: `PROXY SHOW HELP` (Redis), `stats proxy help` (Memcached, text).",
+    help: "True: clients of the pool may ask the proxy about the pool, other clients among it: `PROXY SHOW HELP` (Redis), `stats proxy help` (Memcached); `SLOWLOG` is the proxy's.",
   }),
   option({
     name: "slowlog",

@@ -16,6 +16,8 @@ type Show = (
 
 const CLIENTS_SHOWN = 100;
 const SLOW_SHOWN = 50;
+/** As many as a Redis server keeps, unless it is told otherwise. */
+const SLOW_LONG = 128;
 const KEYS_SHOWN = 50;
 const ANY = { address: null, name: null, user: null, state: null };
 
@@ -56,6 +58,15 @@ const TABLES: Readonly<Record<string, { readonly help: string; readonly show: Sh
   },
 };
 
+/** For commands of protocols, not for humans: these are in no list. */
+const OTHERS: Readonly<Record<string, Show>> = {
+  "SLOWLOG LONG": ({ resources }, pool) => slowRows(resources, pool, SLOW_LONG),
+  "SLOWLOG RESET": ({ resources }, pool) => {
+    resources.slowLog.reset(pool);
+    return [];
+  },
+};
+
 export class Showing {
   readonly #target: ChangeTarget;
   /** Made a moment ago, by pool and table. */
@@ -69,8 +80,8 @@ export class Showing {
   /** However many ask, a table is made once in a while. @param name in any case */
   show(pool: string, name: string): Promise<ShownTable> {
     const wanted = name.toUpperCase();
-    const table = Object.hasOwn(TABLES, wanted) ? TABLES[wanted] : undefined;
-    if (table === undefined) {
+    const show = showOf(wanted);
+    if (show === null) {
       const names = Object.keys(TABLES).join(", ");
       return Promise.resolve({ problem: `there is no such table; there are ${names}` });
     }
@@ -78,8 +89,10 @@ export class Showing {
     const made = this.#made.get(key);
     const nowMs = performance.now();
     if (made !== undefined && nowMs - made.atMs < ADMIN_RENDER_MS) return made.table;
-    const rows = this.#make(table.show, pool);
-    this.#made.set(key, { table: rows, atMs: nowMs });
+    const rows = this.#make(show, pool);
+    // What was made before a reset must not be shown after it.
+    if (wanted === "SLOWLOG RESET") this.#made.clear();
+    else this.#made.set(key, { table: rows, atMs: nowMs });
     return rows;
   }
 
@@ -91,6 +104,12 @@ export class Showing {
       throw error;
     }
   }
+}
+
+/** Null: there is no such table. */
+function showOf(name: string): Show | null {
+  if (Object.hasOwn(TABLES, name)) return TABLES[name]!.show;
+  return Object.hasOwn(OTHERS, name) ? OTHERS[name]! : null;
 }
 
 function figuresOf({ resources, config }: ChangeTarget, pool: string) {
@@ -149,7 +168,15 @@ function rounded(values: Readonly<Record<string, number>>): Record<string, numbe
 }
 
 function showSlowLog({ resources }: ChangeTarget, pool: string): readonly ShownRow[] {
-  const { entries } = resources.slowLog.read({ after: 0, count: SLOW_SHOWN, pool });
+  return slowRows(resources, pool, SLOW_SHOWN);
+}
+
+function slowRows(
+  { slowLog }: ChangeTarget["resources"],
+  pool: string,
+  count: number,
+): readonly ShownRow[] {
+  const { entries } = slowLog.read({ after: 0, count, pool });
   return entries.toReversed().map((entry) => {
     const { queueUs, serverUs, server, key, failure, ...rest } = entry;
     return {

@@ -66,8 +66,12 @@ function samples(option: Option): { good: string[]; bad: string[] } {
     }
     case "size":
       return {
-        good: ["auto", "none", formatSize(type.min), "1GB", "1.5gb", '"8tb"'],
+        good: [
+          ...(type.auto ? ["auto"] : []),
+          ...["none", formatSize(type.min), "1GB", "1.5gb", '"8tb"'],
+        ],
         bad: [
+          ...(type.auto ? [] : ["auto"]),
           "off",
           "1024",
           "64",

@@ -8,6 +8,7 @@ import { handleBlocking } from "./blocking/handler.ts";
 import { broadcast } from "./keyless/broadcast.ts";
 import { handleSpecial } from "./keyless/special.ts";
 import { answerLocally } from "./local/commands.ts";
+import { answerSlowLog, isOwnSlowLog } from "./local/proxy-slowlog.ts";
 import { handlePubSub } from "./pubsub/handler.ts";
 import type { RedisClient } from "./redis-client.ts";
 import { handleScript } from "./scripts/handler.ts";
@@ -20,7 +21,7 @@ import { handleTransaction } from "./transaction/transaction.ts";
  */
 export type Handler = (client: RedisClient, command: Command, view: RequestView) => boolean;
 
-export const HANDLERS: Readonly<Record<Exclude<Disposition, "key" | "keys" | "split">, Handler>> = {
+const HANDLERS: Readonly<Record<Exclude<Disposition, "key" | "keys" | "split">, Handler>> = {
   any: forwardToAny,
   broadcast,
   blocking: handleBlocking,
@@ -31,6 +32,17 @@ export const HANDLERS: Readonly<Record<Exclude<Disposition, "key" | "keys" | "sp
   special: handleSpecial,
   refused: refuse,
 };
+
+/** Takes a request that is none for keys of one kind. */
+export function handleOther(
+  client: RedisClient,
+  command: Command,
+  view: RequestView,
+  disposition: keyof typeof HANDLERS,
+): boolean {
+  if (isOwnSlowLog(client, command)) return answerSlowLog(client, command, view);
+  return HANDLERS[disposition](client, command, view);
+}
 
 function refuse(client: RedisClient, command: Command): boolean {
   client.refuse(encodeError(`ERR ${command.refusal}`));

@@ -30,7 +30,7 @@ import {
 } from "./client-state.ts";
 import { factsOf } from "./facts.ts";
 import { findCommand } from "./find-command.ts";
-import { HANDLERS } from "./handlers.ts";
+import { handleOther } from "./handlers.ts";
 import type { Variant } from "./identity/variant.ts";
 import { ListedClient } from "./local/listed-client.ts";
 import type { Mode } from "./mode.ts";
@@ -321,7 +321,7 @@ export class RedisFrontend implements Frontend, RedisClient {
     if (disposition === "split") return this.splitter.handle(view, command, this.pool.route);
     if (disposition === "keys") return this.forwardKeys(view, command);
     this.keepsInput = true;
-    return HANDLERS[disposition](this, command, view);
+    return handleOther(this, command, view, disposition);
   }
 
   switchTo(change: Partial<Variant>): boolean {

@@ -75,6 +75,9 @@ export const DEFAULT_POLICY: CommandPolicy = {
   isSharded: true,
 };
 
+/** The end of the words that refuse what the configuration denies. */
+export const DENIED = "is denied by this proxy's configuration";
+
 const SPLIT: Readonly<Record<string, Merge>> = {
   MGET: "array",
   MSET: "all_ok",
@@ -238,8 +241,7 @@ function refusalOf(facts: CommandFacts, policy: CommandPolicy): string {
   const { allowed, denied } = policy;
   const shown = name.replace("|", " ");
   const container = name.split("|")[0]!;
-  if (denied.has(name) || denied.has(container))
-    return `'${shown}' is denied by this proxy's configuration`;
+  if (denied.has(name) || denied.has(container)) return `'${shown}' ${DENIED}`;
   if (original !== name && (BINDING.test(original) || HARMFUL.test(original)))
     return `'${shown}' is another name of '${original.replace("|", " ")}', under which it cannot pass this proxy`;
   if (STREAMS.test(original))

@@ -41,6 +41,7 @@ import { type BroadcastRequest, takeBroadcast } from "./broadcast.ts";
 import { QuietReplies } from "./quiet-replies.ts";
 import { refusalOf } from "./refusals.ts";
 import { RequestNotes } from "./request-notes.ts";
+import { showTable } from "./show-table.ts";
 
 const NONE: Buffer = Buffer.alloc(0);
 const NO_SERVER: Failure = {
@@ -53,6 +54,9 @@ const NO_SERVER: Failure = {
 const facts: PlainFacts = new PlainFacts();
 /** The run at hand, of whatever client: it is sent before another client is taken. */
 const run: Run = new Run();
+
+/** The key of a STAT that is for the proxy itself. */
+const PROXY = /^proxy(?: +([^ ]+))? *$/;
 
 export class BinaryFrontend implements RequestTaker, ReplySink {
   readonly takesRuns = true;
@@ -256,6 +260,12 @@ export class BinaryFrontend implements RequestTaker, ReplySink {
   private sendStat(bytes: Buffer, at: number, next: number): number {
     const opaque = readUint32(bytes, at + AT_OPAQUE);
     const name = bytes.toString("latin1", at + HEADER_BYTES, next);
+    if (PROXY.test(name) && this.pool.operators.areAllowed()) {
+      const token = this.open(bytes, at);
+      const table = PROXY.exec(name)?.[1] ?? "help";
+      showTable(this.pool.operators, table, opaque, (reply) => this.session.reply(token, reply));
+      return next;
+    }
     if (!MERGED_STATISTICS.includes(name)) {
       this.localCount++;
       const reply = encodeReply(OPCODE.stat, STATUS.notFound, opaque, NOT_FOUND_TEXT);
