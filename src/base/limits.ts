@@ -307,8 +307,11 @@ export const SETTINGS_MAX = 256;
  * this: Bun does not say when they are due, so its loop is asked so often.
  */
 export const BUN_WAIT_MS = 100;
-/** In a worker without traffic by up to this: each time that nothing has happened meanwhile the wait is doubled. */
-export const BUN_WAIT_IDLE_MS = 800;
+/**
+ * In a worker without traffic by up to this: each time that nothing has happened meanwhile the wait is doubled. It is longer than the
+ * supervisor takes from one question to the next, as with each of them Bun's loop has a turn anyway.
+ */
+export const BUN_WAIT_IDLE_MS = 1500;
 /** A connection that was closed behind bytes which its peer does not take is reset after so long. */
 export const UNSENT_LINGER_MS = 5000;
 /** A process that cannot accept a client, because it is short of descriptors or memory, tries again after this. */
