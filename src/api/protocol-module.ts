@@ -16,6 +16,7 @@ import type { AnyMetricSet, Labels, MetricSet, Metrics, Rows } from "./metrics.t
 import type { GroupMove, ReceivedPart } from "./move.ts";
 import type { Option } from "./option.ts";
 import type { UpstreamProtocol } from "./protocol.ts";
+import type { RequestReader } from "./request-reader.ts";
 import type { ServerStream, ServerStreamEvents } from "./server-stream.ts";
 import type { PoolCounter } from "./stats.ts";
 import type { Topology } from "./topology.ts";
@@ -161,6 +162,10 @@ export interface ProtocolPool {
   readonly decorate?: DecorateLink;
   /** By variant: how connections of that kind to a server are opened and read. May grow; none: there are no shared connections. */
   readonly serverProtocols: readonly UpstreamProtocol[];
+  /** Reads requests as they are sent over connections of kind `kind`. Absent: the protocol is not routable. */
+  createRequestReader?(kind: ConnectionKind): RequestReader;
+  /** For a client that is the proxy itself, is like those of kind `kind`, and goes where `route` leads. Absent likewise. */
+  createInnerFrontend?(client: ClientPort, route: Route, kind: ConnectionKind): Frontend;
   /**
    * The kind that is called `kind` in `other`, a pool of the same protocol, held until `releaseKind`; NO_KIND: there are too many. Absent:
    * kinds are called the same in all pools.

@@ -31,7 +31,33 @@ export interface CommandNode {
   readonly rest: RouteNode;
 }
 
-export type RouteNode = PoolLeaf | PrefixNode | AccessNode | CommandNode;
+/** To `main`, and what fails there to `other`. */
+export interface FailoverNode {
+  readonly kind: "failover";
+  readonly main: RouteNode;
+  readonly other: RouteNode;
+  /** Reads that find nothing go to `other`, too. */
+  readonly onMisses: boolean;
+}
+
+/** To `main`, and a copy to `other`, whose replies no client gets. */
+export interface MirrorNode {
+  readonly kind: "mirror";
+  readonly main: RouteNode;
+  readonly other: RouteNode;
+  /** Of keys, from 0 to 1. */
+  readonly share: number;
+  /** Replies are compared. */
+  readonly compares: boolean;
+}
+
+export type RouteNode =
+  | PoolLeaf
+  | PrefixNode
+  | AccessNode
+  | CommandNode
+  | FailoverNode
+  | MirrorNode;
 
 /** The nodes right below `node`, each with what it is there. */
 export function branchesOf(node: RouteNode): readonly (readonly [name: string, to: RouteNode])[] {
@@ -48,12 +74,27 @@ export function branchesOf(node: RouteNode): readonly (readonly [name: string, t
         ["read", node.read],
         ["write", node.write],
       ];
+    case "failover":
+      return [
+        ["main", node.main],
+        [node.onMisses ? "failover, on misses, too" : "failover", node.other],
+      ];
+    case "mirror":
+      return [
+        ["main", node.main],
+        [mirrorText(node), node.other],
+      ];
     case "command":
       return [
         ...node.commands.map(({ names, to }) => [`command ${names.join(", ")}`, to] as const),
         ["default", node.rest],
       ];
   }
+}
+
+function mirrorText({ share, compares }: MirrorNode): string {
+  const part = share < 1 ? ` of ${Math.round(share * 10_000) / 100}% of keys` : "";
+  return `mirror${part}${compares ? ", compared" : ""}`;
 }
 
 /** The names of all pools that the tree leads to, each once, in the order of the tree. */

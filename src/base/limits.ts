@@ -173,6 +173,10 @@ export const VARIANTS_MAX: number = 4096;
 /** What was chosen and is not used by any client is forgotten after this, and its connections are closed. */
 export const VARIANT_IDLE_MS: number = 60_000;
 /** Received from a client that waits for a blocking command; with more, the proxy stops reading, and cannot see it leave. */
+/** Requests that one link of a route holds for another branch, until its servers take them. */
+export const INNER_CLIENT_BYTES_MAX: number = 1 * MIB;
+/** Copies of requests of one link of a route that are not answered; what comes beyond is not copied. */
+export const MIRRORED_AT_ONCE: number = 1024;
 export const BLOCKED_INPUT_BYTES_MAX: number = 1 * MIB;
 
 /** A client that has so much of pushed messages unread is cut: Redis's client-output-buffer-limit for pubsub. */

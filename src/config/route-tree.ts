@@ -27,6 +27,8 @@ const KINDS: Readonly<Record<string, readonly string[]>> = {
   read: ["read", "write"],
   write: ["read", "write"],
   commands: ["commands", "default"],
+  failover: ["main", "failover", "on?"],
+  mirror: ["main", "mirror", "share?", "compare?"],
 };
 const KEYS: readonly string[] = [...new Set(Object.values(KINDS).flat())].map(bare);
 
@@ -79,6 +81,10 @@ class RouteReader {
         return this.#prefix(entries, path);
       case "commands":
         return this.#command(entries, path);
+      case "failover":
+        return this.#failover(entries, path);
+      case "mirror":
+        return this.#mirror(entries, path);
       default:
         return this.#access(entries, path);
     }
@@ -128,6 +134,48 @@ class RouteReader {
     const read = this.#child(entries, "read", path);
     const write = this.#child(entries, "write", path);
     return read === null || write === null ? null : { kind: "access", read, write };
+  }
+
+  #failover(entries: Entries, path: string): RouteNode | null {
+    const main = this.#child(entries, "main", path);
+    const other = this.#child(entries, "failover", path);
+    const on = this.#text(entries, "on", path) ?? "errors";
+    if (on !== "errors" && on !== "misses") {
+      const { offset } = entries.get("on")!.value;
+      return this.#error(offset, `${path}.on`, `on: expected errors or misses, found ${quote(on)}`);
+    }
+    if (main === null || other === null) return null;
+    return { kind: "failover", main, other, onMisses: on === "misses" };
+  }
+
+  #mirror(entries: Entries, path: string): RouteNode | null {
+    const main = this.#child(entries, "main", path);
+    const other = this.#child(entries, "mirror", path);
+    const text = this.#text(entries, "share", path) ?? "100%";
+    const percent = /^\d{1,3}(\.\d{1,4})?%$/.test(text) ? Number.parseFloat(text) : Number.NaN;
+    if (!(percent > 0 && percent <= 100)) {
+      const { offset } = entries.get("share")!.value;
+      const found = `found ${quote(text)}`;
+      this.#error(offset, `${path}.share`, `share: expected a share of keys such as 10%, ${found}`);
+    }
+    const compare = this.#text(entries, "compare", path) ?? "false";
+    if (compare !== "true" && compare !== "false") {
+      const { offset } = entries.get("compare")!.value;
+      const found = `found ${quote(compare)}`;
+      this.#error(offset, `${path}.compare`, `compare: expected true or false, ${found}`);
+    }
+    if (main === null || other === null) return null;
+    return { kind: "mirror", main, other, share: percent / 100, compares: compare === "true" };
+  }
+
+  /** The value of an option of a node; undefined: it has none. What is no text is reported as such. */
+  #text(entries: Entries, key: string, path: string): string | undefined {
+    const value = entries.get(key)?.value;
+    if (value === undefined) return undefined;
+    if (value.kind === "scalar") return value.text;
+    const message = `${key}: expected a text, found ${describe(value)}`;
+    this.#error(value.offset, `${path}.${key}`, message);
+    return undefined;
   }
 
   /** The node under `key`. Null: it is in error, or missing, which was reported. */

@@ -15,8 +15,8 @@ import type { RequestTape } from "../client/request-tape.ts";
 import type { Session } from "../client/session.ts";
 import type { WorkerModules } from "../modules/worker-modules.ts";
 import type { PartialReplies } from "../server/partial-replies.ts";
+import type { LeafPlane } from "./leaf-plane.ts";
 import type { WorkerMetrics } from "./metrics.ts";
-import type { LeafPlane } from "./pool-tree.ts";
 import type { SlowReports } from "./slow-reports.ts";
 
 export interface PoolPlaneOptions {

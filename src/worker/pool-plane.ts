@@ -11,7 +11,6 @@ import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { Topology } from "../api/topology.ts";
 import { type ConnectionKind, FIRST_KIND, type Route, type Upstream } from "../api/upstream.ts";
 import type { WorkerBus } from "../api/worker-bus.ts";
-import { assert } from "../base/assert.ts";
 import type { Deadlines } from "../base/deadlines.ts";
 import type { Logger } from "../base/log.ts";
 import type { LogLimit } from "../base/log-limit.ts";
@@ -39,13 +38,8 @@ import type { PoolLevers } from "./pool-levers.ts";
 import { allMembers, spreadKeys } from "./pool-members.ts";
 import type { PoolPlaneOptions } from "./pool-plane-options.ts";
 import { openClientTimes, openServerTimes } from "./pool-times.ts";
-import { type LeafPlane, PoolTree } from "./pool-tree.ts";
+import { createTree, type PoolTree } from "./pool-tree.ts";
 import { serverBlocks } from "./server-blocks.ts";
-
-function leafNamed({ leafOf }: PoolPlaneOptions, name: string): LeafPlane {
-  assert(leafOf !== undefined, `the pool ${name}, which a route leads to, is there`);
-  return leafOf(name);
-}
 
 export class PoolPlane implements PoolHost {
   readonly config: PoolConfig;
@@ -101,15 +95,11 @@ export class PoolPlane implements PoolHost {
       hasher: new KeyHasher(createHash(pool.hash, pool.hashSignedChar), pool.hashTag),
       random: Math.random,
     });
-    this.tree =
-      pool.route == null
-        ? null
-        : new PoolTree(
-            pool.route,
-            (name) => leafNamed(options, name),
-            () => this.protocol,
-            () => this.onRouteChange(),
-          );
+    this.tree = createTree(
+      options,
+      () => this.protocol,
+      () => this.onRouteChange(),
+    );
     this.route = this.tree?.route ?? this.ring;
     const ofUser = options.modules.protocolNamed(pool.protocol);
     const module = ofUser ?? protocolNamed(pool.protocol);

@@ -1,18 +1,63 @@
 /** The tree of a pool whose requests go to other pools, and what it uses of those. */
 import type { ProtocolPool } from "../api/protocol-module.ts";
 import type { RouteNode } from "../api/route-node.ts";
-import type { ConnectionKind, Route } from "../api/upstream.ts";
+import type { ConnectionKind } from "../api/upstream.ts";
+import { assert } from "../base/assert.ts";
+import type { Turn } from "../base/turn.ts";
+import { InnerClient } from "../route/link/inner-client.ts";
+import { ROUTE_METRICS } from "../route/route-metrics.ts";
+import type { LeafPool } from "../route/tree/branch.ts";
 import { buildTree } from "../route/tree/build.ts";
 import { KindsOfLeaf } from "../route/tree/leaf-kinds.ts";
+import type { LinkTools } from "../route/tree/link-tools.ts";
 import type { TreeRoute } from "../route/tree/tree-route.ts";
+import type { LeafPlane } from "./leaf-plane.ts";
+import type { PoolPlaneOptions } from "./pool-plane-options.ts";
 
-/** A pool that a tree leads to. */
-export interface LeafPlane {
-  readonly config: { readonly name: string };
-  readonly route: Route;
-  readonly protocol: ProtocolPool;
-  /** `callback` is called after each change of `route`, for as long as both pools are there. */
-  whenRouteChanges(callback: () => void): void;
+export interface PoolTreeOptions {
+  readonly turn: Turn;
+  readonly leafOf: (pool: string) => LeafPlane;
+  /** Of the pool itself, which may not be made yet. */
+  readonly protocol: () => ProtocolPool;
+  readonly add: LinkTools["add"];
+}
+
+/**
+ * Null: the pool has servers of its own.
+ * @param protocol of the pool, which may not be made yet
+ * @param onChange its route has changed
+ */
+export function createTree(
+  { pool, turn, leafOf, metrics }: PoolPlaneOptions,
+  protocol: () => ProtocolPool,
+  onChange: () => void,
+): PoolTree | null {
+  if (pool.route == null) return null;
+  assert(leafOf !== undefined, "the pools that a route leads to are there");
+  const counts = metrics.open(ROUTE_METRICS, { pool: pool.name });
+  const add: LinkTools["add"] = (counter, by) => counts.add(counter, by);
+  return new PoolTree(pool.route, { turn, leafOf, protocol, add }, onChange);
+}
+
+function toolsOf({ turn, protocol, add }: PoolTreeOptions): LinkTools {
+  return {
+    createInner: (route, lane, kind) =>
+      new InnerClient({
+        ...{ turn, lane },
+        createFrontend: (client) => {
+          const frontend = protocol().createInnerFrontend?.(client, route, kind);
+          assert(frontend !== undefined, "pools of the protocol may have routes");
+          return frontend;
+        },
+        createScanner: () => protocol().serverProtocols[kind]!.createReplyScanner(),
+      }),
+    createReader: (kind) => {
+      const reader = protocol().createRequestReader?.(kind);
+      assert(reader !== undefined, "pools of the protocol may have routes");
+      return reader;
+    },
+    add,
+  };
 }
 
 export class PoolTree {
@@ -20,16 +65,11 @@ export class PoolTree {
   private readonly kinds: Map<string, KindsOfLeaf> = new Map();
 
   /**
-   * @param protocol of the pool itself, which may not be made yet
    * @param onChange `route` has changed
    */
-  constructor(
-    node: RouteNode,
-    leafOf: (pool: string) => LeafPlane,
-    protocol: () => ProtocolPool,
-    onChange: () => void,
-  ) {
-    this.route = buildTree(node, (name) => {
+  constructor(node: RouteNode, options: PoolTreeOptions, onChange: () => void) {
+    const { leafOf, protocol } = options;
+    const leafPool = (name: string): LeafPool => {
       const leaf = leafOf(name);
       let kinds = this.kinds.get(name);
       if (kinds === undefined) {
@@ -41,7 +81,8 @@ export class PoolTree {
         });
       }
       return { name, route: leaf.route, kinds };
-    });
+    };
+    this.route = buildTree(node, leafPool, toolsOf(options));
   }
 
   /** The number will stand for something else. */

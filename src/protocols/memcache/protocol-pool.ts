@@ -10,16 +10,19 @@ import type {
   ReplyReader,
   RequestSummary,
 } from "../../api/protocol-module.ts";
+import type { RequestReader } from "../../api/request-reader.ts";
 import type { PoolCounter } from "../../api/stats.ts";
-import type { Route } from "../../api/upstream.ts";
+import type { ConnectionKind, Route } from "../../api/upstream.ts";
 import { closeFd } from "../../os/fd.ts";
 import type { Foreign } from "../foreign.ts";
 import { warnOfForeign } from "../foreign-clients.ts";
 import { type Operators, operatorsOf } from "../operators.ts";
 import { describeRequest } from "./client/describe-request.ts";
+import { createInnerFrontend } from "./client/inner-frontend.ts";
 import { memcacheReplyReader } from "./client/key-size.ts";
 import { type MemcacheClientState, MemcacheFrontend } from "./client/memcache-frontend.ts";
 import { type MemcachePool, VARIANT_BINARY, VARIANT_TEXT } from "./client/memcache-pool.ts";
+import { SentBinaryReader, SentTextReader } from "./client/sent-request-reader.ts";
 import { memcacheFiltering } from "./client/text/filtering.ts";
 import { createMemcacheBinaryUpstream } from "./codec/binary/upstream-protocol.ts";
 import { createMemcacheTextUpstream } from "./codec/text/upstream-protocol.ts";
@@ -67,6 +70,14 @@ export class MemcacheProtocolPool implements MemcachePool, ProtocolPool {
 
   add(counter: PoolCounter, by: number): void {
     this.host.add(counter, by);
+  }
+
+  createRequestReader(kind: ConnectionKind): RequestReader {
+    return kind === VARIANT_BINARY ? new SentBinaryReader() : new SentTextReader();
+  }
+
+  createInnerFrontend(client: ClientPort, route: Route, kind: ConnectionKind): Frontend {
+    return createInnerFrontend(this, client, route, kind);
   }
 
   count(requests: number, local: number, protocolErrors: number): void {

@@ -12,8 +12,9 @@ import type {
   ReplyReader,
   RequestSummary,
 } from "../../api/protocol-module.ts";
+import type { RequestReader } from "../../api/request-reader.ts";
 import type { Topology } from "../../api/topology.ts";
-import type { ConnectionKind, DecorateLink } from "../../api/upstream.ts";
+import type { ConnectionKind, DecorateLink, Route } from "../../api/upstream.ts";
 import { assert } from "../../base/assert.ts";
 import type { Deadline } from "../../base/deadlines.ts";
 import { warnOfForeign } from "../foreign-clients.ts";
@@ -22,6 +23,7 @@ import type { SavedRedisClient } from "./client/client-state.ts";
 import { describeRequest } from "./client/describe-request.ts";
 import { createRedisFiltering } from "./client/filtering.ts";
 import { VariantTable } from "./client/identity/variant-table.ts";
+import { createInnerFrontend } from "./client/inner-frontend.ts";
 import { redisReplyReader } from "./client/key-size.ts";
 import { CommandLearner } from "./client/learn-commands.ts";
 import { ClientDirectory } from "./client/local/client-directory.ts";
@@ -30,6 +32,7 @@ import { adoptSubscriptionPart, SubscriptionMove } from "./client/pubsub/subscri
 import { RedisFrontend } from "./client/redis-frontend.ts";
 import type { RedisPool } from "./client/redis-pool.ts";
 import { ScriptMemory } from "./client/scripts/memory.ts";
+import { SentRequestReader } from "./client/sent-request-reader.ts";
 import { Cluster } from "./cluster/cluster.ts";
 import { encodeError } from "./codec/encode.ts";
 import type { CommandPolicy } from "./commands/command.ts";
@@ -111,6 +114,14 @@ export class RedisProtocolPool implements ProtocolPool {
   get replicaProtocols(): readonly UpstreamProtocol[] {
     const { cluster, variants } = this.pool;
     return cluster === null ? variants.protocols : variants.replicaProtocols;
+  }
+
+  createRequestReader(): RequestReader {
+    return new SentRequestReader(this.pool.commands);
+  }
+
+  createInnerFrontend(client: ClientPort, route: Route, kind: ConnectionKind): Frontend {
+    return createInnerFrontend(this.pool, client, route, kind);
   }
 
   holdKindOf(other: ProtocolPool, kind: ConnectionKind): ConnectionKind {

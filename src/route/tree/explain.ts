@@ -1,5 +1,5 @@
 /** Which way a request goes through a tree, and why: from the configuration alone. */
-import type { RouteNode } from "../../api/route-node.ts";
+import { poolsOf, type RouteNode } from "../../api/route-node.ts";
 import { PrefixTree } from "./prefix-tree.ts";
 
 /** What is known of the request. */
@@ -41,6 +41,10 @@ function next(
     }
     case "access":
       return isRead ? ["read", node.read] : ["write", node.write];
+    case "failover":
+      return [`main, then ${poolsOf(node.other).join(", ")} if that fails`, node.main];
+    case "mirror":
+      return [`main, and a copy to ${poolsOf(node.other).join(", ")}`, node.main];
     case "command": {
       const found = node.commands.find(({ names }) => names.includes(command));
       return found === undefined ? ["other command", node.rest] : [`command ${command}`, found.to];

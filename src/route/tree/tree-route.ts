@@ -7,10 +7,12 @@ const NONE: readonly Upstream[] = [];
 
 export class TreeRoute implements Route {
   upstreams: readonly Upstream[] = [];
-  all: readonly Upstream[] = [];
+  all: readonly TreeUpstream[] = [];
   epoch = 0;
   isSlotted = false;
   sharesConnections = false;
+  /** See Branch. */
+  leaves: readonly string[] = [];
   readonly isStable: boolean;
   private readonly root: Branch;
   /** By access. */
@@ -41,7 +43,8 @@ export class TreeRoute implements Route {
       .sort((one, other) => one - other)
       .map((access) => firstOfEach(root.upstreams(access)));
     this.isSlotted = root.isSlotted;
-    this.sharesConnections = hasTwice(root.leaves());
+    this.leaves = root.leaves();
+    this.sharesConnections = hasTwice(this.leaves);
     this.epoch++;
   }
 
@@ -57,7 +60,7 @@ export class TreeRoute implements Route {
     return this.root.slotOf(request);
   }
 
-  pick(request: RequestFacts): Upstream | null {
+  pick(request: RequestFacts): TreeUpstream | null {
     return this.root.pick(request);
   }
 }

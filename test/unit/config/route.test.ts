@@ -24,7 +24,7 @@ function problemsOf(...lines: string[]): string[] {
   );
 }
 
-const KINDS = "prefixes, read, write, commands";
+const KINDS = "prefixes, read, write, commands, failover, mirror";
 
 const TREE = [
   "route:",
@@ -79,6 +79,50 @@ test("a tree of all kinds of nodes", () => {
     "  default: pool one",
   ]);
   expect(routeText(pool.route)).toStartWith('(prefix "session:": pool one; prefix "user:": (read');
+});
+
+test("nodes that act", () => {
+  const { config, problems } = load(
+    "route:",
+    "  main: { main: one, failover: two, on: misses }",
+    "  mirror: two",
+    "  share: 12.5%",
+    "  compare: true",
+  );
+  expect(problems).toEqual([]);
+  const { route } = config!.pools.find(({ name }) => name === "app")!;
+  const [one, two] = ["one", "two"].map((pool) => ({ kind: "pool", pool }));
+  expect(route as unknown).toEqual({
+    kind: "mirror",
+    main: { kind: "failover", main: one, other: two, onMisses: true },
+    other: two,
+    share: 0.125,
+    compares: true,
+  });
+  expect(routeLines(route!)).toEqual([
+    "main:",
+    "  main: pool one",
+    "  failover, on misses, too: pool two",
+    "mirror of 12.5% of keys, compared: pool two",
+  ]);
+  const wrong = problemsOf(
+    "route:",
+    "  main: { main: one, failover: two, on: all }",
+    "  mirror: two",
+    "  share: 0%",
+    "  compare: [yes]",
+    "  failover: one",
+  );
+  expect(wrong).toEqual([
+    '8:45 on: expected errors or misses, found "all"',
+    '9:7 "mirror" has no place beside "main", "failover"',
+    '10:7 "share" has no place beside "main", "failover"',
+    '11:7 "compare" has no place beside "main", "failover"',
+  ]);
+  expect(problemsOf("route: { main: one, mirror: two, share: 0%, compare: [yes] }")).toEqual([
+    '7:45 share: expected a share of keys such as 10%, found "0%"',
+    "7:58 compare: expected a text, found a list",
+  ]);
 });
 
 test("no more than the name of a pool", () => {

@@ -40,7 +40,7 @@ export interface RedisPool {
   readonly scripts: ScriptMemory;
   /** The same pool in other workers. */
   readonly bus: WorkerBus;
-  readonly directory: ClientDirectory;
+  readonly directory: Pick<ClientDirectory, "add" | "remove" | "list" | "kill" | "whereBlocked">;
   readonly operators: Operators;
   /** Where its clients connect, if that is a unix socket. */
   readonly unixPath: string | null;

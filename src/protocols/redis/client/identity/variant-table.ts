@@ -102,6 +102,11 @@ export class VariantTable {
     return entry.number;
   }
 
+  /** What clients of that kind have chosen; of connections for AUTH, what clients have at first. */
+  variantOf(number: ConnectionKind): Variant {
+    return (this.entries[number] ?? this.entries[FIRST_KIND]!).variant;
+  }
+
   /** `keep` of what is number `number` in the table of another pool. */
   keepLike({ entries }: VariantTable, number: ConnectionKind): ConnectionKind {
     if (number < FIRST_CHOSEN) return number;

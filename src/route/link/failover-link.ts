@@ -1,0 +1,164 @@
+/**
+ * Sends requests to one branch of a tree, and those that fail there to another one.
+ *
+ *   client ─▶ FailoverLink ─▶ connection of `main` ─ refused, lost, too late ─▶ FailoverLink ─▶ InnerClient ─▶ servers of `other`
+ *
+ * A request that was sent and may change something is not sent again: its client hears that it may have been executed.
+ */
+import { KIND, type ReplyKind } from "../../api/protocol.ts";
+import { ACCESS } from "../../api/request-facts.ts";
+import type { RequestReader } from "../../api/request-reader.ts";
+import type { Failure, Link, ReplySink } from "../../api/upstream.ts";
+import type { ByteQueue } from "../../base/byte-queue.ts";
+import type { Wakeable } from "../../base/turn.ts";
+import { Composer } from "./composer.ts";
+import type { InnerClient } from "./inner-client.ts";
+import { KeptRequests } from "./kept-requests.ts";
+
+export interface FailoverLinkOptions {
+  readonly main: Link;
+  readonly reader: RequestReader;
+  /** The client that requests of this link are sent on by; another one when the last is closed. */
+  readonly createInner: () => InnerClient;
+  /** Reads that find nothing are sent on, too. */
+  readonly onMisses: boolean;
+  /** So many requests are sent on. */
+  readonly count: (requests: number) => void;
+}
+
+export class FailoverLink implements Link {
+  private readonly options: FailoverLinkOptions;
+  private readonly main: Link;
+  private readonly kept: KeptRequests = new KeptRequests();
+  private readonly composer: Composer = new Composer((bytes, start, end, sink, token, count) =>
+    this.send(bytes, start, end, sink, token, count),
+  );
+  private inner: InnerClient | null = null;
+  /** Takes replies one by one, as requests are looked at, or as sinks want it. */
+  private readonly single: ReplySink;
+  private readonly several: ReplySink;
+
+  constructor(options: FailoverLinkOptions) {
+    this.options = options;
+    this.main = options.main;
+    this.single = this.sinkFor(false);
+    this.several = options.onMisses ? this.single : this.sinkFor(true);
+  }
+
+  private sinkFor(takesRuns: boolean): ReplySink {
+    return {
+      takesRuns,
+      onReplies: (_serial, count, bytes, start, end, kind) =>
+        this.onReplies(count, bytes, start, end, kind),
+      accepts: (serial, bytes, start, end, parts) => {
+        const sink = this.kept.find(serial);
+        return sink?.accepts?.(this.kept.tokenFound, bytes, start, end, parts) ?? true;
+      },
+      onFailure: (_serial, count, failure) => this.onFailure(count, failure),
+    };
+  }
+
+  /** What cannot be sent to `main` is sent on. */
+  get refusal(): Failure | null {
+    return null;
+  }
+
+  private get isDown(): boolean {
+    return this.main.refusal !== null && this.main.isRecovering !== true;
+  }
+
+  get isFull(): boolean {
+    if (this.isDown) return this.inner?.isBusy === true;
+    return this.main.isFull || this.main.refusal !== null;
+  }
+
+  waitForRoom(waiter: Wakeable): void {
+    if (this.isDown) this.standby.whenRoom(waiter);
+    else this.main.waitForRoom(waiter);
+  }
+
+  send(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    sink: ReplySink,
+    token: number,
+    count: number,
+  ): void {
+    if (this.main.refusal !== null) {
+      this.options.count(count);
+      this.standby.take(bytes, start, end, sink, token, count);
+      return;
+    }
+    const serial = this.kept.push(sink, token, count, bytes, start, end);
+    const through = sink.takesRuns ? this.several : this.single;
+    this.main.send(bytes, start, end, through, serial, count);
+  }
+
+  begin(sink: ReplySink, token: number): ByteQueue {
+    return this.composer.begin(sink, token);
+  }
+
+  commit(): void {
+    this.composer.commit();
+  }
+
+  private get standby(): InnerClient {
+    if (this.inner === null || !this.inner.isOpen) this.inner = this.options.createInner();
+    return this.inner;
+  }
+
+  private onReplies(
+    count: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    kind: ReplyKind,
+  ): void {
+    const { kept } = this;
+    const { sink, token } = kept;
+    if (kind === KIND.miss && this.options.onMisses && this.sendOn(null)) return;
+    kept.shift(count);
+    sink.onReplies(token, count, bytes, start, end, kind);
+  }
+
+  private onFailure(count: number, failure: Failure): void {
+    const { kept } = this;
+    for (let i = 0; i < count; i++) {
+      const { sink, token } = kept;
+      if (this.sendOn(failure)) continue;
+      kept.shift(1);
+      sink.onFailure(token, 1, failure);
+    }
+  }
+
+  /**
+   * Sends the oldest request on, if that may be done.
+   * @param failure why; null: it found nothing
+   */
+  private sendOn(failure: Failure | null): boolean {
+    const { kept, options } = this;
+    const { reader } = options;
+    if (failure !== null && !mayPass(failure)) return false;
+    const { bytes, end, done, sink, token } = kept;
+    let at = kept.start;
+    let next = at;
+    for (let i = 0; i <= done; i++) {
+      at = next;
+      next = reader.read(bytes, at, end);
+      if (next <= at) return false;
+    }
+    const isRead = reader.access === ACCESS.read;
+    if (!isRead && (failure === null || failure.wasSent)) return false;
+    if (reader.access === ACCESS.admin || this.standby.isBusy) return false;
+    kept.shift(1);
+    options.count(1);
+    this.standby.take(bytes, at, next, sink, token, 1);
+    return true;
+  }
+}
+
+/** What a client chose its servers refuse anywhere, and nothing is begun while the proxy ends. */
+function mayPass({ kind }: Failure): boolean {
+  return kind !== "handshake" && kind !== "stopping";
+}

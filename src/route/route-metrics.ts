@@ -1,0 +1,15 @@
+/** What trees of routes do besides choosing, for each pool that has one. */
+import { defineMetrics, type MetricSet } from "../api/metrics.ts";
+
+const ROWS = {
+  failovers: ["counter", "requests that a route sent on to another pool"],
+  mirrored: ["counter", "requests of which a route sent a copy to another pool"],
+  mirror_dropped: [
+    "counter",
+    "requests that a route did not copy, because the other pool took no more",
+  ],
+  mirror_same: ["counter", "copies whose reply was compared and was the same"],
+  mirror_different: ["counter", "copies whose reply was compared and was another"],
+} as const;
+
+export const ROUTE_METRICS: MetricSet<typeof ROWS> = defineMetrics("route", ["pool"], ROWS);

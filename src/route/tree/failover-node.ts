@@ -1,0 +1,19 @@
+/** `main` and `failover` of a tree. */
+import type { FailoverNode } from "../../api/route-node.ts";
+import { FailoverLink } from "../link/failover-link.ts";
+import type { DecorateBranchLink } from "./decorated-upstream.ts";
+import type { LinkTools } from "./link-tools.ts";
+import type { TreeRoute } from "./tree-route.ts";
+
+export function failoverLinks(
+  { onMisses }: FailoverNode,
+  other: TreeRoute,
+  tools: LinkTools,
+): DecorateBranchLink {
+  return (main, lane, kind) =>
+    new FailoverLink({
+      ...{ main, onMisses, reader: tools.createReader(kind) },
+      createInner: () => tools.createInner(other, lane, kind),
+      count: (requests) => tools.add("failovers", requests),
+    });
+}

@@ -1,0 +1,19 @@
+/** What nodes that act need of the pool whose tree they are in. */
+import type { RequestReader } from "../../api/request-reader.ts";
+import type { ConnectionKind, Route } from "../../api/upstream.ts";
+import type { InnerClient } from "../link/inner-client.ts";
+
+export type RouteCounter =
+  | "failovers"
+  | "mirrored"
+  | "mirror_dropped"
+  | "mirror_same"
+  | "mirror_different";
+
+export interface LinkTools {
+  /** A client of what `route` leads to, like clients of kind `kind`. */
+  createInner(route: Route, lane: number, kind: ConnectionKind): InnerClient;
+  /** Of requests that are sent over connections of kind `kind`. */
+  createReader(kind: ConnectionKind): RequestReader;
+  add(counter: RouteCounter, by: number): void;
+}

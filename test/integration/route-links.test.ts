@@ -1,0 +1,304 @@
+/** Nodes of `route:` that act, with real servers: failover and mirror, for both protocols. */
+import { afterEach, expect, test } from "bun:test";
+import { freePort } from "../support/free-port.ts";
+import { startMemcached } from "../support/memcached-server.ts";
+import { type ProxyProcess, startProxy } from "../support/proxy-process.ts";
+import { exchange, type RedisReply } from "../support/redis-exchange.ts";
+import { type RedisServer, startRedis } from "../support/redis-server.ts";
+import { RespClient } from "../support/resp-client.ts";
+import type { Endpoint } from "../support/server-process.ts";
+import { TextClient } from "../support/text-client.ts";
+import { stopAll, stops } from "../support/upgrade-rig.ts";
+
+afterEach(stopAll);
+
+interface Server {
+  readonly host: string;
+  readonly port: number;
+}
+
+interface Rig {
+  readonly proxy: ProxyProcess;
+  readonly app: Endpoint;
+  /** Port of the admin process. */
+  readonly admin: number;
+}
+
+/** Pools `one` and `two` of these servers, and `app` before them. @param lines of `app` @param leaf of each leaf */
+async function startPools(
+  one: readonly Server[],
+  two: readonly Server[],
+  lines: readonly string[],
+  leaf: readonly string[] = [],
+): Promise<Rig> {
+  const port = freePort();
+  const pool = (name: string, servers: readonly Server[]): string[] => [
+    `  ${name}:`,
+    `    listen: 127.0.0.1:${freePort()}`,
+    `    servers: [${servers.map(({ host, port: at }, i) => `"${host}:${at}:1 ${name}-${i}"`).join(", ")}]`,
+    ...leaf.map((line) => `    ${line}`),
+  ];
+  const admin = freePort();
+  const config = [
+    `admin: { listen: 127.0.0.1:${admin} }`,
+    "pools:",
+    ...pool("one", one),
+    ...pool("two", two),
+    "  app:",
+    `    listen: 127.0.0.1:${port}`,
+    ...lines.map((line) => `    ${line}`),
+    "",
+  ];
+  const proxy = await startProxy({ config: config.join("\n"), args: ["--workers", "1"] });
+  stops.push(() => proxy.stop());
+  return { proxy, app: { host: "127.0.0.1", port }, admin };
+}
+
+async function redisServers(count: number): Promise<RedisServer[]> {
+  const servers = await Promise.all(Array.from({ length: count }, () => startRedis()));
+  for (const server of servers) stops.push(() => server.stop());
+  return servers;
+}
+
+async function clientOf(app: Endpoint): Promise<RespClient> {
+  const client = await RespClient.connect(app);
+  stops.push(async () => client.close());
+  return client;
+}
+
+async function keysOf(servers: readonly Endpoint[]): Promise<string[]> {
+  const found = await Promise.all(servers.map((server) => exchange(server, [["KEYS", "*"]])));
+  return found.flatMap(([keys]) => (keys as readonly RedisReply[]).map(String)).sort();
+}
+
+/** Until it is so. */
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await Bun.sleep(5);
+}
+
+/** A counter of the set `route`, of the pool `app`. */
+async function counted({ admin }: Pick<Rig, "admin">, name: string): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${admin}/metrics`)).text();
+  const found = new RegExp(`route_${name}\\w*\\{[^}]*"app"[^}]*\\} (\\d+)`).exec(text);
+  return found === null ? -1 : Number(found[1]);
+}
+
+const KEYS = Array.from({ length: 12 }, (_, i) => `key:${i}`);
+
+test("what a dead server cannot take goes to the other pool, split over its servers, and comes back", async () => {
+  const [first, second, ...two] = await redisServers(4);
+  const { app } = await startPools([first!, second!], two, ["route: { main: one, failover: two }"]);
+  const client = await clientOf(app);
+  const sets = KEYS.flatMap((key) => [key, key]);
+  expect(await client.ask("MSET", ...sets)).toBe("+OK\r\n");
+  expect(await keysOf(two)).toEqual([]);
+  await first!.stop();
+  // Those of the second server are still there; writes that were not sent are executed elsewhere.
+  await until(async () => (await client.ask("MSET", ...sets)) === "+OK\r\n");
+  const elsewhere = await keysOf(two);
+  expect(elsewhere.length).toBeGreaterThan(0);
+  expect([...(await keysOf([second!])), ...elsewhere].sort()).toEqual([...KEYS].sort());
+  const all = `*${KEYS.length}\r\n${KEYS.map((key) => `$${key.length}\r\n${key}\r\n`).join("")}`;
+  expect(await client.ask("MGET", ...KEYS)).toBe(all);
+  client.command(...KEYS.map((key) => ["GET", key]));
+  for (const key of KEYS) expect(String(await client.reply())).toBe(`$${key.length}\r\n${key}\r\n`);
+  expect(await client.ask("DEL", ...KEYS)).toBe(`:${KEYS.length}\r\n`);
+});
+
+test("a write that was sent is not sent again, a read is", async () => {
+  const [main, other] = await redisServers(2);
+  const lines = ["route: { main: one, failover: two }"];
+  const { app } = await startPools([main!], [other!], lines, ["timeout: 300ms"]);
+  const client = await clientOf(app);
+  await client.ask("SET", "k", "main");
+  await exchange(other!, [["SET", "k", "other"]]);
+  process.kill(main!.pid, "SIGSTOP");
+  stops.push(async () => void process.kill(main!.pid, "SIGCONT"));
+  client.command(["INCR", "n"], ["GET", "k"], ["APPEND", "k", "x"], ["STRLEN", "k"]);
+  expect(String(await client.reply())).toContain("may or may not have been executed");
+  expect(String(await client.reply())).toBe("$5\r\nother\r\n");
+  expect(String(await client.reply())).toContain("may or may not have been executed");
+  expect(String(await client.reply())).toBe(":5\r\n");
+  expect(await keysOf([other!])).toEqual(["k"]);
+  process.kill(main!.pid, "SIGCONT");
+  await until(async () => (await client.ask("GET", "k")).includes("main"));
+});
+
+test("on misses, reads that find nothing are looked up in the other pool", async () => {
+  const [main, ...two] = await redisServers(3);
+  const { app } = await startPools([main!], two, [
+    "route: { main: one, failover: two, on: misses }",
+  ]);
+  const client = await clientOf(app);
+  const old = await startPools(two, two, ["route: one"]);
+  const filler = await clientOf(old.app);
+  for (const key of KEYS) await filler.ask("SET", key, "old");
+  await client.ask("SET", "key:1", "new");
+  client.command(
+    ["GET", "key:0"],
+    ["GET", "key:1"],
+    ["GET", "key:2"],
+    ["GET", "none"],
+    ["DEL", "key:0"],
+  );
+  const replies = (await client.replies(5)).map(String);
+  expect(replies).toEqual(["$3\r\nold\r\n", "$3\r\nnew\r\n", "$3\r\nold\r\n", "$-1\r\n", ":0\r\n"]);
+});
+
+test("the same script straight at two servers and through failovers", async () => {
+  const [main, other, alone] = await redisServers(3);
+  const { app } = await startPools([main!], [other!], ["route: { main: one, failover: two }"]);
+  await main!.stop();
+  const client = await clientOf(app);
+  await until(async () => (await client.ask("PING")) === "+PONG\r\n");
+  await until(async () => (await client.ask("GET", "x")) === "$-1\r\n");
+  const script = [
+    ["SET", "a", "1"],
+    ["INCRBY", "a", "41"],
+    ["GET", "a"],
+    ["LPUSH", "a", "x"],
+    ["MSET", "b", "2", "c", "3"],
+    ["MGET", "a", "b", "c", "none"],
+    ["HSET", "h", "f", "v"],
+    ["HGETALL", "h"],
+    ["EXISTS", "a", "b", "none"],
+    ["EXPIRE", "a", "100"],
+    ["TTL", "a"],
+    ["SETRANGE", "big", "100000", "x"],
+    ["GET", "big"],
+    ["DEL", "a", "b", "c", "h", "big"],
+  ];
+  const results = [];
+  for (const endpoint of [alone!, app]) {
+    const each = await clientOf(endpoint);
+    each.command(...script);
+    results.push((await each.replies(script.length)).map(String));
+  }
+  expect(results[1]).toEqual(results[0]!);
+});
+
+test("a mirror gets what the main pool gets, and clients see nothing of it", async () => {
+  const [main, ...two] = await redisServers(3);
+  const { app } = await startPools([main!], two, ["route: { main: one, mirror: two }"]);
+  const client = await clientOf(app);
+  expect(await client.ask("MSET", ...KEYS.flatMap((key) => [key, "v"]))).toBe("+OK\r\n");
+  client.command(["INCR", "n"], ["INCR", "n"], ["GET", "n"]);
+  expect((await client.replies(3)).map(String)).toEqual([":1\r\n", ":2\r\n", "$1\r\n2\r\n"]);
+  await until(async () => (await keysOf(two)).length === KEYS.length + 1);
+  expect(await keysOf(two)).toEqual(await keysOf([main!]));
+});
+
+test("a share of keys is mirrored, always the same ones", async () => {
+  const [main, mirror] = await redisServers(2);
+  const lines = ["route: { main: one, mirror: two, share: 25% }"];
+  const { app } = await startPools([main!], [mirror!], lines);
+  const client = await clientOf(app);
+  const keys = Array.from({ length: 400 }, (_, i) => `user:${i}`);
+  client.command(...keys.map((key) => ["SET", key, "1"]));
+  await client.replies(keys.length);
+  client.command(...keys.map((key) => ["INCR", key]));
+  for (const reply of await client.replies(keys.length)) expect(String(reply)).toBe(":2\r\n");
+  const size = async (): Promise<number> => Number((await exchange(mirror!, [["DBSIZE"]]))[0]);
+  await until(async () => (await size()) > 60);
+  const copied = await keysOf([mirror!]);
+  expect(copied.length).toBeLessThan(140);
+  await until(async () => {
+    const values = await exchange(
+      mirror!,
+      copied.map((key) => ["GET", key]),
+    );
+    return values.every((value) => String(value) === "2");
+  });
+});
+
+test("compared mirrors count what differs", async () => {
+  const [main, mirror] = await redisServers(2);
+  const lines = ["route: { main: one, mirror: two, compare: true }"];
+  const rig = await startPools([main!], [mirror!], lines);
+  const { app } = rig;
+  await exchange(mirror!, [["SET", "b", "other"]]);
+  const client = await clientOf(app);
+  client.command(["SET", "a", "1"], ["GET", "a"], ["GET", "b"], ["INCR", "a"], ["LPUSH", "b", "x"]);
+  expect((await client.replies(5)).map(String)).toEqual([
+    "+OK\r\n",
+    "$1\r\n1\r\n",
+    "$-1\r\n",
+    ":2\r\n",
+    ":1\r\n",
+  ]);
+  await until(async () => (await counted(rig, "mirror_different")) === 2);
+  await until(async () => (await counted(rig, "mirror_same")) === 3);
+});
+
+test.each(["dead", "hanging"] as const)(
+  "a %s mirror holds nothing up, and what it does not take is counted",
+  async (how) => {
+    const [main, mirror] = await redisServers(2);
+    const rig = await startPools([main!], [mirror!], ["route: { main: one, mirror: two }"]);
+    const { app } = rig;
+    const client = await clientOf(app);
+    await client.ask("SET", "k", "v");
+    if (how === "dead") await mirror!.stop();
+    else {
+      process.kill(mirror!.pid, "SIGSTOP");
+      stops.push(async () => void process.kill(mirror!.pid, "SIGCONT"));
+    }
+    const value = "x".repeat(10_000);
+    for (let round = 0; round < 40; round++) {
+      client.command(...Array.from({ length: 100 }, (_, i) => ["SET", `k${i}`, value]));
+      for (const reply of await client.replies(100)) expect(String(reply)).toBe("+OK\r\n");
+    }
+    if (how === "hanging") expect(await counted(rig, "mirror_dropped")).toBeGreaterThan(100);
+  },
+  60_000,
+);
+
+test("Memcached: failover and mirror, text and binary", async () => {
+  const [main, other] = [await startMemcached(), await startMemcached()];
+  stops.push(
+    () => main.stop(),
+    () => other.stop(),
+  );
+  const leaf = ["protocol: memcache"];
+  const failover = await startPools(
+    [main],
+    [other],
+    ["protocol: memcache", "route: { main: one, failover: two }"],
+    leaf,
+  );
+  const mirror = await startPools(
+    [main],
+    [other],
+    ["protocol: memcache", "route: { main: one, mirror: two }"],
+    leaf,
+  );
+  const connect = async (endpoint: Endpoint): Promise<TextClient> => {
+    const client = await TextClient.connect(endpoint);
+    stops.push(async () => client.close());
+    return client;
+  };
+  const copying = await connect(mirror.app);
+  expect(await copying.ask("set m 0 0 1\r\n1\r\n")).toBe("STORED\r\n");
+  const direct = await connect({ host: other.host, port: other.port });
+  await until(async () => (await direct.ask("get m\r\n", "END\r\n")).includes("VALUE m"));
+  const client = await connect(failover.app);
+  expect(await client.ask("set k 0 0 4\r\nmain\r\n")).toBe("STORED\r\n");
+  await main.stop();
+  await until(async () => (await client.ask("set k 5 0 5\r\nother\r\n")) === "STORED\r\n");
+  expect(await client.ask("get none k m\r\n", "END\r\n")).toBe(
+    "VALUE k 5 5\r\nother\r\nVALUE m 0 1\r\n1\r\nEND\r\n",
+  );
+  expect(await client.ask("mg k v\r\n", "other\r\n")).toBe("VA 5\r\nother\r\n");
+  expect(await client.ask("incr k 1\r\n")).toContain("CLIENT_ERROR");
+  // Binary: get of "k" with an opaque of its own.
+  const binary = await connect(failover.app);
+  const request = Buffer.alloc(25);
+  request[0] = 0x80;
+  request.writeUInt16BE(1, 2);
+  request.writeUInt32BE(1, 8);
+  request.writeUInt32BE(0xcafe, 12);
+  request.write("k", 24);
+  binary.send(request);
+  const reply = await binary.until("other");
+  expect([reply[0], reply.readUInt16BE(6), reply.readUInt32BE(12)]).toEqual([0x81, 0, 0xcafe]);
+});
