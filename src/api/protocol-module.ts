@@ -20,6 +20,7 @@ import type { RequestReader } from "./request-reader.ts";
 import type { ServerStream, ServerStreamEvents } from "./server-stream.ts";
 import type { PoolCounter } from "./stats.ts";
 import type { Topology } from "./topology.ts";
+import type { TtlCap } from "./ttl-cap.ts";
 import type { ConnectionKind, DecorateLink, Route, Upstream } from "./upstream.ts";
 import type { WorkerBus } from "./worker-bus.ts";
 
@@ -164,6 +165,8 @@ export interface ProtocolPool {
   readonly serverProtocols: readonly UpstreamProtocol[];
   /** Reads requests as they are sent over connections of kind `kind`. Absent: the protocol is not routable. */
   createRequestReader?(kind: ConnectionKind): RequestReader;
+  /** For requests that are sent over connections of kind `kind`: has what they write last `seconds` at most. Absent likewise. */
+  createTtlCap?(kind: ConnectionKind, seconds: number, epochMs: () => number): TtlCap;
   /** For a client that is the proxy itself, is like those of kind `kind`, and goes where `route` leads. Absent likewise. */
   createInnerFrontend?(client: ClientPort, route: Route, kind: ConnectionKind): Frontend;
   /**

@@ -38,6 +38,8 @@ export interface FailoverNode {
   readonly other: RouteNode;
   /** Reads that find nothing go to `other`, too. */
   readonly onMisses: boolean;
+  /** Not null: `other` is a gutter, in which nothing that is written lasts longer. */
+  readonly ttlMs: number | null;
 }
 
 /** To `main`, and a copy to `other`, whose replies no client gets. */
@@ -77,7 +79,7 @@ export function branchesOf(node: RouteNode): readonly (readonly [name: string, t
     case "failover":
       return [
         ["main", node.main],
-        [node.onMisses ? "failover, on misses, too" : "failover", node.other],
+        [failoverText(node), node.other],
       ];
     case "mirror":
       return [
@@ -90,6 +92,11 @@ export function branchesOf(node: RouteNode): readonly (readonly [name: string, t
         ["default", node.rest],
       ];
   }
+}
+
+function failoverText({ onMisses, ttlMs }: FailoverNode): string {
+  if (ttlMs !== null) return `gutter, for ${ttlMs / 1000}s at most`;
+  return onMisses ? "failover, on misses, too" : "failover";
 }
 
 function mirrorText({ share, compares }: MirrorNode): string {

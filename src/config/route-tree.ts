@@ -4,6 +4,7 @@
  */
 import type { RouteNode } from "../api/route-node.ts";
 import { describe, type Entry, type MapNode, type Node } from "./document.ts";
+import { parseDuration } from "./duration.ts";
 import { didYouMean } from "./nearest.ts";
 import { quote } from "./problem.ts";
 import { entriesOnce, type Scope } from "./scope.ts";
@@ -28,9 +29,13 @@ const KINDS: Readonly<Record<string, readonly string[]>> = {
   write: ["read", "write"],
   commands: ["commands", "default"],
   failover: ["main", "failover", "on?"],
+  gutter: ["main", "gutter", "ttl"],
   mirror: ["main", "mirror", "share?", "compare?"],
 };
 const KEYS: readonly string[] = [...new Set(Object.values(KINDS).flat())].map(bare);
+
+/** Longer ones are no gutter, and to Memcached a date. */
+const TTL_MS_MAX = 30 * 24 * 60 * 60 * 1000;
 
 /** Of all prefixes of one node together: how a tree of them is searched bounds it. */
 export const PREFIX_BYTES_MAX = 65_536;
@@ -83,6 +88,8 @@ class RouteReader {
         return this.#command(entries, path);
       case "failover":
         return this.#failover(entries, path);
+      case "gutter":
+        return this.#gutter(entries, path);
       case "mirror":
         return this.#mirror(entries, path);
       default:
@@ -145,7 +152,22 @@ class RouteReader {
       return this.#error(offset, `${path}.on`, `on: expected errors or misses, found ${quote(on)}`);
     }
     if (main === null || other === null) return null;
-    return { kind: "failover", main, other, onMisses: on === "misses" };
+    return { kind: "failover", main, other, onMisses: on === "misses", ttlMs: null };
+  }
+
+  #gutter(entries: Entries, path: string): RouteNode | null {
+    const main = this.#child(entries, "main", path);
+    const other = this.#child(entries, "gutter", path);
+    const text = this.#text(entries, "ttl", path);
+    const ttlMs = text === undefined ? null : parseDuration(text);
+    const isRight = ttlMs !== null && ttlMs >= 1000 && ttlMs <= TTL_MS_MAX && ttlMs % 1000 === 0;
+    if (text !== undefined && !isRight) {
+      const { offset } = entries.get("ttl")!.value;
+      const message = `ttl: expected whole seconds from 1s to 30 days, such as 10s, found ${quote(text)}`;
+      return this.#error(offset, `${path}.ttl`, message);
+    }
+    if (main === null || other === null || ttlMs === null) return null;
+    return { kind: "failover", main, other, onMisses: false, ttlMs };
   }
 
   #mirror(entries: Entries, path: string): RouteNode | null {

@@ -51,6 +51,11 @@ function toolsOf({ turn, protocol, add }: PoolTreeOptions): LinkTools {
         },
         createScanner: () => protocol().serverProtocols[kind]!.createReplyScanner(),
       }),
+    createTtlCap: (kind, seconds) => {
+      const cap = protocol().createTtlCap?.(kind, seconds, Date.now);
+      assert(cap !== undefined, "pools of the protocol may have routes");
+      return cap;
+    },
     createReader: (kind) => {
       const reader = protocol().createRequestReader?.(kind);
       assert(reader !== undefined, "pools of the protocol may have routes");

@@ -302,3 +302,69 @@ test("Memcached: failover and mirror, text and binary", async () => {
   const reply = await binary.until("other");
   expect([reply[0], reply.readUInt16BE(6), reply.readUInt32BE(12)]).toEqual([0x81, 0, 0xcafe]);
 });
+
+test("a gutter takes what a dead server cannot, for a short while", async () => {
+  const [main, gutter] = await redisServers(2);
+  const lines = ["route: { main: one, gutter: two, ttl: 20s }"];
+  const { app } = await startPools([main!], [gutter!], lines);
+  const client = await clientOf(app);
+  expect(await client.ask("SET", "k", "main")).toBe("+OK\r\n");
+  await main!.stop();
+  await until(async () => (await client.ask("SET", "k", "v")) === "+OK\r\n");
+  client.command(
+    ["SET", "short", "v", "EX", "5"],
+    ["SET", "long", "v", "EX", "500"],
+    ["MSET", "a", "1", "b", "2"],
+    ["HSET", "h", "f", "v"],
+    ["EXPIRE", "h", "1000"],
+    ["GET", "k"],
+    ["DEL", "b"],
+  );
+  expect((await client.replies(7)).map(String)).toEqual([
+    ...["+OK\r\n", "+OK\r\n", "+OK\r\n", ":1\r\n", ":1\r\n", "$1\r\nv\r\n", ":1\r\n"],
+  ]);
+  const keys = ["k", "short", "long", "a", "h", "b"];
+  const ttls = async (): Promise<number[]> =>
+    (
+      await exchange(
+        gutter!,
+        keys.map((key) => ["TTL", key]),
+      )
+    ).map(Number);
+  // The last EXPIRE comes behind the reply.
+  await until(async () => (await ttls())[4]! <= 20);
+  const [k, short, long, a, h, b] = await ttls();
+  for (const ttl of [k, long, a, h]) expect(ttl! > 5 && ttl! <= 20).toBe(true);
+  expect([short! > 0 && short! <= 5, b]).toEqual([true, -2]);
+});
+
+test("Memcached: what a gutter takes lasts no longer than it may", async () => {
+  const [main, gutter] = [await startMemcached(), await startMemcached()];
+  stops.push(
+    () => main.stop(),
+    () => gutter.stop(),
+  );
+  const lines = ["protocol: memcache", "route: { main: one, gutter: two, ttl: 20s }"];
+  const { app } = await startPools([main], [gutter], lines, ["protocol: memcache"]);
+  const client = await TextClient.connect(app);
+  const direct = await TextClient.connect({ host: gutter.host, port: gutter.port });
+  for (const each of [client, direct]) stops.push(async () => each.close());
+  await main.stop();
+  await until(async () => (await client.ask("set k 0 0 1\r\nv\r\n")) === "STORED\r\n");
+  await client.ask("set short 0 5 1\r\nv\r\n");
+  await client.ask("ms meta 1\r\nv\r\n");
+  await client.ask("ms long 1 T900\r\nv\r\n");
+  await client.ask(`set date 0 ${Math.floor(Date.now() / 1000) + 5000} 1\r\nv\r\n`);
+  await client.ask("touch meta 100\r\n");
+  for (const [key, most] of [
+    ["k", 20],
+    ["short", 5],
+    ["meta", 20],
+    ["long", 20],
+    ["date", 20],
+  ]) {
+    const reply = await direct.ask(`mg ${key} t\r\n`);
+    const ttl = Number(/^HD t(-?\d+)/.exec(reply)?.[1]);
+    expect([key, ttl >= Number(most) - 5 && ttl <= Number(most)]).toEqual([key, true]);
+  }
+});

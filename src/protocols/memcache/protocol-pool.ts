@@ -12,6 +12,7 @@ import type {
 } from "../../api/protocol-module.ts";
 import type { RequestReader } from "../../api/request-reader.ts";
 import type { PoolCounter } from "../../api/stats.ts";
+import type { TtlCap } from "../../api/ttl-cap.ts";
 import type { ConnectionKind, Route } from "../../api/upstream.ts";
 import { closeFd } from "../../os/fd.ts";
 import type { Foreign } from "../foreign.ts";
@@ -24,6 +25,7 @@ import { type MemcacheClientState, MemcacheFrontend } from "./client/memcache-fr
 import { type MemcachePool, VARIANT_BINARY, VARIANT_TEXT } from "./client/memcache-pool.ts";
 import { SentBinaryReader, SentTextReader } from "./client/sent-request-reader.ts";
 import { memcacheFiltering } from "./client/text/filtering.ts";
+import { MemcacheTtlCap } from "./client/ttl-cap.ts";
 import { createMemcacheBinaryUpstream } from "./codec/binary/upstream-protocol.ts";
 import { createMemcacheTextUpstream } from "./codec/text/upstream-protocol.ts";
 import { MEMCACHE_METRICS } from "./metrics.ts";
@@ -74,6 +76,10 @@ export class MemcacheProtocolPool implements MemcachePool, ProtocolPool {
 
   createRequestReader(kind: ConnectionKind): RequestReader {
     return kind === VARIANT_BINARY ? new SentBinaryReader() : new SentTextReader();
+  }
+
+  createTtlCap(_kind: ConnectionKind, seconds: number, epochMs: () => number): TtlCap {
+    return new MemcacheTtlCap(seconds, epochMs);
   }
 
   createInnerFrontend(client: ClientPort, route: Route, kind: ConnectionKind): Frontend {

@@ -14,6 +14,7 @@ import type {
 } from "../../api/protocol-module.ts";
 import type { RequestReader } from "../../api/request-reader.ts";
 import type { Topology } from "../../api/topology.ts";
+import type { TtlCap } from "../../api/ttl-cap.ts";
 import type { ConnectionKind, DecorateLink, Route } from "../../api/upstream.ts";
 import { assert } from "../../base/assert.ts";
 import type { Deadline } from "../../base/deadlines.ts";
@@ -33,6 +34,7 @@ import { RedisFrontend } from "./client/redis-frontend.ts";
 import type { RedisPool } from "./client/redis-pool.ts";
 import { ScriptMemory } from "./client/scripts/memory.ts";
 import { SentRequestReader } from "./client/sent-request-reader.ts";
+import { RedisTtlCap } from "./client/ttl-cap.ts";
 import { Cluster } from "./cluster/cluster.ts";
 import { encodeError } from "./codec/encode.ts";
 import type { CommandPolicy } from "./commands/command.ts";
@@ -118,6 +120,10 @@ export class RedisProtocolPool implements ProtocolPool {
 
   createRequestReader(): RequestReader {
     return new SentRequestReader(this.pool.commands);
+  }
+
+  createTtlCap(_kind: ConnectionKind, seconds: number): TtlCap {
+    return new RedisTtlCap(this.pool.commands, seconds);
   }
 
   createInnerFrontend(client: ClientPort, route: Route, kind: ConnectionKind): Frontend {

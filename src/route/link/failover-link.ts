@@ -8,8 +8,10 @@
 import { KIND, type ReplyKind } from "../../api/protocol.ts";
 import { ACCESS } from "../../api/request-facts.ts";
 import type { RequestReader } from "../../api/request-reader.ts";
+import type { TtlCap } from "../../api/ttl-cap.ts";
 import type { Failure, Link, ReplySink } from "../../api/upstream.ts";
 import type { ByteQueue } from "../../base/byte-queue.ts";
+import { copyOf } from "../../base/copy-of.ts";
 import type { Wakeable } from "../../base/turn.ts";
 import { Composer } from "./composer.ts";
 import type { InnerClient } from "./inner-client.ts";
@@ -22,6 +24,8 @@ export interface FailoverLinkOptions {
   readonly createInner: () => InnerClient;
   /** Reads that find nothing are sent on, too. */
   readonly onMisses: boolean;
+  /** Not null: what is sent on, and may write, is sent as it says. */
+  readonly cap: TtlCap | null;
   /** So many requests are sent on. */
   readonly count: (requests: number) => void;
 }
@@ -87,7 +91,8 @@ export class FailoverLink implements Link {
   ): void {
     if (this.main.refusal !== null) {
       this.options.count(count);
-      this.standby.take(bytes, start, end, sink, token, count);
+      if (this.options.cap === null) this.standby.take(bytes, start, end, sink, token, count);
+      else this.takeEach(bytes, start, end, sink, token, count);
       return;
     }
     const serial = this.kept.push(sink, token, count, bytes, start, end);
@@ -106,6 +111,46 @@ export class FailoverLink implements Link {
   private get standby(): InnerClient {
     if (this.inner === null || !this.inner.isOpen) this.inner = this.options.createInner();
     return this.inner;
+  }
+
+  private takeEach(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    sink: ReplySink,
+    token: number,
+    count: number,
+  ): void {
+    const { reader } = this.options;
+    let at = start;
+    for (let i = 0; i < count; i++) {
+      const next = reader.read(bytes, at, end);
+      if (next <= at) {
+        this.standby.take(bytes, at, end, sink, token + i, count - i);
+        return;
+      }
+      this.takeCapped(bytes, at, next, sink, token + i);
+      at = next;
+    }
+  }
+
+  /** The request was read just now. */
+  private takeCapped(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    sink: ReplySink,
+    token: number,
+  ): void {
+    const { cap, reader } = this.options;
+    if (cap === null || reader.access !== ACCESS.write) {
+      this.standby.take(bytes, start, end, sink, token, 1);
+      return;
+    }
+    const { request, follow } = cap.cap(copyOf(bytes, start, end));
+    this.standby.take(request, 0, request.length, sink, token, 1);
+    if (follow === null) return;
+    this.standby.take(follow.bytes, 0, follow.bytes.length, IGNORED, 0, follow.count);
   }
 
   private onReplies(
@@ -153,10 +198,14 @@ export class FailoverLink implements Link {
     if (reader.access === ACCESS.admin || this.standby.isBusy) return false;
     kept.shift(1);
     options.count(1);
-    this.standby.take(bytes, at, next, sink, token, 1);
+    if (options.cap === null) this.standby.take(bytes, at, next, sink, token, 1);
+    else this.takeCapped(bytes, at, next, sink, token);
     return true;
   }
 }
+
+/** The reply to a request that the link has added. */
+const IGNORED: ReplySink = { takesRuns: false, onReplies() {}, onFailure() {} };
 
 /** What a client chose its servers refuse anywhere, and nothing is begun while the proxy ends. */
 function mayPass({ kind }: Failure): boolean {

@@ -1,4 +1,4 @@
-/** `main` and `failover` of a tree. */
+/** `main` and `failover`, or `gutter`, of a tree. */
 import type { FailoverNode } from "../../api/route-node.ts";
 import { FailoverLink } from "../link/failover-link.ts";
 import type { DecorateBranchLink } from "./decorated-upstream.ts";
@@ -6,13 +6,14 @@ import type { LinkTools } from "./link-tools.ts";
 import type { TreeRoute } from "./tree-route.ts";
 
 export function failoverLinks(
-  { onMisses }: FailoverNode,
+  { onMisses, ttlMs }: FailoverNode,
   other: TreeRoute,
   tools: LinkTools,
 ): DecorateBranchLink {
   return (main, lane, kind) =>
     new FailoverLink({
       ...{ main, onMisses, reader: tools.createReader(kind) },
+      cap: ttlMs === null ? null : tools.createTtlCap(kind, ttlMs / 1000),
       createInner: () => tools.createInner(other, lane, kind),
       count: (requests) => tools.add("failovers", requests),
     });

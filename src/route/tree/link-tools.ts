@@ -1,5 +1,6 @@
 /** What nodes that act need of the pool whose tree they are in. */
 import type { RequestReader } from "../../api/request-reader.ts";
+import type { TtlCap } from "../../api/ttl-cap.ts";
 import type { ConnectionKind, Route } from "../../api/upstream.ts";
 import type { InnerClient } from "../link/inner-client.ts";
 
@@ -15,5 +16,6 @@ export interface LinkTools {
   createInner(route: Route, lane: number, kind: ConnectionKind): InnerClient;
   /** Of requests that are sent over connections of kind `kind`. */
   createReader(kind: ConnectionKind): RequestReader;
+  createTtlCap(kind: ConnectionKind, seconds: number): TtlCap;
   add(counter: RouteCounter, by: number): void;
 }

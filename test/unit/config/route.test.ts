@@ -24,7 +24,7 @@ function problemsOf(...lines: string[]): string[] {
   );
 }
 
-const KINDS = "prefixes, read, write, commands, failover, mirror";
+const KINDS = "prefixes, read, write, commands, failover, gutter, mirror";
 
 const TREE = [
   "route:",
@@ -94,7 +94,7 @@ test("nodes that act", () => {
   const [one, two] = ["one", "two"].map((pool) => ({ kind: "pool", pool }));
   expect(route as unknown).toEqual({
     kind: "mirror",
-    main: { kind: "failover", main: one, other: two, onMisses: true },
+    main: { kind: "failover", main: one, other: two, onMisses: true, ttlMs: null },
     other: two,
     share: 0.125,
     compares: true,
@@ -122,6 +122,19 @@ test("nodes that act", () => {
   expect(problemsOf("route: { main: one, mirror: two, share: 0%, compare: [yes] }")).toEqual([
     '7:45 share: expected a share of keys such as 10%, found "0%"',
     "7:58 compare: expected a text, found a list",
+  ]);
+});
+
+test("a gutter has a time", () => {
+  const { config, problems } = load("route: { main: one, gutter: two, ttl: 10s }");
+  expect(problems).toEqual([]);
+  const { route } = config!.pools.find(({ name }) => name === "app")!;
+  expect(routeLines(route!)).toEqual(["main: pool one", "gutter, for 10s at most: pool two"]);
+  expect(problemsOf("route: { main: one, gutter: two }")).toEqual([
+    '7:12 "ttl" is missing beside "gutter"',
+  ]);
+  expect(problemsOf("route: { main: one, gutter: two, ttl: 1500ms }")).toEqual([
+    '7:43 ttl: expected whole seconds from 1s to 30 days, such as 10s, found "1500ms"',
   ]);
 });
 
