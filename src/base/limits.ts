@@ -386,3 +386,5 @@ export const BIG_KEPT_MS: number = 24 * 60 * 60 * 1000;
 export const HOT_SAMPLES_MAX = 10_000;
 /** What a pool may call a big key at the least. */
 export const BIG_KEYS_BYTES_MIN: number = KIB;
+/** Of a longer key it is not looked at what the reply tells of its size. */
+export const SAMPLED_KEY_BYTES_MAX: number = KIB;

@@ -10,6 +10,7 @@ import {
 import { CONTROL_ARGS, callProxy, report } from "./control-client.ts";
 import { EXIT_USAGE } from "./exit-codes.ts";
 import { formatBytes } from "./figures.ts";
+import { formatKey } from "./key-text.ts";
 import { formatTable } from "./table.ts";
 
 const ARGS = {
@@ -105,7 +106,7 @@ function hotCells(row: HotKeyRow): string[] {
   const bytesPerSecond = requests === 0 ? 0 : (bytes / requests) * perSecond;
   return [
     ...[pool, `${(share * 100).toFixed(1)}%`, perSecond.toFixed(perSecond < 10 ? 1 : 0)],
-    ...[formatBytes(Math.round(bytesPerSecond)), command, server ?? "-", key],
+    ...[formatBytes(Math.round(bytesPerSecond)), shownCommand(command), server ?? "-", key],
   ];
 }
 
@@ -124,6 +125,11 @@ function bigCells(row: BigKeyRow): string[] {
   const { pool, bytes, elements, seen, atMs, command, server, address, key } = row;
   return [
     ...[pool, formatBytes(bytes), elements === null ? "-" : `${elements}`, `${seen}`],
-    ...[new Date(atMs).toISOString(), command, server ?? "-", address, key],
+    ...[new Date(atMs).toISOString(), shownCommand(command), server ?? "-", address, key],
   ];
+}
+
+/** A client may have sent anything in a command's place. */
+function shownCommand(command: string): string {
+  return formatKey(Buffer.from(command));
 }

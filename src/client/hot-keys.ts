@@ -21,7 +21,7 @@ export interface SampledRequest {
   readonly weight: number;
   readonly key: HotKey;
   readonly command: string;
-  /** A copy of its only key; null: it has several. */
+  /** A copy of its only key; null: it is very long. */
   readonly bytesOfKey: Buffer | null;
 }
 

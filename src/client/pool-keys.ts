@@ -15,6 +15,7 @@ import {
   BIG_LOOKS_MS,
   KEYS_TOLD_MAX,
   KEYS_TOLD_MS,
+  SAMPLED_KEY_BYTES_MAX,
   SLOW_KEY_BYTES_MAX,
 } from "../base/limits.ts";
 import type { Schedule } from "../base/schedule.ts";
@@ -170,7 +171,7 @@ export class PoolKeys {
     if (trace === null || key === undefined || keys.length > 1) return;
     trace.sampled = {
       ...{ token: (token + index) & TOKEN_MASK, weight, key, command },
-      bytesOfKey: Buffer.from(first),
+      bytesOfKey: first.length > SAMPLED_KEY_BYTES_MAX ? null : Buffer.from(first),
     };
   }
 

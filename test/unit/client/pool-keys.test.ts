@@ -167,6 +167,15 @@ test("big keys: by reply, by request, and by the length that a reply tells", () 
   expect(found.get("hash")).toMatchObject({ elements: 100, server: "s1" });
 });
 
+test("a very long key is named by its beginning, and nothing of it is kept for the reply", () => {
+  const { ask, told, later } = rig();
+  const key = "k".repeat(5000);
+  ask([["GET", key]], [bulk(10)]);
+  later();
+  expect(told[0]!.hot[0]!.key).toBe(`${"k".repeat(128)}…`);
+  expect(told[0]!.big[0]!.bytes).toBeWithin(5000, 5100);
+});
+
 test("many large replies in a moment: some are read, the others pass", () => {
   const { ask, described } = rig({ hotKeys: false });
   for (let i = 0; i < 1000; i++) ask([["GET", "big"]], [bulk(2000)]);

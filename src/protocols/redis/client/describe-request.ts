@@ -20,16 +20,8 @@ export function describeRequest(
   length: number,
   index: number,
 ): RequestSummary | null {
-  skipper.reset();
-  let start = 0;
-  // Those before it need only be counted.
-  for (let at = 0; at < index; ) {
-    const next = skipper.scan(bytes, start, bytes.length, skipped);
-    if (next <= 0) return null;
-    if (skipped.count > 0) at++;
-    start = next;
-  }
-  skipped.release();
+  let start = startOf(bytes, index);
+  if (start < 0) return null;
   const reader = createRedisFiltering(commands).createReader(undefined);
   for (;;) {
     const next = reader.scan(bytes, start, bytes.length);
@@ -44,6 +36,19 @@ export function describeRequest(
     for (let i = 0; i < count; i++) keys.push(reader.key(i));
     return { command, keys, bytes: next - start };
   }
+}
+
+/** Where the request of this place begins; -1: it is not there. Those before it need only be counted. */
+function startOf(bytes: Buffer, index: number): number {
+  skipper.reset();
+  let start = 0;
+  for (let at = 0; at < index && start >= 0; ) {
+    const next = skipper.scan(bytes, start, bytes.length, skipped);
+    if (skipped.count > 0) at++;
+    start = next > 0 ? next : -1;
+  }
+  skipped.release();
+  return start;
 }
 
 /** Of a request whose end is not there: most often a value is long. */

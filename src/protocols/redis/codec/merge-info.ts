@@ -1,6 +1,6 @@
 /**
  * Makes one INFO text of those of several servers: amounts are added up, states are those of the worst, and what is the same
- * everywhere is kept. What differs and cannot be added (process ids, replication ids) is about single servers and left out.
+ * everywhere is kept. What differs and cannot be added (replication ids) is about single servers and left out.
  */
 import { ratioOf } from "./info-ratios.ts";
 
@@ -13,6 +13,8 @@ interface Section {
 type Rule = (values: readonly string[]) => string | null;
 
 const NUMBER = /^-?\d+(\.\d+)?%?$/;
+
+const NONE: ReadonlyMap<string, string> = new Map();
 
 /** By the section's title in lower case; else only what is the same everywhere is kept. */
 const SECTION_RULES: Readonly<Record<string, Rule>> = {
@@ -42,11 +44,20 @@ const FIELD_RULES: readonly (readonly [RegExp, Rule])[] = [
   [/^total_system_memory(_human)?$/, same],
 ];
 
-/** @param texts of servers, one character per byte; at least one. With one, its own is given back. */
-export function mergeInfo(texts: readonly string[]): string {
+/**
+ * @param texts of servers, one character per byte; at least one. With one, its own is given back
+ * @param own values that are not the servers' but this proxy's, by name
+ */
+export function mergeInfo(
+  texts: readonly string[],
+  own: ReadonlyMap<string, string> = NONE,
+): string {
   if (texts.length === 1) return texts[0]!;
   const sections = new Map<string, Section>();
   for (const text of texts) readInto(sections, text);
+  for (const { values } of sections.values()) {
+    for (const [name, value] of own) if (values.has(name)) values.set(name, [value]);
+  }
   return [...sections.values()].map(sectionText).join("\r\n");
 }
 

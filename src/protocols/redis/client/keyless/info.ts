@@ -54,7 +54,8 @@ function merged(client: RedisClient, answers: readonly Answer[], withProxy: bool
     if (Buffer.isBuffer(text)) texts.push(text.toString("latin1"));
   }
   if (texts.length === 0) return firstFault(client, answers) ?? NO_SERVER;
-  const text = mergeInfo(texts);
+  // Of the process that stays when workers are replaced.
+  const text = mergeInfo(texts, new Map([["process_id", `${process.ppid}`]]));
   const parts = withProxy ? [text, proxySection(client)] : [text];
   return encodeText(parts.filter((part) => part !== "").join("\r\n"), client.state.version);
 }

@@ -174,3 +174,15 @@ test("what no rule understands is kept when it is the same everywhere", () => {
   expect(merged("Stats", ["odd:a"], ["odd:b"])).toEqual([]);
   expect(merged("Stats", ["kbps:0.25"], ["kbps:1.5"])).toEqual(["kbps:1.75"]);
 });
+
+test("what is the proxy's own takes the place of what differs", () => {
+  const texts = [
+    "# Server\r\nprocess_id:1\r\nrun_id:a\r\n",
+    "# Server\r\nprocess_id:2\r\nrun_id:b\r\n",
+  ];
+  const own = new Map([
+    ["process_id", "77"],
+    ["absent", "x"],
+  ]);
+  expect(mergeInfo(texts, own)).toBe("# Server\r\nprocess_id:77\r\n");
+});
