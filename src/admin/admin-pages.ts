@@ -2,6 +2,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Config } from "../api/config.ts";
 import type { AdminStatus } from "../api/control.ts";
+import type { ProxyEvent } from "../api/control-socket.ts";
 import type { MetricRow } from "../api/metrics.ts";
 import type { PoolFigures, SetFigures, StatsLayout } from "../api/stats.ts";
 import { ADMIN_RENDER_MS } from "../base/limits.ts";
@@ -18,7 +19,10 @@ import type { HttpAnswer } from "./http-port.ts";
 import type { HttpRequest } from "./http-request.ts";
 import { type AskLook, answerLook, LOOKS } from "./looks.ts";
 import { countedFamilies } from "./metric-families.ts";
+import { answerOverviewPage } from "./page.ts";
 import { processFamilies } from "./process-figures.ts";
+import { proxyFamilies } from "./proxy-families.ts";
+import { reasonsAgainst } from "./readiness.ts";
 
 export interface AdminSource {
   readonly config: Config;
@@ -34,6 +38,10 @@ export interface AdminPagesOptions {
   readonly ask: () => Promise<AdminStatus | null>;
   /** Has workers asked. */
   readonly look: AskLook;
+  /** What happened lately, as far as the supervisor's answers told it; the latest last. */
+  readonly events: () => readonly ProxyEvent[];
+  /** What the page shows, see api/overview.ts; with all points that are kept, or the last few. */
+  readonly overview: (isWhole: boolean) => Promise<Buffer>;
   /** The statistics memory as it is now. */
   readonly read: () => { readonly layout: StatsLayout; readonly memory: Float64Array };
   /** A monotonic clock. */
@@ -56,11 +64,14 @@ export class AdminPages {
     this.#options = options;
     this.#pages = new Map<string, Page>([
       ["/", async () => text(200, `${[...this.#pages.keys()].join("\n")}\n`)],
+      ["/page", async () => answerOverviewPage()],
+      ["/overview", (request) => this.#overview(request)],
       ["/metrics", (request) => this.#metrics(request)],
       ["/stats", async () => json(200, await this.#once("stats", () => this.#stats()))],
       ["/health", () => this.#health()],
       ["/ready", () => this.#ready()],
       ["/config", async () => json(200, shownConfig(options.source.config))],
+      ["/events", () => this.#events()],
       ...[...LOOKS].map(([path, read]): [string, Page] => [
         path,
         (request) => answerLook(read(request.query), options.look),
@@ -69,6 +80,8 @@ export class AdminPages {
   }
 
   async answer(request: HttpRequest): Promise<HttpAnswer> {
+    // It tells nothing of this proxy, and a browser cannot give a token with the first request.
+    if (isForPage(request)) return answerOverviewPage();
     if (!this.#isAllowed(request.header("authorization"))) {
       return { ...text(401, "a bearer token is needed\n"), headers: [CHALLENGE] };
     }
@@ -82,6 +95,20 @@ export class AdminPages {
     if (page === undefined)
       return text(404, `there is only ${[...this.#pages.keys()].join(" ")}\n`);
     return await page(request);
+  }
+
+  async #overview({ query }: HttpRequest): Promise<HttpAnswer> {
+    const body = await this.#options.overview(query.has("history"));
+    return { status: 200, type: JSON_TYPE, body };
+  }
+
+  async #events(): Promise<HttpAnswer> {
+    const status = await this.#options.ask();
+    if (status === null) {
+      return json(503, JSON.stringify({ ok: false, problems: ["the supervisor does not answer"] }));
+    }
+    const events = this.#options.events();
+    return json(200, JSON.stringify({ ok: true, verb: "events", events }));
   }
 
   #isAllowed(authorization: string): boolean {
@@ -159,61 +186,10 @@ export class AdminPages {
   }
 }
 
-/** Why no client should come here now. */
-export function reasonsAgainst(
-  status: AdminStatus | null,
-  pools: readonly PoolFigures[],
-): string[] {
-  if (status === null) return ["the supervisor does not answer"];
-  const workers = status.processes.filter(({ role }) => role === "worker");
-  const down = pools.filter(
-    ({ servers }) => servers.length > 0 && servers.every(({ trouble }) => trouble != null),
-  );
-  return [
-    ...(status.phase === "serving" ? [] : [`the proxy is ${status.phase}`]),
-    ...(workers.some(({ state }) => state === "serving") ? [] : ["no worker serves"]),
-    ...down.map(({ name }) => `pool ${name}: all of its servers are in trouble`),
-  ];
-}
-
-function proxyFamilies(source: AdminSource, status: AdminStatus | null): MetricFamily[] {
-  const gauge = (name: string, help: string, value: number): MetricFamily => ({
-    ...{ name, help, type: "gauge", samples: [{ labels: {}, value }] },
-  });
-  const info: MetricFamily = {
-    name: "proxy_build_info",
-    help: "The running version; always 1.",
-    type: "gauge",
-    samples: [{ labels: { version: source.version, commit: status?.commit ?? "" }, value: 1 }],
-  };
-  const started = gauge(
-    "proxy_start_time_seconds",
-    "When the proxy was started, in seconds since 1970; upgrades do not change it.",
-    source.startedAtMs / 1000,
-  );
-  const up = gauge(
-    "proxy_supervisor_up",
-    "Whether the supervisor answers the admin process.",
-    status === null ? 0 : 1,
-  );
-  if (status === null) return [info, started, up];
-  const serving = status.processes.filter(
-    ({ role, state }) => role === "worker" && state === "serving",
-  );
-  return [
-    info,
-    started,
-    up,
-    gauge("proxy_workers", "Workers that serve.", serving.length),
-    gauge("proxy_clients", "Client connections that are open now.", status.clients),
-    gauge("proxy_generation", "Which generation of workers serves.", status.generation ?? 0),
-    gauge("proxy_ready", "Whether the proxy is serving.", status.phase === "serving" ? 1 : 0),
-    gauge(
-      "proxy_settings_changed",
-      "Values of the running proxy that are not the file's.",
-      status.settings?.length ?? 0,
-    ),
-  ];
+/** A browser that opens the address gets the page; programs get the list of what there is. */
+function isForPage({ method, path, header }: HttpRequest): boolean {
+  if (method !== "GET" && method !== "HEAD") return false;
+  return path === "/page" || (path === "/" && header("accept").includes("text/html"));
 }
 
 function shownSet({ set, labels, values }: SetFigures): object {

@@ -14,9 +14,11 @@ import { mapStatsMemory, readStatsMemory } from "../metrics/stats-memory.ts";
 import { assumeIdentity } from "../os/identity.ts";
 import { openProcessLog } from "../os/log-output.ts";
 import { hearParentDeath } from "../os/process.ts";
-import { AdminPages } from "./admin-pages.ts";
+import { AdminPages, type AdminPagesOptions } from "./admin-pages.ts";
 import { AskSupervisor } from "./ask-supervisor.ts";
 import { createHttpPort, type HttpPort } from "./http-port.ts";
+import { OverviewLooks } from "./overview/looks.ts";
+import { OverviewTexts } from "./overview/overview.ts";
 import { createStatsPort, type StatsPort } from "./stats-port.ts";
 
 /** A shorter token can be guessed. */
@@ -33,6 +35,7 @@ export class Admin {
   #statsPort: { readonly fd: number; readonly port: StatsPort } | null = null;
   #httpPort: HttpPort | null = null;
   #pages: AdminPages | null = null;
+  #overview: OverviewTexts | null = null;
   #log: Logger | null = null;
   readonly #supervisor: AskSupervisor;
   readonly #supervisorPid = process.ppid;
@@ -55,6 +58,7 @@ export class Admin {
       case "stop":
         this.#statsPort?.port.close();
         this.#httpPort?.close();
+        this.#overview?.close();
         this.#exit(0);
         break;
       case "status":
@@ -138,20 +142,42 @@ export class Admin {
     const { adminListenFd: fd = null, config, version, startedAtMs } = start;
     if (fd === null) return;
     const source = { config, version, startedAtMs };
+    this.#supervisor.setLooks(start.looks);
     const layout = (): StatsLayout => this.#source!.layout;
-    this.#pages = new AdminPages({
-      source,
-      token,
+    const asked: Pick<AdminPagesOptions, "ask" | "look" | "events" | "read" | "nowMs"> = {
       ask: () => this.#supervisor.ask(directoryOf(layout()).blocks.length),
       look: (look) => this.#supervisor.look(look),
+      events: () => this.#supervisor.events,
       read: () => ({ layout: layout(), memory: readStatsMemory(STATS_FD, layout()) }),
       nowMs: () => performance.now(),
+    };
+    this.#overview ??= this.#startOverview(asked, start.historyFd ?? null);
+    const overview = this.#overview;
+    this.#pages = new AdminPages({
+      ...{ ...asked, source, token },
+      overview: (isWhole) => overview.text(isWhole),
     });
     this.#httpPort ??= createHttpPort({
       fd,
       answer: (request) => this.#pages!.answer(request),
       onError: (error) => this.#log?.error(`admin port: ${error.message}`),
     });
+  }
+
+  #startOverview(
+    asked: Pick<AdminPagesOptions, "ask" | "look" | "events" | "read" | "nowMs">,
+    historyFd: number | null,
+  ): OverviewTexts {
+    const overview = new OverviewTexts({
+      ...asked,
+      historyFd,
+      config: () => this.#source!.config,
+      looks: new OverviewLooks(asked.look, asked.nowMs),
+      epochMs: () => Date.now(),
+      onError: (error) => this.#log?.error(`the page's last minutes: ${error.message}`),
+    });
+    overview.start();
+    return overview;
   }
 
   #render(): string {

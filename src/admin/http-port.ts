@@ -3,13 +3,13 @@
  *
  *   open ─▶ read head ─▶ answer ─(short write: drain ─▶ write rest)─▶ shutdown ─▶ discard input until FIN ─▶ end
  *
- * Clients are not to be trusted: they are bounded in number (the oldest one is cut), in time, and in the bytes that they may send.
+ * Clients are not to be trusted: they are bounded in number (the oldest one is cut, so that silent ones cannot lock a collector out), in
+ * time, and in the bytes that they may send.
  */
 import type { Socket, SocketHandler, TCPSocketListenOptions } from "bun";
+import { ADMIN_CONNECTIONS_MAX } from "../base/limits.ts";
 import { type HttpRequest, readRequest, type UnreadRequest } from "./http-request.ts";
 
-/** Most connections at a time; one more cuts the oldest, so that silent clients cannot lock a collector out. */
-export const CONNECTIONS_MAX = 128;
 /** Milliseconds after which a connection that has not ended is cut. */
 export const CONNECTION_LIFETIME_MS = 10_000;
 /** Bytes that a client may send behind its request's head: what it says then is discarded. */
@@ -18,7 +18,8 @@ const DISCARDED_BYTES_MAX = 65_536;
 export interface HttpAnswer {
   readonly status: number;
   readonly type: string;
-  readonly body: string;
+  /** Bytes are borrowed, and must not change: many connections may be written from them. */
+  readonly body: string | Buffer;
   /** Further header lines. */
   readonly headers?: readonly string[];
 }
@@ -44,7 +45,8 @@ interface Connection {
   /** What came of the head, as latin1; null: it was read. */
   head: string | null;
   discardedBytes: number;
-  output: Buffer;
+  /** What is still to be written, in this order. */
+  output: Buffer[];
   written: number;
   isAnswered: boolean;
   hasEnded: boolean;
@@ -62,7 +64,6 @@ const REASONS: Readonly<Record<number, string>> = {
   500: "Internal Server Error",
   503: "Service Unavailable",
 };
-const NONE: Buffer = Buffer.alloc(0);
 
 /** Throws when `fd` is not a listening socket. */
 export function createHttpPort(options: HttpPortOptions): HttpPort {
@@ -72,10 +73,10 @@ export function createHttpPort(options: HttpPortOptions): HttpPort {
   const handlers: SocketHandler<Connection> = {
     open(socket) {
       const [oldest] = sockets;
-      if (sockets.size >= CONNECTIONS_MAX) oldest?.terminate();
+      if (sockets.size >= ADMIN_CONNECTIONS_MAX) oldest?.terminate();
       sockets.add(socket);
       socket.data = {
-        ...{ head: "", discardedBytes: 0, output: NONE, written: 0 },
+        ...{ head: "", discardedBytes: 0, output: [], written: 0 },
         ...{ isAnswered: false, hasEnded: false, isShut: false },
         deadline: setTimeout(() => socket.terminate(), lifetimeMs),
       };
@@ -151,8 +152,8 @@ function refusalOf(fault: Exclude<UnreadRequest, "incomplete"> | UnreadRequest):
     : { status: 400, type: "text/plain", body: "that is no HTTP request\n" };
 }
 
-function encode({ status, type, body, headers = [] }: HttpAnswer, isHead: boolean): Buffer {
-  const head = [
+function encode({ status, type, body, headers = [] }: HttpAnswer, isHead: boolean): Buffer[] {
+  const lines = [
     `HTTP/1.1 ${status} ${REASONS[status] ?? "Error"}`,
     `Content-Type: ${type}`,
     `Content-Length: ${Buffer.byteLength(body)}`,
@@ -161,19 +162,23 @@ function encode({ status, type, body, headers = [] }: HttpAnswer, isHead: boolea
     "Connection: close",
     ...headers,
   ];
-  return Buffer.from(`${head.join("\r\n")}\r\n\r\n${isHead ? "" : body}`);
+  const head = `${lines.join("\r\n")}\r\n\r\n`;
+  if (typeof body === "string") return [Buffer.from(isHead ? head : `${head}${body}`)];
+  return isHead ? [Buffer.from(head)] : [Buffer.from(head), body];
 }
 
 /** Writes what the kernel takes; once all is written, closes as far as the client's own FIN allows. Idempotent. */
 function flush(socket: Socket<Connection>): void {
   const connection = socket.data;
   if (!connection.isAnswered) return;
-  const { output } = connection;
-  while (connection.written < output.length) {
-    const taken = socket.write(output, connection.written, output.length - connection.written);
+  for (let [next] = connection.output; next !== undefined; [next] = connection.output) {
+    const taken = socket.write(next, connection.written, next.length - connection.written);
     // 0: `drain` follows; below 0: `close` does.
-    if (taken <= 0) return;
+    if (taken < 0 || (taken === 0 && next.length > 0)) return;
     connection.written += taken;
+    if (connection.written < next.length) continue;
+    connection.output.shift();
+    connection.written = 0;
   }
   if (connection.hasEnded) socket.end();
   else if (!connection.isShut) {

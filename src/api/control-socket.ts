@@ -39,6 +39,9 @@ export type Look = Exclude<
   { readonly verb: "kick" | "slowlog_reset" | "bigkeys_reset" }
 >;
 
+/** Those that this program's supervisor answers. */
+export const LOOK_VERBS: readonly Look["verb"][] = ["clients", "slowlog"];
+
 /** What operators look at, see api/inspection.ts; and whom they disconnect. */
 export type InspectionOrder =
   | { readonly verb: "clients"; readonly query: ClientQuery }

@@ -5,7 +5,7 @@
  */
 
 import type { Config, LogLevel } from "./config.ts";
-import type { ControlResult, Look, Status } from "./control-socket.ts";
+import type { ControlResult, Look, ProxyEvent, Status } from "./control-socket.ts";
 import type { SlowRequest } from "./inspection.ts";
 import type { KeyReport } from "./key-report.ts";
 import type { BlockSchema, Labels } from "./metrics.ts";
@@ -318,16 +318,24 @@ export type ToAdmin =
       readonly version: string;
       /** The HTTP port's listening socket in the admin process, or null. Absent: an older supervisor, which has none. */
       readonly adminListenFd?: number | null;
+      /** The verbs of looks that the supervisor answers: others may do it harm. Absent: an older supervisor, which answers the first two. */
+      readonly looks?: readonly string[];
+      /** Memory for what the admin process leaves to the next one, see admin/overview/history.ts. Absent: there is none. */
+      readonly historyFd?: number;
       /** Milliseconds since the epoch at which the supervisor started. */
       readonly startedAtMs: number;
       readonly runAs?: RunAs;
     }
-  /** The answer to `ask`; `stats` when the layout has another number of blocks than the admin process knows. */
+  /**
+   * The answer to `ask`; `stats` when the layout has another number of blocks than the admin process knows; `events` when it has asked for
+   * them and there are new ones.
+   */
   | {
       readonly type: "status";
       readonly id: number;
       readonly status: AdminStatus;
       readonly stats?: StatsLayout;
+      readonly events?: readonly ProxyEvent[];
     }
   /** The answer to `look`. */
   | { readonly type: "seen"; readonly id: number; readonly result: ControlResult }
@@ -344,6 +352,8 @@ export type FromAdmin =
       readonly id: number;
       /** Blocks in the directory that it knows. */
       readonly blocks: number;
+      /** The number of the last event that it knows; 0: of none. An older supervisor tells of none. */
+      readonly after?: number;
     }
   | {
       readonly type: "look";

@@ -225,7 +225,7 @@ export class Supervisor implements ChangeTarget {
       config: this.running,
       program: this.program,
       memory: this.resources.stats.snapshot(),
-      generation: serving.plan.number,
+      ...{ historyFd: this.resources.stats.historyFd(), generation: serving.plan.number },
       ...{ statsFd, httpFd },
       isSilent: this.options.isDaemon,
       startedAtMs: this.startedAtMs,

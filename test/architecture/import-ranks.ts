@@ -10,6 +10,8 @@ export const RANKS: Readonly<Record<string, number>> = {
   admin: 4,
   acceptor: 4,
   dev: 4,
+  // It runs in browsers: its files reach no process but over HTTP.
+  page: 3,
   client: 3,
   route: 3,
   server: 3,

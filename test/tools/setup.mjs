@@ -16,6 +16,7 @@ const TEST_PROGRAMS = [
   { package: "redis-server", check: ["redis-server", "--version"] },
   { package: "redis-tools", check: ["redis-benchmark", "--version"] },
   { package: "beanstalkd", check: ["beanstalkd", "-v"] },
+  { package: "chromium", check: ["chromium", "--version"] },
   { package: "memcached", check: ["memcached", "--version"] },
   { package: "nutcracker", check: ["nutcracker", "--version"] },
   { package: "haproxy", check: ["haproxy", "-v"] },

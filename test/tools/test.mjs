@@ -47,6 +47,7 @@ async function main(filters) {
   if (filters.length === 0) {
     gate("lint", join(ROOT, "node_modules/.bin/biome"), ["check", "--max-diagnostics=50", "."]);
     gate("types", join(ROOT, "node_modules/.bin/tsc"), ["--noEmit"]);
+    gate("types of the page", join(ROOT, "node_modules/.bin/tsc"), ["--noEmit", "-p", "src/page"]);
   }
   if (!built) {
     console.log("tests: not run, because the build failed");

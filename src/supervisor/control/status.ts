@@ -1,6 +1,7 @@
 /** What `proxy status` shows. */
 import type { AdminStatus, FromAdmin, ToAdmin } from "../../api/control.ts";
 import type { ProcessStatus, Status } from "../../api/control-socket.ts";
+import { EVENTS_SHOWN_MAX } from "../../base/limits.ts";
 import { COMMIT, VERSION } from "../../base/version.ts";
 import { directoryOf } from "../../metrics/directory.ts";
 import { answerLook } from "../inspection/inspection-requests.ts";
@@ -38,12 +39,18 @@ export function answersTo(supervisor: ChangeTarget): AdminAnswers {
 /** The admin process reads what was counted itself. */
 function answerAdmin(
   supervisor: ChangeTarget,
-  { id, blocks }: Extract<FromAdmin, { readonly type: "ask" }>,
+  { id, blocks, after }: Extract<FromAdmin, { readonly type: "ask" }>,
 ): Extract<ToAdmin, { readonly type: "status" }> {
   const { layout } = supervisor.resources.stats.snapshot();
   const isKnown = directoryOf(layout).blocks.length === blocks;
   const status = createAdminStatus(supervisor);
-  return { type: "status", id, status, ...(isKnown ? {} : { stats: layout }) };
+  const events =
+    after === undefined ? [] : supervisor.resources.events.since(after, EVENTS_SHOWN_MAX);
+  return {
+    ...{ type: "status", id, status },
+    ...(isKnown ? {} : { stats: layout }),
+    ...(events.length === 0 ? {} : { events }),
+  };
 }
 
 function createAdminStatus(supervisor: ChangeTarget): AdminStatus {

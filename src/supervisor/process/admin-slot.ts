@@ -1,7 +1,7 @@
 /** The admin process's slot. Another configuration, memory or program means another process; its socket stays. */
 import type { Config } from "../../api/config.ts";
 import { ADMIN_LISTEN_FD, type FromAdmin, type RunAs, type ToAdmin } from "../../api/control.ts";
-import type { ControlResult, ProcessStatus } from "../../api/control-socket.ts";
+import { type ControlResult, LOOK_VERBS, type ProcessStatus } from "../../api/control-socket.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Program } from "../program/program.ts";
 import type { StatsMemory } from "../stats/stats-store.ts";
@@ -11,6 +11,8 @@ export interface AdminPlan {
   readonly config: Config;
   readonly program: Program;
   readonly memory: StatsMemory;
+  /** Memory for what an admin process leaves to the next one. */
+  readonly historyFd: number;
   readonly generation: number;
   /** Listening sockets: of the statistics port, and of HTTP. Null: there is none; of one of them at most. */
   readonly statsFd: number | null;
@@ -86,7 +88,7 @@ export class AdminSlot {
 
   #create(plan: AdminPlan): AdminKeeper {
     const { config, program, memory, generation, isSilent, startedAtMs, runAs } = plan;
-    const { statsFd, httpFd } = plan;
+    const { statsFd, httpFd, historyFd } = plan;
     const listening = [statsFd, httpFd].filter((fd) => fd !== null);
     const { version } = program.about;
     const keeper: AdminKeeper = new ChildKeeper(
@@ -98,13 +100,15 @@ export class AdminSlot {
         answers: false,
         generation,
         program,
-        fds: () => [memory.fd, ...listening],
+        fds: () => [memory.fd, ...listening, historyFd],
         startMessage: (): ToAdmin => ({
           type: "start",
           config,
           stats: memory.layout,
           statsListenFd: statsFd === null ? null : ADMIN_LISTEN_FD,
           adminListenFd: httpFd === null ? null : ADMIN_LISTEN_FD + listening.length - 1,
+          looks: LOOK_VERBS,
+          historyFd: ADMIN_LISTEN_FD + listening.length,
           version,
           startedAtMs,
           ...(runAs === null ? {} : { runAs }),

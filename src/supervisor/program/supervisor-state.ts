@@ -81,8 +81,9 @@ export function commonFormat(theirs: readonly number[]): number {
 /** Every descriptor that the state names. */
 export function descriptorsOf(state: SupervisorState): number[] {
   const { crews, admin, pidFile, control, caller } = state;
-  const { fd, elsewhere = [] } = state.stats;
+  const { fd, history, elsewhere = [] } = state.stats;
   const fds: number[] = [fd, ...elsewhere.map((memory) => memory.fd)];
+  if (history != null) fds.push(history);
   for (const [, { fds: sockets }] of state.listeners) fds.push(...sockets);
   for (const { workers, intake, acceptor } of [crews.serving, ...crews.leaving]) {
     for (const { ours, theirs } of [...intake.connections, ...intake.bells]) fds.push(ours, theirs);

@@ -7,7 +7,7 @@
  */
 import type { Config } from "../../api/config.ts";
 import type { PoolFigures, SetFigures, StatsLayout } from "../../api/stats.ts";
-import { METRIC_BLOCKS_MAX } from "../../base/limits.ts";
+import { HISTORY_BYTES_MAX, METRIC_BLOCKS_MAX } from "../../base/limits.ts";
 import { commonBlocks } from "../../metrics/common-blocks.ts";
 import { type BlockWish, directoryOf, findBlock } from "../../metrics/directory.ts";
 import {
@@ -35,6 +35,8 @@ export interface StatsMemory {
 
 /** As a program leaves it to the one that replaces it. */
 export interface StatsSnapshot extends StatsMemory {
+  /** The memory of `historyFd`; null: it was not needed. Absent: the program does not know it. */
+  readonly history?: number | null;
   /** Older memory in which slots are still written. Absent: the program does not know. */
   readonly elsewhere?: readonly (StatsMemory & { readonly slots: readonly number[] })[];
 }
@@ -51,10 +53,12 @@ export class StatsStore {
   readonly #elsewhere = new Map<number, MappedMemory>();
   /** Blocks for which there was no room. */
   #wishes: BlockWish[] = [];
+  #historyFd: number | null;
 
   /** @param snapshot what the program before this one left */
   constructor(snapshot: StatsSnapshot | null = null) {
     this.#current = snapshot === null ? null : map(snapshot.fd, snapshot.layout);
+    this.#historyFd = snapshot?.history ?? null;
     for (const { fd, layout, slots } of snapshot?.elsewhere ?? []) {
       const memory = map(fd, layout);
       for (const slot of slots) this.#elsewhere.set(slot, memory);
@@ -91,7 +95,13 @@ export class StatsStore {
       layout: memory.layout,
       slots: [...this.#elsewhere].filter(([, other]) => other === memory).map(([slot]) => slot),
     }));
-    return { ...this.snapshot(), elsewhere };
+    return { ...this.snapshot(), elsewhere, history: this.#historyFd };
+  }
+
+  /** Memory of HISTORY_BYTES_MAX in which an admin process leaves to the next one what it showed. @throws OsError */
+  historyFd(): number {
+    this.#historyFd ??= createSharedMemory("proxy-history", HISTORY_BYTES_MAX);
+    return this.#historyFd;
   }
 
   get #memory(): MappedMemory {

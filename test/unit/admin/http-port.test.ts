@@ -2,8 +2,9 @@ import { afterAll, afterEach, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { CONNECTIONS_MAX, createHttpPort, type HttpPort } from "../../../src/admin/http-port.ts";
+import { createHttpPort, type HttpPort } from "../../../src/admin/http-port.ts";
 import { HEAD_BYTES_MAX } from "../../../src/admin/http-request.ts";
+import { ADMIN_CONNECTIONS_MAX } from "../../../src/base/limits.ts";
 import { listenUnix } from "./listening-fd.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "proxy-test-http-port-"));
@@ -129,10 +130,10 @@ test("slow and silent clients are cut after a time", async () => {
 test("with too many connections the oldest are cut, and a request is answered all the same", async () => {
   const path = start();
   const silent = await Promise.all(
-    Array.from({ length: CONNECTIONS_MAX + 20 }, () => connect(path)),
+    Array.from({ length: ADMIN_CONNECTIONS_MAX + 20 }, () => connect(path)),
   );
   expect(await exchange(path, "GET /a HTTP/1.1\r\n\r\n")).toContain("GET /a");
-  expect(port?.connections).toBeLessThanOrEqual(CONNECTIONS_MAX);
+  expect(port?.connections).toBeLessThanOrEqual(ADMIN_CONNECTIONS_MAX);
   expect(await Promise.all(silent.slice(0, 20).map(({ answer }) => answer))).toEqual(
     new Array(20).fill(""),
   );

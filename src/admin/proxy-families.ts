@@ -1,0 +1,48 @@
+/** Metrics of the proxy as a whole. */
+import type { AdminStatus } from "../api/control.ts";
+import type { MetricFamily } from "./exposition.ts";
+
+export interface Build {
+  readonly version: string;
+  readonly startedAtMs: number;
+}
+
+export function proxyFamilies(source: Build, status: AdminStatus | null): MetricFamily[] {
+  const gauge = (name: string, help: string, value: number): MetricFamily => ({
+    ...{ name, help, type: "gauge", samples: [{ labels: {}, value }] },
+  });
+  const info: MetricFamily = {
+    name: "proxy_build_info",
+    help: "The running version; always 1.",
+    type: "gauge",
+    samples: [{ labels: { version: source.version, commit: status?.commit ?? "" }, value: 1 }],
+  };
+  const started = gauge(
+    "proxy_start_time_seconds",
+    "When the proxy was started, in seconds since 1970; upgrades do not change it.",
+    source.startedAtMs / 1000,
+  );
+  const up = gauge(
+    "proxy_supervisor_up",
+    "Whether the supervisor answers the admin process.",
+    status === null ? 0 : 1,
+  );
+  if (status === null) return [info, started, up];
+  const serving = status.processes.filter(
+    ({ role, state }) => role === "worker" && state === "serving",
+  );
+  return [
+    info,
+    started,
+    up,
+    gauge("proxy_workers", "Workers that serve.", serving.length),
+    gauge("proxy_clients", "Client connections that are open now.", status.clients),
+    gauge("proxy_generation", "Which generation of workers serves.", status.generation ?? 0),
+    gauge("proxy_ready", "Whether the proxy is serving.", status.phase === "serving" ? 1 : 0),
+    gauge(
+      "proxy_settings_changed",
+      "Values of the running proxy that are not the file's.",
+      status.settings?.length ?? 0,
+    ),
+  ];
+}
