@@ -40,7 +40,7 @@ export type Look = Exclude<
 >;
 
 /** Those that this program's supervisor answers. */
-export const LOOK_VERBS: readonly Look["verb"][] = ["clients", "slowlog"];
+export const LOOK_VERBS: readonly Look["verb"][] = ["clients", "slowlog", "hotkeys", "bigkeys"];
 
 /** What operators look at, see api/inspection.ts; and whom they disconnect. */
 export type InspectionOrder =

@@ -24,7 +24,9 @@ export interface ChartOptions {
 }
 
 const AXIS_WIDTH = 58;
-const AXIS_HEIGHT = 24;
+const AXIS_HEIGHT = 28;
+/** So that times do not touch the lowest label of the other axis. */
+const AXIS_GAP = 10;
 const ERRORS = "errors";
 /** The axis of errors is so many times as long as the most of them needs. */
 const ERROR_ROOM = 3;
@@ -94,7 +96,7 @@ export class TimeChart {
           [ERRORS]: { range: (_, __, max) => [0, Math.max(1, max ?? 0) * ERROR_ROOM] },
         },
         axes: [
-          { ...axis, size: AXIS_HEIGHT, space: 64, values: TIMES },
+          { ...axis, size: AXIS_HEIGHT, gap: AXIS_GAP, space: 64, values: TIMES },
           {
             ...axis,
             ...(isLogarithmic ? { splits: powersOfTen } : {}),

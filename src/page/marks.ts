@@ -28,13 +28,25 @@ export function marksPlugin(
   };
 }
 
+/** What is drawn where several are close to each other: the first of these. */
+const WEIGHT: readonly Mark[] = [
+  "upgrade",
+  "reload",
+  "start",
+  "death",
+  "lever",
+  "setting",
+  "ejection",
+];
+
 function drawMarks(
   chart: uPlot,
   events: readonly MarkedEvent[],
   colour: (name: string) => string,
 ): void {
   const { ctx, bbox, scales } = chart;
-  const { min = 0, max = 0 } = scales["x"] ?? {};
+  const { min, max } = scales["x"] ?? {};
+  if (min == null || max == null) return;
   const scale = devicePixelRatio;
   ctx.save();
   ctx.strokeStyle = colour("--mark");
@@ -42,23 +54,32 @@ function drawMarks(
   ctx.lineWidth = scale;
   ctx.setLineDash([3 * scale, 3 * scale]);
   ctx.font = `${11 * scale}px system-ui, sans-serif`;
-  let drawn = Number.NEGATIVE_INFINITY;
-  let labelled = Number.NEGATIVE_INFINITY;
-  for (const { atMs, mark } of events) {
-    const at = atMs / 1000;
-    if (mark === null || min === null || max === null || at < min || at > max) continue;
-    const x = Math.round(chart.valToPos(at, "x", true));
-    if (x - drawn < LINE_GAP_PX * scale) continue;
-    drawn = x;
+  const drawn: number[] = [];
+  const labelled: number[] = [];
+  const shown = events.filter(({ atMs }) => atMs >= min * 1000 && atMs <= max * 1000);
+  for (const { atMs, mark } of byWeight(shown)) {
+    const x = Math.round(chart.valToPos(atMs / 1000, "x", true));
+    if (isNear(drawn, x, LINE_GAP_PX * scale)) continue;
+    drawn.push(x);
     ctx.beginPath();
     ctx.moveTo(x, bbox.top);
     ctx.lineTo(x, bbox.top + bbox.height);
     ctx.stroke();
-    if (x - labelled < LABEL_GAP_PX * scale) continue;
-    labelled = x;
-    const isNearEnd = x > bbox.left + bbox.width - LABEL_GAP_PX * scale;
-    ctx.textAlign = isNearEnd ? "right" : "left";
-    ctx.fillText(MARK_SIGNS[mark], x + (isNearEnd ? -3 : 3) * scale, bbox.top + 10 * scale);
+    if (isNear(labelled, x, LABEL_GAP_PX * scale)) continue;
+    labelled.push(x);
+    const isAtEnd = x > bbox.left + bbox.width - LABEL_GAP_PX * scale;
+    ctx.textAlign = isAtEnd ? "right" : "left";
+    ctx.fillText(MARK_SIGNS[mark], x + (isAtEnd ? -3 : 3) * scale, bbox.top + 10 * scale);
   }
   ctx.restore();
+}
+
+function byWeight(events: readonly MarkedEvent[]): (MarkedEvent & { readonly mark: Mark })[] {
+  return WEIGHT.flatMap((mark) =>
+    events.filter((event) => event.mark === mark).map((event) => ({ ...event, mark })),
+  );
+}
+
+function isNear(places: readonly number[], x: number, gap: number): boolean {
+  return places.some((place) => Math.abs(place - x) < gap);
 }

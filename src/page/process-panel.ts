@@ -55,11 +55,12 @@ function stateOf(
   { state: now, ageMs, generation, crew }: ProcessRow,
   serving: number,
 ): (cell: HTMLElement) => void {
-  const kind = now === "serving" ? "good" : now === "waiting" ? "bad" : "warn";
+  const kind = now === "waiting" ? "bad" : "warn";
   const age = ageMs === null ? "" : ` ${formatAge(ageMs)}`;
   // Processes that say nothing of being ready are "starting" all their life.
-  const word = now === "starting" && (ageMs ?? 0) > 20_000 ? "up" : now;
+  const isUp = now === "serving" || (now === "starting" && (ageMs ?? 0) > 20_000);
+  const word = isUp ? "up" : now;
   const of = generation ?? crew;
   const other = of === serving ? "" : `, generation ${of}`;
-  return state(`${word}${age}${other}`, word === "up" ? "good" : kind);
+  return state(`${word}${age}${other}`, isUp ? "good" : kind);
 }

@@ -133,11 +133,14 @@ function middleOf(values: readonly number[]): number | null {
 function busyWorkers({ processes }: Found): Finding[] {
   const workers = processes.filter(({ role, state }) => role === "worker" && state === "serving");
   const mean = workers.reduce((sum, { rate }) => sum + rate, 0) / workers.length;
+  // With few clients it is theirs to be where they are.
+  const clients = workers.reduce((sum, worker) => sum + worker.clients, 0);
+  const canBeEven = workers.length > 1 && clients >= BESIDE_CLIENTS * workers.length;
   return workers.flatMap(({ name, cpu, rate }): Finding[] => {
     if (cpu === null) return [];
     const share = `${Math.round(cpu * 100)} % of a core`;
     if (cpu >= BUSY_CPU) return [{ level: "warn", text: `${name} is busy: ${share}` }];
-    const isUneven = workers.length > 1 && rate > UNEVEN_FACTOR * mean && cpu >= UNEVEN_CPU;
+    const isUneven = canBeEven && rate > UNEVEN_FACTOR * mean && cpu >= UNEVEN_CPU;
     return isUneven
       ? [
           {

@@ -1,10 +1,11 @@
 /** What is asked, over the control socket or by the admin process, about what goes on in the workers. */
 import type { Config } from "../../api/config.ts";
-import type {
-  ControlRequest,
-  ControlResult,
-  InspectionOrder,
-  Look,
+import {
+  type ControlRequest,
+  type ControlResult,
+  type InspectionOrder,
+  LOOK_VERBS,
+  type Look,
 } from "../../api/control-socket.ts";
 import type { Caller } from "../control/control-server.ts";
 import { StartError } from "../start-error.ts";
@@ -28,21 +29,17 @@ export async function answerInspection(
   return isLook(request) ? await answerLook(proxy, request) : null;
 }
 
-function isLook(request: ControlRequest): request is Look {
-  return LOOKS.includes(request.verb);
+function isLook(request: { readonly verb: string }): request is Look {
+  return LOOK_VERBS.some((verb) => verb === request.verb);
 }
-
-const LOOKS: readonly string[] = [
-  "clients",
-  "slowlog",
-  "hotkeys",
-  "bigkeys",
-] satisfies readonly Look["verb"][];
 
 export async function answerLook(
   { generations, resources, running }: ChangeTarget,
   look: Look,
 ): Promise<ControlResult> {
+  // The admin process may be of a newer program.
+  if (!isLook(look))
+    return { ok: false, problems: ["this version of the proxy does not know that"] };
   try {
     if (look.verb === "hotkeys") {
       const report = resources.keys.hot(shownPools(running, look.pool), look.limit);

@@ -25,7 +25,15 @@ function server(name: string, more: Partial<ServerRow> = {}): ServerRow {
 }
 
 function worker(name: string, more: Partial<ProcessRow> = {}): ProcessRow {
-  const base = { name, role: "worker", state: "serving", rate: 100, cpu: 0.2, lastDeath: null };
+  const base = {
+    name,
+    clients: 9,
+    role: "worker",
+    state: "serving",
+    rate: 100,
+    cpu: 0.2,
+    lastDeath: null,
+  };
   return { ...base, ...more } as ProcessRow;
 }
 
@@ -108,6 +116,7 @@ test("a worker that is busy, has most of the work, or died", () => {
   expect(found({ processes: uneven })).toEqual([
     "warn worker/0 has 950 of 1,000 requests a second",
   ]);
+  expect(found({ processes: uneven.map((row) => ({ ...row, clients: 1 })) })).toEqual([]);
   expect(found({ processes: [worker("worker/0", { cpu: 0.97 })] })).toEqual([
     "warn worker/0 is busy: 97 % of a core",
   ]);
