@@ -51,7 +51,7 @@ export interface ProcessRow extends ProcessStatus {
   readonly residentBytes: number | null;
 }
 
-/** Over the last OVERVIEW_WINDOW_S. */
+/** Over the last ten seconds. */
 export interface RateRow {
   readonly rate: number;
   readonly errorRate: number;

@@ -302,9 +302,7 @@ export const TIMED_SERVERS_MAX = 256;
 export const ADMIN_RENDER_MS = 200;
 /** Connections of the admin process's HTTP: two hundred viewers of its page, and collectors besides. One more cuts the oldest. */
 export const ADMIN_CONNECTIONS_MAX = 256;
-/** The admin process looks so often at what was counted, for the page's last minutes … */
-export const OVERVIEW_STEP_MS = 1_000;
-/** … and keeps so many looks, */
+/** The last minutes on the admin process's page, a look each second, are of so many looks, */
 export const OVERVIEW_POINTS_MAX = 300;
 /** of so many pools, */
 export const OVERVIEW_POOLS_MAX = 16;
@@ -312,10 +310,6 @@ export const OVERVIEW_POOLS_MAX = 16;
 export const OVERVIEW_SERIES_SERVERS_MAX = 64;
 /** Servers in the page's table. */
 export const OVERVIEW_SERVERS_MAX = 256;
-/** Seconds that the page's tables are about. */
-export const OVERVIEW_WINDOW_S = 10;
-/** Workers and the supervisor are asked for the page's tables at most so often, and only while it is looked at. */
-export const OVERVIEW_LOOK_MS = 5_000;
 /** Events that the admin process keeps, and shows. */
 export const EVENTS_SHOWN_MAX = 100;
 /** Memory in which the page's last minutes lie over a change of the admin process: longer than the longest text of them. */

@@ -5,7 +5,6 @@
 import type { ControlResult } from "../../api/control-socket.ts";
 import type { ClientRow, SlowEntry } from "../../api/inspection.ts";
 import type { ClientsShown } from "../../api/overview.ts";
-import { OVERVIEW_LOOK_MS } from "../../base/limits.ts";
 import { type AskLook, LOOKS } from "../looks.ts";
 
 export interface Seen {
@@ -13,6 +12,9 @@ export interface Seen {
   readonly slow: readonly SlowEntry[];
   readonly looks: Readonly<Record<string, unknown>>;
 }
+
+/** It is asked at most so often, and only while the page is looked at. */
+export const OVERVIEW_LOOK_MS = 5_000;
 
 const NOTHING: Seen = { clients: null, slow: [], looks: {} };
 /** What is older is not shown any more. */

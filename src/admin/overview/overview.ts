@@ -7,7 +7,7 @@ import type { AdminStatus } from "../../api/control.ts";
 import type { ProxyEvent } from "../../api/control-socket.ts";
 import type { Overview, ProcessRow } from "../../api/overview.ts";
 import type { StatsLayout } from "../../api/stats.ts";
-import { EVENTS_SHOWN_MAX, OVERVIEW_STEP_MS, OVERVIEW_WINDOW_S } from "../../base/limits.ts";
+import { EVENTS_SHOWN_MAX } from "../../base/limits.ts";
 import { readCounters, readSets } from "../../metrics/read-counters.ts";
 import { type ProcessFacts, readProcess } from "../../os/process-facts.ts";
 import { reasonsAgainst } from "../readiness.ts";
@@ -35,6 +35,10 @@ export interface OverviewOptions {
   readonly onError: (error: Error) => void;
 }
 
+/** What was counted is looked at so often. */
+const OVERVIEW_STEP_MS = 1_000;
+/** Looks that the tables are about: seconds. */
+const OVERVIEW_WINDOW = 10;
 /** Points that an answer without history has: as many seconds may a viewer miss. */
 const RECENT_POINTS = 15;
 /** Each so many points the history is saved; what comes behind is lost with a process that is killed. */
@@ -57,6 +61,7 @@ export class OverviewTexts {
   readonly #samples: Sample[] = [];
   #second: Second | null = null;
   #ticks = 0;
+  #isFailing = false;
   #timer: Timer | undefined;
   /** CPU time of processes when it was looked at last, and when that was. */
   #cpu: ReadonlyMap<number, { readonly facts: ProcessFacts; readonly atMs: number }> = new Map();
@@ -97,8 +102,11 @@ export class OverviewTexts {
       this.#sample();
       this.#ticks += 1;
       if (this.#ticks % SAVED_EACH === 0) this.#save();
+      this.#isFailing = false;
     } catch (error) {
-      this.#options.onError(error as Error);
+      // Once: it may fail each second from now on.
+      if (!this.#isFailing) this.#options.onError(error as Error);
+      this.#isFailing = true;
     }
   }
 
@@ -110,7 +118,7 @@ export class OverviewTexts {
     const before = this.#samples.at(-1);
     if (before !== undefined) this.#history.add(pointOf(new Span(before, sample), epochMs()));
     this.#samples.push(sample);
-    if (this.#samples.length > OVERVIEW_WINDOW_S + 1) this.#samples.shift();
+    if (this.#samples.length > OVERVIEW_WINDOW + 1) this.#samples.shift();
   }
 
   async #render({ tables }: Second, isWhole: boolean): Text {

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
-import { OverviewLooks } from "../../../../src/admin/overview/looks.ts";
+import { OVERVIEW_LOOK_MS, OverviewLooks } from "../../../../src/admin/overview/looks.ts";
 import { OverviewTexts } from "../../../../src/admin/overview/overview.ts";
 import type { AdminStatus } from "../../../../src/api/control.ts";
 import type { ControlResult, Look } from "../../../../src/api/control-socket.ts";
 import type { Overview } from "../../../../src/api/overview.ts";
 import { POOL } from "../../../../src/api/stats.ts";
-import { EVENTS_SHOWN_MAX, OVERVIEW_LOOK_MS } from "../../../../src/base/limits.ts";
+import { EVENTS_SHOWN_MAX } from "../../../../src/base/limits.ts";
 import { createStatsLayout, statsByteLength } from "../../../../src/metrics/layout.ts";
 import { loadConfig } from "../../../support/load-config.ts";
 
