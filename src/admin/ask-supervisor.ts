@@ -1,7 +1,7 @@
 /** Questions of the admin process to the supervisor, over its control channel. */
 import type { AdminStatus, FromAdmin, ToAdmin } from "../api/control.ts";
 import type { ControlResult, Look, ProxyEvent } from "../api/control-socket.ts";
-import { EVENTS_SHOWN_MAX } from "../base/limits.ts";
+import { EVENTS_SHOWN_MAX } from "../base/page-limits.ts";
 
 /** A supervisor that has not answered by then is shown as one that does not. */
 const ANSWER_TIMEOUT_MS = 1_000;

@@ -7,7 +7,7 @@
  * time, and in the bytes that they may send.
  */
 import type { Socket, SocketHandler, TCPSocketListenOptions } from "bun";
-import { ADMIN_CONNECTIONS_MAX } from "../base/limits.ts";
+import { ADMIN_CONNECTIONS_MAX } from "../base/page-limits.ts";
 import { type HttpRequest, readRequest, type UnreadRequest } from "./http-request.ts";
 
 /** Milliseconds after which a connection that has not ended is cut. */

@@ -300,20 +300,6 @@ export const METRIC_BLOCKS_MAX: number = 64 * KIB;
 export const TIMED_SERVERS_MAX = 256;
 /** What the admin process shows over HTTP is made at most so often, however many ask. */
 export const ADMIN_RENDER_MS = 200;
-/** Connections of the admin process's HTTP: two hundred viewers of its page, and collectors besides. One more cuts the oldest. */
-export const ADMIN_CONNECTIONS_MAX = 256;
-/** The last minutes on the admin process's page, a look each second, are of so many looks, */
-export const OVERVIEW_POINTS_MAX = 300;
-/** of so many pools, */
-export const OVERVIEW_POOLS_MAX = 16;
-/** and of so many servers. */
-export const OVERVIEW_SERIES_SERVERS_MAX = 64;
-/** Servers in the page's table. */
-export const OVERVIEW_SERVERS_MAX = 256;
-/** Events that the admin process keeps, and shows. */
-export const EVENTS_SHOWN_MAX = 100;
-/** Memory in which the page's last minutes lie over a change of the admin process: longer than the longest text of them. */
-export const HISTORY_BYTES_MAX: number = MIB;
 
 /** A worker that is told to change something while it runs must have answered by then, else the change is undone in all workers. */
 export const STEERING_ANSWER_MS = 3_000;

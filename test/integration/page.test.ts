@@ -3,7 +3,7 @@ import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Overview } from "../../src/api/overview.ts";
-import { ADMIN_CONNECTIONS_MAX, OVERVIEW_POINTS_MAX } from "../../src/base/limits.ts";
+import { ADMIN_CONNECTIONS_MAX, OVERVIEW_POINTS_MAX } from "../../src/base/page-limits.ts";
 import { freePort } from "../support/free-port.ts";
 import { type ProxyProcess, startProxy } from "../support/proxy-process.ts";
 import { startRedis } from "../support/redis-server.ts";

@@ -6,7 +6,7 @@
  */
 import { readSync, writeSync } from "node:fs";
 import type { Point } from "../../api/overview.ts";
-import { HISTORY_BYTES_MAX, OVERVIEW_POINTS_MAX } from "../../base/limits.ts";
+import { HISTORY_BYTES_MAX, OVERVIEW_POINTS_MAX } from "../../base/page-limits.ts";
 
 const FORMAT = 1;
 const HEAD_BYTES = 64;

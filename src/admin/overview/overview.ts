@@ -7,7 +7,7 @@ import type { AdminStatus } from "../../api/control.ts";
 import type { ProxyEvent } from "../../api/control-socket.ts";
 import type { Overview, ProcessRow } from "../../api/overview.ts";
 import type { StatsLayout } from "../../api/stats.ts";
-import { EVENTS_SHOWN_MAX } from "../../base/limits.ts";
+import { EVENTS_SHOWN_MAX } from "../../base/page-limits.ts";
 import { readCounters, readSets } from "../../metrics/read-counters.ts";
 import { type ProcessFacts, readProcess } from "../../os/process-facts.ts";
 import { reasonsAgainst } from "../readiness.ts";

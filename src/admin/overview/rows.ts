@@ -13,7 +13,7 @@ import {
   OVERVIEW_POOLS_MAX,
   OVERVIEW_SERIES_SERVERS_MAX,
   OVERVIEW_SERVERS_MAX,
-} from "../../base/limits.ts";
+} from "../../base/page-limits.ts";
 import { formatAddress } from "../../config/address.ts";
 import { added, percentile } from "../../metrics/percentiles.ts";
 import { NO_TIMES, type ServerFigures, type Span } from "./sample.ts";

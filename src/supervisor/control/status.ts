@@ -1,7 +1,7 @@
 /** What `proxy status` shows. */
 import type { AdminStatus, FromAdmin, ToAdmin } from "../../api/control.ts";
 import type { ProcessStatus, Status } from "../../api/control-socket.ts";
-import { EVENTS_SHOWN_MAX } from "../../base/limits.ts";
+import { EVENTS_SHOWN_MAX } from "../../base/page-limits.ts";
 import { COMMIT, VERSION } from "../../base/version.ts";
 import { directoryOf } from "../../metrics/directory.ts";
 import { answerLook } from "../inspection/inspection-requests.ts";

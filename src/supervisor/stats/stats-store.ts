@@ -7,7 +7,8 @@
  */
 import type { Config } from "../../api/config.ts";
 import type { PoolFigures, SetFigures, StatsLayout } from "../../api/stats.ts";
-import { HISTORY_BYTES_MAX, METRIC_BLOCKS_MAX } from "../../base/limits.ts";
+import { METRIC_BLOCKS_MAX } from "../../base/limits.ts";
+import { HISTORY_BYTES_MAX } from "../../base/page-limits.ts";
 import { commonBlocks } from "../../metrics/common-blocks.ts";
 import { type BlockWish, directoryOf, findBlock } from "../../metrics/directory.ts";
 import {

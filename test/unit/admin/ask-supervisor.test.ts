@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { AskSupervisor } from "../../../src/admin/ask-supervisor.ts";
 import type { AdminStatus, FromAdmin } from "../../../src/api/control.ts";
 import type { Look } from "../../../src/api/control-socket.ts";
-import { EVENTS_SHOWN_MAX } from "../../../src/base/limits.ts";
+import { EVENTS_SHOWN_MAX } from "../../../src/base/page-limits.ts";
 
 const SLOWLOG: Look = { verb: "slowlog", after: 0, count: 1, pool: null };
 const status = {} as AdminStatus;

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createHttpPort, type HttpPort } from "../../../src/admin/http-port.ts";
 import { HEAD_BYTES_MAX } from "../../../src/admin/http-request.ts";
-import { ADMIN_CONNECTIONS_MAX } from "../../../src/base/limits.ts";
+import { ADMIN_CONNECTIONS_MAX } from "../../../src/base/page-limits.ts";
 import { listenUnix } from "./listening-fd.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "proxy-test-http-port-"));

@@ -2,7 +2,7 @@ import { afterEach, expect, test } from "bun:test";
 import { writeSync } from "node:fs";
 import { History, readHistory, saveHistory } from "../../../../src/admin/overview/history.ts";
 import type { Point } from "../../../../src/api/overview.ts";
-import { HISTORY_BYTES_MAX, OVERVIEW_POINTS_MAX } from "../../../../src/base/limits.ts";
+import { HISTORY_BYTES_MAX, OVERVIEW_POINTS_MAX } from "../../../../src/base/page-limits.ts";
 import { closeFd } from "../../../../src/os/fd.ts";
 import { createSharedMemory } from "../../../../src/os/shared-memory.ts";
 

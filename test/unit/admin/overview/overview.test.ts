@@ -5,7 +5,7 @@ import type { AdminStatus } from "../../../../src/api/control.ts";
 import type { ControlResult, Look } from "../../../../src/api/control-socket.ts";
 import type { Overview } from "../../../../src/api/overview.ts";
 import { POOL } from "../../../../src/api/stats.ts";
-import { EVENTS_SHOWN_MAX } from "../../../../src/base/limits.ts";
+import { EVENTS_SHOWN_MAX } from "../../../../src/base/page-limits.ts";
 import { createStatsLayout, statsByteLength } from "../../../../src/metrics/layout.ts";
 import { loadConfig } from "../../../support/load-config.ts";
 
