@@ -62,9 +62,10 @@ export class FailoverLink implements Link {
     };
   }
 
-  /** What cannot be sent to `main` is sent on. */
+  /** What cannot be sent to `main` is sent on, but for what the client is to hear itself. */
   get refusal(): Failure | null {
-    return null;
+    const { refusal } = this.main;
+    return refusal === null || mayPass(refusal) ? null : refusal;
   }
 
   private get isDown(): boolean {
@@ -207,7 +208,7 @@ export class FailoverLink implements Link {
 /** The reply to a request that the link has added. */
 const IGNORED: ReplySink = { takesRuns: false, onReplies() {}, onFailure() {} };
 
-/** What a client chose its servers refuse anywhere, and nothing is begun while the proxy ends. */
-function mayPass({ kind }: Failure): boolean {
-  return kind !== "handshake" && kind !== "stopping";
+/** A user or database that the client chose and the server refuses is for no other server, and nothing is begun while the proxy ends. */
+function mayPass({ kind, reply }: Failure): boolean {
+  return reply === undefined && kind !== "stopping";
 }
