@@ -128,6 +128,7 @@ const EXAMPLES: Readonly<Record<string, readonly Row[]>> = {
   ],
   module: [
     ["proxy module init deny", "deny.ts, a filter to begin with"],
+    ["proxy module init kv --protocol", "kv.ts, a protocol to begin with"],
     ["proxy module test deny.cases.ts", "its cases: whole, byte by byte, with hand-overs"],
   ],
   dev: [["proxy dev", "then, in another terminal: redis-cli -p 22121 set a 1"]],

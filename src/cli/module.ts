@@ -6,6 +6,7 @@ import { MODULE_NAME } from "../modules/definition.ts";
 import types from "../modules/proxy-module.txt" with { type: "text" };
 import { reasonOf } from "./config-file.ts";
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE } from "./exit-codes.ts";
+import { filterTemplate, protocolTemplate } from "./module-templates.ts";
 
 const moduleArgs = {
   verb: { type: "positional", required: true, valueHint: "VERB", description: "init or test" },
@@ -14,6 +15,10 @@ const moduleArgs = {
     required: true,
     valueHint: "NAME",
     description: "init: the name, small letters, digits and -; test: a file with cases",
+  },
+  protocol: {
+    type: "boolean",
+    description: "init: a protocol with servers of its own instead of a filter",
   },
 } as const;
 
@@ -25,7 +30,7 @@ export const moduleCommand: CommandDef<typeof moduleArgs> = defineCommand({
   },
   args: moduleArgs,
   async run({ args }) {
-    if (args.verb === "init") return init(args.name);
+    if (args.verb === "init") return init(args.name, args.protocol === true);
     if (args.verb === "test") return await test(args.name);
     return complain(`unknown verb "${args.verb}"; write init or test`, EXIT_USAGE);
   },
@@ -41,7 +46,7 @@ async function test(path: string): Promise<number> {
 
 const TYPES_FILE = "proxy-module.d.ts";
 
-function init(name: string): number {
+function init(name: string, isProtocol: boolean): number {
   if (!MODULE_NAME.test(name)) {
     return complain(
       `"${name}" is no module's name: small letters, digits and -, beginning with a letter`,
@@ -49,7 +54,8 @@ function init(name: string): number {
     );
   }
   try {
-    writeFileSync(`${name}.ts`, template(name), { flag: "wx" });
+    const text = isProtocol ? protocolTemplate(name) : filterTemplate(name);
+    writeFileSync(`${name}.ts`, text, { flag: "wx" });
     // A newer proxy has newer types.
     writeFileSync(TYPES_FILE, types);
   } catch (error) {
@@ -58,38 +64,11 @@ function init(name: string): number {
     return complain(`${name}.ts cannot be written: ${reason}`, EXIT_FAILED);
   }
   process.stdout.write(
-    `${name}.ts is a filter to begin with; ${TYPES_FILE} has the types. In the configuration:\n\n` +
-      `modules: [./${name}.ts]\npools:\n  …:\n    filters: [${name}: { prefixes: ["secret:"] }]\n\n` +
+    `${name}.ts is a ${isProtocol ? "protocol" : "filter"} to begin with; ${TYPES_FILE} has the types. In the configuration:\n\n` +
+      `modules: [./${name}.ts]\npools:\n  …:\n    ${isProtocol ? `protocol: ${name}` : `filters: [${name}: { prefixes: ["secret:"] }]`}\n\n` +
       "proxy check says whether it is right, proxy reload takes it into use.\n",
   );
   return EXIT_OK;
-}
-
-function template(name: string): string {
-  return `import { defineFilter, list, text } from "proxy/module";
-
-export default defineFilter({
-  api: 1,
-  name: "${name}",
-  options: {
-    prefixes: list(text, { help: "Beginnings of keys that are refused." }),
-  },
-  // It guards something: requests are refused, not passed, while it is switched off because it fails.
-  whenBroken: "refuse",
-  start({ options, counter }) {
-    const refused = counter("refused", "requests that were refused");
-    return {
-      request(r) {
-        for (let i = 0; i < r.keyCount; i++) {
-          if (!options.prefixes.some((prefix) => r.keyStartsWith(i, prefix))) continue;
-          refused.add(1);
-          return r.fail("ERR refused by ${name}");
-        }
-      },
-    };
-  },
-});
-`;
 }
 
 function complain(problem: string, code: number): number {

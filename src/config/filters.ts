@@ -41,6 +41,7 @@ function readFilter(scope: Scope, item: Node, path: string): PoolConfig["filters
     return null;
   }
   const filter = filters.find(({ name }) => name === entry.key);
+  if (filter === undefined && !scope.areModulesLoaded) return null;
   if (filter === undefined) {
     const names = filters.map(({ name }) => name);
     const hint =

@@ -57,6 +57,7 @@ export function loadConfig(
   const form = detectForm(root, protocols);
   const scope: Scope = {
     ...{ form, where: "top", options: optionsAt("top"), protocols, filters: [] },
+    areModulesLoaded: true,
     ...{ label: "", path: "", problems },
   };
   const config =
@@ -87,8 +88,14 @@ function topNames(): ReadonlySet<string> {
 
 function loadNative(outer: Scope, root: MapNode, file: string, outside: Outside): Config | null {
   const named = root.entries.find(({ key }) => key === "modules")?.value;
-  const { modules, protocols, filters } = readModules(outer, named, outside, outer.protocols);
-  const scope = { ...outer, protocols: [...outer.protocols, ...protocols], filters };
+  const found = readModules(outer, named, outside, outer.protocols);
+  const { modules, protocols, filters, areAllLoaded } = found;
+  const scope = {
+    ...outer,
+    protocols: [...outer.protocols, ...protocols],
+    filters,
+    areModulesLoaded: areAllLoaded,
+  };
   const { map, hadStrays } = indentStrays(scope, withoutShared(root, topNames()), false);
   const hasPools = map.entries.some(({ key, value }) => key === "pools" && value.kind !== "empty");
   // Where the pools' options stand at the top there is nothing to say about "pools:" but that.

@@ -36,6 +36,8 @@ export interface Modules {
   readonly modules: readonly ModuleConfig[];
   readonly protocols: readonly ProtocolOptions[];
   readonly filters: readonly FilterOptions[];
+  /** False: what it names besides may be right. */
+  readonly areAllLoaded: boolean;
 }
 
 /** @param builtIn protocols whose names are taken. What is wrong goes to the scope's problems */
@@ -46,6 +48,7 @@ export function readModules(
   builtIn: readonly ProtocolOptions[],
 ): Modules {
   const loaded: OutsideModule[] = [];
+  const { errorCount } = problems;
   if (node !== undefined && node.kind !== "list" && node.kind !== "empty") {
     const message = `modules: expected a list of paths such as [./deny.ts], found ${describe(node)}`;
     problems.error(node.offset, "modules", message);
@@ -76,6 +79,7 @@ export function readModules(
     modules: loaded.map(({ kind, name, path, code, hash }) => ({ kind, name, path, code, hash })),
     protocols: loaded.filter(isProtocol).map(protocolOf),
     filters: loaded.filter((module) => !isProtocol(module)),
+    areAllLoaded: problems.errorCount === errorCount,
   };
 }
 

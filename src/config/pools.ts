@@ -47,7 +47,8 @@ export function readPools(scope: Scope, map: MapNode): ReadPool[] {
       const message = `a pool's name cannot be empty or hold quotes, backslashes or control characters, found ${quote(entry.key)}`;
       scope.problems.error(entry.keyOffset, scope.path, message);
     }
-    if (node !== null) pools.push(readPool(scope, entry.key, { ...node, offset: entry.keyOffset }));
+    if (node === null || isOfMissingModule(scope, node)) continue;
+    pools.push(readPool(scope, entry.key, { ...node, offset: entry.keyOffset }));
   }
   reportSharedListen(scope, pools);
   checkRoutes(scope, pools);
@@ -128,6 +129,11 @@ function protocolIn({ form }: Scope, map: MapNode): string | undefined {
 
 function protocolNamed({ protocols }: Scope, name: string | undefined): ProtocolOptions | null {
   return protocols.find((protocol) => protocol.name === name) ?? null;
+}
+
+/** Its options are not known: to find fault with them would be wrong. */
+function isOfMissingModule(scope: Scope, map: MapNode): boolean {
+  return !scope.areModulesLoaded && protocolNamed(scope, protocolIn(scope, map)) === null;
 }
 
 /** The name of the pool's protocol; undefined: the file is in error there. */

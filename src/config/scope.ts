@@ -17,6 +17,8 @@ export interface Scope {
   /** Those that pools may have. */
   readonly protocols: readonly ProtocolOptions[];
   readonly filters: readonly FilterOptions[];
+  /** False: a module that is in error may define the protocols and filters that are missing. */
+  readonly areModulesLoaded: boolean;
   /** Begins every message: `pool "alpha": `, or "". */
   readonly label: string;
   /** Begins every path: `pools.alpha.`, or "". */

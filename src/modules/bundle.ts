@@ -47,9 +47,14 @@ function logText(log: unknown): string {
     message: string;
     position: { file: string; line: number; column: number } | null;
   };
+  // The bundler's own advice is a command that only users of Bun have.
+  const told = message.replace(
+    /\. Maybe you need to "bun install"\?$/,
+    ": packages are looked for in node_modules beside the module",
+  );
   return position === null
-    ? message
-    : `${message} (${position.file}:${position.line}:${position.column})`;
+    ? told
+    : `${told} (${position.file}:${position.line}:${position.column})`;
 }
 
 /** Why a file is not to be run: it is not there, or other users may change it. Null: it may. */

@@ -60,6 +60,49 @@ test("a module that was begun is right as it is, for the compiler and for proxy 
   expect(run(folder, ...proxyCommand(), "module", "grow", "x").code).toBe(2);
 });
 
+test("a protocol that was begun is right as it is, too", () => {
+  const folder = makeDirectory("module-init");
+  const begun = run(folder, ...proxyCommand(), "module", "init", "kv", "--protocol");
+  expect([begun.code, begun.said.includes("kv.ts is a protocol")]).toEqual([0, true]);
+  expect(run(folder, TSC, ...STRICT, "kv.ts", "proxy-module.d.ts")).toEqual({ code: 0, said: "" });
+  const pool = 'listen: h:1, servers: ["h:2:1"], protocol: kv';
+  writeFileSync(join(folder, "p.yaml"), `modules: [./kv.ts]\npools:\n  p: { ${pool} }\n`);
+  expect(run(folder, ...proxyCommand(), "check", "-c", "p.yaml").code).toBe(0);
+  writeFileSync(
+    join(folder, "kv.cases.ts"),
+    `import { cases } from "proxy/module/test";
+     import kv from "./kv.ts";
+     export default cases(kv, { servers: 1 }, { "a key goes to its server": [
+       { client: "get user:1\\r\\n", serverSees: "get user:1\\r\\n" },
+       { serverSays: ["1\\r\\n"], clientSees: "1\\r\\n" },
+     ] });`,
+  );
+  expect(run(folder, ...proxyCommand(), "module", "test", "kv.cases.ts")).toEqual({
+    code: 0,
+    said: "3 passed, 0 failed\n",
+  });
+});
+
+test("what a module in error may define is not called unknown", () => {
+  const folder = makeDirectory("module-init");
+  writeFileSync(join(folder, "kv.ts"), 'import "nopkg";\n');
+  writeFileSync(
+    join(folder, "p.yaml"),
+    [
+      "modules: [./kv.ts]",
+      "pools:",
+      '  p: { listen: "h:1", servers: ["h:2:1"], protocol: kv, max_key: 7 }',
+      '  q: { listen: "h:3", servers: ["h:2:1"], filters: [guard], tiemout: 400 }',
+      "",
+    ].join("\n"),
+  );
+  const { code, said } = run(folder, ...proxyCommand(), "check", "-c", "p.yaml");
+  expect(code).toBe(1);
+  expect(said).toContain('Could not resolve: "nopkg": packages are looked for in node_modules');
+  expect(said).toContain('pool "q": unknown key "tiemout"');
+  expect(said).toContain("2 errors");
+});
+
 test("cases of a module are run whole, byte by byte and with hand-overs", () => {
   // A copy that other users may not change.
   const { folder, write } = modulesRig();
