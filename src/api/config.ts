@@ -65,6 +65,23 @@ export interface ModuleConfig {
   readonly hash: string;
 }
 
+/** What clients of a pool may do in a second, over all workers; 0 or null: as much as they like. See src/config/options-limits.ts. */
+export interface PoolLimits {
+  readonly clientRequests: number;
+  readonly addressRequests: number;
+  readonly poolRequests: number;
+  readonly clientBytes: number | null;
+  readonly addressBytes: number | null;
+  readonly poolBytes: number | null;
+  /** At once. */
+  readonly addressConnections: number;
+  readonly addressConnects: number;
+  readonly poolConnects: number;
+  readonly action: "delay" | "error" | "close";
+  readonly mode: "bucket" | "window";
+  readonly burstMs: number;
+}
+
 export interface PoolConfig {
   readonly name: string;
   /** The name of a protocol module. */
@@ -86,6 +103,8 @@ export interface PoolConfig {
   readonly backlog: number;
   /** Most client connections of this pool, over all workers; 0: bounded only by file descriptors. */
   readonly clientConnectionsMax: number;
+  /** Absent: it comes from an older program, and there are none. */
+  readonly limits?: PoolLimits;
   /** New connections begin with a header of the PROXY protocol. Absent, as in the next: it comes from an older program. */
   readonly proxyProtocol?: boolean;
   /** Addresses and networks of which such headers are believed, at least one; null: of all. */

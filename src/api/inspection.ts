@@ -30,6 +30,8 @@ export const CLIENT_STATES = [
   "subscribed",
   /** An operator has its pool wait. */
   "paused",
+  /** It is over a limit of its pool, and not read until its turn. */
+  "throttled",
   /** Replies lie here that it does not take. */
   "unread",
   /** Replies are awaited for it. */

@@ -44,6 +44,10 @@ const POOL_ROWS = {
     "clients cut off because clients together held too much memory, and they most of it",
   ],
   client_bytes: ["gauge", "bytes that clients' unread replies and incomplete requests take now"],
+  client_throttled: [
+    "counter",
+    "times that a client was over a limit, and delayed, answered with an error, or closed",
+  ],
   client_header_refused: [
     "counter",
     "connections closed because of their PROXY header: it was malformed or late, or its source not trusted",

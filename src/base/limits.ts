@@ -55,6 +55,14 @@ export const LINE_BYTES_MAX: number = 64 * KIB;
 /** Longest header of the PROXY protocol, with all further facts; and the time in which it must have come. */
 export const PROXY_HEADER_BYTES_MAX: number = 4 * KIB;
 export const PROXY_HEADER_MS_MAX: number = 5000;
+/** Window of `throttle_mode: window`; how often delayed clients are looked at; how often workers share their limits anew. */
+export const THROTTLE_WINDOW_MS = 100;
+export const THROTTLE_TICK_MS = 10;
+export const THROTTLE_SHARE_MS = 100;
+/** Bytes that a client whose turn has come is held to be about to send. */
+export const THROTTLE_GRANT_BYTES: number = 16 * KIB;
+/** Addresses whose use of limits is remembered, besides those that have clients. */
+export const THROTTLE_ADDRESSES_MAX = 65_536;
 /** Before a client has authenticated: arguments and bytes of an argument. Redis's own figures. */
 export const UNAUTHENTICATED_ARGUMENTS_MAX: number = 10;
 export const UNAUTHENTICATED_BULK_BYTES_MAX: number = 16 * KIB;

@@ -113,7 +113,14 @@ export class ProtocolSubject implements Subject {
     const unbounded = (): number => Number.POSITIVE_INFINITY;
     const plane = new PoolPlane({
       memory: new ClientMemory({ turn, budget: unbounded, holders: () => [], onGarbage() {} }),
-      ...{ pool: config.pools[0]!, form: config.form, layout: layout.pools[0]!, engine, turn },
+      ...{
+        pool: config.pools[0]!,
+        form: config.form,
+        workers: 1,
+        layout: layout.pools[0]!,
+        engine,
+        turn,
+      },
       ...{ deadlines, log, logLimit: new LogLimit(), modules, counters, bus: NO_BUS },
       ...{ partialReplies: new PartialReplies(), perServer: 1 },
       descriptors: new DescriptorBudget(planDescriptors(OPEN_FILES, []), () => 0),

@@ -45,11 +45,13 @@ export function waitOf({ ring, turn }: Pick<Session, "ring" | "turn">): number {
   return oldestMs < 0 ? 0 : Math.max(0, turn.nowMs - oldestMs);
 }
 
-export function stateOf({ life, move, frontend, intake, out, isSettled }: Session): ClientState {
+export function stateOf(session: Session): ClientState {
+  const { life, move, frontend, intake, throttle, out, isSettled } = session;
   if (!life.takesRequests || move.isUnderWay) return "leaving";
   const { state = null } = frontend.facts ?? {};
   if (state !== null) return state;
   if (intake.isPausedByOperator) return "paused";
+  if (throttle?.isDelayed === true) return "throttled";
   if (out.size > 0) return "unread";
   return isSettled ? "idle" : "waiting";
 }

@@ -45,7 +45,7 @@ export class HeaderFrontend implements Frontend {
     this.cancelTimeout();
     onHeader(header.address);
     const next = start + header.length;
-    const goesOn = next < end && session.isOpen && !session.intake.isPausedByOperator;
+    const goesOn = next < end && session.mayTakeMore() && !session.intake.isPausedByOperator;
     return goesOn ? session.frontend.consume(bytes, next, end) : next;
   }
 

@@ -12,6 +12,7 @@ import { RequestTrace } from "./request-trace.ts";
 import type { SessionHost } from "./session-host.ts";
 import type { SessionMove } from "./session-move.ts";
 import { BLOCKED, INTAKE, SETTLING, TAKING } from "./session-states.ts";
+import type { ClientThrottle } from "./throttle.ts";
 import type { Unread } from "./unread.ts";
 
 /** The session. */
@@ -29,6 +30,8 @@ export interface IntakeOwner extends Wakeable {
   readonly id: number;
   readonly peer: string;
   trace: RequestTrace | null;
+  /** Null: there are no limits. */
+  readonly throttle: ClientThrottle | null;
   close(): void;
   /** Whether requests are taken may have changed. */
   review(): void;
@@ -82,6 +85,7 @@ export class Intake {
   onBytes(bytes: Buffer, start: number, end: number, isStable: boolean): void {
     this.received += end - start;
     this.heardMs = this.session.host.turn.nowMs;
+    if (this.session.throttle !== null) this.session.throttle.received(end - start);
     this.input.receive(bytes, start, end, isStable, this.session.frontend.need, false);
     this.take();
   }
@@ -139,8 +143,14 @@ export class Intake {
       this.holdBack();
       return;
     }
-    const { ring } = session;
+    const { ring, throttle } = session;
     const { times, turn } = session.host;
+    if (throttle !== null && !throttle.begin(turn.nowMs, ring.nextToken)) {
+      if (input.size > 0) throttle.over();
+      if (session.life.takesRequests) this.holdBack();
+      else this.forget();
+      return;
+    }
     const { bytes, start } = input;
     const first = ring.nextToken;
     // What was held back arrived when it was held back.
@@ -157,6 +167,7 @@ export class Intake {
       if (times.needsTape && ring.pending > 0) this.trace(first, taken, bytes, start, input.start);
       times.keys.taken(session, first, taken, bytes, start, input.start);
     }
+    if (throttle !== null) throttle.end(taken, ring.nextToken, input.size > 0);
     if (!session.life.takesRequests) {
       this.forget();
       return;

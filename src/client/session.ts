@@ -33,6 +33,7 @@ import type { SessionHost } from "./session-host.ts";
 import { SessionMove } from "./session-move.ts";
 import { BLOCKED, SETTLING, WAITING } from "./session-states.ts";
 import type { SlowHearer } from "./stamps.ts";
+import type { ClientThrottle } from "./throttle.ts";
 import { type CutReason, Unread } from "./unread.ts";
 
 /** The pool of a session. */
@@ -58,6 +59,9 @@ export class Session implements ClientPort, StreamEvents, Flushable, SlowHearer 
   readonly unread: Unread;
   frontend!: Frontend;
   readonly stream: Stream;
+  /** Null: its pool has no limits. */
+  throttle: ClientThrottle | null = null;
+  stopToken = -1;
   /** The stream, or what a PROXY header has said. */
   address: ClientAddress;
   readonly life: Life;
@@ -153,6 +157,7 @@ export class Session implements ClientPort, StreamEvents, Flushable, SlowHearer 
   mayTakeMore(): boolean {
     return (
       this.takesMore &&
+      (this.stopToken < 0 || this.ring.nextToken !== this.stopToken) &&
       // No wider than the ring is long.
       this.window.allows(this.ring.pending) &&
       this.out.held < this.host.memory.unreadMax

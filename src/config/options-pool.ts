@@ -2,6 +2,7 @@
 import type { Distribution, HashName } from "../api/config.ts";
 import { type Option, option } from "../api/option.ts";
 import { BIG_KEYS_BYTES_MIN, HOT_SAMPLES_MAX, INTEGER_MAX, SLOWEST_MAX } from "../base/limits.ts";
+import { LIMIT_OPTIONS } from "./options-limits.ts";
 
 export const HASH_NAMES: readonly HashName[] = [
   "one_at_a_time",
@@ -337,6 +338,7 @@ export const POOL_OPTIONS: readonly Option[] = [
   ...CLIENT_OPTIONS,
   ...SERVER_SIDE_OPTIONS,
   ...OPERATOR_OPTIONS,
+  ...LIMIT_OPTIONS,
 ];
 
 /** Options of one entry of `servers` that is written as a map. */

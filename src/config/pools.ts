@@ -4,6 +4,7 @@ import { assert } from "../base/assert.ts";
 import { formatAddress } from "./address.ts";
 import type { MapNode, Node } from "./document.ts";
 import { readFilters } from "./filters.ts";
+import { limitsOf } from "./limits.ts";
 import { type ProtocolOptions, poolOptions } from "./options.ts";
 import { DISTRIBUTIONS, HASH_NAMES } from "./options-pool.ts";
 import { indentStrays, withoutShared } from "./pool-entries.ts";
@@ -108,11 +109,22 @@ function checkPool(scope: Scope, values: Values, servers: readonly ServerConfig[
     const message = `${label}the weights add up to ${weights}; with modula at most ${MODULA_WEIGHT_MAX}`;
     problems.error(values.offsetOf("servers"), `${path}servers`, message);
   }
+  checkThrottle(scope, values);
   if (values.peek("proxy_protocol_from") != null && isFalse(values.node("proxy_protocol"))) {
     const message = `${label}proxy_protocol_from contradicts "proxy_protocol: false"`;
     problems.error(values.offsetOf("proxy_protocol_from"), `${path}proxy_protocol_from`, message);
   }
   checkLoop(scope, values, servers);
+}
+
+/** What is refused must be told from the next request, and get words that its client understands. */
+function checkThrottle(scope: Scope, values: Values): void {
+  const { problems, label, path } = scope;
+  const protocol = protocolNamed(scope, protocolOf(scope, values));
+  if (values.peek("throttle") !== "error" || protocol === null) return;
+  if (protocol.isFilterable === true) return;
+  const message = `${label}"throttle: error" has no words for clients of "protocol: ${protocol.name}"; write delay or close`;
+  problems.error(values.offsetOf("throttle"), `${path}throttle`, message);
 }
 
 function isFalse(node: Node | undefined): boolean {
@@ -230,6 +242,7 @@ function buildPool(
       values.boolean("proxy_protocol") || values.textsOrNull("proxy_protocol_from") !== null,
     proxyProtocolFrom: values.textsOrNull("proxy_protocol_from"),
     slowlogKeys: values.boolean("slowlog_keys"),
+    limits: limitsOf(values),
     hotKeys: values.boolean("hot_keys"),
     hotKeysSamples: values.number("hot_keys_samples"),
     bigKeysBytes: values.numberOrNull("big_keys"),

@@ -47,6 +47,16 @@ export class ClientWarnings {
     );
   }
 
+  /** @param option whose limit is reached */
+  turnedAway(peer: string, option: string): void {
+    this.warn(option, `a client is turned away: ${option} of the pool is reached`, { peer });
+  }
+
+  /** @param what becomes of the client */
+  throttled(peer: string, what: string): void {
+    this.warn("throttled", `a client is over a limit of the pool, and ${what}`, { peer });
+  }
+
   unreadable(peer: string): void {
     this.warn(
       "unreadable",

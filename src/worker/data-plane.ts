@@ -207,6 +207,7 @@ class WorkerDataPlane implements DataPlane {
   handOver(order: HandOverOrder, events: HandOverEvents): void {
     const { sessions, pools, format, timeoutMs } = order;
     if (sessions === null) this.acceptance.stop();
+    if (sessions === null) for (const pool of this.pools.values()) pool.onLeaving();
     if (this.outgoing !== null) {
       this.orders.push(() => this.handOver(order, events));
       return;
@@ -343,6 +344,7 @@ class WorkerDataPlane implements DataPlane {
       new PoolPlane({
         pool,
         form: this.options.config.form,
+        workers: this.options.workers,
         layout,
         turn,
         engine: this.engine,

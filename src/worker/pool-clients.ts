@@ -16,10 +16,12 @@ import type { ClientTimes } from "../client/client-times.ts";
 import { FilteredFrontend } from "../client/filtered-frontend.ts";
 import { FilteredSession } from "../client/filtered-session.ts";
 import { Session, type SessionOwner } from "../client/session.ts";
+import { ThrottleChain } from "../client/throttle-chain.ts";
 import type { CutReason } from "../client/unread.ts";
 import { ClientWarnings } from "./client-warnings.ts";
 import { PoolLevers } from "./pool-levers.ts";
 import type { PoolPlaneOptions } from "./pool-plane-options.ts";
+import { PoolThrottle } from "./pool-throttle.ts";
 import { ProxyHeaders } from "./proxy-headers.ts";
 
 export interface PoolClientsOptions {
@@ -51,6 +53,7 @@ export class PoolClients implements SessionOwner {
   private readonly options: PoolClientsOptions;
   private readonly warnings: ClientWarnings;
   private readonly headers: ProxyHeaders;
+  private readonly throttle: PoolThrottle;
   private lanes = 0;
 
   constructor(options: PoolClientsOptions) {
@@ -74,6 +77,13 @@ export class PoolClients implements SessionOwner {
         this.warnings.headerRefused(peer, reason);
       },
     });
+    this.throttle = new PoolThrottle({
+      ...{ pool, turn, schedule: this.schedule, nowMs: plane.engine.nowMs, bus: plane.bus },
+      ...{ workers: plane.workers, sessions: this.sessions },
+      onThrottled: (session, isClosed) => {
+        this.onThrottled(session, isClosed ? "is closed" : "is not read for a while");
+      },
+    });
     this.levers = new PoolLevers({
       ...{ name: pool.name, sessions: this.sessions, filtering: protocol.filtering ?? null },
       count: (requests, local) => options.count(requests, local),
@@ -89,6 +99,9 @@ export class PoolClients implements SessionOwner {
   accept(stream: Stream): StreamEvents | null {
     if (this.headers.isOn && !this.headers.admits(stream)) return null;
     const { plane, protocol } = this.options;
+    if (this.throttle.isOn && !this.headers.isOn && !this.mayConnect(stream)) {
+      return plane.refuse(stream, protocol.tooManyClients);
+    }
     const { pool, everywhere, makeRoom, refuse } = plane;
     const isFull =
       pool.clientConnectionsMax > 0 &&
@@ -102,10 +115,33 @@ export class PoolClients implements SessionOwner {
     }
     this.tally(POOL.client_connections_total, 1);
     const session = this.addSession(stream, NONE);
-    const serve = (): void => this.serve(session, undefined, []);
-    if (this.headers.isOn) this.headers.await(session, 0, serve);
-    else serve();
+    const acceptedMs = this.turn.nowMs;
+    if (this.headers.isOn) this.headers.await(session, 0, () => this.serveNamed(session));
+    else this.serve(session, undefined, [], acceptedMs);
     return session;
+  }
+
+  /** Whether the limits allow one more client of its address; if not, that is counted and told. */
+  private mayConnect({ origin, peer }: Pick<Stream, "origin" | "peer">): boolean {
+    const reached = this.throttle.refusalOf(origin);
+    if (reached === null) return true;
+    this.tally(POOL.client_refused, 1);
+    this.warnings.turnedAway(peer, reached);
+    return false;
+  }
+
+  /** The client's PROXY header has said where it comes from. */
+  private serveNamed(session: Session): void {
+    if (this.throttle.isOn && !this.mayConnect(session)) {
+      const { tooManyClients } = this.options.protocol;
+      session.push(tooManyClients, 0, tooManyClients.length);
+      session.finish();
+    } else this.serve(session, undefined, [], this.turn.nowMs);
+  }
+
+  private onThrottled(session: Session, what: string): void {
+    this.tally(POOL.client_throttled, 1);
+    this.warnings.throttled(session.peer, what);
   }
 
   /** A client's connection that another worker had, with what it saved of the session. */
@@ -115,8 +151,8 @@ export class PoolClients implements SessionOwner {
     this.tally(POOL.moves_received, 1);
     if (record !== undefined) restoreRecord(session, record);
     if (record?.awaitsHeader === true) {
-      this.headers.await(session, record.ageMs, () => this.serve(session, undefined, []));
-    } else this.serve(session, client, descriptors);
+      this.headers.await(session, record.ageMs, () => this.serveNamed(session));
+    } else this.serve(session, client, descriptors, Number.NEGATIVE_INFINITY);
     session.resume(input);
     return session;
   }
@@ -130,11 +166,27 @@ export class PoolClients implements SessionOwner {
     return session;
   }
 
-  /** @param client what a frontend saved, or undefined for a new client */
-  private serve(session: Session, client: unknown, descriptors: readonly number[]): void {
+  /**
+   * @param client what a frontend saved, or undefined for a new client
+   * @param acceptedMs see PoolThrottle.join
+   */
+  private serve(
+    session: Session,
+    client: unknown,
+    descriptors: readonly number[],
+    acceptedMs: number,
+  ): void {
     const { protocol, chain } = this.options;
-    const frontend = protocol.createFrontend(session, client, descriptors);
-    session.attach(chain === null ? frontend : this.filter(session, frontend, client, chain));
+    let frontend = protocol.createFrontend(session, client, descriptors);
+    if (chain !== null) frontend = this.filter(session, frontend, client, chain);
+    if (this.throttle.action === "error" && protocol.filtering !== undefined) {
+      const refusing = new ThrottleChain(session, () =>
+        this.onThrottled(session, "a request of it gets an error"),
+      );
+      frontend = this.filter(session, frontend, client, refusing);
+    }
+    session.attach(frontend);
+    this.throttle.join(session, acceptedMs);
     this.levers.onSession(session);
   }
 
@@ -164,7 +216,17 @@ export class PoolClients implements SessionOwner {
     else this.warnings.cutForMemory(session.peer, session.unread.heldBytes, this.memory.bytes);
   }
 
+  onSettings(): void {
+    this.throttle.onSettings();
+  }
+
+  /** The worker gives all of its clients away. */
+  onLeaving(): void {
+    this.throttle.leavePeers();
+  }
+
   onSessionClosed(session: Session): void {
+    this.throttle.leave(session);
     this.sessions.delete(session);
     this.tally(POOL.client_connections, -1);
     this.options.plane.onClientGone(session);
@@ -181,5 +243,6 @@ export class PoolClients implements SessionOwner {
 
   close(): void {
     for (const session of [...this.sessions]) session.close();
+    this.throttle.close();
   }
 }

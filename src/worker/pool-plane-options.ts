@@ -21,6 +21,8 @@ import type { SlowReports } from "./slow-reports.ts";
 
 export interface PoolPlaneOptions {
   readonly pool: PoolConfig;
+  /** Worker processes in all. */
+  readonly workers: number;
   /** Of the configuration file. */
   readonly form: Config["form"];
   readonly layout: StatsLayout["pools"][number];

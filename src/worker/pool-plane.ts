@@ -289,8 +289,14 @@ export class PoolPlane implements PoolHost {
   /** Values of `config` have changed in place. */
   onSettings(): void {
     this.protocol.onSettings?.();
+    this.clients.onSettings();
     this.times?.onSettings();
     for (const server of this.servers.all) server.onSettings();
+  }
+
+  /** The worker gives all of its clients away. */
+  onLeaving(): void {
+    this.clients.onLeaving();
   }
 
   /** Idle clients leave at once, the others after their last reply. */

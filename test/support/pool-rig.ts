@@ -112,7 +112,14 @@ export async function startPool(
   let ids = 0;
   const turn = new Turn(bunEngine);
   const plane = new PoolPlane({
-    ...{ pool, form: config.form, layout: layout.pools[0]!, turn, memory: unboundedMemory(turn) },
+    ...{
+      pool,
+      form: config.form,
+      workers: 1,
+      layout: layout.pools[0]!,
+      turn,
+      memory: unboundedMemory(turn),
+    },
     ...{ engine: bunEngine, deadlines, log: SILENT, logLimit: new LogLimit(), modules },
     ...{ partialReplies: new PartialReplies(), counters: region, bus: ALONE, metrics, descriptors },
     everywhere: (gauge) => region[layout.pools[0]!.base + gauge]!,

@@ -19,6 +19,7 @@ class Rig {
     isOpen: true,
     intake: { isPausedByOperator: false, input: { size: 0 } },
     frontend: null as unknown as Frontend,
+    mayTakeMore: () => this.session.isOpen,
   };
 
   constructor() {

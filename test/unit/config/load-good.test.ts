@@ -15,6 +15,13 @@ function loadPool(text: string): PoolConfig {
   return load(text).pools[0]!;
 }
 
+const NO_LIMITS = {
+  ...{ clientRequests: 0, addressRequests: 0, poolRequests: 0 },
+  ...{ clientBytes: null, addressBytes: null, poolBytes: null },
+  ...{ addressConnections: 0, addressConnects: 0, poolConnects: 0 },
+  ...({ action: "delay", mode: "bucket", burstMs: 100 } as const),
+};
+
 test("a twemproxy file gets nutcracker's defaults", () => {
   const config = load("alpha:\n  listen: 127.0.0.1:22121\n  servers:\n   - 127.0.0.1:6379:1\n");
   expect(config).toEqual({
@@ -51,7 +58,7 @@ test("a twemproxy file gets nutcracker's defaults", () => {
         clientConnectionsMax: 0,
         ...{ slowlogMs: 10, slowlogSlowest: 0, slowlogKeys: true, proxyCommands: false },
         ...{ hotKeys: true, hotKeysSamples: 100, bigKeysBytes: 65_536, bigKeysElements: 5000 },
-        ...{ proxyProtocol: false, proxyProtocolFrom: null },
+        ...{ proxyProtocol: false, proxyProtocolFrom: null, limits: NO_LIMITS },
         filters: [],
         options: { dead_server: { value: "error", text: "error", isSet: false } },
         preconnect: false,
@@ -135,6 +142,18 @@ pools:
     max_ejection_percent: 25
     slowlog: 5ms
     proxy_commands: true
+    client_requests_per_second: 1
+    address_requests_per_second: 2
+    pool_requests_per_second: 3
+    client_bytes_per_second: 1kb
+    address_bytes_per_second: 2kb
+    pool_bytes_per_second: 1mb
+    address_connections: 7
+    address_connections_per_second: 8
+    pool_connections_per_second: 9
+    throttle: close
+    throttle_mode: window
+    throttle_burst: 1500ms
     proxy_protocol_from: [10.0.0.5, "2001:db8::/32"]
     slowlog_slowest: 3
     slowlog_keys: false
@@ -185,6 +204,12 @@ pools:
     ...{ slowlogMs: 5, slowlogSlowest: 3, slowlogKeys: false, proxyCommands: true },
     ...{ hotKeys: false, hotKeysSamples: 7, bigKeysBytes: null, bigKeysElements: 9 },
     ...{ proxyProtocol: true, proxyProtocolFrom: ["10.0.0.5", "2001:db8::/32"] },
+    limits: {
+      ...NO_LIMITS,
+      ...{ clientRequests: 1, addressRequests: 2, poolRequests: 3, clientBytes: 1024 },
+      ...{ addressBytes: 2048, poolBytes: 1_048_576, addressConnections: 7, addressConnects: 8 },
+      ...{ poolConnects: 9, action: "close", mode: "window", burstMs: 1500 },
+    },
     filters: [],
     options: {
       redis_auth: { value: "pass word", text: null, isSet: true },
