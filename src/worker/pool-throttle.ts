@@ -7,6 +7,7 @@ import type { WorkerBus } from "../api/worker-bus.ts";
 import { THROTTLE_ADDRESSES_MAX, THROTTLE_SHARE_MS, THROTTLE_TICK_MS } from "../base/limits.ts";
 import type { Schedule } from "../base/schedule.ts";
 import type { Turn } from "../base/turn.ts";
+import { awaitsHeader } from "../client/header-frontend.ts";
 import { type MeterForm, ThrottleScope } from "../client/meter.ts";
 import type { Session } from "../client/session.ts";
 import { ClientThrottle, type ThrottlingPool } from "../client/throttle.ts";
@@ -84,7 +85,9 @@ export class PoolThrottle implements ThrottlingPool {
     for (const scope of this.addresses.values()) this.configure(scope, this.addressRates, now);
     for (const client of this.clients.keys()) client.configure(limits, this.form, now);
     for (const session of sessions) {
-      if (session.throttle === null) this.join(session, Number.NEGATIVE_INFINITY);
+      // Whose address is not known yet joins when it is.
+      if (session.throttle !== null || awaitsHeader(session)) continue;
+      this.join(session, Number.NEGATIVE_INFINITY);
     }
   }
 
@@ -125,7 +128,8 @@ export class PoolThrottle implements ThrottlingPool {
   /** @param acceptedMs when it was accepted; -Infinity: in another worker */
   join(session: Session, acceptedMs: number): void {
     const { limits } = this.options.pool;
-    if (!this.isOn || limits === undefined) return;
+    // Its frontend may have closed it at once.
+    if (!this.isOn || limits === undefined || !session.isOpen) return;
     const now = this.options.nowMs();
     const address = this.addressOf(session.origin, now);
     const client = new ClientThrottle(session, this, address, acceptedMs);

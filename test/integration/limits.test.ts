@@ -258,3 +258,19 @@ test("an address has no more connections than it may, over all workers, and no m
     return (await next.hears(1))[0] === "+PONG";
   });
 });
+
+test("a client that is closed at once, because no server is there, is counted no longer", async () => {
+  const [port, dead] = [freePort(), freePort()];
+  const config = [
+    ...["workers: 1", "pools:", "  main:", `    listen: 127.0.0.1:${port}`, "    protocol: tcp"],
+    ...["    address_connections: 1", `    servers: [127.0.0.1:${dead}:1]`, ""],
+  ];
+  const proxy = await startProxy({ config: config.join("\n") });
+  stops.push(() => proxy.stop());
+  for (let i = 0; i < 4; i++) {
+    const client = new Client(port);
+    await until("it is closed", () => client.isClosed);
+  }
+  const { pools } = await mustRun<{ readonly pools: readonly PoolFigures[] }>(proxy, "stats");
+  expect(pools[0]!.counters.client_refused).toBe(0);
+});

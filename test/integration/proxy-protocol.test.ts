@@ -206,3 +206,23 @@ test("what is no header is no request, and half a header is no client", async ()
   local.send("PROXY UNKNOWN\r\nGET k\r\n");
   await local.hears("$-1\r\n");
 });
+
+test("limits that come while a header is awaited count its client once, at the address that it names", async () => {
+  const rig = await startRig(["proxy_protocol: true"], 1);
+  const named = new Peer(rig.ports.main);
+  named.send(headerLine(ENDS).subarray(0, 20));
+  await eventually("it is here", async () => (await addresses(rig)).length === 1);
+  await mustRun(rig.proxy, "config", "set", "main.address_connections", "1");
+  named.send(headerLine(ENDS).subarray(20));
+  await talk(named, "main");
+  const second = new Peer(rig.ports.main);
+  second.send(headerLine({ ...ENDS, port: 4712 }));
+  await second.hears("-ERR max number of clients");
+  for (let i = 0; i < 3; i++) {
+    const local = new Peer(rig.ports.main);
+    local.send("PROXY UNKNOWN\r\n");
+    await talk(local, "main");
+    local.socket.destroy();
+    await eventually("it is gone", async () => (await addresses(rig)).length === 1);
+  }
+});
