@@ -3,6 +3,7 @@ import type { Status } from "../api/control-socket.ts";
 import type { HistogramFigures } from "../api/stats.ts";
 import { formatMicroseconds, latencyRows, latencySince } from "../metrics/latency-rows.ts";
 import { percentile } from "../metrics/percentiles.ts";
+import { shortNames } from "./short-names.ts";
 
 /** One look. */
 export interface Look {
@@ -110,19 +111,22 @@ export function topScreen(
   const title = `proxy ${status.version}, ${status.phase}, ${workers} workers, ${status.clients} clients`;
   const nameWidth = Math.max(8, columns - WIDTHS.reduce((sum, width) => sum + width + 1, 0));
   const line = (name: string, cells: readonly string[]): string => {
-    const shown = name.length > nameWidth ? `${name.substring(0, nameWidth - 1)}…` : name;
     const right = cells.map((cell, index) => cell.padStart(WIDTHS[index]! + 1));
-    return `${shown.padEnd(nameWidth)}${right.join("")}`.substring(0, columns);
+    return `${name.padEnd(nameWidth)}${right.join("")}`.substring(0, columns);
   };
   const room = Math.max(1, lines - 5);
   const shown = sorted(rows, key).filter((_, index) => index < room);
   const left = rows.length - shown.length;
+  const names = shortNames(
+    shown.map(({ name }) => name),
+    nameWidth,
+  );
   return [
     title.substring(0, columns),
     "",
     line("", HEADINGS),
-    ...shown.map((row) =>
-      line(row.name, [
+    ...shown.map((row, index) =>
+      line(names[index]!, [
         ...[row.rate, row.errorRate].map(formatRate),
         ...[row.p50, row.p90, row.p99, row.p999, row.max].map(formatTime),
       ]),

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import type { Status } from "../../../src/api/control-socket.ts";
 import type { HistogramFigures } from "../../../src/api/stats.ts";
+import { shortNames } from "../../../src/cli/short-names.ts";
 import { type Look, sorted, topRows, topScreen } from "../../../src/cli/top-screen.ts";
 
 function look(atMs: number, requests: number, times: HistogramFigures, servers = 1): Look {
@@ -60,4 +61,27 @@ test("rows are sorted by what is asked for", () => {
   expect(sorted(rows, "name").map(({ name }) => name)).toEqual(["a", "b"]);
   expect(sorted(rows, "rate").map(({ name }) => name)).toEqual(["b", "a"]);
   expect(sorted(rows, "p99").map(({ name }) => name)).toEqual(["a", "b"]);
+});
+
+test("names that are too long still tell the rows apart", () => {
+  const servers = (pool: string, ...names: string[]): string[] =>
+    names.map((name) => `${pool} server ${name}`);
+  for (const names of [
+    servers("redis_pool", "cache-1", "cache-2", "cache-3"),
+    servers("main", "cache-1.prod.example.com:11211", "cache-2.prod.example.com:11211"),
+    [...servers("a-pool-with-a-long-name", "a-1"), ...servers("a-pool-with-b-long-name", "a-1")],
+    ["x".repeat(30), `${"x".repeat(30)}y`],
+  ]) {
+    const short = shortNames(names, 24);
+    expect(new Set(short).size).toBe(names.length);
+    for (const name of short) expect(name.length).toBe(24);
+  }
+  expect(shortNames(["redis_pool server cache-1", "pool main"], 24)).toEqual([
+    "redis_p…l server cache-1",
+    "pool main",
+  ]);
+  const row = { rate: 1, errorRate: 0, p50: 0, p90: 0, p99: 5, p999: 0, max: 9 };
+  const rows = servers("redis_pool", "cache-1", "cache-2").map((name) => ({ name, ...row }));
+  const shown = topScreen(rows, look(0, 0, NONE), "name", { columns: 80, lines: 24 });
+  expect(shown[3]).not.toBe(shown[4]);
 });
