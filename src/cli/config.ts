@@ -6,10 +6,10 @@ import type {
   ControlResult,
   SettingStatus,
 } from "../api/control-socket.ts";
-import { formatDuration, parseDuration } from "../config/duration.ts";
+import { parseDuration } from "../config/duration.ts";
 import { CONTROL_ARGS, callProxy, report } from "./control-client.ts";
 import { EXIT_USAGE } from "./exit-codes.ts";
-import { settingLine } from "./settings-text.ts";
+import { setText, settingLine } from "./settings-text.ts";
 import { formatTable } from "./table.ts";
 
 const CONFIG_ARGS = {
@@ -127,16 +127,6 @@ function optionLines(options: readonly ConfigOption[]): readonly string[] {
     setting === null ? (isLive ? "" : "by reload") : settingLine(setting),
   ]);
   return formatTable([["option", "value", "change"], ...rows], []);
-}
-
-function setText(set: Extract<ControlResult, { readonly verb: "config_set" }>): string {
-  const { path, from, text, isLive, isSaved, isReloaded, forMs } = set;
-  const change = `${path}: ${from} → ${text}`;
-  if (isReloaded) return `${change}, written into the file, and reloaded`;
-  if (!isLive) return `${change}, written into the file; it takes effect with a reload`;
-  if (isSaved) return `${change} in all workers, and written into the file`;
-  const end = forMs === null ? "until the next reload" : `for ${formatDuration(forMs)}`;
-  return `${change} in all workers, ${end}`;
 }
 
 function diffLines(

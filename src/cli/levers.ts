@@ -5,7 +5,7 @@ import type { LeverKind } from "../api/steering.ts";
 import { parseDuration } from "../config/duration.ts";
 import { CONTROL_ARGS, callProxy, report } from "./control-client.ts";
 import { EXIT_USAGE } from "./exit-codes.ts";
-import { leftText } from "./settings-text.ts";
+import { leftText, setText } from "./settings-text.ts";
 
 const TIMEOUT_MS = 30_000;
 
@@ -140,7 +140,7 @@ function textOf(result: Extract<ControlResult, { readonly ok: true }>): string {
     case "release":
       return result.levers.map((one) => `released: ${leverText(one)}`).join("\n");
     case "config_set":
-      return `${result.path}: ${result.from} → ${result.text} in all workers`;
+      return setText(result);
     default:
       return "";
   }

@@ -1,5 +1,6 @@
 /** Words for values that were set in a running proxy. */
-import type { SettingStatus } from "../api/control-socket.ts";
+import type { ControlResult, SettingStatus } from "../api/control-socket.ts";
+import { formatDuration } from "../config/duration.ts";
 import { userText } from "../os/accounts.ts";
 
 const SECOND_MS = 1000;
@@ -16,4 +17,15 @@ export function leftText(untilMs: number): string {
   if (seconds < 120) return `${seconds}s more`;
   const minutes = Math.round(seconds / 60);
   return minutes < 120 ? `${minutes}m more` : `${Math.round(minutes / 60)}h more`;
+}
+
+/** "main.timeout: 30s → 2s in all workers, for 10m" */
+export function setText(set: Extract<ControlResult, { readonly verb: "config_set" }>): string {
+  const { path, from, text, isLive, isSaved, isReloaded, forMs } = set;
+  const change = `${path}: ${from} → ${text}`;
+  if (isReloaded) return `${change}, written into the file, and reloaded`;
+  if (!isLive) return `${change}, written into the file; it takes effect with a reload`;
+  if (isSaved) return `${change} in all workers, and written into the file`;
+  const end = forMs === null ? "until the next reload" : `for ${formatDuration(forMs)}`;
+  return `${change} in all workers, ${end}`;
 }

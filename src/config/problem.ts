@@ -2,7 +2,7 @@
 
 export interface Problem {
   readonly file: string;
-  /** Both count from 1; the column in UTF-16 units. */
+  /** Both count from 1, the column in UTF-16 units; both 0: the value in question is not in the file. */
   readonly line: number;
   readonly column: number;
   /** The option's place: `pools.alpha.servers[2].weight`; "" for the file as a whole. */
@@ -16,6 +16,9 @@ export interface Problem {
 interface Found extends Problem {
   readonly offset: number;
 }
+
+/** The offset of a value that is not in the file. */
+export const NOT_IN_FILE = -1;
 
 /** Collects the problems of one file while it is read. */
 export class ProblemList {
@@ -72,8 +75,9 @@ export class ProblemList {
   }
 
   #add(offset: number, path: string, message: string, severity: Problem["severity"]): void {
-    const line = this.lineOf(offset);
-    const column = offset - this.#lineStarts[line - 1]! + 1;
+    const isInFile = offset !== NOT_IN_FILE;
+    const line = isInFile ? this.lineOf(offset) : 0;
+    const column = isInFile ? offset - this.#lineStarts[line - 1]! + 1 : 0;
     this.#found.push({ file: this.#file, line, column, path, message, severity, offset });
   }
 }
@@ -84,7 +88,8 @@ export class ProblemList {
  */
 export function formatProblem(problem: Problem, source: string | null): string {
   const mark = problem.severity === "warning" ? "warning: " : "";
-  const head = `${problem.file}:${problem.line}:${problem.column}: ${mark}${problem.message}`;
+  const place = problem.line === 0 ? "" : `${problem.file}:${problem.line}:${problem.column}: `;
+  const head = `${place}${mark}${problem.message}`;
   const line = source === null ? undefined : source.split("\n")[problem.line - 1];
   // A password must not reach a terminal or a log because its line is in error.
   const isSecret = /redis_auth/.test(`${line} ${problem.path}`);
