@@ -27,7 +27,9 @@ export async function answerLook(look: Look | string, ask: AskLook): Promise<Htt
   if (result === null) {
     return answer(503, { ok: false, problems: ["the supervisor does not answer"] });
   }
-  return answer(result.ok ? 200 : 503, result);
+  if (result.ok) return answer(200, result);
+  const { isUnknown = false, ...refusal } = result;
+  return answer(isUnknown ? 404 : 503, refusal);
 }
 
 function answer(status: number, body: unknown): HttpAnswer {

@@ -105,7 +105,8 @@ export type ControlReply = { readonly progress: string } | { readonly result: Co
 
 /** `lines` are for humans, `problems` say why it failed. */
 export type ControlResult =
-  | { readonly ok: false; readonly problems: readonly string[] }
+  /** `isUnknown`: it names what is not there; absent: no, or it is not known. */
+  | { readonly ok: false; readonly problems: readonly string[]; readonly isUnknown?: boolean }
   | { readonly ok: true; readonly verb: "status"; readonly status: Status }
   | {
       readonly ok: true;

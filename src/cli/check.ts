@@ -46,16 +46,16 @@ export const checkCommand: CommandDef<typeof checkArgs> = defineCommand({
     const file = await readConfigFile(args.config);
     const isOnline = args.online && file.config !== null;
     const findings = isOnline ? await checkOnline(file.config.pools) : [];
+    const isFaulty = file.config === null || findings.some(({ isFault }) => isFault);
     if (args.json) {
       const online = isOnline ? { online: findings } : {};
-      const shown = { ...describeJson(file), ...online };
+      const shown = { ...describeJson(file), ok: !isFaulty, ...online };
       process.stdout.write(`${JSON.stringify(shown, null, 2)}\n`);
     } else {
       process.stderr.write(file.text);
       const lines = [describeText(file), ...(isOnline ? ["", ...describeFindings(findings)] : [])];
       process.stdout.write(`${lines.join("\n")}\n`);
     }
-    const isFaulty = file.config === null || findings.some(({ isFault }) => isFault);
     process.exitCode = isFaulty ? 1 : 0;
   },
 });

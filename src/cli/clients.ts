@@ -25,12 +25,12 @@ const CLIENTS_ARGS = {
     default: "requests",
     description: `The most first of: ${CLIENT_ORDERS.join(", ")} (default: requests)`,
   },
-  limit: {
+  number: {
     type: "string",
-    alias: "n",
+    alias: ["n", "limit"] as string[],
     valueHint: "N",
     default: "20",
-    description: `So many (default: 20; at most ${CLIENTS_SHOWN_MAX})`,
+    description: `The first N (default: 20; at most ${CLIENTS_SHOWN_MAX})`,
   },
   pool: { type: "string", valueHint: "POOL", description: "Only of this pool" },
   address: { type: "string", valueHint: "TEXT", description: "Only those whose address begins so" },
@@ -53,9 +53,9 @@ const clients = defineCommand({
     if (state === null && args.state !== undefined) {
       return misuse("--state", CLIENT_STATES.join(", "), args.state);
     }
-    if (!/^[1-9]\d{0,5}$/.test(args.limit)) return misuse("--limit", "a number", args.limit);
+    if (!/^[1-9]\d{0,5}$/.test(args.number)) return misuse("--number", "a number", args.number);
     const { pool = null, address = null, name = null, user = null } = args;
-    const query = { order, limit: Number(args.limit), pool, address, name, user, state };
+    const query = { order, limit: Number(args.number), pool, address, name, user, state };
     const options = { timeoutMs: TIMEOUT_MS, untilGone: false };
     return report(
       await callProxy(args, { verb: "clients", query }, options),

@@ -18,8 +18,12 @@ const FOR_ARG = {
   valueHint: "TIME",
   description: "Measure for so long (10s, 500ms) in place of all the time since the start",
 } as const;
-type Args = typeof CONTROL_ARGS & { readonly for: typeof FOR_ARG };
-const ARGS: Args = { ...CONTROL_ARGS, for: FOR_ARG };
+const POOL_ARG = { type: "string", valueHint: "POOL", description: "Only of this pool" } as const;
+type Args = typeof CONTROL_ARGS & {
+  readonly for: typeof FOR_ARG;
+  readonly pool: typeof POOL_ARG;
+};
+const ARGS: Args = { ...CONTROL_ARGS, for: FOR_ARG, pool: POOL_ARG };
 
 export const latencyCommand: CommandDef<Args> = defineCommand({
   meta: { name: "latency", description: "Show how long requests take, as percentiles" },
@@ -32,16 +36,17 @@ export const latencyCommand: CommandDef<Args> = defineCommand({
     }
     let before: LatencyRow[] = [];
     if (waitMs > 0) {
-      const first = await askStatus(args);
+      const first = await askStatus(args, args.pool);
       const rows = rowsOf(first);
       if (rows === null) return report(first, args.json, () => "");
       before = rows;
       await Bun.sleep(waitMs);
     }
-    const answer = await askStatus(args);
+    const answer = await askStatus(args, args.pool);
     const now = rowsOf(answer);
     if (now === null) return report(answer, args.json, () => "");
-    const rows = waitMs === 0 ? now : latencySince(now, before);
+    const all = waitMs === 0 ? now : latencySince(now, before);
+    const rows = all.filter(({ pool }) => args.pool === undefined || pool === args.pool);
     process.stdout.write(
       args.json ? `${JSON.stringify({ ok: true, latency: rows.map(plain) })}\n` : text(rows),
     );

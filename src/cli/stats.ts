@@ -16,7 +16,7 @@ const definition = defineCommand({
   meta: { name: "stats", description: "Show what was counted of each pool and server" },
   args: ARGS,
   async run({ args }): Promise<number> {
-    const answer = await askStatus(args);
+    const answer = await askStatus(args, args.pool);
     if (answer.kind !== "result" || !answer.result.ok || answer.result.verb !== "status") {
       return report(answer, args.json, () => "");
     }

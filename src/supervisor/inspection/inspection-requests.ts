@@ -7,6 +7,7 @@ import {
   LOOK_VERBS,
   type Look,
 } from "../../api/control-socket.ts";
+import { unknownPool } from "../../config/known-pool.ts";
 import type { Caller } from "../control/control-server.ts";
 import { StartError } from "../start-error.ts";
 import type { ChangeTarget } from "../supervisor-options.ts";
@@ -18,28 +19,31 @@ export async function answerInspection(
   { uid }: Pick<Caller, "uid">,
 ): Promise<ControlResult | null> {
   if (request.verb === "kick") return await kick(proxy, request, uid);
-  if (request.verb === "slowlog_reset") {
-    proxy.resources.slowLog.reset(request.pool);
-    return { ok: true, verb: "slowlog_reset" };
-  }
-  if (request.verb === "bigkeys_reset") {
-    proxy.resources.keys.reset(request.pool);
-    return { ok: true, verb: "bigkeys_reset" };
+  if (request.verb === "slowlog_reset" || request.verb === "bigkeys_reset") {
+    return poolProblem(proxy, request) ?? forget(proxy, request);
   }
   return isLook(request) ? await answerLook(proxy, request) : null;
+}
+
+type Reset = Extract<InspectionOrder, { readonly verb: "slowlog_reset" | "bigkeys_reset" }>;
+
+function forget({ resources }: ChangeTarget, { verb, pool }: Reset): ControlResult {
+  if (verb === "slowlog_reset") resources.slowLog.reset(pool);
+  else resources.keys.reset(pool);
+  return { ok: true, verb };
 }
 
 function isLook(request: { readonly verb: string }): request is Look {
   return LOOK_VERBS.some((verb) => verb === request.verb);
 }
 
-export async function answerLook(
-  { generations, resources, running }: ChangeTarget,
-  look: Look,
-): Promise<ControlResult> {
+export async function answerLook(proxy: ChangeTarget, look: Look): Promise<ControlResult> {
   // The admin process may be of a newer program.
   if (!isLook(look))
     return { ok: false, problems: ["this version of the proxy does not know that"] };
+  const { generations, resources, running } = proxy;
+  const unknown = poolProblem(proxy, look);
+  if (unknown !== null) return unknown;
   try {
     if (look.verb === "hotkeys") {
       const report = resources.keys.hot(shownPools(running, look.pool), look.limit);
@@ -56,6 +60,16 @@ export async function answerLook(
   } catch (error) {
     return refusalOf(error);
   }
+}
+
+/** What to answer when the request names a pool that is not there; null: it names none, or there is. */
+function poolProblem({ running }: ChangeTarget, request: Look | Reset): ControlResult | null {
+  const named = request.verb === "clients" ? request.query : request;
+  const problem = unknownPool(
+    named.pool,
+    running.pools.map(({ name }) => name),
+  );
+  return problem === null ? null : { ok: false, problems: [problem], isUnknown: true };
 }
 
 /** Disconnects clients. */

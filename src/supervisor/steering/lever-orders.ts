@@ -1,8 +1,9 @@
 /** `proxy pause`, `readonly`, `block` and what ends them: requests that are held back or refused for a while. */
+import type { Config } from "../../api/config.ts";
 import type { ControlResult, LeverOrder } from "../../api/control-socket.ts";
 import { LEVER_MS_MAX, PAUSE_MS_MAX } from "../../base/limits.ts";
 import { formatDuration } from "../../config/duration.ts";
-import { didYouMean } from "../../config/nearest.ts";
+import { unknownPool } from "../../config/known-pool.ts";
 import { StartError } from "../start-error.ts";
 import type { ChangeTarget } from "../supervisor-options.ts";
 import type { HeldLever } from "./steering.ts";
@@ -15,18 +16,14 @@ export async function pullLever(
   { kind, pool, text, forMs }: Order<"lever">,
   uid: number,
 ): Promise<ControlResult> {
-  const names = running.pools.map(({ name }) => name);
-  if (pool !== null && !names.includes(pool)) {
-    throw new StartError([`there is no pool "${pool}"${didYouMean(pool, names)}`]);
-  }
+  checkPool(running, pool);
   const mostMs = kind === "pause" ? PAUSE_MS_MAX : LEVER_MS_MAX;
   if (forMs > mostMs) throw new StartError([`that is too long: at most ${formatDuration(mostMs)}`]);
   const isSame = (other: HeldLever): boolean =>
     other.kind === kind && other.pool === pool && other.text === text;
   const atMs = Date.now();
-  const ids = steering.levers.map(({ id }) => id);
   const lever: HeldLever = {
-    ...{ id: steering.levers.find(isSame)?.id ?? Math.max(0, ...ids) + 1, kind, pool, text },
+    ...{ id: steering.levers.find(isSame)?.id ?? steering.nextLeverId(), kind, pool, text },
     ...{ uid, atMs, untilMs: atMs + forMs },
   };
   await steering.setLevers([...steering.levers.filter((other) => !isSame(other)), lever]);
@@ -36,7 +33,7 @@ export async function pullLever(
 
 /** @throws StartError: there is none such */
 export function releaseLevers(
-  { steering, log }: ChangeTarget,
+  { steering, running, log }: ChangeTarget,
   { id, kind, pool }: Order<"release">,
   uid: number,
 ): ControlResult {
@@ -46,6 +43,8 @@ export function releaseLevers(
       (kind === null || lever.kind === kind) &&
       (pool === null || lever.pool === pool),
   );
+  // A reload may have removed the pool since, and its levers are there until they are released.
+  if (levers.length === 0) checkPool(running, pool);
   if (levers.length === 0) throw new StartError(["nothing such is held back"]);
   const isDone = steering.release(new Set(levers.map((lever) => lever.id)));
   if (!isDone) throw new StartError(["a change is just under way; try again in a moment"]);
@@ -53,4 +52,13 @@ export function releaseLevers(
     log.warn("a lever was released", { lever: lever.id, kind: lever.kind, pool: lever.pool, uid });
   }
   return { ok: true, verb: "release", levers };
+}
+
+/** @throws StartError: there is no such pool */
+function checkPool({ pools }: Config, pool: string | null): void {
+  const problem = unknownPool(
+    pool,
+    pools.map(({ name }) => name),
+  );
+  if (problem !== null) throw new StartError([problem]);
 }

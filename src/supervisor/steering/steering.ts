@@ -39,9 +39,11 @@ export interface SteeringSnapshot {
   readonly settings: readonly Setting[];
   /** Absent: an older program, which had none. */
   readonly levers?: readonly HeldLever[];
+  /** The highest number that a lever ever had. Absent: an older program, which did not keep it. */
+  readonly lastLever?: number;
 }
 
-type Held = Required<Omit<SteeringSnapshot, "revision">>;
+type Held = Required<Pick<SteeringSnapshot, "settings" | "levers">>;
 
 export interface SteeringOptions {
   readonly log: Logger;
@@ -62,6 +64,7 @@ export class Steering {
   readonly #agreement: Agreement;
   #held: Held;
   #revision: number;
+  #lastLever: number;
   #isChanging = false;
   #timer: Timer | undefined;
   /** Set: the workers are to be told what was imposed. */
@@ -72,6 +75,8 @@ export class Steering {
     this.#agreement = new Agreement(() => options.workers());
     this.#held = { settings: saved?.settings ?? [], levers: saved?.levers ?? [] };
     this.#revision = saved?.revision ?? 0;
+    const ids = this.levers.map(({ id }) => id);
+    this.#lastLever = Math.max(saved?.lastLever ?? 0, ...ids);
     this.#watch();
   }
 
@@ -91,7 +96,7 @@ export class Steering {
   /** Tells the workers first, so it comes before a snapshot of what is on its way to them. */
   snapshot(): SteeringSnapshot {
     if (this.#imposeTimer !== null) this.#tell();
-    return { revision: this.#revision, ...this.#held };
+    return { revision: this.#revision, ...this.#held, lastLever: this.#lastLever };
   }
 
   onMessage(worker: Steerable, message: FromWorker): void {
@@ -116,6 +121,12 @@ export class Steering {
       throw new StartError([`there are ${LEVERS_MAX} levers already; release some`]);
     }
     await this.#change({ ...this.#held, levers });
+  }
+
+  /** A number that no lever had before: a late release of one that is over must not end another. */
+  nextLeverId(): number {
+    this.#lastLever += 1;
+    return this.#lastLever;
   }
 
   /** Ends levers, also where a worker does not answer. False: a change is under way, and it was not done. */
