@@ -342,6 +342,9 @@ export const EVENT_CHARACTERS_MAX = 500;
 /** Events that one worker tells of in a second; what comes beyond is only in the log. */
 export const WORKER_EVENTS_PER_SECOND = 20;
 
+/** The longest name that a client may give itself, its library or its library's version: they are shown, logged and moved with it. */
+export const CLIENT_NAME_BYTES_MAX = 512;
+
 /** Clients that are shown at once, the first in the order that was asked for. */
 export const CLIENTS_SHOWN_MAX = 5_000;
 /** Of the clients that one order disconnects in one worker so many are named. */

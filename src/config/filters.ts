@@ -41,9 +41,9 @@ function readFilter(scope: Scope, item: Node, path: string): PoolConfig["filters
     return null;
   }
   const filter = filters.find(({ name }) => name === entry.key);
-  if (filter === undefined && !scope.areModulesLoaded) return null;
   if (filter === undefined) {
     const names = filters.map(({ name }) => name);
+    if (!scope.areModulesLoaded && didYouMean(entry.key, names) === "") return null;
     const hint =
       names.length === 0
         ? "; no file of `modules` defines a filter"

@@ -5,6 +5,7 @@ import { formatAddress } from "./address.ts";
 import type { MapNode, Node } from "./document.ts";
 import { readFilters } from "./filters.ts";
 import { limitsOf } from "./limits.ts";
+import { didYouMean } from "./nearest.ts";
 import { type ProtocolOptions, poolOptions } from "./options.ts";
 import { DISTRIBUTIONS, HASH_NAMES } from "./options-pool.ts";
 import { indentStrays, withoutShared } from "./pool-entries.ts";
@@ -145,7 +146,9 @@ function protocolNamed({ protocols }: Scope, name: string | undefined): Protocol
 
 /** Its options are not known: to find fault with them would be wrong. */
 function isOfMissingModule(scope: Scope, map: MapNode): boolean {
-  return !scope.areModulesLoaded && protocolNamed(scope, protocolIn(scope, map)) === null;
+  const name = protocolIn(scope, map) ?? "";
+  const names = scope.protocols.map((protocol) => protocol.name);
+  return !scope.areModulesLoaded && !names.includes(name) && didYouMean(name, names) === "";
 }
 
 /** The name of the pool's protocol; undefined: the file is in error there. */

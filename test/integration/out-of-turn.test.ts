@@ -135,6 +135,30 @@ const TEXT_CASES: readonly Case[] = [
     becomes: [FAILS, FAILS],
   },
   {
+    what: "a value without the opaque that was asked for",
+    asks: [text("mg a v O1"), text("mg b v")],
+    says: () => Buffer.concat([metaValue("b", []), metaValue("b", [])]),
+    becomes: [FAILS, FAILS],
+  },
+  {
+    what: "a value without the key that was asked for",
+    asks: [text("mg a v k"), text("mg b v")],
+    says: () => Buffer.concat([metaValue("b", []), metaValue("b", [])]),
+    becomes: [FAILS, FAILS],
+  },
+  {
+    what: "a hit without the opaque that was asked for",
+    asks: [text("mg a t O1"), text("mg b v")],
+    says: () => Buffer.concat([text("HD t-1"), metaValue("b", [])]),
+    becomes: [FAILS, FAILS],
+  },
+  {
+    what: "something behind the length of a value",
+    asks: [text("mg a v"), text("mg b v")],
+    says: () => "VA 8VA 8\r\nxxxxxxxx\r\n",
+    becomes: [FAILS, FAILS],
+  },
+  {
     what: "an opaque that was not given",
     asks: [text("mg a v"), text("mg b v O2")],
     says: () => Buffer.concat([metaValue("b", ["O2"]), metaValue("a", [])]),

@@ -76,6 +76,7 @@ export async function startGeneration(
     }
     giveSocketFiles(listeners.files(plan), generation.plan.runAs);
     await generation.open();
+    await generation.prove();
     return generation;
   } catch (error) {
     generation?.stop();

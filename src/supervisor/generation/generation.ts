@@ -73,9 +73,11 @@ export class Generation {
   #acceptor: AcceptorSlot | null = null;
   /** Nothing is added any more. */
   #isEnding = false;
-  /** While `assemble` waits: for so many workers, or for the acceptor. */
+  /** Workers that have answered since they were ready last. */
+  readonly #proven = new Set<WorkerSlot>();
+  /** While `assemble` waits: for so many workers, for the acceptor, or for all workers' answers. */
   #assembly: {
-    readonly count: number | "acceptor";
+    readonly count: number | "acceptor" | "proof";
     resolve(): void;
     reject(error: StartError): void;
   } | null = null;
@@ -123,7 +125,14 @@ export class Generation {
     await this.#acceptor?.stop();
   }
 
-  async #untilReady(count: number | "acceptor", start: () => void): Promise<void> {
+  /** Resolves when all workers have answered a question behind their start. @throws StartError: they die of it */
+  async prove(): Promise<void> {
+    await this.#untilReady("proof", () => {
+      for (const worker of this.workers) worker.prove();
+    });
+  }
+
+  async #untilReady(count: number | "acceptor" | "proof", start: () => void): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     // The first one may fail before the promise is awaited.
     promise.catch(() => {});
@@ -210,10 +219,17 @@ export class Generation {
       {
         onReady: (ready) => {
           this.#onReady();
+          if (this.#assembly?.count === "proof") ready.prove();
           events.onReady(ready);
         },
         onMessage: events.onMessage,
+        onProven: (proven) => {
+          this.#proven.add(proven);
+          const isAll = this.workers.every((one) => this.#proven.has(one));
+          if (this.#assembly?.count === "proof" && isAll) this.#assembly.resolve();
+        },
         onDeath: (dead, earlyDeaths, reason) => {
+          this.#proven.delete(dead);
           events.onWorkerDeath(dead);
           this.#onDeath(dead.name, earlyDeaths, reason);
         },

@@ -58,6 +58,8 @@ export interface WorkerPlan {
 export interface WorkerEvents {
   onReady(worker: WorkerSlot): void;
   onMessage(worker: WorkerSlot, message: FromWorker): void;
+  /** It lives on behind its start: see `prove`. */
+  onProven(worker: WorkerSlot): void;
   onDeath(worker: WorkerSlot, earlyDeaths: number, reason: string | null): void;
   /** Its hand-over socket is not its any more, but the hearer's, who takes off what is on it and closes it. */
   onSocketEnd(worker: WorkerSlot, socket: SocketPair): void;
@@ -78,6 +80,8 @@ export interface WorkerSnapshot {
 
 /** No ping of the watchdog's, which counts from 1. */
 const COUNT_PING = 0;
+/** Nor this one. */
+const PROOF_PING = -1;
 
 export class WorkerSlot {
   readonly plan: WorkerPlan;
@@ -170,6 +174,11 @@ export class WorkerSlot {
 
   send(message: ToWorker): void {
     this.#keeper.send(message);
+  }
+
+  /** Asks whether it lives on behind its start: what fails there may end it a moment after it said that it is ready. */
+  prove(): void {
+    this.send({ type: "ping", id: PROOF_PING });
   }
 
   /** It goes on until it is told to hand over, drain or stop; should it die before, it is not replaced any more. */
@@ -267,6 +276,7 @@ export class WorkerSlot {
       this.#catchUp();
     }
     if (message.type === "pong") this.clients = message.clients;
+    if (message.type === "pong" && message.id === PROOF_PING) this.#events.onProven(this);
     if (message.type === "handed_over") this.clients = message.left;
     if (message.type === "want_client_ids") {
       this.send({ type: "client_ids", birth: this.plan.nextBirth() });

@@ -180,7 +180,15 @@ test("an answer that is not one whole reply refuses the request, and the log nam
   for (const whole of ["+OK\r\n", "$2\r\nab\r\n", "*1\r\n:1\r\n", "_\r\n"]) {
     expect(answerTo("GET a\r\n", whole, redis)).toBe(whole);
   }
-  for (const reply of ["", "$5\r\nab", "+OK", "+OK\r\n+OK\r\n", "OK\r\n", "*2\r\n:1\r\n"]) {
+  for (const reply of [
+    "",
+    ">1\r\n+x\r\n",
+    "$5\r\nab",
+    "+OK",
+    "+OK\r\n+OK\r\n",
+    "OK\r\n",
+    "*2\r\n:1\r\n",
+  ]) {
     expect(answerTo("GET a\r\n", reply, redis)).toBe("-ERR module guard failed\r\n");
   }
   expect(answerTo("get a\r\n", "END\r\n", memcacheFiltering)).toBe("END\r\n");

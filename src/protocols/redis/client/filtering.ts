@@ -12,6 +12,7 @@ import type { CommandTable } from "../commands/command-table.ts";
 import { findKeys } from "../commands/find-keys.ts";
 
 const MINUS = 0x2d;
+const PUSH = 0x3e;
 
 export function createRedisFiltering(commands: CommandTable): Filtering {
   return {
@@ -74,7 +75,8 @@ class RedisRequestReader implements RequestReader {
   }
 
   isReply(bytes: Buffer): boolean {
-    if (bytes.length === 0) return false;
+    // A push is no reply: its client would go on waiting.
+    if (bytes.length === 0 || bytes[0] === PUSH) return false;
     return new RedisReplyScanner(3).scan(bytes, 0, bytes.length) === bytes.length;
   }
 

@@ -12,11 +12,14 @@ import {
 } from "../../codec/text/reply-fits.ts";
 import type { TextRequest } from "../../codec/text/text-request.ts";
 import { checkOf } from "../../codec/text/word-check.ts";
-import { flagsFit, isAboutKey, opaqueOf } from "./meta-flags.ts";
+import { flagsIn, HAS_KEY, HAS_OPAQUE, isAboutKey, opaqueOf, wantsKey } from "./meta-flags.ts";
 
 const V = 0x56;
+const H = 0x48;
 const M = 0x4d;
 const SPACE = 0x20;
+/** Beside a shape. */
+const KEY_WANTED = 0x80;
 /** "VALUE " */
 const PREFIX_BYTES = 6;
 
@@ -40,7 +43,7 @@ export class ExpectedReplies {
     const end = tokenEnd[key]!;
     const at = token & this.mask;
     const shape = shapeOf(request.command.kind);
-    this.shapes[at] = shape;
+    this.shapes[at] = isMetaShape(shape) && wantsKey(request) ? shape | KEY_WANTED : shape;
     this.keyLengths[at] = end - start;
     this.keys[at] =
       decodedKey === null ? checkOf(bytes, start, end) : checkOf(decodedKey, 0, decodedKey.length);
@@ -50,7 +53,7 @@ export class ExpectedReplies {
   /** See ReplySink. */
   accepts(token: number, bytes: Buffer, start: number, end: number, parts: number): boolean {
     const at = token & this.mask;
-    const shape = this.shapes[at]!;
+    const shape = this.shapes[at]! & ~KEY_WANTED;
     if (parts > 0) {
       if (shape !== SHAPE.values || parts > 1 || bytes[start] !== V) return false;
       const keyStart = start + PREFIX_BYTES;
@@ -60,10 +63,19 @@ export class ExpectedReplies {
     }
     if (!replyFits(shape, bytes, start, end)) return false;
     if (isMetaShape(shape)) {
-      return flagsFit(bytes, start, end, this.keys[at]!, this.opaques[at]!);
+      const found = flagsIn(bytes, start, end, this.keys[at]!, this.opaques[at]!);
+      // Old servers leave both out where nothing is got.
+      const mustHaveAll = bytes[start] === V || (shape === SHAPE.metaGet && bytes[start] === H);
+      return found >= 0 && (!mustHaveAll || (this.wanted(at) & ~found) === 0);
     }
     const isAbout = shape === SHAPE.metaDebug && bytes[start] === M;
     return !isAbout || isAboutKey(bytes, start, end, this.keys[at]!);
+  }
+
+  /** What the request at this place wants back. */
+  private wanted(at: number): number {
+    const key = (this.shapes[at]! & KEY_WANTED) === 0 ? 0 : HAS_KEY;
+    return this.opaques[at] === 0 ? key : key | HAS_OPAQUE;
   }
 
   private grow(newest: number, pending: number): void {

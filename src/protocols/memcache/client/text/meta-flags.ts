@@ -22,36 +22,52 @@ export function opaqueOf({ bytes, count, tokenStart, tokenEnd }: TextRequest): n
   return 0;
 }
 
+/** Whether `request`, a meta command, wants its key in the reply. */
+export function wantsKey({ bytes, count, tokenStart, tokenEnd }: TextRequest): boolean {
+  for (let i = 2; i < count; i++) {
+    const start = tokenStart[i]!;
+    if (bytes[start] === KEY && tokenEnd[i] === start + 1) return true;
+  }
+  return false;
+}
+
+/** Bits of what `flagsIn` finds. */
+export const HAS_OPAQUE = 1;
+export const HAS_KEY = 2;
+
 /**
- * Whether key and opaque in the first line of the meta reply bytes[start, end) are those of its request.
+ * Which of key and opaque the first line of the meta reply bytes[start, end) has; -1: one of them is not its request's.
  * @param key the check of the request's key, decoded
  * @param opaque see opaqueOf
  */
-export function flagsFit(
+export function flagsIn(
   bytes: Buffer,
   start: number,
   end: number,
   key: number,
   opaque: number,
-): boolean {
+): number {
   // An error, or nothing behind the code.
-  if (bytes[start + CODE_BYTES - 1] !== SPACE) return true;
+  if (bytes[start + CODE_BYTES - 1] !== SPACE) return 0;
+  let found = 0;
   const stop = endOfLine(bytes, start, end);
   let at = start + CODE_BYTES;
   // The size of a value.
   if (bytes[start] === V) at = endOfWord(bytes, at, stop) + 1;
   while (at < stop) {
     let next = endOfWord(bytes, at, stop);
-    if (bytes[at] === OPAQUE && (opaque === 0 || checkOf(bytes, at + 1, next) !== opaque)) {
-      return false;
+    if (bytes[at] === OPAQUE) {
+      if (opaque === 0 || checkOf(bytes, at + 1, next) !== opaque) return -1;
+      found |= HAS_OPAQUE;
     }
     if (bytes[at] === KEY) {
       next = endOfKey(bytes, at + 1, stop, key);
-      if (next < 0) return false;
+      if (next < 0) return -1;
+      found |= HAS_KEY;
     }
     at = next + 1;
   }
-  return true;
+  return found;
 }
 
 /** Whether the reply bytes[start, end) to a meta debug command, which begins "ME ", is about the key with this check. */

@@ -222,5 +222,6 @@ function sizeOf(bytes: Buffer, start: number, lineEnd: number, blanks: number): 
     if (size > MEMCACHE_VALUE_BYTES_MAX) return -1;
     at++;
   }
-  return at > first && at < lineEnd ? size : -1;
+  const isEnd = bytes[at] === SPACE || (bytes[at] === CR && at === lineEnd - 2);
+  return at > first && isEnd ? size : -1;
 }

@@ -7,8 +7,8 @@ import { REDIS_VERSION } from "../../commands/commands.generated.ts";
 import type { RedisClientState } from "../client-state.ts";
 import { authenticate, become } from "../identity/identity.ts";
 import type { RedisClient } from "../redis-client.ts";
-import { BAD_NAME } from "./client-names.ts";
-import { answerLater, isPrintable, type LocalHandler } from "./local-handler.ts";
+import { nameFault } from "./client-names.ts";
+import { answerLater, type LocalHandler } from "./local-handler.ts";
 
 const NOT_AUTHENTICATED: Buffer = encodeError(
   "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> " +
@@ -47,7 +47,8 @@ function stepsOf(view: RequestView): Step[] {
       i += 2;
     } else if (option === "SETNAME" && more >= 1) {
       const name = view.text(++i);
-      steps.push(isPrintable(name) ? { does: "name", name } : { does: "refuse", fault: BAD_NAME });
+      const fault = nameFault(name);
+      steps.push(fault === null ? { does: "name", name } : { does: "refuse", fault });
     } else {
       const fault = encodeError(`ERR Syntax error in HELLO option '${view.text(i)}'`);
       steps.push({ does: "refuse", fault });

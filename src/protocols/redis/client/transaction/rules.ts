@@ -2,6 +2,7 @@
 import { ACCESS, PlainFacts } from "../../../../api/request-facts.ts";
 import type { Route, Upstream } from "../../../../api/upstream.ts";
 import { copyOf } from "../../../../base/copy-of.ts";
+import { CLIENT_NAME_BYTES_MAX } from "../../../../base/limits.ts";
 import { encodeError } from "../../codec/encode.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import type { Command } from "../../commands/command.ts";
@@ -48,8 +49,9 @@ function identity(view: RequestView, from: number, to: number): Change {
 function changeByHello(view: RequestView, pool: RedisPool): Change {
   let change: Change = { version: view.text(1) === "3" ? 3 : 2 };
   for (let i = 2; i + 1 < view.count; i++) {
-    if (view.text(i).toUpperCase() === "SETNAME") change = { ...change, name: view.text(++i) };
-    else {
+    if (view.text(i).toUpperCase() === "SETNAME") {
+      change = { ...change, name: view.text(++i).substring(0, CLIENT_NAME_BYTES_MAX) };
+    } else {
       if (pool.password === null) change = { ...change, ...identity(view, i + 1, i + 3) };
       i += 2;
     }

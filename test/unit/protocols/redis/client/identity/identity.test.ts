@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Failure } from "../../../../../../src/api/upstream.ts";
 import { connectionKind } from "../../../../../../src/api/upstream.ts";
+import { CLIENT_NAME_BYTES_MAX } from "../../../../../../src/base/limits.ts";
 import { prove } from "../../../../../../src/protocols/redis/client/identity/ask-servers.ts";
 import type { RedisClient } from "../../../../../../src/protocols/redis/client/redis-client.ts";
 import { createRig, type Rig } from "../../../../client/session-rig.ts";
@@ -271,6 +272,19 @@ describe("who gives no password", () => {
     rig.ask("GET", "v0");
     rig.ask("PING");
     expect(await rig.heard()).toBe("-ERR away\r\n+PONG\r\n");
+  });
+
+  test("may not give itself a name without end", async () => {
+    const rig = createIdentityRig({ needsPassword: false });
+    const long = "n".repeat(CLIENT_NAME_BYTES_MAX + 1);
+    rig.ask("CLIENT", "SETNAME", long);
+    rig.ask("CLIENT", "SETINFO", "lib-name", long);
+    rig.ask("HELLO", "2", "SETNAME", long);
+    rig.ask("CLIENT", "SETNAME", long.substring(1));
+    rig.ask("CLIENT", "GETNAME");
+    expect(await rig.heard()).toBe(
+      `${"-ERR Client names cannot be longer than 512 bytes through the proxy\r\n".repeat(3)}+OK\r\n$512\r\n${long.substring(1)}\r\n`,
+    );
   });
 
   test("gets nothing else, until it does", async () => {
