@@ -1,6 +1,6 @@
 /** The largest keys that were noticed in one pool of one worker since it told of them last. */
 import type { BigKeyPart } from "../api/key-report.ts";
-import { KEYS_TOLD_MAX } from "../base/limits.ts";
+import { KEYS_TOLD_MAX } from "../base/key-limits.ts";
 
 /** What counts as large; Infinity: nothing does. */
 export interface BigLimits {

@@ -3,7 +3,7 @@
  * the one with the fewest requests, and their number with it. So a busy key is never missed, and one may be overestimated by that number.
  */
 import type { HotKeyPart } from "../api/key-report.ts";
-import { KEYS_COUNTED_MAX } from "../base/limits.ts";
+import { KEYS_COUNTED_MAX } from "../base/key-limits.ts";
 
 /** Counted until the worker tells of it. */
 export interface HotKey {

@@ -16,8 +16,8 @@ import {
   KEYS_TOLD_MAX,
   KEYS_TOLD_MS,
   SAMPLED_KEY_BYTES_MAX,
-  SLOW_KEY_BYTES_MAX,
-} from "../base/limits.ts";
+} from "../base/key-limits.ts";
+import { SLOW_KEY_BYTES_MAX } from "../base/limits.ts";
 import type { Schedule } from "../base/schedule.ts";
 import { shownKey } from "../base/shown-key.ts";
 import type { Turn } from "../base/turn.ts";

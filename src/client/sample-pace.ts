@@ -4,7 +4,7 @@
  *
  *   requests  · · · · x · · · · · · x · · x        x: looked at; it stands for itself and for those since the last one
  */
-import { KEYS_INTERVAL_MAX } from "../base/limits.ts";
+import { KEYS_INTERVAL_MAX } from "../base/key-limits.ts";
 
 /** After so many the interval is looked at again. */
 const ROUND = 16;

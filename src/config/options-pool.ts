@@ -1,7 +1,8 @@
 /** Options of a pool of any protocol: twemproxy's keys with twemproxy's meaning, and ours. */
 import type { Distribution, HashName } from "../api/config.ts";
 import { type Option, option } from "../api/option.ts";
-import { BIG_KEYS_BYTES_MIN, HOT_SAMPLES_MAX, INTEGER_MAX, SLOWEST_MAX } from "../base/limits.ts";
+import { BIG_KEYS_BYTES_MIN, HOT_SAMPLES_MAX } from "../base/key-limits.ts";
+import { INTEGER_MAX, SLOWEST_MAX } from "../base/limits.ts";
 import { LIMIT_OPTIONS } from "./options-limits.ts";
 
 export const HASH_NAMES: readonly HashName[] = [

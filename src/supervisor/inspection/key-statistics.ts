@@ -14,7 +14,7 @@ import {
   HOT_KEPT_MAX,
   HOT_WINDOW_MS,
   HOT_WINDOW_PARTS,
-} from "../../base/limits.ts";
+} from "../../base/key-limits.ts";
 
 const PART_MS = HOT_WINDOW_MS / HOT_WINDOW_PARTS;
 

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { KeyReport } from "../../../src/api/key-report.ts";
 import type { RequestSummary } from "../../../src/api/protocol-module.ts";
-import { KEYS_COUNTED_MAX, KEYS_TOLD_MS } from "../../../src/base/limits.ts";
+import { KEYS_COUNTED_MAX, KEYS_TOLD_MS } from "../../../src/base/key-limits.ts";
 import { HotKeys } from "../../../src/client/hot-keys.ts";
 import { type KeyOptions, PoolKeys } from "../../../src/client/pool-keys.ts";
 import { RequestTape } from "../../../src/client/request-tape.ts";

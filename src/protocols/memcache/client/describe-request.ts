@@ -1,6 +1,6 @@
 /** Requests in the beginning of what a client sent, for operators: which command, which key. */
 import type { RequestSummary } from "../../../api/protocol-module.ts";
-import { KEYS_OF_REQUEST_MAX } from "../../../base/limits.ts";
+import { KEYS_OF_REQUEST_MAX } from "../../../base/key-limits.ts";
 import {
   AT_BODY_LENGTH,
   AT_EXTRAS_LENGTH,

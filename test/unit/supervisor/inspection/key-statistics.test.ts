@@ -5,7 +5,7 @@ import {
   BIG_KEPT_MS,
   HOT_KEPT_MAX,
   HOT_WINDOW_MS,
-} from "../../../../src/base/limits.ts";
+} from "../../../../src/base/key-limits.ts";
 import { KeyStatistics } from "../../../../src/supervisor/inspection/key-statistics.ts";
 
 function hotKey(key: string, requests: number): HotKeyPart {
