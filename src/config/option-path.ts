@@ -1,6 +1,6 @@
 /** How operators name one option of a running proxy: `drain_timeout`, `log.level`, `pools.main.timeout`, or `main.timeout`. */
 import type { Config, PoolConfig } from "../api/config.ts";
-import type { Form, Option, OptionValue } from "../api/option.ts";
+import { type Form, type Option, type OptionValue, option } from "../api/option.ts";
 import { fieldOf, partOf } from "./live.ts";
 import { didYouMean } from "./nearest.ts";
 import { optionsAt, type ProtocolOptions, poolOptions } from "./options.ts";
@@ -67,7 +67,8 @@ function optionsOfPool(
 ): NamedOption[] {
   const own = protocols.find(({ name }) => name === pool.protocol) ?? null;
   const general = new Set(optionsAt("pool").map(({ name }) => name));
-  const rows = poolOptions(own === null ? [] : [own], own).filter(({ forms }) =>
+  const known = poolOptions(own === null ? [] : [own], own);
+  const rows = [...known, ...(own === null ? optionsOfModule(pool) : [])].filter(({ forms }) =>
     forms.includes(form),
   );
   const keys = form === "native" ? ["pools", pool.name] : [pool.name];
@@ -76,6 +77,13 @@ function optionsOfPool(
     const row = isGeneral ? option : { ...option, field: `options.${option.name}` };
     return own?.ignores?.includes(option.name) ? [] : named(form, row, pool.name, keys);
   });
+}
+
+/** The options of a protocol that is a module, of which this process knows what the configuration holds. */
+function optionsOfModule({ options }: PoolConfig): Option[] {
+  return Object.keys(options).map((name) =>
+    option({ name, where: "pool", type: { kind: "text" }, help: "Of a module." }),
+  );
 }
 
 function named(
