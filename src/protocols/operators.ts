@@ -3,6 +3,10 @@ import { SHOW_TABLE, type ShownTable } from "../api/inspection.ts";
 import type { PoolHost } from "../api/protocol-module.ts";
 import { SHOWN_TABLES_MAX } from "../base/limits.ts";
 
+/** Told to a client that asks where it is not allowed. */
+export const NOT_ALLOWED_TEXT =
+  "the proxy answers this where the pool's configuration has proxy_commands: true";
+
 export interface Operators {
   /** Now: it may change. */
   areAllowed(): boolean;

@@ -24,7 +24,13 @@ async function show({ main }: OperatorRig, ...words: string[]): Promise<readonly
 test("off by default; then every table is shown over redis-cli, of this pool only", async () => {
   const rig = await startOperatorRig(2);
   const client = await respClient(rig.main);
-  expect(await client.ask("PROXY", "SHOW", "POOLS")).toStartWith("-ERR unknown command");
+  expect(await client.ask("PROXY", "SHOW", "POOLS")).toMatch(
+    /^-ERR unknown command 'PROXY': .* proxy_commands: true\r\n$/,
+  );
+  const cache = await textClient(rig.cache);
+  expect(await cache.ask("stats proxy help\r\n")).toMatch(
+    /^CLIENT_ERROR stats proxy: .* proxy_commands: true\r\n$/,
+  );
   await mustRun(rig.proxy, "config", "set", "main.proxy_commands", "true");
   await client.ask("CLIENT", "SETNAME", "me");
   for (let n = 0; n < 5; n++) await client.ask("SET", `k${n}`, "v");

@@ -5,7 +5,7 @@ import type { RequestView } from "../codec/request-view.ts";
 import type { Command } from "../commands/command.ts";
 import { anyServer, serversFrom } from "./any-server.ts";
 import { isAccessKnown } from "./identity/admission.ts";
-import { answerForProxy, isForProxy } from "./local/proxy-show.ts";
+import { answerForProxy, isForProxy, notAllowed } from "./local/proxy-show.ts";
 import type { RedisClient } from "./redis-client.ts";
 import { NOAUTH, unknownCommand, unknownSubcommand, wrongArity } from "./refusals.ts";
 import { refuseExec } from "./transaction/transaction.ts";
@@ -52,7 +52,8 @@ function askForCommand(client: RedisClient, view: RequestView): "refused" | "lat
     endHttp(client);
     return "refused";
   }
-  return (maySucceed ? ask(client, name) : null) ?? tell(client, unknownCommand(view));
+  const asked = maySucceed ? ask(client, name) : null;
+  return asked ?? tell(client, notAllowed(client, view) ?? unknownCommand(view));
 }
 
 function askForSubcommand(

@@ -13,6 +13,7 @@ import { FAMILY, familyOf } from "../../../../api/latency.ts";
 import { ACCESS, PlainFacts } from "../../../../api/request-facts.ts";
 import type { Failure, Link, ReplySink } from "../../../../api/upstream.ts";
 import { MEMCACHE_KEY_BYTES_MAX, MEMCACHE_VALUE_BYTES_MAX } from "../../../../base/limits.ts";
+import { NOT_ALLOWED_TEXT } from "../../../operators.ts";
 import { Run } from "../../../run.ts";
 import { claimReply } from "../../codec/binary/claim-reply.ts";
 import { encodeReply, turnIntoReply } from "../../codec/binary/encode.ts";
@@ -268,7 +269,8 @@ export class BinaryFrontend implements RequestTaker, ReplySink {
     }
     if (!MERGED_STATISTICS.includes(name)) {
       this.localCount++;
-      const reply = encodeReply(OPCODE.stat, STATUS.notFound, opaque, NOT_FOUND_TEXT);
+      const text = PROXY.test(name) ? NOT_ALLOWED_TEXT : NOT_FOUND_TEXT;
+      const reply = encodeReply(OPCODE.stat, STATUS.notFound, opaque, text);
       this.session.reply(this.open(bytes, at), reply);
       return next;
     }

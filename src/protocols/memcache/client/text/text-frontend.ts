@@ -11,6 +11,7 @@ import { FAMILY, familyOf } from "../../../../api/latency.ts";
 import { ACCESS, PlainFacts } from "../../../../api/request-facts.ts";
 import type { Failure, ReplySink } from "../../../../api/upstream.ts";
 import { type Foreign, isTls } from "../../../foreign.ts";
+import { NOT_ALLOWED_TEXT } from "../../../operators.ts";
 import { Run } from "../../../run.ts";
 import { MERGED_STATISTICS } from "../../codec/merge-statistics.ts";
 import { MISS } from "../../codec/meta/replies.ts";
@@ -316,7 +317,11 @@ export class TextFrontend implements RequestTaker, ReplySink {
       return this.broadcast(request, line(text), name === "settings" ? "settings" : merge);
     }
     this.session.family = FAMILY.admin;
-    if (words[0] === "proxy" && this.pool.operators.areAllowed()) {
+    if (words[0] === "proxy") {
+      if (!this.pool.operators.areAllowed()) {
+        this.answer(NOT_ALLOWED);
+        return true;
+      }
       const token = this.open(request);
       showTable(this.pool.operators, words[1] ?? "help", (reply) =>
         this.session.reply(token, reply),
@@ -368,6 +373,7 @@ const QUIET_RULES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Statistics of memcached's that mean nothing for several servers. */
+const NOT_ALLOWED: Buffer = line(`CLIENT_ERROR stats proxy: ${NOT_ALLOWED_TEXT}`);
 const STATISTICS_OF_ONE: ReadonlySet<string> = new Set(
-  "conns cachedump detail extstore proxy sizes_enable sizes_disable".split(" "),
+  "conns cachedump detail extstore sizes_enable sizes_disable".split(" "),
 );

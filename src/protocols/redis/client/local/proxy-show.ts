@@ -1,5 +1,6 @@
 /** PROXY SHOW TABLE: what the proxy says of itself and this pool, where the pool's `proxy_commands` allow it. */
 import type { ShownTable } from "../../../../api/inspection.ts";
+import { NOT_ALLOWED_TEXT } from "../../../operators.ts";
 import { encodeError, encodeValue } from "../../codec/encode.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import type { RedisClient } from "../redis-client.ts";
@@ -11,11 +12,17 @@ const NOT_HERE: Buffer = encodeError(
 const NOT_NOW: Buffer = encodeError(
   "ERR the proxy's supervisor did not answer in time, or is older than this command",
 );
+const NOT_ALLOWED: Buffer = encodeError(`ERR unknown command 'PROXY': ${NOT_ALLOWED_TEXT}`);
 const ARGUMENTS = 3;
 
 /** Whether the request, of an unknown command, is for the proxy itself. */
 export function isForProxy({ pool }: RedisClient, view: RequestView): boolean {
   return pool.operators.areAllowed() && view.text(0).toUpperCase() === "PROXY";
+}
+
+/** What to say of PROXY where it is not allowed, and no server has a command of that name; null: it is another command. */
+export function notAllowed({ state }: RedisClient, view: RequestView): Buffer | null {
+  return state.isAuthenticated && view.text(0).toUpperCase() === "PROXY" ? NOT_ALLOWED : null;
 }
 
 export function answerForProxy(client: RedisClient, view: RequestView): "refused" {
