@@ -147,7 +147,13 @@ export type ControlResult =
       readonly forMs: number | null;
     }
   | { readonly ok: true; readonly verb: "events"; readonly events: readonly ProxyEvent[] }
-  | { readonly ok: true; readonly verb: "lever"; readonly lever: LeverStatus }
+  /** `warnings`: what its user may not expect, one line each; absent: nothing. */
+  | {
+      readonly ok: true;
+      readonly verb: "lever";
+      readonly lever: LeverStatus;
+      readonly warnings?: readonly string[];
+    }
   | { readonly ok: true; readonly verb: "release"; readonly levers: readonly LeverStatus[] }
   | { readonly ok: true; readonly verb: "config_unset"; readonly paths: readonly string[] }
   | {

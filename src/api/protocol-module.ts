@@ -43,6 +43,8 @@ export interface ProtocolModule {
   readonly serverErrors?: AnyMetricSet;
   /** Its pools have `filtering`. Default: false. */
   readonly isFilterable?: boolean;
+  /** The commands that it knows from the start, without subcommands, in upper case. Absent: its requests have no such names. */
+  readonly commandNames?: readonly string[];
   /** Called when a worker starts, before the pool's servers are there: `host.route` is empty so far. */
   createPool(host: PoolHost): ProtocolPool;
 }

@@ -136,7 +136,10 @@ function timeOf(time: unknown, flag: string): number | string {
 function textOf(result: Extract<ControlResult, { readonly ok: true }>): string {
   switch (result.verb) {
     case "lever":
-      return `${leverText(result.lever)}, in all workers; to end it: proxy release ${result.lever.id}`;
+      return [
+        `${leverText(result.lever)}, in all workers; to end it: proxy release ${result.lever.id}`,
+        ...(result.warnings ?? []).map((warning) => `warning: ${warning}`),
+      ].join("\n");
     case "release":
       return result.levers.map((one) => `released: ${leverText(one)}`).join("\n");
     case "config_set":

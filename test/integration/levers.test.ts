@@ -193,7 +193,24 @@ test("Memcached, too; and what cannot be: other pools, too long, protocols witho
     return errors;
   };
   expect(await problem("readonly", "mian")).toContain('did you mean "main"?');
-  expect(await problem("readonly", "plain")).toContain("no requests that could be told apart");
+  expect(await problem("readonly", "plain")).toBe(
+    'proxy: pool "plain": "readonly" needs requests that can be told apart; those of protocol tcp cannot, those of redis and memcache can\n',
+  );
+  const block = async (...args: string[]): Promise<readonly string[] | undefined> =>
+    (await mustRun<{ readonly warnings?: string[] }>(rig.proxy, "block", ...args)).warnings;
+  const passed = "not in pools whose requests cannot be told apart: plain (tcp)";
+  expect(await block("tuch", "--pool", "main")).toEqual([
+    'the proxy knows no command "TUCH"; did you mean "TOUCH"?',
+  ]);
+  expect(await block("FROBNICATE x")).toEqual([
+    passed,
+    'the proxy knows no command "FROBNICATE"; servers may know it: modules\' commands, and newer ones',
+  ]);
+  expect(await block("touch")).toEqual([passed]);
+  expect(await block("* user:*", "--pool", "main")).toBeUndefined();
+  const { output } = await commandOf(rig.proxy, "block", "tuch");
+  expect(output).toContain(`\nwarning: ${passed}\nwarning: the proxy knows no command "TUCH"`);
+  await pull(rig, "release", "all");
   expect(await problem("pause", "main", "--at-most", "2h")).toContain("at most 1m");
   expect(await problem("resume", "main")).toContain("nothing such is held back");
   expect((await runCommand(["pause", "main", "--at-most", "soon"])).code).toBe(2);

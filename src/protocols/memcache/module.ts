@@ -1,5 +1,6 @@
 /** Memcached's protocols: text with meta commands, and binary. */
 import type { ProtocolModule } from "../../api/protocol-module.ts";
+import { TEXT_COMMAND_NAMES } from "./codec/text/command.ts";
 import { MEMCACHE_ERRORS, MEMCACHE_METRICS } from "./metrics.ts";
 import { MEMCACHE_OPTIONS } from "./options.ts";
 import { MemcacheProtocolPool } from "./protocol-pool.ts";
@@ -11,5 +12,6 @@ export const memcache: ProtocolModule = {
   serverErrors: MEMCACHE_ERRORS,
   isFilterable: true,
   isRoutable: true,
+  commandNames: TEXT_COMMAND_NAMES.map((name) => name.toUpperCase()),
   createPool: (host) => new MemcacheProtocolPool(host),
 };

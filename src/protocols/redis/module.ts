@@ -1,5 +1,6 @@
 /** The Redis protocol: RESP2 and RESP3, whole. */
 import type { ProtocolModule } from "../../api/protocol-module.ts";
+import { STANDARD_COMMANDS } from "./commands/command-facts.ts";
 import { FAILOVER_METRICS, REDIS_ERRORS, REDIS_METRICS } from "./metrics.ts";
 import { REDIS_OPTIONS } from "./options.ts";
 import { RedisProtocolPool } from "./protocol-pool.ts";
@@ -11,6 +12,7 @@ export const redis: ProtocolModule = {
   serverErrors: REDIS_ERRORS,
   isFilterable: true,
   isRoutable: true,
+  commandNames: STANDARD_COMMANDS.map(({ name }) => name).filter((name) => !name.includes("|")),
   sources: [
     { option: "redis_cluster", names: null },
     { option: "sentinels", names: "masters" },

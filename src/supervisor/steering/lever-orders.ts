@@ -6,6 +6,7 @@ import { formatDuration } from "../../config/duration.ts";
 import { unknownPool } from "../../config/known-pool.ts";
 import { StartError } from "../start-error.ts";
 import type { ChangeTarget } from "../supervisor-options.ts";
+import { leverFault, leverWarnings } from "./lever-cover.ts";
 import type { HeldLever } from "./steering.ts";
 
 type Order<Verb> = Extract<LeverOrder, { readonly verb: Verb }>;
@@ -17,6 +18,8 @@ export async function pullLever(
   uid: number,
 ): Promise<ControlResult> {
   checkPool(running, pool);
+  const fault = leverFault(running.pools, { kind, pool, text });
+  if (fault !== null) throw new StartError([fault]);
   const mostMs = kind === "pause" ? PAUSE_MS_MAX : LEVER_MS_MAX;
   if (forMs > mostMs) throw new StartError([`that is too long: at most ${formatDuration(mostMs)}`]);
   const isSame = (other: HeldLever): boolean =>
@@ -28,7 +31,8 @@ export async function pullLever(
   };
   await steering.setLevers([...steering.levers.filter((other) => !isSame(other)), lever]);
   log.warn("a lever was pulled", { lever: lever.id, kind, pool, text, for_ms: forMs, uid });
-  return { ok: true, verb: "lever", lever };
+  const warnings = leverWarnings(running.pools, lever);
+  return { ok: true, verb: "lever", lever, ...(warnings.length === 0 ? {} : { warnings }) };
 }
 
 /** @throws StartError: there is none such */

@@ -78,6 +78,7 @@ const COMMANDS: ReadonlyMap<string, TextCommand> = new Map(
       .map((name) => command(name, "refused", 1, MANY)),
   ].map((entry) => [entry.name, entry]),
 );
+export const TEXT_COMMAND_NAMES: readonly string[] = [...COMMANDS.keys()];
 const NAME_BYTES_MAX: number = Math.max(...[...COMMANDS.keys()].map((name) => name.length));
 
 const G = 0x67;
