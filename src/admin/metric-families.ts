@@ -1,6 +1,7 @@
 /** What the proxy has counted, under the names that collectors expect: `proxy_…`, seconds and bytes, counters with `_total`. */
 import type { Config } from "../api/config.ts";
 import type { MetricKind, MetricRow } from "../api/metrics.ts";
+import { MODULE_METRICS } from "../api/module-metrics.ts";
 import {
   type HistogramFigures,
   POOL_METRICS,
@@ -239,6 +240,8 @@ function errorFamily(sets: readonly SetFigures[]): MetricFamily {
   };
 }
 
+const MODULE_ROW = MODULE_METRICS.schema.rows[0];
+
 function isErrorSet({ set, labels }: SetFigures): boolean {
   return ERROR_SETS.test(set) && labels["server"] !== undefined;
 }
@@ -254,7 +257,8 @@ function setFamilies(
     const { set, labels, values } = figures;
     if (isErrorSet(figures)) continue;
     for (const [name, value] of Object.entries(values)) {
-      const row = rows.get(`${set} ${name}`);
+      // Each counter of a module has its own text, and all of them are one family.
+      const row = set === MODULE_METRICS.name ? MODULE_ROW : rows.get(`${set} ${name}`);
       if (row === undefined || typeof value !== "number") continue;
       const metric = `proxy_${metricName(set)}_${metricName(name)}`;
       const known = found.get(metric);

@@ -144,6 +144,8 @@ export interface SetFigures {
   readonly set: string;
   readonly labels: Labels;
   readonly values: Readonly<Record<string, number | HistogramFigures>>;
+  /** What each value that is a number means, one line. Absent: the proxy is older than this. */
+  readonly help?: Readonly<Record<string, string>>;
 }
 
 export interface HistogramFigures {

@@ -169,7 +169,8 @@ function isSameRow(a: MetricRow, b: MetricRow): boolean {
 }
 
 function isSame(a: BlockSchema, b: BlockSchema): boolean {
-  return a.set === b.set && a.rows.length === b.rows.length && beginsWith(a.rows, b.rows);
+  const areAlike = a.set === b.set && a.rows.length === b.rows.length && beginsWith(a.rows, b.rows);
+  return areAlike && a.rows.every(({ help }, index) => help === b.rows[index]!.help);
 }
 
 export function areSame(a: Labels, b: Labels): boolean {

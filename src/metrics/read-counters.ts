@@ -107,7 +107,16 @@ export function readSets(counted: CountedMemory): SetFigures[] {
     set: blocks[0]!.schema.set.split(".")[0]!,
     labels: blocks[0]!.labels,
     values: valuesOf(counted, sums, blocks),
+    help: helpOf(blocks),
   }));
+}
+
+/** By row, those of the newest block last. */
+function helpOf(blocks: readonly Block[]): Readonly<Record<string, string>> {
+  const rows = blocks.flatMap(({ schema }) => schema.rows);
+  return Object.fromEntries(
+    rows.filter(({ kind }) => kind !== "histogram").map(({ name, help }) => [name, help]),
+  );
 }
 
 /** Blocks of one set with the same labels: each row is added up over those that have it. */

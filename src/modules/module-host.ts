@@ -19,7 +19,7 @@ export interface ModulePool {
   /** Milliseconds on a clock that never goes back. */
   readonly now: () => number;
   /** A counter of a module in this pool. */
-  readonly counter: (module: string, name: string) => Counter;
+  readonly counter: (module: string, name: string, help: string) => Counter;
 }
 
 /** One module in one pool and worker. */
@@ -41,7 +41,7 @@ export class ModuleInstance {
     this.name = name;
     this.#pool = pool;
     const { log, logLimit, now } = pool;
-    const faults = pool.counter(name, "faults");
+    const faults = pool.counter(name, "faults", "times that the module failed");
     this.guard = new FaultGuard({
       ...{ module: name, log, logLimit, now, onFault: () => faults.add(1) },
       maySwitchOff: kind === "filter",
@@ -55,7 +55,7 @@ export class ModuleInstance {
         warn: (message) => log.warn(`module ${name}: ${message}`),
         error: (message) => log.error(`module ${name}: ${message}`),
       },
-      counter: (counter) => this.#counter(counter),
+      counter: (counter, help) => this.#counter(counter, help),
       timer: (ms, callback) => this.#timer(ms, callback),
       now,
       lines: (target) => this.#lines(target),
@@ -82,13 +82,13 @@ export class ModuleInstance {
     for (const output of this.#outputs) output.close();
   }
 
-  #counter(name: string): Counter {
+  #counter(name: string, help: string): Counter {
     let counter = this.#counters.get(name);
     if (counter === undefined) {
       if (this.#counters.size >= MODULE_COUNTERS_MAX) {
         throw new Error(`a module may have ${MODULE_COUNTERS_MAX} counters in a pool, and no more`);
       }
-      counter = this.#pool.counter(this.name, name);
+      counter = this.#pool.counter(this.name, name, oneLine(help));
       this.#counters.set(name, counter);
     }
     return counter;
@@ -120,3 +120,10 @@ export class ModuleInstance {
 function valuesOf(options: OptionSettings): Record<string, unknown> {
   return Object.fromEntries(Object.entries(options).map(([name, { value }]) => [name, value]));
 }
+
+/** A text that goes into tables and into the memory of the supervisor: modules without types may give anything. */
+function oneLine(help: unknown): string {
+  return `${help ?? ""}`.replace(/\p{Cc}+/gu, " ").substring(0, HELP_CHARACTERS_MAX);
+}
+
+const HELP_CHARACTERS_MAX = 200;

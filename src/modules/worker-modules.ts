@@ -1,7 +1,7 @@
 /** The modules of one worker: imported when it starts, and the same until it ends. */
 import type { ModuleConfig, PoolConfig } from "../api/config.ts";
 import type { FilterChain, Filtering } from "../api/filter.ts";
-import { defineMetrics } from "../api/metrics.ts";
+import { moduleCounter } from "../api/module-metrics.ts";
 import type { PoolHost, ProtocolModule } from "../api/protocol-module.ts";
 import { assert } from "../base/assert.ts";
 import { MODULE_STOP_MS } from "../base/limits.ts";
@@ -11,10 +11,6 @@ import type { ModulePool } from "./module-host.ts";
 import { ProxiedPool } from "./proxied-pool.ts";
 import { importCode } from "./public.ts";
 import { TerminalPool } from "./terminal-protocol.ts";
-
-const COUNTED = defineMetrics("module", ["pool", "module", "counter"], {
-  total: ["counter", "what a module counts, by the name that it gives"],
-});
 
 export class WorkerModules {
   readonly #definitions: ReadonlyMap<string, Definition>;
@@ -71,8 +67,8 @@ function poolOf(host: PoolHost): ModulePool {
   return {
     ...{ name: config.name, log, logLimit, schedule, now: () => performance.now() },
     servers: config.servers.map(({ name }) => name),
-    counter: (module, counter) => {
-      const metrics = host.metrics(COUNTED, { module, counter });
+    counter: (module, counter, help) => {
+      const metrics = host.metrics(moduleCounter(help), { module, counter });
       return { add: (by) => metrics.add("total", by) };
     },
   };
