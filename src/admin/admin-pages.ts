@@ -53,6 +53,15 @@ type Page = (request: HttpRequest) => Promise<HttpAnswer>;
 const TEXT = "text/plain; charset=utf-8";
 const JSON_TYPE = "application/json; charset=utf-8";
 const CHALLENGE = 'WWW-Authenticate: Bearer realm="proxy"';
+/**
+ * A page of any site can have a browser ask this port, under the site's own name if that is made to lead here (DNS rebinding). Then the browser
+ * lets the page read the answer. An address, or `localhost`, no site can have as its name.
+ */
+function isOwnName(host: string): boolean {
+  const name = host.replace(/:\d+$/, "");
+  return name === "" || name === "localhost" || name.startsWith("[") || /^[\d.]+$/.test(name);
+}
+
 export class AdminPages {
   readonly #options: AdminPagesOptions;
   readonly #pages: ReadonlyMap<string, Page>;
@@ -85,6 +94,12 @@ export class AdminPages {
     if (!this.#isAllowed(request.header("authorization"))) {
       return { ...text(401, "a bearer token is needed\n"), headers: [CHALLENGE] };
     }
+    if (!this.#isOwn(request.header("host"))) {
+      return text(
+        403,
+        "without a token (admin: token_file) only addresses and localhost are answered, not this name\n",
+      );
+    }
     if (request.method !== "GET" && request.method !== "HEAD") {
       return {
         ...text(405, "only GET and HEAD are answered here\n"),
@@ -95,6 +110,12 @@ export class AdminPages {
     if (page === undefined)
       return text(404, `there is only ${[...this.#pages.keys()].join(" ")}\n`);
     return await page(request);
+  }
+
+  /** Browsers reach no unix socket, and know no token. */
+  #isOwn(host: string): boolean {
+    const { token, source } = this.#options;
+    return token !== "" || source.config.admin?.listen?.kind === "unix" || isOwnName(host);
   }
 
   async #overview({ query }: HttpRequest): Promise<HttpAnswer> {

@@ -10,7 +10,7 @@ import type { StatsLayout } from "../api/stats.ts";
 import type { Logger } from "../base/log.ts";
 import { directoryOf } from "../metrics/directory.ts";
 import { renderNutcrackerStats, type StatsSource } from "../metrics/nutcracker-stats.ts";
-import { mapStatsMemory, readStatsMemory } from "../metrics/stats-memory.ts";
+import { mapStatsMemory, readStatsMemory, StatsReader } from "../metrics/stats-memory.ts";
 import { assumeIdentity } from "../os/identity.ts";
 import { openProcessLog } from "../os/log-output.ts";
 import { hearParentDeath } from "../os/process.ts";
@@ -151,7 +151,9 @@ export class Admin {
       read: () => ({ layout: layout(), memory: readStatsMemory(STATS_FD, layout()) }),
       nowMs: () => performance.now(),
     };
-    this.#overview ??= this.#startOverview(asked, start.historyFd ?? null);
+    const reader = new StatsReader(STATS_FD);
+    const again = { ...asked, read: () => ({ layout: layout(), memory: reader.read(layout()) }) };
+    this.#overview ??= this.#startOverview(again, start.historyFd ?? null);
     const overview = this.#overview;
     this.#pages = new AdminPages({
       ...{ ...asked, source, token },

@@ -58,6 +58,7 @@ const REASONS: Readonly<Record<number, string>> = {
   200: "OK",
   400: "Bad Request",
   401: "Unauthorized",
+  403: "Forbidden",
   404: "Not Found",
   405: "Method Not Allowed",
   431: "Request Header Fields Too Large",

@@ -28,9 +28,36 @@ export function mapStatsMemory(fd: number, layout: StatsLayout): Float64Array {
  * what is laid out for histograms never is; to read it takes none. Values behind the last block of each region are zero.
  */
 export function readStatsMemory(fd: number, layout: StatsLayout): Float64Array {
+  const copy = new Float64Array(layout.stride * layout.slots);
+  readInto(copy, fd, layout);
+  return copy;
+}
+
+/** Reads it again and again into the same memory: fresh memory each time costs more than the reading. */
+export class StatsReader {
+  readonly #fd: number;
+  #copy: Float64Array = new Float64Array(0);
+  #used = 0;
+
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  /** As `readStatsMemory`; valid until the next call. */
+  read(layout: StatsLayout): Float64Array {
+    const used = valuesInUse(layout);
+    const length = layout.stride * layout.slots;
+    // What lies behind the blocks in use must be zero.
+    if (length !== this.#copy.length || used < this.#used) this.#copy = new Float64Array(length);
+    this.#used = used;
+    readInto(this.#copy, this.#fd, layout);
+    return this.#copy;
+  }
+}
+
+function readInto(copy: Float64Array, fd: number, layout: StatsLayout): void {
   const { stride, slots } = layout;
   const size = Float64Array.BYTES_PER_ELEMENT;
-  const copy = new Float64Array(stride * slots);
   const bytes = new Uint8Array(copy.buffer);
   const used = valuesInUse(layout) * size;
   for (let slot = 0; slot < slots; slot++) {
@@ -38,9 +65,8 @@ export function readStatsMemory(fd: number, layout: StatsLayout): Float64Array {
     const end = at + used;
     while (at < end) {
       const count = readSync(fd, bytes, at, end - at, at);
-      if (count === 0) return copy;
+      if (count === 0) return;
       at += count;
     }
   }
-  return copy;
 }

@@ -178,6 +178,18 @@ test("with a token only who has it is answered; secrets are not shown", async ()
   expect(await statusWith("Bearer a-token-of-some-length")).toBe(200);
 });
 
+test("without a token, a name that a web page may have is not answered", async () => {
+  const { admin } = await start([]);
+  const statusFor = async (host: string): Promise<number> =>
+    (await fetch(`${admin}/stats`, { headers: { Host: host } })).status;
+  for (const host of ["127.0.0.1:9400", "localhost", "localhost:80", "[::1]:9400"]) {
+    expect([host, await statusFor(host)]).toEqual([host, 200]);
+  }
+  for (const host of ["evil.example", "evil.example:9400", "127.0.0.1.evil.example"]) {
+    expect([host, await statusFor(host)]).toEqual([host, 403]);
+  }
+});
+
 test("a token file that cannot be read refuses all, and does not harm traffic", async () => {
   const { proxy, port, admin } = await start(["token_file: nowhere/token"]);
   expect((await get(`${admin}/metrics`, { authorization: "Bearer " })).status).toBe(401);

@@ -3,7 +3,7 @@ import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createStatsLayout, slotRegion, statsByteLength } from "../../../src/metrics/layout.ts";
-import { mapStatsMemory } from "../../../src/metrics/stats-memory.ts";
+import { mapStatsMemory, readStatsMemory, StatsReader } from "../../../src/metrics/stats-memory.ts";
 import { statsConfig } from "./stats-config.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "proxy-test-stats-memory-"));
@@ -16,6 +16,23 @@ function memoryFile(name: string, bytes: number): number {
   ftruncateSync(fd, bytes);
   return fd;
 }
+
+test("what is read again and again is what is there, also when there is less of it", () => {
+  const fd = memoryFile("again", statsByteLength(layout));
+  const memory = mapStatsMemory(fd, layout);
+  const reader = new StatsReader(fd);
+  slotRegion(memory, layout, 1)[3] = 7;
+  expect(reader.read(layout)).toEqual(readStatsMemory(fd, layout));
+  slotRegion(memory, layout, 1)[3] = 8;
+  expect(slotRegion(reader.read(layout), layout, 1)[3]).toBe(8);
+  const larger = createStatsLayout(statsConfig({ one: ["x", "y"], two: ["z"] }), 2);
+  const other = memoryFile("larger", statsByteLength(larger));
+  mapStatsMemory(other, larger).fill(9);
+  const both = new StatsReader(other);
+  both.read(larger);
+  expect(both.read(layout)).toEqual(readStatsMemory(other, layout));
+  for (const one of [fd, other]) closeSync(one);
+});
 
 test("what one process writes to its slot, another one reads, also after the writer was killed", async () => {
   const fd = memoryFile("shared", statsByteLength(layout));
