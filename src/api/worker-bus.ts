@@ -22,7 +22,7 @@ export interface WorkerBus {
    * `listener` gets what peers send, with the key of what they retain (else null). A worker that has just started gets first what was
    * retained. To be called while the worker starts: later, something may have been missed.
    */
-  subscribe(topic: string, listener: (data: unknown, key: string | null) => void): void;
+  subscribe(topic: string, listener: BusListener): void;
   /**
    * Asks all peers that have clients; `done` gets their answers within QUERY_TIMEOUT_MS, without those of peers that died, do not know
    * the topic, or are late. A peer answers after it got what was broadcast before the query.
@@ -39,6 +39,12 @@ export interface WorkerBus {
   whenLost(listener: () => void): void;
 }
 
+/**
+ * @param key of what is retained; else null
+ * @param ageMs how long ago it was sent, for what was retained before the worker started; Infinity: that is not known. Else 0
+ */
+export type BusListener = (data: unknown, key: string | null, ageMs: number) => void;
+
 /** Longest message, as JSON; answers to queries may be longer. */
 export const BROADCAST_BYTES_MAX: number = 2 * 1024 * 1024;
 /** Length of all that a supervisor retains, as JSON. */
@@ -50,6 +56,8 @@ export interface RetainedMessage {
   readonly topic: string;
   readonly key: string;
   readonly data: unknown;
+  /** How long ago it was sent; absent: an older supervisor, which does not know. */
+  readonly ageMs?: number;
 }
 
 /** The bus with topics of the pool's own. */

@@ -298,10 +298,6 @@ export const FAILOVER_REST_MS = 60_000;
 export const SENTINEL_LOOK_IDLE_MS = 10_000;
 /** When sentinels tell of a change they are asked no more often than this. */
 export const SENTINEL_NEWS_MS = 50;
-/** A worker of a host asks the replicas of a pool so often how far behind they are. */
-export const REPLICA_LOOK_MS = 1_000;
-/** When nothing was heard of them for so long, no replica is read. */
-export const REPLICA_NEWS_MS_MAX = 6_000;
 /** Blocks of values in the shared memory, besides those of pools and servers: what modules count, by their labels. */
 export const METRIC_BLOCKS_MAX: number = 64 * KIB;
 /** Servers of one pool whose times are measured one by one: each has two histograms, of 7 KiB for each worker as far as they are filled. */

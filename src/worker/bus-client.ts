@@ -3,6 +3,7 @@
 import type { FromWorker, ToWorker } from "../api/control.ts";
 import {
   BROADCAST_BYTES_MAX,
+  type BusListener,
   QUERY_TIMEOUT_MS,
   type RetainedMessage,
   type WorkerBus,
@@ -27,13 +28,16 @@ export class BusClient implements WorkerBus {
   private readonly send: (message: FromWorker) => void;
   /** Names its queries: no other worker of this proxy has the same. */
   private readonly name: string;
-  private readonly listeners: Map<string, (data: unknown, key: string | null) => void> = new Map();
+  private readonly listeners: Map<string, BusListener> = new Map();
   private readonly responders: Map<string, Responder> = new Map();
   private readonly onLost: (() => void)[] = [];
   private readonly queries: Map<string, Query> = new Map();
   private queried = 0;
+  private readonly retained: readonly RetainedMessage[];
+  /** When `retained` was as old as it says. */
+  private readonly startedMs = performance.now();
   /** Received before all had subscribed; null: they have. */
-  private early: Received[] | null;
+  private early: Received[] | null = [];
 
   /** @param birth the worker's number, which no other ever had. @param retained what the supervisor has retained */
   constructor(
@@ -43,13 +47,17 @@ export class BusClient implements WorkerBus {
   ) {
     this.name = `${birth}`;
     this.send = send;
-    this.early = retained.map(({ topic, key, data }) => ({ type: "hear", topic, key, data }));
+    this.retained = retained;
   }
 
   /** All have subscribed. */
   open(): void {
     const { early } = this;
     this.early = null;
+    const sinceMs = performance.now() - this.startedMs;
+    for (const { topic, key, data, ageMs = Number.POSITIVE_INFINITY } of this.retained) {
+      this.listeners.get(topic)?.(data, key, ageMs + sinceMs);
+    }
     for (const message of early ?? []) this.deliver(message);
   }
 
@@ -65,7 +73,7 @@ export class BusClient implements WorkerBus {
     if (isShort(data)) this.send({ type: "tell", topic, key: null, clears: true, data });
   }
 
-  subscribe(topic: string, listener: (data: unknown, key: string | null) => void): void {
+  subscribe(topic: string, listener: BusListener): void {
     this.listeners.set(topic, listener);
   }
 
@@ -112,7 +120,7 @@ export class BusClient implements WorkerBus {
   }
 
   private deliver({ topic, data, key }: Received): void {
-    this.listeners.get(topic)?.(data, key);
+    this.listeners.get(topic)?.(data, key, 0);
   }
 
   private respond(question: string, topic: string, data: unknown): void {

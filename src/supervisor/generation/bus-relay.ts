@@ -26,6 +26,8 @@ interface Query {
 
 interface Retained extends RetainedMessage {
   readonly length: number;
+  /** When it was sent, by the relay's clock; -Infinity: that is not known. */
+  readonly sentMs: number;
 }
 
 /** See Showing. */
@@ -38,26 +40,40 @@ const NOWHERE: Pick<Peer, "isOnBus" | "canAnswer"> = { isOnBus: false, canAnswer
 export class BusRelay {
   readonly #workers: () => readonly Peer[];
   readonly #show: Show;
+  readonly #nowMs: () => number;
   readonly #queries = new Map<string, Query>();
   /** By topic and key, the oldest first. */
   readonly #retained = new Map<string, Retained>();
   #length = 0;
   #asked = 0;
 
-  constructor(workers: () => readonly Peer[], show: Show = NOTHING) {
+  /** @param nowMs a monotonic clock */
+  constructor(
+    workers: () => readonly Peer[],
+    show: Show = NOTHING,
+    nowMs: () => number = () => performance.now(),
+  ) {
     this.#workers = workers;
     this.#show = show;
+    this.#nowMs = nowMs;
   }
 
   /** For workers that start, and for the program that replaces this one. */
   get retained(): readonly RetainedMessage[] {
-    return [...this.#retained.values()].map(({ topic, key, data }) => ({ topic, key, data }));
+    const nowMs = this.#nowMs();
+    return [...this.#retained.values()].map(({ topic, key, data, sentMs }) => ({
+      ...{ topic, key, data },
+      ...(Number.isFinite(sentMs) ? { ageMs: nowMs - sentMs } : {}),
+    }));
   }
 
   /** @param retained what the program before this one retained; undefined: it retained nothing */
   resume(retained: readonly RetainedMessage[] | undefined): void {
     if (retained === undefined) for (const worker of this.#others(null)) worker.send(TELL_AGAIN);
-    for (const { topic, key, data } of retained ?? []) this.#retain(topic, key, data);
+    const nowMs = this.#nowMs();
+    for (const { topic, key, data, ageMs = Number.POSITIVE_INFINITY } of retained ?? []) {
+      this.#retain(topic, key, data, nowMs - ageMs);
+    }
   }
 
   onMessage(worker: Peer, message: FromWorker): void {
@@ -98,16 +114,16 @@ export class BusRelay {
     const { topic, key, data, clears } = message;
     if (clears)
       for (const [name, kept] of this.#retained) if (kept.topic === topic) this.#drop(name);
-    if (key !== null) this.#retain(topic, key, data);
+    if (key !== null) this.#retain(topic, key, data, this.#nowMs());
     for (const worker of this.#others(sender)) worker.send({ type: "hear", topic, key, data });
   }
 
-  #retain(topic: string, key: string, data: unknown): void {
+  #retain(topic: string, key: string, data: unknown, sentMs: number): void {
     const name = JSON.stringify([topic, key]);
     this.#drop(name);
     if (data === null) return;
     const length = name.length + JSON.stringify(data).length;
-    this.#retained.set(name, { topic, key, data, length });
+    this.#retained.set(name, { topic, key, data, length, sentMs });
     this.#length += length;
     for (const oldest of this.#retained.keys()) {
       if (this.#length <= RETAINED_BYTES_MAX) break;

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { BROADCAST_BYTES_MAX, busOfPool, RETAINED_BYTES_MAX } from "../../../src/api/worker-bus.ts";
-import { FakePeers, type FakeWorker } from "../../support/fake-peers.ts";
+import { BusRelay } from "../../../src/supervisor/generation/bus-relay.ts";
+import { FakePeers, FakeWorker } from "../../support/fake-peers.ts";
 
 function started(peers: FakePeers, heard?: unknown[]): FakeWorker {
   const worker = peers.add();
@@ -57,6 +58,35 @@ test("what is retained is heard by those that start later, the latest of each ke
   ]);
 });
 
+test("a worker that starts is told how old it is what is retained, also when the supervisor is another since", () => {
+  let nowMs = 1000;
+  const first = new BusRelay(
+    () => [],
+    undefined,
+    () => nowMs,
+  );
+  const sender = new FakeWorker(first, 0);
+  sender.bus.retain("topic", "a", 1);
+  nowMs = 4000;
+  const saved = first.retained;
+  nowMs = 50;
+  const second = new BusRelay(
+    () => [],
+    undefined,
+    () => nowMs,
+  );
+  second.resume([...saved, { topic: "topic", key: "of an older supervisor", data: 2 }]);
+  nowMs = 550;
+  const ages: number[] = [];
+  const worker = new FakeWorker(second, 1);
+  worker.bus.subscribe("topic", (_data, _key, ageMs) => ages.push(ageMs));
+  worker.bus.open();
+  worker.bus.onMessage({ type: "hear", topic: "topic", key: null, data: 3 });
+  expect(ages[0]).toBeGreaterThanOrEqual(3500);
+  expect(ages[0]).toBeLessThan(30_000);
+  expect(ages.slice(1)).toEqual([Number.POSITIVE_INFINITY, 0]);
+});
+
 test("clear ends what is retained of a topic", () => {
   const peers = new FakePeers();
   const one = started(peers);
@@ -66,7 +96,7 @@ test("clear ends what is retained of a topic", () => {
   one.bus.retain("topic2", "a", 2);
   one.bus.clear("topic", "gone");
   expect(heard).toEqual([["a", 1], "gone"]);
-  expect(peers.relay.retained).toEqual([{ topic: "topic2", key: "a", data: 2 }]);
+  expect(peers.relay.retained).toMatchObject([{ topic: "topic2", key: "a", data: 2 }]);
 });
 
 test("notices are bounded: the oldest go first; what is too long is not said at all", () => {
@@ -148,10 +178,10 @@ test("a supervisor that kept nothing has everybody post again", () => {
   const one = started(peers);
   one.bus.whenLost(() => one.bus.retain("topic", "a", 1));
   peers.relay.resume(undefined);
-  expect(peers.relay.retained).toEqual([{ topic: "topic", key: "a", data: 1 }]);
+  expect(peers.relay.retained).toMatchObject([{ topic: "topic", key: "a", data: 1 }]);
   const next = new FakePeers();
   next.relay.resume(peers.relay.retained);
-  expect(next.relay.retained).toEqual(peers.relay.retained);
+  expect(next.relay.retained).toMatchObject([{ topic: "topic", key: "a", data: 1 }]);
 });
 
 test("pools do not hear each other", () => {

@@ -347,7 +347,7 @@ export class RedisFrontend implements Frontend, RedisClient {
       return this.connectionTo(upstream);
     }
     const sinceMs = pool.turn.nowMs - this.wroteMs;
-    return readers.link(upstream, session.lane, this.variant, sinceMs);
+    return readers.link(upstream, this.state.id, session.lane, this.variant, sinceMs);
   }
 
   forward(view: RequestView, key: number): boolean {

@@ -1,5 +1,7 @@
 /** What a server says of its replication, and how far that is behind its primary. */
 
+import { REPLICA_LOOK_MS } from "../../../base/replica-limits.ts";
+
 /** Of INFO replication, what matters here. */
 export interface ReplicationInfo {
   readonly isReplica: boolean;
@@ -35,27 +37,36 @@ export function readReplicationInfo(text: string): ReplicationInfo | null {
 }
 
 const SAMPLES_MAX = 64;
+/** Two samples that say the same, and are not further apart, may be one that was told twice. */
+const TOLD_AGAIN_MS: number = REPLICA_LOOK_MS / 2;
 
 /** How far a primary was when. */
 export class PrimaryHistory {
   private history = "";
   private samples: { readonly ms: number; readonly offset: number }[] = [];
 
-  add({ history, offset }: ReplicationInfo, nowMs: number): void {
+  add({ history, offset }: Pick<ReplicationInfo, "history" | "offset">, nowMs: number): void {
+    const last = this.samples.at(-1);
+    if (last !== undefined && nowMs < last.ms) return;
     if (history !== this.history) this.samples = [];
+    else if (last?.offset === offset && nowMs - last.ms < TOLD_AGAIN_MS) return;
     this.history = history;
     this.samples.push({ ms: nowMs, offset });
     if (this.samples.length > SAMPLES_MAX) this.samples.shift();
   }
 
-  /** By how many milliseconds `replica` is behind; null: it is no replica of this primary, or its data are not whole. */
-  lagOf(replica: ReplicationInfo, nowMs: number): number | null {
+  /**
+   * By how many milliseconds `replica` is behind; null: it is no replica of this primary, or its data are not whole.
+   * @param knownMs what it is behind at the most, by what was known before; counts where the samples do not reach back so far
+   */
+  lagOf(replica: ReplicationInfo, nowMs: number, knownMs = 0): number | null {
     const { samples } = this;
     if (!replica.isReplica || replica.isSyncing || replica.history !== this.history) return null;
     if (!replica.isLinked) return replica.downForMs;
     const ahead = samples.findIndex(({ offset }) => offset > replica.offset);
     if (ahead < 0) return 0;
+    if (ahead === 0) return Math.max(nowMs - samples[0]!.ms, knownMs);
     // It was at the one before, or between the two.
-    return nowMs - samples[Math.max(ahead - 1, 0)]!.ms;
+    return nowMs - samples[ahead - 1]!.ms;
   }
 }
