@@ -366,3 +366,5 @@ export const SLOW_TOLD_MAX = 32;
 export const SLOWEST_MAX = 100;
 /** Tables of PROXY SHOW that the clients of one pool in one worker wait for at a time. */
 export const SHOWN_TABLES_MAX = 16;
+/** Clients that are given such a table, or a list of clients, in one turn of the event loop. */
+export const TABLES_TOLD_AT_ONCE = 32;

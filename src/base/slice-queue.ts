@@ -28,3 +28,19 @@ export class SliceQueue implements Wakeable {
     if (this.jobs.length > 0) this.turn.wake(this);
   }
 }
+
+/** A job that calls `act` for each of `items`, of so many in a slice. */
+export function* portions<Item>(
+  items: Iterable<Item>,
+  atOnce: number,
+  act: (item: Item) => void,
+): Generator<void, void> {
+  let acted = 0;
+  for (const item of items) {
+    if (acted++ === atOnce) {
+      acted = 1;
+      yield;
+    }
+    act(item);
+  }
+}

@@ -3,6 +3,7 @@ import type { ClientPort } from "../../../api/client-port.ts";
 import type { Frontend } from "../../../api/frontend.ts";
 import type { ConnectionKind, Route } from "../../../api/upstream.ts";
 import { startState } from "./client-state.ts";
+import { ClientLines } from "./local/client-directory.ts";
 import { RedisFrontend } from "./redis-frontend.ts";
 import type { RedisPool } from "./redis-pool.ts";
 
@@ -10,7 +11,7 @@ import type { RedisPool } from "./redis-pool.ts";
 const UNLISTED: RedisPool["directory"] = {
   add() {},
   remove() {},
-  list: (_filter, done) => done(""),
+  list: (_filter, done) => done(new ClientLines("")),
   kill: (_filter, _self, done) => done(0),
   whereBlocked: (_id, done) => done(null),
 };

@@ -1,5 +1,6 @@
 /** `stats proxy TABLE`: each value is a line, named by the number of its row and its column. */
-import type { Operators } from "../../../operators.ts";
+import type { ShownTable } from "../../../../api/inspection.ts";
+import { type Operators, TableTexts } from "../../../operators.ts";
 
 const NOT_NOW: Buffer = Buffer.from(
   "SERVER_ERROR the proxy's supervisor did not answer in time, or is older than this\r\n",
@@ -12,15 +13,18 @@ export function showTable(
   done: (reply: Buffer) => void,
 ): void {
   operators.show(table, (shown) => {
-    if (shown === null) done(NOT_NOW);
-    else if ("problem" in shown) done(Buffer.from(`CLIENT_ERROR ${shown.problem}\r\n`));
-    else {
-      const lines = shown.rows.flatMap((row, index) =>
-        Object.entries(row).map(([name, value]) => `STAT ${index}:${name} ${oneLine(value)}\r\n`),
-      );
-      done(Buffer.from(`${lines.join("")}END\r\n`));
-    }
+    done(shown === null ? NOT_NOW : texts.of(shown));
   });
+}
+
+const texts: TableTexts = new TableTexts(encoded);
+
+function encoded(table: ShownTable): Buffer {
+  if ("problem" in table) return Buffer.from(`CLIENT_ERROR ${table.problem}\r\n`);
+  const lines = table.rows.flatMap((row, index) =>
+    Object.entries(row).map(([name, value]) => `STAT ${index}:${name} ${oneLine(value)}\r\n`),
+  );
+  return Buffer.from(`${lines.join("")}END\r\n`);
 }
 
 function oneLine(value: string | number): string {

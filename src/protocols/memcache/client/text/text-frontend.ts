@@ -322,10 +322,16 @@ export class TextFrontend implements RequestTaker, ReplySink {
         this.answer(NOT_ALLOWED);
         return true;
       }
+      // One such question of a client is open at a time.
+      const { session } = this;
+      if (!session.isSettled || !run.isEmpty) {
+        run.flush();
+        session.waitUntilSettled();
+        return false;
+      }
       const token = this.open(request);
-      showTable(this.pool.operators, words[1] ?? "help", (reply) =>
-        this.session.reply(token, reply),
-      );
+      session.waitUntilSettled();
+      showTable(this.pool.operators, words[1] ?? "help", (reply) => session.reply(token, reply));
       return true;
     }
     this.answer(

@@ -1,9 +1,15 @@
 /** The clients of one pool, in all workers: for CLIENT LIST, KILL and UNBLOCK. */
 import type { WorkerBus } from "../../../../api/worker-bus.ts";
-import { CLIENTS_CLOSED_AT_ONCE, CLIENTS_LISTED_AT_ONCE } from "../../../../base/limits.ts";
+import {
+  CLIENTS_CLOSED_AT_ONCE,
+  CLIENTS_LISTED_AT_ONCE,
+  SHOWN_TABLES_MAX,
+  TABLES_TOLD_AT_ONCE,
+} from "../../../../base/limits.ts";
 import { SegmentedSet } from "../../../../base/segmented-set.ts";
-import { SliceQueue } from "../../../../base/slice-queue.ts";
+import { portions, SliceQueue } from "../../../../base/slice-queue.ts";
 import type { Turn } from "../../../../base/turn.ts";
+import { encodeValue, type RespVersion } from "../../codec/encode.ts";
 
 export type ClientType = "normal" | "pubsub" | "master" | "replica";
 
@@ -45,6 +51,33 @@ export interface BlockedAt {
   readonly id: number;
 }
 
+/** Lines of all clients that were asked for, oldest first; all who asked for the same get one object. */
+export class ClientLines {
+  /** One character per byte. */
+  readonly text: string;
+  private readonly replies: Partial<Record<RespVersion, Buffer>> = {};
+
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  /** Never changes. */
+  reply(version: RespVersion): Buffer {
+    this.replies[version] ??= encodeLines(this.text, version);
+    return this.replies[version];
+  }
+}
+
+/** @param lines one character per byte */
+export function encodeLines(lines: string, version: RespVersion): Buffer {
+  return encodeValue({ verbatim: Buffer.from(lines, "latin1") }, version);
+}
+
+interface Listing {
+  readonly filter: ClientFilter;
+  readonly waiting: ((lines: ClientLines) => void)[];
+}
+
 interface Line {
   readonly id: number;
   /** One character per byte. */
@@ -55,6 +88,9 @@ export class ClientDirectory {
   private readonly clients: SegmentedSet<DirectoryEntry> = new SegmentedSet();
   private readonly bus: WorkerBus;
   private readonly slices: SliceQueue;
+  /** Listings that have not begun, by what is asked for. */
+  private readonly listings: Map<string, Listing> = new Map();
+  private listingNow = 0;
 
   constructor(bus: WorkerBus, turn: Turn) {
     this.bus = bus;
@@ -73,10 +109,35 @@ export class ClientDirectory {
   }
 
   /**
-   * `done` gets the lines of all clients that `filter` fits, oldest first; one character per byte. There may be tens of
-   * thousands: they are asked for some at a time, so that no worker is busy with them for long.
+   * `done` gets the lines of all clients that `filter` fits. However many ask for the same, they are listed once for all who ask
+   * before that begins.
    */
-  list(filter: ClientFilter, done: (text: string) => void): void {
+  list(filter: ClientFilter, done: (lines: ClientLines) => void): void {
+    const key = JSON.stringify(filter);
+    const listing = this.listings.get(key);
+    if (listing !== undefined) listing.waiting.push(done);
+    else {
+      this.listings.set(key, { filter, waiting: [done] });
+      this.beginListing();
+    }
+  }
+
+  private beginListing(): void {
+    const [first] = this.listings;
+    if (first === undefined || this.listingNow >= SHOWN_TABLES_MAX) return;
+    const [key, { filter, waiting }] = first;
+    this.listings.delete(key);
+    this.listingNow++;
+    this.collect(filter, (text) => {
+      this.listingNow--;
+      const lines = new ClientLines(text);
+      this.slices.run(portions(waiting, TABLES_TOLD_AT_ONCE, (done) => done(lines)));
+      this.beginListing();
+    });
+  }
+
+  /** There may be tens of thousands: they are asked for some at a time, so that no worker is busy with them for long. */
+  private collect(filter: ClientFilter, done: (text: string) => void): void {
     const texts: string[] = [];
     const next = (after: number): void => {
       const part = { ...filter, after, most: CLIENTS_LISTED_AT_ONCE };
@@ -123,7 +184,13 @@ export class ClientDirectory {
   private killHere(filter: ClientFilter, self: DirectoryEntry | null): number {
     const found = this.find(filter);
     if (self !== null && found.includes(self)) self.leavesAfterReply = true;
-    this.slices.run(closeAll(found.filter((client) => client !== self)));
+    this.slices.run(
+      portions(
+        found.filter((client) => client !== self),
+        CLIENTS_CLOSED_AT_ONCE,
+        (client) => client.close(),
+      ),
+    );
     return found.length;
   }
 
@@ -170,15 +237,4 @@ function mergeLines(
   const sure = lines.filter(({ id }) => id <= last).sort((a, b) => a.id - b.id);
   const text = sure.map((line) => line.text).join("");
   return { text, last: Number.isFinite(last) ? last : null };
-}
-
-function* closeAll(clients: readonly DirectoryEntry[]): Generator<void, void> {
-  let closed = 0;
-  for (const client of clients) {
-    if (closed++ === CLIENTS_CLOSED_AT_ONCE) {
-      closed = 1;
-      yield;
-    }
-    client.close();
-  }
 }

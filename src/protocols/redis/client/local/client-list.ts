@@ -1,10 +1,10 @@
 /** CLIENT LIST, INFO and KILL: of the clients of this pool. */
-import { encodeError, encodeInteger, encodeValue } from "../../codec/encode.ts";
+import { encodeError, encodeInteger } from "../../codec/encode.ts";
 import { parseInt64 } from "../../codec/integer.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import { askWhetherPermitted } from "../identity/ask-servers.ts";
 import type { RedisClient } from "../redis-client.ts";
-import type { ClientFilter, ClientType } from "./client-directory.ts";
+import { type ClientFilter, type ClientType, encodeLines } from "./client-directory.ts";
 import { clientLine } from "./client-line.ts";
 import { answerLater, type LocalHandler, OK, texts } from "./local-handler.ts";
 
@@ -14,7 +14,8 @@ const NO_SUCH_CLIENT: Buffer = encodeError("ERR No such client");
 /** No client of a server has it, ever. */
 const NO_CLIENT = ["ID", "9223372036854775807"];
 
-export const clientInfo: LocalHandler = (client) => encodeLines(clientLine(client), client);
+export const clientInfo: LocalHandler = (client) =>
+  encodeLines(clientLine(client), client.state.version);
 
 /** CLIENT LIST [TYPE type | ID id …] */
 export const clientList: LocalHandler = (client, view) => {
@@ -24,7 +25,10 @@ export const clientList: LocalHandler = (client, view) => {
   return answerLater(client, (answer) =>
     askWhetherPermitted(client, ["CLIENT", "LIST", "ID", "0"], (fault) => {
       if (fault !== null) answer(fault);
-      else client.pool.directory.list(filter, (lines) => answer(encodeLines(lines, client)));
+      else {
+        const { pool, state } = client;
+        pool.directory.list(filter, (lines) => answer(lines.reply(state.version)));
+      }
     }),
   );
 };
@@ -107,9 +111,4 @@ function typeNamed(name: string): ClientType | null {
 
 function unknownType(name: string): Buffer {
   return encodeError(`ERR Unknown client type '${name}'`);
-}
-
-/** @param lines one character per byte */
-function encodeLines(lines: string, { state }: RedisClient): Buffer {
-  return encodeValue({ verbatim: Buffer.from(lines, "latin1") }, state.version);
 }

@@ -1,9 +1,10 @@
 /** PROXY SHOW TABLE: what the proxy says of itself and this pool, where the pool's `proxy_commands` allow it. */
 import type { ShownTable } from "../../../../api/inspection.ts";
-import { NOT_ALLOWED_TEXT } from "../../../operators.ts";
-import { encodeError, encodeValue } from "../../codec/encode.ts";
+import { NOT_ALLOWED_TEXT, TableTexts } from "../../../operators.ts";
+import { encodeError, encodeValue, type RespVersion } from "../../codec/encode.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import type { RedisClient } from "../redis-client.ts";
+import { answerLater } from "./local-handler.ts";
 
 const SYNTAX: Buffer = encodeError("ERR try PROXY SHOW HELP");
 const NOT_HERE: Buffer = encodeError(
@@ -25,19 +26,28 @@ export function notAllowed({ state }: RedisClient, view: RequestView): Buffer | 
   return state.isAuthenticated && view.text(0).toUpperCase() === "PROXY" ? NOT_ALLOWED : null;
 }
 
-export function answerForProxy(client: RedisClient, view: RequestView): "refused" {
-  const { session, state, pool } = client;
+/** @returns "later": not now, see `findCommand`; one such question of a client is open at a time */
+export function answerForProxy(client: RedisClient, view: RequestView): "refused" | "later" {
+  const { state, pool } = client;
   if (client.mode !== null || client.pin !== null) client.refuse(NOT_HERE);
   else if (view.count !== ARGUMENTS || view.text(1).toUpperCase() !== "SHOW") client.refuse(SYNTAX);
   else {
-    const token = session.open();
-    pool.operators.show(view.text(2), (table) => session.reply(token, encoded(table, state)));
+    if (!client.settleFirst()) return "later";
+    answerLater(client, (answer) =>
+      pool.operators.show(view.text(2), (table) =>
+        answer(table === null ? NOT_NOW : TEXTS[state.version].of(table)),
+      ),
+    );
   }
   return "refused";
 }
 
-function encoded(table: ShownTable | null, { version }: RedisClient["state"]): Buffer {
-  if (table === null) return NOT_NOW;
+const TEXTS: Readonly<Record<RespVersion, TableTexts>> = {
+  2: new TableTexts((table) => encoded(table, 2)),
+  3: new TableTexts((table) => encoded(table, 3)),
+};
+
+function encoded(table: ShownTable, version: RespVersion): Buffer {
   if ("problem" in table) return encodeError(`ERR ${table.problem}`);
   const maps = table.rows.map((row) => ({
     mapOf: Object.entries(row).map(([name, value]): [string, string | number] => [

@@ -2,7 +2,10 @@
 import { expect, test } from "bun:test";
 import * as limits from "../../../../../src/base/limits.ts";
 import { Turn } from "../../../../../src/base/turn.ts";
-import { ClientDirectory } from "../../../../../src/protocols/redis/client/local/client-directory.ts";
+import {
+  ClientDirectory,
+  type ClientLines,
+} from "../../../../../src/protocols/redis/client/local/client-directory.ts";
 import { ListedClient } from "../../../../../src/protocols/redis/client/local/listed-client.ts";
 import type { RedisClient } from "../../../../../src/protocols/redis/client/redis-client.ts";
 import { FakePeers } from "../../../../support/fake-peers.ts";
@@ -37,7 +40,7 @@ function workerWith(peers: FakePeers, ids: readonly number[]): Clients {
 function listed(directory: ClientDirectory): number[] {
   let text = "";
   directory.list({}, (all) => {
-    text = all;
+    ({ text } = all);
   });
   return [...text.matchAll(/^id=(\d+) /gm)].map(([, id]) => Number(id));
 }
@@ -91,4 +94,27 @@ test("clients are closed some in a turn; how many they are is said at once", asy
     expect(closed.length - before).toBeLessThanOrEqual(limits.CLIENTS_CLOSED_AT_ONCE);
     before = closed.length;
   }
+});
+
+test("clients that ask for the same at once are given one list, which was made once, some of them in a turn", async () => {
+  const peers = new FakePeers();
+  const { directory } = workerWith(peers, range(1, 10, 1));
+  const there = peers.add();
+  const asked: ((answer: unknown) => void)[] = [];
+  there.bus.answerLater("list clients", (_filter, answer) => void asked.push(answer));
+  there.bus.open();
+  // Those of other kinds have all begun.
+  for (let n = 1; n <= limits.SHOWN_TABLES_MAX; n++) directory.list({ ids: [n] }, () => {});
+  const got: ClientLines[] = [];
+  const count = 10 * limits.TABLES_TOLD_AT_ONCE;
+  for (let n = 0; n < count; n++) directory.list({}, (lines) => got.push(lines));
+  expect(asked.length).toBe(limits.SHOWN_TABLES_MAX);
+  asked[0]!([]);
+  expect(asked.length).toBe(limits.SHOWN_TABLES_MAX + 1);
+  asked.at(-1)!([]);
+  expect(got.length).toBe(limits.TABLES_TOLD_AT_ONCE);
+  while (got.length < count) await new Promise((resolve) => setImmediate(resolve));
+  expect(new Set(got).size).toBe(1);
+  expect(got[0]!.reply(2)).toBe(got[1]!.reply(2));
+  expect([...got[0]!.text.matchAll(/^id=/gm)].length).toBe(10);
 });
