@@ -92,6 +92,11 @@ export interface ClientPort extends ReplySink, Wakeable, Flushable {
   hold(holder: ReplyHolder, bytes: number): void;
   /** `holder` holds none of its `bytes` any more. */
   letGo(holder: ReplyHolder, bytes: number): void;
+  /**
+   * What the client has left inside of commands (a transaction, a wait) takes `by` bytes of memory more than before, or fewer: negative.
+   * When the client is gone, that takes nothing, and need not be told.
+   */
+  keep(by: number): void;
 
   // Ending
 

@@ -43,7 +43,10 @@ const POOL_ROWS = {
     "counter",
     "clients cut off because clients together held too much memory, and they most of it",
   ],
-  client_bytes: ["gauge", "bytes that clients' unread replies and incomplete requests take now"],
+  client_bytes: [
+    "gauge",
+    "bytes that clients' unread replies, incomplete requests, and what they leave in transactions and blocking commands take now",
+  ],
   client_throttled: [
     "counter",
     "times that a client was over a limit, and delayed, answered with an error, or closed",

@@ -267,6 +267,10 @@ export class Session implements ClientPort, StreamEvents, Flushable, SlowHearer 
     this.unread.letGo(holder, bytes);
   }
 
+  keep(by: number): void {
+    if (!this.life.isClosed) this.unread.keep(by);
+  }
+
   push(bytes: Buffer, start: number, end: number): void {
     if (!this.life.takesRequests) return;
     this.out.appendKept(bytes, start, end);
@@ -311,11 +315,6 @@ export class Session implements ClientPort, StreamEvents, Flushable, SlowHearer 
     if (output.length === 0) return;
     this.out.appendKept(output, 0, output.length);
     this.host.turn.mark(this);
-  }
-
-  /** Goes on with what its predecessor had received. To be called after `attach`. */
-  resume(input: Buffer): void {
-    if (input.length > 0) this.onBytes(input, 0, input.length, true);
   }
 
   // Writing

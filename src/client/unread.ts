@@ -1,10 +1,11 @@
 /**
- * What one client has not read, and when it is too much; and what its worker is told that it holds, input that is not
- * complete among it (`ClientMemory`).
+ * What one client has not read, and when it is too much; and what its worker is told that it holds (`ClientMemory`): that, input that
+ * is not complete, and what it has left inside of commands.
  */
 import type { ReplyHolder } from "../api/client-port.ts";
 import { POOL } from "../api/stats.ts";
 import type { ByteQueue } from "../base/byte-queue.ts";
+import { noteGarbage } from "../base/garbage.ts";
 import { SESSION_OUTPUT_MAX_BYTES } from "../base/limits.ts";
 import type { MemoryHolder } from "./client-memory.ts";
 import type { ReplyRing } from "./reply-ring.ts";
@@ -34,6 +35,8 @@ export class Unread implements MemoryHolder {
   private before = 0;
   /** `bytes` as the worker was told last: at the ends of turns. */
   private told = 0;
+  /** What commands keep of it, as it was told last. */
+  keptBytes = 0;
 
   constructor(client: UnreadOwner) {
     this.client = client;
@@ -75,6 +78,13 @@ export class Unread implements MemoryHolder {
     this.change(by);
   }
 
+  /** See `ClientPort.keep`. */
+  keep(by: number): void {
+    this.keptBytes += by;
+    if (by < 0) noteGarbage(-by);
+    this.change(by);
+  }
+
   private change(by: number): void {
     const { client } = this;
     this.heldBytes += by;
@@ -110,5 +120,6 @@ export class Unread implements MemoryHolder {
     this.heldByHolders = 0;
     if (holders !== null) for (const holder of holders) holder.drop();
     if (this.told !== 0) this.tell();
+    if (this.keptBytes !== 0) this.keep(-this.keptBytes);
   }
 }

@@ -64,7 +64,7 @@ export const TOP_OPTIONS: readonly Option[] = [
     type: { kind: "size", min: CLIENT_MEMORY_BYTES_MIN, auto: true },
     forms: NATIVE,
     default: "auto",
-    help: "What clients leave unread, incomplete requests and parts of replies may take so much memory, over all workers; each has an equal share (memory.md). `auto`: half of what the host or the cgroup has.",
+    help: "What clients leave unread or in transactions and blocking commands, incomplete requests and parts of replies may take so much memory, over all workers; each has an equal share (memory.md). `auto`: half of what the host or the cgroup has.",
   }),
   option({
     name: "user",

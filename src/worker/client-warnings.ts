@@ -81,7 +81,7 @@ export class ClientWarnings {
   cutForMemory(peer: string, heldBytes: number, allBytes: number): void {
     this.warn(
       "memory",
-      "a client is closed: clients hold more memory than client_memory lets them, and this one held most; it reads too slowly, or sends too much of one request",
+      "a client is closed: clients hold more memory than client_memory lets them, and this one held most; it reads too slowly, sends too much of one request, or leaves too much in a transaction or a blocking command",
       { peer, held_bytes: heldBytes, all_clients_bytes: allBytes },
     );
   }

@@ -153,7 +153,8 @@ export class PoolClients implements SessionOwner {
     if (record?.awaitsHeader === true) {
       this.headers.await(session, record.ageMs, () => this.serveNamed(session));
     } else this.serve(session, client, descriptors, Number.NEGATIVE_INFINITY);
-    session.resume(input);
+    // It goes on with what its predecessor had received.
+    if (input.length > 0) session.onBytes(input, 0, input.length, true);
     return session;
   }
 

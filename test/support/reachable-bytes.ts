@@ -1,7 +1,10 @@
-/** How much memory of buffers an object keeps alive. */
+/** How much memory of buffers, and of long texts, an object keeps alive. */
+
+const TEXT_MIN = 1024;
 
 /**
- * Bytes of all distinct buffers that can be reached from `roots` by properties, elements, and entries of maps and sets.
+ * Bytes of all distinct buffers, and of texts of at least TEXT_MIN characters, that can be reached from `roots` by properties,
+ * elements, and entries of maps and sets.
  * What only a closure refers to is not seen.
  * @param beyond not looked into: what is not the roots' own
  */
@@ -11,9 +14,14 @@ export function reachableBytes(
 ): number {
   const seen = new Set<object>(beyond);
   const waiting: unknown[] = [...roots];
+  const texts = new Set<string>();
   let bytes = 0;
   while (waiting.length > 0) {
     const value = waiting.pop();
+    if (typeof value === "string" && value.length >= TEXT_MIN && !texts.has(value)) {
+      texts.add(value);
+      bytes += value.length;
+    }
     if (typeof value !== "object" || value === null || seen.has(value)) continue;
     seen.add(value);
     if (ArrayBuffer.isView(value)) waiting.push(value.buffer);

@@ -239,6 +239,8 @@ export class InnerClient implements ClientPort, ReplySink {
 
   letGo(): void {}
 
+  keep(): void {}
+
   endOutput(): void {
     this.close();
   }

@@ -7,8 +7,10 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { POOL } from "../../../src/api/stats.ts";
+import { connectionKind } from "../../../src/api/upstream.ts";
 import { outstandingBlockBytes } from "../../../src/base/block-pool.ts";
 import { reachableBytes } from "../../support/reachable-bytes.ts";
+import { FakeLease } from "../protocols/redis/client/transaction/rig.ts";
 import { createRig, multibulk, type Rig } from "./session-rig.ts";
 
 const SERVERS = 3;
@@ -16,13 +18,16 @@ const SERVERS = 3;
 const CONSTANT_BYTES = 64 * 1024;
 const GATHER_BYTES = 2048;
 
+const LARGE = "l".repeat(200_000);
+
 /** Answers of every size at which something changes: by key, so that a request says what it wants. */
 const SIZES = [0, 5, 300, 5000, 20_000, 64 * 1024, 70_000, 300_000];
 
-const LARGE = "l".repeat(200_000);
-
 function answerOf(args: readonly string[]): string {
-  if (args[0] === "SET") return "+OK\r\n";
+  if (args[0] === "SET" || args[0] === "MULTI") return "+OK\r\n";
+  if (args[0] === "PING" || args[0] === "PUBLISH") return "+QUEUED\r\n";
+  if (args[0] === "CLIENT") return ":7\r\n";
+  if (args[0] === "EXEC" || args[0] === "BLPOP") return "*-1\r\n";
   const values = args.slice(1).map((key) => {
     const size = SIZES[Number(key.at(-2))]!;
     return `$${size}\r\n${"v".repeat(size)}\r\n`;
@@ -38,6 +43,19 @@ const command = fc.oneof(
   {
     weight: 2,
     arbitrary: fc.array(key, { minLength: 2, maxLength: 6 }).map((keys) => ["MGET", ...keys]),
+  },
+  // What the proxy keeps of commands: in a transaction whose server is not known yet, in a wait.
+  {
+    weight: 3,
+    arbitrary: fc.constantFrom(
+      ["MULTI"],
+      ["EXEC"],
+      ["DISCARD"],
+      ["RESET"],
+      ["PUBLISH", "channel0", "LARGE"],
+      ["CLIENT", "SETINFO", "lib-name", "LARGE"],
+      ["BLPOP", "LARGE0", "0"],
+    ),
   },
 );
 
@@ -59,13 +77,15 @@ const event = fc.oneof(
 
 type Event = typeof event extends fc.Arbitrary<infer T> ? T : never;
 
-function play(rig: Rig, each: Event, input: string[]): void {
+function play(rig: LendingRig, each: Event, input: string[]): void {
   if ("commands" in each) {
-    input.push(...each.commands.map((args) => multibulk(args)));
+    const whole = (arg: string): string => arg.replace("LARGE", LARGE);
+    input.push(...each.commands.map((args) => multibulk(args.map(whole))));
   } else if ("server" in each) {
     const connection = rig.connections[each.server]!;
     connection.otherBytes = each.otherBytes;
     connection.answer(each.count);
+    for (const lease of rig.leases) if (lease.upstream.id === each.server) lease.answer(each.count);
   } else if (!rig.session.isOpen) {
     return;
   } else {
@@ -78,12 +98,32 @@ function play(rig: Rig, each: Event, input: string[]): void {
   rig.input(text);
 }
 
-/** What the session and the sinks of its requests refer to. */
-function reachable(rig: Rig): { readonly bytes: number; readonly gathers: number } {
-  const { session, stream, connections } = rig;
-  const sinks = connections.flatMap((connection) => connection.waiting.map(({ sink }) => sink));
+type LendingRig = Rig & { readonly leases: readonly FakeLease[] };
+
+/** Servers that lend connections, too. */
+function createLendingRig(): LendingRig {
+  const leases: FakeLease[] = [];
+  const rig = createRig({
+    ...{ servers: SERVERS, answerOf },
+    lend: (upstream, variant, turn) => {
+      const answer = (args: readonly string[]): string => answerOf(args);
+      const lease = new FakeLease(upstream, connectionKind(variant), turn, answer, () => {});
+      leases.push(lease);
+      return lease;
+    },
+  });
+  rig.pool.variants.access.opensTransactions = true;
+  return Object.assign(rig, { leases });
+}
+
+/** What the session and the sinks of its requests refer to, long texts among it. */
+function reachable(rig: LendingRig): { readonly bytes: number; readonly gathers: number } {
+  const { session, stream, connections, leases } = rig;
+  const sinks = [...connections, ...leases].flatMap((connection) =>
+    connection.waiting.map(({ sink }) => sink),
+  );
   const gathers = new Set(sinks.filter((sink) => sink !== session)).size;
-  const beyond = new Set<object>([stream, session.host, rig.pool, ...connections]);
+  const beyond = new Set<object>([stream, session.host, rig.pool, ...connections, ...leases]);
   return { bytes: reachableBytes([session, ...sinks], beyond), gathers };
 }
 
@@ -94,7 +134,7 @@ test("a session holds what it accounts for, and nothing when its client is gone"
       fc.boolean(),
       async (events, isReceivedStable) => {
         const before = outstandingBlockBytes();
-        const rig = createRig({ servers: SERVERS, answerOf });
+        const rig = createLendingRig();
         rig.isReceivedStable = isReceivedStable;
         rig.stream.keepsOutput = false;
         rig.stream.room = 0;
@@ -104,12 +144,13 @@ test("a session holds what it accounts for, and nothing when its client is gone"
           await rig.turn();
           const { bytes, gathers } = reachable(rig);
           const { unread, intake } = rig.session;
-          const accounted = unread.bytes + intake.input.size * 1.4;
+          const accounted = unread.bytes + unread.keptBytes + intake.input.size * 1.4;
           const constant = CONSTANT_BYTES + gathers * GATHER_BYTES;
           expect(bytes).toBeLessThanOrEqual(accounted * 1.5 + constant);
           // Its worker knows.
           const { memory } = rig.session.host;
-          expect(memory.bytes).toBe(unread.bytes + intake.input.held);
+          expect(memory.bytes).toBe(unread.bytes + unread.keptBytes + intake.input.held);
+          expect(memory.bytes).toBe(unread.heldBytes);
           expect(rig.counters[POOL.client_bytes]).toBe(memory.bytes);
           // A block that is partly written apart, what is accounted for is not much more than what is unread.
           expect(rig.session.out.held).toBeLessThanOrEqual(rig.session.out.size * 2 + 600_000);
@@ -121,6 +162,7 @@ test("a session holds what it accounts for, and nothing when its client is gone"
         expect(outstandingBlockBytes()).toBe(before);
         // Its servers answer all the same.
         for (const connection of rig.connections) connection.answer();
+        for (const lease of rig.leases) lease.answer();
         await rig.turn();
         expect(reachable(rig).bytes).toBeLessThanOrEqual(CONSTANT_BYTES);
         expect(outstandingBlockBytes()).toBe(before);

@@ -304,7 +304,7 @@ describe("a session that moves", () => {
     const state = JSON.parse(JSON.stringify(saved.client)) as never;
     const next = createRig({ servers: 2, state });
     next.session.inherit(saved.output);
-    next.session.resume(saved.input);
+    next.receive(saved.input);
     next.input(`T\r\n$2\r\nv3\r\n${multibulk(["CLIENT", "GETNAME"])}`);
     await next.settle();
     expect(rig.stream.output + next.stream.output).toBe(

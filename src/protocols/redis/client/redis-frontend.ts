@@ -223,9 +223,10 @@ export class RedisFrontend implements Frontend, RedisClient {
 
   close(): void {
     const { features, pool } = this;
-    const { block, leases, nextVariant, entry } = features;
+    const { block, leases, nextVariant, entry, transaction } = features;
     dropSubscriptions(this);
     block?.abandon();
+    transaction?.abandon();
     if (leases !== null) for (const lease of leases) lease.release(false);
     this.pin?.release(false);
     this.pin = null;

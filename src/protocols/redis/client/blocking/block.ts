@@ -4,6 +4,7 @@ import { KIND, type ReplyKind } from "../../../../api/protocol.ts";
 import { ACCESS, PlainFacts } from "../../../../api/request-facts.ts";
 import type { Failure, Lease, ReplySink } from "../../../../api/upstream.ts";
 import { copyOf } from "../../../../base/copy-of.ts";
+import { KeptBytes } from "../../../kept-bytes.ts";
 import { encodeError, encodeRequest } from "../../codec/encode.ts";
 import { placeOf } from "../place.ts";
 import type { RedisClient } from "../redis-client.ts";
@@ -32,6 +33,7 @@ export class Block implements ClientBlock, ReplySink {
   private readonly keys: readonly string[];
   private readonly client: RedisClient;
   private readonly serverId: ServerId;
+  private readonly kept: KeptBytes;
   private token = 0;
   /** Sends the command to the server that has its keys now, in this one's place; null: that cannot be done. */
   private elsewhere: Elsewhere | null = null;
@@ -46,6 +48,7 @@ export class Block implements ClientBlock, ReplySink {
     this.isOnPin = isOnPin;
     this.keys = keys;
     this.serverId = ServerId.of(lease);
+    this.kept = new KeptBytes(client.session);
   }
 
   get idOnServer(): number | null {
@@ -73,9 +76,10 @@ export class Block implements ClientBlock, ReplySink {
     const { follower } = client.pool;
     if (follower !== null && !this.isOnPin) {
       const request = copyOf(bytes, start, end);
-      this.elsewhere = new Elsewhere(client, keys, follower, (by, lease, token, isAsking) => {
-        new Block(client, lease, false, keys).sendAgain(request, token, isAsking, by);
+      this.elsewhere = new Elsewhere(client, keys, request, follower, (by, lease, token, asks) => {
+        new Block(client, lease, false, keys).sendAgain(request, token, asks, by);
       });
+      this.kept.add(request.length);
     }
     this.lease.send(bytes, start, end, this, this.token, 1);
   }
@@ -84,6 +88,7 @@ export class Block implements ClientBlock, ReplySink {
   sendAgain(request: Buffer, token: number, isAsking: boolean, elsewhere: Elsewhere): void {
     this.start(token);
     this.elsewhere = elsewhere;
+    this.kept.add(request.length);
     if (isAsking) this.lease.send(ASKING, 0, ASKING.length, IGNORED, 0, 1);
     this.lease.send(request, 0, request.length, this, token, 1);
   }
@@ -96,6 +101,7 @@ export class Block implements ClientBlock, ReplySink {
 
   private start(token: number): void {
     const { client, lease } = this;
+    for (const key of this.keys) this.kept.add(key.length);
     client.features.block = this;
     lease.mayBlock = true;
     client.session.waitBlocked();
@@ -132,6 +138,7 @@ export class Block implements ClientBlock, ReplySink {
 
   private finish(isClean: boolean): void {
     this.client.features.block = null;
+    this.kept.drop();
     if (!this.isOnPin) this.lease.release(isClean && !this.isTargeted);
     else {
       this.lease.mayBlock = false;

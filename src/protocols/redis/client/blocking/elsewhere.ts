@@ -4,14 +4,13 @@
  */
 import { ACCESS, PlainFacts } from "../../../../api/request-facts.ts";
 import type { Failure, Lease, Upstream } from "../../../../api/upstream.ts";
+import { KeptBytes } from "../../../kept-bytes.ts";
 import { encodeError } from "../../codec/encode.ts";
 import type { ServerFollower } from "../../redirect/server-follower.ts";
 import type { RedisClient } from "../redis-client.ts";
 import { NO_SERVER } from "../refusals.ts";
 
 const AGAIN_MS = 25;
-/** Its request is short as a rule; what of it is kept is not known here. */
-const BYTES = 64;
 const SERVED_MS = 1_000;
 /** Its node has become a replica: not what CLIENT UNBLOCK does. */
 const DEMOTED = /^-UNBLOCKED force unblock/;
@@ -26,14 +25,18 @@ export class Elsewhere {
   private readonly keys: readonly string[];
   private readonly restart: Restart;
   private readonly follower: ServerFollower;
+  /** Of the request and the keys. */
+  private readonly bytes: number;
+  private readonly kept: KeptBytes;
   /** Since when nodes do not serve it, and when it was sent again last. */
   private sinceMs = Number.NEGATIVE_INFINITY;
   private sentMs = Number.NEGATIVE_INFINITY;
 
-  /** @param keys one character per byte @param restart sends the command over another connection */
+  /** @param keys one character per byte @param restart sends the command, `request`, over another connection */
   constructor(
     client: RedisClient,
     keys: readonly string[],
+    request: Buffer,
     follower: ServerFollower,
     restart: Restart,
   ) {
@@ -41,6 +44,8 @@ export class Elsewhere {
     this.keys = keys;
     this.restart = restart;
     this.follower = follower;
+    this.bytes = keys.reduce((sum, key) => sum + key.length, request.length);
+    this.kept = new KeptBytes(client.session);
   }
 
   /**
@@ -84,10 +89,12 @@ export class Elsewhere {
   /** Sends it a little later. @returns false: too much waits already */
   private wait(server: Upstream, token: number): boolean {
     const { turn, deadlines } = this.client.pool;
-    const { follower } = this;
-    if (!follower.beginWait(server, BYTES)) return false;
+    const { follower, bytes } = this;
+    if (!follower.beginWait(server, bytes)) return false;
+    this.kept.add(bytes);
     const again = deadlines.create(() => {
-      follower.endWait(BYTES);
+      follower.endWait(bytes);
+      this.kept.drop();
       this.send(this.picked, token, false);
     });
     again.set(turn.nowMs + AGAIN_MS);

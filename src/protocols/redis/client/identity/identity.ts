@@ -1,5 +1,6 @@
 /** Who a client is for the servers: its user, its database and its version of the protocol, and how it changes them. */
 import { type Failure, NO_KIND } from "../../../../api/upstream.ts";
+import { UNAUTHENTICATED_BULK_BYTES_MAX } from "../../../../base/limits.ts";
 import { encodeError, encodeRequest } from "../../codec/encode.ts";
 import { SingleReply } from "../ask-in-turn.ts";
 import type { RedisClient } from "../redis-client.ts";
@@ -10,6 +11,10 @@ import type { Variant } from "./variant.ts";
 const MINUS = 0x2d;
 const TOO_MANY: Buffer = encodeError(
   "ERR too many different users and databases are in use behind this proxy, by all clients or by those at this address; use fewer, or raise the limit of open files",
+);
+
+const TOO_LONG: Buffer = encodeError(
+  `WRONGPASS users and passwords of more than ${UNAUTHENTICATED_BULK_BYTES_MAX} bytes are not supported through this proxy`,
 );
 
 /** Gets null when it is done, else what to tell the client; it is as it was then. */
@@ -60,6 +65,12 @@ export function authenticate(
     const refusal = checkPassword(pool.password, user?.toString("latin1") ?? null, password);
     if (refusal === null) client.setAuthenticated(true);
     done(refusal);
+    return;
+  }
+  // Each kind of connection keeps them, and outlives the client.
+  const longest = Math.max(user?.length ?? 0, password.length);
+  if (longest > UNAUTHENTICATED_BULK_BYTES_MAX) {
+    done(TOO_LONG);
     return;
   }
   askPassword(client, user, password, (answer) => {

@@ -14,7 +14,11 @@ import {
   NO_KIND,
 } from "../../../../api/upstream.ts";
 import { FairShares } from "../../../../base/fair-shares.ts";
-import { VARIANT_IDLE_MS, VARIANTS_MAX } from "../../../../base/limits.ts";
+import {
+  UNAUTHENTICATED_BULK_BYTES_MAX,
+  VARIANT_IDLE_MS,
+  VARIANTS_MAX,
+} from "../../../../base/limits.ts";
 import type { RespVersion } from "../../codec/encode.ts";
 import { createRedisUpstream } from "../../codec/upstream-protocol.ts";
 import { ServerAccess } from "./server-access.ts";
@@ -82,10 +86,14 @@ export class VariantTable {
   }
 
   /**
-   * The number of `variant`, held until `release`; NO_KIND: there are too many already, or too many of `origin`.
+   * The number of `variant`, held until `release`; NO_KIND: there are too many already, or too many of `origin`, or it is too long.
    * @param origin of the client that chooses it, see `Stream.origin`
    */
   hold(variant: Variant, origin: string): ConnectionKind {
+    // AUTH within a transaction is judged by the server alone.
+    const { user, password } = variant;
+    const longest = Math.max(user?.length ?? 0, password?.length ?? 0);
+    if (longest > UNAUTHENTICATED_BULK_BYTES_MAX) return NO_KIND;
     const key = keyOf(variant);
     const free = VARIANTS_MAX - this.byKey.size;
     const mayAdd = this.byKey.has(key) || (this.shares.mayTake(origin, free) && this.hasRoom());

@@ -12,7 +12,9 @@ export interface ClientTransaction {
   readonly queued: number;
   /** The pin is about to become another kind of connection: no other client may have it after this one. */
   markPinDirty(): void;
-  /** RESET: forgets everything, and closes the connection with what is half done on it. To be called with nothing owed. */
+  /**
+   * RESET, with nothing owed, or the client is gone: forgets everything, and closes the connection with what is half done on it.
+   */
   abandon(): void;
   /** The servers of the pool may have changed. Ends the transaction, as far as the client is told, if its server has left. */
   onRouteChange(): void;

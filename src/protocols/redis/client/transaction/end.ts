@@ -14,6 +14,8 @@ export interface ProxysPart {
   readonly deferred: ReadonlyMap<number, Buffer>;
   /** What the client has become, unless the element is an error. */
   readonly changes: ReadonlyMap<number, Change>;
+  /** It is of no more use. */
+  drop(): void;
 }
 
 /** Told when the reply is there (or will never be), before the client gets it. */
@@ -56,10 +58,12 @@ export class TransactionEnd implements ReplySink {
     if (instead !== null) session.reply(token, instead);
     else if (part === null) session.onReplies(token, count, bytes, start, end);
     else session.reply(token, this.withPart(part, bytes, start, end));
+    part?.drop();
   }
 
   onFailure(token: number, count: number, failure: Failure): void {
     this.observer.onEnd(null);
+    this.part?.drop();
     if (this.instead !== null) this.session.reply(token, this.instead);
     else this.session.onFailure(token, count, failure);
   }

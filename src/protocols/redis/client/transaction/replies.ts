@@ -1,4 +1,5 @@
 /** What the proxy says itself about transactions, in Redis's words where Redis has some. */
+import type { Route, Upstream } from "../../../../api/upstream.ts";
 import { TRANSACTION_KEPT_BYTES_MAX } from "../../../../base/limits.ts";
 import { encodeError } from "../../codec/encode.ts";
 
@@ -17,6 +18,12 @@ export const ABORTED: Buffer = encodeError(
 export const TOO_MUCH_KEPT: Buffer = encodeError(
   `ERR more than ${TRANSACTION_KEPT_BYTES_MAX} bytes of commands without a key come before the first command with one`,
 );
+
+/** Why what was queued or watched at `upstream` is lost; with its code. */
+export function lossOf(upstream: Upstream, { all }: Route): string {
+  if (all.includes(upstream)) return `ERR the connection to server ${upstream.name} was lost`;
+  return `ERR server ${upstream.name} was taken out of the pool`;
+}
 
 /** EXEC is refused, and its transaction ends. `fault` is an error with its code. */
 export function abortedBecause(fault: string): Buffer {

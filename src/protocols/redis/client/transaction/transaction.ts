@@ -13,7 +13,6 @@
  * While open or ending this is the client's mode. While ending, the next transaction may begin over the same connection
  * without a wait; everything else waits for the last reply, and the connection is given back.
  */
-import type { Upstream } from "../../../../api/upstream.ts";
 import { encodeError, encodeRequest } from "../../codec/encode.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import type { Command } from "../../commands/command.ts";
@@ -39,6 +38,7 @@ import {
   DISCARD_WITHOUT,
   EMPTY,
   EXEC_WITHOUT,
+  lossOf,
   NESTED,
   OK,
   QUEUED,
@@ -87,7 +87,7 @@ function transactionOf(client: RedisClient): ClientTransaction {
 class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
   private readonly client: RedisClient;
   now: TransactionProgress = startProgress();
-  queue: TransactionQueue = new TransactionQueue();
+  queue: TransactionQueue;
   /** So many ends are awaited. */
   private ends = 0;
   private readonly pin: TransactionPin;
@@ -96,7 +96,10 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
   /** @param saved by another process: then the client's pin is there, if it could be moved */
   constructor(client: RedisClient, saved?: SavedTransaction) {
     this.client = client;
-    this.pin = new TransactionPin(client, (upstream) => this.onLost(this.lossOf(upstream)));
+    this.queue = new TransactionQueue(client.session);
+    this.pin = new TransactionPin(client, (upstream) =>
+      this.onLost(lossOf(upstream, client.pool.route)),
+    );
     this.entry = new TransactionEntry(client, this.pin, this);
     if (saved !== undefined) this.resume(saved);
   }
@@ -201,7 +204,7 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
       return true;
     }
     const change = isDeferred ? null : changeBy(command, view, client.pool);
-    if (change !== null) this.queue.changes.set(this.queue.count, change);
+    if (change !== null) this.queue.change(this.queue.count, change);
     const chosen = this.isChosen ? client.pin!.upstream : null;
     if (upstream !== "any" && chosen !== null && upstream !== chosen) {
       client.refuse(secondServer(command, hashTag));
@@ -295,6 +298,8 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
   private end(request: Buffer | null, reply: Buffer | null, queue?: TransactionQueue): boolean {
     const { client } = this;
     const { session, pin } = client;
+    const hasPart = queue !== undefined && queue.deferred.size + queue.changes.size > 0;
+    if (!hasPart) this.queue.drop();
     this.forget();
     if (request === null) {
       if (this.ends === 0) this.leaveMode();
@@ -304,7 +309,6 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
     this.ends++;
     client.setMode(this);
     client.flushRun();
-    const hasPart = queue !== undefined && queue.deferred.size + queue.changes.size > 0;
     // What it has become is no other client's.
     if (hasPart && queue.changes.size > 0) this.pin.isClean = false;
     const end = new TransactionEnd(session, this, reply, hasPart ? queue : null);
@@ -333,7 +337,7 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
 
   private forget(): void {
     this.now = startProgress();
-    this.queue = new TransactionQueue();
+    this.queue = new TransactionQueue(this.client.session);
   }
 
   private leaveMode(): void {
@@ -341,6 +345,7 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
   }
 
   abandon(): void {
+    this.queue.drop();
     this.forget();
     this.leaveMode();
     this.pin.isClean = false;
@@ -359,13 +364,7 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
     const { pin, pool } = this.client;
     if (pin === null || !this.now.isAtServer || pool.route.all.includes(pin.upstream)) return;
     // What it would write there is looked for elsewhere from now on.
-    this.now.lost ??= this.lossOf(pin.upstream);
-  }
-
-  private lossOf(upstream: Upstream): string {
-    const isIn = this.client.pool.route.all.includes(upstream);
-    if (isIn) return `ERR the connection to server ${upstream.name} was lost`;
-    return `ERR server ${upstream.name} was taken out of the pool`;
+    this.now.lost ??= lossOf(pin.upstream, pool.route);
   }
 
   /** @param loss the error that tells of it */
@@ -391,7 +390,7 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
   private resume(saved: SavedTransaction): void {
     const { queue, ...now } = saved;
     this.now = now;
-    this.queue = TransactionQueue.restore(queue);
+    this.queue = TransactionQueue.restore(this.client.session, queue);
     const { client } = this;
     if (this.now.isOpen) client.setMode(this);
     if (client.pin !== null) this.pin.watchOver(client.pin);

@@ -10,6 +10,7 @@ import { KIND, type ReplyKind } from "../../../../api/protocol.ts";
 import { ACCESS, PlainFacts } from "../../../../api/request-facts.ts";
 import type { Failure, Lease, ReplySink, Route, Upstream } from "../../../../api/upstream.ts";
 import { copyOf } from "../../../../base/copy-of.ts";
+import { KeptBytes } from "../../../kept-bytes.ts";
 import { encodeRequest } from "../../codec/encode.ts";
 import type { Redirection } from "../../redirect/redirection.ts";
 import { awaitsRecovery } from "../awaits-recovery.ts";
@@ -37,8 +38,8 @@ interface Whole {
   readonly client: RedisClient;
   /** Where its keys are: a key of it, or null: it names none. */
   readonly key: Buffer | null;
-  /** Its requests, back to back, and how many. */
-  readonly requests: Buffer;
+  /** Its requests, back to back, and EXEC; and how many there are without that. */
+  readonly bytes: Buffer;
   readonly count: number;
   /** Another user is on the connection afterwards. */
   readonly changesUser: boolean;
@@ -77,8 +78,9 @@ export function sendWhole(
   };
   const sink = new TransactionEnd(session, quiet, null, hasPart ? queue : null);
   const token = session.open();
-  const requests = queue.takeKept();
-  new WholeTransaction({ client, key, requests, count, changesUser, sink, token }).begin();
+  const bytes = Buffer.concat([queue.takeKept(), EXEC]);
+  if (!hasPart) queue.drop();
+  new WholeTransaction({ client, key, bytes, count, changesUser, sink, token }).begin();
   return true;
 }
 
@@ -95,6 +97,7 @@ class WholeTransaction implements ReplySink {
   readonly takesRuns = false;
   private readonly whole: Whole;
   private readonly bytes: Buffer;
+  private readonly kept: KeptBytes;
   private lease: Lease | null = null;
   /** Where it was tried last. */
   private upstream: Upstream | null = null;
@@ -105,7 +108,9 @@ class WholeTransaction implements ReplySink {
 
   constructor(whole: Whole) {
     this.whole = whole;
-    this.bytes = Buffer.concat([whole.requests, EXEC]);
+    this.bytes = whole.bytes;
+    this.kept = new KeptBytes(whole.client.session);
+    this.kept.add(whole.bytes.length + (whole.key?.length ?? 0));
     this.sinceMs = whole.client.pool.turn.nowMs;
   }
 
@@ -169,6 +174,7 @@ class WholeTransaction implements ReplySink {
     const isUnsure = token >= TO_REQUESTS && failure.wasSent;
     if (!isUnsure && this.mayWaitAfter(failure) && this.goOn({ type: "down" })) return;
     this.isOver = true;
+    this.kept.drop();
     this.lease?.release(false);
     this.whole.sink.onFailure(this.whole.token, 1, failure);
   }
@@ -217,6 +223,7 @@ class WholeTransaction implements ReplySink {
 
   private end(isClean: boolean, reply: Buffer, kind: ReplyKind): void {
     this.isOver = true;
+    this.kept.drop();
     this.lease?.release(isClean);
     this.whole.sink.onReplies(this.whole.token, 1, reply, 0, reply.length, kind);
   }

@@ -268,7 +268,7 @@ describe("a blocked client that moves", () => {
     const fd = openSync("/dev/null", "r");
     fds.push(fd);
     const to = createBlockingRig({ state, descriptors: [fd], output: saved.output });
-    to.session.resume(saved.input);
+    if (saved.input.length > 0) to.receive(saved.input);
     await to.turn();
     return { from, to };
   }
