@@ -161,14 +161,14 @@ export class PoolKeys {
     const [first] = summary?.keys ?? [];
     if (summary === null || first === undefined) return;
     const { command, keys } = summary;
-    const [key] = keys.map((one) => {
-      const counted = this.hot.add(keyText(one), command, weight, () => parts.serverOf(one));
-      counted.bytes += Math.round((weight * summary.bytes) / keys.length);
-      return counted;
-    });
+    // Of several keys one stands for all: to count each costs as much as so many requests.
+    const one = keys.length === 1 ? first : keys[Math.floor(parts.random() * keys.length)]!;
+    const named = weight * keys.length;
+    const key = this.hot.add(keyText(one), command, named, () => parts.serverOf(one));
+    key.bytes += weight * summary.bytes;
     if (keys.length === 1) this.noteRequest(client, summary);
     const { trace } = client;
-    if (trace === null || key === undefined || keys.length > 1) return;
+    if (trace === null || keys.length > 1) return;
     trace.sampled = {
       ...{ token: (token + index) & TOKEN_MASK, weight, key, command },
       bytesOfKey: first.length > SAMPLED_KEY_BYTES_MAX ? null : Buffer.from(first),
