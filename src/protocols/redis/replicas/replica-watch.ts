@@ -6,6 +6,7 @@ import type { PoolHost } from "../../../api/protocol-module.ts";
 import { FIRST_KIND, type Link, type ReplySink, type Upstream } from "../../../api/upstream.ts";
 import type { Deadline } from "../../../base/deadlines.ts";
 import {
+  REPLICA_FIRST_NEWS_MS,
   REPLICA_LOOK_AGAIN_MS,
   REPLICA_LOOK_MS,
   REPLICA_NEWS_MS_MAX,
@@ -20,6 +21,8 @@ const QUESTION: Buffer = encodeRequest("INFO", "replication");
 const TOPIC = "replicas";
 const KEY = "states";
 const NEWS = "asking";
+/** A replica that is not read anyway is told of as silent when it owes an answer for so long. */
+const PATIENCE_MS = REPLICA_FIRST_NEWS_MS;
 /** A worker that has heard nothing for so many looks asks itself. */
 const TURNS = 2;
 
@@ -43,6 +46,8 @@ export class ReplicaWatch {
   private readonly events: ReplicaWatchEvents;
   private readonly looking: Deadline;
   private readonly histories: Map<string, PrimaryHistory> = new Map();
+  /** By name of a replica: since when it owes an answer. */
+  private readonly awaited: Map<string, number> = new Map();
   /** When a worker of this host asked last. */
   private askedMs = Number.NEGATIVE_INFINITY;
   /** By name of a server, what was found last, by this worker or another. */
@@ -75,6 +80,7 @@ export class ReplicaWatch {
     const all = new Set([...primaries, ...replicas.map(({ name }) => name)]);
     for (const name of this.histories.keys()) if (!primaries.has(name)) this.histories.delete(name);
     for (const name of this.found.keys()) if (!all.has(name)) this.found.delete(name);
+    for (const name of this.awaited.keys()) if (!all.has(name)) this.awaited.delete(name);
   }
 
   /** @param ageMs how long ago it was told */
@@ -131,12 +137,26 @@ export class ReplicaWatch {
   private look(): void {
     const { host } = this;
     const { bus, turn, route } = host;
+    this.noteSilent();
     this.tell();
     bus.broadcast(TOPIC, NEWS);
     this.askedMs = turn.nowMs;
     this.looking.set(turn.nowMs + REPLICA_LOOK_MS);
     this.unanswered = new Set();
     for (const primary of route.upstreams) this.askPrimary(primary);
+  }
+
+  /** What has not answered for too long is not to be read: no worker that starts is to wait for it. */
+  private noteSilent(): void {
+    const { route, turn } = this.host;
+    for (const primary of route.upstreams) {
+      for (const { name } of route.replicasOf(primary)) {
+        const isRead = typeof this.found.get(name)?.state.lagMs === "number";
+        const sinceMs = this.awaited.get(name) ?? turn.nowMs;
+        const isSilent = turn.nowMs - sinceMs >= (isRead ? REPLICA_NEWS_MS_MAX : PATIENCE_MS);
+        if (isSilent) this.find({ name, lagMs: null, tookMs: 0, primary: primary.address });
+      }
+    }
   }
 
   /** Tells all that is known, so that it is enough to retain the last message. */
@@ -149,13 +169,10 @@ export class ReplicaWatch {
       for (const server of [primary, ...route.replicasOf(primary)]) {
         const found = this.found.get(server.name);
         if (found === undefined) continue;
-        const ageMs = turn.nowMs - found.atMs;
-        // How far a lost primary was is still to be known.
-        if (ageMs > REPLICA_NEWS_MS_MAX && server !== primary) continue;
         const nearest = server === primary ? this.events.nearestOf(primary) : undefined;
         told.set(server.name, {
           ...found.state,
-          ageMs,
+          ageMs: turn.nowMs - found.atMs,
           ...(nearest === undefined ? {} : { nearest }),
         });
       }
@@ -176,6 +193,7 @@ export class ReplicaWatch {
 
   private askReplica(replica: Upstream, primary: Upstream): void {
     const { name } = replica;
+    if (!this.awaited.has(name)) this.awaited.set(name, this.host.turn.nowMs);
     this.ask(replica, (info, tookMs) => {
       const { nowMs } = this.host.turn;
       const fact = this.facts.of(name);
@@ -189,6 +207,7 @@ export class ReplicaWatch {
 
   private find(state: ReplicaState): void {
     this.hasNews = true;
+    this.awaited.delete(state.name);
     this.learn([state], this.host.turn.nowMs);
   }
 

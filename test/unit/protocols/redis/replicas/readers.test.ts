@@ -265,6 +265,23 @@ describe("a worker that knows nothing", () => {
   });
 });
 
+test("a worker that starts while a replica hangs does not have reads wait for that one", () => {
+  for (const looksBefore of [0, 1]) {
+    const rig = new Rig();
+    const first = rig.worker("replica");
+    for (let i = 0; i < looksBefore; i++) first.look();
+    rig.server("b").isSilent = true;
+    for (let i = 0; i < 9; i++) first.look();
+    const before = first.reads();
+    expect(new Set(before)).toEqual(new Set(["a", "c"]));
+    const second = rig.worker("replica");
+    expect(second.reads()).toEqual(before);
+    rig.server("b").isSilent = false;
+    for (let i = 0; i < 5; i++) second.look();
+    expect(second.reads()).toContain("b");
+  }
+});
+
 test("a worker that starts while the primary is lost knows its data's history, and goes on with its replicas", () => {
   const rig = new Rig();
   const first = rig.worker("replica");
