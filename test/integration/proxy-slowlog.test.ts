@@ -1,6 +1,6 @@
 /** Redis's SLOWLOG, answered for the proxy, and the tables of Memcached's binary protocol. */
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
-import { BinaryClient } from "../support/binary-client.ts";
+import { BinaryClient, encodeRequest } from "../support/binary-client.ts";
 import { type OperatorRig, respClient, startOperatorRig } from "../support/operator-rig.ts";
 import type { RespClient } from "../support/resp-client.ts";
 import { commandOf } from "../support/run-command.ts";
@@ -82,6 +82,18 @@ test("STAT proxy TABLE over the binary protocol", async () => {
   expect(pools.get("0:pool")).toBe("cache");
   expect((await statisticsOf(client, "proxy")).get("0:table")).toBe("POOLS");
   expect((await statisticsOf(client, "proxy nosuch")).get("")).toContain("no such table");
+  // In one piece: each has its own replies, in their order.
+  const opaques = [11, 12, 13];
+  client.send(
+    Buffer.concat(
+      opaques.map((opaque) => encodeRequest({ opcode: 0x10, key: "proxy help", opaque })),
+    ),
+  );
+  for (const opaque of opaques) {
+    let reply = await client.reply();
+    for (; reply.key !== ""; reply = await client.reply()) expect(reply.opaque).toBe(opaque);
+    expect(reply.opaque).toBe(opaque);
+  }
   await commandOf(rig.proxy, "config", "set", "cache.proxy_commands", "false");
-  expect((await statisticsOf(client, "proxy pools")).get("")).toBe("Not found");
+  expect((await statisticsOf(client, "proxy pools")).get("")).toContain("proxy_commands: true");
 });

@@ -262,9 +262,17 @@ export class BinaryFrontend implements RequestTaker, ReplySink {
     const opaque = readUint32(bytes, at + AT_OPAQUE);
     const name = bytes.toString("latin1", at + HEADER_BYTES, next);
     if (PROXY.test(name) && this.pool.operators.areAllowed()) {
+      // One such question of a client is open at a time.
+      const { session } = this;
+      if (!session.isSettled || !run.isEmpty) {
+        run.flush();
+        session.waitUntilSettled();
+        return at;
+      }
       const token = this.open(bytes, at);
+      session.waitUntilSettled();
       const table = PROXY.exec(name)?.[1] ?? "help";
-      showTable(this.pool.operators, table, opaque, (reply) => this.session.reply(token, reply));
+      showTable(this.pool.operators, table, opaque, (reply) => session.reply(token, reply));
       return next;
     }
     if (!MERGED_STATISTICS.includes(name)) {
