@@ -5,8 +5,6 @@
  * A pool named "broken" cannot be served, one named "crash" ends the worker without a word.
  */
 import type { FdSocketOptions, Socket, SocketListener, UnixSocketOptions } from "bun";
-import { runAcceptor } from "../../src/acceptor/acceptor-main.ts";
-import { runAdmin } from "../../src/admin/admin-main.ts";
 import type { ListenerGrant } from "../../src/api/control.ts";
 import { runRole } from "../../src/cli/roles.ts";
 import {
@@ -86,6 +84,6 @@ class EchoDataPlane implements DataPlane {
 
 runRole(process.argv.toSpliced(0, 2), {
   __worker: () => startWorker(async (options) => new EchoDataPlane(options)),
-  __acceptor: runAcceptor,
-  __admin: runAdmin,
+  __acceptor: async () => (await import("../../src/acceptor/acceptor-main.ts")).runAcceptor(),
+  __admin: async () => (await import("../../src/admin/admin-main.ts")).runAdmin(),
 });

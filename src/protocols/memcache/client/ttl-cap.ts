@@ -37,7 +37,10 @@ export class MemcacheTtlCap implements TtlCap {
     if (time < 0) return time;
     if (time === 0) return seconds;
     if (time <= RELATIVE_MAX) return Math.min(time, seconds);
-    return Math.min(time, Math.floor(this.epochMs() / 1000) + seconds);
+    const date = Math.floor(this.epochMs() / 1000) + seconds;
+    if (time <= date) return time;
+    // From now on, if that can be said: the server's clock may be another.
+    return seconds <= RELATIVE_MAX ? seconds : date;
   }
 
   private capText(request: Buffer): Buffer {
