@@ -143,6 +143,16 @@ export interface PoolConfig {
   readonly serverFailureLimit: number;
   /** How many of the servers may be ejected at once, in percent, 1 to 100. */
   readonly maxEjectionPercent: number;
+  /** Milliseconds between two questions to each server whether it serves; null: none is asked. Absent, as the next five: it comes from an older program. */
+  readonly healthCheckMs?: number | null;
+  readonly healthCheckTimeoutMs?: number;
+  /** So many that failed in a row take a server down, and so many that were answered bring it back. */
+  readonly healthCheckFall?: number;
+  readonly healthCheckRise?: number;
+  /** What becomes of the keys of a server that is down; `fail` exactly if not `autoEjectHosts`. */
+  readonly onDown?: "fail" | "rehash" | "spare";
+  /** In ring order: they stand in for servers that are down. */
+  readonly spares?: readonly ServerConfig[];
   /** In ring order: twemproxy sorts by name, shorter names first, then bytewise. */
   readonly servers: readonly ServerConfig[];
   /** Not null: requests go to other pools, and `servers` is empty. Absent: it is null. */

@@ -46,6 +46,8 @@ export interface ReplyScanner {
   readonly errorBytes?: Uint8Array;
   /** In which row of the protocol's `serverErrors` the complete reply bytes[start, end) is counted; -1: it is no error. */
   errorOf?(bytes: Buffer, start: number, end: number): number;
+  /** By such a row: what errors of that kind tell of the server's state, in one word; undefined: nothing. Absent: none does. */
+  readonly signals?: readonly (string | undefined)[];
   /** Forgets a half-scanned reply (its connection is gone). */
   reset(): void;
 }
@@ -61,6 +63,14 @@ export interface StepQuestion {
 
 /** No error; one that the server gives to most requests for a while; one that it would give again. */
 export type Refusal = "none" | "passing" | "lasting";
+
+/** What is wrong with the answer to a probe, or with getting none. */
+export interface ProbeFault {
+  /** For the log and for clients. */
+  readonly text: string;
+  /** The server cannot serve. False: it is only hindered, and says so itself. */
+  readonly isGrave: boolean;
+}
 
 /** What an upstream connection has to know of its protocol. */
 export interface UpstreamProtocol {
@@ -83,6 +93,11 @@ export interface UpstreamProtocol {
   readonly handshakeReplies: number;
   /** A harmless request with one reply: a server that was lost must answer it before it gets requests of clients again. */
   readonly probe: Buffer;
+  /**
+   * What the reply to `probe` tells of the server, when that is asked regularly; null: nothing beyond `handshakeFault`. Absent: it never
+   * does.
+   */
+  probeFault?(bytes: Buffer, start: number, end: number): ProbeFault | null;
   /** Asked behind a request whose reply is late, to find out whether that reply was lost; absent: there is none. */
   readonly stepQuestion?: StepQuestion;
   /** Asked now and then on a busy connection in place of `stepQuestion`; absent: that is asked. */

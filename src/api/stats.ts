@@ -91,10 +91,17 @@ const SERVER_ROWS = {
   ],
   trouble_kind: [
     "gauge_max",
-    "what began it: 1 no connection, 2 it closed one, 3 no reply in time, 4 handshake, 5 bad reply",
+    "what began it: 1 no connection, 2 it closed one, 3 no reply in time, 4 handshake, 5 bad reply, 6 its probes fail, 7 it answers with errors of its state",
   ],
   in_pool: ["gauge", "workers in which it is one of the pool's servers now"],
   error_replies: ["counter", "replies that are errors of the server"],
+  health: [
+    "gauge_max",
+    "the worst state that a worker has it in: 1 up, 2 suspect, 4 probing, 8 down",
+  ],
+  health_changes: ["counter", "changes of that state, in each worker"],
+  probes: ["counter", "health checks made"],
+  probe_failures: ["counter", "health checks that failed"],
 } as const;
 
 export const POOL_METRICS: MetricSet<typeof POOL_ROWS> = defineMetrics("pool", ["pool"], POOL_ROWS);
@@ -105,8 +112,29 @@ export const SERVER_METRICS: MetricSet<typeof SERVER_ROWS> = defineMetrics(
 );
 
 /** What `trouble_kind` counts from 1: the kind of the failure that began the trouble. Append only, likewise. */
-export const TROUBLE_KINDS = ["refused", "closed", "timeout", "handshake", "garbage"] as const;
+export const TROUBLE_KINDS = [
+  "refused",
+  "closed",
+  "timeout",
+  "handshake",
+  "garbage",
+  "probe",
+  "signal",
+] as const;
 export type TroubleKind = (typeof TROUBLE_KINDS)[number];
+
+/**
+ * What a server may be to a worker, as bits that grow with the gravity, so that the worst of all workers is the largest.
+ * `suspect`: something tells against it. `down`: it gets no requests. `probing`: it was down, and has begun to answer.
+ */
+export const HEALTH_STATES = { up: 1, suspect: 2, probing: 4, down: 8 } as const;
+export type HealthState = keyof typeof HEALTH_STATES;
+
+/** Null: no worker has said, or it is a state that only a later version knows. */
+export function healthOf(value: number): HealthState | null {
+  const names = Object.keys(HEALTH_STATES) as HealthState[];
+  return names.find((name) => HEALTH_STATES[name] === value) ?? null;
+}
 
 export type PoolCounter = ValueName<typeof POOL_ROWS>;
 export type ServerCounter = ValueName<typeof SERVER_ROWS>;
@@ -128,6 +156,8 @@ export interface ServerTrouble {
   readonly ejectedBy: number;
   /** Null: a kind that this version does not know. */
   readonly kind: TroubleKind | null;
+  /** The worst that a worker has it in. Absent, null: not known. */
+  readonly state?: HealthState | null;
 }
 
 /** All that is counted of one pool. */

@@ -31,6 +31,8 @@ export interface Topology {
   readonly slots?: Int16Array;
   /** By number of a member, its replicas; another array when they have changed. Absent: none is known. */
   readonly replicas?: readonly (readonly Member[])[];
+  /** Members that stand in for those of `members` that are down. Absent: there are none. They never change. */
+  readonly spares?: readonly Member[];
   /** Grows with each change of `members` or `replicas`. */
   readonly epoch: number;
   /** `onChange` is called after each change, never during `watch`. To be called once. */

@@ -221,6 +221,10 @@ export interface Upstream {
   readonly isReplica: boolean;
   /** Taken out of the ring until it answers again. */
   readonly isEjected: boolean;
+  /** Its requests fail at once, until it is up again. Absent: that is not known. */
+  readonly isDown?: boolean;
+  /** Nothing tells against it. Absent likewise. */
+  readonly isWell?: boolean;
   /** Another number after each loss of a connection to it: what it was told to keep (scripts) may be gone since. */
   readonly incarnation: number;
   /**

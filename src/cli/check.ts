@@ -208,7 +208,7 @@ function describePool(pool: PoolConfig, connections: number): string[] {
 
 /** Options of pools that have servers of their own. */
 const OF_SERVERS: ReadonlySet<string> = new Set([
-  ...["distribution", "server_connections", "auto_eject_hosts"],
+  ...["distribution", "server_connections", "auto_eject_hosts", "health_check"],
 ]);
 
 /** Whether an option that every pool has means something for the pool's protocol. */
@@ -222,7 +222,11 @@ function describeOptions(pool: PoolConfig, planned: number): string[] {
   const tag = pool.hashTag === null ? "no hash tag" : `hash tag ${pool.hashTag}`;
   const limit =
     pool.clientConnectionsMax === 0 ? "no limit" : `at most ${pool.clientConnectionsMax}`;
-  const eject = `after ${pool.serverFailureLimit} failures, tried again after ${formatDuration(pool.serverRetryTimeoutMs)}, at most ${ejectedMax(pool.servers.length, pool)} of ${pool.servers.length} servers`;
+  const eject = `${pool.onDown === "spare" ? "to a spare " : ""}after ${pool.serverFailureLimit} failures, tried again after ${formatDuration(pool.serverRetryTimeoutMs)}, at most ${ejectedMax(pool.servers.length, pool)} of ${pool.servers.length} servers`;
+  const checks =
+    pool.healthCheckMs == null
+      ? null
+      : `every ${formatDuration(pool.healthCheckMs)}, down after ${pool.healthCheckFall} failures, up after ${pool.healthCheckRise} answers`;
   const request = pool.timeoutMs === null ? "none" : formatDuration(pool.timeoutMs);
   const timeout = isMeant(pool, "timeout") ? `request ${request}, ` : "";
   const configured =
@@ -252,6 +256,7 @@ function describeOptions(pool: PoolConfig, planned: number): string[] {
       ),
       ["keepalive", pool.tcpKeepalive ? "on" : "off"],
       ...rowOf("auto_eject_hosts", "ejection", pool.autoEjectHosts ? eject : "off"),
+      ...(checks === null ? [] : rowOf("health_check", "health checks", checks)),
     ],
     [],
   );

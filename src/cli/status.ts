@@ -103,23 +103,41 @@ const TROUBLES: Readonly<Record<TroubleKind, string>> = {
   timeout: "no reply in time",
   handshake: "it refused what a connection begins with",
   garbage: "it sent a malformed reply",
+  probe: "its health checks fail",
+  signal: "it answers with errors of its state",
 };
 
 /** Servers that are down, or were when they were asked last; the log has the words of each failure. */
 function troubleLines({ pools = [], processes }: Status): string[] {
   const workers = processes.filter(({ role }) => role === "worker").length;
-  const heading = ["server in trouble", "pool", "since", "in workers", "ejected by", "reason"];
+  const heading = [
+    "server in trouble",
+    "pool",
+    "state",
+    "since",
+    "in workers",
+    "ejected by",
+    "reason",
+  ];
   const rows = pools.flatMap(({ name, servers }) =>
     servers.flatMap(({ name: server, trouble }) => {
       if (trouble == null) return [];
       const since = `${formatAge(Date.now() - trouble.sinceMs)} ago`;
       const reason = trouble.kind === null ? "see the log" : TROUBLES[trouble.kind];
       return [
-        [server, name, since, `${trouble.workers} of ${workers}`, `${trouble.ejectedBy}`, reason],
+        [
+          server,
+          name,
+          trouble.state ?? "-",
+          since,
+          `${trouble.workers} of ${workers}`,
+          `${trouble.ejectedBy}`,
+          reason,
+        ],
       ];
     }),
   );
-  return rows.length === 0 ? [] : ["", ...formatTable([heading, ...rows], [4])];
+  return rows.length === 0 ? [] : ["", ...formatTable([heading, ...rows], [5])];
 }
 
 /** "serving for 5h" */

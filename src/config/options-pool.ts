@@ -3,6 +3,7 @@ import type { Distribution, HashName } from "../api/config.ts";
 import { type Option, option } from "../api/option.ts";
 import { BIG_KEYS_BYTES_MIN, HOT_SAMPLES_MAX } from "../base/key-limits.ts";
 import { INTEGER_MAX, SLOWEST_MAX } from "../base/limits.ts";
+import { HEALTH_OPTIONS } from "./options-health.ts";
 import { LIMIT_OPTIONS } from "./options-limits.ts";
 
 export const HASH_NAMES: readonly HashName[] = [
@@ -297,47 +298,13 @@ const SERVER_SIDE_OPTIONS: readonly Option[] = [
     default: "1",
     help: "Connections to each server from each worker; fewer if the limit of open files is too low (`proxy check` tells).",
   }),
-  option({
-    name: "auto_eject_hosts",
-    where: "pool",
-    field: "autoEjectHosts",
-    type: { kind: "boolean" },
-    default: "false",
-    help: "Take a server that keeps failing out of the ring, and back in later.",
-  }),
-  option({
-    name: "server_retry_timeout",
-    where: "pool",
-    field: "serverRetryTimeoutMs",
-    isLive: true,
-    type: { kind: "duration", min: 0, max: INTEGER_MAX, none: false },
-    default: "30s",
-    help: "How long an ejected server stays out before it is tried again; with `protocol: tcp`, the most that one stays out which cannot be connected.",
-  }),
-  option({
-    name: "server_failure_limit",
-    where: "pool",
-    field: "serverFailureLimit",
-    isLive: true,
-    type: { kind: "integer", min: 0, max: INTEGER_MAX },
-    default: "2",
-    help: "Failures in a row that eject a server; 0 acts as 1.",
-  }),
-  option({
-    name: "max_ejection_percent",
-    where: "pool",
-    field: "maxEjectionPercent",
-    isLive: true,
-    type: { kind: "integer", min: 1, max: 100 },
-    default: "50",
-    help: "How many of the servers may be ejected at once, one at least: further ones that fail keep their keys, which get errors. 100: as in twemproxy, all keys go to the last server that works.",
-  }),
 ];
 
 export const POOL_OPTIONS: readonly Option[] = [
   ...PLACEMENT_OPTIONS,
   ...CLIENT_OPTIONS,
   ...SERVER_SIDE_OPTIONS,
+  ...HEALTH_OPTIONS,
   ...OPERATOR_OPTIONS,
   ...LIMIT_OPTIONS,
 ];

@@ -87,7 +87,7 @@ export function readModules(
 const IGNORED: readonly string[] = [
   ...["hash", "hash_char", "hash_tag", "distribution", "timeout", "connect_timeout", "preconnect"],
   ...["server_connections", "auto_eject_hosts", "server_retry_timeout", "server_failure_limit"],
-  "max_ejection_percent",
+  ...["max_ejection_percent", "on_down", "spares", "health_check"],
 ];
 
 /** The protocols of modules that were loaded. */

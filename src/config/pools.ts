@@ -4,6 +4,7 @@ import { assert } from "../base/assert.ts";
 import { formatAddress } from "./address.ts";
 import type { MapNode, Node } from "./document.ts";
 import { readFilters } from "./filters.ts";
+import { healthOf, readSpares } from "./health.ts";
 import { limitsOf } from "./limits.ts";
 import { didYouMean } from "./nearest.ts";
 import { type ProtocolOptions, poolOptions } from "./options.ts";
@@ -80,6 +81,7 @@ function readPool(outer: Scope, name: string, map: MapNode): ReadPool {
   if (route !== null) checkAlone(scope, values, own);
   const protocol = protocolNamed(scope, protocolOf(scope, values));
   const filters = readFilters(scope, values.node("filters"), protocol);
+  const spares = readSpares(scope, values, servers);
   checkPool(scope, values, servers);
   const isRight = scope.problems.errorCount === errorsBefore;
   return {
@@ -89,7 +91,9 @@ function readPool(outer: Scope, name: string, map: MapNode): ReadPool {
     protocol: protocolOf(scope, values),
     pool: isRight
       ? {
-          ...buildPool(scope, name, values, { servers, filters, route: route?.node ?? null }),
+          ...buildPool(scope, name, values, {
+            ...{ servers, spares, filters, route: route?.node ?? null },
+          }),
           ...decidedBy(source),
         }
       : null,
@@ -205,11 +209,13 @@ function checkLoop(scope: Scope, values: Values, servers: readonly ServerConfig[
   }
 }
 
+type Parts = Pick<PoolConfig, "servers" | "filters" | "route" | "spares">;
+
 function buildPool(
   scope: Scope,
   name: string,
   values: Values,
-  { servers, filters, route }: Pick<PoolConfig, "servers" | "filters" | "route">,
+  { servers, filters, route, spares = [] }: Parts,
 ): PoolConfig {
   const protocol = protocolNamed(scope, protocolOf(scope, values));
   assert(protocol !== null, `pool ${name} has a protocol`);
@@ -233,7 +239,7 @@ function buildPool(
     tcpNodelay: values.boolean("tcp_nodelay"),
     tcpQuickack: values.boolean("tcp_quickack"),
     tcpDeferAcceptMs: values.numberOrNull("tcp_defer_accept"),
-    autoEjectHosts: isMeant("auto_eject_hosts") && values.boolean("auto_eject_hosts"),
+    ...healthOf(values, isMeant("on_down"), spares),
     serverConnections: isMeant("server_connections") ? values.number("server_connections") : 0,
     serverRetryTimeoutMs: values.number("server_retry_timeout"),
     serverFailureLimit: Math.max(1, values.number("server_failure_limit")),

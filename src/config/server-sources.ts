@@ -8,9 +8,11 @@ import { quote } from "./problem.ts";
 import type { Scope, Values } from "./scope.ts";
 
 /** They say where keys are, or what becomes of those of a server that is down: a cluster decides that itself. */
-const DECIDED_BY_CLUSTER = ["hash", "hash_char", "hash_tag", "distribution", "auto_eject_hosts"];
+const DECIDED_BY_CLUSTER = [
+  ...["hash", "hash_char", "hash_tag", "distribution", "auto_eject_hosts", "on_down"],
+];
 /** Sentinels put another server in the place of one that is down. */
-const DECIDED_BY_SENTINELS = ["auto_eject_hosts"];
+const DECIDED_BY_SENTINELS = ["auto_eject_hosts", "on_down"];
 const WEIGHT_MAX = 2_147_483_647;
 
 /** What the map of a pool names in place of servers; null: nothing. */
@@ -130,17 +132,20 @@ function warnOfDecided(scope: Scope, values: Values, { option, names }: ServerSo
 /** What of the pool its source decides. */
 export function decidedBy(source: ServerSource | null): Partial<PoolConfig> {
   if (source === null) return {};
-  return source.names === null ? CLUSTER_PLACEMENT : { autoEjectHosts: false };
+  return source.names === null ? { ...CLUSTER_PLACEMENT, ...KEYS_STAY } : KEYS_STAY;
 }
 
-/** Where keys are in a cluster. */
-const CLUSTER_PLACEMENT: Pick<
-  PoolConfig,
-  "hash" | "hashSignedChar" | "hashTag" | "distribution" | "autoEjectHosts"
-> = {
-  hash: "crc16_slot",
-  hashSignedChar: false,
-  hashTag: "{}",
-  distribution: "modula",
+const KEYS_STAY: Pick<PoolConfig, "autoEjectHosts" | "onDown" | "spares"> = {
   autoEjectHosts: false,
+  onDown: "fail",
+  spares: [],
 };
+
+/** Where keys are in a cluster. */
+const CLUSTER_PLACEMENT: Pick<PoolConfig, "hash" | "hashSignedChar" | "hashTag" | "distribution"> =
+  {
+    hash: "crc16_slot",
+    hashSignedChar: false,
+    hashTag: "{}",
+    distribution: "modula",
+  };

@@ -12,23 +12,27 @@ export const SERVERS_MAX = 65_535;
 
 /**
  * @param scope of the pool
- * @param node the value of `servers`; undefined: the file has none, which is reported elsewhere
+ * @param node the value of `option`; undefined: the file has none, which is reported elsewhere
  * @returns the entries that are right, sorted
  */
-export function readServers(scope: Scope, node: Node | undefined): ServerConfig[] {
+export function readServers(
+  scope: Scope,
+  node: Node | undefined,
+  option: "servers" | "spares" = "servers",
+): ServerConfig[] {
   if (node === undefined) return [];
   const { problems } = scope;
-  const path = `${scope.path}servers`;
+  const path = `${scope.path}${option}`;
   if (node.kind !== "list" || node.items.length === 0) {
     const found = node.kind === "list" ? "an empty list" : describe(node);
     const isDashed = node.kind === "scalar" && node.text.startsWith("-");
     const hint = isDashed ? '; a blank is missing behind "-"' : "";
-    const message = `${scope.label}servers: expected a list, each entry as host:port:weight name, found ${found}${hint}`;
+    const message = `${scope.label}${option}: expected a list, each entry as host:port:weight name, found ${found}${hint}`;
     problems.error(node.offset, path, message);
     return [];
   }
   if (node.items.length > SERVERS_MAX) {
-    problems.error(node.offset, path, `${scope.label}more than ${SERVERS_MAX} servers`);
+    problems.error(node.offset, path, `${scope.label}more than ${SERVERS_MAX} ${option}`);
     return [];
   }
   const servers: ServerConfig[] = [];

@@ -3,6 +3,7 @@ import type { Config, PoolConfig } from "../api/config.ts";
 import { kindOf, type MetricRow } from "../api/metrics.ts";
 import {
   type HistogramFigures,
+  healthOf,
   POOL,
   POOL_COUNTERS,
   POOL_METRICS,
@@ -186,7 +187,8 @@ function troubleOf(value: (counter: ServerCounter) => number): ServerTrouble | n
   // A worker writes one after the other.
   if (workers === 0 || since === 0) return null;
   const kind = TROUBLE_KINDS[value("trouble_kind") - 1] ?? null;
-  return { sinceMs: since / 1000, workers, ejectedBy: value("ejected"), kind };
+  const state = healthOf(value("health"));
+  return { sinceMs: since / 1000, workers, ejectedBy: value("ejected"), kind, state };
 }
 
 function named<Name extends string>(

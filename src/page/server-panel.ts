@@ -117,9 +117,11 @@ export class ServerPanel {
     if (row.trouble === null) {
       return this.#isSlow(row) ? state("slow", "warn") : state("well", "good");
     }
-    const { kind, sinceMs, ejectedBy } = row.trouble;
+    const { kind, sinceMs, ejectedBy, state: health = null } = row.trouble;
     const age = formatAge(this.#atMs - sinceMs);
-    return state(`${ejectedBy > 0 ? "ejected" : (kind ?? "trouble")} ${age}`, "bad");
+    const isOut = health === "down" || health === "probing";
+    const word = ejectedBy > 0 ? "ejected" : isOut ? health : (kind ?? "trouble");
+    return state(`${word} ${age}`, "bad");
   }
 
   #minuteOf(row: ServerRow): (number | null)[] {

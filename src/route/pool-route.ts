@@ -18,9 +18,11 @@ export interface PoolRouteOptions {
 export type WeightedUpstream = Upstream & { readonly weight: number };
 
 const NONE: readonly Upstream[] = [];
+const NO_SPARES: readonly WeightedUpstream[] = [];
 
 export class PoolRoute implements Route {
   upstreams: readonly WeightedUpstream[] = [];
+  all: readonly Upstream[] = [];
   epoch = 0;
   readonly isStable: boolean;
   readonly sharesConnections = false;
@@ -32,6 +34,10 @@ export class PoolRoute implements Route {
   private only: WeightedUpstream | null = null;
   /** See Topology.slots; null: there are none. */
   private slots: Int16Array | null = null;
+  /** They stand in for those that are ejected. */
+  private spares: readonly WeightedUpstream[] = NO_SPARES;
+  /** Of `spares`, those that are not down; null: ejected servers leave the ring. */
+  private spareRing: Ring | null = null;
   /** By id of a server. */
   private replicas: ReadonlyMap<number, readonly Upstream[]> = new Map();
 
@@ -45,20 +51,20 @@ export class PoolRoute implements Route {
   /**
    * From now on keys go to these servers, in ring order, or as their slots say.
    * @param replicas by number of a server
+   * @param spares keys of a server that is ejected go to one of these, and other keys stay where they are; none: all keys are spread anew
    */
   spreadOver(
     upstreams: readonly WeightedUpstream[],
     slots: Int16Array | null = null,
     replicas: readonly (readonly Upstream[])[] = [],
+    spares: readonly WeightedUpstream[] = NO_SPARES,
   ): void {
     this.upstreams = upstreams;
+    this.spares = spares;
+    this.all = spares.length === 0 ? upstreams : [...upstreams, ...spares];
     this.slots = slots;
     this.replicas = new Map(upstreams.map((upstream, i) => [upstream.id, replicas[i] ?? NONE]));
     this.rebuild();
-  }
-
-  get all(): readonly Upstream[] {
-    return this.upstreams;
   }
 
   targets(): readonly Upstream[] {
@@ -72,15 +78,28 @@ export class PoolRoute implements Route {
   /** A server was ejected or came back: makes the ring anew from those that are left. */
   rebuild(): void {
     this.ring = this.createRing();
+    this.spareRing = this.createSpareRing();
     const live = this.upstreams.filter(({ isEjected }) => !isEjected);
-    this.only = this.slots === null && live.length === 1 ? live[0]! : null;
+    const isOnly = this.slots === null && this.spareRing === null && live.length === 1;
+    this.only = isOnly ? live[0]! : null;
     this.epoch++;
   }
 
   pick({ bytes, keyStart, keyEnd }: RequestFacts): Upstream | null {
     if (this.only !== null) return this.only;
-    const index = this.ring.pick(this.hasher.hash(bytes, keyStart, keyEnd));
-    return index < 0 ? null : this.upstreams[index]!;
+    const hash = this.hasher.hash(bytes, keyStart, keyEnd);
+    const index = this.ring.pick(hash);
+    if (index < 0) return null;
+    const upstream = this.upstreams[index]!;
+    return this.spareRing !== null && upstream.isEjected
+      ? this.standInFor(upstream, hash)
+      : upstream;
+  }
+
+  /** `upstream` itself, which says why it does not serve, when all that could stand in are down, too. */
+  private standInFor(upstream: Upstream, hash: number): Upstream {
+    const index = this.spareRing!.pick(hash);
+    return index < 0 ? upstream : this.spares[index]!;
   }
 
   get isSlotted(): boolean {
@@ -95,7 +114,16 @@ export class PoolRoute implements Route {
     const { upstreams, slots } = this;
     if (slots !== null) return createSlotRing(slots);
     const { distribution, random } = this.options;
-    const isLive = (index: number): boolean => !upstreams[index]!.isEjected;
+    // With spares all places in the ring stay.
+    const isLive = (index: number): boolean =>
+      this.spares.length > 0 || !upstreams[index]!.isEjected;
     return createRing(distribution, upstreams, isLive, random);
+  }
+
+  private createSpareRing(): Ring | null {
+    const { spares } = this;
+    const { distribution, random } = this.options;
+    if (spares.length === 0) return null;
+    return createRing(distribution, spares, (index) => spares[index]!.isDown !== true, random);
   }
 }

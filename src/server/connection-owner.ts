@@ -39,7 +39,9 @@ export interface ConnectionOwner {
   onOutOfStep(): void;
   /** Replies came. */
   onReply(): void;
-  /** Milliseconds until a connection that is down shall try again, after so many failed attempts in a row. */
+  /** A reply is an error that tells of the server's state: `name`, as its protocol calls it. */
+  onSignal(name: string): void;
+  /** Milliseconds until a connection that is down shall try again, after so many failed attempts in a row; Infinity: not by itself. */
   retryDelayMs(failedAttempts: number): number;
   schedule(delayMs: number, callback: () => void): () => void;
 }

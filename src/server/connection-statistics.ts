@@ -7,6 +7,9 @@ import type { PendingFifo } from "./pending-fifo.ts";
 export class ConnectionStatistics {
   private readonly block: MetricBlock;
   private readonly errors: MetricBlock | null;
+  /** See ReplyScanner. */
+  private readonly signals: readonly (string | undefined)[] | null;
+  private readonly onSignal: (name: string) => void;
   private requestsCounted = 0;
   private bytesCounted = 0;
   // This connection's shares of gauges that all connections to the server add up in.
@@ -15,10 +18,20 @@ export class ConnectionStatistics {
   private outQueue = 0;
   private outQueueBytes = 0;
 
-  /** @param block the server's counters, and @param errors those of its error replies by kind; where they are may change */
-  constructor(block: MetricBlock, errors: MetricBlock | null = null) {
+  /**
+   * @param block the server's counters, and @param errors those of its error replies by kind; where they are may change
+   * @param onSignal hears of errors that `signals` names
+   */
+  constructor(
+    block: MetricBlock,
+    errors: MetricBlock | null = null,
+    signals: readonly (string | undefined)[] | null = null,
+    onSignal: (name: string) => void = () => {},
+  ) {
     this.block = block;
     this.errors = errors;
+    this.signals = signals;
+    this.onSignal = onSignal;
   }
 
   private add(offset: number, by: number): void {
@@ -48,6 +61,8 @@ export class ConnectionStatistics {
     if (kind < 0) return;
     this.add(SERVER.error_replies, 1);
     if (this.errors !== null) this.errors.values[this.errors.base + kind]! += 1;
+    const signal = this.signals?.[kind];
+    if (signal !== undefined) this.onSignal(signal);
   }
 
   /** A push: no client's request turns them on, so it is not for clients, and goes no further. */

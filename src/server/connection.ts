@@ -35,12 +35,8 @@ import {
 } from "./failures.ts";
 import type { PartialReplyHolder } from "./partial-replies.ts";
 import { PendingFifo } from "./pending-fifo.ts";
+import { Silence } from "./silence.ts";
 import { StepCheck } from "./step-check.ts";
-
-/** A connection with requests on it that is silent for so many timeouts is given up, but not before … */
-const SILENCE_TIMEOUTS = 3;
-/** … this long. */
-const SILENCE_MIN_MS = 1000;
 
 export class Connection implements Link, DialerUser, Flushable, PartialReplyHolder {
   isMarked = false;
@@ -62,10 +58,7 @@ export class Connection implements Link, DialerUser, Flushable, PartialReplyHold
   requested = 0;
   /** Since when a reply has been owed without any byte from the server. */
   quietSinceMs = 0;
-  private lastTroubleMs = 0;
-  /** When a request timed out first since one was answered in time; -1: none has. */
-  private lateSinceMs = -1;
-
+  private readonly silence = new Silence();
   /** No later than `dueMs`, as long as that is not Infinity. */
   private readonly deadline: Deadline;
 
@@ -74,11 +67,14 @@ export class Connection implements Link, DialerUser, Flushable, PartialReplyHold
     this.protocol = protocol;
     this.role = role;
     this.input = new InputBuffer(owner.turn.received);
-    this.statistics = new ConnectionStatistics(owner.counters, owner.errors);
     // How long a transaction or a blocking command takes is its client's affair: it says nothing of the server.
     this.pending = new PendingFifo(() => this.watch(), role.isAskable ? owner.times : null);
     this.dialer = new Dialer(this);
     this.scanner = protocol.createReplyScanner();
+    const { signals = null } = this.scanner;
+    this.statistics = new ConnectionStatistics(owner.counters, owner.errors, signals, (name) =>
+      owner.onSignal(name),
+    );
     this.step = role.isAskable ? StepCheck.of(protocol) : null;
     this.deadline = owner.deadlines.create((nowMs) => {
       this.checkDeadlines(nowMs);
@@ -231,7 +227,7 @@ export class Connection implements Link, DialerUser, Flushable, PartialReplyHold
     }
     if (replies > 0) {
       dialer.onReply();
-      this.lateSinceMs = -1;
+      this.silence.end();
       this.statistics.responses(replies);
       owner.onReply();
     }
@@ -291,7 +287,7 @@ export class Connection implements Link, DialerUser, Flushable, PartialReplyHold
   /** Fails what waits. To be called when nothing more can come. */
   failWaiting(sent: Failure, unsent: Failure): void {
     this.step?.reset(sent.kind === "closed");
-    this.lateSinceMs = -1;
+    this.silence.end();
     this.input.clear();
     this.noteHeld();
     this.scanner.reset();
@@ -373,28 +369,16 @@ export class Connection implements Link, DialerUser, Flushable, PartialReplyHold
     this.dialer.lost(replyMissing(owner.name, true), replyMissing(owner.name, false), isTrouble);
   }
 
-  /** Whether nothing has come for so long, or nothing in time, that the connection is of no use. */
-  private isUseless(nowMs: number, timeoutMs: number): boolean {
-    const silentMs = nowMs - this.quietSinceMs;
-    if (silentMs > Math.max(SILENCE_TIMEOUTS * timeoutMs, SILENCE_MIN_MS)) return true;
-    if (this.lateSinceMs < 0) this.lateSinceMs = nowMs;
-    // What cannot be checked may be out of step.
-    const lateMs = nowMs - this.lateSinceMs;
-    return (
-      this.step?.isInDoubt !== false &&
-      lateMs >= Math.max((SILENCE_TIMEOUTS - 1) * timeoutMs, SILENCE_MIN_MS)
-    );
-  }
-
   private checkSilence(nowMs: number, timeoutMs: number): void {
-    if (this.isUseless(nowMs, timeoutMs)) {
-      const failure = timedOut(this.owner.name, timeoutMs);
+    const { silence, owner } = this;
+    const silentMs = nowMs - this.quietSinceMs;
+    const isInDoubt = this.step?.isInDoubt !== false;
+    if (silence.isTooLong(nowMs, timeoutMs, silentMs, isInDoubt)) {
+      const failure = timedOut(owner.name, timeoutMs);
       this.dialer.countFailedAttempt();
       this.role.takeDown(failure, failure);
-      this.owner.onTrouble(failure);
-    } else if (nowMs - this.lastTroubleMs >= timeoutMs) {
-      this.lastTroubleMs = nowMs;
-      this.owner.onTrouble(timedOut(this.owner.name, timeoutMs));
-    }
+      owner.onTrouble(failure);
+    } else if (silence.isTrouble(nowMs, timeoutMs))
+      owner.onTrouble(timedOut(owner.name, timeoutMs));
   }
 }

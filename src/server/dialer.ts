@@ -283,7 +283,9 @@ export class Dialer {
   private openAfter(failures: number): void {
     const { owner } = this.user;
     this.cancelRetry();
-    this.cancelRetry = owner.schedule(owner.retryDelayMs(failures), () => this.open());
+    const delayMs = owner.retryDelayMs(failures);
+    // Infinity: it is opened when the server is known to be up.
+    if (Number.isFinite(delayMs)) this.cancelRetry = owner.schedule(delayMs, () => this.open());
   }
 
   /** The server accepts connections and does not answer: that counts like an attempt that failed. */

@@ -38,6 +38,8 @@ export interface EjectionsOptions {
   readonly total: () => number;
   /** Most of them that may be out at once, unless all have failed. */
   readonly outMax: () => number;
+  /** Keys of a server that is out have a place of their own to go to: it need not be among the other servers. */
+  readonly hasSpares?: boolean;
   /** Within this time every failed server is probed. */
   readonly probeIntervalMs: () => number;
   readonly schedule: Schedule;
@@ -70,7 +72,8 @@ export class Ejections {
     const { onChange } = this.options;
     const total = this.options.total();
     this.suspects.delete(server);
-    const leaves = this.room > 0 && this.keptCount === 0 && this.failed.size + 1 < total;
+    const leavesOthers = this.options.hasSpares === true || this.failed.size + 1 < total;
+    const leaves = this.room > 0 && this.keptCount === 0 && leavesOthers;
     this.failed.add(server);
     if (leaves) {
       this.out.add(server);
@@ -80,7 +83,13 @@ export class Ejections {
       server.keep();
       if (this.room > 0) this.settleLater(false);
     }
-    if (this.failed.size === total) this.restore(() => true);
+    if (this.haveAllFailed) this.restore(() => true);
+  }
+
+  /** Nothing is served anyhow. */
+  private get haveAllFailed(): boolean {
+    const { total, hasSpares } = this.options;
+    return hasSpares !== true && this.failed.size > 0 && this.failed.size === total();
   }
 
   /** A reply came from `server`, which was in trouble, or had failed. */
@@ -109,7 +118,7 @@ export class Ejections {
     this.failed.delete(server);
     this.out.delete(server);
     // Those that are left may all have failed.
-    if (this.failed.size > 0 && this.failed.size === this.options.total()) this.restore(() => true);
+    if (this.haveAllFailed) this.restore(() => true);
   }
 
   close(): void {
@@ -163,8 +172,8 @@ export class Ejections {
 
   /** Every failed server had its chance to come back: those for which there is room leave after all. */
   private settle(): void {
-    const { total, onChange } = this.options;
-    if (this.failed.size === total()) return;
+    const { onChange } = this.options;
+    if (this.haveAllFailed) return;
     let hasChanged = false;
     for (const server of this.failed) {
       if (this.room <= 0) break;

@@ -21,6 +21,7 @@ const CONNECT_WORDS: Readonly<Record<string, string>> = {
   ENOENT: "Connection refused: no such socket",
   [UNKNOWN_PLACE]: "Host is down: where it is was not told so far",
   ENOTFOUND: "Host is down: its name does not resolve",
+  PROBES_FAIL: "Host is down: its health checks fail",
 };
 
 /**
@@ -104,15 +105,21 @@ export function timedOut(server: string, timeoutMs: number): Failure {
   };
 }
 
-/** The server failed too often: it gets no requests until it answers again. */
-export function failedTooOften(server: string, wasSent: boolean): Failure {
+/**
+ * The server is down: it gets no requests until it is up.
+ * @param reason what its probes say; null: its requests have failed too often
+ */
+export function serverIsDown(server: string, reason: string | null, wasSent: boolean): Failure {
   const outcome = wasSent ? UNCERTAIN : "the command was not sent";
-  return {
-    kind: "ejected",
-    wasSent,
-    text: `Connection refused (server ${server} has failed too often and gets no requests until it answers; ${outcome})`,
-  };
+  const text =
+    reason === null
+      ? `Connection refused (server ${server} has failed too often and gets no requests until it answers; ${outcome})`
+      : `Host is down: its health checks fail (server ${server}: ${reason}; ${outcome})`;
+  return { kind: "ejected", wasSent, text };
 }
+
+/** In place of an errno name: no connection is made to a server whose probes fail. */
+export const PROBES_FAIL = "PROBES_FAIL";
 
 /** The server is no longer one of the pool's. */
 export function takenOut(server: string, wasSent: boolean): Failure {

@@ -1,20 +1,16 @@
 /**
  * One server of a pool: its connections, and whether it may have traffic.
  *
- * With auto_eject_hosts a server that failed `serverFailureLimit` times in a row leaves the ring, if `Ejections` lets it, for
- * `serverRetryTimeoutMs`. Then it is probed; twemproxy lets the next client find out.
+ * Its `health` says whether it may, and `Ejections` whether its keys go elsewhere meanwhile. Without probes one that was ejected is tried again
+ * after `serverRetryTimeoutMs`; twemproxy lets the next client find out.
  */
-import type { PoolConfig } from "../api/config.ts";
-import type { ConnectAttempt, ConnectEvents, Engine, SocketTuning } from "../api/engine.ts";
+import type { ConnectAttempt, ConnectEvents, SocketTuning } from "../api/engine.ts";
 import type { MetricBlock } from "../api/metrics.ts";
-import type { UpstreamProtocol } from "../api/protocol.ts";
 import type { ServerStreamEvents } from "../api/server-stream.ts";
-import { POOL, SERVER } from "../api/stats.ts";
+import { SERVER } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
-import type { Member } from "../api/topology.ts";
 import {
   type ConnectionKind,
-  type DecorateLink,
   type Failure,
   FIRST_KIND,
   type Lease,
@@ -24,80 +20,37 @@ import {
   type Upstream,
 } from "../api/upstream.ts";
 import type { Deadlines } from "../base/deadlines.ts";
-import type { DescriptorBudget } from "../base/descriptor-budget.ts";
 import { RETIRE_MS_MAX } from "../base/limits.ts";
-import type { Logger } from "../base/log.ts";
-import type { LogLimit } from "../base/log-limit.ts";
 import type { Schedule } from "../base/schedule.ts";
 import type { Turn } from "../base/turn.ts";
 import { formatAddress, isAsked } from "../config/address.ts";
-import type { ConnectionPlan } from "./connection-plan.ts";
-import type { Ejectable, Ejections } from "./ejections.ts";
-import { failedTooOften, stopping, takenOut, UNKNOWN_PLACE } from "./failures.ts";
+import { PROBES_FAIL, serverIsDown, stopping, takenOut, UNKNOWN_PLACE } from "./failures.ts";
 import { LeasePool } from "./lease-pool.ts";
 import type { LeasedConnection, LeaseOwner } from "./leased-connection.ts";
 import type { PartialReplies } from "./partial-replies.ts";
 import { PlainConnection, type PlainOwner } from "./plain-connection.ts";
+import { createProber, type Prober } from "./prober.ts";
+import { retryDelayMs } from "./retry-delay.ts";
+import { RingPlace } from "./ring-place.ts";
 import { ServerHealth } from "./server-health.ts";
+import type { ServerOptions } from "./server-options.ts";
 import type { SetServer } from "./server-set.ts";
 import type { ServerTimes } from "./server-times.ts";
 import { SharedConnections } from "./shared-connections.ts";
 import { SubscribedConnection, type SubscribedOwner } from "./subscribed-connection.ts";
 
-export interface ServerOptions {
-  readonly pool: PoolConfig;
-  readonly member: Member;
-  readonly engine: Engine;
-  /** See `Upstream.id`. */
-  readonly id: number;
-  /** What clients are given in place of a shared connection, see ProtocolPool.decorate; absent: the connection itself. */
-  readonly decorate?: DecorateLink | undefined;
-  /** By variant: how connections of that kind are opened and read. May grow. */
-  readonly variants: readonly UpstreamProtocol[];
-  readonly turn: Turn;
-  /** On the clock of `turn`. */
-  readonly deadlines: Deadlines;
-  readonly schedule: Schedule;
-  /** Milliseconds since the epoch. */
-  readonly epochMs: () => number;
-  /** Between 0 and 1, for jitter. */
-  readonly random: () => number;
-  /** What this worker counts of the pool, and of the server; where the latter is may change. */
-  readonly poolCounters: MetricBlock;
-  readonly counters: MetricBlock;
-  /** See ConnectionOwner. */
-  readonly errors: MetricBlock | null;
-  readonly times: ServerTimes | null;
-  readonly log: Logger;
-  /** Shared by all servers of all pools. */
-  readonly logLimit: LogLimit;
-  readonly descriptors: DescriptorBudget;
-  /** Of the server's pool. */
-  readonly plan: ConnectionPlan;
-  /** Shared by all servers of all pools. */
-  readonly partialReplies: PartialReplies;
-  /** Of the server's pool; null: its servers stay in the ring whatever happens. */
-  readonly ejections: Ejections | null;
-}
-
 /** A server that has left its pool is asked so often whether it still has requests. */
 const RETIRE_STEP_MS = 50;
-const RETRY_FIRST_MS = 50;
-const RETRY_MAX_MS = 1000;
-/** A delay is spread by this share in both directions, so that workers do not knock in step. */
-const RETRY_JITTER = 0.25;
-const RETRY_DOUBLINGS_MAX = 5;
 
-export class Server
-  implements Upstream, SetServer, LeaseOwner, SubscribedOwner, PlainOwner, Ejectable
-{
+export class Server implements Upstream, SetServer, LeaseOwner, SubscribedOwner, PlainOwner {
   readonly id: number;
   readonly member: string;
   readonly name: string;
   readonly weight: number;
   readonly address: string;
   readonly isReplica: boolean;
-  isEjected = false;
+  readonly place: RingPlace;
+  readonly health: ServerHealth;
   incarnation = 1;
 
   readonly turn: Turn;
@@ -113,7 +66,6 @@ export class Server
   private readonly shared: SharedConnections;
   private readonly leases: LeasePool;
   private readonly subscribers: Set<SubscribedConnection> = new Set();
-  private readonly health: ServerHealth;
 
   constructor(options: ServerOptions) {
     const { pool, member } = options;
@@ -133,11 +85,22 @@ export class Server
     this.times = options.times;
     this.schedule = options.schedule;
     this.partialReplies = options.partialReplies;
+    this.place = new RingPlace({
+      ...{ ...options, name, isDown: () => this.isDown },
+      ...{ takeDown: () => this.takeDown(), openDown: () => this.openDown() },
+    });
     this.health = new ServerHealth({
-      ...{ server: this, name, failureLimit: pool.serverFailureLimit, log: options.log },
-      ...{ ejections: options.ejections, counters: options.counters, epochMs: options.epochMs },
-      // The connections were put off for as long as the server was out.
-      onRecovered: () => this.openDown(),
+      ...{ ...options, name, server: this.place, nowMs: () => this.turn.nowMs },
+      onDown: () => {
+        this.takeDown();
+        options.onDownOrUp?.();
+      },
+      onRecovered: () => {
+        // The connections were put off for as long as the server was out.
+        this.openDown();
+        options.onDownOrUp?.();
+      },
+      onSuspect: () => options.onSuspect?.(member.id),
     });
     const { plan, decorate } = options;
     this.shared = new SharedConnections({
@@ -150,6 +113,23 @@ export class Server
     if (!pool.preconnect) return;
     this.shared.link(0, FIRST_KIND);
     for (const connection of this.shared.all) connection.open();
+  }
+
+  get isEjected(): boolean {
+    return this.place.isEjected;
+  }
+
+  get isDown(): boolean {
+    return this.health.isDown;
+  }
+
+  get isWell(): boolean {
+    return this.health.isUp;
+  }
+
+  /** Only its probes bring it back. */
+  private get isHeldDown(): boolean {
+    return this.isDown && this.options.pool.healthCheckMs != null;
   }
 
   get timeoutMs(): number | null {
@@ -250,9 +230,13 @@ export class Server
 
   connect(events: ConnectEvents, streamEvents: StreamEvents, isWatched: boolean): ConnectAttempt {
     const { engine, member } = this.options;
-    if (isAsked(member.server.address)) {
-      return { abandon: this.schedule(0, () => events.onError(UNKNOWN_PLACE)) };
-    }
+    const problem = isAsked(member.server.address)
+      ? UNKNOWN_PLACE
+      : this.isHeldDown
+        ? PROBES_FAIL
+        : null;
+    if (problem !== null) return { abandon: this.schedule(0, () => events.onError(problem)) };
+    this.health.onAttempt();
     return engine.connect(member.server.address, this.tuning(isWatched), events, streamEvents);
   }
 
@@ -283,6 +267,7 @@ export class Server
   }
 
   private openDown(): void {
+    if (this.isHeldDown) return;
     for (const connection of [...this.shared.all, ...this.subscribers]) {
       if (connection.refusal !== null) connection.open();
     }
@@ -296,6 +281,14 @@ export class Server
     this.health.onTrouble(failure);
   }
 
+  onSignal(name: string): void {
+    this.health.onSignal(name);
+  }
+
+  createProber(): Prober {
+    return createProber({ ...this.options, name: this.name, tuning: this.tuning(false) });
+  }
+
   onOutOfStep(): void {
     const { log, logLimit, pool } = this.options;
     const leftOut = logLimit.admit(`out of step ${pool.name} ${this.name}`, this.turn.nowMs);
@@ -306,57 +299,19 @@ export class Server
     );
   }
 
-  eject(): void {
-    const { pool, log, poolCounters } = this.options;
-    const { values, base } = this.counters;
-    this.isEjected = true;
-    poolCounters.values[poolCounters.base + POOL.server_ejects]! += 1;
-    values[base + SERVER.ejected] = 1;
-    values[base + SERVER.server_ejected_at] = this.options.epochMs() * 1000;
-    log.warn("server is ejected", { server: this.name, retry_ms: pool.serverRetryTimeoutMs });
-    this.takeDown();
-  }
-
-  keep(): void {
-    this.options.log.warn("server has failed but is not ejected: too many others are in trouble", {
-      server: this.name,
-    });
-    this.takeDown();
-  }
-
-  restore(): void {
-    const { log } = this.options;
-    this.isEjected = false;
-    const { values, base } = this.counters;
-    values[base + SERVER.ejected] = 0;
-    if (!this.health.hasFailed) {
-      log.info("server is in the ring again", { server: this.name });
-      return;
-    }
-    log.warn("server is ejected no more: all servers of the pool have failed", {
-      server: this.name,
-    });
-    // From now on clients wait for it.
-    this.openDown();
-  }
-
-  probe(): void {
-    this.openDown();
-  }
-
   private takeDown(): void {
-    const sent = failedTooOften(this.name, true);
-    const unsent = failedTooOften(this.name, false);
+    const { downReason } = this.health;
+    const sent = serverIsDown(this.name, downReason, true);
+    const unsent = serverIsDown(this.name, downReason, false);
     for (const connection of this.shared.all) connection.takeDown(sent, unsent);
     this.leases.takeDown(sent, unsent);
     for (const connection of this.subscribers) connection.takeDown(sent, unsent);
   }
 
   retryDelayMs(failedAttempts: number): number {
+    if (this.isHeldDown) return Number.POSITIVE_INFINITY;
     if (this.isEjected) return this.options.pool.serverRetryTimeoutMs;
-    const doublings = Math.min(Math.max(failedAttempts - 1, 0), RETRY_DOUBLINGS_MAX);
-    const delayMs = Math.min(RETRY_FIRST_MS * 2 ** doublings, RETRY_MAX_MS);
-    return delayMs * (1 + RETRY_JITTER * (2 * this.options.random() - 1));
+    return retryDelayMs(failedAttempts, this.options.random());
   }
 
   /** Requests that wait for a reply. */
@@ -371,9 +326,8 @@ export class Server
 
   retire(onClosed: () => void): void {
     const { turn, schedule } = this;
-    const { values, base } = this.counters;
     this.health.retire();
-    if (this.isEjected) values[base + SERVER.ejected] = 0;
+    this.place.leave();
     this.countMembership(-1);
     const closeMs = turn.nowMs + RETIRE_MS_MAX;
     const look = (): void => {

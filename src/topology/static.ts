@@ -3,9 +3,13 @@ import type { ServerConfig } from "../api/config.ts";
 import { type Member, replicaAt, type Topology } from "../api/topology.ts";
 import { formatAddress } from "../config/address.ts";
 
-/** @param servers in ring order */
-export function createStaticTopology(servers: readonly ServerConfig[]): Topology {
+/** @param servers in ring order. @param spares likewise */
+export function createStaticTopology(
+  servers: readonly ServerConfig[],
+  spares: readonly ServerConfig[] = [],
+): Topology {
   return {
+    spares: spares.map(memberOf),
     members: servers.map(memberOf),
     replicas: servers.map(({ replicas = [] }) =>
       replicas.map((at) => replicaAt(at, formatAddress(at))),

@@ -8,7 +8,7 @@ import type { PoolHost, ProtocolPool } from "../api/protocol-module.ts";
 import type { ServerStream, ServerStreamEvents } from "../api/server-stream.ts";
 import { POOL, type PoolCounter, SERVER } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
-import type { Topology } from "../api/topology.ts";
+import type { Member, Topology } from "../api/topology.ts";
 import { type ConnectionKind, FIRST_KIND, type Route, type Upstream } from "../api/upstream.ts";
 import type { WorkerBus } from "../api/worker-bus.ts";
 import type { Deadlines } from "../base/deadlines.ts";
@@ -27,6 +27,7 @@ import { protocolNamed } from "../protocols/registry.ts";
 import { PoolRoute } from "../route/pool-route.ts";
 import { ConnectionPlan } from "../server/connection-plan.ts";
 import { Ejections, ejectedMax } from "../server/ejections.ts";
+import { HealthWatch } from "../server/health-watch.ts";
 import { PlainConnection } from "../server/plain-connection.ts";
 import { Server } from "../server/server.ts";
 import { ServerSet } from "../server/server-set.ts";
@@ -73,6 +74,8 @@ export class PoolPlane implements PoolHost {
   private readonly ejections: Ejections | null;
   private readonly plan: ConnectionPlan;
   private readonly clients: PoolClients;
+  /** Null: its servers are not probed. */
+  private readonly watch: HealthWatch | null;
 
   constructor(options: PoolPlaneOptions) {
     const { pool, layout } = options;
@@ -108,7 +111,7 @@ export class PoolPlane implements PoolHost {
     this.protocol = module.createPool(this);
     const hasRequests = this.protocol.serverProtocols.length > 0;
     this.times = hasRequests ? openClientTimes(options, this.protocol, this.route) : null;
-    this.topology = this.protocol.topology ?? createStaticTopology(pool.servers);
+    this.topology = this.protocol.topology ?? createStaticTopology(pool.servers, pool.spares);
     this.clients = new PoolClients({
       ...{ plane: options, log: this.log, protocol: this.protocol, times: this.times },
       chain: options.modules.createChain(this, this.protocol.filtering),
@@ -119,7 +122,8 @@ export class PoolPlane implements PoolHost {
       ? new Ejections({
           total: () => this.topology.members.length,
           outMax: () => ejectedMax(this.topology.members.length, pool),
-          probeIntervalMs: () => pool.serverRetryTimeoutMs,
+          hasSpares: (pool.spares ?? []).length > 0,
+          probeIntervalMs: () => pool.healthCheckMs ?? pool.serverRetryTimeoutMs,
           schedule: this.schedule,
           onChange: () => this.onEjectionChange(),
         })
@@ -132,6 +136,7 @@ export class PoolPlane implements PoolHost {
     this.servers.update(all);
     spreadKeys(this.ring, this.topology, this.servers.all);
     this.topology.watch(() => this.onTopologyChange());
+    this.watch = this.createWatch();
   }
 
   openStream(server: Upstream, events: ServerStreamEvents): ServerStream | null {
@@ -196,8 +201,26 @@ export class PoolPlane implements PoolHost {
           partialReplies: options.partialReplies,
           descriptors: options.descriptors,
           plan: this.plan,
-          ejections: member.isReplica === true ? null : this.ejections,
+          ejections: member.isReplica === true || this.isSpare(member) ? null : this.ejections,
+          onSuspect: (id) => this.watch?.want(id),
+          // Where their keys go, or keys of others, is another matter now.
+          onDownOrUp: this.isSpare(member) ? () => this.onEjectionChange() : undefined,
         }),
+    );
+  }
+
+  private isSpare({ id }: Member): boolean {
+    return this.topology.spares?.some((spare) => spare.id === id) === true;
+  }
+
+  private createWatch(): HealthWatch | null {
+    const { healthCheckMs } = this.config;
+    if (healthCheckMs == null) return null;
+    const { bus, deadlines } = this;
+    const servers = (): readonly Server[] => this.servers.all;
+    return new HealthWatch(
+      { bus, deadlines, servers, random: Math.random, id: this.nextClientId() },
+      healthCheckMs,
     );
   }
 
@@ -229,7 +252,7 @@ export class PoolPlane implements PoolHost {
     this.servers.update(all, ({ gone }) => {
       this.plan.resize(all.length);
       spreadKeys(this.ring, this.topology, this.servers.all);
-      for (const server of gone) this.ejections?.forget(server);
+      for (const { place } of gone) this.ejections?.forget(place);
       this.onRouteChange();
     });
   }
@@ -296,15 +319,18 @@ export class PoolPlane implements PoolHost {
 
   /** The worker gives all of its clients away. */
   onLeaving(): void {
+    this.watch?.leave();
     this.clients.onLeaving();
   }
 
   /** Idle clients leave at once, the others after their last reply. */
   drain(): void {
+    this.watch?.leave();
     this.clients.drain();
   }
 
   close(): void {
+    this.watch?.leave();
     this.clients.close();
     this.protocol.close();
     this.ejections?.close();

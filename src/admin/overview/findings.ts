@@ -58,6 +58,8 @@ const TROUBLES: Readonly<Record<string, string>> = {
   timeout: "no reply in time",
   handshake: "the handshake with it failed",
   garbage: "a reply that is none",
+  probe: "its health checks fail",
+  signal: "it answers with errors of its state",
 };
 
 export function findingsIn(found: Found): Finding[] {
@@ -81,11 +83,12 @@ export function findingsIn(found: Found): Finding[] {
 function serversInTrouble({ servers, atMs }: Found): Finding[] {
   return servers.flatMap(({ pool, server, trouble }): Finding[] => {
     if (trouble === null) return [];
+    const state = trouble.state === "down" || trouble.state === "probing" ? "down" : "in trouble";
     const what = TROUBLES[trouble.kind ?? ""] ?? "it failed";
     const out = trouble.ejectedBy > 0 ? ", taken out of the ring" : "";
     const age = ageOf(atMs - trouble.sinceMs);
     return [
-      { level: "bad", text: `${pool}: server ${server} is in trouble for ${age}: ${what}${out}` },
+      { level: "bad", text: `${pool}: server ${server} is ${state} for ${age}: ${what}${out}` },
     ];
   });
 }

@@ -10,7 +10,7 @@ const BEGINNINGS: readonly (readonly [RegExp, Mark])[] = [
   [/^ready after an upgrade/, "upgrade"],
   [/^(died|was not started)\b/, "death"],
   [/^server is ejected (?!no)/, "ejection"],
-  [/^server is in trouble/, "ejection"],
+  [/^server is (in trouble|down)/, "ejection"],
   [/^a lever was (pulled|released)/, "lever"],
   [/^a lever's time is over/, "lever"],
   [/^a setting('s time is over| was (changed|taken back))/, "setting"],

@@ -11,8 +11,6 @@ export interface TcpOptions {
   readonly balance: Balance;
   /** A client is closed when for so many milliseconds nothing has come from either side; null: never. */
   readonly idleTimeoutMs: number | null;
-  /** Each server is connected once in so many milliseconds, to see whether it is there; null: never. */
-  readonly healthCheckMs: number | null;
 }
 
 const INSTEAD = 'a native file, which knows "protocol: tcp"';
@@ -36,15 +34,6 @@ export const TCP_OPTIONS: readonly Option[] = [
     default: "none",
     help: "A client is closed, and its server's connection with it, when for so long neither has sent anything.",
   }),
-  option({
-    name: "health_check",
-    where: "pool",
-    forms: ["native"],
-    instead: INSTEAD,
-    type: { kind: "duration", min: 0, max: INTEGER_MAX, none: true },
-    default: "none",
-    help: "Each worker connects to each server once in so long: one that cannot be connected gets no clients until it can. `none`: the clients' own attempts tell.",
-  }),
 ];
 
 /** Options of all pools that speak of keys, requests and shared connections. */
@@ -59,6 +48,8 @@ export const TCP_IGNORES: readonly string[] = [
   "auto_eject_hosts",
   "server_failure_limit",
   "max_ejection_percent",
+  "on_down",
+  "spares",
   "client_requests_per_second",
   "address_requests_per_second",
   "pool_requests_per_second",
@@ -75,6 +66,5 @@ export function readTcpOptions(settings: OptionSettings): TcpOptions {
   return {
     balance: choiceIn(settings, "balance", BALANCES),
     idleTimeoutMs: durationIn(settings, "idle_timeout"),
-    healthCheckMs: durationIn(settings, "health_check"),
   };
 }

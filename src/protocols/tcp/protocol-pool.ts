@@ -40,7 +40,5 @@ export class TcpProtocolPool implements ProtocolPool {
 
   onRouteChange(): void {}
 
-  close(): void {
-    this.servers.close();
-  }
+  close(): void {}
 }

@@ -4,13 +4,11 @@
  *              cannot be connected                      the time is over: one client tries
  *   in choice ─────────────────────▶ out, for a while ─────────────────────────────────▶ in choice, or out for longer
  *
- * With health checks it is a check that tries, and a server that fails one is out, too. When no server is left in the choice,
- * clients try those that are out.
+ * With `health_check` it is probes that try (src/server/health-watch.ts): a server is in the choice as long as nothing tells against it. When no
+ * server is left in the choice, clients try those that are out.
  */
 import type { PoolHost } from "../../api/protocol-module.ts";
-import type { ServerStream, ServerStreamEvents } from "../../api/server-stream.ts";
-import type { Failure, Upstream } from "../../api/upstream.ts";
-import type { Deadline } from "../../base/deadlines.ts";
+import type { Upstream } from "../../api/upstream.ts";
 import { TCP_RETRY_FIRST_MS } from "../../base/limits.ts";
 import { type Candidate, type Choose, createBalance } from "./balance.ts";
 import type { TcpOptions } from "./options.ts";
@@ -24,8 +22,6 @@ export class TcpServer implements Candidate {
   failures = 0;
   /** Out of the choice until then, when it has failed. */
   retryAtMs = 0;
-  /** The health check that is under way. */
-  check: ServerStream | null = null;
   private readonly host: PoolHost;
 
   constructor(host: PoolHost, upstream: Upstream) {
@@ -44,6 +40,7 @@ export class TcpServer implements Candidate {
   }
 
   isInChoice(nowMs: number): boolean {
+    if (this.host.config.healthCheckMs != null) return this.upstream.isWell !== false;
     // Of a server that failed, one client finds out for all.
     return this.failures === 0 || (nowMs >= this.retryAtMs && this.connecting === 0);
   }
@@ -53,7 +50,6 @@ export class TcpServers {
   readonly options: TcpOptions;
   private readonly host: PoolHost;
   private readonly choose: Choose;
-  private readonly checking: Deadline;
   private all: readonly TcpServer[] = [];
   /** What `all` was made from. */
   private known: readonly Upstream[] = [];
@@ -62,12 +58,6 @@ export class TcpServers {
     this.host = host;
     this.options = options;
     this.choose = createBalance(options.balance, () => host.random());
-    this.checking = host.deadlines.create((nowMs) => this.checkAll(nowMs));
-    const { healthCheckMs } = options;
-    // Not all workers at the same time.
-    if (healthCheckMs !== null) {
-      this.checking.set(host.deadlines.nowMs + host.random() * healthCheckMs);
-    }
   }
 
   private get servers(): readonly TcpServer[] {
@@ -104,44 +94,7 @@ export class TcpServers {
   onRefused(server: TcpServer): void {
     const { serverRetryTimeoutMs } = this.host.config;
     const delayMs = Math.min(TCP_RETRY_FIRST_MS * 2 ** server.failures, serverRetryTimeoutMs);
-    const isChecked = this.options.healthCheckMs !== null;
     server.failures++;
-    server.retryAtMs = isChecked ? Number.POSITIVE_INFINITY : this.host.turn.nowMs + delayMs;
-  }
-
-  private checkAll(nowMs: number): void {
-    for (const server of this.servers) if (server.check === null) this.check(server);
-    this.checking.set(nowMs + this.options.healthCheckMs!);
-  }
-
-  private check(server: TcpServer): void {
-    const end = (): void => {
-      const { check } = server;
-      server.check = null;
-      check?.close();
-    };
-    const events: ServerStreamEvents = {
-      onOpen: () => {
-        this.onConnected(server);
-        end();
-      },
-      onRefused: (_failure: Failure) => {
-        server.check = null;
-        this.onRefused(server);
-      },
-      onBytes() {},
-      onDrain() {},
-      onEnd() {},
-      onClose: end,
-    };
-    server.check = this.host.openStream(server.upstream, events);
-  }
-
-  close(): void {
-    this.checking.cancel();
-    for (const server of this.all) {
-      server.check?.close();
-      server.check = null;
-    }
+    server.retryAtMs = this.host.turn.nowMs + delayMs;
   }
 }

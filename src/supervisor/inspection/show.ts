@@ -1,6 +1,7 @@
 /** What clients see with `PROXY SHOW TABLE` and `stats proxy TABLE`, where their pool allows it: of that pool, and of the processes. */
 import type { ControlResult } from "../../api/control-socket.ts";
 import type { ClientReport, ShownRow, ShownTable } from "../../api/inspection.ts";
+import { healthOf } from "../../api/stats.ts";
 import { ADMIN_RENDER_MS } from "../../base/limits.ts";
 import { latencyRows, percentilesOf } from "../../metrics/latency-rows.ts";
 import { type ProcessFacts, readProcess } from "../../os/process-facts.ts";
@@ -28,7 +29,7 @@ const TABLES: Readonly<Record<string, { readonly help: string; readonly show: Sh
     show: showPool,
   },
   SERVERS: {
-    help: "the pool's servers: connections, requests, queues, trouble",
+    help: "the pool's servers: state, connections, requests, queues, trouble",
     show: showServers,
   },
   CLIENTS: {
@@ -130,7 +131,8 @@ async function showPool(target: ChangeTarget, pool: string): Promise<readonly Sh
 function showServers(target: ChangeTarget, pool: string): readonly ShownRow[] {
   return figuresOf(target, pool).flatMap(({ servers }) =>
     servers.map(({ name, counters, trouble }) => ({
-      ...{ server: name, ...counters, trouble: trouble?.kind ?? "" },
+      ...{ server: name, ...counters, state: healthOf(counters.health) ?? "" },
+      trouble: trouble?.kind ?? "",
     })),
   );
 }

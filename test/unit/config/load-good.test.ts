@@ -72,6 +72,8 @@ test("a twemproxy file gets nutcracker's defaults", () => {
         serverRetryTimeoutMs: 30_000,
         serverFailureLimit: 2,
         maxEjectionPercent: 50,
+        ...{ onDown: "fail", spares: [], healthCheckMs: null, healthCheckTimeoutMs: 1000 },
+        ...{ healthCheckFall: 3, healthCheckRise: 2 },
         servers: [
           {
             name: "127.0.0.1:6379",
@@ -140,6 +142,11 @@ pools:
     server_retry_timeout: 1m
     server_failure_limit: 0
     max_ejection_percent: 25
+    health_check: 2s
+    health_check_timeout: 700ms
+    health_check_fall: 4
+    health_check_rise: 5
+    on_down: rehash
     slowlog: 5ms
     proxy_commands: true
     client_requests_per_second: 1
@@ -243,6 +250,8 @@ pools:
     serverRetryTimeoutMs: 60_000,
     serverFailureLimit: 1,
     maxEjectionPercent: 25,
+    ...{ onDown: "rehash", spares: [], healthCheckMs: 2000, healthCheckTimeoutMs: 700 },
+    ...{ healthCheckFall: 4, healthCheckRise: 5 },
   });
   expect(servers).toEqual([
     { name: "five", address: { kind: "tcp", host: "::1", port: 6379 }, weight: 5 },

@@ -18,6 +18,7 @@ function fileWith(option: Option, form: Form, value: string): string {
     ...(option.name === "listen" && option.where === "pool" ? [] : ["listen: h:2"]),
     ...protocolLine(option, form),
     ...(option.where === "pool" ? [line] : []),
+    ...(option.name === "on_down" && /^"?spare/.test(value) ? ["spares: [h:3:1]"] : []),
     "servers:",
     `- ${option.name === "address" ? `{ ${line} }` : servers}`,
   ];

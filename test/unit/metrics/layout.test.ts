@@ -151,6 +151,7 @@ describe("a slot's region", () => {
         server.base + SERVER.trouble_since,
         server.base + SERVER.trouble_kind,
         server.base + SERVER.in_pool,
+        server.base + SERVER.health,
       ].sort((a, b) => a - b),
     );
   });

@@ -67,3 +67,50 @@ test.each(["ketama", "modula"] as const)(
     expect(route.pick(factsOf(KEYS[0]!))).toBeNull();
   },
 );
+
+test("keys of an ejected server go to a spare, and no other key moves", async () => {
+  await initHashes();
+  const upstreamOf = (name: string, id: number) => ({
+    ...{ name, id, weight: 1, isEjected: false as boolean, isDown: false as boolean },
+  });
+  const servers = ["a", "b", "c"].map((name, id) => upstreamOf(`server-${name}`, id));
+  const spares = ["x", "y"].map((name, at) => upstreamOf(`spare-${name}`, 3 + at));
+  const hasher = new KeyHasher(createHash("murmur", true), null);
+  const route = new PoolRoute({ distribution: "ketama", hasher, random: () => 0 });
+  const as = (some: object): readonly WeightedUpstream[] => some as readonly WeightedUpstream[];
+  route.spreadOver(as(servers), null, [], as(spares));
+  const pick = (): (number | undefined)[] => KEYS.map((key) => route.pick(factsOf(key))?.id);
+  const before = pick();
+  expect(new Set(before)).toEqual(new Set([0, 1, 2]));
+  expect(route.upstreams.length).toBe(3);
+  expect(route.all.length).toBe(5);
+
+  servers[1]!.isEjected = true;
+  route.rebuild();
+  const without = pick();
+  expect(without.filter((id, at) => before[at] !== 1 && id !== before[at])).toEqual([]);
+  expect(new Set(without.filter((_, at) => before[at] === 1))).toEqual(new Set([3, 4]));
+  // A spare that is down stands in for none.
+  spares[0]!.isDown = true;
+  route.rebuild();
+  expect(new Set(pick().filter((_, at) => before[at] === 1))).toEqual(new Set([4]));
+  spares[1]!.isDown = true;
+  route.rebuild();
+  expect(pick()).toEqual(before);
+  servers[1]!.isEjected = false;
+  route.rebuild();
+  expect(pick()).toEqual(before);
+});
+
+test("the only server of a pool has a spare, too", async () => {
+  await initHashes();
+  const [main, spare] = [0, 1].map((id) => ({ id, name: `s${id}`, weight: 1, isEjected: false }));
+  const hasher = new KeyHasher(createHash("fnv1a_64", true), null);
+  const route = new PoolRoute({ distribution: "ketama", hasher, random: () => 0 });
+  const as = (some: object): readonly WeightedUpstream[] => [some] as readonly WeightedUpstream[];
+  route.spreadOver(as(main!), null, [], as(spare!));
+  expect(route.pick(factsOf(KEYS[0]!))?.id).toBe(0);
+  main!.isEjected = true;
+  route.rebuild();
+  expect(route.pick(factsOf(KEYS[0]!))?.id).toBe(1);
+});

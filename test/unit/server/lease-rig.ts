@@ -85,6 +85,7 @@ export function createLeaseRig(
     onDescriptor: () => {},
     onUp: () => heard.up++,
     onTrouble: () => heard.trouble++,
+    onSignal: () => {},
     onOutOfStep: () => heard.outOfStep++,
     onReply: () => heard.reply++,
     onLost: () => {},

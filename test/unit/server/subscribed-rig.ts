@@ -57,6 +57,7 @@ export function create(
       errors: null,
       connect: attemptRecorder(attempts),
     },
+    onSignal: () => {},
     ...{ onUp() {}, onLost() {}, onTrouble() {}, onOutOfStep() {}, onReply() {} },
     partialReplies: new PartialReplies(),
     retryDelayMs: (failedAttempts: number) => 10 * failedAttempts,

@@ -263,6 +263,7 @@ export function createConnectionRig(
       onUp: () => heard.up++,
       onLost: () => heard.lost++,
       onTrouble: () => heard.trouble++,
+      onSignal: () => {},
       onOutOfStep: () => heard.outOfStep++,
       onReply: () => heard.reply++,
       retryDelayMs: (failedAttempts) => 10 * failedAttempts,

@@ -13,6 +13,11 @@ ERROR_BYTES[MINUS] = 1;
 ERROR_BYTES[BANG] = 1;
 
 const KINDS: readonly Buffer[] = REDIS_ERRORS.valueNames.map((name) => Buffer.from(name));
+/** Kinds that tell of the server, and not of what it was asked. See ReplyScanner. */
+const TELLING: ReadonlySet<string> = new Set(["OOM", "BUSY", "LOADING", "READONLY", "MASTERDOWN"]);
+export const SIGNALS: readonly (string | undefined)[] = REDIS_ERRORS.valueNames.map((name) =>
+  TELLING.has(name) ? name : undefined,
+);
 const OTHER: number = REDIS_ERRORS.at.other;
 
 /** Row of REDIS_ERRORS of the error bytes[start, end). */

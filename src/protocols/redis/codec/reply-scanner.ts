@@ -14,7 +14,7 @@ import {
 } from "../../../api/protocol.ts";
 import { BULK_BYTES_MAX, REPLY_LINE_BYTES_MAX } from "../../../base/limits.ts";
 import type { RespVersion } from "./encode.ts";
-import { ERROR_BYTES, errorKind } from "./error-kind.ts";
+import { ERROR_BYTES, errorKind, SIGNALS } from "./error-kind.ts";
 
 const CR = 13;
 const LF = 10;
@@ -51,6 +51,7 @@ export class RedisReplyScanner implements ReplyScanner {
   readonly identifiesRequests = false;
   readonly parts = 0;
   readonly errorBytes: Uint8Array = ERROR_BYTES;
+  readonly signals: readonly (string | undefined)[] = SIGNALS;
   private remaining = 1;
   /** Scanned so far, relative to the reply's start. */
   private offset = 0;

@@ -13,6 +13,9 @@ const FULL = /^ERR max number of clients/;
 /** With what a server that does not know AUTH repeats the password. */
 const REPEATED = /, with args beginning with:.*/s;
 const UNAVAILABLE = /^(LOADING|ERR max number of clients)/;
+/** What a server says to a probe that will not serve for a while; and that does, or could if it were not for others. */
+const UNFIT = /^(LOADING|MASTERDOWN)\b/;
+const HINDERED = /^(BUSY\b|ERR max number of clients)/;
 
 /** Digits, because some servers write the name of a command in other letters than they got it. */
 const STEP_NUMBER: Buffer = Buffer.from(randomBytes(16).join(""));
@@ -108,6 +111,12 @@ export function createRedisUpstream(
     handshakeReplies: requests.length,
     isClientsChoice,
     probe,
+    probeFault(bytes, start, end) {
+      if (bytes[start] !== MINUS) return null;
+      const text = bytes.toString("utf8", start + 1, end - 2);
+      if (UNFIT.test(text)) return { text, isGrave: true };
+      return HINDERED.test(text) ? { text, isGrave: false } : null;
+    },
     stepQuestion: STEP_QUESTION,
     regularQuestion: REGULAR_QUESTION,
     handshakeFault(index, bytes, start, end) {

@@ -1,0 +1,16 @@
+/** Bounds of the proxy's own questions to servers about their health. */
+
+/** Servers are asked no more often than this, whatever `health_check` says. */
+export const PROBE_INTERVAL_MS_MIN = 20;
+/** A server is asked out of turn, because something tells against it, no sooner than this after it was asked last. */
+export const PROBE_SOON_MS = 100;
+/** Answers that come within this time are told to the other workers in one message. */
+export const PROBE_GATHER_MS = 10;
+/** What is told of a probe that failed is cut at this many characters. */
+export const PROBE_TEXT_MAX = 160;
+/** A worker that hears of no probes asks itself after so many intervals, and up to one more by chance. */
+export const PROBE_TURNS = 1.25;
+/** When the worker that asks leaves, another one takes its turn within this time. */
+export const PROBE_TAKE_OVER_MS = 50;
+/** A server that answers its probes, and not what clients ask, stays suspect until nothing has told against it for so long. */
+export const SUSPECT_QUIET_MS = 5_000;

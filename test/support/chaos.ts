@@ -1,0 +1,383 @@
+/**
+ * Faults of servers by chance, from a seed, under a load that knows what each reply must be.
+ *
+ * Four Redis servers behind one pool: two are reached directly and are killed, stopped and started again, two through a relay that becomes
+ * slow or sends garbage. At most half of them are ill at once. A reply is wrong when it belongs to another key, or has what was never
+ * written; an error is out of place when no server that has to do with its key is ill, or was a moment ago.
+ */
+import { freePort } from "./free-port.ts";
+import { keysByServer, type ProxyProcess, startProxy } from "./proxy-process.ts";
+import { type RedisServer, startRedis } from "./redis-server.ts";
+import { RespClient } from "./resp-client.ts";
+
+const HOST = "127.0.0.1";
+const SERVERS = 4;
+const ILL_MAX = SERVERS / 2;
+const CLIENTS = 16;
+const KEYS_PER_CLIENT_AND_SERVER = 4;
+export const CHAOS_INTERVAL_MS = 300;
+/** Errors of a server that has just recovered may still be on their way to their clients. */
+const GRACE_MS = 3_000;
+const REPLY_DEADLINE_MS = 15_000;
+
+export interface ChaosOptions {
+  readonly seconds: number;
+  readonly onDown: "fail" | "rehash";
+  readonly seed: number;
+  /** Told what happens, one line each. */
+  readonly tell?: (line: string) => void;
+}
+
+export interface ChaosReport {
+  requests: number;
+  /** Of keys of servers that were ill. */
+  errors: number;
+  errorsOutOfPlace: number;
+  wrong: number;
+  /** Older than what was acknowledged: with `rehash` that may be, when keys come back. */
+  stale: number;
+  unanswered: number;
+  closed: number;
+  readonly faults: Record<string, number>;
+  /** From the end of a fault to the first good reply of its server. */
+  readonly recoveriesMs: number[];
+  /** Of requests to servers that are well: before the first fault, and from then on. */
+  p99QuietMs: number;
+  p99OthersMs: number;
+  /** What was wrong or out of place first. */
+  readonly examples: string[];
+}
+
+type Fault = "kill" | "stop" | "slow" | "garbage";
+
+class Victim {
+  readonly index: number;
+  readonly port: number;
+  redis: RedisServer | null = null;
+  relay: Relay | null = null;
+  isIll = false;
+  wellSinceMs = Number.NEGATIVE_INFINITY;
+  /** Its data may be gone since. */
+  lostAtMs = Number.NEGATIVE_INFINITY;
+  awaitsRecovery = false;
+
+  constructor(index: number) {
+    this.index = index;
+    this.port = freePort(HOST);
+  }
+
+  get mayFail(): boolean {
+    return this.isIll || performance.now() - this.wellSinceMs < GRACE_MS;
+  }
+}
+
+/** Passes bytes on, later or not at all. */
+class Relay {
+  mode: "well" | "slow" | "garbage" = "well";
+  private readonly server: Bun.TCPSocketListener<Bun.Socket[]>;
+
+  constructor(port: number, to: number) {
+    const relay = this;
+    this.server = Bun.listen<Bun.Socket[]>({
+      ...{ hostname: HOST, port, data: [] },
+      socket: {
+        open(client) {
+          client.data = [];
+          const early: Buffer[] = [];
+          client.data = [];
+          void Bun.connect({
+            ...{ hostname: HOST, port: to },
+            socket: {
+              open(server) {
+                client.data.push(server);
+                for (const bytes of early.splice(0)) server.write(bytes);
+              },
+              data: (_, bytes) => relay.pass(client, bytes),
+              close: () => void client.end(),
+              error: () => void client.end(),
+            },
+          }).catch(() => client.end());
+          Object.assign(client, { early });
+        },
+        data(client, bytes) {
+          const [server] = client.data;
+          const { early } = client as unknown as { early: Buffer[] };
+          if (server === undefined) early.push(Buffer.from(bytes));
+          else server.write(bytes);
+        },
+        close(client) {
+          for (const server of client.data) server.end();
+        },
+        error() {},
+      },
+    });
+  }
+
+  private pass(client: Bun.Socket<Bun.Socket[]>, bytes: Buffer): void {
+    if (this.mode === "garbage") client.write("\x00\x01 this is no reply \xff\r\n");
+    else if (this.mode === "well") client.write(bytes);
+    else {
+      const copy = Buffer.from(bytes);
+      setTimeout(() => client.write(copy), 600);
+    }
+  }
+
+  stop(): void {
+    this.server.stop(true);
+  }
+}
+
+export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
+  const { seconds, onDown, seed, tell = () => {} } = options;
+  const victims = Array.from({ length: SERVERS }, (_, index) => new Victim(index));
+  let proxy: ProxyProcess | null = null;
+  try {
+    for (const victim of victims) {
+      const isDirect = victim.index < SERVERS / 2;
+      victim.redis = await startRedis(isDirect ? { port: victim.port } : {});
+      if (!isDirect) victim.relay = new Relay(victim.port, victim.redis.port);
+    }
+    proxy = await startProxy({ config: configOf(victims, onDown), args: ["--workers", "2"] });
+    const endpoint = proxy.endpoints[0]!;
+    const run = new Run(victims, onDown);
+    const load = await startLoad(run, endpoint);
+    await Bun.sleep(1_000);
+    const quiet = run.latencies.splice(0);
+    await playFaults(run, seconds, seed, tell);
+    await Bun.sleep(2 * GRACE_MS);
+    await load.stop();
+    const { report } = run;
+    report.p99QuietMs = p99(quiet);
+    report.p99OthersMs = p99(run.latencies);
+    return report;
+  } finally {
+    await proxy?.stop();
+    for (const { redis, relay } of victims) {
+      relay?.stop();
+      if (redis !== null) process.kill(redis.pid, "SIGCONT");
+      await redis?.stop();
+    }
+  }
+}
+
+function configOf(victims: readonly Victim[], onDown: string): string {
+  const lines = [
+    ...[`listen: ${HOST}:${freePort(HOST)}`, "timeout: 300ms", "connect_timeout: 300ms"],
+    ...[`health_check: ${CHAOS_INTERVAL_MS}ms`, "health_check_timeout: 250ms"],
+    ...["health_check_fall: 2", "health_check_rise: 2", `on_down: ${onDown}`],
+    "servers:",
+    ...victims.map(({ port, index }) => `  - ${HOST}:${port}:1 s${index}`),
+  ];
+  return `pools:\n  pool:\n${lines.map((line) => `    ${line}\n`).join("")}`;
+}
+
+class Run {
+  readonly victims: readonly Victim[];
+  readonly onDown: string;
+  readonly latencies: number[] = [];
+  readonly report: ChaosReport = {
+    ...{ requests: 0, errors: 0, errorsOutOfPlace: 0, wrong: 0, stale: 0, unanswered: 0 },
+    ...{ closed: 0, faults: {}, recoveriesMs: [], p99QuietMs: 0, p99OthersMs: 0, examples: [] },
+  };
+
+  constructor(victims: readonly Victim[], onDown: string) {
+    this.victims = victims;
+    this.onDown = onDown;
+  }
+
+  /** Some server that may have been asked for a key of `victim` may fail. */
+  mayFail(victim: Victim): boolean {
+    return this.onDown === "fail" ? victim.mayFail : this.victims.some(({ mayFail }) => mayFail);
+  }
+
+  example(text: string): void {
+    if (this.report.examples.length < 10) this.report.examples.push(text);
+  }
+}
+
+interface KeyState {
+  readonly key: string;
+  readonly victim: Victim;
+  written: number;
+  acknowledged: number;
+  acknowledgedAtMs: number;
+}
+
+async function startLoad(
+  run: Run,
+  endpoint: ProxyProcess["endpoints"][number],
+): Promise<{ stop(): Promise<void> }> {
+  const keys = keysByServer(SERVERS, CLIENTS * KEYS_PER_CLIENT_AND_SERVER);
+  let hasStopped = false;
+  const loops = Array.from({ length: CLIENTS }, async (_, client) => {
+    const own = keys.flatMap((some, server) =>
+      some
+        .slice(client * KEYS_PER_CLIENT_AND_SERVER, (client + 1) * KEYS_PER_CLIENT_AND_SERVER)
+        .map(
+          (key): KeyState => ({
+            ...{ key, victim: run.victims[server]!, written: 0, acknowledged: 0 },
+            acknowledgedAtMs: 0,
+          }),
+        ),
+    );
+    const connection = await RespClient.connect(endpoint, REPLY_DEADLINE_MS);
+    for (let at = client; !hasStopped; at++) {
+      if (!(await step(run, connection, own[at % own.length]!, at))) return;
+      // Clients that are refused come again, and leave the processor to others.
+      await Bun.sleep(1);
+    }
+    connection.close();
+  });
+  return {
+    async stop() {
+      hasStopped = true;
+      await Promise.all(loops);
+    },
+  };
+}
+
+/** @returns false: the client has no connection any more */
+async function step(run: Run, client: RespClient, state: KeyState, at: number): Promise<boolean> {
+  const { report } = run;
+  const { key, victim } = state;
+  const isWrite = Math.floor(at / 16) % 2 === 0;
+  const wasWell = !run.mayFail(victim);
+  const startedMs = performance.now();
+  if (isWrite) state.written++;
+  let reply: string;
+  try {
+    reply = isWrite
+      ? await client.ask("SET", key, `${key}=${state.written}`)
+      : await client.ask("GET", key);
+  } catch {
+    if (client.isClosed) report.closed++;
+    else report.unanswered++;
+    run.example(`${isWrite ? "SET" : "GET"} ${key}: no reply`);
+    return false;
+  }
+  report.requests++;
+  const nowMs = performance.now();
+  if (reply.startsWith("-")) {
+    if (run.mayFail(victim) || !wasWell) report.errors++;
+    else {
+      report.errorsOutOfPlace++;
+      run.example(`${key} of s${victim.index}: ${reply.trim()}`);
+    }
+    return true;
+  }
+  if (wasWell) run.latencies.push(nowMs - startedMs);
+  if (victim.awaitsRecovery && run.onDown === "fail") {
+    victim.awaitsRecovery = false;
+    report.recoveriesMs.push(nowMs - victim.wellSinceMs);
+  }
+  if (isWrite) {
+    if (reply === "+OK\r\n") {
+      state.acknowledged = state.written;
+      state.acknowledgedAtMs = nowMs;
+    } else {
+      report.wrong++;
+      run.example(`SET ${key}: ${reply}`);
+    }
+    return true;
+  }
+  judgeValue(run, state, reply, startedMs);
+  return true;
+}
+
+function judgeValue(run: Run, state: KeyState, reply: string, startedMs: number): void {
+  const { report } = run;
+  const { key, victim } = state;
+  const mayBeOld =
+    run.onDown !== "fail" || victim.isIll || victim.lostAtMs > state.acknowledgedAtMs - 1_000;
+  if (reply === "$-1\r\n") {
+    if (state.acknowledged > 0 && !mayBeOld) {
+      report.wrong++;
+      run.example(`GET ${key}: nothing, ${state.acknowledged} was acknowledged`);
+    }
+    return;
+  }
+  const value = /^\$\d+\r\n(.*)\r\n$/s.exec(reply)?.[1] ?? "";
+  const [name, number] = value.split("=");
+  if (name !== key || Number(number) > state.written) {
+    report.wrong++;
+    run.example(`GET ${key} at ${startedMs}: ${JSON.stringify(reply)}`);
+  } else if (Number(number) < state.acknowledged) {
+    report.stale++;
+    if (!mayBeOld) {
+      report.wrong++;
+      run.example(`GET ${key}: ${number}, ${state.acknowledged} was acknowledged`);
+    }
+  }
+}
+
+async function playFaults(
+  run: Run,
+  seconds: number,
+  seed: number,
+  tell: (line: string) => void,
+): Promise<void> {
+  const random = randomOf(seed);
+  const endMs = performance.now() + seconds * 1000;
+  const running = new Set<Promise<void>>();
+  while (performance.now() < endMs) {
+    const free = run.victims.filter((victim) => !victim.isIll);
+    const ill = SERVERS - free.length;
+    if (ill < ILL_MAX) {
+      // Now and then half of the servers go at once.
+      const count = random() < 0.25 ? ILL_MAX - ill : 1;
+      for (let n = 0; n < count; n++) {
+        const [victim] = free.splice(Math.floor(random() * free.length), 1);
+        if (victim === undefined) break;
+        const isDirect = victim.relay === null;
+        const choices: readonly Fault[] = isDirect ? ["kill", "stop"] : ["slow", "garbage", "stop"];
+        const fault = choices[Math.floor(random() * choices.length)]!;
+        const lastsMs = 300 + random() * 1_700;
+        tell(`s${victim.index}: ${fault} for ${Math.round(lastsMs)} ms`);
+        run.report.faults[fault] = (run.report.faults[fault] ?? 0) + 1;
+        const played: Promise<void> = play(victim, fault, lastsMs).finally(() =>
+          running.delete(played),
+        );
+        running.add(played);
+      }
+    }
+    await Bun.sleep(200 + random() * 600);
+  }
+  await Promise.all(running);
+}
+
+async function play(victim: Victim, fault: Fault, lastsMs: number): Promise<void> {
+  victim.isIll = true;
+  victim.awaitsRecovery = false;
+  const { relay } = victim;
+  const { pid } = victim.redis!;
+  if (fault === "kill") process.kill(pid, "SIGKILL");
+  else if (fault === "stop") process.kill(pid, "SIGSTOP");
+  else relay!.mode = fault;
+  await Bun.sleep(lastsMs);
+  if (fault === "kill") {
+    await victim.redis!.stop();
+    victim.redis = await startRedis({ port: victim.port });
+    victim.lostAtMs = performance.now();
+  } else if (fault === "stop") process.kill(pid, "SIGCONT");
+  else relay!.mode = "well";
+  victim.wellSinceMs = performance.now();
+  victim.isIll = false;
+  victim.awaitsRecovery = true;
+}
+
+/** Mulberry32. */
+function randomOf(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = state;
+    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+function p99(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length * 0.99)] ?? 0;
+}
