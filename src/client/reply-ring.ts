@@ -12,8 +12,8 @@
 import { TOKEN_MASK } from "../api/client-port.ts";
 import type { ByteQueue } from "../base/byte-queue.ts";
 import { noteBorrowed, noteKept } from "../base/byte-use.ts";
+import { releaseCopyBlock, takeCopyBlock } from "../base/copy-blocks.ts";
 import { isWorthKeeping } from "../base/copy-of.ts";
-import { noteGarbage } from "../base/garbage.ts";
 import { PENDING_REPLIES_MAX, PENDING_REPLIES_START } from "../base/limits.ts";
 import type { Turn } from "../base/turn.ts";
 import type { ClientTimes } from "./client-times.ts";
@@ -150,8 +150,8 @@ export class ReplyRing {
       const start = starts[at]!;
       const end = ends[at]!;
       if (end > start) {
-        this.letGo(at, end - start);
         out.appendKept(bytes, start, end);
+        this.letGo(at, bytes, end - start);
       }
       head = (head + 1) & TOKEN_MASK;
       pending--;
@@ -160,8 +160,8 @@ export class ReplyRing {
     this.pending = pending;
   }
 
-  /** The reply in the place `at`, of `length` bytes, leaves the ring. */
-  private letGo(at: number, length: number): void {
+  /** The reply in the place `at`, `length` bytes of `bytes`, has left the ring. */
+  private letGo(at: number, bytes: Buffer, length: number): void {
     if (this.borrowed[at] === 1) {
       this.borrowedBytes -= length;
       this.held -= length;
@@ -171,7 +171,7 @@ export class ReplyRing {
     if (freed === 0) return;
     this.lasts[at] = 0;
     this.held -= freed;
-    noteGarbage(freed);
+    releaseCopyBlock(bytes);
   }
 
   /** What was answered is written now. */
@@ -184,7 +184,7 @@ export class ReplyRing {
   copyKept(): void {
     if (this.borrowedBytes === 0) return;
     const { replies, starts, ends, borrowed, mask } = this;
-    const copy = Buffer.allocUnsafeSlow(this.borrowedBytes);
+    const copy = takeCopyBlock(this.borrowedBytes);
     let length = 0;
     let last = 0;
     for (let i = 0; i < this.pending; i++) {
@@ -196,7 +196,7 @@ export class ReplyRing {
       this.keep(at, copy, start, length, 0);
       last = at;
     }
-    // As much is allocated as was borrowed: `held` stays.
+    this.held += copy.length - this.borrowedBytes;
     this.borrowedBytes = 0;
     this.lasts[last] = copy.length;
   }
@@ -204,7 +204,9 @@ export class ReplyRing {
   /** Forgets the replies: there is no client any more to get them. */
   clear(): void {
     if (this.replies === NO_REPLIES) return;
-    noteGarbage(this.held);
+    for (let at = 0; at <= this.mask; at++) {
+      if (this.lasts[at] !== 0) releaseCopyBlock(this.replies[at]!);
+    }
     this.replies.fill(null);
     this.lasts.fill(0);
     this.held = 0;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { TOKEN_MASK } from "../../../src/api/client-port.ts";
+import { outstandingBlockBytes } from "../../../src/base/block-pool.ts";
 import { ByteQueue } from "../../../src/base/byte-queue.ts";
 import { PENDING_REPLIES_MAX } from "../../../src/base/limits.ts";
 import { ReplyRing } from "../../../src/client/reply-ring.ts";
@@ -109,13 +110,42 @@ describe("ReplyRing", () => {
     const reply = Buffer.alloc(10_000);
     for (const at of [1, 2, 4]) ring.settle(tokens[at]!, 1, reply, 0, at === 4 ? 5 : reply.length);
     ring.copyKept();
-    expect(ring.held).toBe(20_005);
+    // 20,005 bytes take a block of 32 KiB.
+    expect(ring.held).toBe(32_768);
     settleText(ring, tokens[0]!);
-    expect(ring.held).toBe(20_005);
-    expect(heldBy(ring)).toBe(20_005);
+    expect(ring.held).toBe(32_768);
+    expect(heldBy(ring)).toBe(32_768);
     settleText(ring, tokens[3]!);
     expect(ring.held).toBe(0);
     expect(heldBy(ring)).toBe(0);
+  });
+
+  test("blocks of copies go back to the pool, when their last reply has left and when the client has", () => {
+    const before = outstandingBlockBytes();
+    const out = new ByteQueue();
+    const ring = new ReplyRing(out);
+    const tokens = Array.from({ length: 6 }, () => ring.open());
+    // Two blocks whose replies lie between each other's.
+    for (const early of [
+      [3, 5],
+      [2, 4],
+    ]) {
+      for (const at of early) settleText(ring, tokens[at]!);
+      ring.copyKept();
+    }
+    expect(outstandingBlockBytes() - before).toBe(ring.held);
+    for (const at of [0, 1]) settleText(ring, tokens[at]!);
+    expect(ring.pending).toBe(0);
+    out.clear();
+    expect(outstandingBlockBytes()).toBe(before);
+    const [missing, early] = [ring.open(), ring.open()];
+    settleText(ring, early);
+    ring.copyKept();
+    expect(outstandingBlockBytes()).toBeGreaterThan(before);
+    ring.clear();
+    expect(outstandingBlockBytes()).toBe(before);
+    expect(ring.held).toBe(0);
+    expect(missing).not.toBe(early);
   });
 
   test("gives replies out in the order of the requests, whatever order they come in", () => {
@@ -198,7 +228,8 @@ describe("ReplyRing", () => {
       };
       ring.copyKept();
       Buffer.allocUnsafeSlow = allocUnsafeSlow;
-      expect(allocated).toBeLessThanOrEqual(size);
+      // A block: the next power of two.
+      expect(allocated).toBeLessThanOrEqual(16 * 1024);
     }
     expect(copied).toBe(100 * size);
     settleText(ring, first);

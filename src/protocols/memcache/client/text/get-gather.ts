@@ -6,6 +6,7 @@
 import type { ClientPort, ReplyHolder } from "../../../../api/client-port.ts";
 import type { Failure, ReplySink } from "../../../../api/upstream.ts";
 import { noteBorrowed } from "../../../../base/byte-use.ts";
+import { releaseCopyBlock, takeCopyBlock } from "../../../../base/copy-blocks.ts";
 import { copyOf } from "../../../../base/copy-of.ts";
 import { noteGarbage } from "../../../../base/garbage.ts";
 import type { Flushable } from "../../../../base/turn.ts";
@@ -68,6 +69,8 @@ export class GetGather implements ReplySink, ReplyHolder, Flushable {
   private readonly to: number[] = [];
   /** By part: its bytes are not the gather's own. */
   private readonly borrowed: boolean[] = [];
+  /** What copies of parts lie in. */
+  private readonly copies: Buffer[] = [];
   /** Bytes of the copies of keys and parts, which the session knows of. */
   private held = 0;
 
@@ -140,18 +143,28 @@ export class GetGather implements ReplySink, ReplyHolder, Flushable {
   flush(): void {
     const { session } = this;
     if (session === null || !session.isOpen) return;
-    let copied = 0;
+    let length = 0;
+    for (let part = 0; part < this.parts; part++) {
+      if (this.borrowed[part]) length += this.to[part]! - this.from[part]!;
+    }
+    if (length > 0) this.copyBorrowed(length);
+  }
+
+  /** @param length of all parts that are borrowed, which lie one behind the other from now on */
+  private copyBorrowed(length: number): void {
+    const copies = takeCopyBlock(length);
+    let at = 0;
     for (let part = 0; part < this.parts; part++) {
       if (!this.borrowed[part]) continue;
-      const copy = copyOf(this.bytes[part]!, this.from[part]!, this.to[part]!);
-      this.putPart(part, copy, 0, copy.length, false);
-      copied += copy.length;
+      const start = at;
+      at += this.bytes[part]!.copy(copies, at, this.from[part]!, this.to[part]!);
+      this.putPart(part, copies, start, at, false);
     }
-    if (copied > 0) this.hold(copied);
+    this.copies.push(copies);
+    this.hold(copies.length);
   }
 
   drop(): void {
-    noteGarbage(this.held);
     this.held = 0;
     this.forget();
   }
@@ -296,10 +309,7 @@ export class GetGather implements ReplySink, ReplyHolder, Flushable {
   }
 
   private release(): void {
-    if (this.held > 0) {
-      noteGarbage(this.held);
-      this.session!.letGo(this, this.held);
-    }
+    if (this.held > 0) this.session!.letGo(this, this.held);
     this.session = null;
     this.fault = null;
     this.forget();
@@ -310,8 +320,13 @@ export class GetGather implements ReplySink, ReplyHolder, Flushable {
   }
 
   private forget(): void {
-    if (this.keyBytes.length > KEY_BYTES_KEPT_MAX) this.keyBytes = NONE;
+    if (this.keyBytes.length > KEY_BYTES_KEPT_MAX) {
+      noteGarbage(this.keyBytes.length);
+      this.keyBytes = NONE;
+    }
     for (let part = 0; part < this.parts; part++) this.putPart(part, NONE, 0, 0, false);
+    for (let i = 0; i < this.copies.length; i++) releaseCopyBlock(this.copies[i]!);
+    this.copies.length = 0;
   }
 }
 

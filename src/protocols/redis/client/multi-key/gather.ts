@@ -8,8 +8,8 @@
 import type { ClientPort, ReplyHolder } from "../../../../api/client-port.ts";
 import type { Failure, ReplySink } from "../../../../api/upstream.ts";
 import { noteBorrowed } from "../../../../base/byte-use.ts";
+import { releaseCopyBlock, takeCopyBlock } from "../../../../base/copy-blocks.ts";
 import { copyOf } from "../../../../base/copy-of.ts";
-import { noteGarbage } from "../../../../base/garbage.ts";
 import type { Flushable } from "../../../../base/turn.ts";
 import { arrayHeader, encodeInteger } from "../../codec/encode.ts";
 import { endOfShortBulk, parseLength, RedisReplyScanner } from "../../codec/reply-scanner.ts";
@@ -63,7 +63,9 @@ class Gather implements ReplySink, ReplyHolder, Flushable {
   private to: number[] = [];
   /** By part: its bytes are not the gather's own. */
   private borrowed: boolean[] = [];
-  /** Bytes of the copies of parts, which the session knows of. */
+  /** What copies of parts lie in. */
+  private copies: Buffer[] = [];
+  /** Bytes of `copies`, which the session knows of. */
   private held = 0;
 
   start(session: ClientPort, token: number, merge: Merge, parts: number): void {
@@ -146,23 +148,32 @@ class Gather implements ReplySink, ReplyHolder, Flushable {
   flush(): void {
     const { session } = this;
     if (session === null || !session.isOpen || this.merge !== "array") return;
-    let copied = 0;
+    let length = 0;
+    for (let part = 0; part < this.parts; part++) {
+      if (this.borrowed[part]) length += this.to[part]! - this.from[part]!;
+    }
+    if (length > 0) this.copyBorrowed(length);
+  }
+
+  /** @param length of all parts that are borrowed, which lie one behind the other from now on */
+  private copyBorrowed(length: number): void {
+    const copies = takeCopyBlock(length);
+    let at = 0;
     for (let part = 0; part < this.parts; part++) {
       if (!this.borrowed[part]) continue;
+      const start = at;
+      at += this.bytes[part]!.copy(copies, at, this.from[part]!, this.to[part]!);
+      this.bytes[part] = copies;
+      this.from[part] = start;
+      this.to[part] = at;
       this.borrowed[part] = false;
-      const copy = copyOf(this.bytes[part]!, this.from[part]!, this.to[part]!);
-      this.bytes[part] = copy;
-      this.from[part] = 0;
-      this.to[part] = copy.length;
-      copied += copy.length;
     }
-    if (copied === 0) return;
-    this.held += copied;
-    session.hold(this, copied);
+    this.copies.push(copies);
+    this.held += copies.length;
+    this.session!.hold(this, copies.length);
   }
 
   drop(): void {
-    noteGarbage(this.held);
     this.held = 0;
     this.forgetParts();
   }
@@ -221,10 +232,7 @@ class Gather implements ReplySink, ReplyHolder, Flushable {
   }
 
   private release(): void {
-    if (this.held > 0) {
-      noteGarbage(this.held);
-      this.session!.letGo(this, this.held);
-    }
+    if (this.held > 0) this.session!.letGo(this, this.held);
     this.session = null;
     this.fault = null;
     this.forgetParts();
@@ -237,5 +245,7 @@ class Gather implements ReplySink, ReplyHolder, Flushable {
       this.bytes[part] = NONE;
       this.borrowed[part] = false;
     }
+    for (let i = 0; i < this.copies.length; i++) releaseCopyBlock(this.copies[i]!);
+    this.copies.length = 0;
   }
 }

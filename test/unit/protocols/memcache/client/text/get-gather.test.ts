@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { ClientPort } from "../../../../../../src/api/client-port.ts";
 import type { Failure } from "../../../../../../src/api/upstream.ts";
+import { BLOCK_BYTES_MIN, outstandingBlockBytes } from "../../../../../../src/base/block-pool.ts";
 import { ByteQueue } from "../../../../../../src/base/byte-queue.ts";
 import { Turn } from "../../../../../../src/base/turn.ts";
 import { ReplyRing } from "../../../../../../src/client/reply-ring.ts";
@@ -106,16 +107,18 @@ describe.each([true, false])("a gather whose slot is at the head: %p", (isHead) 
 
   test("holds no more than keys and parts while others are missing, and nothing when the client is gone", () => {
     const { session, unread, token } = rig(isHead);
+    const before = outstandingBlockBytes();
     const line = `${"get a b c".padEnd(200)}\r\n${" ".repeat(500_000)}`;
     const gather = gatherFor(line, [0, 1, 2], session, token);
     const chunk = `${"x".repeat(300_000)}${value("a")}END\r\n`;
     gather.onReplies(0, 1, Buffer.from(chunk), 300_000, chunk.length);
     gather.flush();
     const ofSession = new Set<object>([session]);
-    expect(unread.bytes).toBe(value("a").length);
+    expect(unread.bytes).toBe(BLOCK_BYTES_MIN);
     expect(reachableBytes([gather], ofSession)).toBeLessThan(16 * 1024);
     unread.clear();
     expect(unread.bytes).toBe(0);
+    expect(outstandingBlockBytes()).toBe(before);
     session.isOpen = false;
     answer(gather, 1, "END\r\n");
     answer(gather, 2, "END\r\n");
