@@ -132,6 +132,8 @@ async function compile(job: CompileJob): Promise<string> {
       format: "esm",
       // A worker that is respawned serves in half the time.
       bytecode: true,
+      // Each process loads only what its role needs.
+      splitting: true,
       // Names stay as they are: a stack trace should name the function that its reader finds in the source.
       minify: { whitespace: true, syntax: true, identifiers: false },
       sourcemap: "inline",
