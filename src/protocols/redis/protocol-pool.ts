@@ -32,6 +32,7 @@ import { SharedSubscriptions } from "./client/pubsub/shared-subscriptions.ts";
 import { adoptSubscriptionPart, SubscriptionMove } from "./client/pubsub/subscription-move.ts";
 import { RedisFrontend } from "./client/redis-frontend.ts";
 import type { RedisPool } from "./client/redis-pool.ts";
+import { loadFor } from "./client/scripts/handler.ts";
 import { ScriptMemory } from "./client/scripts/memory.ts";
 import { SentRequestReader } from "./client/sent-request-reader.ts";
 import { RedisTtlCap } from "./client/ttl-cap.ts";
@@ -74,7 +75,10 @@ export class RedisProtocolPool implements ProtocolPool {
     this.pool = createPool(host, this.parking, this.reading);
     const { follower } = this.pool;
     this.follower = follower;
-    if (follower !== null) this.topology = follower.topology;
+    if (follower !== null) {
+      this.topology = follower.topology;
+      follower.onSentElsewhere((command, view, link) => loadFor(this.pool, command, view, link));
+    }
     const isRedirected = follower === null && this.pool.readers !== null;
     this.redirector = isRedirected
       ? new Redirector(host, null, this.pool.commands, this.parking)

@@ -140,6 +140,7 @@ export class RedirectLink implements Link, ReplySink {
       if (!this.redirector.park(this, again, refusal)) sink.onFailure(token, 1, refusal);
       return;
     }
+    this.redirector.prepare(again, this);
     if (isAsking) {
       this.requests.push(null, 0, 1, ASKING, 0, ASKING.length);
       this.inner.send(ASKING, 0, ASKING.length, this, 0, 1);

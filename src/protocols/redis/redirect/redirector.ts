@@ -10,12 +10,10 @@ import type {
   Upstream,
 } from "../../../api/upstream.ts";
 import type { Deadline } from "../../../base/deadlines.ts";
-import {
-  CLUSTER_DOWN_WAIT_MS,
-  CLUSTER_FENCE_MS,
-  CLUSTER_PARKED_MAX,
-} from "../../../base/limits.ts";
+import { CLUSTER_FENCE_MS } from "../../../base/limits.ts";
 import type { Turn } from "../../../base/turn.ts";
+import type { RequestView } from "../codec/request-view.ts";
+import type { Command } from "../commands/command.ts";
 import type { CommandTable } from "../commands/command-table.ts";
 import { Outages } from "./outages.ts";
 import type { Again, Parked } from "./parked-requests.ts";
@@ -23,6 +21,7 @@ import type { Parking } from "./parking.ts";
 import { RedirectLink } from "./redirect-link.ts";
 import { type Redirection, readRedirection } from "./redirection.ts";
 import { type Place, RequestReader } from "./request-reader.ts";
+import { Retries } from "./retries.ts";
 
 /** What waits is looked at so often. */
 const TICK_MS = 25;
@@ -39,12 +38,6 @@ export interface FollowedTopology {
   admit(name: string): void;
 }
 
-/** A command with several keys, some of which are elsewhere just now. Others pass it. */
-interface Retry extends Again {
-  readonly link: RedirectLink;
-  readonly error: Buffer;
-}
-
 /** Servers that stay where they are. */
 const FIXED: FollowedTopology = { isKnown: true, patch() {}, admit() {} };
 
@@ -54,13 +47,15 @@ export class Redirector {
   readonly isFollowing: boolean;
   /** Asks for the servers to be looked at soon. */
   onSuspicion: () => void = () => {};
+  /** Told before a request (borrowed) is sent over `link` that was meant for another server: what it calls is to be there. */
+  onSentElsewhere: (command: Command, request: RequestView, link: RedirectLink) => void = () => {};
   readonly host: PoolHost;
   private readonly topology: FollowedTopology;
   private readonly reader: RequestReader;
   /** By server id. */
   private readonly links: Map<number, RedirectLink[]> = new Map();
   private readonly outages: Outages;
-  private retries: Retry[] = [];
+  private readonly retries: Retries = new Retries();
   private readonly ticking: Deadline;
   private readonly fencing: Deadline;
   private isClosed = false;
@@ -124,11 +119,15 @@ export class Redirector {
   /** Requests of that kind wait here: its number must not come to stand for something else. */
   hasParked(kind: ConnectionKind): boolean {
     const isParked = this.all.some((link) => link.kind === kind && link.parked.size > 0);
-    return isParked || this.retries.some(({ link }) => link.kind === kind);
+    return isParked || this.retries.hasAny(kind);
   }
 
   find(run: Parameters<RequestReader["find"]>[0]): Place | null {
     return this.reader.find(run);
+  }
+
+  prepare(place: Place, link: RedirectLink): void {
+    this.reader.look(place, (command, request) => this.onSentElsewhere(command, request, link));
   }
 
   /** Whether the request changes nothing, so that it may be executed twice. */
@@ -230,9 +229,9 @@ export class Redirector {
   }
 
   private tick(nowMs: number): void {
-    this.sendRetries(nowMs);
+    this.retries.send(nowMs, (retry) => this.placeOf(retry, retry.link));
     let left = this.outages.perTick(TICK_MS);
-    let isNeeded = this.retries.length > 0;
+    let isNeeded = !this.retries.isEmpty;
     for (const link of this.all) {
       const { upstream, parked } = link;
       if (this.outages.endIfLate(upstream, nowMs)) this.failParked(link);
@@ -264,17 +263,6 @@ export class Redirector {
       fail(parked);
     }
     link.wakeWaiters(Number.POSITIVE_INFINITY, true);
-  }
-
-  private sendRetries(nowMs: number): void {
-    const { retries } = this;
-    this.retries = [];
-    for (const each of retries) {
-      const { sink, token, error, sinceMs } = each;
-      if (nowMs - sinceMs >= CLUSTER_DOWN_WAIT_MS) {
-        sink.onReplies(token, 1, error, 0, error.length, KIND.error);
-      } else (this.placeOf(each, each.link) ?? each.link).sendAgain(each, false);
-    }
   }
 
   // Servers that come and go
@@ -335,9 +323,8 @@ export class Redirector {
     if (redirection.type === "down") return this.park(link, next, Buffer.from(error));
     const { nowMs } = this.turn;
     const sinceMs = again.sinceMs === 0 ? nowMs : again.sinceMs;
-    if (nowMs - sinceMs >= CLUSTER_DOWN_WAIT_MS) return false;
-    if (this.retries.length >= CLUSTER_PARKED_MAX) return false;
-    this.retries.push({ ...next, sinceMs, link, error: Buffer.from(error) });
+    const isTaken = this.retries.add({ ...next, sinceMs, link, error: Buffer.from(error) }, nowMs);
+    if (!isTaken) return false;
     this.ticking.setNoLater(nowMs + TICK_MS);
     return true;
   }
@@ -385,9 +372,7 @@ export class Redirector {
     for (const link of this.all) {
       for (const parked of link.takeParked()) fail(parked);
     }
-    for (const { sink, token, error } of this.retries.splice(0)) {
-      sink.onReplies(token, 1, error, 0, error.length, KIND.error);
-    }
+    this.retries.close();
   }
 }
 

@@ -42,6 +42,14 @@ export class RequestReader {
     }
   }
 
+  /** Shows `look` the request and its command, borrowed, if that is known. */
+  look({ bytes, start, end }: Place, look: (command: Command, view: RequestView) => void): void {
+    this.scanner.scan(bytes, start, end, this.view);
+    const command = this.commandIn(this.view);
+    if (command !== null) look(command, this.view);
+    this.view.release();
+  }
+
   /** Null: it is not known. */
   commandOf({ bytes, start, end }: Place): Command | null {
     this.scanner.scan(bytes, start, end, this.view);

@@ -14,6 +14,11 @@ export abstract class ServerFollower {
     this.decorate = redirector.decorate;
   }
 
+  /** See Redirector. */
+  onSentElsewhere(callback: Redirector["onSentElsewhere"]): void {
+    this.redirector.onSentElsewhere = callback;
+  }
+
   /** A request waits so long at the most for a server, or for another one in its place. */
   get patienceMs(): number {
     return this.redirector.patienceMs;

@@ -9,6 +9,7 @@ import { findKeys } from "../../commands/find-keys.ts";
 import { firstServer } from "../any-server.ts";
 import { crossServerFault, pickFor } from "../multi-key/keys-command.ts";
 import type { RedisClient } from "../redis-client.ts";
+import type { RedisPool } from "../redis-pool.ts";
 import { NO_SERVER } from "../refusals.ts";
 import { ScriptClient } from "./client.ts";
 import type { Loadable } from "./loadable.ts";
@@ -72,6 +73,17 @@ export function isReadyFor(
   return false;
 }
 
+/** The request at hand is sent over `link` to another server than it was meant for: what it calls is loaded there before it, unless it is there. */
+export function loadFor(
+  pool: Pick<RedisPool, "scripts">,
+  command: Command,
+  view: RequestView,
+  link: Link & { readonly upstream: Upstream },
+): void {
+  if (command.disposition !== "script" || command.keySpecs.length === 0 || isBody(command)) return;
+  calledBy({ pool }, command, view)?.load(link.upstream, link);
+}
+
 function load(client: RedisClient, called: Loadable, upstream: Upstream, connection: Link): void {
   if (called.isAt(upstream)) return;
   client.flushRun();
@@ -79,7 +91,11 @@ function load(client: RedisClient, called: Loadable, upstream: Upstream, connect
 }
 
 /** The script or functions that the request at hand calls, if they are remembered. */
-function calledBy({ pool }: RedisClient, command: Command, view: RequestView): Loadable | null {
+function calledBy(
+  { pool }: { readonly pool: Pick<RedisPool, "scripts"> },
+  command: Command,
+  view: RequestView,
+): Loadable | null {
   const { scripts, functions } = pool.scripts;
   if (isFunction(command)) return functions.all;
   return scripts.find(view.bytes, view.from(1), view.to(1))?.loadable ?? null;
