@@ -53,13 +53,34 @@ export interface MirrorNode {
   readonly compares: boolean;
 }
 
+/** Reads to `main`, and what may write to `other`, too. */
+export interface AllNode {
+  readonly kind: "all";
+  readonly main: RouteNode;
+  readonly other: RouteNode;
+  /** The client is answered when both have; an error or failure of any of them is its reply. False: `main` alone decides. */
+  readonly waits: boolean;
+}
+
+/** To `main`, and reads that are late to `other`, too: the first value is the reply. */
+export interface HedgeNode {
+  readonly kind: "hedge";
+  readonly main: RouteNode;
+  readonly other: RouteNode;
+  readonly afterMs: number;
+  /** So many of all reads at the most, from 0 to 1. */
+  readonly budget: number;
+}
+
 export type RouteNode =
   | PoolLeaf
   | PrefixNode
   | AccessNode
   | CommandNode
   | FailoverNode
-  | MirrorNode;
+  | MirrorNode
+  | AllNode
+  | HedgeNode;
 
 /** The nodes right below `node`, each with what it is there. */
 export function branchesOf(node: RouteNode): readonly (readonly [name: string, to: RouteNode])[] {
@@ -86,6 +107,16 @@ export function branchesOf(node: RouteNode): readonly (readonly [name: string, t
         ["main", node.main],
         [mirrorText(node), node.other],
       ];
+    case "all":
+      return [
+        ["main", node.main],
+        [node.waits ? "writes, too" : "writes, too, the first decides", node.other],
+      ];
+    case "hedge":
+      return [
+        ["main", node.main],
+        [hedgeText(node), node.other],
+      ];
     case "command":
       return [
         ...node.commands.map(({ names, to }) => [`command ${names.join(", ")}`, to] as const),
@@ -102,6 +133,10 @@ function failoverText({ onMisses, ttlMs }: FailoverNode): string {
 function mirrorText({ share, compares }: MirrorNode): string {
   const part = share < 1 ? ` of ${Math.round(share * 10_000) / 100}% of keys` : "";
   return `mirror${part}${compares ? ", compared" : ""}`;
+}
+
+function hedgeText({ afterMs, budget }: HedgeNode): string {
+  return `reads that are late by ${afterMs}ms, of all reads ${Math.round(budget * 10_000) / 100}% at most`;
 }
 
 /** The names of all pools that the tree leads to, each once, in the order of the tree. */

@@ -35,7 +35,7 @@ export function checkAlone(scope: Scope, values: Values, protocol: ProtocolOptio
     problems.error(values.offsetOf("route"), `${path}route`, message);
   }
   const sources = protocol?.sources ?? [];
-  for (const other of ["servers", ...sources.map(({ option }) => option)]) {
+  for (const other of ["servers", "discover", ...sources.map(({ option }) => option)]) {
     if (values.node(other) === undefined) continue;
     const message = `${label}route stands in place of "${other}": a pool has one of the two`;
     problems.error(values.offsetOf(other), `${path}${other}`, message);

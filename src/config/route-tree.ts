@@ -31,11 +31,16 @@ const KINDS: Readonly<Record<string, readonly string[]>> = {
   failover: ["main", "failover", "on?"],
   gutter: ["main", "gutter", "ttl"],
   mirror: ["main", "mirror", "share?", "compare?"],
+  hedge: ["main", "hedge", "after", "budget?"],
+  all: ["all", "reply?"],
 };
 const KEYS: readonly string[] = [...new Set(Object.values(KINDS).flat())].map(bare);
 
 /** Longer ones are no gutter, and to Memcached a date. */
 const TTL_MS_MAX = 30 * 24 * 60 * 60 * 1000;
+
+/** What is later than this is no hedge. */
+const HEDGE_MS_MAX = 60_000;
 
 /** Of all prefixes of one node together: how a tree of them is searched bounds it. */
 export const PREFIX_BYTES_MAX = 65_536;
@@ -92,6 +97,10 @@ class RouteReader {
         return this.#gutter(entries, path);
       case "mirror":
         return this.#mirror(entries, path);
+      case "hedge":
+        return this.#hedge(entries, path);
+      case "all":
+        return this.#all(entries, path);
       default:
         return this.#access(entries, path);
     }
@@ -173,21 +182,69 @@ class RouteReader {
   #mirror(entries: Entries, path: string): RouteNode | null {
     const main = this.#child(entries, "main", path);
     const other = this.#child(entries, "mirror", path);
-    const text = this.#text(entries, "share", path) ?? "100%";
-    const percent = /^\d{1,3}(\.\d{1,4})?%$/.test(text) ? Number.parseFloat(text) : Number.NaN;
-    if (!(percent > 0 && percent <= 100)) {
-      const { offset } = entries.get("share")!.value;
-      const found = `found ${quote(text)}`;
-      this.#error(offset, `${path}.share`, `share: expected a share of keys such as 10%, ${found}`);
-    }
+    const share = this.#percent(entries, "share", path, "100%", "a share of keys such as 10%");
     const compare = this.#text(entries, "compare", path) ?? "false";
     if (compare !== "true" && compare !== "false") {
       const { offset } = entries.get("compare")!.value;
       const found = `found ${quote(compare)}`;
       this.#error(offset, `${path}.compare`, `compare: expected true or false, ${found}`);
     }
-    if (main === null || other === null) return null;
-    return { kind: "mirror", main, other, share: percent / 100, compares: compare === "true" };
+    if (main === null || other === null || share === null) return null;
+    return { kind: "mirror", main, other, share, compares: compare === "true" };
+  }
+
+  #hedge(entries: Entries, path: string): RouteNode | null {
+    const main = this.#child(entries, "main", path);
+    const other = this.#child(entries, "hedge", path);
+    const after = this.#text(entries, "after", path);
+    const afterMs = after === undefined ? null : parseDuration(after);
+    if (after !== undefined && (afterMs === null || afterMs < 1 || afterMs > HEDGE_MS_MAX)) {
+      const { offset } = entries.get("after")!.value;
+      const message = `after: expected a time from 1ms to 60s, such as 20ms, found ${quote(after)}`;
+      this.#error(offset, `${path}.after`, message);
+    }
+    const budget = this.#percent(entries, "budget", path, "5%", "a share of reads such as 5%");
+    if (main === null || other === null || afterMs === null || budget === null) return null;
+    return { kind: "hedge", main, other, afterMs, budget };
+  }
+
+  /** Of several, each is written to besides those before it. */
+  #all(entries: Entries, path: string): RouteNode | null {
+    const { value, keyOffset } = entries.get("all")!;
+    const reply = this.#text(entries, "reply", path) ?? "worst";
+    if (reply !== "worst" && reply !== "first") {
+      const { offset } = entries.get("reply")!.value;
+      const message = `reply: expected worst or first, found ${quote(reply)}`;
+      this.#error(offset, `${path}.reply`, message);
+    }
+    if (value.kind !== "list" || value.items.length < 2) {
+      const found = value.kind === "list" ? `${value.items.length}` : describe(value);
+      const message = `all: expected a list of two nodes or more, found ${found}`;
+      return this.#error(keyOffset, `${path}.all`, message);
+    }
+    const nodes = value.items.map((item, i) => this.read(item, `${path}.all[${i}]`));
+    return nodes.reduce((main, other) => {
+      if (main === null || other === null) return null;
+      return { kind: "all", main, other, waits: reply === "worst" };
+    });
+  }
+
+  #percent(
+    entries: Entries,
+    key: string,
+    path: string,
+    preset: string,
+    expected: string,
+  ): number | null {
+    const text = this.#text(entries, key, path) ?? preset;
+    const percent = /^\d{1,3}(\.\d{1,4})?%$/.test(text) ? Number.parseFloat(text) : Number.NaN;
+    if (percent > 0 && percent <= 100) return percent / 100;
+    const { offset } = entries.get(key)!.value;
+    return this.#error(
+      offset,
+      `${path}.${key}`,
+      `${key}: expected ${expected}, found ${quote(text)}`,
+    );
   }
 
   /** The value of an option of a node; undefined: it has none. What is no text is reported as such. */

@@ -10,6 +10,14 @@ const ROWS = {
   ],
   mirror_same: ["counter", "copies whose reply was compared and was the same"],
   mirror_different: ["counter", "copies whose reply was compared and was another"],
+  written_to_all: ["counter", "requests that a route wrote to one more pool"],
+  written_to_all_failed: ["counter", "requests that failed in that pool, or got an error there"],
+  hedged: ["counter", "reads that were late, and that a route sent to another pool as well"],
+  hedge_won: ["counter", "reads whose reply came from that pool first"],
+  hedge_over_budget: [
+    "counter",
+    "reads that were late and not sent to another pool: too many were",
+  ],
 } as const;
 
 export const ROUTE_METRICS: MetricSet<typeof ROWS> = defineMetrics("route", ["pool"], ROWS);

@@ -3,6 +3,7 @@ import type { ProtocolPool } from "../api/protocol-module.ts";
 import type { RouteNode } from "../api/route-node.ts";
 import type { ConnectionKind } from "../api/upstream.ts";
 import { assert } from "../base/assert.ts";
+import type { Deadlines } from "../base/deadlines.ts";
 import type { Turn } from "../base/turn.ts";
 import { InnerClient } from "../route/link/inner-client.ts";
 import { ROUTE_METRICS } from "../route/route-metrics.ts";
@@ -16,6 +17,7 @@ import type { PoolPlaneOptions } from "./pool-plane-options.ts";
 
 export interface PoolTreeOptions {
   readonly turn: Turn;
+  readonly deadlines: Deadlines;
   readonly leafOf: (pool: string) => LeafPlane;
   /** Of the pool itself, which may not be made yet. */
   readonly protocol: () => ProtocolPool;
@@ -28,7 +30,7 @@ export interface PoolTreeOptions {
  * @param onChange its route has changed
  */
 export function createTree(
-  { pool, turn, leafOf, metrics }: PoolPlaneOptions,
+  { pool, turn, deadlines, leafOf, metrics }: PoolPlaneOptions,
   protocol: () => ProtocolPool,
   onChange: () => void,
 ): PoolTree | null {
@@ -36,11 +38,12 @@ export function createTree(
   assert(leafOf !== undefined, "the pools that a route leads to are there");
   const counts = metrics.open(ROUTE_METRICS, { pool: pool.name });
   const add: LinkTools["add"] = (counter, by) => counts.add(counter, by);
-  return new PoolTree(pool.route, { turn, leafOf, protocol, add }, onChange);
+  return new PoolTree(pool.route, { turn, deadlines, leafOf, protocol, add }, onChange);
 }
 
-function toolsOf({ turn, protocol, add }: PoolTreeOptions): LinkTools {
+function toolsOf({ turn, deadlines, protocol, add }: PoolTreeOptions): LinkTools {
   return {
+    ...{ turn, deadlines },
     createInner: (route, lane, kind) =>
       new InnerClient({
         ...{ turn, lane },

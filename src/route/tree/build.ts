@@ -1,10 +1,18 @@
 /** From the tree of a configuration to what requests are routed by. */
-import type { FailoverNode, MirrorNode, RouteNode } from "../../api/route-node.ts";
+import type {
+  AllNode,
+  FailoverNode,
+  HedgeNode,
+  MirrorNode,
+  RouteNode,
+} from "../../api/route-node.ts";
 import { AccessBranch } from "./access-branch.ts";
+import { allLinks } from "./all-node.ts";
 import type { Branch, LeafPool } from "./branch.ts";
 import { CommandBranch } from "./command-branch.ts";
 import type { DecorateBranchLink } from "./decorated-upstream.ts";
 import { failoverLinks } from "./failover-node.ts";
+import { hedgeLinks } from "./hedge-node.ts";
 import { LeafBranch } from "./leaf-branch.ts";
 import { LinkBranch } from "./link-branch.ts";
 import type { LinkTools } from "./link-tools.ts";
@@ -54,6 +62,10 @@ class Builder {
         return this.acts(node, (other) => failoverLinks(node, other, this.tools));
       case "mirror":
         return this.acts(node, (other) => mirrorLinks(node, other, this.tools));
+      case "all":
+        return this.acts(node, (other) => allLinks(node, other, this.tools));
+      case "hedge":
+        return this.acts(node, (other) => hedgeLinks(node, other, this.tools));
       case "command":
         return new CommandBranch(
           node.commands.map(({ names, to }) => ({ names, to: this.build(to) })),
@@ -63,7 +75,7 @@ class Builder {
   }
 
   private acts(
-    node: FailoverNode | MirrorNode,
+    node: FailoverNode | MirrorNode | AllNode | HedgeNode,
     linksOf: (other: TreeRoute) => DecorateBranchLink,
   ): LinkBranch {
     const other = new TreeRoute(this.build(node.other));
@@ -71,6 +83,7 @@ class Builder {
       ...{ main: this.build(node.main), other, decorate: linksOf(other) },
       suffix: `${node.kind} ${this.acting++}`,
       takesOver: node.kind === "failover",
+      writesBoth: node.kind === "all",
       nextId: () => this.ids++,
     });
   }

@@ -18,6 +18,8 @@ export interface DecoratedUpstreamOptions {
   /** Goes behind that of the server: see Upstream.member. */
   readonly suffix: string;
   readonly decorate: DecorateBranchLink;
+  /** Not null: no connection is lent to a client alone, and why. */
+  readonly leaseRefusal: string | null;
 }
 
 export class DecoratedUpstream implements TreeUpstream {
@@ -25,10 +27,15 @@ export class DecoratedUpstream implements TreeUpstream {
   readonly member: string;
   private readonly inner: TreeUpstream;
   private readonly decorate: DecorateBranchLink;
+  private readonly leaseRefusal: string | null;
   /** By kind: what stands before each connection. */
   private readonly links: (Map<Link, Link> | undefined)[] = [];
 
-  constructor(inner: TreeUpstream, { id, suffix, decorate }: DecoratedUpstreamOptions) {
+  constructor(
+    inner: TreeUpstream,
+    { id, suffix, decorate, leaseRefusal }: DecoratedUpstreamOptions,
+  ) {
+    this.leaseRefusal = leaseRefusal;
     this.inner = inner;
     this.id = id;
     this.member = `${inner.member} ${suffix}`;
@@ -82,12 +89,13 @@ export class DecoratedUpstream implements TreeUpstream {
   }
 
   lease(kind: ConnectionKind, origin: string): Lease | null {
+    if (this.leaseRefusal !== null) return null;
     const lease = this.inner.lease(kind, origin);
     return lease === null ? null : new RoutedLease(lease, this, kind);
   }
 
   whyNoLease(origin: string): string {
-    return this.inner.whyNoLease(origin);
+    return this.leaseRefusal ?? this.inner.whyNoLease(origin);
   }
 
   adopt(fd: number, kind: ConnectionKind, origin: string): Lease {

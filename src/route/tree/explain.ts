@@ -45,6 +45,14 @@ function next(
       return [`main, then ${poolsOf(node.other).join(", ")} if that fails`, node.main];
     case "mirror":
       return [`main, and a copy to ${poolsOf(node.other).join(", ")}`, node.main];
+    case "all": {
+      const others = poolsOf(node.other).join(", ");
+      return [isRead ? "main" : `main, and written to ${others}, too`, node.main];
+    }
+    case "hedge": {
+      const others = poolsOf(node.other).join(", ");
+      return [isRead ? `main, and ${others} if that is late` : "main", node.main];
+    }
     case "command": {
       const found = node.commands.find(({ names }) => names.includes(command));
       return found === undefined ? ["other command", node.rest] : [`command ${command}`, found.to];

@@ -1,5 +1,5 @@
 /** A node that leads where `main` does, over links that bring in a second branch. What concerns all servers, and what needs a connection of its own, is done by `main` alone. */
-import type { Access, RequestFacts } from "../../api/request-facts.ts";
+import { ACCESS, type Access, type RequestFacts } from "../../api/request-facts.ts";
 import type { ConnectionKind } from "../../api/upstream.ts";
 import type { Branch, TreeUpstream } from "./branch.ts";
 import { type DecorateBranchLink, DecoratedUpstream } from "./decorated-upstream.ts";
@@ -11,6 +11,8 @@ export interface LinkBranchOptions {
   readonly decorate: DecorateBranchLink;
   /** Where `main` has no server, because all are ejected, requests go to `other`. */
   readonly takesOver: boolean;
+  /** What may write goes to `other`, too: also what concerns all servers; and what needs a connection of its own is refused. */
+  readonly writesBoth: boolean;
   /** Of members of its upstreams: no other node has it. */
   readonly suffix: string;
   readonly nextId: () => number;
@@ -49,17 +51,21 @@ export class LinkBranch implements Branch {
   }
 
   upstreams(access: Access): readonly TreeUpstream[] {
-    return this.main.upstreams(access);
+    const { writesBoth, other } = this.options;
+    const main = this.main.upstreams(access);
+    return writesBoth && access !== ACCESS.read ? [...main, ...other.branches(access)] : main;
   }
 
   all(): readonly TreeUpstream[] {
-    const { takesOver, other } = this.options;
-    return [...this.main.all(), ...this.decorated, ...(takesOver ? other.all : [])];
+    const { takesOver, writesBoth, other } = this.options;
+    const others = takesOver || writesBoth ? other.all : [];
+    return [...this.main.all(), ...this.decorated, ...others];
   }
 
   leaves(): readonly string[] {
-    const { takesOver, other } = this.options;
-    return takesOver ? [...this.main.leaves(), ...other.leaves] : this.main.leaves();
+    const { takesOver, writesBoth, other } = this.options;
+    const main = this.main.leaves();
+    return takesOver || writesBoth ? [...main, ...other.leaves] : main;
   }
 
   refresh(): void {
@@ -76,13 +82,19 @@ export class LinkBranch implements Branch {
 
   private decorateAll(): void {
     const known = this.byId;
-    const { suffix, decorate, nextId } = this.options;
+    const { suffix, decorate, nextId, writesBoth } = this.options;
+    const leaseRefusal = writesBoth ? NO_LEASES : null;
     this.byId = [];
     this.decorated = this.main.all().map((upstream) => {
       const made =
-        known[upstream.id] ?? new DecoratedUpstream(upstream, { id: nextId(), suffix, decorate });
+        known[upstream.id] ??
+        new DecoratedUpstream(upstream, { id: nextId(), suffix, decorate, leaseRefusal });
       this.byId[upstream.id] = made;
       return made;
     });
   }
 }
+
+/** It would be executed in one pool only. */
+const NO_LEASES =
+  "the route sends what is written here to several pools, which cannot be done for transactions and commands that block";

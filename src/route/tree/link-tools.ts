@@ -2,16 +2,25 @@
 import type { RequestReader } from "../../api/request-reader.ts";
 import type { TtlCap } from "../../api/ttl-cap.ts";
 import type { ConnectionKind, Route } from "../../api/upstream.ts";
+import type { Deadlines } from "../../base/deadlines.ts";
+import type { Turn } from "../../base/turn.ts";
 import type { InnerClient } from "../link/inner-client.ts";
 
 export type RouteCounter =
   | "failovers"
+  | "written_to_all"
+  | "written_to_all_failed"
+  | "hedged"
+  | "hedge_won"
+  | "hedge_over_budget"
   | "mirrored"
   | "mirror_dropped"
   | "mirror_same"
   | "mirror_different";
 
 export interface LinkTools {
+  readonly turn: Turn;
+  readonly deadlines: Deadlines;
   /** A client of what `route` leads to, like clients of kind `kind`. */
   createInner(route: Route, lane: number, kind: ConnectionKind): InnerClient;
   /** Of requests that are sent over connections of kind `kind`. */

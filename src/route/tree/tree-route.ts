@@ -52,6 +52,11 @@ export class TreeRoute implements Route {
     return this.reach[access]!;
   }
 
+  /** Of its root, see Branch. */
+  branches(access: Access): readonly TreeUpstream[] {
+    return this.root.upstreams(access);
+  }
+
   replicasOf(): readonly Upstream[] {
     return NONE;
   }

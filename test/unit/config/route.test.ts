@@ -24,7 +24,7 @@ function problemsOf(...lines: string[]): string[] {
   );
 }
 
-const KINDS = "prefixes, read, write, commands, failover, gutter, mirror";
+const KINDS = "prefixes, read, write, commands, failover, gutter, mirror, hedge, all";
 
 const TREE = [
   "route:",
@@ -199,4 +199,38 @@ test("a route leads to pools with servers, and so never in a circle", () => {
   expect(problemsOf("route: app")).toEqual([
     '7:12 pool "app" has a route itself: name a pool with servers',
   ]);
+});
+
+test("reads that are hedged, and pools that are all written", () => {
+  const one = { kind: "pool", pool: "one" } as const;
+  const two = { kind: "pool", pool: "two" } as const;
+  const nodeOf = (line: string): unknown =>
+    load(line).config!.pools.find(({ name }) => name === "app")!.route;
+  expect(nodeOf("route: { main: one, hedge: two, after: 20ms, budget: 2.5% }")).toEqual({
+    ...{ kind: "hedge", main: one, other: two, afterMs: 20, budget: 0.025 },
+  });
+  expect(nodeOf("route: { all: [one, two, one], reply: first }")).toEqual({
+    ...{ kind: "all", waits: false, other: one },
+    main: { kind: "all", waits: false, main: one, other: two },
+  });
+  expect(nodeOf("route: { all: [one, two] }")).toMatchObject({ kind: "all", waits: true });
+});
+
+test("what is wrong in them has its place", () => {
+  expect(
+    problemsOf("route:", "  main: one", "  hedge: two", "  after: 2h", "  budget: 0%"),
+  ).toEqual([
+    '10:14 after: expected a time from 1ms to 60s, such as 20ms, found "2h"',
+    '11:15 budget: expected a share of reads such as 5%, found "0%"',
+  ]);
+  expect(problemsOf("route: { main: one, hedge: two, after: 1ms, budget: 101% }")).toEqual([
+    '7:57 budget: expected a share of reads such as 5%, found "101%"',
+  ]);
+  expect(problemsOf("route: { main: one, hedge: two }")).toEqual([
+    '7:12 "after" is missing beside "hedge"',
+  ]);
+  expect(problemsOf("route: { all: [one] }")).toEqual([
+    "7:14 all: expected a list of two nodes or more, found 1",
+  ]);
+  expect(problemsOf("route: { all: [one, three], reply: best }")).toHaveLength(2);
 });
