@@ -4,6 +4,7 @@
  * `src/config` is the only place that makes one; everything else only reads it. It is plain JSON data (no
  * classes, no functions, no undefined), because the supervisor sends it to its workers as JSON.
  */
+import type { Discovery } from "./discovery.ts";
 import type { OptionSettings } from "./option.ts";
 import type { RouteNode } from "./route-node.ts";
 
@@ -155,6 +156,8 @@ export interface PoolConfig {
   readonly spares?: readonly ServerConfig[];
   /** In ring order: twemproxy sorts by name, shorter names first, then bytewise. */
   readonly servers: readonly ServerConfig[];
+  /** How `servers` are found that the file does not list. Absent: it comes from an older program, and they are not. */
+  readonly discovery?: Discovery;
   /** Not null: requests go to other pools, and `servers` is empty. Absent: it is null. */
   readonly route?: RouteNode | null;
 }

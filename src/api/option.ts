@@ -22,6 +22,7 @@ export type Where = "top" | "log" | "stats" | "admin" | "pool" | "server" | "fil
  * - `texts`: a list of texts: `[a, b]`.
  * - `nodes`: a list of addresses: `["10.0.0.1:7000"]`; see ServerSource.
  * - `networks`: a list of IP addresses and networks: `[10.0.0.0/8]`.
+ * - `discovery`: how servers are found, see DiscoverySource.
  * - `names`: a list of names: `[a, b]`; see ServerSource.
  * - `server_address`: `host:port` or `/path`.
  * - `group`, `pools`, `servers`, `route`, `modules`, `filters`: not a single value; read by their own code.
@@ -46,6 +47,7 @@ export type OptionType =
   | { readonly kind: "commands" }
   | { readonly kind: "texts" }
   | { readonly kind: "nodes" }
+  | { readonly kind: "discovery" }
   | { readonly kind: "networks" }
   | { readonly kind: "names" }
   | { readonly kind: "group" }

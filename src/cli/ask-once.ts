@@ -7,7 +7,7 @@ export interface Exchange {
   readonly address: Address;
   /** Sent at once; replies are awaited for each. */
   readonly requests: readonly Buffer[];
-  readonly scanner: ReplyScanner;
+  readonly scanner: Pick<ReplyScanner, "scan" | "need">;
   readonly timeoutMs: number;
 }
 

@@ -1,5 +1,8 @@
 /** `proxy check --online`: what the servers of each pool, or those that are asked where they are, say of themselves. */
 import type { Address, PoolConfig } from "../api/config.ts";
+import type { DiscoverySource } from "../api/discovery.ts";
+import { DISCOVERY_ANSWER_MS } from "../base/discovery-limits.ts";
+import { schedule } from "../base/schedule.ts";
 import { formatAddress, isAsked, parseServerAddress } from "../config/address.ts";
 import { TextReplyScanner } from "../protocols/memcache/codec/text/reply-scanner.ts";
 import { coverageOf, readSlotView } from "../protocols/redis/cluster/slot-view.ts";
@@ -13,6 +16,7 @@ import {
   readMaster,
   type SentinelView,
 } from "../protocols/redis/sentinel/sentinel-view.ts";
+import { askSource } from "../topology/discovery/source.ts";
 import { askOnce } from "./ask-once.ts";
 import { sourceOf } from "./source-of.ts";
 
@@ -30,6 +34,7 @@ export async function checkOnline(pools: readonly PoolConfig[]): Promise<Finding
       const say = (isFault: boolean, text: string): Finding => ({
         ...{ pool: pool.name, isFault, text },
       });
+      if (pool.discovery?.source != null) return checkDiscovered(pool, pool.discovery.source, say);
       const source = sourceOf(pool);
       if (source === null)
         return Promise.all(pool.servers.map((server) => checkServer(pool, server.address, say)));
@@ -37,6 +42,44 @@ export async function checkOnline(pools: readonly PoolConfig[]): Promise<Finding
     }),
   );
   return found.flat();
+}
+
+/** What the source names now, and whether each of these servers answers. */
+async function checkDiscovered(
+  pool: PoolConfig,
+  source: DiscoverySource,
+  say: Say,
+): Promise<Finding[]> {
+  const { discovery, servers } = pool;
+  try {
+    const found = await askSource(
+      { source, discovery: discovery!, configured: servers, schedule, exchange: exchangeOnce },
+      servers,
+    );
+    const names = found.servers.map(({ name }) => name).join(", ");
+    return [
+      say(false, `${discovery?.text} names ${found.servers.length} servers: ${names}`),
+      ...(await Promise.all(found.servers.map(({ address }) => checkServer(pool, address, say)))),
+    ];
+  } catch (error) {
+    return [say(true, `${discovery?.text}: ${wordsOf(error)}`)];
+  }
+}
+
+async function exchangeOnce(
+  address: Address,
+  request: Buffer,
+  endOf: (bytes: Buffer) => number,
+): Promise<Buffer> {
+  const scan = (bytes: Buffer, start: number, end: number): number => {
+    const length = endOf(bytes.subarray(start, end));
+    return length === 0 ? 0 : start + length;
+  };
+  const [reply] = await askOnce({
+    ...{ address, requests: [request], timeoutMs: DISCOVERY_ANSWER_MS },
+    scanner: { scan, need: 0 },
+  });
+  return reply!;
 }
 
 type Say = (isFault: boolean, text: string) => Finding;

@@ -1,6 +1,7 @@
 /** `proxy check`: is the configuration file right, and what does it come to? Also nutcracker's `-t`. */
 import { type CommandDef, defineCommand } from "citty";
 import type { Config, PoolConfig } from "../api/config.ts";
+import type { Discovery } from "../api/discovery.ts";
 import type { OptionValue } from "../api/option.ts";
 import { type DescriptorPlan, planDescriptors, shortageOf } from "../base/descriptor-budget.ts";
 import { CLIENT_MEMORY_AUTO } from "../base/limits.ts";
@@ -196,10 +197,8 @@ function describePool(pool: PoolConfig, connections: number): string[] {
     ...(hasKeys ? [`${((shares[index] ?? 0) * 100).toFixed(2)}%`] : []),
   ]);
   const head = ["server", "address", "weight", ...(hasKeys ? ["share of keys"] : [])];
-  const servers =
-    pool.route == null
-      ? formatTable([head, ...rows], [2, 3])
-      : ["route", ...routeLines(pool.route).map(indent)];
+  const table = rows.length === 0 ? [] : formatTable([head, ...rows], [2, 3]);
+  const servers = pool.route == null ? table : ["route", ...routeLines(pool.route).map(indent)];
   return [
     `pool ${pool.name}`,
     ...[...describeOptions(pool, connections), "", ...servers].map(indent),
@@ -239,6 +238,7 @@ function describeOptions(pool: PoolConfig, planned: number): string[] {
     [
       ["listen", `${formatAddress(pool.listen)}, backlog ${pool.backlog}`],
       ["protocol", `${pool.protocol}${describeOwnOptions(pool)}`],
+      ...(pool.discovery?.text == null ? [] : [["servers", describeDiscovery(pool.discovery)]]),
       ...pool.filters.map((filter) => ["filter", `${filter.name}${describeOwnOptions(filter)}`]),
       ...rowOf(
         "distribution",
@@ -260,6 +260,17 @@ function describeOptions(pool: PoolConfig, planned: number): string[] {
     ],
     [],
   );
+}
+
+function describeDiscovery({ text, intervalMs, resolvers, removes, keep }: Discovery): string {
+  const parts = [
+    `found by ${text}`,
+    `looked for every ${formatDuration(intervalMs)} at least`,
+    ...(resolvers === null ? [] : [`name servers ${resolvers.join(" ")}`]),
+    removes === "dead" ? "those leave that are dead" : "those leave that are not listed",
+    ...(keep === null ? [] : [`kept in ${keep}`]),
+  ];
+  return parts.join(", ");
 }
 
 /** The options of its protocol that the file sets. */

@@ -82,19 +82,27 @@ function explain(
 
 function formatRoutes(pool: PoolConfig, routes: readonly KeyRoute[]): string {
   const isCluster = clusterOf(pool);
+  const found = pool.discovery?.text ?? null;
   const pointName = isCluster || pool.distribution === "modula" ? "slot" : "point";
+  const isToBeFound = found !== null && pool.distribution !== "random";
+  const other = isToBeFound ? "one that is found" : "any (random)";
+  const placeless = isCluster ? "the node of the slot" : other;
   const rows = routes.map((route) => [
     route.key,
     route.hashed === route.key ? "the whole key" : route.hashed,
     `${route.hash}`,
     route.point === null ? "-" : `${route.point}`,
-    route.server ?? (isCluster ? "the node of the slot" : "any (random)"),
+    route.server ?? placeless,
     route.address ?? "-",
   ]);
   const tag = pool.hashTag === null ? "no hash tag" : `hash tag ${pool.hashTag}`;
+  const count =
+    found === null || pool.servers.length > 0
+      ? `${pool.servers.length} servers`
+      : `the servers that are found by ${found}`;
   const head = isCluster
     ? `pool ${pool.name}: a cluster, to be asked at ${pool.servers.map(({ name }) => name).join(", ")}`
-    : `pool ${pool.name}: ${pool.distribution} over ${pool.servers.length} servers, ${pool.hash}, ${tag}`;
+    : `pool ${pool.name}: ${pool.distribution} over ${count}, ${pool.hash}, ${tag}`;
   return [
     head,
     ...formatTable([["key", "hashed", "hash", pointName, "server", "address"], ...rows], [2, 3]),

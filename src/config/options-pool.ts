@@ -3,6 +3,7 @@ import type { Distribution, HashName } from "../api/config.ts";
 import { type Option, option } from "../api/option.ts";
 import { BIG_KEYS_BYTES_MIN, HOT_SAMPLES_MAX } from "../base/key-limits.ts";
 import { INTEGER_MAX, SLOWEST_MAX } from "../base/limits.ts";
+import { DISCOVERY_OPTIONS } from "./options-discovery.ts";
 import { HEALTH_OPTIONS } from "./options-health.ts";
 import { LIMIT_OPTIONS } from "./options-limits.ts";
 
@@ -102,6 +103,7 @@ const PLACEMENT_OPTIONS: readonly Option[] = [
     required: true,
     help: "List of `host:port:weight name` or `/path:weight name` (the name is optional), or in the native form of maps.",
   }),
+  ...DISCOVERY_OPTIONS,
   option({
     name: "route",
     where: "pool",

@@ -2,6 +2,7 @@
 import type { PoolConfig, ServerConfig } from "../api/config.ts";
 import { assert } from "../base/assert.ts";
 import { formatAddress } from "./address.ts";
+import { hasDiscovery, readDiscovery } from "./discover.ts";
 import type { MapNode, Node } from "./document.ts";
 import { readFilters } from "./filters.ts";
 import { healthOf, readSpares } from "./health.ts";
@@ -64,7 +65,11 @@ function readPool(outer: Scope, name: string, map: MapNode): ReadPool {
   const scope: Scope = {
     ...outer,
     where: "pool",
-    options: poolOptions(outer.protocols, own, source !== null || hasRoute(map)),
+    options: poolOptions(
+      outer.protocols,
+      own,
+      source !== null || hasRoute(map) || hasDiscovery(map),
+    ),
     label: `pool ${quote(name)}: `,
     path: `${outer.path}${name}.`,
   };
@@ -76,6 +81,7 @@ function readPool(outer: Scope, name: string, map: MapNode): ReadPool {
       ? readServers(scope, values.node("servers"))
       : readSource(scope, values, source, sources);
   checkWithoutSource(scope, values, sources);
+  const discovery = readDiscovery(scope, values);
   const routeNode = values.node("route");
   const route = routeNode === undefined ? null : readRoute(scope, routeNode);
   if (route !== null) checkAlone(scope, values, own);
@@ -92,7 +98,8 @@ function readPool(outer: Scope, name: string, map: MapNode): ReadPool {
     pool: isRight
       ? {
           ...buildPool(scope, name, values, {
-            ...{ servers, spares, filters, route: route?.node ?? null },
+            ...{ servers, spares, filters, discovery },
+            route: route?.node ?? null,
           }),
           ...decidedBy(source),
         }
@@ -209,13 +216,14 @@ function checkLoop(scope: Scope, values: Values, servers: readonly ServerConfig[
   }
 }
 
-type Parts = Pick<PoolConfig, "servers" | "filters" | "route" | "spares">;
+type Parts = Pick<PoolConfig, "servers" | "filters" | "route" | "spares"> &
+  Pick<Required<PoolConfig>, "discovery">;
 
 function buildPool(
   scope: Scope,
   name: string,
   values: Values,
-  { servers, filters, route, spares = [] }: Parts,
+  { servers, filters, discovery, route, spares = [] }: Parts,
 ): PoolConfig {
   const protocol = protocolNamed(scope, protocolOf(scope, values));
   assert(protocol !== null, `pool ${name} has a protocol`);
@@ -256,7 +264,7 @@ function buildPool(
     hotKeysSamples: values.number("hot_keys_samples"),
     bigKeysBytes: values.numberOrNull("big_keys"),
     bigKeysElements: values.number("big_keys_elements"),
-    servers,
+    ...{ servers, discovery },
     route: route ?? null,
   };
 }

@@ -85,6 +85,8 @@ function describeType(type: OptionType): string {
       return type.values.map((value) => `\`${value}\``).join(", ");
     case "text":
       return "text";
+    case "discovery":
+      return "a source";
     case "pair":
       return "two ASCII characters";
     case "listen":

@@ -31,7 +31,7 @@ export function readSource(
 ): ServerConfig[] {
   const { problems, label, path } = scope;
   const { option, names } = source;
-  const others = ["servers", ...all.map((other) => other.option)];
+  const others = ["servers", "discover", ...all.map((other) => other.option)];
   for (const other of others) {
     if (other === option || values.node(other) === undefined) continue;
     const message = `${label}${option} stands in place of "${other}": a pool has one of the two`;

@@ -4,6 +4,7 @@ import type { Form, Option, OptionType, OptionValue } from "../api/option.ts";
 import { assert } from "../base/assert.ts";
 import { parseIpRange } from "../os/ip-range.ts";
 import { formatAddress, parseListen, parseServerAddress } from "./address.ts";
+import { DISCOVERY_EXPECTED, parseDiscovery } from "./discovery-source.ts";
 import { describe, type Node } from "./document.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { didYouMean } from "./nearest.ts";
@@ -58,6 +59,10 @@ export function parseText(option: Option, text: string): Parsed {
       return type.values.includes(text) ? ok(text) : bad(unknownChoice(type.values, text));
     case "text":
       return hasControl(text) ? bad("control characters are not allowed") : ok(text);
+    case "discovery": {
+      const source = parseDiscovery(text);
+      return typeof source === "string" ? bad(source) : ok(text);
+    }
     case "pair":
       return /^[\x20-\x7e]{2}$/.test(text) ? ok(text) : unexpected(type, text);
     case "listen":
@@ -109,6 +114,8 @@ export function expectation(type: OptionType): string {
       return `one of ${type.values.join(", ")}`;
     case "text":
       return "text";
+    case "discovery":
+      return DISCOVERY_EXPECTED;
     case "pair":
       return "exactly two ASCII characters in quotes";
     case "listen":

@@ -47,6 +47,7 @@ import { PoolGroup } from "./pool-group.ts";
 import { PoolPlane } from "./pool-plane.ts";
 import { RECLAIM_STEP_MS, Reclaimer } from "./reclaim.ts";
 import { RefusedClients } from "./refused-clients.ts";
+import { serversKnown } from "./servers-known.ts";
 import { SlowReports } from "./slow-reports.ts";
 import { startEngine } from "./start-engine.ts";
 import type {
@@ -178,6 +179,10 @@ class WorkerDataPlane implements DataPlane {
 
   private *holders(): Generator<MemoryHolder, void> {
     for (const pool of this.pools.values()) for (const { unread } of pool.sessions) yield unread;
+  }
+
+  serversKnown(): Promise<void> {
+    return serversKnown(this.pools.values(), this.engine.timer);
   }
 
   listen(grants: readonly ListenerGrant[], options: ListenOptions): void {

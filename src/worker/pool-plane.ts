@@ -32,6 +32,7 @@ import { PlainConnection } from "../server/plain-connection.ts";
 import { Server } from "../server/server.ts";
 import { ServerSet } from "../server/server-set.ts";
 import { UnlistedServer } from "../server/unlisted-server.ts";
+import { type Discovered, discover } from "../topology/discovery/discover.ts";
 import { createStaticTopology } from "../topology/static.ts";
 import { clientTuning } from "./client-tuning.ts";
 import { PoolClients } from "./pool-clients.ts";
@@ -70,6 +71,7 @@ export class PoolPlane implements PoolHost {
   /** Of pools whose trees lead here. */
   private readonly followers: (() => void)[] = [];
   private readonly topology: Topology;
+  private readonly discovered: Discovered | null;
   private readonly servers: ServerSet<Server>;
   private readonly ejections: Ejections | null;
   private readonly plan: ConnectionPlan;
@@ -111,7 +113,11 @@ export class PoolPlane implements PoolHost {
     this.protocol = module.createPool(this);
     const hasRequests = this.protocol.serverProtocols.length > 0;
     this.times = hasRequests ? openClientTimes(options, this.protocol, this.route) : null;
-    this.topology = this.protocol.topology ?? createStaticTopology(pool.servers, pool.spares);
+    this.discovered = discover(this);
+    this.topology =
+      this.protocol.topology ??
+      this.discovered?.topology ??
+      createStaticTopology(pool.servers, pool.spares);
     this.clients = new PoolClients({
       ...{ plane: options, log: this.log, protocol: this.protocol, times: this.times },
       chain: options.modules.createChain(this, this.protocol.filtering),
@@ -255,6 +261,12 @@ export class PoolPlane implements PoolHost {
       for (const { place } of gone) this.ejections?.forget(place);
       this.onRouteChange();
     });
+  }
+
+  /** `callback` is called when its servers are known, or cannot be found out for now; maybe at once. */
+  whenServersKnown(callback: () => void): void {
+    if (this.discovered === null) callback();
+    else this.discovered.whenKnown(callback);
   }
 
   whenRouteChanges(callback: () => void): void {

@@ -38,6 +38,8 @@ import { tellEvents } from "./worker-events.ts";
 
 /** What serves the clients. */
 export interface DataPlane {
+  /** Resolves when the servers of all pools are known, as far as that can be waited for. */
+  serversKnown(): Promise<void>;
   /**
    * Starts accepting, on its own sockets or what the acceptor process gives it. Throws with a clear message when a
    * descriptor is unusable.
@@ -234,6 +236,7 @@ class Worker {
       metrics,
     });
     bus.open();
+    await dataPlane.serversKnown();
     dataPlane.setLevers(start.steering?.levers ?? []);
     dataPlane.listen(start.listeners, start);
     this.#dataPlane = dataPlane;

@@ -34,6 +34,10 @@ class EchoDataPlane implements DataPlane {
     return this.#clients.size;
   }
 
+  serversKnown(): Promise<void> {
+    return Promise.resolve();
+  }
+
   listen(grants: readonly ListenerGrant[]): void {
     for (const { fd } of grants) {
       const options: FdSocketOptions = {

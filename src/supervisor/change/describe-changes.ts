@@ -1,8 +1,10 @@
 /** What a reload changes, in words, and how many keys it moves. */
 import type { Config, ModuleConfig, PoolConfig, ServerConfig } from "../../api/config.ts";
 import type { RingChange } from "../../api/control-socket.ts";
+import type { Option } from "../../api/option.ts";
 import { formatAddress } from "../../config/address.ts";
 import { formatDuration } from "../../config/duration.ts";
+import { fieldOf } from "../../config/live.ts";
 import { optionsAt } from "../../config/options.ts";
 import { routeText } from "../../config/route-text.ts";
 import { formatSize } from "../../config/size.ts";
@@ -118,10 +120,27 @@ function poolChanges(from: PoolConfig, to: PoolConfig): string[] {
     if (field === "servers") return serverChanges(from, to);
     if (field === "options") return optionChanges(from, to, `pool "${to.name}": `);
     if (field === "filters") return filterChanges(from, to);
+    if (field === "discovery") return discoveryChanges(from, to);
     if (isSame(from[field], to[field])) return [];
     const option = OPTION_NAMES.get(field) ?? field;
     const label = `pool "${to.name}": ${option}`;
     return [`${label}: ${show(field, from)} → ${show(field, to)}`];
+  });
+}
+
+/** Changes of how the pool's servers are found. */
+function discoveryChanges(from: PoolConfig, to: PoolConfig): string[] {
+  const rows = optionsAt("pool").filter(({ field }) => field?.startsWith("discovery.") === true);
+  const textIn = (pool: PoolConfig, row: Option): string => {
+    const value = fieldOf(pool, row.field ?? "");
+    // Of a configuration of an older version.
+    if (value === undefined) return row.default.native ?? "none";
+    if (typeof value === "number") return formatDuration(value);
+    return value === null ? "none" : String(value);
+  };
+  return rows.flatMap((row) => {
+    const [old, now] = [textIn(from, row), textIn(to, row)];
+    return old === now ? [] : [`pool "${to.name}": ${row.name}: ${old} → ${now}`];
   });
 }
 

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Config, PoolConfig } from "../../../src/api/config.ts";
 import { MINIMAL_CONFIG } from "../../../src/config/find-config.ts";
-import { loadConfig } from "../../support/load-config.ts";
+import { loadConfig, NOT_DISCOVERED } from "../../support/load-config.ts";
 
 function load(text: string): Config {
   const { config, problems } = loadConfig(text, "proxy.yaml");
@@ -54,8 +54,7 @@ test("a twemproxy file gets nutcracker's defaults", () => {
         distribution: "ketama",
         timeoutMs: null,
         connectTimeoutMs: 5000,
-        backlog: 512,
-        clientConnectionsMax: 0,
+        ...{ backlog: 512, clientConnectionsMax: 0, discovery: NOT_DISCOVERED },
         ...{ slowlogMs: 10, slowlogSlowest: 0, slowlogKeys: true, proxyCommands: false },
         ...{ hotKeys: true, hotKeysSamples: 100, bigKeysBytes: 65_536, bigKeysElements: 5000 },
         ...{ proxyProtocol: false, proxyProtocolFrom: null, limits: NO_LIMITS },
@@ -206,8 +205,7 @@ pools:
     distribution: "random",
     timeoutMs: 2000,
     connectTimeoutMs: 250,
-    backlog: 7,
-    clientConnectionsMax: 8,
+    ...{ backlog: 7, clientConnectionsMax: 8, discovery: NOT_DISCOVERED },
     ...{ slowlogMs: 5, slowlogSlowest: 3, slowlogKeys: false, proxyCommands: true },
     ...{ hotKeys: false, hotKeysSamples: 7, bigKeysBytes: null, bigKeysElements: 9 },
     ...{ proxyProtocol: true, proxyProtocolFrom: ["10.0.0.5", "2001:db8::/32"] },
