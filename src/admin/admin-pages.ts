@@ -1,14 +1,15 @@
 /** What the admin process answers over HTTP, by path. */
-import { createHash, timingSafeEqual } from "node:crypto";
 import type { Config } from "../api/config.ts";
 import type { AdminStatus } from "../api/control.ts";
-import type { ProxyEvent } from "../api/control-socket.ts";
+import type { AdminOrder, ControlResult, ProxyEvent } from "../api/control-socket.ts";
 import type { MetricRow } from "../api/metrics.ts";
 import type { PoolFigures, SetFigures, StatsLayout } from "../api/stats.ts";
 import { ADMIN_RENDER_MS } from "../base/limits.ts";
+import { CONFIG_LOOK_MS } from "../base/page-limits.ts";
 import { directoryBlocks } from "../metrics/directory.ts";
 import { nameOfShare, percentile, SHOWN_SHARES } from "../metrics/percentiles.ts";
 import { readCounters, readSets } from "../metrics/read-counters.ts";
+import { type Access, accessOf, isOfThisPage, isOwnName, type Tokens } from "./access.ts";
 import {
   type MetricFamily,
   OPENMETRICS_TYPE,
@@ -19,6 +20,7 @@ import type { HttpAnswer } from "./http-port.ts";
 import type { HttpRequest } from "./http-request.ts";
 import { type AskLook, answerLook, LOOKS } from "./looks.ts";
 import { countedFamilies } from "./metric-families.ts";
+import { answerOrder, answerResult, type GiveOrder, ORDERS } from "./orders.ts";
 import { answerOverviewPage } from "./page.ts";
 import { processFamilies } from "./process-figures.ts";
 import { proxyFamilies } from "./proxy-families.ts";
@@ -32,12 +34,12 @@ export interface AdminSource {
 
 export interface AdminPagesOptions {
   readonly source: AdminSource;
-  /** "": no token is asked for; null: there should be one, and it could not be read, so none is right. */
-  readonly token: string | null;
+  readonly tokens: Tokens;
   /** What the supervisor says; null: it does not answer. */
   readonly ask: () => Promise<AdminStatus | null>;
   /** Has workers asked. */
   readonly look: AskLook;
+  readonly order: GiveOrder;
   /** What happened lately, as far as the supervisor's answers told it; the latest last. */
   readonly events: () => readonly ProxyEvent[];
   /** What the page shows, see api/overview.ts; with all points that are kept, or the last few. */
@@ -48,20 +50,11 @@ export interface AdminPagesOptions {
   readonly nowMs: () => number;
 }
 
-type Page = (request: HttpRequest) => Promise<HttpAnswer>;
+type Page = (request: HttpRequest, access: Access) => Promise<HttpAnswer>;
 
 const TEXT = "text/plain; charset=utf-8";
 const JSON_TYPE = "application/json; charset=utf-8";
 const CHALLENGE = 'WWW-Authenticate: Bearer realm="proxy"';
-/**
- * A page of any site can have a browser ask this port, under the site's own name if that is made to lead here (DNS rebinding). Then the browser
- * lets the page read the answer. An address, or `localhost`, no site can have as its name.
- */
-function isOwnName(host: string): boolean {
-  const name = host.replace(/:\d+$/, "");
-  return name === "" || name === "localhost" || name.startsWith("[") || /^[\d.]+$/.test(name);
-}
-
 export class AdminPages {
   readonly #options: AdminPagesOptions;
   readonly #pages: ReadonlyMap<string, Page>;
@@ -80,6 +73,9 @@ export class AdminPages {
       ["/health", () => this.#health()],
       ["/ready", () => this.#ready()],
       ["/config", async () => json(200, shownConfig(options.source.config))],
+      ["/config/get", () => this.#config("config_get")],
+      ["/config/diff", () => this.#config("config_diff")],
+      ["/access", async (_, access) => json(200, this.#access(access))],
       ["/events", () => this.#events()],
       ...[...LOOKS].map(([path, read]): [string, Page] => [
         path,
@@ -91,15 +87,18 @@ export class AdminPages {
   async answer(request: HttpRequest): Promise<HttpAnswer> {
     // It tells nothing of this proxy, and a browser cannot give a token with the first request.
     if (isForPage(request)) return answerOverviewPage();
-    if (!this.#isAllowed(request.header("authorization"))) {
+    const access = accessOf(this.#options.tokens, request);
+    if (!access.mayLook) {
       return { ...text(401, "a bearer token is needed\n"), headers: [CHALLENGE] };
     }
-    if (!this.#isOwn(request.header("host"))) {
+    if (!access.isByToken && !this.#isOwn(request.header("host"))) {
       return text(
         403,
         "without a token (admin: token_file) only addresses and localhost are answered, not this name\n",
       );
     }
+    const order = ORDERS.get(request.path);
+    if (order !== undefined) return await this.#order(request, access, order);
     if (request.method !== "GET" && request.method !== "HEAD") {
       return {
         ...text(405, "only GET and HEAD are answered here\n"),
@@ -107,15 +106,55 @@ export class AdminPages {
       };
     }
     const page = this.#pages.get(request.path);
-    if (page === undefined)
-      return text(404, `there is only ${[...this.#pages.keys()].join(" ")}\n`);
-    return await page(request);
+    if (page === undefined) {
+      const orders = [...ORDERS.keys()].join(" ");
+      return text(404, `there is only ${[...this.#pages.keys()].join(" ")}; POST ${orders}\n`);
+    }
+    return await page(request, access);
   }
 
-  /** Browsers reach no unix socket, and know no token. */
+  /** Browsers reach no unix socket. */
   #isOwn(host: string): boolean {
-    const { token, source } = this.#options;
-    return token !== "" || source.config.admin?.listen?.kind === "unix" || isOwnName(host);
+    return this.#options.source.config.admin?.listen?.kind === "unix" || isOwnName(host);
+  }
+
+  async #order(
+    request: HttpRequest,
+    { mayOrder }: Access,
+    order: NonNullable<ReturnType<typeof ORDERS.get>>,
+  ): Promise<HttpAnswer> {
+    if (request.method !== "POST") {
+      return { ...text(405, "only POST is answered here\n"), headers: ["Allow: POST"] };
+    }
+    if (this.#options.tokens.levers === "") {
+      return refusal(403, "this port takes no orders (admin: levers_token_file)");
+    }
+    if (!mayOrder) return refusal(403, "orders need the token of admin: levers_token_file");
+    if (!isOfThisPage(request)) return refusal(403, "a page of another address has sent this");
+    if (!/^application\/json\b/i.test(request.header("content-type"))) {
+      return refusal(415, "an order is JSON (Content-Type: application/json)");
+    }
+    const answered = await answerOrder(request.body, order, (it) =>
+      this.#options.order(it, request.peer),
+    );
+    // Who asks now is not to see what was before.
+    for (const verb of ["config_get", "config_diff"]) this.#made.delete(verb);
+    return answered;
+  }
+
+  /** What this request's token is good for. */
+  #access({ mayOrder }: Access): string {
+    const hasOrders = this.#options.tokens.levers !== "";
+    return JSON.stringify({ ok: true, levers: !hasOrders ? "off" : mayOrder ? "on" : "locked" });
+  }
+
+  /** For it the supervisor has the file read and checked, by another process: once in a while, whoever asks. */
+  async #config(verb: "config_get" | "config_diff"): Promise<HttpAnswer> {
+    const order: AdminOrder = verb === "config_get" ? { verb, path: null } : { verb };
+    const asked = async (): Promise<string> =>
+      JSON.stringify(await this.#options.order(order, "a look"));
+    const text = await this.#once(verb, asked, CONFIG_LOOK_MS);
+    return answerResult(JSON.parse(text) as ControlResult | null);
   }
 
   async #overview({ query }: HttpRequest): Promise<HttpAnswer> {
@@ -130,16 +169,6 @@ export class AdminPages {
     }
     const events = this.#options.events();
     return json(200, JSON.stringify({ ok: true, verb: "events", events }));
-  }
-
-  #isAllowed(authorization: string): boolean {
-    const { token } = this.#options;
-    if (token === "") return true;
-    const given = /^Bearer +(\S+)$/i.exec(authorization)?.[1];
-    if (token === null || given === undefined) return false;
-    // Of equal length whatever is given, so that the time tells nothing.
-    const digest = (value: string): Buffer => createHash("sha256").update(value).digest();
-    return timingSafeEqual(digest(given), digest(token));
   }
 
   async #metrics(request: HttpRequest): Promise<HttpAnswer> {
@@ -197,10 +226,10 @@ export class AdminPages {
   }
 
   /** However many ask, it is made once in a while. */
-  #once(name: string, make: () => Promise<string>): Promise<string> {
+  #once(name: string, make: () => Promise<string>, keptMs = ADMIN_RENDER_MS): Promise<string> {
     const nowMs = this.#options.nowMs();
     const made = this.#made.get(name);
-    if (made !== undefined && nowMs - made.atMs < ADMIN_RENDER_MS) return made.text;
+    if (made !== undefined && nowMs - made.atMs < keptMs) return made.text;
     const text = make();
     this.#made.set(name, { text, atMs: nowMs });
     return text;
@@ -237,6 +266,10 @@ function shownConfig(config: Config): string {
 function isSecret(value: unknown): value is { readonly value: unknown; readonly text: null } {
   if (typeof value !== "object" || value === null || !("value" in value)) return false;
   return "text" in value && value.text === null && value.value !== null;
+}
+
+function refusal(status: number, problem: string): HttpAnswer {
+  return json(status, JSON.stringify({ ok: false, problems: [problem] }));
 }
 
 function text(status: number, body: string): HttpAnswer {

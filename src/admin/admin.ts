@@ -14,6 +14,7 @@ import { mapStatsMemory, readStatsMemory, StatsReader } from "../metrics/stats-m
 import { assumeIdentity } from "../os/identity.ts";
 import { openProcessLog } from "../os/log-output.ts";
 import { hearParentDeath } from "../os/process.ts";
+import type { Tokens } from "./access.ts";
 import { AdminPages, type AdminPagesOptions } from "./admin-pages.ts";
 import { AskSupervisor } from "./ask-supervisor.ts";
 import { createHttpPort, type HttpPort } from "./http-port.ts";
@@ -93,14 +94,18 @@ export class Admin {
         version: start.version,
         startedAtMs: start.startedAtMs,
       };
-      const token = this.#readToken(start.config.admin?.tokenFile ?? null);
+      const { tokenFile = null, leversTokenFile = null } = start.config.admin ?? {};
+      const tokens = {
+        look: this.#readToken(tokenFile),
+        levers: this.#readToken(leversTokenFile),
+      };
       // Only the first start can: later ones find it done.
       if (start.runAs !== undefined && process.getuid?.() !== start.runAs.uid) {
         assumeIdentity(start.runAs);
       }
       if (!hearParentDeath("SIGTERM", this.#supervisorPid)) this.#exit(0);
       this.#serve(start.statsListenFd);
-      this.#serveHttp(start, token);
+      this.#serveHttp(start, tokens);
       yieldToWorkers();
     } catch (error) {
       this.#log.error(`cannot serve statistics: ${(error as Error).message}`);
@@ -128,21 +133,22 @@ export class Admin {
       const token = readFileSync(file, "utf8").trim();
       if (token.length >= TOKEN_LENGTH_MIN) return token;
       this.#log?.error(
-        `admin: ${file} must hold a token of ${TOKEN_LENGTH_MIN} characters or more; all requests are refused`,
+        `admin: ${file} must hold a token of ${TOKEN_LENGTH_MIN} characters or more; what needs it is refused`,
       );
     } catch (error) {
       this.#log?.error(
-        `admin: the token cannot be read, so all requests are refused: ${(error as Error).message}`,
+        `admin: a token cannot be read, so what needs it is refused: ${(error as Error).message}`,
       );
     }
     return null;
   }
 
-  #serveHttp(start: Start, token: string | null): void {
+  #serveHttp(start: Start, tokens: Tokens): void {
     const { adminListenFd: fd = null, config, version, startedAtMs } = start;
     if (fd === null) return;
     const source = { config, version, startedAtMs };
     this.#supervisor.setLooks(start.looks);
+    this.#supervisor.setOrders(start.orders);
     const layout = (): StatsLayout => this.#source!.layout;
     const asked: Pick<AdminPagesOptions, "ask" | "look" | "events" | "read" | "nowMs"> = {
       ask: () => this.#supervisor.ask(directoryOf(layout()).blocks.length),
@@ -156,7 +162,8 @@ export class Admin {
     this.#overview ??= this.#startOverview(again, start.historyFd ?? null);
     const overview = this.#overview;
     this.#pages = new AdminPages({
-      ...{ ...asked, source, token },
+      ...{ ...asked, source, tokens },
+      order: (order, by) => this.#supervisor.order(order, by),
       overview: (isWhole) => overview.text(isWhole),
     });
     this.#httpPort ??= createHttpPort({

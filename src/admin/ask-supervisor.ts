@@ -1,12 +1,14 @@
 /** Questions of the admin process to the supervisor, over its control channel. */
 import type { AdminStatus, FromAdmin, ToAdmin } from "../api/control.ts";
-import type { ControlResult, Look, ProxyEvent } from "../api/control-socket.ts";
+import type { AdminOrder, ControlResult, Look, ProxyEvent } from "../api/control-socket.ts";
 import { EVENTS_SHOWN_MAX } from "../base/page-limits.ts";
 
 /** A supervisor that has not answered by then is shown as one that does not. */
 const ANSWER_TIMEOUT_MS = 1_000;
 /** Workers are asked, too, one question after the other. */
 const LOOK_TIMEOUT_MS = 10_000;
+/** An order waits for all workers, twice, and for the process that checks values. */
+const ORDER_TIMEOUT_MS = 30_000;
 
 /** What each supervisor answers that can be asked. */
 const FIRST_LOOKS: readonly string[] = ["clients", "slowlog"];
@@ -19,6 +21,7 @@ export class AskSupervisor {
   readonly #looking: Map<number, (result: ControlResult | null) => void> = new Map();
   #asked = 0;
   #looks: readonly string[] = FIRST_LOOKS;
+  #orders: readonly string[] = [];
   #events: readonly ProxyEvent[] = [];
   /** The question that is on its way: all who ask meanwhile get its answer. */
   #current: Promise<AdminStatus | null> | null = null;
@@ -56,6 +59,19 @@ export class AskSupervisor {
     if (!this.#looks.includes(look.verb)) return Promise.resolve(null);
     return this.#answerIn(this.#looking, LOOK_TIMEOUT_MS, (id) => {
       this.#send({ type: "look", id, look });
+    });
+  }
+
+  /** @param orders the verbs that it takes, as it said when it started this process */
+  setOrders(orders: readonly string[] | undefined): void {
+    this.#orders = orders ?? [];
+  }
+
+  /** @param by from where it came. @returns null: it does not answer, or is older than this */
+  order(order: AdminOrder, by: string): Promise<ControlResult | null> {
+    if (!this.#orders.includes(order.verb)) return Promise.resolve(null);
+    return this.#answerIn(this.#looking, ORDER_TIMEOUT_MS, (id) => {
+      this.#send({ type: "order", id, order, by });
     });
   }
 

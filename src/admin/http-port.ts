@@ -1,17 +1,26 @@
 /**
  * A small HTTP server on a listening socket that another process has made. Each connection carries one request and its answer:
  *
- *   open ─▶ read head ─▶ answer ─(short write: drain ─▶ write rest)─▶ shutdown ─▶ discard input until FIN ─▶ end
+ *   open ─▶ read head ─▶ (POST: read body) ─▶ answer ─(short write: drain ─▶ write rest)─▶ shutdown ─▶ discard input until FIN ─▶ end
  *
  * Clients are not to be trusted: they are bounded in number (the oldest one is cut, so that silent ones cannot lock a collector out), in
  * time, and in the bytes that they may send.
  */
 import type { Socket, SocketHandler, TCPSocketListenOptions } from "bun";
 import { ADMIN_CONNECTIONS_MAX } from "../base/page-limits.ts";
-import { type HttpRequest, readRequest, type UnreadRequest } from "./http-request.ts";
+import {
+  bodyLength,
+  type HttpRequest,
+  type RequestHead,
+  readRequest,
+  type UnreadBody,
+  type UnreadRequest,
+} from "./http-request.ts";
 
 /** Milliseconds after which a connection that has not ended is cut. */
 export const CONNECTION_LIFETIME_MS = 10_000;
+/** The same for an order: its answer comes when all workers follow it, and values that it sets are checked by a process before. */
+const ORDER_LIFETIME_MS = 40_000;
 /** Bytes that a client may send behind its request's head: what it says then is discarded. */
 const DISCARDED_BYTES_MAX = 65_536;
 
@@ -42,8 +51,10 @@ export interface HttpPort {
 }
 
 interface Connection {
-  /** What came of the head, as latin1; null: it was read. */
-  head: string | null;
+  /** What came so far, as latin1; null: it was read. */
+  received: string | null;
+  /** Of the request whose body is still to come; null: its head is. */
+  head: RequestHead | null;
   discardedBytes: number;
   /** What is still to be written, in this order. */
   output: Buffer[];
@@ -51,6 +62,7 @@ interface Connection {
   isAnswered: boolean;
   hasEnded: boolean;
   isShut: boolean;
+  isClosed: boolean;
   deadline: Timer;
 }
 
@@ -61,6 +73,10 @@ const REASONS: Readonly<Record<number, string>> = {
   403: "Forbidden",
   404: "Not Found",
   405: "Method Not Allowed",
+  409: "Conflict",
+  411: "Length Required",
+  413: "Content Too Large",
+  415: "Unsupported Media Type",
   431: "Request Header Fields Too Large",
   500: "Internal Server Error",
   503: "Service Unavailable",
@@ -77,8 +93,8 @@ export function createHttpPort(options: HttpPortOptions): HttpPort {
       if (sockets.size >= ADMIN_CONNECTIONS_MAX) oldest?.terminate();
       sockets.add(socket);
       socket.data = {
-        ...{ head: "", discardedBytes: 0, output: [], written: 0 },
-        ...{ isAnswered: false, hasEnded: false, isShut: false },
+        ...{ received: "", head: null, discardedBytes: 0, output: [], written: 0 },
+        ...{ isAnswered: false, hasEnded: false, isShut: false, isClosed: false },
         deadline: setTimeout(() => socket.terminate(), lifetimeMs),
       };
     },
@@ -89,12 +105,14 @@ export function createHttpPort(options: HttpPortOptions): HttpPort {
     end(socket) {
       socket.data.hasEnded = true;
       // Nothing more can be asked.
-      if (socket.data.head !== null) socket.terminate();
+      if (socket.data.received !== null) socket.terminate();
       else flush(socket);
     },
     close(socket) {
       sockets.delete(socket);
-      if (socket.data !== undefined) clearTimeout(socket.data.deadline);
+      if (socket.data === undefined) return;
+      clearTimeout(socket.data.deadline);
+      socket.data.isClosed = true;
     },
     error(socket, error) {
       options.onError(error);
@@ -123,18 +141,21 @@ async function onData(
   { answer, onError }: HttpPortOptions,
 ): Promise<void> {
   const connection = socket.data;
-  if (connection.head === null) {
+  if (connection.received === null) {
     connection.discardedBytes += chunk.byteLength;
     if (connection.discardedBytes > DISCARDED_BYTES_MAX) socket.terminate();
     return;
   }
-  connection.head += chunk.toString("latin1");
-  const request = readRequest(connection.head);
+  connection.received += chunk.toString("latin1");
+  const request = takeRequest(connection, connection.received, () => peerOf(socket));
   if (request === "incomplete") return;
-  connection.head = null;
+  connection.received = null;
+  const isOrder = typeof request === "object" && request.method === "POST";
+  // Cut earlier, it might have been done, and its sender would not know.
+  if (isOrder) liveOn(socket, ORDER_LIFETIME_MS);
   try {
     const isHead = typeof request === "object" && request.method === "HEAD";
-    const given = typeof request === "object" ? await answer(request) : refusalOf(request);
+    const given = typeof request === "object" ? await answer(request) : REFUSALS[request];
     connection.output = encode(given, isHead);
   } catch (error) {
     onError(error as Error);
@@ -144,13 +165,59 @@ async function onData(
     );
   }
   connection.isAnswered = true;
+  if (isOrder) liveOn(socket, CONNECTION_LIFETIME_MS);
   flush(socket);
 }
 
-function refusalOf(fault: Exclude<UnreadRequest, "incomplete"> | UnreadRequest): HttpAnswer {
-  return fault === "too large"
-    ? { status: 431, type: "text/plain", body: "the request's head is too long\n" }
-    : { status: 400, type: "text/plain", body: "that is no HTTP request\n" };
+/** From now on, in place of what it had left. A connection that is closed meanwhile has its timer cleared. */
+function liveOn(socket: Socket<Connection>, ms: number): void {
+  const connection = socket.data;
+  clearTimeout(connection.deadline);
+  if (!connection.isClosed) connection.deadline = setTimeout(() => socket.terminate(), ms);
+}
+
+type Fault = Exclude<UnreadRequest, "incomplete"> | UnreadBody;
+
+const REFUSALS: Readonly<Record<Fault, HttpAnswer>> = {
+  malformed: refusal(400, "that is no HTTP request"),
+  "too large": refusal(431, "the request's head is too long"),
+  "body of no length": refusal(411, "a body needs a Content-Length"),
+  "body too large": refusal(413, "the request's body is too long"),
+};
+
+function refusal(status: number, words: string): HttpAnswer {
+  return { status, type: "text/plain", body: `${words}\n` };
+}
+
+/** The request of what was received, once it is whole. */
+function takeRequest(
+  connection: Connection,
+  received: string,
+  peer: () => string,
+): HttpRequest | Fault | "incomplete" {
+  if (connection.head === null) {
+    const head = readRequest(received);
+    if (typeof head === "string") return head;
+    connection.head = head;
+  }
+  const { head } = connection;
+  const length = bodyLength(head);
+  if (typeof length === "string") return length;
+  const start = received.indexOf("\r\n\r\n") + 4;
+  if (received.length < start + length) return "incomplete";
+  const body = Buffer.from(received.substring(start, start + length), "latin1");
+  return { ...head, body: body.toString("utf8"), peer: peer() };
+}
+
+function peerOf(socket: Socket<Connection>): string {
+  const { remoteAddress, remotePort } = socket;
+  return remoteAddress === undefined || remoteAddress === "" || remotePort === undefined
+    ? "a unix socket"
+    : formatPeer(remoteAddress, remotePort);
+}
+
+function formatPeer(address: string, port: number): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function encode({ status, type, body, headers = [] }: HttpAnswer, isHead: boolean): Buffer[] {

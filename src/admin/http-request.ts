@@ -1,4 +1,5 @@
 /** Reads the head of an HTTP request: only what the admin's pages need. */
+import { ORDER_BYTES_MAX } from "../base/page-limits.ts";
 
 export interface HttpRequest {
   readonly method: string;
@@ -8,10 +9,19 @@ export interface HttpRequest {
   readonly query: ReadonlyMap<string, string>;
   /** The value of a header, by its name in lower case; "" when it is not there. */
   header(name: string): string;
+  /** What stands behind the head of a POST, as UTF-8; else "". */
+  readonly body: string;
+  /** The other end of the connection: "10.0.0.7:51814", or "a unix socket". */
+  readonly peer: string;
 }
+
+/** As it is known when the head has come. */
+export type RequestHead = Omit<HttpRequest, "body" | "peer">;
 
 /** The bytes so far are no head yet; or they can be none. */
 export type UnreadRequest = "incomplete" | "malformed" | "too large";
+/** Why a body is not read. */
+export type UnreadBody = "malformed" | "body too large" | "body of no length";
 
 /** Longest head that is read. */
 export const HEAD_BYTES_MAX = 8192;
@@ -21,7 +31,7 @@ const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** @param text what came, as latin1 */
-export function readRequest(text: string): HttpRequest | UnreadRequest {
+export function readRequest(text: string): RequestHead | UnreadRequest {
   const end = text.indexOf("\r\n\r\n");
   if (end === -1) return text.length > HEAD_BYTES_MAX ? "too large" : "incomplete";
   if (end > HEAD_BYTES_MAX) return "too large";
@@ -46,4 +56,14 @@ export function readRequest(text: string): HttpRequest | UnreadRequest {
     query: new Map(new URLSearchParams(query === -1 ? "" : target.substring(query + 1))),
     header: (name) => headers.get(name) ?? "",
   };
+}
+
+/** Bytes of the body that follows; only that of a POST is of interest. */
+export function bodyLength({ method, header }: RequestHead): number | UnreadBody {
+  if (method !== "POST") return 0;
+  if (header("transfer-encoding") !== "") return "body of no length";
+  const length = header("content-length");
+  if (length === "") return 0;
+  if (!/^\d{1,12}$/.test(length)) return "malformed";
+  return Number(length) <= ORDER_BYTES_MAX ? Number(length) : "body too large";
 }

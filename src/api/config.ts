@@ -195,8 +195,15 @@ export interface Config {
   readonly rebalance: boolean;
   /** twemproxy's text statistics port; null: off. Its figures may be `intervalMs` old; 0: they are taken for each reader. */
   readonly stats: { readonly listen: Address | null; readonly intervalMs: number };
-  /** The admin process's HTTP. `tokenFile`: absolute path of the file with the token that it asks for. Absent: the program is older than this. */
-  readonly admin?: { readonly listen: Address | null; readonly tokenFile: string | null };
+  /**
+   * The admin process's HTTP. `tokenFile`: absolute path of the file with the token that it asks for; `leversTokenFile`: of the one with
+   * which levers may be pulled, null or absent: none may. Absent: the program is older than this.
+   */
+  readonly admin?: {
+    readonly listen: Address | null;
+    readonly tokenFile: string | null;
+    readonly leversTokenFile?: string | null;
+  };
   /** Milliseconds a drain may take before what is left is closed. */
   readonly drainTimeoutMs: number;
   readonly modules: readonly ModuleConfig[];

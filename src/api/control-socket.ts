@@ -42,6 +42,24 @@ export type Look = Exclude<
 /** Those that this program's supervisor answers. */
 export const LOOK_VERBS: readonly Look["verb"][] = ["clients", "slowlog", "hotkeys", "bigkeys"];
 
+/**
+ * What the admin process may have the supervisor do for an operator who has the token for it. Those before the others change nothing. Some
+ * forms of them only the control socket takes, see supervisor/steering/admin-orders.ts.
+ */
+export const ADMIN_ORDER_VERBS: readonly AdminOrder["verb"][] = [
+  "config_get",
+  "config_diff",
+  "config_set",
+  "config_unset",
+  "lever",
+  "release",
+  "kick",
+];
+export type AdminOrder =
+  | ConfigOrder
+  | LeverOrder
+  | Extract<InspectionOrder, { readonly verb: "kick" }>;
+
 /** What operators look at, see api/inspection.ts; and whom they disconnect. */
 export type InspectionOrder =
   | { readonly verb: "clients"; readonly query: ClientQuery }
@@ -188,7 +206,10 @@ export interface ProxyEvent {
 
 export interface LeverStatus extends Lever {
   readonly id: number;
+  /** The user who pulled it; -1: see `by`. */
   readonly uid: number;
+  /** From where it was ordered, when that was no user at the control socket. Absent: it was one. */
+  readonly by?: string;
   readonly atMs: number;
   readonly untilMs: number;
 }
@@ -197,8 +218,10 @@ export interface LeverStatus extends Lever {
 export interface SettingStatus {
   readonly path: string;
   readonly text: string;
-  /** The user who set it; -1: a signal did. */
+  /** The user who set it; -1: see `by`. */
   readonly uid: number;
+  /** From where it was ordered, when that was no user at the control socket. Absent: it was one, or a signal. */
+  readonly by?: string;
   readonly atMs: number;
   /** Null: until the file is read again. */
   readonly untilMs: number | null;

@@ -5,7 +5,7 @@
  */
 
 import type { Config, LogLevel } from "./config.ts";
-import type { ControlResult, Look, ProxyEvent, Status } from "./control-socket.ts";
+import type { AdminOrder, ControlResult, Look, ProxyEvent, Status } from "./control-socket.ts";
 import type { SlowRequest } from "./inspection.ts";
 import type { KeyReport } from "./key-report.ts";
 import type { BlockSchema, Labels } from "./metrics.ts";
@@ -320,6 +320,8 @@ export type ToAdmin =
       readonly adminListenFd?: number | null;
       /** The verbs of looks that the supervisor answers: others may do it harm. Absent: an older supervisor, which answers the first two. */
       readonly looks?: readonly string[];
+      /** The verbs of orders that the supervisor takes. Absent: an older supervisor, which takes none. */
+      readonly orders?: readonly string[];
       /** Memory for what the admin process leaves to the next one, see admin/overview/history.ts. Absent: there is none. */
       readonly historyFd?: number;
       /** Milliseconds since the epoch at which the supervisor started. */
@@ -337,7 +339,7 @@ export type ToAdmin =
       readonly stats?: StatsLayout;
       readonly events?: readonly ProxyEvent[];
     }
-  /** The answer to `look`. */
+  /** The answer to `look`, or to `order`. */
   | { readonly type: "seen"; readonly id: number; readonly result: ControlResult }
   | { readonly type: "stop" }
   | { readonly type: "reopen_log" };
@@ -359,6 +361,13 @@ export type FromAdmin =
       readonly type: "look";
       readonly id: number;
       readonly look: Look;
+    }
+  /** `by`: from where the order came, in words for the log. */
+  | {
+      readonly type: "order";
+      readonly id: number;
+      readonly order: AdminOrder;
+      readonly by: string;
     };
 
 /** Fd of the first socket in the acceptor process; the others follow without gaps. */

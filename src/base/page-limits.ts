@@ -10,6 +10,10 @@ export const OVERVIEW_POOLS_MAX = 16;
 export const OVERVIEW_SERIES_SERVERS_MAX = 64;
 /** Servers in the page's table. */
 export const OVERVIEW_SERVERS_MAX = 256;
+/** Bytes of an order that comes over the admin process's HTTP, behind its head. */
+export const ORDER_BYTES_MAX = 4096;
+/** What the page shows of options and of the configuration file is at most so old, in milliseconds. */
+export const CONFIG_LOOK_MS = 5_000;
 /** Events that the admin process keeps, and shows. */
 export const EVENTS_SHOWN_MAX = 100;
 /** Memory in which the page's last minutes lie over a change of the admin process: longer than the longest text of them. */

@@ -6,9 +6,13 @@ import { userText } from "../os/accounts.ts";
 const SECOND_MS = 1000;
 
 /** "set by root, for 54s more" */
-export function settingLine({ uid, untilMs }: Pick<SettingStatus, "uid" | "untilMs">): string {
-  const by = uid < 0 ? "a signal" : userText(uid);
-  return `set by ${by}, ${untilMs === null ? "until the next reload" : `for ${leftText(untilMs)}`}`;
+export function settingLine({
+  uid,
+  by,
+  untilMs,
+}: Omit<SettingStatus, "path" | "text" | "atMs">): string {
+  const setter = by ?? (uid < 0 ? "a signal" : userText(uid));
+  return `set by ${setter}, ${untilMs === null ? "until the next reload" : `for ${leftText(untilMs)}`}`;
 }
 
 /** How long until then: "54s more", "9m more". */

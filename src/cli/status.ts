@@ -68,7 +68,7 @@ function settingFacts({ settings = [] }: Status): string[][] {
 function leverFacts({ levers = [] }: Status): string[][] {
   return levers.map((lever) => [
     `lever ${lever.id}`,
-    `${leverText(lever)}, by ${lever.uid < 0 ? "no user" : userText(lever.uid)}`,
+    `${leverText(lever)}, by ${lever.by ?? (lever.uid < 0 ? "no user" : userText(lever.uid))}`,
   ]);
 }
 

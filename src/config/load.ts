@@ -193,7 +193,10 @@ function build(
   rest: { accept: Config["accept"]; pools: readonly ReadPool[]; modules: Config["modules"] },
 ): Config {
   const { top, log, stats, admin } = groups;
-  const tokenFile = admin.textOrNull("token_file");
+  const pathOf = (name: string): string | null => {
+    const path = admin.textOrNull(name);
+    return path === null ? null : resolve(dirname(resolve(file)), path);
+  };
   const workers = top.peek("workers");
   assert(workers === "auto" || typeof workers === "number", "workers is auto or a number");
   return {
@@ -217,7 +220,8 @@ function build(
     },
     admin: {
       listen: admin.addressOrNull("listen"),
-      tokenFile: tokenFile === null ? null : resolve(dirname(resolve(file)), tokenFile),
+      tokenFile: pathOf("token_file"),
+      leversTokenFile: pathOf("levers_token_file"),
     },
     drainTimeoutMs: top.number("drain_timeout"),
     modules: rest.modules,

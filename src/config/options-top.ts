@@ -184,6 +184,14 @@ export const TOP_OPTIONS: readonly Option[] = [
     help: "File whose only line is the token that requests must have (`Authorization: Bearer TOKEN`); read before privileges are dropped. Relative to this file.",
   }),
   option({
+    name: "levers_token_file",
+    where: "admin",
+    field: "admin.leversTokenFile",
+    type: { kind: "text" },
+    forms: NATIVE,
+    help: "The same, of a token that may also pull levers, disconnect clients and set values for a while, over HTTP and on the page; without it all of that only looks.",
+  }),
+  option({
     name: "drain_timeout",
     where: "top",
     field: "drainTimeoutMs",

@@ -108,10 +108,15 @@ function processChanges(from: Config, to: Config): string[] {
     ["stats: listen", addressOrOff(from.stats.listen), addressOrOff(to.stats.listen)],
     ["admin: listen", addressOrOff(from.admin?.listen), addressOrOff(to.admin?.listen)],
     ["admin: token_file", from.admin?.tokenFile ?? "none", to.admin?.tokenFile ?? "none"],
+    ["admin: levers_token_file", leversToken(from), leversToken(to)],
     ["stats: interval", intervalOrNone(from.stats.intervalMs), intervalOrNone(to.stats.intervalMs)],
     ["drain_timeout", formatDuration(from.drainTimeoutMs), formatDuration(to.drainTimeoutMs)],
   ];
   return rows.flatMap(([option, old, now]) => (old === now ? [] : [`${option}: ${old} → ${now}`]));
+}
+
+function leversToken({ admin }: Config): string {
+  return admin?.leversTokenFile ?? "none";
 }
 
 function poolChanges(from: PoolConfig, to: PoolConfig): string[] {

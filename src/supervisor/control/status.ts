@@ -6,7 +6,9 @@ import { COMMIT, VERSION } from "../../base/version.ts";
 import { directoryOf } from "../../metrics/directory.ts";
 import { answerLook } from "../inspection/inspection-requests.ts";
 import type { AdminAnswers } from "../process/admin-slot.ts";
+import { answerAdminOrder } from "../steering/admin-orders.ts";
 import { settingStatuses } from "../steering/config-orders.ts";
+import type { SteeredProxy } from "../steering/steering-requests.ts";
 import type { ChangeTarget } from "../supervisor-options.ts";
 
 /** "worker/0 (pid 12, 5 clients), admin (pid 14)", for a user who waits for their end. */
@@ -29,10 +31,11 @@ export function createStatus(supervisor: ChangeTarget): Status {
 }
 
 /** What the admin process is answered. */
-export function answersTo(supervisor: ChangeTarget): AdminAnswers {
+export function answersTo(supervisor: SteeredProxy): AdminAnswers {
   return {
     status: (question) => answerAdmin(supervisor, question),
     look: (look) => answerLook(supervisor, look),
+    order: (order, by) => answerAdminOrder(supervisor, order, by),
   };
 }
 

@@ -8,17 +8,17 @@ import {
   type Look,
 } from "../../api/control-socket.ts";
 import { unknownPool } from "../../config/known-pool.ts";
-import type { Caller } from "../control/control-server.ts";
 import { StartError } from "../start-error.ts";
+import { fieldsOf, type Operator } from "../steering/operator.ts";
 import type { ChangeTarget } from "../supervisor-options.ts";
 
 /** The result of a request of this kind; null: it is of another. */
 export async function answerInspection(
   proxy: ChangeTarget,
   request: ControlRequest,
-  { uid }: Pick<Caller, "uid">,
+  operator: Operator,
 ): Promise<ControlResult | null> {
-  if (request.verb === "kick") return await kick(proxy, request, uid);
+  if (request.verb === "kick") return await kick(proxy, request, operator);
   if (request.verb === "slowlog_reset" || request.verb === "bigkeys_reset") {
     return poolProblem(proxy, request) ?? forget(proxy, request);
   }
@@ -76,14 +76,15 @@ function poolProblem({ running }: ChangeTarget, request: Look | Reset): ControlR
 async function kick(
   { generations, log }: ChangeTarget,
   { target }: Extract<InspectionOrder, { readonly verb: "kick" }>,
-  uid: number,
+  operator: Operator,
 ): Promise<ControlResult> {
   try {
     const clients = await generations.inspector.kick(target);
     const named = "id" in target ? `${target.id}` : target.address;
     if (clients.length === 0) return { ok: false, problems: [`there is no client ${named}`] };
     for (const { id, pool, address, name } of clients) {
-      log.warn("a client was disconnected by an operator", { id, pool, address, name, uid });
+      const client = { id, pool, address, name };
+      log.warn("a client was disconnected by an operator", { ...client, ...fieldsOf(operator) });
     }
     return { ok: true, verb: "kick", clients };
   } catch (error) {

@@ -1,7 +1,12 @@
 /** The admin process's slot. Another configuration, memory or program means another process; its socket stays. */
 import type { Config } from "../../api/config.ts";
 import { ADMIN_LISTEN_FD, type FromAdmin, type RunAs, type ToAdmin } from "../../api/control.ts";
-import { type ControlResult, LOOK_VERBS, type ProcessStatus } from "../../api/control-socket.ts";
+import {
+  ADMIN_ORDER_VERBS,
+  type ControlResult,
+  LOOK_VERBS,
+  type ProcessStatus,
+} from "../../api/control-socket.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Program } from "../program/program.ts";
 import type { StatsMemory } from "../stats/stats-store.ts";
@@ -28,6 +33,7 @@ type Question<Type> = Extract<FromAdmin, { readonly type: Type }>;
 export interface AdminAnswers {
   status(question: Question<"ask">): Extract<ToAdmin, { readonly type: "status" }>;
   look(look: Question<"look">["look"]): Promise<ControlResult>;
+  order(order: Question<"order">["order"], by: string): Promise<ControlResult>;
 }
 
 type AdminKeeper = ChildKeeper<FromAdmin, ToAdmin>;
@@ -82,8 +88,13 @@ export class AdminSlot {
     this.#current.resume(snapshot);
   }
 
-  async #look(keeper: AdminKeeper, { id, look }: Question<"look">): Promise<void> {
-    keeper.send({ type: "seen", id, result: await this.#answers.look(look) });
+  async #answer(keeper: AdminKeeper, question: Question<"look" | "order">): Promise<void> {
+    const { id } = question;
+    const result =
+      question.type === "look"
+        ? await this.#answers.look(question.look)
+        : await this.#answers.order(question.order, question.by);
+    keeper.send({ type: "seen", id, result });
   }
 
   #create(plan: AdminPlan): AdminKeeper {
@@ -108,6 +119,7 @@ export class AdminSlot {
           statsListenFd: statsFd === null ? null : ADMIN_LISTEN_FD,
           adminListenFd: httpFd === null ? null : ADMIN_LISTEN_FD + listening.length - 1,
           looks: LOOK_VERBS,
+          orders: ADMIN_ORDER_VERBS,
           historyFd: ADMIN_LISTEN_FD + listening.length,
           version,
           startedAtMs,
@@ -118,7 +130,9 @@ export class AdminSlot {
         onReady() {},
         onMessage: (message) => {
           if (message.type === "ask") keeper.send(this.#answers.status(message));
-          else void this.#look(keeper, message);
+          else if (message.type === "look" || message.type === "order") {
+            void this.#answer(keeper, message);
+          }
         },
         onDeath() {},
         onGone: () => {

@@ -12,6 +12,7 @@ import { describeChanges } from "../change/describe-changes.ts";
 import { askSettings } from "../program/program.ts";
 import { StartError } from "../start-error.ts";
 import type { ChangeTarget } from "../supervisor-options.ts";
+import { fieldsOf, kept, type Operator } from "./operator.ts";
 import type { Setting } from "./steering.ts";
 
 type Order<Verb> = Extract<ConfigOrder, { readonly verb: Verb }>;
@@ -35,7 +36,7 @@ export async function configDiff(target: ChangeTarget): Promise<ControlResult> {
 export async function configSet(
   target: ChangeTarget,
   { path, value, isSaved, forMs }: Order<"config_set">,
-  uid: number,
+  operator: Operator,
 ): Promise<ControlResult> {
   if (isSaved && forMs !== null) {
     throw new StartError(["a value that is written into the file has no end: --save or --for"]);
@@ -46,12 +47,12 @@ export async function configSet(
   const answer = await ask(target, [...others, { path, text: value }], null);
   const checked = answer.settings.at(-1)!;
   const from = textBefore(target, checked);
-  if (checked.isLive) await hold(target, checked, { uid, forMs });
+  if (checked.isLive) await hold(target, checked, operator, forMs);
   else if (!isSaved) throw new StartError([needsReload(checked, value)]);
   if (isSaved) await save(target, checked, value, before);
   const { path: name, text, isLive } = checked;
   target.log.info("a setting was changed", {
-    ...{ option: name, from, to: text, uid, saved: isSaved },
+    ...{ option: name, from, to: text, ...fieldsOf(operator), saved: isSaved },
     ...(forMs === null ? {} : { for_ms: forMs }),
     ...(isLive ? {} : { takes: "a reload" }),
   });
@@ -63,7 +64,7 @@ export async function configSet(
 export async function configUnset(
   target: ChangeTarget,
   { path }: Order<"config_unset">,
-  uid: number,
+  operator: Operator,
 ): Promise<ControlResult> {
   const { steering } = target;
   const name = path === null ? null : optionNamed(target, path).path;
@@ -73,7 +74,9 @@ export async function configUnset(
   if (gone.length === 0 && name !== null) throw new StartError([`${name} was not set`]);
   await steering.set(steering.settings.filter((setting) => !gone.includes(setting)));
   const paths = [...new Set(gone.map((setting) => setting.path))];
-  for (const option of paths) target.log.info("a setting was taken back", { option, uid });
+  for (const option of paths) {
+    target.log.info("a setting was taken back", { option, ...fieldsOf(operator) });
+  }
   return { ok: true, verb: "config_unset", paths };
 }
 
@@ -81,17 +84,18 @@ export async function configUnset(
 export function settingStatuses({ steering }: ChangeTarget): SettingStatus[] {
   return steering.settings
     .filter(({ isSaved }) => !isSaved)
-    .map(({ path, text, uid, atMs, untilMs }) => ({ path, text, uid, atMs, untilMs }));
+    .map(({ path, text, atMs, untilMs, ...by }) => ({ path, text, ...kept(by), atMs, untilMs }));
 }
 
 async function hold(
   { steering }: ChangeTarget,
   checked: CheckedSetting,
-  { uid, forMs }: { readonly uid: number; readonly forMs: number | null },
+  operator: Operator,
+  forMs: number | null,
 ): Promise<void> {
   const atMs = Date.now();
   const untilMs = forMs === null ? null : atMs + forMs;
-  const setting: Setting = { ...checked, uid, atMs, untilMs, isSaved: false };
+  const setting: Setting = { ...checked, ...kept(operator), atMs, untilMs, isSaved: false };
   // What has an end lies over what has none, and that over what the file says by now: each comes back when the one above ends.
   const isReplaced = (other: Setting): boolean =>
     other.path === checked.path && !other.isSaved && (untilMs === null || other.untilMs !== null);

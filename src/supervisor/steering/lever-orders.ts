@@ -7,6 +7,7 @@ import { unknownPool } from "../../config/known-pool.ts";
 import { StartError } from "../start-error.ts";
 import type { ChangeTarget } from "../supervisor-options.ts";
 import { leverFault, leverWarnings } from "./lever-cover.ts";
+import { fieldsOf, kept, type Operator } from "./operator.ts";
 import type { HeldLever } from "./steering.ts";
 
 type Order<Verb> = Extract<LeverOrder, { readonly verb: Verb }>;
@@ -15,7 +16,7 @@ type Order<Verb> = Extract<LeverOrder, { readonly verb: Verb }>;
 export async function pullLever(
   { steering, running, log }: ChangeTarget,
   { kind, pool, text, forMs }: Order<"lever">,
-  uid: number,
+  operator: Operator,
 ): Promise<ControlResult> {
   checkPool(running, pool);
   const fault = leverFault(running.pools, { kind, pool, text });
@@ -27,10 +28,13 @@ export async function pullLever(
   const atMs = Date.now();
   const lever: HeldLever = {
     ...{ id: steering.levers.find(isSame)?.id ?? steering.nextLeverId(), kind, pool, text },
-    ...{ uid, atMs, untilMs: atMs + forMs },
+    ...{ ...kept(operator), atMs, untilMs: atMs + forMs },
   };
   await steering.setLevers([...steering.levers.filter((other) => !isSame(other)), lever]);
-  log.warn("a lever was pulled", { lever: lever.id, kind, pool, text, for_ms: forMs, uid });
+  log.warn("a lever was pulled", {
+    ...{ lever: lever.id, kind, pool, text, for_ms: forMs },
+    ...fieldsOf(operator),
+  });
   const warnings = leverWarnings(running.pools, lever);
   return { ok: true, verb: "lever", lever, ...(warnings.length === 0 ? {} : { warnings }) };
 }
@@ -39,7 +43,7 @@ export async function pullLever(
 export function releaseLevers(
   { steering, running, log }: ChangeTarget,
   { id, kind, pool }: Order<"release">,
-  uid: number,
+  operator: Operator,
 ): ControlResult {
   const levers = steering.levers.filter(
     (lever) =>
@@ -52,8 +56,8 @@ export function releaseLevers(
   if (levers.length === 0) throw new StartError(["nothing such is held back"]);
   const isDone = steering.release(new Set(levers.map((lever) => lever.id)));
   if (!isDone) throw new StartError(["a change is just under way; try again in a moment"]);
-  for (const lever of levers) {
-    log.warn("a lever was released", { lever: lever.id, kind: lever.kind, pool: lever.pool, uid });
+  for (const { id: lever, kind: of, pool: where } of levers) {
+    log.warn("a lever was released", { lever, kind: of, pool: where, ...fieldsOf(operator) });
   }
   return { ok: true, verb: "release", levers };
 }

@@ -8,6 +8,7 @@ import { StartError } from "../start-error.ts";
 import type { ChangeTarget } from "../supervisor-options.ts";
 import { configDiff, configGet, configSet, configUnset } from "./config-orders.ts";
 import { pullLever, releaseLevers } from "./lever-orders.ts";
+import type { Operator } from "./operator.ts";
 
 /** The supervisor, as far as it is steered. */
 export interface SteeredProxy extends ChangeTarget {
@@ -18,7 +19,7 @@ export interface SteeredProxy extends ChangeTarget {
 export async function answerSteering(
   proxy: SteeredProxy,
   request: ControlRequest,
-  caller: Caller,
+  caller: Operator & Pick<Caller, "progress">,
 ): Promise<ControlResult> {
   switch (request.verb) {
     case "config_get":
@@ -26,9 +27,9 @@ export async function answerSteering(
     case "config_diff":
       return await resultOf(() => configDiff(proxy));
     case "config_unset":
-      return await change(proxy, () => configUnset(proxy, request, caller.uid));
+      return await change(proxy, () => configUnset(proxy, request, caller));
     case "config_set": {
-      const result = await change(proxy, () => configSet(proxy, request, caller.uid));
+      const result = await change(proxy, () => configSet(proxy, request, caller));
       if (!result.ok || result.verb !== "config_set" || !request.reloads) return result;
       const reloaded = await proxy.reload(false, (text) => caller.progress(text));
       return reloaded.ok ? { ...result, isReloaded: true } : reloaded;
@@ -38,9 +39,9 @@ export async function answerSteering(
       return { ok: true, verb: "events", events };
     }
     case "lever":
-      return await change(proxy, () => pullLever(proxy, request, caller.uid));
+      return await change(proxy, () => pullLever(proxy, request, caller));
     case "release":
-      return await resultOf(async () => releaseLevers(proxy, request, caller.uid));
+      return await resultOf(async () => releaseLevers(proxy, request, caller));
     default:
       return { ok: false, problems: ["this version does not know that command"] };
   }

@@ -11,11 +11,10 @@ import { LEVERS_MAX, SETTINGS_MAX } from "../../base/limits.ts";
 import type { Logger } from "../../base/log.ts";
 import { StartError } from "../start-error.ts";
 import { Agreement, type Steerable } from "./agreement.ts";
+import type { Operator } from "./operator.ts";
 
 /** How long something holds, and whose wish it is. Times in milliseconds since the epoch. */
-export interface Term {
-  /** The user at the other end of the control socket; -1: it came otherwise, such as by a signal. */
-  readonly uid: number;
+export interface Term extends Operator {
   readonly atMs: number;
   /** Null: until it is taken back. */
   readonly untilMs: number | null;

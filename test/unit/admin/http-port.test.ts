@@ -22,9 +22,10 @@ function start(lifetimeMs?: number): string {
   const path = join(directory, `${nextPath++}.sock`);
   port = createHttpPort({
     fd: listenUnix(path),
-    answer: async ({ method, path: page }) => {
+    answer: async ({ method, path: page, body: sent, peer }) => {
       if (page === "/fault") throw new Error("a fault");
-      const body = page === "/long" ? LONG : `${method} ${page}`;
+      const body =
+        page === "/long" ? LONG : `${method} ${page}${method === "POST" ? ` ${sent} ${peer}` : ""}`;
       return { status: 200, type: "text/plain", body };
     },
     onError: () => {},
@@ -79,6 +80,29 @@ test("a request is answered, in however many pieces it comes", async () => {
   );
   expect(answer).toContain("Connection: close\r\n");
   expect(answer).toEndWith("\r\n\r\nGET /a");
+});
+
+test("the body of a POST is read, in however many pieces it comes, and nothing behind it", async () => {
+  const head = "POST /a HTTP/1.1\r\nContent-Length: 8\r\n\r\n";
+  const bytes = `${head}{"é":1}GET /b HTTP/1.1\r\n\r\n`;
+  for (const parts of [[bytes], [...bytes], [head, '{"é', '":1}']]) {
+    const answer = Buffer.from(await exchange(start(), ...parts), "latin1").toString();
+    expect(answer).toEndWith('\r\n\r\nPOST /a {"é":1} a unix socket');
+  }
+  expect(await exchange(start(), "POST /a HTTP/1.1\r\n\r\n")).toEndWith("POST /a  a unix socket");
+});
+
+test("a body that is too long, of no length, or does not come is not waited for", async () => {
+  const path = start(200);
+  const post = (...lines: string[]): string => ["POST /a HTTP/1.1", ...lines, "", ""].join("\r\n");
+  expect(await exchange(path, post("Content-Length: 4097"))).toStartWith("HTTP/1.1 413 ");
+  expect(await exchange(path, post("Content-Length: 99999999999999"))).toStartWith("HTTP/1.1 400 ");
+  for (const length of ["-1", "1e2", "4, 4", "0x8"]) {
+    const answer = await exchange(path, post(`Content-Length: ${length}`));
+    expect([length, answer.substring(0, 12)]).toEqual([length, "HTTP/1.1 400"]);
+  }
+  expect(await exchange(path, post("Transfer-Encoding: chunked"))).toStartWith("HTTP/1.1 411 ");
+  expect(await exchange(path, post("Content-Length: 8"), "half")).toBe("");
 });
 
 test("HEAD has no body, and its length", async () => {

@@ -38,7 +38,7 @@ test("a twemproxy file gets nutcracker's defaults", () => {
     log: { level: "info", file: null },
     pidFile: null,
     stats: { listen: { kind: "tcp", host: "0.0.0.0", port: 22222 }, intervalMs: 0 },
-    admin: { listen: null, tokenFile: null },
+    admin: { listen: null, tokenFile: null, leversTokenFile: null },
     drainTimeoutMs: 30_000,
     control: null,
     rebalance: true,
@@ -115,7 +115,7 @@ group: "0"
 log: { level: debug, file: /var/log/proxy.log }
 pid_file: /run/proxy.pid
 stats: { listen: 127.0.0.1:9, interval: 500ms }
-admin: { listen: 10.0.0.1:9400, token_file: token }
+admin: { listen: 10.0.0.1:9400, token_file: token, levers_token_file: keys/levers }
 drain_timeout: 1.5s
 pools:
   p:
@@ -189,6 +189,7 @@ pools:
     admin: {
       listen: { kind: "tcp", host: "10.0.0.1", port: 9400 },
       tokenFile: resolve("token"),
+      leversTokenFile: resolve("keys/levers"),
     },
     drainTimeoutMs: 1500,
     control: null,
