@@ -33,6 +33,24 @@ export function state(text: string, kind: string): (cell: HTMLElement) => void {
   };
 }
 
+/** A button by which the row's order is asked for. @param name in words, for those who do not see the row */
+export function orderButton(
+  label: string,
+  name: string,
+  onPress: () => void,
+): (cell: HTMLElement) => void {
+  return (cell) => {
+    let button = cell.firstElementChild as HTMLButtonElement | null;
+    if (button === null) {
+      button = element("button", "", label);
+      button.type = "button";
+      cell.replaceChildren(button);
+    }
+    if (button.getAttribute("aria-label") !== name) button.setAttribute("aria-label", name);
+    button.onclick = onPress;
+  };
+}
+
 /** A line through values, of which null ones are left out. */
 export function sparkline(values: readonly (number | null)[]): (cell: HTMLElement) => void {
   return (cell) => {

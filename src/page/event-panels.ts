@@ -1,9 +1,9 @@
-/** What happened, what was set, and the configuration that runs. */
-import type { LeverStatus, SettingStatus } from "../api/control-socket.ts";
+/** What happened, and the configuration that runs. */
+import type { SettingStatus } from "../api/control-socket.ts";
 import type { MarkedEvent, Overview } from "../api/overview.ts";
 import { state } from "./cells.ts";
 import { byId, element, setText } from "./dom.ts";
-import { formatAge, formatTime } from "./format.ts";
+import { formatTime } from "./format.ts";
 import { Table } from "./table.ts";
 
 const LEVEL_KINDS: Readonly<Record<string, string>> = { error: "bad", warn: "warn" };
@@ -25,71 +25,54 @@ export class EventPanel {
   }
 }
 
-interface Held {
-  readonly what: string;
-  readonly value: string;
-  readonly untilMs: number | null;
-  readonly uid: number;
-  readonly atMs: number;
-}
-
+/** The configuration that runs, and what of it the file does not say. */
 export class ConfigPanel {
-  readonly #table: Table<Held>;
   readonly #file: HTMLElement = element("p");
-  #nowMs = 0;
 
-  /** @param load the configuration that runs, as text */
-  constructor(load: () => Promise<string>) {
-    const panel = byId("config");
-    panel.append(this.#file);
-    this.#table = new Table<Held>(panel, {
-      columns: [
-        { label: "what holds and is not the file's", show: ({ what }) => what },
-        { ...{ label: "value", kind: "text", width: 40 }, show: ({ value }) => value },
-        { label: "until", show: ({ untilMs }) => this.#untilOf(untilMs) },
-        {
-          label: "by",
-          show: ({ uid }) => (uid === -1 ? "a signal" : `user ${uid}`),
-          isExtra: true,
-        },
-        { label: "since", show: ({ atMs }) => formatTime(atMs), isExtra: true },
-      ],
-      keyOf: ({ what, value, atMs }) => `${what}\n${value}\n${atMs}`,
-      empty: "All running values are the file's, as it was read last; no lever is pulled.",
-    });
-    const text = element("pre");
-    text.tabIndex = 0;
-    text.setAttribute("aria-label", "Running configuration as JSON");
-    const details = element("details", "", element("summary", "", "All of it, as JSON"), text);
-    details.addEventListener("toggle", () => {
-      if (details.open) void show(text, load);
-    });
-    panel.append(details);
+  /** @param load another path's text */
+  constructor(load: (path: string) => Promise<string>) {
+    byId("config").append(
+      this.#file,
+      onDemand("Against the file", "What runs and is not what the file says", async () =>
+        differences(await load("config/diff")),
+      ),
+      onDemand("All of it, as JSON", "Running configuration as JSON", () => load("config")),
+    );
   }
 
-  show({ status, atMs }: Overview): void {
+  show({ status }: Overview): void {
     if (status === null) return;
-    this.#nowMs = atMs;
-    const { settings = [], levers = [], configFile, lastChange } = status;
+    const { configFile, lastChange } = status;
     const change =
       lastChange === null
         ? "never reloaded"
         : `last ${lastChange.what} ${lastChange.ok ? "done" : `FAILED (${lastChange.problems.join("; ")})`} at ${formatTime(lastChange.atMs)}`;
     setText(this.#file, `${configFile ?? "no file"}: ${change}`);
-    this.#table.show([...levers.map(ofLever), ...settings.map(ofSetting)]);
-  }
-
-  #untilOf(untilMs: number | null): string {
-    return untilMs === null ? "the next reload" : `in ${formatAge(untilMs - this.#nowMs)}`;
   }
 }
 
-function ofLever({ kind, pool, text, untilMs, uid, atMs }: LeverStatus): Held {
-  return { what: `lever ${kind} ${pool ?? "all pools"}`, value: text, untilMs, uid, atMs };
+/** What is loaded when it is opened. */
+function onDemand(title: string, name: string, load: () => Promise<string>): HTMLElement {
+  const text = element("pre");
+  text.tabIndex = 0;
+  text.setAttribute("role", "region");
+  text.setAttribute("aria-label", name);
+  const details = element("details", "", element("summary", "", title), text);
+  details.addEventListener("toggle", () => {
+    if (details.open) void show(text, load);
+  });
+  return details;
 }
 
-function ofSetting({ path, text, untilMs, uid, atMs }: SettingStatus): Held {
-  return { what: path, value: text, untilMs, uid, atMs };
+/** @param answer see ControlResult of `config_diff` */
+function differences(answer: string): string {
+  const { lines, settings } = JSON.parse(answer) as {
+    readonly lines: readonly string[];
+    readonly settings: readonly SettingStatus[];
+  };
+  if (lines.length === 0 && settings.length === 0) return "What runs is what the file says.";
+  const set = settings.map(({ path, text }) => `set: ${path} ${text}`);
+  return ["From what the file says to what runs:", ...lines, ...set].join("\n");
 }
 
 async function show(target: HTMLElement, load: () => Promise<string>): Promise<void> {

@@ -1,11 +1,13 @@
 /** The page of the admin process: is the proxy well, and if not, what is it that is not? */
 import type { Overview } from "../api/overview.ts";
 import { Charts } from "./charts.ts";
-import { byId, element, setClass, setText } from "./dom.ts";
+import { byId, element, setText } from "./dom.ts";
 import { ConfigPanel, EventPanel } from "./event-panels.ts";
 import { formatAge } from "./format.ts";
 import { showFigures, showFindings, showTitle } from "./head.ts";
 import { BigKeyPanel, HotKeyPanel } from "./key-panel.ts";
+import { LeverPanel } from "./lever-panel.ts";
+import { Orders } from "./orders.ts";
 import { Points } from "./points.ts";
 import { ProcessPanel } from "./process-panel.ts";
 import { ClientPanel, PoolPanel, SlowPanel } from "./request-panels.ts";
@@ -31,7 +33,7 @@ const source = new Source({
     trouble.hidden = true;
     login.hidden = true;
     main.hidden = false;
-    setClass(main, "");
+    main.classList.remove("old");
     showPools(overview);
     render();
   },
@@ -39,7 +41,7 @@ const source = new Source({
     const since = heardMs === 0 ? "" : ` for ${formatAge(Date.now() - heardMs)}`;
     setText(trouble, `The admin process has not answered${since} (${reason}); it is asked again.`);
     trouble.hidden = false;
-    setClass(main, "old");
+    main.classList.add("old");
   },
   onLocked(wasWrong) {
     main.hidden = true;
@@ -47,18 +49,21 @@ const source = new Source({
     setText(byId("refused"), wasWrong ? "This token is not the right one." : "");
     byId("token").focus();
   },
+  onAccess: (access) => levers.showAccess(access),
 });
 
 const charts = new Charts();
 const servers = new ServerPanel();
 const processes = new ProcessPanel();
 const slow = new SlowPanel();
-const clients = new ClientPanel();
+const orders = new Orders(source);
+const clients = new ClientPanel(orders);
 const hotKeys = new HotKeyPanel();
 const bigKeys = new BigKeyPanel();
 const pools = new PoolPanel();
 const events = new EventPanel();
-const config = new ConfigPanel(() => source.text("config"));
+const levers = new LeverPanel(source, orders);
+const config = new ConfigPanel((path) => source.text(path));
 
 function render(): void {
   if (shown === null) return;
@@ -76,6 +81,7 @@ function render(): void {
   bigKeys.show(shown, pool);
   pools.show(shown, pool);
   events.show(shown);
+  levers.show(shown);
   config.show(shown);
 }
 

@@ -1,9 +1,10 @@
 /** The slow log, the clients, and pools with their families of commands. */
 import type { SlowEntry } from "../api/inspection.ts";
 import type { ClientsShown, FamilyRow, Overview, PoolRow, RateRow } from "../api/overview.ts";
-import { meter, state } from "./cells.ts";
+import { meter, orderButton, state } from "./cells.ts";
 import { byId } from "./dom.ts";
 import { formatAge, formatBytes, formatCount, formatMicroseconds, formatTime } from "./format.ts";
+import type { Order, Orders } from "./orders.ts";
 import { type Column, Table } from "./table.ts";
 
 type ClientRow = ClientsShown["rows"][number];
@@ -16,6 +17,11 @@ export class SlowPanel {
         ...{ label: "total", kind: "number" },
         show: ({ totalUs }) => formatMicroseconds(totalUs),
         by: ({ totalUs }) => totalUs,
+      },
+      {
+        ...{ label: "queued", kind: "number", isExtra: true, title: "Until the request was sent" },
+        show: ({ queueUs }) => formatMicroseconds(queueUs),
+        by: ({ queueUs }) => queueUs ?? 0,
       },
       {
         ...{
@@ -60,44 +66,53 @@ export class SlowPanel {
 
 export class ClientPanel {
   #most = 1;
-  readonly #table: Table<ClientRow> = new Table<ClientRow>(byId("clients"), {
-    columns: [
-      { ...{ label: "client", kind: "name" }, show: ({ address }) => address },
-      {
-        ...{ label: "name", kind: "name" },
-        show: ({ name }) => (name === "" ? "–" : name),
-      },
-      { label: "pool", show: ({ pool }) => pool, isExtra: true },
-      {
-        ...{ label: "req/s", kind: "number" },
-        show: ({ rate }) => meter(formatCount(rate), rate / this.#most),
-        by: ({ rate }) => rate,
-      },
-      {
-        ...{ label: "sent to it", kind: "number" },
-        show: ({ sent }) => formatBytes(sent),
-        by: ({ sent }) => sent,
-      },
-      {
-        ...{
-          label: "unread",
-          kind: "number",
-          isExtra: true,
-          title: "Replies that it does not take",
+  readonly #table: Table<ClientRow>;
+
+  constructor(orders: Orders) {
+    this.#table = new Table<ClientRow>(byId("clients"), {
+      columns: [
+        { ...{ label: "client", kind: "name" }, show: ({ address }) => address },
+        {
+          ...{ label: "name", kind: "name" },
+          show: ({ name }) => (name === "" ? "–" : name),
         },
-        show: ({ owed }) => formatBytes(owed),
-        by: ({ owed }) => owed,
-      },
-      { label: "state", show: ({ state: now }) => state(now, now === "unread" ? "warn" : "") },
-      {
-        ...{ label: "age", kind: "number", isExtra: true },
-        show: ({ ageMs }) => formatAge(ageMs),
-        by: ({ ageMs }) => ageMs,
-      },
-    ],
-    keyOf: ({ id }) => `${id}`,
-    empty: "No client is known yet.",
-  });
+        { label: "pool", show: ({ pool }) => pool, isExtra: true },
+        {
+          ...{ label: "req/s", kind: "number" },
+          show: ({ rate }) => meter(formatCount(rate), rate / this.#most),
+          by: ({ rate }) => rate,
+        },
+        {
+          ...{ label: "sent to it", kind: "number" },
+          show: ({ sent }) => formatBytes(sent),
+          by: ({ sent }) => sent,
+        },
+        {
+          ...{
+            label: "unread",
+            kind: "number",
+            isExtra: true,
+            title: "Replies that it does not take",
+          },
+          show: ({ owed }) => formatBytes(owed),
+          by: ({ owed }) => owed,
+        },
+        { label: "state", show: ({ state: now }) => state(now, now === "unread" ? "warn" : "") },
+        {
+          ...{ label: "age", kind: "number", isExtra: true },
+          show: ({ ageMs }) => formatAge(ageMs),
+          by: ({ ageMs }) => ageMs,
+        },
+        {
+          ...{ label: "disconnect", kind: "order" },
+          show: (row) =>
+            orderButton("Kick", `Disconnect ${nameOf(row)}`, () => orders.ask(kickOf(row))),
+        },
+      ],
+      keyOf: ({ id }) => `${id}`,
+      empty: "No client is known yet.",
+    });
+  }
 
   show({ clients }: Overview, pool: string): void {
     const rows = (clients?.rows ?? []).filter((row) => pool === "" || row.pool === pool);
@@ -105,6 +120,18 @@ export class ClientPanel {
     const total = clients?.total ?? 0;
     this.#table.show(rows, total > rows.length ? `the busiest of ${total}` : "the busiest first");
   }
+}
+
+function nameOf({ address, name }: ClientRow): string {
+  return name === "" ? `client ${address}` : `client ${address} (${name})`;
+}
+
+function kickOf(row: ClientRow): Order {
+  return {
+    ...{ path: "kick", words: { client: row.id } },
+    ...{ question: "Disconnect this client?", verb: "Disconnect" },
+    meaning: `${nameOf(row)} of pool ${row.pool} is disconnected at once; it may come back.`,
+  };
 }
 
 type PoolLine = RateRow & { readonly name: string; readonly detail: string };

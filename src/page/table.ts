@@ -9,8 +9,11 @@ export interface Column<Row> {
   readonly show: (row: Row) => string | ((cell: HTMLTableCellElement) => void);
   /** Absent: the table cannot be sorted by it. */
   readonly by?: (row: Row) => number | string;
-  /** `name`: it takes as much room as it needs, up to a bound; `text`: what there is, see `width`. */
-  readonly kind?: "number" | "name" | "text";
+  /**
+   * `name`: it takes as much room as it needs, up to a bound; `text`: what there is, see `width`; `order`: a button, and only for readers
+   * who may give orders.
+   */
+  readonly kind?: "number" | "name" | "text" | "order";
   /** Of the table's width, in percent: for texts, which would take none beyond their column's heading. */
   readonly width?: number;
   /** Left out on small screens. */
@@ -45,10 +48,11 @@ export class Table<Row> {
     this.#table = element("table", "", this.#makeHead(), this.#body);
     this.#scroll = element("div", "scroll", this.#table);
     const title = panel.querySelector("h2");
+    const name = title?.textContent ?? panel.getAttribute("aria-label") ?? panel.id;
     this.#scroll.tabIndex = 0;
     this.#scroll.setAttribute("role", "region");
-    this.#scroll.setAttribute("aria-label", title?.textContent ?? panel.id);
-    this.#table.setAttribute("aria-label", title?.textContent ?? panel.id);
+    this.#scroll.setAttribute("aria-label", name);
+    this.#table.setAttribute("aria-label", name);
     title?.append(this.#aside);
     panel.append(this.#scroll, this.#empty);
     this.show([]);
