@@ -1,16 +1,10 @@
 /** What `proxy top` shows: rates and percentiles of the time between two looks at the proxy. */
-import type { Status } from "../api/control-socket.ts";
 import type { HistogramFigures } from "../api/stats.ts";
-import { formatMicroseconds, latencyRows, latencySince } from "../metrics/latency-rows.ts";
+import { latencyRows, latencySince } from "../metrics/latency-rows.ts";
 import { percentile } from "../metrics/percentiles.ts";
 import { shortNames } from "./short-names.ts";
-
-/** One look. */
-export interface Look {
-  readonly status: Status;
-  /** By a monotonic clock. */
-  readonly atMs: number;
-}
+import { formatRate, formatTime, sparkline } from "./top-figures.ts";
+import type { Look } from "./top-look.ts";
 
 /** Rates are per second, times in microseconds. */
 export interface TopRow {
@@ -20,6 +14,8 @@ export interface TopRow {
   readonly errorRate: number;
   readonly p50: number;
   readonly p90: number;
+  readonly p95: number;
+  readonly p98: number;
   readonly p99: number;
   readonly p999: number;
   readonly max: number;
@@ -36,7 +32,10 @@ export const SORT_KEYS: Readonly<Record<string, SortKey>> = {
   m: "max",
 };
 
-export function topRows(before: Look, now: Look): TopRow[] {
+type Counted = Pick<Look, "status" | "atMs">;
+
+/** @param pool of which rows are wanted; null: of all */
+export function topRows(before: Counted, now: Counted, only: string | null = null): TopRow[] {
   const seconds = Math.max(0.001, (now.atMs - before.atMs) / 1000);
   const times = latencySince(
     latencyRows(now.status.metrics ?? []),
@@ -46,6 +45,7 @@ export function topRows(before: Look, now: Look): TopRow[] {
     times.find((row) => row.pool === pool && row.of === of && row.time === time)?.figures;
   const rows: TopRow[] = [];
   for (const pool of now.status.pools ?? []) {
+    if (only !== null && pool.name !== only) continue;
     const old = before.status.pools?.find(({ name }) => name === pool.name);
     const grown = (name: "requests" | "forward_error" | "protocol_errors"): number =>
       Math.max(0, pool.counters[name] - (old?.counters[name] ?? 0)) / seconds;
@@ -80,7 +80,7 @@ function rowOf(
   const at = (share: number): number => (figures === undefined ? 0 : percentile(figures, share));
   return {
     ...{ name, rate, errorRate, p50: at(0.5), p90: at(0.9) },
-    ...{ p99: at(0.99), p999: at(0.999), max: at(1) },
+    ...{ p95: at(0.95), p98: at(0.98), p99: at(0.99), p999: at(0.999), max: at(1) },
   };
 }
 
@@ -97,53 +97,106 @@ export interface Screen {
   readonly lines: number;
 }
 
-const WIDTHS: readonly number[] = [8, 6, 7, 7, 7, 7, 7];
-const HEADINGS: readonly string[] = ["req/s", "err/s", "p50", "p90", "p99", "p99.9", "max"];
+type Percentile = "p50" | "p90" | "p95" | "p98" | "p99" | "p999" | "max";
 
-/** Lines that fit the screen. */
+interface Figure {
+  readonly heading: string;
+  readonly width: number;
+  readonly text: (row: TopRow) => string;
+}
+
+const RATES: readonly Figure[] = [
+  { heading: "req/s", width: 7, text: ({ rate }) => formatRate(rate) },
+  { heading: "err/s", width: 6, text: ({ errorRate }) => formatRate(errorRate) },
+];
+const USUAL: readonly Percentile[] = ["p50", "p90", "p95", "p98", "p99", "max"];
+const ALL: readonly Percentile[] = ["p50", "p90", "p95", "p98", "p99", "p999", "max"];
+const TIME_WIDTH = 7;
+/** From this width on there is room for all percentiles and a line of the last rates. */
+const WIDE_COLUMNS = 104;
+const SPARK_WIDTH = 12;
+const TITLE_SPARK_WIDTH = 20;
+const NAME_WIDTH_MIN = 8;
+/** Title, heading and what stands below the rows. */
+const LINES_BESIDES = 6;
+
+/** Rates of the looks so far, by the name of the row; "": of all pools together. */
+export type RateHistory = ReadonlyMap<string, readonly number[]>;
+
+export interface Overview {
+  readonly rows: readonly TopRow[];
+  readonly look: Look;
+  /** See `leaders`. */
+  readonly leaders: readonly string[];
+  readonly history: RateHistory;
+}
+
+/** Lines that fit the screen: rates and percentiles, and who has the most of everything. */
 export function topScreen(
-  rows: readonly TopRow[],
-  { status }: Look,
+  { rows, look, leaders, history }: Overview,
   key: SortKey,
   { columns, lines }: Screen,
 ): string[] {
-  const workers = status.processes.filter(({ role }) => role === "worker").length;
-  const title = `proxy ${status.version}, ${status.phase}, ${workers} workers, ${status.clients} clients`;
-  const nameWidth = Math.max(8, columns - WIDTHS.reduce((sum, width) => sum + width + 1, 0));
-  const line = (name: string, cells: readonly string[]): string => {
-    const right = cells.map((cell, index) => cell.padStart(WIDTHS[index]! + 1));
-    return `${name.padEnd(nameWidth)}${right.join("")}`.substring(0, columns);
-  };
-  const room = Math.max(1, lines - 5);
+  const isWide = columns >= WIDE_COLUMNS;
+  const figures = [...RATES, ...(isWide ? ALL : USUAL).map(timeFigure)];
+  const taken = figures.reduce((sum, { width }) => sum + width, isWide ? SPARK_WIDTH + 1 : 0);
+  const nameWidth = Math.max(NAME_WIDTH_MIN, columns - taken);
+  const room = Math.max(1, lines - LINES_BESIDES - leaders.length);
   const shown = sorted(rows, key).filter((_, index) => index < room);
   const left = rows.length - shown.length;
   const names = shortNames(
     shown.map(({ name }) => name),
     nameWidth,
   );
+  const cells = (text: (figure: Figure) => string): string =>
+    figures.map((figure) => text(figure).padStart(figure.width)).join("");
+  const spark = (name: string): string =>
+    isWide ? ` ${sparkline(history.get(name) ?? [], SPARK_WIDTH)}` : "";
   return [
-    title.substring(0, columns),
+    titleOf(look, history, columns),
     "",
-    line("", HEADINGS),
-    ...shown.map((row, index) =>
-      line(names[index]!, [
-        ...[row.rate, row.errorRate].map(formatRate),
-        ...[row.p50, row.p90, row.p99, row.p999, row.max].map(formatTime),
-      ]),
+    `${"".padEnd(nameWidth)}${cells(({ heading }) => heading)}`,
+    ...shown.map(
+      (row, index) =>
+        `${names[index]!.padEnd(nameWidth)}${cells(({ text }) => text(row))}${spark(row.name)}`,
     ),
     left > 0 ? `… ${left} more` : "",
-    `sorted by ${key}; keys: n r e p m sort, q quits`.substring(0, columns),
-  ];
+    ...leaders,
+    "",
+    `sorted by ${key}: n r e p m · views: 1 all 2 clients 3 keys 4 workers · ← → pool · q`,
+  ].map((line) => line.substring(0, columns));
 }
 
-/** Six characters at most. */
-function formatRate(rate: number): string {
-  if (rate === 0) return "-";
-  if (rate < 9.95) return rate.toFixed(1);
-  if (rate < 99_999.5) return `${Math.round(rate)}`;
-  return rate < 999_500 ? `${Math.round(rate / 1000)}k` : `${(rate / 1e6).toFixed(1)}M`;
+/** The same frame around another view's lines. */
+export function viewScreen(
+  body: readonly string[],
+  look: Look,
+  history: RateHistory,
+  { columns, lines }: Screen,
+): string[] {
+  const room = Math.max(1, lines - 4);
+  const shown = body.slice(0, room);
+  const left = body.length - shown.length;
+  return [
+    titleOf(look, history, columns),
+    "",
+    ...shown,
+    left > 0 ? `… ${left} more` : "",
+    "views: 1 all 2 clients 3 keys 4 workers · ← → pool · q quits",
+  ].map((line) => line.substring(0, columns));
 }
 
-function formatTime(us: number): string {
-  return us === 0 ? "-" : formatMicroseconds(us).replace(" ", "");
+function titleOf({ status }: Look, history: RateHistory, columns: number): string {
+  const workers = status.processes.filter(({ role }) => role === "worker").length;
+  const title = `proxy ${status.version}, ${status.phase}, ${workers} workers, ${status.clients} clients`;
+  const rates = history.get("") ?? [];
+  const room = columns - title.length - 2;
+  return rates.length < 2 || room < TITLE_SPARK_WIDTH
+    ? title.substring(0, columns)
+    : `${title}  ${sparkline(rates, TITLE_SPARK_WIDTH)}`;
+}
+
+function timeFigure(share: Percentile): Figure {
+  const heading = share === "p999" ? "p99.9" : share;
+  return { heading, width: TIME_WIDTH, text: (row) => formatTime(row[share]) };
 }

@@ -2,7 +2,14 @@ import { expect, test } from "bun:test";
 import type { Status } from "../../../src/api/control-socket.ts";
 import type { HistogramFigures } from "../../../src/api/stats.ts";
 import { shortNames } from "../../../src/cli/short-names.ts";
-import { type Look, sorted, topRows, topScreen } from "../../../src/cli/top-screen.ts";
+import type { Look } from "../../../src/cli/top-look.ts";
+import {
+  sorted,
+  type TopRow,
+  topRows,
+  topScreen,
+  viewScreen,
+} from "../../../src/cli/top-screen.ts";
 
 function look(atMs: number, requests: number, times: HistogramFigures, servers = 1): Look {
   const counters = { requests, forward_error: requests / 100, protocol_errors: 0 };
@@ -21,7 +28,22 @@ function look(atMs: number, requests: number, times: HistogramFigures, servers =
       })),
     ],
   };
-  return { status: status as unknown as Status, atMs };
+  const nothing = { clients: null, hot: [], big: [], facts: new Map() };
+  return { status: status as unknown as Status, atMs, ...nothing };
+}
+
+const LEADERS = ["busiest client  10.0.0.7:1", "hottest key     k", "biggest key     l"];
+
+function screen(
+  rows: readonly TopRow[],
+  of: Look,
+  key: "name" | "rate",
+  columns: number,
+): string[] {
+  const history = new Map([["", [1, 2, 3]]]);
+  for (const { name } of rows) history.set(name, [1, 9]);
+  const overview = { rows, look: of, leaders: LEADERS, history };
+  return topScreen(overview, key, { columns, lines: 24 });
 }
 
 const NONE: HistogramFigures = { count: 0, sum: 0, buckets: [] };
@@ -47,16 +69,35 @@ test("rates and percentiles are of the time between two looks", () => {
 test("the screen fits 80 × 24, however many servers there are", () => {
   const before = look(0, 0, NONE, 60);
   const now = look(1000, 1_234_567, SOME, 60);
-  const lines = topScreen(topRows(before, now), now, "rate", { columns: 80, lines: 24 });
-  expect(lines).toHaveLength(24);
-  for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
-  expect(lines[0]).toBe("proxy 1.2.3, serving, 2 workers, 7 clients");
-  expect(lines[3]).toMatch(/^\S.* 1\.2M +/);
-  expect(lines.at(-2)).toBe("… 43 more");
+  for (const columns of [80, 120, 200]) {
+    const lines = screen(topRows(before, now), now, "rate", columns);
+    expect(lines).toHaveLength(24);
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(columns);
+    expect(lines[0]).toMatch(/^proxy 1\.2\.3, serving, 2 workers, 7 clients +▃▆█$/);
+    expect(lines[2]).toMatch(
+      columns === 80 ? /p95 +p98 +p99 +max$/ : /p95 +p98 +p99 +p99\.9 +max$/,
+    );
+    expect(lines[3]).toMatch(/^\S.* 1\.2M +/);
+    expect(lines[18]).toBe("… 47 more");
+    expect(lines.slice(19, 22)).toEqual(LEADERS);
+  }
+  const other = viewScreen(new Array(50).fill("x".repeat(100)), now, new Map(), {
+    ...{ columns: 80, lines: 24 },
+  });
+  expect(other).toHaveLength(24);
+  for (const line of other) expect(line.length).toBeLessThanOrEqual(80);
+  expect(other.at(-2)).toBe("… 30 more");
+});
+
+test("only the rows of the pool that is asked for are shown", () => {
+  const [before, now] = [look(1000, 100, NONE), look(3000, 300, SOME)];
+  expect(topRows(before, now, "main")).toHaveLength(3);
+  expect(topRows(before, now, "other")).toEqual([]);
 });
 
 test("rows are sorted by what is asked for", () => {
-  const row = { name: "a", rate: 1, errorRate: 0, p50: 0, p90: 0, p99: 5, p999: 0, max: 9 };
+  const zeros = { p50: 0, p90: 0, p95: 0, p98: 0, p999: 0 };
+  const row = { name: "a", rate: 1, errorRate: 0, ...zeros, p99: 5, max: 9 };
   const rows = [row, { ...row, name: "b", rate: 3, p99: 1, max: 10 }];
   expect(sorted(rows, "name").map(({ name }) => name)).toEqual(["a", "b"]);
   expect(sorted(rows, "rate").map(({ name }) => name)).toEqual(["b", "a"]);
@@ -80,8 +121,9 @@ test("names that are too long still tell the rows apart", () => {
     "redis_p…l server cache-1",
     "pool main",
   ]);
-  const row = { rate: 1, errorRate: 0, p50: 0, p90: 0, p99: 5, p999: 0, max: 9 };
+  const zeros = { p50: 0, p90: 0, p95: 0, p98: 0, p999: 0 };
+  const row = { rate: 1, errorRate: 0, ...zeros, p99: 5, max: 9 };
   const rows = servers("redis_pool", "cache-1", "cache-2").map((name) => ({ name, ...row }));
-  const shown = topScreen(rows, look(0, 0, NONE), "name", { columns: 80, lines: 24 });
+  const shown = screen(rows, look(0, 0, NONE), "name", 80);
   expect(shown[3]).not.toBe(shown[4]);
 });
