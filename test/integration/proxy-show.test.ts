@@ -57,6 +57,16 @@ test("off by default; then every table is shown over redis-cli, of this pool onl
   expect(await client.ask("PROXY", "SHOW", "NOTHING")).toContain("there is no such table");
   expect(await client.ask("PROXY")).toStartWith("-ERR try PROXY SHOW HELP");
   expect(await client.ask("PROXY", "SHOW", "__proto__")).toContain("there is no such table");
+  // For people: a line for each row, under a heading; columns that say nothing are left out.
+  const lines = (await client.ask("PROXY", "SHOW", "CLIENTS", "text")).split("\r\n");
+  const heading = lines.find((line) => line.includes("address")) ?? "";
+  expect(heading).toMatch(/\bname\b/);
+  expect(heading).not.toMatch(/\bowed\b/);
+  expect(lines.find((line) => / me /.test(line))?.length).toBeLessThanOrEqual(heading.length);
+  expect(await client.ask("PROXY", "SHOW", "CLIENTS", "JSON")).toStartWith(
+    "-ERR try PROXY SHOW HELP",
+  );
+  expect(await client.ask("PROXY", "SHOW", "NOTHING", "TEXT")).toContain("there is no such table");
   // In its place among other replies.
   client.command(["ECHO", "a"], ["PROXY", "SHOW", "HELP"], ["ECHO", "b"]);
   const replies = (await client.replies(3)).map(String);

@@ -16,6 +16,16 @@ interface HotKey {
   readonly share: number;
 }
 
+/** The same of `/bigkeys`. */
+interface BigKey {
+  readonly pool: string;
+  readonly key: string;
+  readonly command: string;
+  readonly bytes: number;
+  readonly elements: number | null;
+  readonly atMs: number;
+}
+
 export interface Found {
   readonly atMs: number;
   readonly status: OverviewStatus | null;
@@ -47,6 +57,10 @@ const NOISY_RATE = 100;
 const BESIDE_CLIENTS = 3;
 /** A key is hot from this share of its pool's requests on, when they are so many a second as make a client noisy. */
 const HOT_SHARE = 0.2;
+/** A key is told of from this size or length on, and for so long after it was seen last. */
+const BIG_BYTES = 512 * 1024;
+const BIG_ELEMENTS = 20_000;
+const BIG_SHOWN_MS = 600_000;
 /** Memory of replies that a client does not take. */
 const UNREAD_BYTES = 1024 * 1024;
 const DEATH_SHOWN_MS = 300_000;
@@ -71,6 +85,7 @@ export function findingsIn(found: Found): Finding[] {
     ...busyWorkers(found),
     ...loudClients(found),
     ...hotKeys(found),
+    ...bigKeys(found),
     ...deaths(found),
     ...heldBack(found),
   ];
@@ -179,6 +194,23 @@ function hotKeys({ looks }: Found): Finding[] {
       level: "warn",
       text: `${pool}: key ${key} is hot: ${Math.round(share * 100)} % of the requests, ${countOf(perSecond)} a second`,
     }));
+}
+
+/** Of each pool the largest, which come first. */
+function bigKeys({ looks, atMs }: Found): Finding[] {
+  const report = looks["/bigkeys"] as { readonly rows?: readonly BigKey[] } | undefined;
+  const told = new Set<string>();
+  return (report?.rows ?? []).flatMap((row): Finding[] => {
+    const { pool, key, command, bytes, elements } = row;
+    const isBig = bytes >= BIG_BYTES || (elements ?? 0) >= BIG_ELEMENTS;
+    if (!isBig || told.has(pool) || atMs - row.atMs > BIG_SHOWN_MS) return [];
+    told.add(pool);
+    const facts = [
+      ...(bytes === 0 ? [] : [`${Math.round(bytes / 1024).toLocaleString("en")} KiB`]),
+      ...(elements === null ? [] : [`${elements.toLocaleString("en")} elements`]),
+    ].join(", ");
+    return [{ level: "note", text: `${pool}: key ${key} is big: ${facts} (${command})` }];
+  });
 }
 
 function deaths({ processes, atMs }: Found): Finding[] {

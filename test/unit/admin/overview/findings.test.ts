@@ -103,6 +103,28 @@ test("a client that sends most of the requests, and one that takes no replies", 
   expect(found({ clients: { total: 1, rows: [rows[0]!] }, pools: few })).toEqual([]);
 });
 
+test("the biggest key of each pool, while it is seen", () => {
+  const row = {
+    pool: "main",
+    key: "<b>",
+    command: "GET",
+    bytes: 2 ** 20,
+    elements: null,
+    atMs: 99_000,
+  };
+  const rows = [
+    row,
+    { ...row, key: "second" },
+    { ...row, pool: "lists", bytes: 0, elements: 40_000, command: "LPUSH" },
+    { ...row, pool: "small", bytes: 100_000 },
+    { ...row, pool: "old", atMs: 100_000 - 600_001 },
+  ];
+  expect(found({ looks: { "/bigkeys": { rows } } })).toEqual([
+    "note main: key <b> is big: 1,024 KiB (GET)",
+    "note lists: key <b> is big: 40,000 elements (LPUSH)",
+  ]);
+});
+
 test("a hot key, where the proxy counts keys", () => {
   const row = { pool: "main", key: "<b>", perSecond: 300, share: 0.6 };
   expect(found({ looks: { "/hotkeys": { rows: [row] } } })).toEqual([

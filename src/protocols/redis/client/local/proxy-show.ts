@@ -1,12 +1,13 @@
-/** PROXY SHOW TABLE: what the proxy says of itself and this pool, where the pool's `proxy_commands` allow it. */
+/** PROXY SHOW TABLE [TEXT]: what the proxy says of itself and this pool, where the pool's `proxy_commands` allow it. */
 import type { ShownTable } from "../../../../api/inspection.ts";
 import { NOT_ALLOWED_TEXT, TableTexts } from "../../../operators.ts";
 import { encodeError, encodeValue, type RespVersion } from "../../codec/encode.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import type { RedisClient } from "../redis-client.ts";
 import { answerLater } from "./local-handler.ts";
+import { linesOf } from "./table-lines.ts";
 
-const SYNTAX: Buffer = encodeError("ERR try PROXY SHOW HELP");
+const SYNTAX: Buffer = encodeError("ERR try PROXY SHOW HELP, or for people PROXY SHOW HELP TEXT");
 const NOT_HERE: Buffer = encodeError(
   "ERR PROXY is not answered in a transaction or while subscribed",
 );
@@ -15,6 +16,8 @@ const NOT_NOW: Buffer = encodeError(
 );
 const NOT_ALLOWED: Buffer = encodeError(`ERR unknown command 'PROXY': ${NOT_ALLOWED_TEXT}`);
 const ARGUMENTS = 3;
+/** Behind them: the table as lines. */
+const FOR_PEOPLE = "TEXT";
 
 /** Whether the request, of an unknown command, is for the proxy itself. */
 export function isForProxy({ pool }: RedisClient, view: RequestView): boolean {
@@ -30,16 +33,25 @@ export function notAllowed({ state }: RedisClient, view: RequestView): Buffer | 
 export function answerForProxy(client: RedisClient, view: RequestView): "refused" | "later" {
   const { state, pool } = client;
   if (client.mode !== null || client.pin !== null) client.refuse(NOT_HERE);
-  else if (view.count !== ARGUMENTS || view.text(1).toUpperCase() !== "SHOW") client.refuse(SYNTAX);
+  else if (!isShow(view)) client.refuse(SYNTAX);
   else {
     if (!client.settleFirst()) return "later";
+    const texts = view.count === ARGUMENTS ? TEXTS[state.version] : LINES;
     answerLater(client, (answer) =>
       pool.operators.show(view.text(2), (table) =>
-        answer(table === null ? NOT_NOW : TEXTS[state.version].of(table)),
+        answer(table === null ? NOT_NOW : texts.of(table)),
       ),
     );
   }
   return "refused";
+}
+
+function isShow(view: RequestView): boolean {
+  if (view.count < ARGUMENTS || view.text(1).toUpperCase() !== "SHOW") return false;
+  return (
+    view.count === ARGUMENTS ||
+    (view.count === ARGUMENTS + 1 && view.text(ARGUMENTS).toUpperCase() === FOR_PEOPLE)
+  );
 }
 
 const TEXTS: Readonly<Record<RespVersion, TableTexts>> = {
@@ -47,8 +59,17 @@ const TEXTS: Readonly<Record<RespVersion, TableTexts>> = {
   3: new TableTexts((table) => encoded(table, 3)),
 };
 
+/** An array of strings is the same in both versions. */
+const LINES: TableTexts = new TableTexts((table) =>
+  "problem" in table ? problemOf(table.problem) : encodeValue(linesOf(table.rows), 2),
+);
+
+function problemOf(problem: string): Buffer {
+  return encodeError(`ERR ${problem}`);
+}
+
 function encoded(table: ShownTable, version: RespVersion): Buffer {
-  if ("problem" in table) return encodeError(`ERR ${table.problem}`);
+  if ("problem" in table) return problemOf(table.problem);
   const maps = table.rows.map((row) => ({
     mapOf: Object.entries(row).map(([name, value]): [string, string | number] => [
       name,
