@@ -17,6 +17,7 @@ import { hearParentDeath } from "../os/process.ts";
 import type { Tokens } from "./access.ts";
 import { AdminPages, type AdminPagesOptions } from "./admin-pages.ts";
 import { AskSupervisor } from "./ask-supervisor.ts";
+import { CpuBudget } from "./cpu-budget.ts";
 import { createHttpPort, type HttpPort } from "./http-port.ts";
 import { OverviewLooks } from "./overview/looks.ts";
 import { OverviewTexts } from "./overview/overview.ts";
@@ -25,7 +26,7 @@ import { createStatsPort, type StatsPort } from "./stats-port.ts";
 /** A shorter token can be guessed. */
 const TOKEN_LENGTH_MIN = 16;
 /** Of the admin process: workers go before it, and it is not starved. */
-const NICENESS = 5;
+const NICENESS = 10;
 
 type Start = Extract<ToAdmin, { readonly type: "start" }>;
 
@@ -38,6 +39,7 @@ export class Admin {
   #pages: AdminPages | null = null;
   #overview: OverviewTexts | null = null;
   #log: Logger | null = null;
+  readonly #budget: CpuBudget = new CpuBudget({ usedMs: cpuTimeMs, nowMs: () => performance.now() });
   readonly #supervisor: AskSupervisor;
   readonly #supervisorPid = process.ppid;
   readonly #exit: (code: number) => void;
@@ -168,7 +170,10 @@ export class Admin {
     });
     this.#httpPort ??= createHttpPort({
       fd,
-      answer: (request) => this.#pages!.answer(request),
+      answer: async (request) => {
+        await this.#budget.turn();
+        return await this.#pages!.answer(request);
+      },
       onError: (error) => this.#log?.error(`admin port: ${error.message}`),
     });
   }
@@ -198,6 +203,11 @@ export class Admin {
     this.#shown = { line, madeMs: nowMs };
     return line;
   }
+}
+
+function cpuTimeMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 function yieldToWorkers(): void {

@@ -2,6 +2,10 @@
 
 /** Connections of the admin process's HTTP: two hundred viewers of its page, and collectors besides. One more cuts the oldest. */
 export const ADMIN_CONNECTIONS_MAX = 256;
+/** Of a core: what the admin process may use for answers in the long run, */
+export const ADMIN_CPU_SHARE = 0.25;
+/** and what of it may be saved up and used at once, in milliseconds. */
+export const ADMIN_CPU_BURST_MS = 250;
 /** The last minutes on the admin process's page, a look each second, are of so many looks, */
 export const OVERVIEW_POINTS_MAX = 300;
 /** of so many pools, */
