@@ -20,9 +20,9 @@ const BIG_ELEMENTS = 40_000;
 const BIG_EACH_MS = 1_500;
 /** A client's rest between two batches. */
 const REST_MS = 20;
-const NOISY_BATCH = 20;
+const NOISY_BATCH = 32;
 /** So many of a usual client's requests, of ten, ask for the hot key. */
-const HOT_OF_TEN = 7;
+const HOT_OF_TEN = 9;
 const FILL_MS = 30_000;
 const CLIENTS = [
   ...["accounts", "basket", "billing", "catalog", "checkout"],
