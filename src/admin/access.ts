@@ -6,9 +6,9 @@ import type { HttpRequest } from "./http-request.ts";
 type Token = string | null;
 
 export interface Tokens {
-  /** Whoever has it may look. */
+  /** With it one may look. */
   readonly look: Token;
-  /** Whoever has it may look and order. "": there are no orders over HTTP. */
+  /** With it one may look and order. "": there are no orders over HTTP. */
   readonly levers: Token;
 }
 

@@ -72,7 +72,7 @@ export class AdminPages {
       ["/stats", async () => json(200, await this.#once("stats", () => this.#stats()))],
       ["/health", () => this.#health()],
       ["/ready", () => this.#ready()],
-      ["/config", async () => json(200, shownConfig(options.source.config))],
+      ["/config", async () => this.#shownConfig()],
       ["/config/get", () => this.#config("config_get")],
       ["/config/diff", () => this.#config("config_diff")],
       ["/access", async (_, access) => json(200, this.#access(access))],
@@ -148,7 +148,7 @@ export class AdminPages {
     return JSON.stringify({ ok: true, levers: !hasOrders ? "off" : mayOrder ? "on" : "locked" });
   }
 
-  /** For it the supervisor has the file read and checked, by another process: once in a while, whoever asks. */
+  /** For it the supervisor has the file read and checked, by another process: once in a while, however many ask. */
   async #config(verb: "config_get" | "config_diff"): Promise<HttpAnswer> {
     const order: AdminOrder = verb === "config_get" ? { verb, path: null } : { verb };
     const asked = async (): Promise<string> =>
@@ -162,13 +162,19 @@ export class AdminPages {
     return { status: 200, type: JSON_TYPE, body };
   }
 
+  async #shownConfig(): Promise<HttpAnswer> {
+    const make = async (): Promise<string> => shownConfig(this.#options.source.config);
+    // It is that of these pages for ever: another configuration has pages of its own.
+    return json(200, await this.#once("config", make, Number.POSITIVE_INFINITY));
+  }
+
   async #events(): Promise<HttpAnswer> {
-    const status = await this.#options.ask();
-    if (status === null) {
-      return json(503, JSON.stringify({ ok: false, problems: ["the supervisor does not answer"] }));
-    }
-    const events = this.#options.events();
-    return json(200, JSON.stringify({ ok: true, verb: "events", events }));
+    const said = await this.#once("events", async () => {
+      const status = await this.#options.ask();
+      const events = this.#options.events();
+      return status === null ? "" : JSON.stringify({ ok: true, verb: "events", events });
+    });
+    return said === "" ? refusal(503, "the supervisor does not answer") : json(200, said);
   }
 
   async #metrics(request: HttpRequest): Promise<HttpAnswer> {
@@ -218,11 +224,12 @@ export class AdminPages {
   }
 
   async #ready(): Promise<HttpAnswer> {
-    const status = await this.#options.ask();
-    const reasons = reasonsAgainst(status, this.#figures().pools);
-    return reasons.length === 0
-      ? text(200, "ready\n")
-      : text(503, reasons.map((reason) => `${reason}\n`).join(""));
+    const said = await this.#once("ready", async () => {
+      const status = await this.#options.ask();
+      const reasons = reasonsAgainst(status, this.#figures().pools);
+      return reasons.map((reason) => `${reason}\n`).join("");
+    });
+    return said === "" ? text(200, "ready\n") : text(503, said);
   }
 
   /** However many ask, it is made once in a while. */

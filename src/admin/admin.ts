@@ -10,7 +10,7 @@ import type { StatsLayout } from "../api/stats.ts";
 import type { Logger } from "../base/log.ts";
 import { directoryOf } from "../metrics/directory.ts";
 import { renderNutcrackerStats, type StatsSource } from "../metrics/nutcracker-stats.ts";
-import { mapStatsMemory, readStatsMemory, StatsReader } from "../metrics/stats-memory.ts";
+import { mapStatsMemory, StatsReader } from "../metrics/stats-memory.ts";
 import { assumeIdentity } from "../os/identity.ts";
 import { openProcessLog } from "../os/log-output.ts";
 import { hearParentDeath } from "../os/process.ts";
@@ -39,7 +39,10 @@ export class Admin {
   #pages: AdminPages | null = null;
   #overview: OverviewTexts | null = null;
   #log: Logger | null = null;
-  readonly #budget: CpuBudget = new CpuBudget({ usedMs: cpuTimeMs, nowMs: () => performance.now() });
+  readonly #budget: CpuBudget = new CpuBudget({
+    usedMs: cpuTimeMs,
+    nowMs: () => performance.now(),
+  });
   readonly #supervisor: AskSupervisor;
   readonly #supervisorPid = process.ppid;
   readonly #exit: (code: number) => void;
@@ -152,11 +155,13 @@ export class Admin {
     this.#supervisor.setLooks(start.looks);
     this.#supervisor.setOrders(start.orders);
     const layout = (): StatsLayout => this.#source!.layout;
+    // Of these pages alone: what it has read is valid until it reads again.
+    const figures = new StatsReader(STATS_FD);
     const asked: Pick<AdminPagesOptions, "ask" | "look" | "events" | "read" | "nowMs"> = {
       ask: () => this.#supervisor.ask(directoryOf(layout()).blocks.length),
       look: (look) => this.#supervisor.look(look),
       events: () => this.#supervisor.events,
-      read: () => ({ layout: layout(), memory: readStatsMemory(STATS_FD, layout()) }),
+      read: () => ({ layout: layout(), memory: figures.read(layout()) }),
       nowMs: () => performance.now(),
     };
     const reader = new StatsReader(STATS_FD);
@@ -170,10 +175,8 @@ export class Admin {
     });
     this.#httpPort ??= createHttpPort({
       fd,
-      answer: async (request) => {
-        await this.#budget.turn();
-        return await this.#pages!.answer(request);
-      },
+      answer: (request) => this.#pages!.answer(request),
+      turn: () => this.#budget.turn(),
       onError: (error) => this.#log?.error(`admin port: ${error.message}`),
     });
   }

@@ -5,7 +5,11 @@
  *   left ──(each ms: + share)──▶ at most the burst
  *     └───(CPU time that was used)──▶ below 0: answers wait, the first that came goes first
  */
-import { ADMIN_CPU_BURST_MS, ADMIN_CPU_SHARE } from "../base/page-limits.ts";
+import {
+  ADMIN_ANSWERS_WAITING_MAX,
+  ADMIN_CPU_BURST_MS,
+  ADMIN_CPU_SHARE,
+} from "../base/page-limits.ts";
 
 export interface CpuBudgetOptions {
   /** CPU time of this process so far, and a monotonic clock, in milliseconds. */
@@ -18,7 +22,7 @@ export class CpuBudget {
   #leftMs: number = ADMIN_CPU_BURST_MS;
   #usedMs: number;
   #atMs: number;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: ((mayGo: boolean) => void)[] = [];
   #isPumping = false;
 
   constructor(options: CpuBudgetOptions) {
@@ -27,9 +31,10 @@ export class CpuBudget {
     this.#atMs = options.nowMs();
   }
 
-  /** Resolves when an answer may be made. */
-  turn(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
+  /** Resolves with true when an answer may be made, and with false when too many wait. */
+  turn(): Promise<boolean> {
+    if (this.#waiting.length >= ADMIN_ANSWERS_WAITING_MAX) return Promise.resolve(false);
+    const { promise, resolve } = Promise.withResolvers<boolean>();
     this.#waiting.push(resolve);
     if (!this.#isPumping) this.#pump();
     return promise;
@@ -54,7 +59,7 @@ export class CpuBudget {
       setTimeout(() => this.#pump(), waitMs);
       return;
     }
-    this.#waiting.shift()?.();
+    this.#waiting.shift()?.(true);
     setImmediate(() => this.#pump());
   }
 }

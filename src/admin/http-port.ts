@@ -39,6 +39,8 @@ export interface HttpPortOptions {
   /** Must not throw. */
   readonly answer: (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>;
   readonly onError: (error: Error) => void;
+  /** Resolves when an answer may be made; false: too many wait already. Absent: at once. */
+  readonly turn?: () => Promise<boolean>;
   /** Default CONNECTION_LIFETIME_MS. */
   readonly lifetimeMs?: number;
 }
@@ -138,7 +140,7 @@ function adopt(fd: number, socket: SocketHandler<Connection>): TCPSocketListenOp
 async function onData(
   socket: Socket<Connection>,
   chunk: Buffer,
-  { answer, onError }: HttpPortOptions,
+  { answer, onError, turn }: HttpPortOptions,
 ): Promise<void> {
   const connection = socket.data;
   if (connection.received === null) {
@@ -151,6 +153,8 @@ async function onData(
   if (request === "incomplete") return;
   connection.received = null;
   const isOrder = typeof request === "object" && request.method === "POST";
+  if (turn !== undefined && !(await turn())) socket.terminate();
+  if (connection.isClosed) return;
   // Cut earlier, it might have been done, and its sender would not know.
   if (isOrder) liveOn(socket, ORDER_LIFETIME_MS);
   try {

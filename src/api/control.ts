@@ -307,7 +307,7 @@ export interface PacketHead {
   readonly names?: object;
 }
 
-/** The admin process serves statistics, over twemproxy's port and over HTTP, and nothing else. */
+/** The admin process serves statistics, over twemproxy's port and over HTTP, and passes orders on that came with a token for them. */
 export type ToAdmin =
   | {
       readonly type: "start";

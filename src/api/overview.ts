@@ -57,6 +57,9 @@ export interface RateRow {
   readonly errorRate: number;
   readonly p50: number;
   readonly p90: number;
+  /** This and the next: absent, the proxy is older than them. */
+  readonly p95?: number;
+  readonly p98?: number;
   readonly p99: number;
   readonly p999: number;
   readonly max: number;

@@ -2,6 +2,8 @@
 
 /** Connections of the admin process's HTTP: two hundred viewers of its page, and collectors besides. One more cuts the oldest. */
 export const ADMIN_CONNECTIONS_MAX = 256;
+/** Answers that wait for their turn: of all connections, and of as many that have gone away meanwhile. */
+export const ADMIN_ANSWERS_WAITING_MAX: number = 2 * ADMIN_CONNECTIONS_MAX;
 /** Of a core: what the admin process may use for answers in the long run, */
 export const ADMIN_CPU_SHARE = 0.25;
 /** and what of it may be saved up and used at once, in milliseconds. */

@@ -15,9 +15,17 @@ export function formatTime(us: number): string {
   return us === 0 ? "-" : formatMicroseconds(us).replace(" ", "");
 }
 
+export function firstOf<Item>(items: readonly Item[], count: number): Item[] {
+  return items.filter((_, index) => index < count);
+}
+
+export function lastOf<Item>(items: readonly Item[], count: number): Item[] {
+  return items.filter((_, index) => index >= items.length - count);
+}
+
 /** The last values, a character each, the latest last. @param width in characters */
 export function sparkline(values: readonly number[], width: number): string {
-  const shown = values.slice(-width);
+  const shown = lastOf(values, width);
   const most = Math.max(...shown);
   const bar = (value: number): string =>
     most === 0 ? BARS[0]! : BARS[Math.round((value / most) * (BARS.length - 1))]!;

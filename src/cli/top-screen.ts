@@ -3,7 +3,7 @@ import type { HistogramFigures } from "../api/stats.ts";
 import { latencyRows, latencySince } from "../metrics/latency-rows.ts";
 import { percentile } from "../metrics/percentiles.ts";
 import { shortNames } from "./short-names.ts";
-import { formatRate, formatTime, sparkline } from "./top-figures.ts";
+import { firstOf, formatRate, formatTime, sparkline } from "./top-figures.ts";
 import type { Look } from "./top-look.ts";
 
 /** Rates are per second, times in microseconds. */
@@ -175,7 +175,7 @@ export function viewScreen(
   { columns, lines }: Screen,
 ): string[] {
   const room = Math.max(1, lines - 4);
-  const shown = body.slice(0, room);
+  const shown = firstOf(body, room);
   const left = body.length - shown.length;
   return [
     titleOf(look, history, columns),

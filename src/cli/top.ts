@@ -3,6 +3,7 @@ import { type CommandDef, defineCommand } from "citty";
 import { parseDuration } from "../config/duration.ts";
 import { type Answer, CONTROL_ARGS, type ControlFlags, report } from "./control-client.ts";
 import { EXIT_OK, EXIT_USAGE } from "./exit-codes.ts";
+import { firstOf, lastOf } from "./top-figures.ts";
 import { TopKeys } from "./top-keys.ts";
 import { type Look, look } from "./top-look.ts";
 import { type RateHistory, type SortKey, topRows, topScreen, viewScreen } from "./top-screen.ts";
@@ -129,7 +130,7 @@ function unknownPool({ status }: Look, pool: string | null): Answer | null {
 function remember(history: Map<string, number[]>, before: Look, now: Look): void {
   const rows = topRows(before, now);
   const add = (name: string, rate: number): void => {
-    history.set(name, [...(history.get(name) ?? []), rate].slice(-HISTORY_MAX));
+    history.set(name, lastOf([...(history.get(name) ?? []), rate], HISTORY_MAX));
   };
   for (const { name, rate } of rows) add(name, rate);
   const pools = rows.filter(({ name }) => name.startsWith("pool "));
@@ -158,8 +159,8 @@ function show(
   }
   const { columns = 80, rows: lines = 24 } = process.stdout;
   const body: Readonly<Record<Exclude<View, "all">, (most: number) => string[]>> = {
-    clients: (most) => clientLines(clients.slice(0, most)),
-    keys: (most) => keyLines(now.hot.slice(0, most), now.big.slice(0, most)),
+    clients: (most) => clientLines(firstOf(clients, most)),
+    keys: (most) => keyLines(firstOf(now.hot, most), firstOf(now.big, most)),
     workers: () => workerLines(workers),
   };
   const overview = { rows, look: now, leaders: leaders(clients, now), history };
@@ -177,8 +178,13 @@ function show(
   const views: readonly View[] = isWhole ? VIEWS : [keys.view];
   const parts = views.map((view) =>
     view === "all"
-      ? topScreen(overview, keys.sort, whole).slice(0, -2).join("\n")
+      ? withoutKeys(topScreen(overview, keys.sort, whole)).join("\n")
       : body[view](PRINTED_MAX).join("\n"),
   );
   process.stdout.write(`${parts.join("\n\n")}\n`);
+}
+
+/** What can be pressed is of no use where nothing can. */
+function withoutKeys(lines: readonly string[]): string[] {
+  return firstOf(lines, lines.length - 2);
 }

@@ -56,16 +56,19 @@ export function showFindings(findings: readonly Finding[]): void {
 
 /** @param pool "": all of them */
 export function showFigures({ all, pools }: Overview, pool: string): void {
-  const { rate, errorRate, p50, p99, p999, max, clients } =
-    pools.find((row) => row.pool === pool) ?? all;
+  const row = pools.find(({ pool: name }) => name === pool) ?? all;
+  const { rate, errorRate, clients, p50, p90, p95 = null, p98 = null, p99, p999, max } = row;
   const figures: readonly (readonly [string, string, boolean?])[] = [
     ["requests/s", formatCount(rate)],
     ["errors/s", formatCount(errorRate), errorRate > 0],
+    ["clients", formatCount(clients)],
     ["p50", formatMicroseconds(p50)],
+    ["p90", formatMicroseconds(p90)],
+    ["p95", formatMicroseconds(p95)],
+    ["p98", formatMicroseconds(p98)],
     ["p99", formatMicroseconds(p99)],
     ["p99.9", formatMicroseconds(p999)],
     ["max", formatMicroseconds(max)],
-    ["clients", formatCount(clients)],
   ];
   const list = byId("figures");
   for (const [index, [name, value, isBad]] of figures.entries()) {

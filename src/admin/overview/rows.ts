@@ -132,7 +132,10 @@ export function pointOf(span: Span, atMs: number): Point {
 
 function timesOf(figures: HistogramFigures): Times {
   const at = (share: number): number => Math.round(percentile(figures, share));
-  return { p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max: at(1) };
+  return {
+    ...{ p50: at(0.5), p90: at(0.9), p95: at(0.95), p98: at(0.98) },
+    ...{ p99: at(0.99), p999: at(0.999), max: at(1) },
+  };
 }
 
 function rounded(rate: number): number {

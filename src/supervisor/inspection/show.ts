@@ -54,7 +54,7 @@ const TABLES: Readonly<Record<string, { readonly help: string; readonly show: Sh
   },
   FDS: { help: "open files of the processes", show: (target) => showFacts(target, openFiles) },
   HELP: {
-    help: "this; with TEXT behind a table's name Redis clients get it as lines for people",
+    help: "this; over RESP, TEXT behind a table's name gives lines for people",
     show: () => Object.entries(TABLES).map(([table, { help }]) => ({ table, help })),
   },
 };

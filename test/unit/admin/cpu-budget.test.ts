@@ -1,6 +1,10 @@
 import { expect, test } from "bun:test";
 import { CpuBudget } from "../../../src/admin/cpu-budget.ts";
-import { ADMIN_CPU_BURST_MS, ADMIN_CPU_SHARE } from "../../../src/base/page-limits.ts";
+import {
+  ADMIN_ANSWERS_WAITING_MAX,
+  ADMIN_CPU_BURST_MS,
+  ADMIN_CPU_SHARE,
+} from "../../../src/base/page-limits.ts";
 
 /** Clocks that the test moves. */
 function rig() {
@@ -56,4 +60,13 @@ test("a flood uses its share in the long run, and no more, and is served in orde
   );
   clearInterval(clock);
   expect(order).toEqual(Array.from({ length: 300 }, (_, index) => index));
+});
+
+test("only so many wait: one more is told so, and those that wait get their turn", async () => {
+  const { budget, use, pass } = rig();
+  use(ADMIN_CPU_BURST_MS + 10);
+  const waiting = Array.from({ length: ADMIN_ANSWERS_WAITING_MAX }, () => budget.turn());
+  expect(await budget.turn()).toBe(false);
+  pass(10 / ADMIN_CPU_SHARE + 10);
+  expect(new Set(await Promise.all(waiting))).toEqual(new Set([true]));
 });

@@ -10,19 +10,23 @@ import { listenUnix } from "./listening-fd.ts";
 const directory = mkdtempSync(join(tmpdir(), "proxy-test-http-port-"));
 const LONG = "0123456789abcdef".repeat(300_000);
 let nextPath = 0;
+/** Paths that were answered. */
+const made: string[] = [];
 let port: HttpPort | null = null;
 
 afterEach(() => {
   port?.close();
   port = null;
+  made.length = 0;
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-function start(lifetimeMs?: number): string {
+function start(lifetimeMs?: number, turn?: () => Promise<boolean>): string {
   const path = join(directory, `${nextPath++}.sock`);
   port = createHttpPort({
     fd: listenUnix(path),
     answer: async ({ method, path: page, body: sent, peer }) => {
+      made.push(page);
       if (page === "/fault") throw new Error("a fault");
       const body =
         page === "/long" ? LONG : `${method} ${page}${method === "POST" ? ` ${sent} ${peer}` : ""}`;
@@ -30,6 +34,7 @@ function start(lifetimeMs?: number): string {
     },
     onError: () => {},
     ...(lifetimeMs === undefined ? {} : { lifetimeMs }),
+    ...(turn === undefined ? {} : { turn }),
   });
   return path;
 }
@@ -37,6 +42,7 @@ function start(lifetimeMs?: number): string {
 interface Client {
   send(text: string): void;
   end(): void;
+  cut(): void;
   /** All that came until the connection was over. */
   readonly answer: Promise<string>;
 }
@@ -58,6 +64,7 @@ async function connect(path: string): Promise<Client> {
   return {
     send: (text) => socket.write(text),
     end: () => socket.shutdown(),
+    cut: () => socket.terminate(),
     answer: answered.promise,
   };
 }
@@ -161,4 +168,26 @@ test("with too many connections the oldest are cut, and a request is answered al
   expect(await Promise.all(silent.slice(0, 20).map(({ answer }) => answer))).toEqual(
     new Array(20).fill(""),
   );
+});
+
+test("an answer waits for its turn; no answer is made for a client that has gone, or where too many wait", async () => {
+  const turns: ((mayGo: boolean) => void)[] = [];
+  const path = start(undefined, () => {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    turns.push(resolve);
+    return promise;
+  });
+  const [first, gone, refused] = [await connect(path), await connect(path), await connect(path)];
+  for (const [index, client] of [first, gone, refused].entries()) {
+    client.send(index === 1 ? "GET /fault HTTP/1.1\r\n\r\n" : "GET /a HTTP/1.1\r\n\r\n");
+    while (turns.length <= index) await Bun.sleep(1);
+  }
+  gone.cut();
+  while (port!.connections > 2) await Bun.sleep(1);
+  turns[2]!(false);
+  expect(await refused.answer).toBe("");
+  turns[1]!(true);
+  turns[0]!(true);
+  expect(await first.answer).toEndWith("GET /a");
+  expect(made).not.toContain("/fault");
 });
