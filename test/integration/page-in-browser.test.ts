@@ -137,7 +137,7 @@ test("a pool, a window and an order are chosen; a pause keeps what is shown", as
   expect(asked).toBeLessThanOrEqual(1);
   await page.locator("#pause").click();
   await page.waitForRequest("**/overview*");
-  await page.locator("#config summary").click();
+  await page.locator("#config summary", { hasText: "JSON" }).click();
   await page.locator("#config pre", { hasText: '"pools"' }).waitFor();
   await page.close();
 });
