@@ -144,6 +144,13 @@ export interface PoolConfig {
   readonly serverFailureLimit: number;
   /** How many of the servers may be ejected at once, in percent, 1 to 100. */
   readonly maxEjectionPercent: number;
+  /** Milliseconds that a server may be silent while it owes a reply; null: no limit. Absent, as the next three: it comes from an older program. */
+  readonly firstByteTimeoutMs?: number | null;
+  /** With so many requests on a connection to a server further ones fail; 0: they wait. */
+  readonly serverQueue?: number;
+  /** A client is closed that was idle for so long, or took longer to send one request; null: no limit. */
+  readonly clientIdleTimeoutMs?: number | null;
+  readonly requestTimeoutMs?: number | null;
   /** Milliseconds between two questions to each server whether it serves; null: none is asked. Absent, as the next five: it comes from an older program. */
   readonly healthCheckMs?: number | null;
   readonly healthCheckTimeoutMs?: number;

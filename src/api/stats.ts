@@ -58,6 +58,10 @@ const POOL_ROWS = {
   retries: ["counter", "times a request was sent again, here or to another server"],
   moves_given: ["counter", "clients that went to another worker"],
   moves_received: ["counter", "clients that came from another worker"],
+  client_timed_out: [
+    "counter",
+    "clients closed because they were idle, or took too long to send a request",
+  ],
 } as const;
 
 /** Append only. */

@@ -1,4 +1,4 @@
-/** Bounds of the proxy's own questions to servers about their health. */
+/** Bounds of what the proxy does about servers and clients that do not answer. */
 
 /** Servers are asked no more often than this, whatever `health_check` says. */
 export const PROBE_INTERVAL_MS_MIN = 20;
@@ -12,5 +12,13 @@ export const PROBE_TEXT_MAX = 160;
 export const PROBE_TURNS = 1.25;
 /** When the worker that asks leaves, another one takes its turn within this time. */
 export const PROBE_TAKE_OVER_MS = 50;
+/** Connections to one server that are made at once, over all workers; of these each worker has its share, and two at least. */
+export const CONNECTS_AT_ONCE = 64;
+export const CONNECTS_AT_ONCE_MIN = 2;
+/** Requests that may be on a connection at first that was down; with each reply there may be one more. */
+export const SLOW_START_REQUESTS = 32;
 /** A server that answers its probes, and not what clients ask, stays suspect until nothing has told against it for so long. */
 export const SUSPECT_QUIET_MS = 5_000;
+/** Clients are looked at so often, by `client_idle_timeout` and `request_timeout`. */
+export const CLIENT_SWEEP_MS_MIN = 50;
+export const CLIENT_SWEEP_MS_MAX = 5_000;

@@ -1,4 +1,7 @@
-/** Options of a pool that are about the health of its servers: how it is found out, and what becomes of keys of one that is down. */
+/**
+ * Options of a pool that are about the health of its servers: how it is found out, and what becomes of keys of one that is down; and how long
+ * servers and clients are waited for.
+ */
 import { type Option, option } from "../api/option.ts";
 import { INTEGER_MAX } from "../base/limits.ts";
 
@@ -102,5 +105,49 @@ export const HEALTH_OPTIONS: readonly Option[] = [
     instead: INSTEAD,
     type: { kind: "servers" },
     help: "Servers that stand in for those of `servers` that are down, with `on_down: spare`; written as those. They have no keys of their own.",
+  }),
+  option({
+    name: "first_byte_timeout",
+    where: "pool",
+    field: "firstByteTimeoutMs",
+    isLive: true,
+    forms: ["native"],
+    instead: INSTEAD,
+    type: { kind: "duration", min: 0, max: INTEGER_MAX, none: true },
+    default: "none",
+    help: "How long a server may send nothing at all while it owes replies: requests that have waited for so long fail, as with `timeout`, which a long reply may take. `none` or 0: `timeout` alone.",
+  }),
+  option({
+    name: "server_queue",
+    where: "pool",
+    field: "serverQueue",
+    isLive: true,
+    forms: ["native"],
+    instead: INSTEAD,
+    type: { kind: "integer", min: 0, max: INTEGER_MAX },
+    default: "0",
+    help: "With so many requests on one connection to a server, sent or not, further ones get an error at once; 0: they wait.",
+  }),
+  option({
+    name: "client_idle_timeout",
+    where: "pool",
+    field: "clientIdleTimeoutMs",
+    isLive: true,
+    forms: ["native"],
+    instead: INSTEAD,
+    type: { kind: "duration", min: 0, max: INTEGER_MAX, none: true },
+    default: "none",
+    help: "A client is closed that has sent nothing for so long and is owed nothing, neither a reply nor messages; `none` or 0: never.",
+  }),
+  option({
+    name: "request_timeout",
+    where: "pool",
+    field: "requestTimeoutMs",
+    isLive: true,
+    forms: ["native"],
+    instead: INSTEAD,
+    type: { kind: "duration", min: 0, max: INTEGER_MAX, none: true },
+    default: "none",
+    help: "A client that has begun a request, and has not sent the whole of it within this time, gets an error and is closed; `none` or 0: it may take its time.",
   }),
 ];

@@ -5,7 +5,7 @@ import { formatAddress } from "./address.ts";
 import { hasDiscovery, readDiscovery } from "./discover.ts";
 import type { MapNode, Node } from "./document.ts";
 import { readFilters } from "./filters.ts";
-import { healthOf, readSpares } from "./health.ts";
+import { healthOf, patienceOf, readSpares } from "./health.ts";
 import { limitsOf } from "./limits.ts";
 import { didYouMean } from "./nearest.ts";
 import { type ProtocolOptions, poolOptions } from "./options.ts";
@@ -237,6 +237,7 @@ function buildPool(
     hashTag: values.textOrNull("hash_tag"),
     distribution: values.choice("distribution", DISTRIBUTIONS),
     timeoutMs: values.numberOrNull("timeout"),
+    ...patienceOf(values),
     connectTimeoutMs: values.number("connect_timeout"),
     backlog: values.number("backlog"),
     clientConnectionsMax: values.number("client_connections"),

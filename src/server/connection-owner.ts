@@ -15,6 +15,9 @@ export interface ConnectionOwner {
   readonly deadlines: Deadlines;
   readonly timeoutMs: number | null;
   readonly connectTimeoutMs: number;
+  /** See ConnectionRole, of connections that clients share. */
+  readonly firstByteMs: number | null;
+  readonly pendingMax: number;
   /** Connect again as soon as a connection is lost, instead of at the next request. */
   readonly isEager: boolean;
   /** What this worker counts of the server; where that is may change. */

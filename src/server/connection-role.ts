@@ -8,6 +8,10 @@ export interface ConnectionRole {
   readonly isAskable: boolean;
   /** Milliseconds that a reply may take; null: as long as it likes. */
   readonly timeoutMs: number | null;
+  /** Milliseconds that the server may be silent while it owes a reply; null: as long as it likes. */
+  readonly firstByteMs: number | null;
+  /** With so many requests on it further ones fail at once; Infinity: they wait. */
+  readonly pendingMax: number;
   /** Hears of whatever comes; null: what comes are replies to requests, each for its sink. */
   readonly messages: Pick<SubscriberEvents, "onMessage"> | null;
   /** An attempt to connect begins. */

@@ -9,7 +9,7 @@ import type { ReplyScanner, UpstreamProtocol } from "../api/protocol.ts";
 import type { Failure, Link, ReplySink } from "../api/upstream.ts";
 import { ByteQueue } from "../base/byte-queue.ts";
 import { beginByteUse, endByteUse } from "../base/byte-use.ts";
-import type { Deadline } from "../base/deadlines.ts";
+import { SLOW_START_REQUESTS } from "../base/health-limits.ts";
 import { InputBuffer } from "../base/input-buffer.ts";
 import {
   REPLY_BYTES_MAX,
@@ -25,20 +25,19 @@ import { deliverMessages } from "./deliver-messages.ts";
 import { deliverReplies, GARBAGE, OUT_OF_STEP } from "./deliver-replies.ts";
 import { Dialer, type DialerUser } from "./dialer.ts";
 import {
-  cannotConnect,
   garbageReceived,
   languageHint,
+  queueIsFull,
   repliesTooLong,
   replyMissing,
   replyTooLong,
-  timedOut,
 } from "./failures.ts";
+import { Lateness, type LateUser } from "./lateness.ts";
 import type { PartialReplyHolder } from "./partial-replies.ts";
 import { PendingFifo } from "./pending-fifo.ts";
-import { Silence } from "./silence.ts";
 import { StepCheck } from "./step-check.ts";
 
-export class Connection implements Link, DialerUser, Flushable, PartialReplyHolder {
+export class Connection implements Link, DialerUser, LateUser, Flushable, PartialReplyHolder {
   isMarked = false;
   readonly copiesRequests = true;
 
@@ -58,9 +57,9 @@ export class Connection implements Link, DialerUser, Flushable, PartialReplyHold
   requested = 0;
   /** Since when a reply has been owed without any byte from the server. */
   quietSinceMs = 0;
-  private readonly silence = new Silence();
-  /** No later than `dueMs`, as long as that is not Infinity. */
-  private readonly deadline: Deadline;
+  /** Requests that may wait here: few at first when the server comes back. */
+  private pendingMax = UPSTREAM_PENDING_MAX;
+  private readonly lateness: Lateness;
 
   constructor(owner: ConnectionOwner, protocol: UpstreamProtocol, role: ConnectionRole) {
     this.owner = owner;
@@ -76,18 +75,17 @@ export class Connection implements Link, DialerUser, Flushable, PartialReplyHold
       owner.onSignal(name),
     );
     this.step = role.isAskable ? StepCheck.of(protocol) : null;
-    this.deadline = owner.deadlines.create((nowMs) => {
-      this.checkDeadlines(nowMs);
-      this.watch();
-    });
+    this.lateness = new Lateness(this);
   }
 
   get refusal(): Failure | null {
-    return this.dialer.refusal;
+    const { refusal } = this.dialer;
+    if (refusal !== null || this.pending.size < this.role.pendingMax) return refusal;
+    return queueIsFull(this.owner.name, this.role.pendingMax);
   }
 
   get isFull(): boolean {
-    return this.out.held >= UPSTREAM_QUEUE_HIGH_BYTES || this.pending.size >= UPSTREAM_PENDING_MAX;
+    return this.out.held >= UPSTREAM_QUEUE_HIGH_BYTES || this.pending.size >= this.pendingMax;
   }
 
   send(
@@ -154,7 +152,7 @@ export class Connection implements Link, DialerUser, Flushable, PartialReplyHold
   /** Gives the connection up for good. */
   close(sent: Failure, unsent: Failure): void {
     this.dialer.close(sent, unsent);
-    this.deadline.cancel();
+    this.lateness.close();
   }
 
   // Sending
@@ -227,7 +225,8 @@ export class Connection implements Link, DialerUser, Flushable, PartialReplyHold
     }
     if (replies > 0) {
       dialer.onReply();
-      this.silence.end();
+      this.lateness.onAnswered();
+      if (this.pendingMax < UPSTREAM_PENDING_MAX) this.pendingMax += replies;
       this.statistics.responses(replies);
       owner.onReply();
     }
@@ -267,8 +266,9 @@ export class Connection implements Link, DialerUser, Flushable, PartialReplyHold
     return replies;
   }
 
-  onReady(): void {
+  onReady(wasDown: boolean): void {
     const { turn } = this.owner;
+    if (wasDown) this.pendingMax = SLOW_START_REQUESTS;
     this.quietSinceMs = turn.nowMs;
     this.step?.start(turn.nowMs);
     turn.mark(this);
@@ -287,7 +287,7 @@ export class Connection implements Link, DialerUser, Flushable, PartialReplyHold
   /** Fails what waits. To be called when nothing more can come. */
   failWaiting(sent: Failure, unsent: Failure): void {
     this.step?.reset(sent.kind === "closed");
-    this.silence.end();
+    this.lateness.onAnswered();
     this.input.clear();
     this.noteHeld();
     this.scanner.reset();
@@ -304,46 +304,27 @@ export class Connection implements Link, DialerUser, Flushable, PartialReplyHold
 
   // Deadlines
 
-  /** To be called when `dueMs` may have become earlier. */
+  /** To be called when something here may be late earlier. */
   watch(): void {
-    if (!this.dialer.isClosed) this.deadline.setNoLater(this.dueMs);
-  }
-
-  /** When something here will be late; Infinity: nothing is awaited. */
-  private get dueMs(): number {
-    const { dialer, pending, role } = this;
-    const { timeoutMs } = role;
-    return timeoutMs === null ? dialer.dueMs : Math.min(pending.oldestMs + timeoutMs, dialer.dueMs);
-  }
-
-  /** Deals with what is late by now. */
-  private checkDeadlines(nowMs: number): void {
-    const { owner, dialer } = this;
-    if (nowMs >= dialer.dueMs) {
-      dialer.attemptFailed(cannotConnect(owner.name, "ETIMEDOUT"));
-      return;
-    }
-    const { timeoutMs } = this.role;
-    if (timeoutMs === null || this.pending.oldestMs + timeoutMs > nowMs) return;
-    const failure = timedOut(owner.name, timeoutMs);
-    const expired = this.pending.expire(nowMs, timeoutMs, (sink, token, count) => {
-      sink.onFailure(token, count, failure);
-    });
-    this.statistics.count("server_timedout", expired);
-    if (dialer.isReady) {
-      // The answer to a question is late, or the request's sink has seen to the connection's end.
-      if (expired === 0 || dialer.stream === null) return;
-      if (this.step !== null) this.checkStep(this.step, false);
-      this.checkSilence(nowMs, timeoutMs);
-    } else if (this.pending.oldestMs === Number.POSITIVE_INFINITY) this.forgetUnsent();
+    this.lateness.watch();
   }
 
   /** Nothing was sent yet and no client waits any more: then nothing needs to be sent. */
-  private forgetUnsent(): void {
+  forgetUnsent(): void {
     this.out.clear();
     this.pending.drain(() => {});
     this.gauge();
     this.admitWaiters();
+  }
+
+  /** A reply is late: has the server show that it answers in step. */
+  checkLate(): void {
+    if (this.step !== null) this.checkStep(this.step, false);
+  }
+
+  /** Whether replies are in step cannot be checked. */
+  get isInDoubt(): boolean {
+    return this.step?.isInDoubt !== false;
   }
 
   /**
@@ -367,18 +348,5 @@ export class Connection implements Link, DialerUser, Flushable, PartialReplyHold
     // When a reply was late, the trouble was counted then.
     const isTrouble = step?.isRegular === true;
     this.dialer.lost(replyMissing(owner.name, true), replyMissing(owner.name, false), isTrouble);
-  }
-
-  private checkSilence(nowMs: number, timeoutMs: number): void {
-    const { silence, owner } = this;
-    const silentMs = nowMs - this.quietSinceMs;
-    const isInDoubt = this.step?.isInDoubt !== false;
-    if (silence.isTooLong(nowMs, timeoutMs, silentMs, isInDoubt)) {
-      const failure = timedOut(owner.name, timeoutMs);
-      this.dialer.countFailedAttempt();
-      this.role.takeDown(failure, failure);
-      owner.onTrouble(failure);
-    } else if (silence.isTrouble(nowMs, timeoutMs))
-      owner.onTrouble(timedOut(owner.name, timeoutMs));
   }
 }

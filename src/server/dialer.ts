@@ -20,8 +20,8 @@ export interface DialerUser extends StreamEvents {
   readonly statistics: ConnectionStatistics;
   /** Requests wait for replies. */
   readonly isBusy: boolean;
-  /** The connection stands, and its handshake is answered. */
-  onReady(): void;
+  /** The connection stands, and its handshake is answered. @param wasDown until now requests were refused */
+  onReady(wasDown: boolean): void;
   /** Nothing more comes: fails what waits, with word on whether it was sent. */
   failWaiting(sent: Failure, unsent: Failure): void;
   /** `dueMs` may have become earlier. */
@@ -159,9 +159,10 @@ export class Dialer {
     const { user } = this;
     this.go(READY);
     this.handshake = null;
+    const wasDown = this.refusal !== null;
     this.failedAttempts = 0;
     this.refusal = null;
-    user.onReady();
+    user.onReady(wasDown);
     user.watch();
     user.role.onReady();
   }

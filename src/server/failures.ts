@@ -105,6 +105,36 @@ export function timedOut(server: string, timeoutMs: number): Failure {
   };
 }
 
+/** Nothing has come from the server for so long although it owes replies. As with `timedOut`, it is uncertain. */
+export function silent(server: string, firstByteMs: number): Failure {
+  return {
+    kind: "timeout",
+    wasSent: true,
+    text: `Connection timed out (server ${server} has sent nothing for ${firstByteMs} ms; ${UNCERTAIN})`,
+  };
+}
+
+/** It was still in the line when its time was over. What is in the line stays there: what is behind it must not be taken for it. */
+export function notSentInTime(server: string, timeoutMs: number): Failure {
+  return {
+    kind: "timeout",
+    wasSent: true,
+    text: `Connection timed out (the request could not be sent to server ${server} within ${timeoutMs} ms, and may be yet; ${UNCERTAIN})`,
+  };
+}
+
+const fullQueues = new Map<string, Failure>();
+
+/** So many requests wait for the server over one connection: further ones are not let in. */
+export function queueIsFull(server: string, max: number): Failure {
+  const known = fullQueues.get(server);
+  const text = `Resource temporarily unavailable (${max} requests wait for server ${server} over one connection, as many as server_queue allows; the command was not sent)`;
+  if (known?.text === text) return known;
+  const failure: Failure = { kind: "ejected", wasSent: false, text };
+  fullQueues.set(server, failure);
+  return failure;
+}
+
 /**
  * The server is down: it gets no requests until it is up.
  * @param reason what its probes say; null: its requests have failed too often
@@ -115,7 +145,8 @@ export function serverIsDown(server: string, reason: string | null, wasSent: boo
     reason === null
       ? `Connection refused (server ${server} has failed too often and gets no requests until it answers; ${outcome})`
       : `Host is down: its health checks fail (server ${server}: ${reason}; ${outcome})`;
-  return { kind: "ejected", wasSent, text };
+  // Of a server that is lost, what was not executed for sure waits for its successor, where there is one.
+  return { kind: reason === null ? "ejected" : "refused", wasSent, text };
 }
 
 /** In place of an errno name: no connection is made to a server whose probes fail. */

@@ -23,7 +23,10 @@ import type { ServerHealth } from "./server-health.ts";
 /** A server of the pool. */
 export interface Probed {
   readonly member: string;
-  readonly health: Pick<ServerHealth, "onProbe" | "resumeDown" | "downReason" | "countProbe">;
+  readonly health: Pick<
+    ServerHealth,
+    "onProbe" | "resumeDown" | "downReason" | "isDown" | "countProbe"
+  >;
   createProber(): Prober;
 }
 
@@ -70,6 +73,8 @@ export class HealthWatch {
   /** When this worker asks all. */
   private readonly looking: Deadline;
   private readonly telling: Deadline;
+  /** When those are asked again that were down and have answered. */
+  private readonly confirming: Deadline;
   /** By member. Empty: another worker asks. */
   private readonly asked: Map<string, Asked> = new Map();
   private isAsking = false;
@@ -87,6 +92,9 @@ export class HealthWatch {
     this.intervalMs = Math.max(intervalMs, PROBE_INTERVAL_MS_MIN);
     this.looking = deadlines.create((nowMs) => this.look(nowMs));
     this.telling = deadlines.create(() => this.tell());
+    this.confirming = deadlines.create(() => {
+      for (const server of this.options.servers()) if (server.health.isDown) this.ask(server);
+    });
     bus.subscribe(TOPIC, (data, key, ageMs) => this.onNews(data as News, key, ageMs));
     bus.whenLost(() => this.retain(true));
     this.looking.set(deadlines.nowMs + random() * Math.min(intervalMs, PROBE_TAKE_OVER_MS));
@@ -145,6 +153,9 @@ export class HealthWatch {
   private onOutcome({ member, health }: Probed, outcome: ProbeOutcome): void {
     if (outcome === undefined) return;
     health.onProbe(outcome);
+    // It shall be up within two intervals after it has begun to answer.
+    const { nowMs } = this.options.deadlines;
+    if (outcome === null && health.isDown) this.confirming.setNoLater(nowMs + this.intervalMs / 2);
     this.found.push([member, outcome?.text ?? null, outcome?.isGrave ?? false]);
     this.telling.setNoLater(this.options.deadlines.nowMs + PROBE_GATHER_MS);
   }
@@ -231,6 +242,7 @@ export class HealthWatch {
     this.isAsking = false;
     this.found = [];
     this.telling.cancel();
+    this.confirming.cancel();
     for (const { prober } of this.asked.values()) prober.close();
     this.asked.clear();
   }

@@ -34,6 +34,7 @@ export class LeasedConnection implements Lease, ConnectionRole {
   readonly isAskable = false;
   readonly copiesRequests = true;
   readonly messages = null;
+  readonly pendingMax: number = Number.POSITIVE_INFINITY;
   readonly protocol: UpstreamProtocol;
   readonly upstream: Upstream;
   readonly variant: ConnectionKind;
@@ -116,6 +117,10 @@ export class LeasedConnection implements Lease, ConnectionRole {
 
   get timeoutMs(): number | null {
     return this.isBlocking ? null : this.owner.timeoutMs;
+  }
+
+  get firstByteMs(): number | null {
+    return this.isBlocking ? null : this.owner.firstByteMs;
   }
 
   get fd(): number {

@@ -11,9 +11,11 @@ import type { Deadlines } from "../base/deadlines.ts";
 import type { DescriptorBudget } from "../base/descriptor-budget.ts";
 import { PROBE_TEXT_MAX } from "../base/health-limits.ts";
 import type { Turn } from "../base/turn.ts";
+import { isAsked } from "../config/address.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionOwner } from "./connection-owner.ts";
 import type { ConnectionRole } from "./connection-role.ts";
+import { UNKNOWN_PLACE } from "./failures.ts";
 import type { PartialReplies } from "./partial-replies.ts";
 import { PlainConnection, type PlainOwner } from "./plain-connection.ts";
 
@@ -60,8 +62,13 @@ export function createProber(options: ProbedServer): Prober {
   const own: ProberOptions = {
     ...options,
     timeoutMs: () => pool.healthCheckTimeoutMs ?? pool.connectTimeoutMs,
-    connect: (events, streamEvents, isHalfOpen) =>
-      engine.connect(member.server.address, tuning, events, streamEvents, isHalfOpen),
+    connect(events, streamEvents, isHalfOpen) {
+      const { address } = member.server;
+      if (!isAsked(address)) {
+        return engine.connect(address, tuning, events, streamEvents, isHalfOpen);
+      }
+      return { abandon: options.schedule(0, () => events.onError(UNKNOWN_PLACE)) };
+    },
     onDescriptor: (by) => {
       descriptors.lent += by;
     },
@@ -70,9 +77,9 @@ export function createProber(options: ProbedServer): Prober {
   return protocol === undefined ? new ConnectProber(own) : new RequestProber(own, protocol);
 }
 
-/** What this process is short of says nothing about a server. */
+/** What this process is short of, or has not been told, says nothing about a server. */
 const OWN_SHORTAGES: ReadonlySet<string> = new Set([
-  ...["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EADDRNOTAVAIL", "EAGAIN"],
+  ...["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EADDRNOTAVAIL", "EAGAIN", UNKNOWN_PLACE],
 ]);
 
 /** What is behind the words that begin a failure's text names the server, which is known where this is said. */
@@ -88,6 +95,8 @@ class ProbeOwner implements ConnectionOwner, PlainOwner {
   readonly turn: Turn;
   readonly deadlines: Deadlines;
   readonly isEager = false;
+  readonly firstByteMs = null;
+  readonly pendingMax: number = Number.POSITIVE_INFINITY;
   readonly counters: MetricBlock = { values: new Float64Array(SERVER_COUNTERS.length), base: 0 };
   readonly errors = null;
   readonly times = null;
@@ -208,6 +217,8 @@ export class RequestProber implements Prober {
 class ProbeConnection implements ConnectionRole, ReplySink {
   readonly isWatched = false;
   readonly isAskable = false;
+  readonly firstByteMs = null;
+  readonly pendingMax: number = Number.POSITIVE_INFINITY;
   readonly messages = null;
   readonly takesRuns = false;
   readonly copiesReplies = true;

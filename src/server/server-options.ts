@@ -50,6 +50,8 @@ export interface ServerOptions {
   readonly partialReplies: PartialReplies;
   /** Of the server's pool; null: its servers stay in the ring whatever happens. */
   readonly ejections: Ejections | null;
+  /** Connections to the server that this worker makes at once. */
+  readonly connectsAtOnce?: number;
   /** The server that is `member` of its pool was up, and is suspect. */
   readonly onSuspect?: (member: string) => void;
   /** Called when it is down, and when it is up again, in a pool that does not eject it. */

@@ -20,10 +20,12 @@ import {
   type Upstream,
 } from "../api/upstream.ts";
 import type { Deadlines } from "../base/deadlines.ts";
+import { CONNECTS_AT_ONCE } from "../base/health-limits.ts";
 import { RETIRE_MS_MAX } from "../base/limits.ts";
 import type { Schedule } from "../base/schedule.ts";
 import type { Turn } from "../base/turn.ts";
 import { formatAddress, isAsked } from "../config/address.ts";
+import { ConnectGate } from "./connect-gate.ts";
 import { PROBES_FAIL, serverIsDown, stopping, takenOut, UNKNOWN_PLACE } from "./failures.ts";
 import { LeasePool } from "./lease-pool.ts";
 import type { LeasedConnection, LeaseOwner } from "./leased-connection.ts";
@@ -65,6 +67,7 @@ export class Server implements Upstream, SetServer, LeaseOwner, SubscribedOwner,
   private readonly options: ServerOptions;
   private readonly shared: SharedConnections;
   private readonly leases: LeasePool;
+  private readonly gate: ConnectGate;
   private readonly subscribers: Set<SubscribedConnection> = new Set();
 
   constructor(options: ServerOptions) {
@@ -108,6 +111,7 @@ export class Server implements Upstream, SetServer, LeaseOwner, SubscribedOwner,
       decorate:
         decorate === undefined ? null : (link, kind, index) => decorate(link, this, kind, index),
     });
+    this.gate = new ConnectGate(options.connectsAtOnce ?? CONNECTS_AT_ONCE);
     this.leases = new LeasePool(this, this, options.variants, options.descriptors);
     this.countMembership(1);
     if (!pool.preconnect) return;
@@ -138,6 +142,15 @@ export class Server implements Upstream, SetServer, LeaseOwner, SubscribedOwner,
 
   get connectTimeoutMs(): number {
     return this.options.pool.connectTimeoutMs;
+  }
+
+  get firstByteMs(): number | null {
+    return this.options.pool.firstByteTimeoutMs ?? null;
+  }
+
+  get pendingMax(): number {
+    const { serverQueue = 0 } = this.options.pool;
+    return serverQueue === 0 ? Number.POSITIVE_INFINITY : serverQueue;
   }
 
   /** See ProtocolPool.onSettings: what is awaited may be late earlier. */
@@ -237,12 +250,16 @@ export class Server implements Upstream, SetServer, LeaseOwner, SubscribedOwner,
         : null;
     if (problem !== null) return { abandon: this.schedule(0, () => events.onError(problem)) };
     this.health.onAttempt();
-    return engine.connect(member.server.address, this.tuning(isWatched), events, streamEvents);
+    return this.gate.pass(events, (passed) =>
+      engine.connect(member.server.address, this.tuning(isWatched), passed, streamEvents),
+    );
   }
 
   connectPlain(events: ConnectEvents, streamEvents: StreamEvents): ConnectAttempt {
     const { engine, member } = this.options;
-    return engine.connect(member.server.address, this.tuning(true), events, streamEvents, true);
+    return this.gate.pass(events, (passed) =>
+      engine.connect(member.server.address, this.tuning(true), passed, streamEvents, true),
+    );
   }
 
   onDescriptor(by: 1 | -1): void {
@@ -250,9 +267,10 @@ export class Server implements Upstream, SetServer, LeaseOwner, SubscribedOwner,
   }
 
   private tuning(isWatched: boolean): SocketTuning {
-    const { tcpKeepalive, tcpNodelay } = this.options.pool;
+    const { tcpKeepalive, tcpNodelay, timeoutMs } = this.options.pool;
     return {
-      isKeptAlive: isWatched || tcpKeepalive,
+      // Without time-outs nothing else finds out that the server's host is gone.
+      isKeptAlive: isWatched || tcpKeepalive || timeoutMs === null,
       isUndelayed: tcpNodelay,
       isQuicklyAcked: false,
     };

@@ -38,6 +38,14 @@ class SharedRole implements ConnectionRole {
     return this.owner.timeoutMs;
   }
 
+  get firstByteMs(): number | null {
+    return this.owner.firstByteMs;
+  }
+
+  get pendingMax(): number {
+    return this.owner.pendingMax;
+  }
+
   onOpen(): void {
     this.holdDescriptor(true);
   }

@@ -28,6 +28,8 @@ export class SubscribedConnection implements SubscriberConnection, ConnectionRol
   readonly isWatched = false;
   /** What the server says names the channel that it is about, and answers to other questions would not be understood. */
   readonly isAskable = false;
+  readonly firstByteMs = null;
+  readonly pendingMax: number = Number.POSITIVE_INFINITY;
   readonly messages: SubscriberEvents;
   private readonly connection: Connection;
   private readonly owner: SubscribedOwner;

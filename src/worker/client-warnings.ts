@@ -65,6 +65,16 @@ export class ClientWarnings {
     );
   }
 
+  timedOut(peer: string, reason: "idle" | "slow"): void {
+    this.warn(
+      reason,
+      reason === "idle"
+        ? "a client is closed: it was idle for longer than client_idle_timeout"
+        : "a client is closed: its request was not complete within request_timeout",
+      { peer },
+    );
+  }
+
   /** @param unreadBytes what it was sent and has not read */
   cut(peer: string, unreadBytes: number): void {
     const { module } = this.options;

@@ -12,6 +12,7 @@ import { inSlices } from "../base/slices.ts";
 import type { Turn } from "../base/turn.ts";
 import type { ClientMemory } from "../client/client-memory.ts";
 import { restoreRecord } from "../client/client-record.ts";
+import { ClientSweep } from "../client/client-sweep.ts";
 import type { ClientTimes } from "../client/client-times.ts";
 import { FilteredFrontend } from "../client/filtered-frontend.ts";
 import { FilteredSession } from "../client/filtered-session.ts";
@@ -54,6 +55,7 @@ export class PoolClients implements SessionOwner {
   private readonly warnings: ClientWarnings;
   private readonly headers: ProxyHeaders;
   private readonly throttle: PoolThrottle;
+  private readonly sweep: ClientSweep;
   private lanes = 0;
 
   constructor(options: PoolClientsOptions) {
@@ -82,6 +84,15 @@ export class PoolClients implements SessionOwner {
       ...{ workers: plane.workers, sessions: this.sessions },
       onThrottled: (session, isClosed) => {
         this.onThrottled(session, isClosed ? "is closed" : "is not read for a while");
+      },
+    });
+    this.sweep = new ClientSweep({
+      ...{ sessions: this.sessions, schedule: this.schedule, nowMs: plane.engine.nowMs },
+      idleMs: () => (protocol.serverProtocols.length > 0 && pool.clientIdleTimeoutMs) || null,
+      requestMs: () => (protocol.serverProtocols.length > 0 && pool.requestTimeoutMs) || null,
+      onClosed: (peer, reason) => {
+        this.tally(POOL.client_timed_out, 1);
+        this.warnings.timedOut(peer, reason);
       },
     });
     this.levers = new PoolLevers({
@@ -219,6 +230,7 @@ export class PoolClients implements SessionOwner {
 
   onSettings(): void {
     this.throttle.onSettings();
+    this.sweep.onSettings();
   }
 
   /** The worker gives all of its clients away. */
@@ -243,6 +255,7 @@ export class PoolClients implements SessionOwner {
   }
 
   close(): void {
+    this.sweep.close();
     for (const session of [...this.sessions]) session.close();
     this.throttle.close();
   }

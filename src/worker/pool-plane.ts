@@ -12,6 +12,7 @@ import type { Member, Topology } from "../api/topology.ts";
 import { type ConnectionKind, FIRST_KIND, type Route, type Upstream } from "../api/upstream.ts";
 import type { WorkerBus } from "../api/worker-bus.ts";
 import type { Deadlines } from "../base/deadlines.ts";
+import { CONNECTS_AT_ONCE, CONNECTS_AT_ONCE_MIN } from "../base/health-limits.ts";
 import type { Logger } from "../base/log.ts";
 import type { LogLimit } from "../base/log-limit.ts";
 import type { Schedule } from "../base/schedule.ts";
@@ -208,6 +209,10 @@ export class PoolPlane implements PoolHost {
           descriptors: options.descriptors,
           plan: this.plan,
           ejections: member.isReplica === true || this.isSpare(member) ? null : this.ejections,
+          connectsAtOnce: Math.max(
+            CONNECTS_AT_ONCE_MIN,
+            Math.floor(CONNECTS_AT_ONCE / options.workers),
+          ),
           onSuspect: (id) => this.watch?.want(id),
           // Where their keys go, or keys of others, is another matter now.
           onDownOrUp: this.isSpare(member) ? () => this.onEjectionChange() : undefined,

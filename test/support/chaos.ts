@@ -5,6 +5,7 @@
  * slow or sends garbage. At most half of them are ill at once. A reply is wrong when it belongs to another key, or has what was never
  * written; an error is out of place when no server that has to do with its key is ill, or was a moment ago.
  */
+import { ChaosRelay } from "./chaos-relay.ts";
 import { freePort } from "./free-port.ts";
 import { keysByServer, type ProxyProcess, startProxy } from "./proxy-process.ts";
 import { type RedisServer, startRedis } from "./redis-server.ts";
@@ -39,8 +40,8 @@ export interface ChaosReport {
   unanswered: number;
   closed: number;
   readonly faults: Record<string, number>;
-  /** From the end of a fault to the first good reply of its server. */
-  readonly recoveriesMs: number[];
+  /** From the end of a fault to the first good reply of its server, by fault: the longest. */
+  readonly recoveriesMs: Record<string, number>;
   /** Of requests to servers that are well: before the first fault, and from then on. */
   p99QuietMs: number;
   p99OthersMs: number;
@@ -54,8 +55,10 @@ class Victim {
   readonly index: number;
   readonly port: number;
   redis: RedisServer | null = null;
-  relay: Relay | null = null;
+  relay: ChaosRelay | null = null;
   isIll = false;
+  /** The last one. */
+  fault: Fault = "stop";
   wellSinceMs = Number.NEGATIVE_INFINITY;
   /** Its data may be gone since. */
   lostAtMs = Number.NEGATIVE_INFINITY;
@@ -71,62 +74,6 @@ class Victim {
   }
 }
 
-/** Passes bytes on, later or not at all. */
-class Relay {
-  mode: "well" | "slow" | "garbage" = "well";
-  private readonly server: Bun.TCPSocketListener<Bun.Socket[]>;
-
-  constructor(port: number, to: number) {
-    const relay = this;
-    this.server = Bun.listen<Bun.Socket[]>({
-      ...{ hostname: HOST, port, data: [] },
-      socket: {
-        open(client) {
-          client.data = [];
-          const early: Buffer[] = [];
-          client.data = [];
-          void Bun.connect({
-            ...{ hostname: HOST, port: to },
-            socket: {
-              open(server) {
-                client.data.push(server);
-                for (const bytes of early.splice(0)) server.write(bytes);
-              },
-              data: (_, bytes) => relay.pass(client, bytes),
-              close: () => void client.end(),
-              error: () => void client.end(),
-            },
-          }).catch(() => client.end());
-          Object.assign(client, { early });
-        },
-        data(client, bytes) {
-          const [server] = client.data;
-          const { early } = client as unknown as { early: Buffer[] };
-          if (server === undefined) early.push(Buffer.from(bytes));
-          else server.write(bytes);
-        },
-        close(client) {
-          for (const server of client.data) server.end();
-        },
-        error() {},
-      },
-    });
-  }
-
-  private pass(client: Bun.Socket<Bun.Socket[]>, bytes: Buffer): void {
-    if (this.mode === "garbage") client.write("\x00\x01 this is no reply \xff\r\n");
-    else if (this.mode === "well") client.write(bytes);
-    else {
-      const copy = Buffer.from(bytes);
-      setTimeout(() => client.write(copy), 600);
-    }
-  }
-
-  stop(): void {
-    this.server.stop(true);
-  }
-}
-
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const { seconds, onDown, seed, tell = () => {} } = options;
   const victims = Array.from({ length: SERVERS }, (_, index) => new Victim(index));
@@ -135,7 +82,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     for (const victim of victims) {
       const isDirect = victim.index < SERVERS / 2;
       victim.redis = await startRedis(isDirect ? { port: victim.port } : {});
-      if (!isDirect) victim.relay = new Relay(victim.port, victim.redis.port);
+      if (!isDirect) victim.relay = new ChaosRelay(victim.port, victim.redis.port);
     }
     proxy = await startProxy({ config: configOf(victims, onDown), args: ["--workers", "2"] });
     const endpoint = proxy.endpoints[0]!;
@@ -177,7 +124,7 @@ class Run {
   readonly latencies: number[] = [];
   readonly report: ChaosReport = {
     ...{ requests: 0, errors: 0, errorsOutOfPlace: 0, wrong: 0, stale: 0, unanswered: 0 },
-    ...{ closed: 0, faults: {}, recoveriesMs: [], p99QuietMs: 0, p99OthersMs: 0, examples: [] },
+    ...{ closed: 0, faults: {}, recoveriesMs: {}, p99QuietMs: 0, p99OthersMs: 0, examples: [] },
   };
 
   constructor(victims: readonly Victim[], onDown: string) {
@@ -268,7 +215,8 @@ async function step(run: Run, client: RespClient, state: KeyState, at: number): 
   if (wasWell) run.latencies.push(nowMs - startedMs);
   if (victim.awaitsRecovery && run.onDown === "fail") {
     victim.awaitsRecovery = false;
-    report.recoveriesMs.push(nowMs - victim.wellSinceMs);
+    const tookMs = Math.round(nowMs - victim.wellSinceMs);
+    report.recoveriesMs[victim.fault] = Math.max(report.recoveriesMs[victim.fault] ?? 0, tookMs);
   }
   if (isWrite) {
     if (reply === "+OK\r\n") {
@@ -347,6 +295,7 @@ async function playFaults(
 
 async function play(victim: Victim, fault: Fault, lastsMs: number): Promise<void> {
   victim.isIll = true;
+  victim.fault = fault;
   victim.awaitsRecovery = false;
   const { relay } = victim;
   const { pid } = victim.redis!;

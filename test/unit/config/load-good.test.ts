@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import type { Config, PoolConfig } from "../../../src/api/config.ts";
 import { MINIMAL_CONFIG } from "../../../src/config/find-config.ts";
 import { loadConfig, NOT_DISCOVERED } from "../../support/load-config.ts";
+import { NO_LIMITS, NO_PATIENCE } from "./no-limits.ts";
 
 function load(text: string): Config {
   const { config, problems } = loadConfig(text, "proxy.yaml");
@@ -14,13 +15,6 @@ function load(text: string): Config {
 function loadPool(text: string): PoolConfig {
   return load(text).pools[0]!;
 }
-
-const NO_LIMITS = {
-  ...{ clientRequests: 0, addressRequests: 0, poolRequests: 0 },
-  ...{ clientBytes: null, addressBytes: null, poolBytes: null },
-  ...{ addressConnections: 0, addressConnects: 0, poolConnects: 0 },
-  ...({ action: "delay", mode: "bucket", burstMs: 100 } as const),
-};
 
 test("a twemproxy file gets nutcracker's defaults", () => {
   const config = load("alpha:\n  listen: 127.0.0.1:22121\n  servers:\n   - 127.0.0.1:6379:1\n");
@@ -72,7 +66,7 @@ test("a twemproxy file gets nutcracker's defaults", () => {
         serverFailureLimit: 2,
         maxEjectionPercent: 50,
         ...{ onDown: "fail", spares: [], healthCheckMs: null, healthCheckTimeoutMs: 1000 },
-        ...{ healthCheckFall: 3, healthCheckRise: 2 },
+        ...{ healthCheckFall: 3, healthCheckRise: 2, ...NO_PATIENCE },
         servers: [
           {
             name: "127.0.0.1:6379",
@@ -143,8 +137,6 @@ pools:
     max_ejection_percent: 25
     health_check: 2s
     health_check_timeout: 700ms
-    health_check_fall: 4
-    health_check_rise: 5
     on_down: rehash
     slowlog: 5ms
     proxy_commands: true
@@ -250,7 +242,7 @@ pools:
     serverFailureLimit: 1,
     maxEjectionPercent: 25,
     ...{ onDown: "rehash", spares: [], healthCheckMs: 2000, healthCheckTimeoutMs: 700 },
-    ...{ healthCheckFall: 4, healthCheckRise: 5 },
+    ...{ healthCheckFall: 3, healthCheckRise: 2, ...NO_PATIENCE },
   });
   expect(servers).toEqual([
     { name: "five", address: { kind: "tcp", host: "::1", port: 6379 }, weight: 5 },

@@ -58,6 +58,7 @@ class Worker {
           },
           resumeDown: (reason) => this.resumed.push(`${member} ${reason}`),
           downReason: this.down.get(member) ?? null,
+          isDown: this.down.has(member),
           countProbe() {},
         },
         createProber: () => ({

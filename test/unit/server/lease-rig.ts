@@ -86,6 +86,8 @@ export function createLeaseRig(
     onUp: () => heard.up++,
     onTrouble: () => heard.trouble++,
     onSignal: () => {},
+    firstByteMs: null,
+    pendingMax: Number.POSITIVE_INFINITY,
     onOutOfStep: () => heard.outOfStep++,
     onReply: () => heard.reply++,
     onLost: () => {},

@@ -126,11 +126,11 @@ describe("a Redis server", () => {
 
   test("of which this process's shortage tells nothing", () => {
     const { ask, outcomes, attempts } = redisRig();
-    for (const cause of ["EMFILE", "ENFILE", "ENOBUFS", "EADDRNOTAVAIL"]) {
+    for (const cause of ["EMFILE", "ENFILE", "ENOBUFS", "EADDRNOTAVAIL", "UNKNOWN_PLACE"]) {
       ask();
       attempts.at(-1)!.events.onError(cause);
     }
-    expect(outcomes).toEqual([undefined, undefined, undefined, undefined]);
+    expect(outcomes).toEqual(Array(5).fill(undefined));
   });
 });
 

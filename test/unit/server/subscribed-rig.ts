@@ -58,6 +58,8 @@ export function create(
       connect: attemptRecorder(attempts),
     },
     onSignal: () => {},
+    firstByteMs: null,
+    pendingMax: Number.POSITIVE_INFINITY,
     ...{ onUp() {}, onLost() {}, onTrouble() {}, onOutOfStep() {}, onReply() {} },
     partialReplies: new PartialReplies(),
     retryDelayMs: (failedAttempts: number) => 10 * failedAttempts,

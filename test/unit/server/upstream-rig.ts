@@ -232,6 +232,8 @@ export interface ConnectionRig {
 export function createConnectionRig(
   options: {
     timeoutMs?: number | null;
+    firstByteMs?: number | null;
+    pendingMax?: number;
     password?: string;
     isEager?: boolean;
     protocol?: UpstreamProtocol;
@@ -264,6 +266,8 @@ export function createConnectionRig(
       onLost: () => heard.lost++,
       onTrouble: () => heard.trouble++,
       onSignal: () => {},
+      firstByteMs: options.firstByteMs ?? null,
+      pendingMax: options.pendingMax ?? Number.POSITIVE_INFINITY,
       onOutOfStep: () => heard.outOfStep++,
       onReply: () => heard.reply++,
       retryDelayMs: (failedAttempts) => 10 * failedAttempts,
