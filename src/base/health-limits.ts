@@ -10,6 +10,8 @@ export const PROBE_GATHER_MS = 10;
 export const PROBE_TEXT_MAX = 160;
 /** A worker that hears of no probes asks itself after so many intervals, and up to one more by chance. */
 export const PROBE_TURNS = 1.25;
+/** What is down is retained anew after so many intervals; what was retained three times as long ago is not believed. */
+export const PROBE_RETAIN_TURNS = 5;
 /** When the worker that asks leaves, another one takes its turn within this time. */
 export const PROBE_TAKE_OVER_MS = 50;
 /** Connections to one server that are made at once, over all workers; of these each worker has its share, and two at least. */

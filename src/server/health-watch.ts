@@ -13,6 +13,7 @@ import type { Deadline, Deadlines } from "../base/deadlines.ts";
 import {
   PROBE_GATHER_MS,
   PROBE_INTERVAL_MS_MIN,
+  PROBE_RETAIN_TURNS,
   PROBE_SOON_MS,
   PROBE_TAKE_OVER_MS,
   PROBE_TURNS,
@@ -84,6 +85,7 @@ export class HealthWatch {
   /** The next message is about all servers. */
   private tellsAll = false;
   private retained = "";
+  private retainedMs = 0;
 
   /** @param intervalMs between two probes of a server */
   constructor(options: HealthWatchOptions, intervalMs: number) {
@@ -184,8 +186,12 @@ export class HealthWatch {
       downReason === null ? [] : [[member, downReason] as const],
     );
     const text = JSON.stringify(down);
-    if (text === this.retained && !isLost) return;
+    const { nowMs } = this.options.deadlines;
+    const isFresh =
+      down.length === 0 || nowMs < this.retainedMs + PROBE_RETAIN_TURNS * this.intervalMs;
+    if (text === this.retained && isFresh && !isLost) return;
     this.retained = text;
+    this.retainedMs = nowMs;
     bus.retain(TOPIC, KEY, down.length === 0 ? null : { by: id, down });
   }
 
@@ -194,8 +200,9 @@ export class HealthWatch {
   private onNews(news: News | null, key: string | null, ageMs: number): void {
     if (news === null) return;
     if (key !== null) {
-      // Workers that were there have found it out by the same probes.
-      if (ageMs > 0) this.resume(news);
+      // Workers that were there have found it out by the same probes. What is old may be left of workers that have asked no more.
+      const isNew = ageMs <= 3 * PROBE_RETAIN_TURNS * this.intervalMs;
+      if (ageMs > 0 && isNew) this.resume(news);
       return;
     }
     const { id, deadlines, random } = this.options;

@@ -4,6 +4,7 @@
  * Its `health` says whether it may, and `Ejections` whether its keys go elsewhere meanwhile. Without probes one that was ejected is tried again
  * after `serverRetryTimeoutMs`; twemproxy lets the next client find out.
  */
+import type { PoolConfig } from "../api/config.ts";
 import type { ConnectAttempt, ConnectEvents, SocketTuning } from "../api/engine.ts";
 import type { MetricBlock } from "../api/metrics.ts";
 import type { ServerStreamEvents } from "../api/server-stream.ts";
@@ -53,6 +54,8 @@ export class Server implements Upstream, SetServer, LeaseOwner, SubscribedOwner,
   readonly isReplica: boolean;
   readonly place: RingPlace;
   readonly health: ServerHealth;
+  /** See ConnectionOwner: asked with each request. */
+  pendingMax: number;
   incarnation = 1;
 
   readonly turn: Turn;
@@ -88,6 +91,7 @@ export class Server implements Upstream, SetServer, LeaseOwner, SubscribedOwner,
     this.times = options.times;
     this.schedule = options.schedule;
     this.partialReplies = options.partialReplies;
+    this.pendingMax = pendingMax(pool);
     this.place = new RingPlace({
       ...{ ...options, name, isDown: () => this.isDown },
       ...{ takeDown: () => this.takeDown(), openDown: () => this.openDown() },
@@ -148,13 +152,9 @@ export class Server implements Upstream, SetServer, LeaseOwner, SubscribedOwner,
     return this.options.pool.firstByteTimeoutMs ?? null;
   }
 
-  get pendingMax(): number {
-    const { serverQueue = 0 } = this.options.pool;
-    return serverQueue === 0 ? Number.POSITIVE_INFINITY : serverQueue;
-  }
-
   /** See ProtocolPool.onSettings: what is awaited may be late earlier. */
   onSettings(): void {
+    this.pendingMax = pendingMax(this.options.pool);
     for (const connection of [...this.shared.all, this.leases]) connection.watch();
   }
 
@@ -367,4 +367,8 @@ export class Server implements Upstream, SetServer, LeaseOwner, SubscribedOwner,
     this.leases.takeDown(sent, unsent);
     for (const connection of [...this.subscribers]) connection.discard();
   }
+}
+
+function pendingMax({ serverQueue = 0 }: PoolConfig): number {
+  return serverQueue === 0 ? Number.POSITIVE_INFINITY : serverQueue;
 }

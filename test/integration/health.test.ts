@@ -92,7 +92,7 @@ function linesWith(proxy: ProxyProcess, text: string): string[] {
 test("a server that hangs is down for all workers: its keys fail at once, others are served, and it comes back", async () => {
   const all = await servers(startRedis, 2);
   // Without a time-out a request would wait for ever.
-  const proxy = await startPool(all, ["timeout: none", QUICK]);
+  const proxy = await startPool(all, ["timeout: none", "proxy_commands: true", QUICK]);
   const client = await clientOf(proxy);
   const [[mine], [others]] = keysByServer(2, 1) as [[string], [string]];
   expect(await client.ask("SET", mine, "1")).toBe("+OK\r\n");
@@ -117,6 +117,7 @@ test("a server that hangs is down for all workers: its keys fail at once, others
   expect(await other.ask("SELECT", "1")).toBe("+OK\r\n");
   expect(await other.ask("GET", mine)).toStartWith("-");
   expect(await client.ask("SET", others, "1")).toBe("+OK\r\n");
+  expect(await client.ask("PROXY", "SHOW", "SERVERS")).toMatch(/state\r\n\$4\r\ndown\r\n/);
   process.kill(all[0]!.pid, "SIGCONT");
   await until("it is up", async () => (await client.ask("GET", mine)).startsWith("$1"));
   await until("all workers know", async () => (await stateOf(proxy, 0)) === "up");

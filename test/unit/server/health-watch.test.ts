@@ -19,6 +19,8 @@ class Host {
   /** Probes that wait for an answer, by worker and member. */
   readonly open: Map<string, (outcome: ProbeOutcome) => void> = new Map();
   readonly probes: string[] = [];
+  /** Connections for probes that were given up. */
+  readonly closed: Set<string> = new Set();
 
   add(id: number): Worker {
     const worker = new Worker(this, id);
@@ -70,7 +72,7 @@ class Worker {
               else done(outcome);
             });
           },
-          close() {},
+          close: () => host.closed.add(`${id} ${member}`),
         }),
       }));
     this.watch = new HealthWatch(
@@ -106,6 +108,7 @@ test("one worker asks, and all know", async () => {
   const late = host.probes.slice(12);
   expect(new Set(late)).toEqual(new Set(["11 a", "11 b"]));
   expect(host.probes.length).toBeLessThanOrEqual(2 * 10 + 3 * 2);
+  expect(host.closed).toEqual(new Set(["12 a", "12 b", "13 a", "13 b"]));
   for (const worker of [one!, two!, three!]) {
     expect(worker.countOf("a")).toBeGreaterThanOrEqual(9);
     expect(worker.heard.get("b")!.every((fault) => fault?.text === FAULT.text)).toBe(true);
@@ -194,4 +197,16 @@ test("a server that a worker suspects is asked soon, whichever worker that is", 
     expect(host.probes.length).toBe(before + 1);
     await settle(host, 150);
   }
+});
+
+test("what was retained long ago is not believed", () => {
+  const resumedAfter = (ageMs: number): readonly string[] => {
+    const host = new Host();
+    host.servers.set("a", null);
+    const data = { by: 1, down: [["a", "no answer"]] };
+    host.peers.relay.resume([{ topic: "health", key: "down", data, ageMs }]);
+    return host.add(2).resumed;
+  };
+  expect(resumedAfter(5 * INTERVAL_MS)).toEqual(["a no answer"]);
+  expect(resumedAfter(20 * INTERVAL_MS)).toEqual([]);
 });

@@ -130,7 +130,7 @@ describe("a Redis server", () => {
       ask();
       attempts.at(-1)!.events.onError(cause);
     }
-    expect(outcomes).toEqual(Array(5).fill(undefined));
+    expect(outcomes).toEqual(Array.from({ length: 5 }, () => undefined));
   });
 });
 
