@@ -181,6 +181,8 @@ export interface ProtocolPool {
   readonly tooManyClients: Buffer;
   /** The same when this process has no more file descriptors. */
   readonly noDescriptors: Buffer;
+  /** `text` as an error that answers no request in particular, for a client that is closed behind it. Absent: there are no such words. */
+  lastWords?(text: string): Buffer;
   /**
    * The request of place `index` in what a client sent, for operators; `bytes` is the beginning of its `length` bytes, and those before
    * it are whole. Null: it cannot be told. Absent: none can.

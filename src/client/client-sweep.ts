@@ -2,7 +2,6 @@
  * Closes clients that are idle for too long, or take too long to send one request. Looked at now and then, all in slices: that costs
  * nothing while a client is busy, and is late by a quarter of the time at the most.
  */
-import type { Failure } from "../api/upstream.ts";
 import { CLIENT_SWEEP_MS_MAX, CLIENT_SWEEP_MS_MIN } from "../base/health-limits.ts";
 import type { Schedule } from "../base/schedule.ts";
 import type { SegmentedSet } from "../base/segmented-set.ts";
@@ -17,6 +16,8 @@ export interface ClientSweepOptions {
   /** Milliseconds; null: no limit. Both may change, see `onSettings`. */
   readonly idleMs: () => number | null;
   readonly requestMs: () => number | null;
+  /** See ProtocolPool. */
+  readonly lastWords?: ((text: string) => Buffer) | undefined;
   /** The client is closed: it was idle, or too slow. */
   readonly onClosed: (peer: string, reason: "idle" | "slow") => void;
 }
@@ -96,8 +97,8 @@ export class ClientSweep {
       return;
     }
     if (limitMs === null || nowMs - seen.sinceMs < limitMs) return;
-    const words = session.failureReply(tooSlow(limitMs), 0);
-    session.push(words, 0, words.length);
+    const words = this.options.lastWords?.(tooSlow(limitMs));
+    if (words !== undefined) session.push(words, 0, words.length);
     intake.forget();
     session.finish();
     onClosed(session.peer, "slow");
@@ -126,10 +127,6 @@ export class ClientSweep {
   }
 }
 
-function tooSlow(limitMs: number): Failure {
-  return {
-    kind: "timeout",
-    wasSent: false,
-    text: `Connection timed out (the request was not complete within ${limitMs} ms, which is the pool's request_timeout)`,
-  };
+function tooSlow(limitMs: number): string {
+  return `Connection timed out (the request was not complete within ${limitMs} ms, which is the pool's request_timeout)`;
 }

@@ -90,6 +90,7 @@ export class PoolClients implements SessionOwner {
       ...{ sessions: this.sessions, schedule: this.schedule, nowMs: plane.engine.nowMs },
       idleMs: () => (protocol.serverProtocols.length > 0 && pool.clientIdleTimeoutMs) || null,
       requestMs: () => (protocol.serverProtocols.length > 0 && pool.requestTimeoutMs) || null,
+      lastWords: protocol.lastWords?.bind(protocol),
       onClosed: (peer, reason) => {
         this.tally(POOL.client_timed_out, 1);
         this.warnings.timedOut(peer, reason);

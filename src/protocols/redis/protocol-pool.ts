@@ -143,6 +143,10 @@ export class RedisProtocolPool implements ProtocolPool {
     this.pool.variants.releaseLike(kind);
   }
 
+  lastWords(text: string): Buffer {
+    return encodeError(`ERR ${text}`);
+  }
+
   createFrontend(client: ClientPort, saved: unknown, descriptors: readonly number[]): Frontend {
     return new RedisFrontend(this.pool, client, saved as SavedRedisClient | undefined, descriptors);
   }
