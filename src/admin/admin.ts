@@ -26,7 +26,7 @@ import { createStatsPort, type StatsPort } from "./stats-port.ts";
 /** A shorter token can be guessed. */
 const TOKEN_LENGTH_MIN = 16;
 /** Of the admin process: workers go before it, and it is not starved. */
-const NICENESS = 10;
+const NICENESS = 5;
 
 type Start = Extract<ToAdmin, { readonly type: "start" }>;
 
