@@ -142,7 +142,7 @@ export class Admin {
       );
     } catch (error) {
       this.#log?.error(
-        `admin: a token cannot be read, so what needs it is refused: ${(error as Error).message}`,
+        `admin: the token cannot be read, so what needs it is refused: ${(error as Error).message}`,
       );
     }
     return null;

@@ -12,6 +12,8 @@ type Words = Readonly<Record<string, unknown>>;
 const JSON_TYPE = "application/json; charset=utf-8";
 const PAUSE_PRESET = "5s";
 const PRESET = "10m";
+const POOL_WANTED = "pool: the name of one";
+const NOT_SURE = "the supervisor has not answered: whether it was done, proxy status says";
 /** Ids of clients are numbers that a double holds exactly. */
 const NUMBER = /^\d{1,15}$/;
 
@@ -37,7 +39,8 @@ export async function answerOrder(
   const words = wordsIn(body);
   const made = words === null ? "the body must be a JSON object" : order(words);
   if (typeof made === "string") return answer(400, { ok: false, problems: [made] });
-  return answerResult(await give(made));
+  const result = await give(made);
+  return result === null ? answer(503, { ok: false, problems: [NOT_SURE] }) : answerResult(result);
 }
 
 /** The answer to a question of the supervisor's or an order. */
@@ -77,8 +80,6 @@ function lever(kind: LeverKind, words: Words, preset: string): AdminOrder | stri
   }
   return isWord(pool) ? { verb: "lever", kind, pool, text: "", forMs } : POOL_WANTED;
 }
-
-const POOL_WANTED = "pool: the name of one";
 
 function resume(words: Words): AdminOrder | string {
   const { pool } = words;
