@@ -3,7 +3,7 @@
  * Who asks again when an answer has come is slowed down by that; a viewer or a collector does not notice it.
  *
  *   left ──(each ms: + share)──▶ at most the burst
- *     └───(CPU time that was used)──▶ below 0: answers wait, the first that came goes first
+ *     └───(CPU time that was used)──▶ below 0, to minus the burst: answers wait, the first that came goes first
  */
 import {
   ADMIN_ANSWERS_WAITING_MAX,
@@ -45,7 +45,8 @@ export class CpuBudget {
     const [used, now] = [this.#options.usedMs(), this.#options.nowMs()];
     const gained = Math.max(0, now - this.#atMs) * ADMIN_CPU_SHARE;
     const left = this.#leftMs + gained - (used - this.#usedMs);
-    this.#leftMs = Math.min(ADMIN_CPU_BURST_MS, left);
+    // What this process uses besides answers may be more than the share: answers come slowly then, and they come.
+    this.#leftMs = Math.min(ADMIN_CPU_BURST_MS, Math.max(-ADMIN_CPU_BURST_MS, left));
     [this.#usedMs, this.#atMs] = [used, now];
     return this.#leftMs > 0 ? 0 : Math.ceil(-this.#leftMs / ADMIN_CPU_SHARE) + 1;
   }

@@ -70,3 +70,12 @@ test("only so many wait: one more is told so, and those that wait get their turn
   pass(10 / ADMIN_CPU_SHARE + 10);
   expect(new Set(await Promise.all(waiting))).toEqual(new Set([true]));
 });
+
+test("however much was used, an answer waits no longer than until a burst is made up for", () => {
+  const { budget, use, pass } = rig();
+  use(3_600_000);
+  const waitMs = budget.waitMs();
+  expect(waitMs).toBeLessThanOrEqual(ADMIN_CPU_BURST_MS / ADMIN_CPU_SHARE + 1);
+  pass(waitMs);
+  expect(budget.waitMs()).toBe(0);
+});
