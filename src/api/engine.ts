@@ -1,5 +1,6 @@
 /**
- * The event loop and its sockets, as the data plane sees them. There is one engine in a worker; `src/engine` has them.
+ * The event loop and its sockets, the clocks and chance, as the data plane sees them: it has no others, so that what it does follows
+ * from what its engine tells it. There is one engine in a worker; `src/engine` has them.
  *
  * Everything is called from the event loop and calls back from it. No callback may throw: that ends the process.
  */
@@ -37,12 +38,18 @@ export type EngineName = "bun" | "uring";
 
 export interface Engine {
   readonly name: EngineName;
-  /** Milliseconds of a clock that never goes back. */
+  /** Milliseconds of a clock that never goes back, and goes on within a turn. */
   nowMs(): number;
+  /** Milliseconds since the epoch, by a clock that may be set. */
+  epochMs(): number;
+  /** A number from 0 up to, but not including, 1. What it decides is no secret. */
+  random(): number;
   /** Calls `callback` once after `delayMs`, unless the returned function is called before. */
   timer(delayMs: number, callback: () => void): () => void;
   /** Calls `callback` once when the socket events at hand are dealt with, before new ones are waited for. */
   atTurnEnd(callback: () => void): void;
+  /** Calls `callback` once in a later turn: the sockets have theirs before. */
+  later(callback: () => void): void;
   /**
    * Accepts from listening socket `fd`.
    * @param onStream who hears of a new stream's events, or null: it is closed at once

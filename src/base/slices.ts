@@ -1,13 +1,27 @@
 /** Work for many, in slices: between two of them the event loop turns, so that no client waits for all of it. */
 import { SLICE_MS } from "./limits.ts";
 
-/** A moment at which a slice ends. */
-export function endOfSlice(): number {
-  return performance.now() + SLICE_MS;
+/** The part of an engine that slices are made of; see Engine. */
+export interface SliceLoop {
+  nowMs(): number;
+  later(callback: () => void): void;
 }
 
-export function isSliceOver(endMs: number): boolean {
-  return performance.now() >= endMs;
+/** Of a process without an engine. */
+export const RUNTIME_SLICES: SliceLoop = {
+  nowMs: () => performance.now(),
+  later: (callback) => {
+    setImmediate(callback);
+  },
+};
+
+/** A moment at which a slice ends. */
+export function endOfSlice(loop: SliceLoop): number {
+  return loop.nowMs() + SLICE_MS;
+}
+
+export function isSliceOver(loop: SliceLoop, endMs: number): boolean {
+  return loop.nowMs() >= endMs;
 }
 
 /**
@@ -15,13 +29,14 @@ export function isSliceOver(endMs: number): boolean {
  * of this call, and may be all.
  */
 export function inSlices<Item>(
+  loop: SliceLoop,
   items: Iterable<Item>,
   act: (item: Item) => void,
   done: () => void = () => {},
 ): void {
   const iterator = items[Symbol.iterator]();
   const run = (): void => {
-    const endMs = endOfSlice();
+    const endMs = endOfSlice(loop);
     do {
       const next = iterator.next();
       if (next.done === true) {
@@ -29,8 +44,8 @@ export function inSlices<Item>(
         return;
       }
       act(next.value);
-    } while (!isSliceOver(endMs));
-    setImmediate(run);
+    } while (!isSliceOver(loop, endMs));
+    loop.later(run);
   };
   run();
 }

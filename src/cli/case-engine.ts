@@ -129,11 +129,23 @@ export class CaseEngine implements Engine {
     return performance.now();
   }
 
+  epochMs(): number {
+    return Date.now();
+  }
+
+  random(): number {
+    return Math.random();
+  }
+
   timer(delayMs: number, callback: () => void): () => void {
     return schedule(delayMs, callback);
   }
 
   atTurnEnd(callback: () => void): void {
+    setImmediate(callback);
+  }
+
+  later(callback: () => void): void {
     setImmediate(callback);
   }
 

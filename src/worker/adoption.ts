@@ -28,6 +28,9 @@ export interface AdoptionOptions {
   readonly socket: number;
   readonly log: Logger;
   readonly schedule: Schedule;
+  /** See Engine. */
+  readonly nowMs: () => number;
+  readonly later: (callback: () => void) => void;
   /** For so long a packet waits for what the system is short of. */
   readonly waitMsMax: number;
   /**
@@ -70,9 +73,9 @@ export class Adoption {
   private run(): void {
     if (this.isPaused || this.isRunning) return;
     this.isRunning = true;
-    const endMs = endOfSlice();
+    const endMs = endOfSlice(this.options);
     while (this.told > 0) {
-      if (isSliceOver(endMs)) {
+      if (isSliceOver(this.options, endMs)) {
         this.runAfter(0);
         break;
       }
@@ -98,7 +101,7 @@ export class Adoption {
       this.run();
     };
     if (delayMs > 0) this.options.schedule(delayMs, run);
-    else setImmediate(run);
+    else this.options.later(run);
   }
 
   /** @returns false: the next packet must wait for those before it. @throws OsError, PacketError: see `fail` */
@@ -135,7 +138,7 @@ export class Adoption {
 
   /** False: the system has been short of something for too long. */
   private mayWait(reason: string): boolean {
-    const nowMs = performance.now();
+    const nowMs = this.options.nowMs();
     if (this.shortSinceMs === 0) {
       this.shortSinceMs = nowMs;
       this.options.log.debug("adoption waits", { reason });

@@ -9,7 +9,7 @@ import {
   type WorkerBus,
 } from "../api/worker-bus.ts";
 import { JSON_LINE_BYTES_MAX } from "../base/json-lines.ts";
-import { schedule } from "../base/schedule.ts";
+import { type Schedule, schedule } from "../base/schedule.ts";
 
 /** A longer one would break the channel. */
 const ANSWER_BYTES_MAX = JSON_LINE_BYTES_MAX / 4;
@@ -17,6 +17,14 @@ const ANSWER_BYTES_MAX = JSON_LINE_BYTES_MAX / 4;
 type Received = Extract<ToWorker, { readonly type: "hear" }>;
 
 type Responder = (data: unknown, answer: (data: unknown) => void) => void;
+
+/** The clocks of this process; see Engine. */
+const RUNTIME: BusClock = { nowMs: () => performance.now(), schedule };
+
+export interface BusClock {
+  readonly nowMs: () => number;
+  readonly schedule: Schedule;
+}
 
 interface Query {
   readonly answers: unknown[];
@@ -35,7 +43,8 @@ export class BusClient implements WorkerBus {
   private queried = 0;
   private readonly retained: readonly RetainedMessage[];
   /** When `retained` was as old as it says. */
-  private readonly startedMs = performance.now();
+  private readonly startedMs: number;
+  private readonly clock: BusClock;
   /** Received before all had subscribed; null: they have. */
   private early: Received[] | null = [];
 
@@ -44,7 +53,10 @@ export class BusClient implements WorkerBus {
     birth: number,
     retained: readonly RetainedMessage[],
     send: (message: FromWorker) => void,
+    clock: BusClock = RUNTIME,
   ) {
+    this.clock = clock;
+    this.startedMs = clock.nowMs();
     this.name = `${birth}`;
     this.send = send;
     this.retained = retained;
@@ -54,7 +66,7 @@ export class BusClient implements WorkerBus {
   open(): void {
     const { early } = this;
     this.early = null;
-    const sinceMs = performance.now() - this.startedMs;
+    const sinceMs = this.clock.nowMs() - this.startedMs;
     for (const { topic, key, data, ageMs = Number.POSITIVE_INFINITY } of this.retained) {
       this.listeners.get(topic)?.(data, key, ageMs + sinceMs);
     }
@@ -79,7 +91,7 @@ export class BusClient implements WorkerBus {
 
   query(topic: string, data: unknown, done: (answers: unknown[]) => void): void {
     const name = `${this.name}.${++this.queried}`;
-    const cancelTimeout = schedule(QUERY_TIMEOUT_MS, () => this.finish(name));
+    const cancelTimeout = this.clock.schedule(QUERY_TIMEOUT_MS, () => this.finish(name));
     this.queries.set(name, { answers: [], done, cancelTimeout });
     this.send({ type: "ask", question: name, topic, data });
   }

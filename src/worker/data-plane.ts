@@ -1,14 +1,13 @@
 /** Everything in a worker that touches traffic: one PoolPlane per pool, and what they share. */
 
 import type { PoolConfig } from "../api/config.ts";
-import { GROUP_FORMAT, HANDOVER_FD, type ListenerGrant, PACKET_FORMATS } from "../api/control.ts";
+import { GROUP_FORMAT, type ListenerGrant, PACKET_FORMATS } from "../api/control.ts";
 import type { EngineStatus } from "../api/control-socket.ts";
-import type { ChosenEngine, Engine } from "../api/engine.ts";
+import type { Engine } from "../api/engine.ts";
 import { COLLECTION_TIMES, LOOP_TIMES } from "../api/latency.ts";
 import type { Lever } from "../api/steering.ts";
 import { busOfPool } from "../api/worker-bus.ts";
 import { assert } from "../base/assert.ts";
-import { keptBlockBytes, outstandingBlockBytes } from "../base/block-pool.ts";
 import { Deadlines } from "../base/deadlines.ts";
 import {
   DescriptorBudget,
@@ -17,7 +16,6 @@ import {
 } from "../base/descriptor-budget.ts";
 import {
   ADOPT_WAIT_MS_MAX,
-  DESCRIPTOR_TABLE_MAX,
   PARTIAL_REPLIES_BYTES_MAX,
   PARTIAL_REPLIES_SHARE,
 } from "../base/limits.ts";
@@ -30,9 +28,7 @@ import type { Session } from "../client/session.ts";
 import { initHashes } from "../hash/hash-function.ts";
 import { observe } from "../metrics/histogram.ts";
 import { importModules, type WorkerModules } from "../modules/worker-modules.ts";
-import { prepareToDetach } from "../os/event-loop.ts";
-import { closeFd, growDescriptorTable } from "../os/fd.ts";
-import { openFilesMax } from "../os/open-files.ts";
+import { closeFd } from "../os/fd.ts";
 import { needsOf } from "../server/descriptor-needs.ts";
 import { PartialReplies } from "../server/partial-replies.ts";
 import { Acceptance } from "./acceptance.ts";
@@ -43,13 +39,13 @@ import { type Candidate, HandOver } from "./hand-over.ts";
 import { answerInspections } from "./inspection/inspection.ts";
 import type { ReceivedSession } from "./packet.ts";
 import { packetsUnderway } from "./packet-line.ts";
+import { type PlaneProcess, thisProcess } from "./plane-process.ts";
 import { PoolGroup } from "./pool-group.ts";
 import { PoolPlane } from "./pool-plane.ts";
 import { RECLAIM_STEP_MS, Reclaimer } from "./reclaim.ts";
 import { RefusedClients } from "./refused-clients.ts";
 import { serversKnown } from "./servers-known.ts";
 import { SlowReports } from "./slow-reports.ts";
-import { startEngine } from "./start-engine.ts";
 import type {
   AdoptionCounts,
   DataPlane,
@@ -63,12 +59,13 @@ import type {
 export async function createDataPlane(options: DataPlaneOptions): Promise<DataPlane> {
   await initHashes();
   const modules = await importModules(options.config.modules);
-  return new WorkerDataPlane(options, modules, startEngine(options.config, options.log));
+  return new WorkerDataPlane(options, modules, thisProcess(options.config, options.log));
 }
 
-class WorkerDataPlane implements DataPlane {
+export class WorkerDataPlane implements DataPlane {
   private readonly options: DataPlaneOptions;
   private readonly modules: WorkerModules;
+  private readonly process: PlaneProcess;
   private readonly pools: Map<string, PoolPlane> = new Map();
   private readonly engine: Engine;
   private readonly deadlines: Deadlines;
@@ -92,8 +89,11 @@ class WorkerDataPlane implements DataPlane {
 
   readonly engineStatus: EngineStatus;
 
-  constructor(options: DataPlaneOptions, modules: WorkerModules, { engine, reason }: ChosenEngine) {
-    this.engineStatus = { name: engine.name, reason };
+  /** To be made when `initHashes` is done. */
+  constructor(options: DataPlaneOptions, modules: WorkerModules, process: PlaneProcess) {
+    const { engine, openFiles } = process;
+    this.engineStatus = { name: engine.name, reason: process.reason };
+    this.process = process;
     this.options = options;
     this.modules = modules;
     this.engine = engine;
@@ -106,7 +106,7 @@ class WorkerDataPlane implements DataPlane {
       onGone: () => this.checkGone(),
     });
     const turn = new Turn(engine);
-    const budget = clientBudget(options.config, options.workers);
+    const budget = clientBudget(options.config, options.workers, process.usableMemory);
     this.partialReplies = new PartialReplies(() =>
       Math.min(PARTIAL_REPLIES_BYTES_MAX, PARTIAL_REPLIES_SHARE * budget()),
     );
@@ -114,10 +114,10 @@ class WorkerDataPlane implements DataPlane {
     const reclaimer = new Reclaimer(
       () => {
         const startedMs = engine.nowMs();
-        Bun.gc(true);
+        process.collect();
         observe(pauses.values, pauses.base, Math.floor((engine.nowMs() - startedMs) * 1000));
       },
-      () => process.memoryUsage().external - keptBlockBytes() - outstandingBlockBytes(),
+      () => process.bufferBytes(),
     );
     this.memory = new ClientMemory({
       ...{ turn, budget },
@@ -130,7 +130,7 @@ class WorkerDataPlane implements DataPlane {
     const { send } = options;
     this.slowReports = new SlowReports({ schedule: engine.timer, nowMs: () => turn.nowMs, send });
     const { pools } = options.config;
-    this.plan = planDescriptors(openFilesMax(), needsOf(pools));
+    this.plan = planDescriptors(openFiles, needsOf(pools));
     this.descriptors = new DescriptorBudget(
       this.plan,
       () => this.clients + this.refusedClients.size,
@@ -157,15 +157,13 @@ class WorkerDataPlane implements DataPlane {
       if (this.outgoing === null) reclaimer.check(engine.nowMs());
     });
     answerInspections(options.bus, {
-      slot,
+      ...{ slot, loop: engine },
       pools: [...this.pools].map(([name, { sessions }]) => ({ name, sessions })),
     });
-    prepareToDetach();
-    growDescriptorTable(HANDOVER_FD, Math.min(openFilesMax(), DESCRIPTOR_TABLE_MAX));
     this.adoption = new Adoption({
-      socket: HANDOVER_FD,
+      socket: process.handOverSocket,
       log: options.log,
-      schedule: this.engine.timer,
+      ...{ schedule: engine.timer, nowMs: engine.nowMs, later: engine.later },
       waitMsMax: ADOPT_WAIT_MS_MAX,
       take: (received, settled) => this.adoptOne(received, settled),
     });
@@ -218,14 +216,14 @@ class WorkerDataPlane implements DataPlane {
       return;
     }
     let isOver = false;
+    const { engine } = this;
     const candidates = format === null ? [] : this.candidates(pools, sessions);
     const options = {
-      socket: HANDOVER_FD,
+      socket: this.process.handOverSocket,
       format: format ?? 0,
       timeoutMs,
-      nowMs: this.engine.nowMs,
-      schedule: this.engine.timer,
-      underwayMax: packetsUnderway(openFilesMax(), this.options.workers),
+      ...{ nowMs: engine.nowMs, schedule: engine.timer, later: engine.later },
+      underwayMax: packetsUnderway(this.process.openFiles, this.options.workers),
       log: this.options.log,
       onPackets: events.onPackets,
       onDone: (moved: number) => {
@@ -294,7 +292,7 @@ class WorkerDataPlane implements DataPlane {
       if (part !== null)
         plane.protocol.adoptPart({ group, about: part, connection, input, output });
       // Not before the clients are there that came just now.
-      else setImmediate(() => plane.protocol.onGroupComplete(group));
+      else this.engine.later(() => plane.protocol.onGroupComplete(group));
       settled("others");
       return;
     }

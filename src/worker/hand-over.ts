@@ -87,7 +87,9 @@ export class HandOver {
     this.candidates = this.inOrder(moves, candidates);
     this.after(1, () => this.finish());
     this.after(OTHERS_PART, () => {
-      inSlices(this.membersOf(this.groups.left), ({ session, pool }) => this.ask(session, pool));
+      inSlices(this.options, this.membersOf(this.groups.left), ({ session, pool }) =>
+        this.ask(session, pool),
+      );
     });
     this.after(SERVERS_PART, () => {
       for (const move of this.groups.left) {
@@ -133,6 +135,7 @@ export class HandOver {
     this.cancelLook = this.options.schedule(LOOK_MS, () => {
       this.fresh = 0;
       inSlices(
+        this.options,
         this.unsettled,
         (session) => {
           if (!this.isDone && session.isReadyToMove) this.queue(session);
@@ -192,7 +195,7 @@ export class HandOver {
       this.waiting.delete(session);
     }
     this.beginIfReady(move);
-    inSlices(late, (session) => {
+    inSlices(this.options, late, (session) => {
       if (session.canMove) session.move.cancel();
       session.drain();
     });
@@ -203,7 +206,7 @@ export class HandOver {
   private pump(): void {
     if (this.isPumping || this.isPaused || this.isDone) return;
     this.isPumping = true;
-    const endMs = endOfSlice();
+    const endMs = endOfSlice(this.options);
     while (!this.isDone) {
       const outbox = this.clients.isEmpty ? this.parts : this.clients;
       const next = outbox.first;
@@ -212,7 +215,7 @@ export class HandOver {
         if (this.askSome()) this.pumpAfter(0);
         break;
       }
-      if (isSliceOver(endMs)) {
+      if (isSliceOver(this.options, endMs)) {
         this.pumpAfter(0);
         break;
       }
@@ -232,7 +235,7 @@ export class HandOver {
       this.pump();
     };
     if (delayMs > 0) this.options.schedule(delayMs, pump);
-    else setImmediate(pump);
+    else this.options.later(pump);
   }
 
   /** @returns whether any was asked */
@@ -360,6 +363,7 @@ export class HandOver {
     this.cancelLook();
     this.line.close(this.waiting.size > 0);
     inSlices(
+      this.options,
       this.waiting.keys(),
       (session) => this.cancel(session),
       () => this.options.onDone(this.moved),

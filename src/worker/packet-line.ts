@@ -18,8 +18,9 @@ export interface PacketLineOptions {
   /** Packets on the socket at a time; see `packetsUnderway`. */
   readonly underwayMax: number;
   readonly log: Logger;
-  /** A clock of milliseconds. */
+  /** See Engine. */
   readonly nowMs: () => number;
+  readonly later: (callback: () => void) => void;
   /** So many more packets are on the socket. */
   onPackets(count: number): void;
   /** All that were sent are announced. */
@@ -119,7 +120,7 @@ export class PacketLine {
 
   private announceSoon(): void {
     if (this.unannounced++ > 0) return;
-    setImmediate(() => {
+    this.options.later(() => {
       this.announce();
       this.options.onAnnounced();
     });

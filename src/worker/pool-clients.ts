@@ -252,7 +252,7 @@ export class PoolClients implements SessionOwner {
 
   /** Idle clients leave at once, the others after their last reply. */
   drain(): void {
-    inSlices(this.sessions, (session) => session.drain());
+    inSlices(this.options.plane.engine, this.sessions, (session) => session.drain());
   }
 
   close(): void {

@@ -99,7 +99,7 @@ export class PoolPlane implements PoolHost {
     this.ring = new PoolRoute({
       distribution: pool.distribution,
       hasher: new KeyHasher(createHash(pool.hash, pool.hashSignedChar), pool.hashTag),
-      random: Math.random,
+      random: options.engine.random,
     });
     this.tree = createTree(
       options,
@@ -195,8 +195,7 @@ export class PoolPlane implements PoolHost {
           turn: options.turn,
           deadlines: options.deadlines,
           schedule: this.schedule,
-          epochMs: Date.now,
-          random: Math.random,
+          ...{ epochMs: options.engine.epochMs, random: options.engine.random },
           poolCounters: { values: this.counters, base: this.countersBase },
           ...serverBlocks(options, member.server.name, serverErrors),
           times:
@@ -285,7 +284,7 @@ export class PoolPlane implements PoolHost {
   }
 
   random(): number {
-    return Math.random();
+    return this.options.engine.random();
   }
 
   nextClientId(): number {

@@ -28,7 +28,7 @@ export function openClientTimes(
   const facts = new PlainFacts();
   const keys = new PoolKeys({
     ...{ options: options.pool, tape, turn: options.turn, schedule: engine.timer, describe },
-    random: Math.random,
+    random: engine.random,
     replyReader: protocol.replyReader ?? null,
     serverOf: (key) => route.pick(facts.ofKey(key, ACCESS.read))?.name ?? null,
     tell: options.tellKeys,

@@ -18,6 +18,8 @@ import type { PoolPlaneOptions } from "./pool-plane-options.ts";
 export interface PoolTreeOptions {
   readonly turn: Turn;
   readonly deadlines: Deadlines;
+  /** See Engine. */
+  readonly epochMs: () => number;
   readonly leafOf: (pool: string) => LeafPlane;
   /** Of the pool itself, which may not be made yet. */
   readonly protocol: () => ProtocolPool;
@@ -30,7 +32,7 @@ export interface PoolTreeOptions {
  * @param onChange its route has changed
  */
 export function createTree(
-  { pool, turn, deadlines, leafOf, metrics }: PoolPlaneOptions,
+  { pool, turn, engine, deadlines, leafOf, metrics }: PoolPlaneOptions,
   protocol: () => ProtocolPool,
   onChange: () => void,
 ): PoolTree | null {
@@ -38,10 +40,12 @@ export function createTree(
   assert(leafOf !== undefined, "the pools that a route leads to are there");
   const counts = metrics.open(ROUTE_METRICS, { pool: pool.name });
   const add: LinkTools["add"] = (counter, by) => counts.add(counter, by);
-  return new PoolTree(pool.route, { turn, deadlines, leafOf, protocol, add }, onChange);
+  const { epochMs } = engine;
+  const options = { turn, deadlines, epochMs, leafOf, protocol, add };
+  return new PoolTree(pool.route, options, onChange);
 }
 
-function toolsOf({ turn, deadlines, protocol, add }: PoolTreeOptions): LinkTools {
+function toolsOf({ turn, deadlines, epochMs, protocol, add }: PoolTreeOptions): LinkTools {
   return {
     ...{ turn, deadlines },
     createInner: (route, lane, kind) =>
@@ -55,7 +59,7 @@ function toolsOf({ turn, deadlines, protocol, add }: PoolTreeOptions): LinkTools
         createScanner: () => protocol().serverProtocols[kind]!.createReplyScanner(),
       }),
     createTtlCap: (kind, seconds) => {
-      const cap = protocol().createTtlCap?.(kind, seconds, Date.now);
+      const cap = protocol().createTtlCap?.(kind, seconds, epochMs);
       assert(cap !== undefined, "pools of the protocol may have routes");
       return cap;
     },

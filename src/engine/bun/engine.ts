@@ -8,8 +8,13 @@ import { acceptOn } from "./listen.ts";
 export const bunEngine: Engine = {
   name: "bun",
   nowMs: () => performance.now(),
+  epochMs: () => Date.now(),
+  random: () => Math.random(),
   timer: schedule,
   atTurnEnd: (callback) => {
+    setImmediate(callback);
+  },
+  later: (callback) => {
     setImmediate(callback);
   },
   listen: acceptOn,

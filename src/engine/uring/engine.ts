@@ -17,9 +17,16 @@ export function createUringEngine(onShort: (reason: string) => void): Engine {
   const loop = new UringLoop();
   return {
     name: "uring",
-    nowMs: loop.nowMs,
+    // That of the loop stands still within a turn.
+    nowMs: () => performance.now(),
+    epochMs: () => Date.now(),
+    random: () => Math.random(),
     timer: loop.timer,
     atTurnEnd: loop.atTurnEnd,
+    later: (callback) => {
+      // The loop looks for those at the global name.
+      setImmediate(callback);
+    },
     listen: (fd, tuning, onStream) => new Acceptor(loop, fd, tuning, onStream, onShort),
     connect: (address, tuning, events, streamEvents, isHalfOpen = false) =>
       new Attempt(loop, address, { tuning, events, streamEvents, isHalfOpen }),

@@ -89,7 +89,7 @@ export class UringLoop {
   }
 
   /** Within a turn it stands still. */
-  readonly nowMs = (): number => (this.isRunning ? this.turnMs : performance.now());
+  private readonly nowMs = (): number => (this.isRunning ? this.turnMs : performance.now());
 
   readonly timer = (delayMs: number, callback: () => void): (() => void) => {
     const deadline = this.timers.create(callback);

@@ -10,7 +10,7 @@ import { type FromWorker, PACKET_BYTES_MAX } from "../../api/control.ts";
 import { PACKETS_HELD_MAX } from "../../base/limits.ts";
 import type { Logger } from "../../base/log.ts";
 import { packetDescriptors } from "../../base/packet-descriptors.ts";
-import { endOfSlice, isSliceOver } from "../../base/slices.ts";
+import { endOfSlice, isSliceOver, RUNTIME_SLICES } from "../../base/slices.ts";
 import { canOpen, closeFd } from "../../os/fd.ts";
 import {
   isSocketLost,
@@ -161,9 +161,9 @@ export class PacketRouter {
 
   /** Takes what is there and passes on what can be: a slice of it now, the rest in the next turns of the event loop. */
   pump(): void {
-    const endMs = endOfSlice();
+    const endMs = endOfSlice(RUNTIME_SLICES);
     let isMoving = true;
-    while (isMoving && !isSliceOver(endMs) && this.#pace.restMs === 0) {
+    while (isMoving && !isSliceOver(RUNTIME_SLICES, endMs) && this.#pace.restMs === 0) {
       const isShort = this.#collect();
       isMoving = this.#deliver() && !isShort && this.#sources.size + this.#leftSockets.size > 0;
     }

@@ -11,7 +11,7 @@ import type {
   KickTarget,
 } from "../../api/inspection.ts";
 import { KICKED_SHOWN_MAX } from "../../base/limits.ts";
-import { inSlices } from "../../base/slices.ts";
+import { inSlices, type SliceLoop } from "../../base/slices.ts";
 import { idOf, stateOf, waitOf } from "../../client/client-record.ts";
 import type { Session } from "../../client/session.ts";
 
@@ -29,6 +29,7 @@ interface Candidate {
 
 /** @param done gets the clients that `query` asks for, at most as many as its limit */
 export function listClients(
+  loop: SliceLoop,
   pools: readonly InspectedPool[],
   worker: number,
   query: ClientQuery,
@@ -38,6 +39,7 @@ export function listClients(
   const best = new Best(query.limit);
   let matching = 0;
   inSlices(
+    loop,
     sessionsOf(pools, query.pool),
     ({ pool, session }) => {
       if (!fits(session, query)) return;
@@ -47,6 +49,7 @@ export function listClients(
     () => {
       const rows: ClientRow[] = [];
       inSlices(
+        loop,
         best.all(),
         ({ pool, session }) => {
           if (session.isOpen) rows.push(rowOf(pool, session, worker));
@@ -62,12 +65,14 @@ export function listClients(
 
 /** Disconnects clients. @param done gets those that were, the first of many only */
 export function kickClients(
+  loop: SliceLoop,
   pools: readonly InspectedPool[],
   target: KickTarget,
   done: (kicked: readonly KickedClient[]) => void,
 ): void {
   const kicked: KickedClient[] = [];
   inSlices(
+    loop,
     sessionsOf(pools, null),
     ({ pool, session }) => {
       const isMeant =

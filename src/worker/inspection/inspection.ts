@@ -6,20 +6,23 @@ import {
   type KickTarget,
 } from "../../api/inspection.ts";
 import type { WorkerBus } from "../../api/worker-bus.ts";
+import type { SliceLoop } from "../../base/slices.ts";
 import { type InspectedPool, kickClients, listClients } from "./client-list.ts";
 
 export interface InspectedWorker {
   readonly slot: number;
+  /** Its event loop. */
+  readonly loop: SliceLoop;
   readonly pools: readonly InspectedPool[];
 }
 
 /** Has `worker` answer on the bus. */
 export function answerInspections(bus: WorkerBus, worker: InspectedWorker): void {
-  const { slot, pools } = worker;
+  const { slot, loop, pools } = worker;
   bus.answerLater(INSPECT_CLIENTS, (query, answer) =>
-    listClients(pools, slot, query as ClientQuery, answer),
+    listClients(loop, pools, slot, query as ClientQuery, answer),
   );
   bus.answerLater(KICK_CLIENTS, (target, answer) =>
-    kickClients(pools, target as KickTarget, answer),
+    kickClients(loop, pools, target as KickTarget, answer),
   );
 }

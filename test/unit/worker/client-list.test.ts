@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import type { ClientOrder, ClientQuery, ClientReport } from "../../../src/api/inspection.ts";
+import { RUNTIME_SLICES } from "../../../src/base/slices.ts";
 import type { Session } from "../../../src/client/session.ts";
 import { listClients } from "../../../src/worker/inspection/client-list.ts";
 
@@ -31,7 +32,7 @@ function sized(list: Session[]): Iterable<Session> & { readonly size: number } {
 async function list(order: ClientOrder, change: Partial<ClientQuery> = {}): Promise<ClientReport> {
   const query = { order, limit: 10, pool: null, address: null, name: null, user: null };
   return await new Promise((resolve) =>
-    listClients(pools, 3, { ...query, state: null, ...change }, resolve),
+    listClients(RUNTIME_SLICES, pools, 3, { ...query, state: null, ...change }, resolve),
   );
 }
 

@@ -9,6 +9,7 @@ import { readdirSync, readSync, writeSync } from "node:fs";
 import type { FromWorker } from "../../../src/api/control.ts";
 import type { Logger } from "../../../src/base/log.ts";
 import { schedule } from "../../../src/base/schedule.ts";
+import { RUNTIME_SLICES } from "../../../src/base/slices.ts";
 import type { Session } from "../../../src/client/session.ts";
 import { adoptStream } from "../../../src/engine/bun/adopt.ts";
 import { prepareToDetach } from "../../../src/os/event-loop.ts";
@@ -127,7 +128,7 @@ async function handOver(
   const sender = workerOf("sender", () => {});
   const router = new PacketRouter(log.logger, () => [receiver.worker]);
   const adoption = new Adoption({
-    ...{ socket: receiver.theirs, log: log.logger, waitMsMax: 300 },
+    ...{ socket: receiver.theirs, log: log.logger, waitMsMax: 300, ...RUNTIME_SLICES },
     schedule: (delayMs, callback) => {
       const timer = setTimeout(callback, delayMs);
       return () => clearTimeout(timer);
@@ -164,8 +165,7 @@ async function handOver(
   const moved = await new Promise<number>((resolve) => {
     new HandOver(candidates, {
       ...{ socket: sender.theirs, format: 2, timeoutMs, underwayMax: 16, log: log.logger },
-      nowMs: () => performance.now(),
-      schedule,
+      ...{ ...RUNTIME_SLICES, schedule },
       onPackets: (count) => {
         const message: FromWorker = { type: "parcels", count };
         setImmediate(() => router.onMessage(sender.worker, message));

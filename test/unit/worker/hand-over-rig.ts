@@ -1,5 +1,6 @@
 /** Clients that move, without workers: their descriptors are open, and what is done to them is noted. */
 import { schedule } from "../../../src/base/schedule.ts";
+import { RUNTIME_SLICES } from "../../../src/base/slices.ts";
 import type { Session } from "../../../src/client/session.ts";
 import { closeFd } from "../../../src/os/fd.ts";
 import { openProcessLog } from "../../../src/os/log-output.ts";
@@ -27,9 +28,10 @@ export function receiveSession(socket: number): ReceivedSession | null {
 
 const log = openProcessLog({ level: "error", file: null, process: "test" });
 /** The clock stands: packets are never taken slowly. */
-export const line: Pick<HandOverOptions, "underwayMax" | "log" | "nowMs" | "schedule"> = {
+export const line: Pick<HandOverOptions, "underwayMax" | "log" | "nowMs" | "later" | "schedule"> = {
   ...{ underwayMax: 16, log, schedule },
   nowMs: () => 1,
+  later: RUNTIME_SLICES.later,
 };
 
 export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -1,6 +1,6 @@
 /** Redis on the server side: how a connection is opened, and how its replies are found. */
 
-import { randomBytes } from "node:crypto";
+import { randomInt } from "node:crypto";
 import type { Refusal, StepQuestion, UpstreamProtocol } from "../../../api/protocol.ts";
 import { serverLanguage } from "../../foreign-server.ts";
 import { encodeRequest, type RespVersion } from "./encode.ts";
@@ -17,8 +17,11 @@ const UNAVAILABLE = /^(LOADING|ERR max number of clients)/;
 const UNFIT = /^(LOADING|MASTERDOWN)\b/;
 const HINDERED = /^(BUSY\b|ERR max number of clients)/;
 
-/** Digits, because some servers write the name of a command in other letters than they got it. */
-const STEP_NUMBER: Buffer = Buffer.from(randomBytes(16).join(""));
+const STEP_NUMBER_DIGITS = 40;
+/** Digits, because some servers write the name of a command in other letters than they got it. Always as many. */
+const STEP_NUMBER: Buffer = Buffer.from(
+  Array.from({ length: STEP_NUMBER_DIGITS }, () => randomInt(10)).join(""),
+);
 const STEP_TEXT = `STEP-CHECK-${STEP_NUMBER}`;
 const STEP_ANSWER_BYTES_MAX = 512;
 /**
