@@ -2,6 +2,7 @@
 import { PACKET_BYTES_MAX, PART_FORMAT, type PacketHead } from "../api/control.ts";
 import type { PartPacket, SavedSession } from "../api/move.ts";
 import { copyOf } from "../base/copy-of.ts";
+import { REQUEST_BYTES_MAX, SESSION_OUTPUT_MAX_BYTES } from "../base/limits.ts";
 import { packetDescriptors } from "../base/packet-descriptors.ts";
 import { closeFd } from "../os/fd.ts";
 import { peekPacket, receivePacket, sendPacket } from "../os/fd-passing.ts";
@@ -101,6 +102,9 @@ export interface TakenPacket {
   readonly isCut: boolean;
 }
 
+/** What is with a session at the most; more is no session. */
+const BODY_BYTES_MAX = REQUEST_BYTES_MAX + SESSION_OUTPUT_MAX_BYTES;
+
 const packetBytes: Buffer = Buffer.allocUnsafeSlow(PACKET_BYTES_MAX);
 
 /** Takes one packet; null: none waits. @throws OsError */
@@ -124,7 +128,7 @@ export class PacketError extends Error {}
 export function readPacket({ length, fds, isCut }: TakenPacket): ReceivedSession {
   const lineEnd = packetBytes.indexOf(LF);
   if (lineEnd < 0 || lineEnd >= length) throw new PacketError("the packet has no head");
-  const head = parse(packetBytes.toString("utf8", 0, lineEnd)) as PacketHead;
+  const head = headIn(packetBytes.toString("utf8", 0, lineEnd));
   const { descriptors = 0, isInline, isLast = false } = head;
   const part = partIn(head);
   const connections = part?.connections ?? (isLast ? 0 : 1);
@@ -137,7 +141,10 @@ export function readPacket({ length, fds, isCut }: TakenPacket): ReceivedSession
   const own = others.splice(0, descriptors);
   const { inputBytes, outputBytes, clientBytes = 0 } = head;
   const bodyBytes = inputBytes + outputBytes + clientBytes;
-  const [memory] = others;
+  const memory = isInline ? undefined : others[0];
+  if (bodyBytes > (isInline ? length - lineEnd - 1 : BODY_BYTES_MAX)) {
+    throw new PacketError(`of its ${bodyBytes} bytes not all are there`);
+  }
   let body = NONE;
   if (memory !== undefined) {
     body = Buffer.allocUnsafeSlow(bodyBytes);
@@ -149,7 +156,8 @@ export function readPacket({ length, fds, isCut }: TakenPacket): ReceivedSession
   const output = outputBytes === 0 ? NONE : copyOf(body, inputBytes, inputBytes + outputBytes);
   const state = body.toString("utf8", inputBytes + outputBytes);
   const client = clientBytes === 0 ? head.client : parse(state);
-  if (memory !== undefined) closeFd(memory);
+  // More than it needs are not its own.
+  for (const fd of others) closeFd(fd);
   const about = part?.about ?? null;
   return {
     head: { ...head, client },
@@ -159,6 +167,26 @@ export function readPacket({ length, fds, isCut }: TakenPacket): ReceivedSession
     input,
     output,
   };
+}
+
+/** @throws PacketError: a field that says how the packet is read is not what it must be */
+function headIn(json: string): PacketHead {
+  const head = parse(json) as PacketHead | null;
+  if (typeof head !== "object" || head === null) throw new PacketError("its head is no object");
+  const { format, inputBytes, outputBytes, clientBytes = 0, descriptors = 0, connections = 0 } = head;
+  const counts = [format, inputBytes, outputBytes, clientBytes, descriptors, connections];
+  const isSound =
+    counts.every((count) => Number.isSafeInteger(count) && count >= 0) &&
+    typeof head.pool === "string" &&
+    typeof head.isInline === "boolean" &&
+    isObjectOrAbsent(head.record) &&
+    isObjectOrAbsent(head.part);
+  if (!isSound) throw new PacketError("its head is not understood");
+  return head;
+}
+
+function isObjectOrAbsent(value: unknown): boolean {
+  return value === undefined || (typeof value === "object" && value !== null);
 }
 
 function parse(json: string): unknown {

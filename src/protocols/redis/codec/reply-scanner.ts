@@ -187,7 +187,7 @@ function isRedirect(bytes: Buffer, start: number, end: number): boolean {
  * says nothing.
  */
 export function endOfShortBulk(bytes: Buffer, position: number, end: number): number {
-  if (bytes[position] !== DOLLAR || position + 5 > end) return 0;
+  if (position + 5 > end || bytes[position] !== DOLLAR) return 0;
   let at = position + 1;
   let length = bytes[at]! - ZERO;
   if (length < 0 || length > 9) return 0;

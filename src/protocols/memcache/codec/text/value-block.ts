@@ -48,7 +48,7 @@ export function endOfBlock(bytes: Buffer, position: number, end: number): number
   if (bytes[position + 2] !== L || bytes[position + 5] !== SPACE) return 0;
   const flags = endOfWord(bytes, position + PREFIX_BYTES, end) + 1;
   const first = endOfWord(bytes, flags, end) + 1;
-  if (bytes[flags - 1] !== SPACE || bytes[first - 1] !== SPACE) return 0;
+  if (first > end || bytes[flags - 1] !== SPACE || bytes[first - 1] !== SPACE) return 0;
   let at = first;
   let size = 0;
   while (at < end) {
