@@ -227,9 +227,10 @@ export class PoolPlane implements PoolHost {
     const { healthCheckMs } = this.config;
     if (healthCheckMs == null) return null;
     const { bus, deadlines } = this;
+    const { random } = this.options.engine;
     const servers = (): readonly Server[] => this.servers.all;
     return new HealthWatch(
-      { bus, deadlines, servers, random: Math.random, id: this.nextClientId() },
+      { bus, deadlines, servers, random, id: this.nextClientId() },
       healthCheckMs,
     );
   }

@@ -1,0 +1,134 @@
+/** What is wrong in a run, and what has to be put up with because a server did wrong. */
+import type { Server } from "./server.ts";
+import type { World } from "./world.ts";
+
+/** How long things may take, in milliseconds. */
+export interface Patience {
+  /** A request to a server with which nothing is wrong. */
+  readonly healthyMs: number;
+  /** One to a server in trouble; Infinity: as long as the trouble lasts. */
+  readonly troubledMs: number;
+  /** After the end of its trouble a server is as good as new. */
+  readonly recoveryMs: number;
+  /** After a server has told a lie, replies of it may be those to other requests. */
+  readonly liesMs: number;
+}
+
+export interface ErrorFacts {
+  /** Which server it speaks of; null: none. */
+  readonly server: string | null;
+  /** The request was not executed, it says. */
+  readonly wasNotSent: boolean;
+}
+
+const SERVER = /\bserver (\S+?)(?: |\)|;|,|$)/;
+
+/** @param text an error that a client got */
+export function readError(text: string): ErrorFacts {
+  const server = SERVER.exec(text)?.[1] ?? null;
+  const isUncertain = text.includes("may or may not have been executed");
+  const wasNotSent =
+    !isUncertain && /was not sent|is not available|has failed too often/.test(text);
+  return { server, wasNotSent };
+}
+
+export class Checker {
+  readonly violations: string[] = [];
+  readonly world: World;
+  readonly servers: readonly Server[];
+  readonly patience: Patience;
+  /** Keys move when servers are out. */
+  readonly mayMove: boolean;
+  /** Where each key is. */
+  readonly homes: Map<string, Server> = new Map();
+  /** Until then the proxy itself is hindered. */
+  hinderedUntilMs = 0;
+  /** Clients may be closed: those that could not move in time. */
+  mayClose = false;
+  /** Requests that were answered, and those of them by an error of the proxy. */
+  answered = 0;
+  failed = 0;
+
+  constructor(world: World, servers: readonly Server[], patience: Patience, mayMove: boolean) {
+    this.world = world;
+    this.servers = servers;
+    this.patience = patience;
+    this.mayMove = mayMove;
+  }
+
+  fail(what: string): void {
+    if (this.violations.length >= 20) return;
+    const atMs = (this.world.nowMs - this.world.startMs).toFixed(1);
+    this.violations.push(`at ${atMs} ms: ${what}`);
+    this.world.note(`VIOLATION ${what}`);
+  }
+
+  /** `server` was asked for `key`. */
+  onKey(key: string, server: Server): void {
+    const home = this.homes.get(key);
+    if (home === undefined || this.mayMove) this.homes.set(key, server);
+    else if (home !== server) this.fail(`the key ${key} is on ${home.name} and on ${server.name}`);
+  }
+
+  private ofKeys(keys: readonly string[]): readonly Server[] {
+    const homes = keys.map((key) => this.homes.get(key));
+    const areKnown = !this.mayMove && homes.every((home) => home !== undefined);
+    return areKnown ? (homes as Server[]) : this.servers;
+  }
+
+  /** Keys may be on other servers than before, and have been written there. */
+  get areMoving(): boolean {
+    return this.mayMove && this.servers.some((server) => this.isTroubled(server, this.world.nowMs));
+  }
+
+  /** Replies to requests with `keys` may be those to others, or tell of another server than the keys' own. */
+  mayLie(keys: readonly string[]): boolean {
+    return this.areMoving || this.mayForeign(keys);
+  }
+
+  /** Replies to requests with `keys` may be those to others. */
+  mayForeign(keys: readonly string[]): boolean {
+    const { liesMs } = this.patience;
+    return this.ofKeys(keys).some(({ lieMs }) => this.world.nowMs <= lieMs + liesMs);
+  }
+
+  private isTroubled({ troubleMs }: Server, sinceMs: number): boolean {
+    return sinceMs <= troubleMs + this.patience.recoveryMs;
+  }
+
+  /** An error of the proxy. @returns whether the request was certainly not executed */
+  onError(words: readonly string[], error: string, sentMs: number): boolean {
+    this.failed++;
+    const { server: name, wasNotSent } = readError(error);
+    const named = this.servers.find((server) => server.name === name);
+    const isExcused =
+      named === undefined
+        ? this.servers.some((server) => this.isTroubled(server, sentMs))
+        : this.isTroubled(named, sentMs);
+    if (!isExcused && this.hinderedUntilMs < sentMs) {
+      this.fail(`an error without a cause for ${JSON.stringify(words)}: ${error}`);
+    }
+    return wasNotSent;
+  }
+
+  /** A request has waited since `sinceMs`, and not for those before it. @param isOver it is answered now */
+  onWaited(
+    words: readonly string[],
+    keys: readonly string[],
+    sinceMs: number,
+    isOver: boolean,
+  ): boolean {
+    const { nowMs } = this.world;
+    const { healthyMs, troubledMs } = this.patience;
+    if (this.hinderedUntilMs + healthyMs >= sinceMs) return true;
+    const isTroubled = this.ofKeys(keys).some((server) => this.isTroubled(server, sinceMs));
+    const waitedMs = nowMs - sinceMs;
+    const mostMs = isTroubled ? troubledMs : healthyMs;
+    if (waitedMs <= mostMs) return true;
+    const homes = this.ofKeys(keys).map(({ name }) => name);
+    this.fail(
+      `${JSON.stringify(words)} ${isOver ? "has waited" : "waits"} for ${waitedMs.toFixed(0)} ms (${homes})`,
+    );
+    return false;
+  }
+}
