@@ -173,7 +173,14 @@ export function readPacket({ length, fds, isCut }: TakenPacket): ReceivedSession
 function headIn(json: string): PacketHead {
   const head = parse(json) as PacketHead | null;
   if (typeof head !== "object" || head === null) throw new PacketError("its head is no object");
-  const { format, inputBytes, outputBytes, clientBytes = 0, descriptors = 0, connections = 0 } = head;
+  const {
+    format,
+    inputBytes,
+    outputBytes,
+    clientBytes = 0,
+    descriptors = 0,
+    connections = 0,
+  } = head;
   const counts = [format, inputBytes, outputBytes, clientBytes, descriptors, connections];
   const isSound =
     counts.every((count) => Number.isSafeInteger(count) && count >= 0) &&

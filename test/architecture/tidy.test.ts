@@ -59,6 +59,13 @@ describe("the rules", () => {
     expect(banned("test/unit/a.test.ts", "[1].slice(0)")).toBe(0);
   });
 
+  test("have a worker's data plane take clocks, chance and turns from its engine", () => {
+    for (const call of ["performance.now()", "Math.random()", "setImmediate(f)"]) {
+      expect(banned("src/worker/hand-over.ts", call)).toBe(1);
+      expect(banned("src/worker/worker.ts", call)).toBe(0);
+    }
+  });
+
   test("ban clocks, timers and chance from the data path only", () => {
     for (const call of ["Date.now()", "performance.now()", "Math.random()", "setTimeout(f, 1)"]) {
       expect(banned("src/client/a.ts", call)).toBe(1);

@@ -47,6 +47,15 @@ const BANS: readonly Ban[] = [
     instead: "Deadlines or Schedule of src/base, as an argument",
   },
   {
+    // The simulation has a whole worker follow from one seed.
+    pattern: /\b(Date\.now|performance\.now|Math\.random|setTimeout|setInterval|setImmediate)\b/,
+    folders: ["worker"],
+    // What has no engine: the process itself, before and beside its data plane.
+    except: ["src/worker/worker.ts", "src/worker/pin.ts", "src/worker/bus-client.ts"],
+    inComments: false,
+    instead: "the clocks, chance and timers of Engine",
+  },
+  {
     pattern: /\b(async|await)\b/,
     folders: ["client", "route", "protocols"],
     inComments: false,

@@ -11,17 +11,17 @@ export interface Reads {
 /** Where each of these methods looks: at [from, to) of its arguments. */
 type RangeOf = (args: readonly unknown[], length: number) => readonly [number, number];
 
-const RANGES: { readonly [method: string]: RangeOf } = {
-  toString: ([, from, to], length) => [number(from, 0), number(to, length)],
-  latin1Slice: ([from, to], length) => [number(from, 0), number(to, length)],
-  utf8Slice: ([from, to], length) => [number(from, 0), number(to, length)],
-  subarray: () => [0, 0],
-  compare: ([, , , from, to], length) => [number(from, 0), number(to, length)],
-  copy: ([, , from, to], length) => [number(from, 0), number(to, length)],
-  readUInt16BE: ([at]) => [number(at, 0), number(at, 0) + 2],
-  readUInt32BE: ([at]) => [number(at, 0), number(at, 0) + 4],
-  readInt32BE: ([at]) => [number(at, 0), number(at, 0) + 4],
-};
+const RANGES: ReadonlyMap<string, RangeOf> = new Map<string, RangeOf>([
+  ["toString", ([, from, to], length) => [number(from, 0), number(to, length)]],
+  ["latin1Slice", ([from, to], length) => [number(from, 0), number(to, length)]],
+  ["utf8Slice", ([from, to], length) => [number(from, 0), number(to, length)]],
+  ["subarray", () => [0, 0]],
+  ["compare", ([, , , from, to], length) => [number(from, 0), number(to, length)]],
+  ["copy", ([, , from, to], length) => [number(from, 0), number(to, length)]],
+  ["readUInt16BE", ([at]) => [number(at, 0), number(at, 0) + 2]],
+  ["readUInt32BE", ([at]) => [number(at, 0), number(at, 0) + 4]],
+  ["readInt32BE", ([at]) => [number(at, 0), number(at, 0) + 4]],
+]);
 
 function number(given: unknown, otherwise: number): number {
   return typeof given === "number" ? given : otherwise;
@@ -53,10 +53,12 @@ export function guarded(bytes: Buffer, start: number, end: number, reads: Reads)
           // It may go on behind the end, where others' bytes are; what it finds there must not matter.
           const found = typeof result === "number" && result >= 0 ? result : end;
           reads.count += Math.max(Math.min(found, end) - number(args[1], 0), 0);
-        } else if (name in RANGES) {
-          const [from, to] = RANGES[name]!(args, target.length);
+        } else {
+          const rangeOf = RANGES.get(name);
+          if (rangeOf === undefined) throw new Error(`guarded bytes know no ${name}`);
+          const [from, to] = rangeOf(args, target.length);
           look(from, to, name);
-        } else throw new Error(`guarded bytes know no ${name}`);
+        }
         return result;
       };
     },

@@ -106,7 +106,8 @@ function mutated(bytes: Buffer, random: Random): Buffer {
       const rest = head.substring(field.index + field[0].length);
       head = `${head.substring(0, field.index)}${name}:${random.pick(VALUES)}${rest}`;
     } else if (kind === 3) {
-      head = head.substring(0, at) + String.fromCharCode(random.below(256)) + head.substring(at + 1);
+      head =
+        head.substring(0, at) + String.fromCharCode(random.below(256)) + head.substring(at + 1);
     } else head = head.substring(0, at) + random.pick(VALUES) + head.substring(at);
   }
   const text = head + whole.substring(clientAt);

@@ -21,6 +21,9 @@ export interface ErrorFacts {
   readonly wasNotSent: boolean;
 }
 
+/** A key that is only in the body of what a web page sends. */
+export const SMUGGLED = "smuggled";
+
 const SERVER = /\bserver (\S+?)(?: |\)|;|,|$)/;
 
 /** @param text an error that a client got */
@@ -41,6 +44,8 @@ export class Checker {
   readonly mayMove: boolean;
   /** Where each key is. */
   readonly homes: Map<string, Server> = new Map();
+  /** Which connection of a client has which id. */
+  private readonly ids: Map<string, object> = new Map();
   /** Until then the proxy itself is hindered. */
   hinderedUntilMs = 0;
   /** Clients may be closed: those that could not move in time. */
@@ -65,9 +70,17 @@ export class Checker {
 
   /** `server` was asked for `key`. */
   onKey(key: string, server: Server): void {
+    if (key === SMUGGLED) this.fail("a web page has written to a server");
     const home = this.homes.get(key);
     if (home === undefined || this.mayMove) this.homes.set(key, server);
     else if (home !== server) this.fail(`the key ${key} is on ${home.name} and on ${server.name}`);
+  }
+
+  /** Ids are unique among all clients of all workers, for as long as the proxy lives. */
+  onId(id: string, connection: object): void {
+    const known = this.ids.get(id);
+    if (known === undefined) this.ids.set(id, connection);
+    else if (known !== connection) this.fail(`two clients have the id ${id.trim()}`);
   }
 
   private ofKeys(keys: readonly string[]): readonly Server[] {

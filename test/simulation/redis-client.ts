@@ -72,12 +72,24 @@ export class RedisClient extends SimulatedClient<Value> {
   }
 
   private ping(): string {
+    if (this.random.chance(0.3)) return this.clientId();
     const text = `p${this.id}.${this.sent++}`;
     const words = this.random.chance(0.5) ? ["PING"] : ["ECHO", text];
     const right = words[0] === "PING" ? "+PONG\r\n" : `$${text.length}\r\n${text}\r\n`;
     const sentMs = this.rig.world.nowMs;
     this.expect(words, [], (raw) => {
       if (raw !== right) this.failed(words, raw, sentMs, raw.startsWith("-"));
+    });
+    return request(words);
+  }
+
+  private clientId(): string {
+    const words = ["CLIENT", "ID"];
+    const sentMs = this.rig.world.nowMs;
+    const peer = this.peer!;
+    this.expect(words, [], (raw) => {
+      if (raw.startsWith(":")) this.rig.checker.onId(raw, peer);
+      else this.failed(words, raw, sentMs, raw.startsWith("-"));
     });
     return request(words);
   }

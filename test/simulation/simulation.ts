@@ -1,13 +1,14 @@
 /** One run: a proxy, its servers and its clients, from one seed, until all that went wrong is over and everything has to be right. */
 import { initHashes } from "../../src/hash/hash-function.ts";
 import { loadConfig } from "../support/load-config.ts";
-import { Checker, type Patience } from "./checker.ts";
+import { Checker, type Patience, SMUGGLED } from "./checker.ts";
 import type { ClientHabits, ClientRig, SimulatedClient } from "./client.ts";
 import { strike } from "./faults.ts";
 import { type Call, install, Kernel, PASSING } from "./kernel.ts";
 import { MemcacheClient } from "./memcache-client.ts";
 import { MemcacheSpeaker, MemcacheStore } from "./memcache-server.ts";
 import { Network } from "./network.ts";
+import { Peer } from "./peer.ts";
 import { configText, type PoolPlan, planClient, planEngine, planPool, planWay } from "./plan.ts";
 import type { Random } from "./random.ts";
 import { RedisClient } from "./redis-client.ts";
@@ -33,6 +34,8 @@ export interface Outcome {
 const HEALTHY_MS = 1500;
 const HAND_OVER_MS = 20_000;
 const FORMAT = 4;
+/** A browser gives up then. */
+const PAGE_MS = 1000;
 /** A proxy in which nothing happens may look after itself so often in a second. */
 const IDLE_TIMERS_PER_SECOND = 10;
 const IDLE_MS = 4000;
@@ -150,6 +153,7 @@ class Run {
         this.clients.push(this.createClient(i, rig, planClient(random, plan.isFine))),
       );
     }
+    if (plan.protocol === "memcache") world.after(random.next() * plan.loadMs, () => this.browse());
     for (let i = 0; i < plan.faults; i++) {
       world.after(random.next() * plan.loadMs, () => this.strike(endMs));
     }
@@ -173,6 +177,17 @@ class Run {
   private createClient(id: number, rig: ClientRig, habits: ClientHabits): SimulatedClient<unknown> {
     const Client = this.plan.protocol === "redis" ? RedisClient : MemcacheClient;
     return new Client(id, rig, habits) as unknown as SimulatedClient<unknown>;
+  }
+
+  /** A web page has a browser send something to the proxy. */
+  private browse(): void {
+    const way = planWay(this.random, this.plan.isFine);
+    const user = { onText() {}, onGone() {} };
+    const page = new Peer(this.world, this.network.connectClient(way), user);
+    const first = this.random.pick(["POST / HTTP/1.1", "GET /a b HTTP/1.1", "OPTIONS * HTTP/1.0"]);
+    const text = `${first}\r\nX-A: b\r\n\r\nset ${SMUGGLED} 0 0 1\r\n1\r\n`;
+    page.sendSlowly(text, this.random);
+    this.world.after(PAGE_MS, () => page.close(false));
   }
 
   private strike(endMs: number): void {

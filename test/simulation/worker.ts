@@ -23,6 +23,7 @@ import type { World } from "./world.ts";
 
 const SLOTS = 4;
 const OPEN_FILES = 4096;
+const BIRTHS_MANY = 4096;
 
 /** What the workers of one proxy share. */
 export class SimulatedProxy {
@@ -54,8 +55,10 @@ export class SimulatedProxy {
   }
 
   start(habits: EngineHabits): SimulatedWorker {
-    const slot = this.births % SLOTS;
-    const worker = new SimulatedWorker(this, slot, this.births++, habits);
+    const slot = this.workers.length % SLOTS;
+    const worker = new SimulatedWorker(this, slot, this.births, habits);
+    // Many others have lived between them, now and then.
+    this.births += this.world.random.chance(0.3) ? BIRTHS_MANY : 1;
     this.workers.push(worker);
     return worker;
   }
