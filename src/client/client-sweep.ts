@@ -5,13 +5,14 @@
 import { CLIENT_SWEEP_MS_MAX, CLIENT_SWEEP_MS_MIN } from "../base/health-limits.ts";
 import type { Schedule } from "../base/schedule.ts";
 import type { SegmentedSet } from "../base/segmented-set.ts";
-import { inSlices } from "../base/slices.ts";
+import { inSlices, type SliceLoop } from "../base/slices.ts";
 import { stateOf } from "./client-record.ts";
 import type { Session } from "./session.ts";
 
 export interface ClientSweepOptions {
   readonly sessions: SegmentedSet<Session>;
   readonly schedule: Schedule;
+  readonly loop: SliceLoop;
   readonly nowMs: () => number;
   /** Milliseconds; null: no limit. Both may change, see `onSettings`. */
   readonly idleMs: () => number | null;
@@ -62,6 +63,7 @@ export class ClientSweep {
       if (this.isRunning) return;
       this.isRunning = true;
       inSlices(
+        this.options.loop,
         this.options.sessions,
         (session) => this.look(session),
         () => {

@@ -87,7 +87,8 @@ export class PoolClients implements SessionOwner {
       },
     });
     this.sweep = new ClientSweep({
-      ...{ sessions: this.sessions, schedule: this.schedule, nowMs: plane.engine.nowMs },
+      ...{ sessions: this.sessions, schedule: this.schedule, loop: plane.engine },
+      nowMs: plane.engine.nowMs,
       idleMs: () => (protocol.serverProtocols.length > 0 && pool.clientIdleTimeoutMs) || null,
       requestMs: () => (protocol.serverProtocols.length > 0 && pool.requestTimeoutMs) || null,
       lastWords: protocol.lastWords?.bind(protocol),

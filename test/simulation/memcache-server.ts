@@ -29,6 +29,7 @@ export class MemcacheStore {
 
 export class MemcacheSpeaker implements Speaker {
   readonly interruption: string = "STORED\r\n";
+  readonly isMistakable = true;
   private readonly store: MemcacheStore;
   private text = "";
 

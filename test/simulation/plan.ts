@@ -17,7 +17,7 @@ export interface PoolPlan {
   readonly retryTimeoutMs: number | null;
   /** So long there are faults. */
   readonly loadMs: number;
-  /** One in so many seeds has servers that are hindered at the start. */
+  /** One of the servers hangs from the start. */
   readonly startsInTrouble: boolean;
   readonly handOvers: number;
   /** How likely calls of a hand-over fail. */

@@ -54,6 +54,9 @@ export class RedisSpeaker implements Speaker {
     this.host = host;
   }
 
+  /** With RESP3 it is a push, and with RESP2 no reply. */
+  readonly isMistakable = false;
+
   get interruption(): string {
     return `>2${CRLF}${bulk("invalidate")}*1${CRLF}${bulk("some:key")}`;
   }

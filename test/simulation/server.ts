@@ -27,6 +27,8 @@ export interface Speaker {
   hear(text: string): Iterable<string>;
   /** Something that answers nothing. */
   readonly interruption: string;
+  /** It may be taken for a reply. */
+  readonly isMistakable: boolean;
   /** `reply`, as it would be to another request; null: nothing tells it from the right one. */
   confused(reply: string): string | null;
   onClosed(): void;
@@ -166,7 +168,8 @@ export class ServerConnection implements SpeakerHost {
       return true;
     }
     if (random.chance(misdeeds.interrupts)) {
-      lies();
+      if (speaker.isMistakable) lies();
+      else server.trouble();
       world.note("interrupts", this.socket.id);
       this.send(speaker.interruption);
     }

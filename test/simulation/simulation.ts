@@ -33,6 +33,8 @@ export interface Outcome {
 /** Requests to servers in good order take no longer, with all that a way and a turn may take. */
 const HEALTHY_MS = 1500;
 const HAND_OVER_MS = 20_000;
+/** Longer than a client of another server may wait. */
+const HANGS_AT_START_MS = 4_000;
 const FORMAT = 4;
 /** A browser gives up then. */
 const PAGE_MS = 1000;
@@ -145,8 +147,8 @@ class Run {
 
   play(): void {
     const { world, random, plan, checker } = this;
-    const endMs = world.nowMs + plan.loadMs;
-    if (plan.startsInTrouble) this.strike(endMs);
+    const endMs = world.nowMs + (plan.startsInTrouble ? HANGS_AT_START_MS : plan.loadMs);
+    if (plan.startsInTrouble) random.pick(this.servers).hang(HANGS_AT_START_MS);
     for (let i = 0; i < plan.clients; i++) {
       const rig = { ...this, way: planWay(random, plan.isFine) };
       world.after(random.next() * 20, () =>
