@@ -52,13 +52,14 @@ export class FailoverLink implements Link {
   private sinkFor(takesRuns: boolean): ReplySink {
     return {
       takesRuns,
-      onReplies: (_serial, count, bytes, start, end, kind) =>
-        this.onReplies(count, bytes, start, end, kind),
+      onReplies: (serial, count, bytes, start, end, kind) =>
+        this.onReplies(serial, count, bytes, start, end, kind),
       accepts: (serial, bytes, start, end, parts) => {
-        const sink = this.kept.find(serial);
-        return sink?.accepts?.(this.kept.tokenFound, bytes, start, end, parts) ?? true;
+        const { kept } = this;
+        if (!kept.find(serial)) return true;
+        return kept.sink.accepts?.(kept.token, bytes, start, end, parts) ?? true;
       },
-      onFailure: (_serial, count, failure) => this.onFailure(count, failure),
+      onFailure: (serial, count, failure) => this.onFailure(serial, count, failure),
     };
   }
 
@@ -155,6 +156,7 @@ export class FailoverLink implements Link {
   }
 
   private onReplies(
+    serial: number,
     count: number,
     bytes: Buffer,
     start: number,
@@ -162,34 +164,36 @@ export class FailoverLink implements Link {
     kind: ReplyKind,
   ): void {
     const { kept } = this;
+    if (!kept.find(serial)) return;
     const { sink, token } = kept;
-    if (kind === KIND.miss && this.options.onMisses && this.sendOn(null)) return;
-    kept.shift(count);
+    if (kind === KIND.miss && this.options.onMisses && this.sendOn(serial, null)) return;
+    kept.settle(serial, count);
     sink.onReplies(token, count, bytes, start, end, kind);
   }
 
-  private onFailure(count: number, failure: Failure): void {
+  private onFailure(serial: number, count: number, failure: Failure): void {
     const { kept } = this;
     for (let i = 0; i < count; i++) {
+      if (!kept.find(serial + i)) return;
       const { sink, token } = kept;
-      if (this.sendOn(failure)) continue;
-      kept.shift(1);
+      if (this.sendOn(serial + i, failure)) continue;
+      kept.settle(serial + i, 1);
       sink.onFailure(token, 1, failure);
     }
   }
 
   /**
-   * Sends the oldest request on, if that may be done.
+   * Sends the request that was found on, if that may be done.
    * @param failure why; null: it found nothing
    */
-  private sendOn(failure: Failure | null): boolean {
+  private sendOn(serial: number, failure: Failure | null): boolean {
     const { kept, options } = this;
     const { reader } = options;
     if (failure !== null && !mayPass(failure)) return false;
-    const { bytes, end, done, sink, token } = kept;
+    const { bytes, end, indexFound, sink, token } = kept;
     let at = kept.start;
     let next = at;
-    for (let i = 0; i <= done; i++) {
+    for (let i = 0; i <= indexFound; i++) {
       at = next;
       next = reader.read(bytes, at, end);
       if (next <= at) return false;
@@ -197,7 +201,7 @@ export class FailoverLink implements Link {
     const isRead = reader.access === ACCESS.read;
     if (!isRead && (failure === null || failure.wasSent)) return false;
     if (reader.access === ACCESS.admin || this.standby.isBusy) return false;
-    kept.shift(1);
+    kept.settle(serial, 1);
     options.count(1);
     if (options.cap === null) this.standby.take(bytes, at, next, sink, token, 1);
     else this.takeCapped(bytes, at, next, sink, token);

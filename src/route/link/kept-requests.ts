@@ -1,5 +1,8 @@
 /**
- * The requests that were sent over a connection and are not answered yet, oldest first, with their bytes: to send them elsewhere.
+ * The requests that were sent over a link and are not answered yet, oldest first, with their bytes: to send them elsewhere.
+ *
+ * As a rule the oldest is answered first. A link that is no plain connection may answer others before it: these are noted until those
+ * before them are done.
  *
  * Runs in parallel arrays, as rings: nothing is allocated but when they grow. Each run has serial numbers of its own, with one left out
  * behind it, so that replies to two runs are never given to their sink as one range.
@@ -19,6 +22,7 @@ const START = 4;
 const END = 5;
 /** More than a run has. */
 const SERIALS_FREE = 0x100_0000;
+const NO_SERIAL = -1;
 
 export class KeptRequests {
   private sinks: (ReplySink | null)[] = new Array<ReplySink | null>(CAPACITY_START).fill(null);
@@ -28,8 +32,14 @@ export class KeptRequests {
   private first = 0;
   private runs = 0;
   private nextSerial = 0;
-  /** See `find`. */
-  tokenFound = 0;
+  /** Serial numbers of requests that were done before older ones. */
+  private readonly early: Set<number> = new Set();
+
+  // See `find`
+  /** Where its run is. */
+  private found = 0;
+  /** Which of its run's requests it is, from 0. */
+  indexFound = 0;
 
   get isEmpty(): boolean {
     return this.runs === 0;
@@ -63,63 +73,65 @@ export class KeptRequests {
     return serial;
   }
 
-  // Of the oldest run
+  /** Looks for request number `serial`. @returns false: no run has it */
+  find(serial: number): boolean {
+    for (let run = 0; run < this.runs; run++) {
+      const at = this.indexOf(run);
+      const index = serial - this.numbers[at * WIDTH + SERIAL]!;
+      if (index < 0 || index >= this.numbers[at * WIDTH + COUNT]!) continue;
+      this.found = at;
+      this.indexFound = index;
+      return true;
+    }
+    return false;
+  }
+
+  // Of the request that was found last, and its run
 
   get sink(): ReplySink {
-    return this.sinks[this.first]!;
+    return this.sinks[this.found]!;
   }
 
   get bytes(): Buffer {
-    return this.buffers[this.first]!;
+    return this.buffers[this.found]!;
   }
 
-  /** Of its first request that is not done. */
   get token(): number {
-    return (this.number(TOKEN) + this.number(DONE)) & TOKEN_MASK;
-  }
-
-  /** Requests that are not done. */
-  get left(): number {
-    return this.number(COUNT) - this.number(DONE);
-  }
-
-  get done(): number {
-    return this.number(DONE);
+    return (this.numbers[this.found * WIDTH + TOKEN]! + this.indexFound) & TOKEN_MASK;
   }
 
   get start(): number {
-    return this.number(START);
+    return this.numbers[this.found * WIDTH + START]!;
   }
 
   get end(): number {
-    return this.number(END);
+    return this.numbers[this.found * WIDTH + END]!;
   }
 
-  /** So many more of the oldest run are done, at most all that are left of it. */
-  shift(count: number): void {
-    const at = this.first * WIDTH + DONE;
-    this.numbers[at]! += count;
-    if (this.left > 0) return;
+  /** `count` requests of one run are done, from number `serial` on. */
+  settle(serial: number, count: number): void {
+    if (serial === this.oldest) {
+      this.shift(count);
+      while (this.early.size > 0 && this.early.delete(this.oldest)) this.shift(1);
+    } else for (let i = 0; i < count; i++) this.early.add(serial + i);
+  }
+
+  /** The number of the oldest request that is not done. */
+  private get oldest(): number {
+    if (this.isEmpty) return NO_SERIAL;
+    const at = this.first * WIDTH;
+    return this.numbers[at + SERIAL]! + this.numbers[at + DONE]!;
+  }
+
+  /** So many more of the oldest run are done. */
+  private shift(count: number): void {
+    const at = this.first * WIDTH;
+    this.numbers[at + DONE]! += count;
+    if (this.numbers[at + DONE]! < this.numbers[at + COUNT]!) return;
     this.sinks[this.first] = null;
     this.buffers[this.first] = NONE;
     this.first = (this.first + 1) & (this.sinks.length - 1);
     this.runs--;
-  }
-
-  /** Who waits for the reply to number `serial`; null: no run has it. `tokenFound` is its token. */
-  find(serial: number): ReplySink | null {
-    for (let run = 0; run < this.runs; run++) {
-      const at = this.indexOf(run);
-      const place = serial - this.numbers[at * WIDTH + SERIAL]!;
-      if (place < 0 || place >= this.numbers[at * WIDTH + COUNT]!) continue;
-      this.tokenFound = (this.numbers[at * WIDTH + TOKEN]! + place) & TOKEN_MASK;
-      return this.sinks[at]!;
-    }
-    return null;
-  }
-
-  private number(field: number): number {
-    return this.numbers[this.first * WIDTH + field]!;
   }
 
   private indexOf(run: number): number {

@@ -79,3 +79,18 @@ test("what a client chose and a server refuses is told to it, and sent nowhere e
   sent[0]!.sink.onFailure(sent[0]!.token + 1, 1, LOADING);
   expect([told, passed]).toEqual([["5 wrong user"], ["6 b"]]);
 });
+
+test("a main branch may answer later requests first: each reply and each failure is its own request's", () => {
+  const { link, sent, passed, told, sink } = rig();
+  link.send(Buffer.from("aB"), 0, 2, sink, 10, 2);
+  link.send(Buffer.from("cd"), 0, 2, sink, 20, 2);
+  const [first, second] = sent;
+  const reply = ({ sink: own, token }: (typeof sent)[0], ahead: number, text: string): void =>
+    own.onReplies(token + ahead, 1, Buffer.from(text), 0, 1, KIND.value);
+  reply(second!, 1, "4");
+  first!.sink.onFailure(first!.token + 1, 1, UNSENT);
+  reply(first!, 0, "1");
+  second!.sink.onFailure(second!.token, 1, LOST);
+  expect(told).toEqual(["21+1 4", "10+1 1"]);
+  expect(passed).toEqual(["11 B", "20 c"]);
+});
