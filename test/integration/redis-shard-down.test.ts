@@ -34,13 +34,20 @@ async function info(...sections: string[]): Promise<string> {
 }
 
 test("what needs all servers is refused, and nothing is done", async () => {
-  const commands = [["FLUSHALL"], ["DBSIZE"], ["KEYS", "*"], ["RANDOMKEY"], ["WAIT", "0", "0"]];
+  const commands = [["FLUSHALL"], ["DBSIZE"], ["KEYS", "*"], ["WAIT", "0", "0"]];
   for (const reply of await rig.overMany(...commands)) {
     expect(reply).toBeInstanceOf(Error);
     expect((reply as Error).message).toContain(`server s${AWAY} is not available`);
   }
   for (const [index, shard] of rig.shards.entries()) {
     if (index !== AWAY) expect(await exchange(shard, [["DBSIZE"]])).toEqual([3]);
+  }
+});
+
+test("RANDOMKEY is a key of those that are there", async () => {
+  const there = KEYS.filter((_, index) => index !== AWAY).flat();
+  for (let i = 0; i < 10; i++) {
+    expect(there).toContain(String((await rig.overMany(["RANDOMKEY"]))[0]));
   }
 });
 

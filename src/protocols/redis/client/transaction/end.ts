@@ -39,23 +39,29 @@ export class TransactionEnd implements ReplySink {
   /** What the client is told whatever the server says; null: what the server says. */
   private readonly instead: Buffer | null;
   private readonly part: ProxysPart | null;
+  /** What the client is told in place of an error; null: the error. */
+  private readonly whenAborted: () => Buffer | null;
 
   constructor(
     session: ClientPort,
     observer: EndObserver,
     instead: Buffer | null,
     part: ProxysPart | null = null,
+    whenAborted: () => Buffer | null = () => null,
   ) {
     this.session = session;
     this.observer = observer;
     this.instead = instead;
     this.part = part;
+    this.whenAborted = whenAborted;
   }
 
   onReplies(token: number, count: number, bytes: Buffer, start: number, end: number): void {
     const { session, observer, instead, part } = this;
     observer.onEnd(bytes.subarray(start, end));
-    if (instead !== null) session.reply(token, instead);
+    const changed = bytes[start] === MINUS ? this.whenAborted() : null;
+    if (instead === null && changed !== null) session.reply(token, changed);
+    else if (instead !== null) session.reply(token, instead);
     else if (part === null) session.onReplies(token, count, bytes, start, end);
     else session.reply(token, this.withPart(part, bytes, start, end));
     part?.drop();

@@ -4,14 +4,12 @@
  * Not every user may be permitted MULTI. For one of whom that is not known, nothing follows before the server has answered.
  */
 import type { Upstream } from "../../../../api/upstream.ts";
-import { encodeRequest } from "../../codec/encode.ts";
 import type { RedisClient } from "../redis-client.ts";
 import type { TransactionProgress } from "./client-transaction.ts";
 import type { TransactionPin } from "./pin.ts";
 import type { TransactionQueue } from "./queue.ts";
+import { MULTI } from "./requests.ts";
 import { UnseenReplies } from "./unseen-replies.ts";
-
-const MULTI: Buffer = encodeRequest("MULTI");
 
 /** The transaction that is to be opened. Both fields are others for the next one. */
 export interface Entering {

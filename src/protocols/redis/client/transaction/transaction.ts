@@ -13,7 +13,7 @@
  * While open or ending this is the client's mode. While ending, the next transaction may begin over the same connection
  * without a wait; everything else waits for the last reply, and the connection is given back.
  */
-import { encodeError, encodeRequest } from "../../codec/encode.ts";
+import { encodeError } from "../../codec/encode.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import type { Command } from "../../commands/command.ts";
 import { anyServer } from "../any-server.ts";
@@ -45,6 +45,7 @@ import {
   TOO_MUCH_KEPT,
   WATCH_INSIDE,
 } from "./replies.ts";
+import { DISCARD, EXEC, UNWATCH } from "./requests.ts";
 import {
   changeBy,
   firstKeyOf,
@@ -55,11 +56,8 @@ import {
   serverFor,
   whyNotQueued,
 } from "./rules.ts";
+import { watchedReplies } from "./watched-replies.ts";
 import { isAwaited, sendWhole } from "./whole.ts";
-
-const EXEC: Buffer = encodeRequest("EXEC");
-const DISCARD: Buffer = encodeRequest("DISCARD");
-const UNWATCH: Buffer = encodeRequest("UNWATCH");
 
 export function handleTransaction(
   client: RedisClient,
@@ -181,34 +179,29 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
     // Ordinary requests go their ways again, for the pin's server over the pin.
     this.now.isWatching = true;
     if (client.mode === this) client.setMode(null);
-    return client.forwardTo(client.pin!, view);
+    return client.forwardTo(client.pin!, view, watchedReplies(client, this.now, OK));
   }
 
   /** Anything else, between MULTI and EXEC. */
   private enqueue(command: Command, view: RequestView): boolean {
     const { client } = this;
     const { route, hashTag } = client.pool;
-    if (this.now.lost !== null) {
-      client.refuse(encodeError(this.now.lost));
-      return true;
-    }
+    if (this.now.lost !== null) return this.refused(encodeError(this.now.lost));
     const refusal = whyNotQueued(command, view, route.upstreams.length);
-    if (refusal !== null) {
-      client.refuse(refusal);
+    if (refusal !== null) return this.refused(refusal);
+    if (this.now.isWatchLost) {
+      // Nothing of it will be executed.
+      client.answer(QUEUED);
       return true;
     }
     const isDeferred = isAnsweredAtExec(command, client.pool);
     const upstream = isDeferred ? "any" : serverFor(command, view, route, hashTag);
-    if (Buffer.isBuffer(upstream)) {
-      client.refuse(upstream);
-      return true;
-    }
+    if (Buffer.isBuffer(upstream)) return this.refused(upstream);
     const change = isDeferred ? null : changeBy(command, view, client.pool);
     if (change !== null) this.queue.change(this.queue.count, change);
     const chosen = this.isChosen ? client.pin!.upstream : null;
     if (upstream !== "any" && chosen !== null && upstream !== chosen) {
-      client.refuse(secondServer(command, hashTag));
-      return true;
+      return this.refused(secondServer(command, hashTag));
     }
     const server = upstream === "any" ? chosen : upstream;
     const mayRunAt = server === null ? route.upstreams : [server];
@@ -228,8 +221,9 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
   }
 
   private forward(view: RequestView): boolean {
+    const { client, now } = this;
     this.queue.count++;
-    return this.client.forwardTo(this.client.pin!, view);
+    return client.forwardTo(client.pin!, view, watchedReplies(client, now, QUEUED));
   }
 
   /** What the proxy will answer itself: the server gets a placeholder. */
@@ -298,6 +292,7 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
   private end(request: Buffer | null, reply: Buffer | null, queue?: TransactionQueue): boolean {
     const { client } = this;
     const { session, pin } = client;
+    const { now } = this;
     const hasPart = queue !== undefined && queue.deferred.size + queue.changes.size > 0;
     if (!hasPart) this.queue.drop();
     this.forget();
@@ -311,7 +306,9 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
     client.flushRun();
     // What it has become is no other client's.
     if (hasPart && queue.changes.size > 0) this.pin.isClean = false;
-    const end = new TransactionEnd(session, this, reply, hasPart ? queue : null);
+    const end = new TransactionEnd(session, this, reply, hasPart ? queue : null, () =>
+      now.isWatchLost ? CHANGED[client.state.version - 2]! : null,
+    );
     pin!.send(request, 0, request.length, end, session.open(), 1);
     return true;
   }

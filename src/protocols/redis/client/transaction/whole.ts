@@ -20,10 +20,9 @@ import { NO_SERVER } from "../refusals.ts";
 import { type EndObserver, TransactionEnd } from "./end.ts";
 import type { TransactionQueue } from "./queue.ts";
 import { abortedBecause } from "./replies.ts";
+import { EXEC, MULTI } from "./requests.ts";
 
 const ASKING: Buffer = encodeRequest("ASKING");
-const MULTI: Buffer = encodeRequest("MULTI");
-const EXEC: Buffer = encodeRequest("EXEC");
 const MINUS = 0x2d;
 /** It is sent again no sooner than this when nodes do not serve it for a moment. */
 const AGAIN_MS = 25;
