@@ -1,5 +1,13 @@
 /** What was found last, on disk: a proxy that starts while the source is away has its servers. */
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import type { ServerConfig } from "../../api/config.ts";
 import { formatServerList, readServerList } from "./server-list.ts";
 
@@ -19,7 +27,9 @@ export function readKept(path: string): ServerConfig[] {
 /** Readers see the old servers or the new ones. @throws an Error in words */
 export function writeKept(path: string, servers: readonly ServerConfig[]): void {
   const made = `${path}.${process.pid}.new`;
-  const fd = openSync(made, "w", 0o644);
+  rmSync(made, { force: true });
+  // Never a file, or a link, that another user has put there.
+  const fd = openSync(made, "wx", 0o644);
   try {
     writeFileSync(fd, HEAD + formatServerList(servers));
     fsyncSync(fd);
