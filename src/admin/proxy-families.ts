@@ -1,5 +1,8 @@
 /** Metrics of the proxy as a whole. */
+import type { Config } from "../api/config.ts";
 import type { AdminStatus } from "../api/control.ts";
+import { LEVER_KINDS } from "../api/steering.ts";
+import { isDrained } from "../config/drained.ts";
 import type { MetricFamily } from "./exposition.ts";
 
 export interface Build {
@@ -7,7 +10,10 @@ export interface Build {
   readonly startedAtMs: number;
 }
 
-export function proxyFamilies(source: Build, status: AdminStatus | null): MetricFamily[] {
+export function proxyFamilies(
+  source: Build & { readonly config: Config },
+  status: AdminStatus | null,
+): MetricFamily[] {
   const gauge = (name: string, help: string, value: number): MetricFamily => ({
     ...{ name, help, type: "gauge", samples: [{ labels: {}, value }] },
   });
@@ -44,5 +50,34 @@ export function proxyFamilies(source: Build, status: AdminStatus | null): Metric
       "Values of the running proxy that are not the file's.",
       status.settings?.length ?? 0,
     ),
+    ...leverFamilies(source.config, status),
+  ];
+}
+
+/** What operators hold back. */
+function leverFamilies({ pools }: Config, { levers = [] }: AdminStatus): MetricFamily[] {
+  const kinds = [...new Set([...LEVER_KINDS, ...levers.map(({ kind }) => kind)])];
+  const servers = pools.flatMap(({ name: pool, servers: listed }) =>
+    listed.map(({ name, address }) => ({
+      labels: { pool, server: name },
+      value: isDrained(levers, { pool, name, address }) ? 1 : 0,
+    })),
+  );
+  return [
+    {
+      name: "proxy_levers",
+      help: "What operators hold back for a while, by kind.",
+      type: "gauge",
+      samples: kinds.map((kind) => ({
+        labels: { kind },
+        value: levers.filter((lever) => lever.kind === kind).length,
+      })),
+    },
+    {
+      name: "proxy_server_drained",
+      help: "Whether an operator has drained the server.",
+      type: "gauge",
+      samples: servers,
+    },
   ];
 }

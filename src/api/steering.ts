@@ -20,12 +20,15 @@ export interface LiveValue {
  * - `pause`: requests of the pool's clients wait, and go on in their order when it ends
  * - `readonly`: requests that may write are refused
  * - `block`: requests that match `text` are refused, see PATTERN in worker/lever-chain.ts
+ * - `drain`: the server named `text`, or at that address, takes no new requests, as if it were not one of the pool's; those that it has
+ *   are answered
  */
-export type LeverKind = "pause" | "readonly" | "block";
+export const LEVER_KINDS = ["pause", "readonly", "block", "drain"] as const;
+export type LeverKind = (typeof LEVER_KINDS)[number];
 
 export interface Lever {
   readonly kind: LeverKind;
-  /** Null: all pools whose requests can be told apart. */
+  /** Null: all pools whose requests can be told apart; of `drain` all that have the server. */
   readonly pool: string | null;
   /** "" for kinds that need none. */
   readonly text: string;
@@ -35,8 +38,18 @@ export interface SteeringOrder {
   /** Grows with each order; a worker passes over one that is older than what it has. */
   readonly revision: number;
   readonly values: readonly LiveValue[];
-  /** Absent: the supervisor is older than levers; none. */
+  /** All but those of the kind `drain`. Absent: the supervisor is older than levers; none. */
   readonly levers?: readonly Lever[];
+  /** Those: programs that do not know the kind would take it for `block`. Absent: likewise. */
+  readonly drains?: readonly Lever[];
+}
+
+/** All levers of an order. */
+export function leversOf({
+  levers = [],
+  drains = [],
+}: Pick<SteeringOrder, "levers" | "drains">): readonly Lever[] {
+  return [...levers, ...drains];
 }
 
 export const NO_STEERING: SteeringOrder = { revision: 0, values: [], levers: [] };

@@ -28,11 +28,11 @@ export interface Topology {
    * Absent: the pool's ring spreads keys over the members. Else, by slot, the number of the member that has it; -1: none. Another
    * array when `members` is another; in between single values may change.
    */
-  readonly slots?: Int16Array;
+  readonly slots?: Int16Array | undefined;
   /** By number of a member, its replicas; another array when they have changed. Absent: none is known. */
-  readonly replicas?: readonly (readonly Member[])[];
+  readonly replicas?: readonly (readonly Member[])[] | undefined;
   /** Members that stand in for those of `members` that are down. Absent: there are none. They never change. */
-  readonly spares?: readonly Member[];
+  readonly spares?: readonly Member[] | undefined;
   /** Grows with each change of `members` or `replicas`. */
   readonly epoch: number;
   /** `onChange` is called after each change, never during `watch`. To be called once. */

@@ -1,4 +1,4 @@
-/** `proxy pause`, `resume`, `readonly`, `block`, `release` and `log-level`: what operators need in an incident, bounded in time. */
+/** `proxy pause`, `resume`, `readonly`, `block`, `drain`, `undrain`, `release` and `log-level`: what operators need in an incident, bounded in time. */
 import { type CommandDef, defineCommand } from "citty";
 import type { ControlRequest, ControlResult, LeverStatus } from "../api/control-socket.ts";
 import type { LeverKind } from "../api/steering.ts";
@@ -81,14 +81,41 @@ export const blockCommand: CommandDef = lever(
     for: FOR("10m"),
   },
   (flags) => {
-    const pool = flags["pool"] === undefined ? null : `${flags["pool"]}`;
-    return leverOrder("block", pool, `${flags["pattern"]}`.trim(), flags["for"], "--for");
+    return leverOrder("block", poolIn(flags), `${flags["pattern"]}`.trim(), flags["for"], "--for");
+  },
+);
+
+const SERVER = {
+  type: "positional",
+  required: true,
+  description: "The server's name, or its address",
+};
+const SERVER_POOL = {
+  type: "string",
+  valueHint: "POOL",
+  description: "Only there (default: all pools that have it)",
+};
+
+export const drainCommand: CommandDef = lever(
+  "drain",
+  "Have a server take no new requests, for a while: its keys go to the others",
+  { server: SERVER, pool: SERVER_POOL, for: FOR("10m") },
+  (flags) => leverOrder("drain", poolIn(flags), `${flags["server"]}`, flags["for"], "--for"),
+);
+
+export const undrainCommand: CommandDef = lever(
+  "undrain",
+  "End a drain: the server takes requests again",
+  { server: SERVER, pool: SERVER_POOL },
+  (flags) => {
+    const text = `${flags["server"]}`;
+    return { verb: "release", id: null, kind: "drain", pool: poolIn(flags), text };
   },
 );
 
 export const releaseCommand: CommandDef = lever(
   "release",
-  "End what pause, readonly and block hold back, before its time",
+  "End what pause, readonly, block and drain hold back, before its time",
   { lever: { type: "positional", required: true, description: "Its number, or all" } },
   (flags) => {
     const { lever: word } = flags as { readonly lever?: string };
@@ -114,6 +141,11 @@ export const logLevelCommand: CommandDef = lever(
     return { verb: "config_set", path: "log.level", value, isSaved: false, reloads: false, forMs };
   },
 );
+
+/** Null: none is named. */
+function poolIn(flags: Flags): string | null {
+  return flags["pool"] === undefined ? null : `${flags["pool"]}`;
+}
 
 function leverOrder(
   kind: LeverKind,

@@ -13,11 +13,13 @@ import { bigkeysCommand, hotkeysCommand } from "./keys.ts";
 import { latencyCommand } from "./latency.ts";
 import {
   blockCommand,
+  drainCommand,
   logLevelCommand,
   pauseCommand,
   readonlyCommand,
   releaseCommand,
   resumeCommand,
+  undrainCommand,
 } from "./levers.ts";
 import { moduleCommand } from "./module.ts";
 import { normaliseFlags } from "./nutcracker-flags.ts";
@@ -55,6 +57,8 @@ const COMMANDS: ReadonlyMap<string, CommandDef> = new Map(
     resume: resumeCommand,
     readonly: readonlyCommand,
     block: blockCommand,
+    drain: drainCommand,
+    undrain: undrainCommand,
     release: releaseCommand,
     kick: kickCommand,
     "log-level": logLevelCommand,

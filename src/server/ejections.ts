@@ -112,6 +112,11 @@ export class Ejections {
     }
   }
 
+  /** More may be out, or fewer: servers that were kept may leave. Those that are out stay it until they answer. */
+  onSettings(): void {
+    if (this.keptCount > 0 && this.room > 0) this.settleLater(false);
+  }
+
   /** `server` is no longer one of the pool's. */
   forget(server: Ejectable): void {
     this.suspects.delete(server);

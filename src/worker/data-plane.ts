@@ -54,6 +54,7 @@ import type {
   HandOverOrder,
   ListenOptions,
 } from "./worker.ts";
+import { WorkerLevers } from "./worker-levers.ts";
 
 /** Builds what serves the configuration in `options`. */
 export async function createDataPlane(options: DataPlaneOptions): Promise<DataPlane> {
@@ -85,6 +86,7 @@ export class WorkerDataPlane implements DataPlane {
   private readonly orders: (() => void)[] = [];
   private readonly adoption: Adoption;
   private readonly acceptance: Acceptance;
+  private readonly levers: WorkerLevers;
   private readonly gauges: ClientGauges;
 
   readonly engineStatus: EngineStatus;
@@ -141,6 +143,7 @@ export class WorkerDataPlane implements DataPlane {
       pools.filter(({ route }) => (route != null) === isRouted),
     );
     for (const pool of [...others, ...routed]) this.addPool(pool, perServer.get(pool)!, turn);
+    this.levers = new WorkerLevers(options.log, this.pools);
     this.acceptance = new Acceptance({
       accept: options.config.accept,
       workers: options.workers,
@@ -317,13 +320,12 @@ export class WorkerDataPlane implements DataPlane {
     this.checkGone();
   }
 
-  leverProblem(lever: Lever): string | null {
-    const pool = lever.pool === null ? undefined : this.pools.get(lever.pool);
-    return pool?.levers.problemOf(lever) ?? null;
+  leversProblem(levers: readonly Lever[]): string | null {
+    return this.levers.problemOf(levers);
   }
 
   setLevers(levers: readonly Lever[]): void {
-    for (const pool of this.pools.values()) pool.levers.follow(levers);
+    this.levers.follow(levers);
   }
 
   onSettings(): void {

@@ -31,8 +31,8 @@ export class PoolLevers {
 
   /** Why the pool cannot follow; null: it can. */
   problemOf(lever: Lever): string | null {
-    const isJudging = lever.kind !== "pause" && lever.pool === this.pool.name;
-    if (!isJudging || this.pool.filtering !== null) return null;
+    if (!isJudging(lever) || lever.pool !== this.pool.name || this.pool.filtering !== null)
+      return null;
     return `pool "${this.pool.name}": its protocol has no requests that could be told apart`;
   }
 
@@ -40,7 +40,7 @@ export class PoolLevers {
   follow(all: readonly Lever[]): void {
     const own = all.filter(({ pool }) => pool === null || pool === this.pool.name);
     this.pause(own.some(({ kind }) => kind === "pause"));
-    const judging = own.filter(({ kind }) => kind !== "pause");
+    const judging = own.filter(isJudging);
     const { filtering } = this.pool;
     const isNeeded = judging.length > 0 && filtering !== null;
     if (isNeeded === (this.chain !== null)) {
@@ -80,6 +80,11 @@ export class PoolLevers {
       }),
     );
   }
+}
+
+/** Each request is looked at. */
+function isJudging({ kind }: Lever): boolean {
+  return kind === "readonly" || kind === "block";
 }
 
 function release(session: Session): void {

@@ -8,7 +8,7 @@ import type { PoolHost, ProtocolPool } from "../api/protocol-module.ts";
 import type { ServerStream, ServerStreamEvents } from "../api/server-stream.ts";
 import { POOL, type PoolCounter, SERVER } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
-import type { Member, Topology } from "../api/topology.ts";
+import type { Member } from "../api/topology.ts";
 import { type ConnectionKind, FIRST_KIND, type Route, type Upstream } from "../api/upstream.ts";
 import type { WorkerBus } from "../api/worker-bus.ts";
 import type { Deadlines } from "../base/deadlines.ts";
@@ -34,6 +34,7 @@ import { Server } from "../server/server.ts";
 import { ServerSet } from "../server/server-set.ts";
 import { UnlistedServer } from "../server/unlisted-server.ts";
 import { type Discovered, discover } from "../topology/discovery/discover.ts";
+import { DrainableTopology } from "../topology/drainable.ts";
 import { createStaticTopology } from "../topology/static.ts";
 import { clientTuning } from "./client-tuning.ts";
 import { PoolClients } from "./pool-clients.ts";
@@ -71,7 +72,8 @@ export class PoolPlane implements PoolHost {
   private readonly tree: PoolTree | null;
   /** Of pools whose trees lead here. */
   private readonly followers: (() => void)[] = [];
-  private readonly topology: Topology;
+  /** Whom an operator has drained is not in it. */
+  readonly topology: DrainableTopology;
   private readonly discovered: Discovered | null;
   private readonly servers: ServerSet<Server>;
   private readonly ejections: Ejections | null;
@@ -115,10 +117,11 @@ export class PoolPlane implements PoolHost {
     const hasRequests = this.protocol.serverProtocols.length > 0;
     this.times = hasRequests ? openClientTimes(options, this.protocol, this.route) : null;
     this.discovered = discover(this);
-    this.topology =
+    this.topology = new DrainableTopology(
       this.protocol.topology ??
-      this.discovered?.topology ??
-      createStaticTopology(pool.servers, pool.spares);
+        this.discovered?.topology ??
+        createStaticTopology(pool.servers, pool.spares),
+    );
     this.clients = new PoolClients({
       ...{ plane: options, log: this.log, protocol: this.protocol, times: this.times },
       chain: options.modules.createChain(this, this.protocol.filtering),
@@ -331,6 +334,7 @@ export class PoolPlane implements PoolHost {
     this.protocol.onSettings?.();
     this.clients.onSettings();
     this.times?.onSettings();
+    this.ejections?.onSettings();
     for (const server of this.servers.all) server.onSettings();
   }
 

@@ -15,7 +15,7 @@ import {
 } from "../api/control.ts";
 import type { EngineStatus } from "../api/control-socket.ts";
 import type { StatsLayout } from "../api/stats.ts";
-import { type Lever, NO_STEERING } from "../api/steering.ts";
+import { type Lever, leversOf, NO_STEERING } from "../api/steering.ts";
 import type { WorkerBus } from "../api/worker-bus.ts";
 import { exitOnFault } from "../base/fatal.ts";
 import type { Logger } from "../base/log.ts";
@@ -59,8 +59,8 @@ export interface DataPlane {
   readonly engineStatus?: EngineStatus;
   /** Values of the configuration have changed in place. */
   onSettings(): void;
-  /** Why it cannot do as a lever says; null: it can. */
-  leverProblem(lever: Lever): string | null;
+  /** Why it cannot do as one of these levers says; null: it can. */
+  leversProblem(levers: readonly Lever[]): string | null;
   /** Those that hold from now on; each time all of them. */
   setLevers(levers: readonly Lever[]): void;
   close(): void;
@@ -237,7 +237,7 @@ class Worker {
     });
     bus.open();
     await dataPlane.serversKnown();
-    dataPlane.setLevers(start.steering?.levers ?? []);
+    dataPlane.setLevers(leversOf(start.steering ?? NO_STEERING));
     dataPlane.listen(start.listeners, start);
     this.#dataPlane = dataPlane;
     // Not before: until now it held up those that serve.
@@ -254,11 +254,9 @@ class Worker {
 
   #steer({ order, isFinal }: Extract<ToWorker, { readonly type: "steer" }>): void {
     const { revision } = order;
-    const { levers = [] } = order;
+    const levers = leversOf(order);
     const problem =
-      this.#steering?.problemOf(order) ??
-      levers.map((lever) => this.#dataPlane?.leverProblem(lever)).find((text) => text != null) ??
-      null;
+      this.#steering?.problemOf(order) ?? this.#dataPlane?.leversProblem(levers) ?? null;
     if (isFinal && this.#steering?.follow(order) === true) {
       this.#log?.setLevel(this.#steering.config.log.level);
       this.#dataPlane?.onSettings();

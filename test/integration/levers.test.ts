@@ -2,7 +2,7 @@
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { freePort } from "../support/free-port.ts";
 import { startMemcached } from "../support/memcached-server.ts";
-import { type ProxyProcess, proxyCommand, startProxy } from "../support/proxy-process.ts";
+import { type ProxyProcess, startProxy } from "../support/proxy-process.ts";
 import { startRedis } from "../support/redis-server.ts";
 import { RespClient } from "../support/resp-client.ts";
 import { commandOf, mustRun, runCommand, statusOf } from "../support/run-command.ts";
@@ -138,38 +138,6 @@ test("requests of a paused pool wait in their order, and go on", async () => {
   await pull(rig, "pause", "main", "--at-most", "1s");
   expect(await first!.ask("ECHO", "by itself")).toBe("$9\r\nby itself\r\n");
   expect(rig.proxy.stderr()).toContain("a lever's time is over");
-});
-
-test("levers outlast a worker, a reload and an upgrade, and end when they must", async () => {
-  const rig = await rigOf();
-  await pull(rig, "readonly", "main", "--for", "40s");
-  await pull(rig, "pause", "main", "--at-most", "40s");
-  const [waiting] = await clientsOf(rig);
-  waiting!.command(["ECHO", "moved"]);
-  await waiting!.sent();
-  const [killed] = rig.proxy.workerPids();
-  await mustRun(rig.proxy, "upgrade", "--trust");
-  await until("the new program serves", async () =>
-    rig.proxy.stderr().includes("ready after an upgrade"),
-  );
-  expect(proxyCommand().length).toBeGreaterThan(0);
-  expect(waiting!.unread).toHaveLength(0);
-  await pull(rig, "resume", "main");
-  expect(`${await waiting!.reply()}`).toBe("$5\r\nmoved\r\n");
-  const before = rig.proxy.workerPids().filter((pid) => pid !== killed);
-  process.kill(before[0]!, "SIGKILL");
-  await until("all workers serve", async () => {
-    const workers = (await statusOf(rig.proxy)).processes.filter(({ role }) => role === "worker");
-    return (
-      workers.length === WORKERS &&
-      workers.every(({ state, pid }) => state === "serving" && pid !== before[0])
-    );
-  });
-  for (const reply of await repliesOf(await clientsOf(rig), "SET", "a", "1"))
-    expect(reply).toMatch(REFUSED);
-  await until("it is over", async () => (await statusOf(rig.proxy)).levers?.length === 0);
-  for (const reply of await repliesOf(await clientsOf(rig), "SET", "a", "1"))
-    expect(reply).toBe("+OK\r\n");
 });
 
 test("Memcached, too; and what cannot be: other pools, too long, protocols without requests", async () => {

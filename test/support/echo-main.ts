@@ -75,7 +75,7 @@ class EchoDataPlane implements DataPlane {
 
   onSettings(): void {}
 
-  leverProblem(): null {
+  leversProblem(): null {
     return null;
   }
 

@@ -7,9 +7,10 @@ import {
   type KickTarget,
 } from "../../api/inspection.ts";
 import { BIG_KEY_ORDERS } from "../../api/key-report.ts";
-import type { LeverKind } from "../../api/steering.ts";
+import { LEVER_KINDS, type LeverKind } from "../../api/steering.ts";
 
-const KINDS: readonly LeverKind[] = ["pause", "readonly", "block"];
+/** Of these it must be said what they are about; the others are about a whole pool, which must be named. */
+const WITH_TEXT: readonly LeverKind[] = ["block", "drain"];
 
 type Lever = Extract<ControlRequest, { readonly verb: "lever" }>;
 type Release = Extract<ControlRequest, { readonly verb: "release" }>;
@@ -74,12 +75,14 @@ function isStop({ timeoutMs, isDrain }: Stop): boolean {
 }
 
 function isLever({ kind, pool, text, forMs }: Lever): boolean {
-  const isKnown = KINDS.includes(kind) && isOrNull(pool, "string") && typeof text === "string";
-  return isKnown && isTime(forMs) && (kind === "block" ? text !== "" : pool !== null);
+  const isKnown =
+    LEVER_KINDS.includes(kind) && isOrNull(pool, "string") && typeof text === "string";
+  return isKnown && isTime(forMs) && (WITH_TEXT.includes(kind) ? text !== "" : pool !== null);
 }
 
-function isRelease({ id, kind, pool }: Release): boolean {
-  return isOrNull(id, "number") && isOrNull(kind, "string") && isOrNull(pool, "string");
+function isRelease({ id, kind, pool, text = null }: Release): boolean {
+  const areTexts = [kind, pool, text].every((one) => isOrNull(one, "string"));
+  return isOrNull(id, "number") && areTexts;
 }
 
 function isClientQuery(query: ClientQuery): boolean {

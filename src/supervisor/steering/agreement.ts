@@ -75,7 +75,9 @@ class Round {
   readonly #unanswered: Set<Steerable>;
   readonly #revision: number;
   readonly #isFinal: boolean;
-  readonly #problems: string[] = [];
+  /** By worker. */
+  readonly #problems: Map<string, string> = new Map();
+  readonly #asked: number;
   readonly #resolve: (problems: readonly string[]) => void;
   readonly #timer: Timer;
 
@@ -84,6 +86,7 @@ class Round {
     this.end = promise;
     this.#resolve = resolve;
     this.#unanswered = new Set(workers.filter(({ isServing }) => isServing));
+    this.#asked = this.#unanswered.size;
     this.#revision = revision;
     this.#isFinal = isFinal;
     this.#timer = setTimeout(() => this.#finish(`did not answer within ${answerMs} ms`), answerMs);
@@ -93,7 +96,7 @@ class Round {
   onAnswer(worker: Steerable, answer: Extract<FromWorker, { readonly type: "steered" }>): void {
     if (answer.revision !== this.#revision || answer.isFinal !== this.#isFinal) return;
     if (!this.#unanswered.delete(worker)) return;
-    if (answer.problem !== null) this.#problems.push(`${worker.name}: ${answer.problem}`);
+    if (answer.problem !== null) this.#problems.set(worker.name, answer.problem);
     this.#check();
   }
 
@@ -108,8 +111,11 @@ class Round {
   /** @param silence what those did that have not answered */
   #finish(silence: string): void {
     clearTimeout(this.#timer);
+    const told = new Set(this.#problems.values());
+    // What all of them say is said once.
+    const isShared = told.size === 1 && this.#problems.size === this.#asked;
     this.#resolve([
-      ...this.#problems,
+      ...(isShared ? told : [...this.#problems].map(([name, problem]) => `${name}: ${problem}`)),
       ...[...this.#unanswered].map(({ name }) => `${name} ${silence}`),
     ]);
   }

@@ -11,7 +11,8 @@ const ANY = "*";
 /** Why a lever cannot hold in the pool that it names, in one line; null: it can. */
 export function leverFault(pools: Pools, { kind, pool: name }: Lever): string | null {
   const pool = pools.find((one) => one.name === name);
-  if (kind === "pause" || pool === undefined || isCovered(pool)) return null;
+  const isJudging = kind === "readonly" || kind === "block";
+  if (!isJudging || pool === undefined || isCovered(pool)) return null;
   const able = PROTOCOLS.flatMap(({ name, isFilterable }) => (isFilterable === true ? [name] : []));
   return `pool "${pool.name}": "${kind}" needs requests that can be told apart; those of protocol ${pool.protocol} cannot, those of ${able.join(" and ")} can`;
 }

@@ -1,4 +1,4 @@
-/** `proxy pause`, `readonly`, `block` and what ends them: requests that are held back or refused for a while. */
+/** `proxy pause`, `readonly`, `block`, `drain` and what ends them: what operators hold back for a while. */
 import type { Config } from "../../api/config.ts";
 import type { ControlResult, LeverOrder } from "../../api/control-socket.ts";
 import { LEVER_MS_MAX, PAUSE_MS_MAX } from "../../base/limits.ts";
@@ -42,22 +42,24 @@ export async function pullLever(
 /** @throws StartError: there is none such */
 export function releaseLevers(
   { steering, running, log }: ChangeTarget,
-  { id, kind, pool }: Order<"release">,
+  { id, kind, pool, text = null }: Order<"release">,
   operator: Operator,
 ): ControlResult {
   const levers = steering.levers.filter(
     (lever) =>
       (id === null || lever.id === id) &&
       (kind === null || lever.kind === kind) &&
-      (pool === null || lever.pool === pool),
+      (pool === null || lever.pool === pool) &&
+      (text === null || lever.text === text),
   );
   // A reload may have removed the pool since, and its levers are there until they are released.
   if (levers.length === 0) checkPool(running, pool);
   if (levers.length === 0) throw new StartError(["nothing such is held back"]);
   const isDone = steering.release(new Set(levers.map((lever) => lever.id)));
   if (!isDone) throw new StartError(["a change is just under way; try again in a moment"]);
-  for (const { id: lever, kind: of, pool: where } of levers) {
-    log.warn("a lever was released", { lever, kind: of, pool: where, ...fieldsOf(operator) });
+  for (const { id: lever, kind: of, pool: where, text: about } of levers) {
+    const what = { lever, kind: of, pool: where, text: about };
+    log.warn("a lever was released", { ...what, ...fieldsOf(operator) });
   }
   return { ok: true, verb: "release", levers };
 }

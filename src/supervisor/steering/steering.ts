@@ -36,13 +36,19 @@ export interface SteeringSnapshot {
   readonly revision: number;
   /** Of two with one path the second, which has an end, goes before the first. */
   readonly settings: readonly Setting[];
-  /** Absent: an older program, which had none. */
+  /** All but those of the kind `drain`, as in SteeringOrder. Absent: an older program, which had none. */
   readonly levers?: readonly HeldLever[];
+  /** Those. Absent: likewise. */
+  readonly drains?: readonly HeldLever[];
   /** The highest number that a lever ever had. Absent: an older program, which did not keep it. */
   readonly lastLever?: number;
 }
 
-type Held = Required<Pick<SteeringSnapshot, "settings" | "levers">>;
+interface Held {
+  readonly settings: readonly Setting[];
+  /** Of all kinds. */
+  readonly levers: readonly HeldLever[];
+}
 
 export interface SteeringOptions {
   readonly log: Logger;
@@ -50,6 +56,8 @@ export interface SteeringOptions {
   workers(): readonly Steerable[];
   /** Something else holds now. */
   onChange(): void;
+  /** Within which each worker must answer; default: see Agreement. */
+  readonly answerMs?: number;
 }
 
 /** What is imposed in this time is told to the workers together: a storm of signals must not keep them busy. */
@@ -71,8 +79,9 @@ export class Steering {
 
   constructor(options: SteeringOptions, saved: SteeringSnapshot | null) {
     this.#options = options;
-    this.#agreement = new Agreement(() => options.workers());
-    this.#held = { settings: saved?.settings ?? [], levers: saved?.levers ?? [] };
+    this.#agreement = new Agreement(() => options.workers(), options.answerMs);
+    const { settings = [], levers = [], drains = [] } = saved ?? {};
+    this.#held = { settings, levers: [...levers, ...drains] };
     this.#revision = saved?.revision ?? 0;
     const ids = this.levers.map(({ id }) => id);
     this.#lastLever = Math.max(saved?.lastLever ?? 0, ...ids);
@@ -95,7 +104,8 @@ export class Steering {
   /** Tells the workers first, so it comes before a snapshot of what is on its way to them. */
   snapshot(): SteeringSnapshot {
     if (this.#imposeTimer !== null) this.#tell();
-    return { revision: this.#revision, ...this.#held, lastLever: this.#lastLever };
+    const { settings, levers } = this.#held;
+    return { revision: this.#revision, settings, ...byWire(levers), lastLever: this.#lastLever };
   }
 
   onMessage(worker: Steerable, message: FromWorker): void {
@@ -232,6 +242,16 @@ function orderOf({ settings, levers }: Held, revision: number): SteeringOrder {
   return {
     revision,
     values: settings.map(({ pool, field, value }) => ({ pool, field, value })),
-    levers: levers.map(({ kind, pool, text }) => ({ kind, pool, text })),
+    ...byWire(levers.map(({ kind, pool, text }) => ({ kind, pool, text }))),
+  };
+}
+
+/** As programs are told of them, see `SteeringOrder.drains`. */
+function byWire<L extends Lever>(
+  levers: readonly L[],
+): { readonly levers: L[]; readonly drains: L[] } {
+  return {
+    levers: levers.filter(({ kind }) => kind !== "drain"),
+    drains: levers.filter(({ kind }) => kind === "drain"),
   };
 }

@@ -72,6 +72,13 @@ test("when one cannot, none is told", async () => {
   for (const { heard } of workers) expect(heard).toEqual(["could 7"]);
 });
 
+test("what all of them say is said once", async () => {
+  const { agreement, workers } = rig(3);
+  for (const worker of workers) worker.answers = () => "knows no such server";
+  const problems = await problemsOf(agreement.reach(order, () => {}));
+  expect(problems).toEqual(["knows no such server", "nothing was changed"]);
+});
+
 test("one that is silent counts as one that cannot", async () => {
   const { agreement, workers } = rig(2);
   workers[0]!.answers = () => "silent";
