@@ -18,6 +18,8 @@ export interface HotKeyPart {
   readonly bytes: number;
   /** Requests that were looked at and named it. */
   readonly samples: number;
+  /** Microseconds from these requests' arrival until their replies, estimated likewise. Absent: its worker is older than this. */
+  readonly us?: number;
 }
 
 /** A large key, as a worker tells it. */

@@ -19,6 +19,8 @@ export const HOT_WINDOW_MS = 60_000;
 export const HOT_WINDOW_PARTS = 12;
 /** Busy keys of one pool that the supervisor knows of each part. */
 export const HOT_KEPT_MAX = 1024;
+/** Keys of one pool that are counted while HOTKEYS tracks them, by each of its metrics. */
+export const TRACKED_KEYS_MAX = 1024;
 /** Big keys of one pool that the supervisor knows, the largest ones … */
 export const BIG_KEPT_MAX = 256;
 /** … and none that was not seen for so long. */

@@ -12,6 +12,7 @@ export interface HotKey {
   requests: number;
   bytes: number;
   samples: number;
+  us: number;
 }
 
 /** A request whose reply is looked at when it comes. */
@@ -19,6 +20,8 @@ export interface SampledRequest {
   readonly token: number;
   /** It stands for so many. */
   readonly weight: number;
+  /** When it came, by the turn's clock. */
+  readonly atMs: number;
   readonly key: HotKey;
   readonly command: string;
   /** A copy of its only key; null: it is very long. */
@@ -33,7 +36,7 @@ export class HotKeys {
     let found = this.keys.get(key);
     if (found === undefined) {
       const requests = this.keys.size < KEYS_COUNTED_MAX ? 0 : this.dropLeast();
-      found = { command, server: server(), requests, bytes: 0, samples: 0 };
+      found = { command, server: server(), requests, bytes: 0, samples: 0, us: 0 };
       this.keys.set(key, found);
     }
     found.command = command;

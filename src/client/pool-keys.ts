@@ -170,7 +170,7 @@ export class PoolKeys {
     const { trace } = client;
     if (trace === null || keys.length > 1) return;
     trace.sampled = {
-      ...{ token: (token + index) & TOKEN_MASK, weight, key, command },
+      ...{ token: (token + index) & TOKEN_MASK, weight, key, command, atMs: parts.turn.nowMs },
       bytesOfKey: first.length > SAMPLED_KEY_BYTES_MAX ? null : Buffer.from(first),
     };
   }
@@ -188,6 +188,8 @@ export class PoolKeys {
     const index = (sampled.token - token) & TOKEN_MASK;
     if (index >= count) return;
     trace.sampled = null;
+    const tookMs = this.parts.turn.nowMs - sampled.atMs;
+    sampled.key.us += sampled.weight * Math.round(tookMs * 1000);
     const reader = this.parts.replyReader;
     let from = start;
     for (let i = 0; reader !== null && i < index && from > 0; i++) {

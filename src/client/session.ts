@@ -230,6 +230,7 @@ export class Session implements ClientPort, StreamEvents, Flushable, SlowHearer 
 
   reply(token: number, bytes: Buffer): void {
     if (this.life.isClosed) return;
+    this.host.times?.keys.replied(this, token, 1, bytes, 0, bytes.length);
     this.ring.settle(token, 1, bytes, 0, bytes.length);
     this.settled(1, bytes.length);
   }

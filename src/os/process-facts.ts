@@ -8,6 +8,8 @@ const KILOBYTE = 1024;
 
 export interface ProcessFacts {
   readonly cpuSeconds: number;
+  /** Those of them that the system spent for it. */
+  readonly systemSeconds: number;
   readonly residentBytes: number;
   /** Null: not for this user to see. */
   readonly openFiles: number | null;
@@ -23,6 +25,7 @@ export function readProcess(pid: number): ProcessFacts | null {
     const resident = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
     return {
       cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND,
+      systemSeconds: Number(fields[12]) / TICKS_PER_SECOND,
       residentBytes: Number(resident ?? 0) * KILOBYTE,
       openFiles: countOpenFiles(pid),
     };

@@ -52,7 +52,7 @@ export function operatorsOf({
   };
 }
 
-const NAME_CHARACTERS_MAX = 32;
+const NAME_CHARACTERS_MAX = 64;
 
 /** The text of a table, made at the first time: all who get the table get the same bytes, which never change. */
 export class TableTexts {

@@ -15,6 +15,7 @@ import {
   HOT_WINDOW_MS,
   HOT_WINDOW_PARTS,
 } from "../../base/key-limits.ts";
+import { KeyTracking } from "./key-tracking.ts";
 
 const PART_MS = HOT_WINDOW_MS / HOT_WINDOW_PARTS;
 
@@ -35,6 +36,7 @@ export interface Clocks {
 const CLOCKS: Clocks = { nowMs: () => performance.now(), epochMs: () => Date.now() };
 
 export class KeyStatistics {
+  readonly tracking: KeyTracking;
   readonly #clocks: Clocks;
   /** By pool, the oldest part first. */
   readonly #windows: Map<string, WindowPart[]> = new Map();
@@ -44,6 +46,7 @@ export class KeyStatistics {
   /** @param saved big keys, as a program before this one left them */
   constructor(saved: readonly BigKeyRow[] | undefined, clocks: Clocks = CLOCKS) {
     this.#clocks = clocks;
+    this.tracking = new KeyTracking(clocks.epochMs);
     for (const row of saved ?? []) this.#bigOf(row.pool).set(row.key, row);
   }
 
@@ -53,6 +56,7 @@ export class KeyStatistics {
   }
 
   add({ pool, requests, samples, hot, big }: KeyReport): void {
+    this.tracking.add(pool, hot);
     const part = this.#partOf(pool);
     part.requests += requests;
     part.samples += samples;
@@ -182,5 +186,6 @@ function sum(a: HotKeyPart, b: HotKeyPart): HotKeyPart {
     requests: a.requests + b.requests,
     bytes: a.bytes + b.bytes,
     samples: a.samples + b.samples,
+    us: (a.us ?? 0) + (b.us ?? 0),
   };
 }

@@ -3,16 +3,20 @@ import type { ControlResult } from "../../api/control-socket.ts";
 import type { ClientReport, ShownRow, ShownTable } from "../../api/inspection.ts";
 import { healthOf } from "../../api/stats.ts";
 import { ADMIN_RENDER_MS } from "../../base/limits.ts";
+import { isDrained } from "../../config/drained.ts";
 import { latencyRows, percentilesOf } from "../../metrics/latency-rows.ts";
 import { type ProcessFacts, readProcess } from "../../os/process-facts.ts";
 import { StartError } from "../start-error.ts";
 import { configGet } from "../steering/config-orders.ts";
 import type { ChangeTarget } from "../supervisor-options.ts";
+import { resetTracking, showTracking, startTracking, stopTracking } from "./hotkeys-command.ts";
 import { shownPools } from "./inspection-requests.ts";
 
 type Show = (
   target: ChangeTarget,
   pool: string,
+  /** What stands behind the table's name. */
+  words: readonly string[],
 ) => readonly ShownRow[] | Promise<readonly ShownRow[]>;
 
 const CLIENTS_SHOWN = 100;
@@ -59,13 +63,30 @@ const TABLES: Readonly<Record<string, { readonly help: string; readonly show: Sh
   },
 };
 
-/** For commands of protocols, not for humans: these are in no list. */
-const OTHERS: Readonly<Record<string, Show>> = {
-  "SLOWLOG LONG": ({ resources }, pool) => slowRows(resources, pool, SLOW_LONG),
-  "SLOWLOG RESET": ({ resources }, pool) => {
-    resources.slowLog.reset(pool);
-    return [];
+interface Other {
+  readonly show: Show;
+  /** What was shown before does not hold any more. */
+  readonly changes: boolean;
+}
+
+/** For commands of protocols, not for humans: these are in no list. Each name is two words. */
+const OTHERS: Readonly<Record<string, Other>> = {
+  "SLOWLOG LONG": {
+    show: ({ resources }, pool) => slowRows(resources, pool, SLOW_LONG),
+    changes: false,
   },
+  "SLOWLOG RESET": {
+    show({ resources }, pool) {
+      resources.slowLog.reset(pool);
+      return [];
+    },
+    changes: true,
+  },
+  "LATENCY BUCKETS": { show: showBuckets, changes: false },
+  "HOTKEYS START": { show: startTracking, changes: true },
+  "HOTKEYS STOP": { show: stopTracking, changes: true },
+  "HOTKEYS RESET": { show: resetTracking, changes: true },
+  "HOTKEYS GET": { show: showTracking, changes: false },
 };
 
 export class Showing {
@@ -81,25 +102,27 @@ export class Showing {
   /** However many ask, a table is made once in a while. @param name in any case */
   show(pool: string, name: string): Promise<ShownTable> {
     const wanted = name.toUpperCase();
-    const show = showOf(wanted);
-    if (show === null) {
+    const found = showOf(wanted);
+    if (found === null) {
       const names = Object.keys(TABLES).join(", ");
       return Promise.resolve({ problem: `there is no such table; there are ${names}` });
     }
     const key = `${wanted} ${pool}`;
     const made = this.#made.get(key);
     const nowMs = performance.now();
-    if (made !== undefined && nowMs - made.atMs < ADMIN_RENDER_MS) return made.table;
-    const rows = this.#make(show, pool);
+    if (!found.changes && made !== undefined && nowMs - made.atMs < ADMIN_RENDER_MS) {
+      return made.table;
+    }
+    const rows = this.#make(found, pool);
     // What was made before a reset must not be shown after it.
-    if (wanted === "SLOWLOG RESET") this.#made.clear();
+    if (found.changes) this.#made.clear();
     else this.#made.set(key, { table: rows, atMs: nowMs });
     return rows;
   }
 
-  async #make(show: Show, pool: string): Promise<ShownTable> {
+  async #make({ show, words }: FoundShow, pool: string): Promise<ShownTable> {
     try {
-      return { rows: await show(this.#target, pool) };
+      return { rows: await show(this.#target, pool, words) };
     } catch (error) {
       if (error instanceof StartError) return { problem: error.problems.join("; ") };
       throw error;
@@ -107,10 +130,16 @@ export class Showing {
   }
 }
 
+interface FoundShow extends Other {
+  readonly words: readonly string[];
+}
+
 /** Null: there is no such table. */
-function showOf(name: string): Show | null {
-  if (Object.hasOwn(TABLES, name)) return TABLES[name]!.show;
-  return Object.hasOwn(OTHERS, name) ? OTHERS[name]! : null;
+function showOf(name: string): FoundShow | null {
+  if (Object.hasOwn(TABLES, name)) return { show: TABLES[name]!.show, changes: false, words: [] };
+  const [first, second, ...words] = name.split(" ");
+  const other = `${first} ${second}`;
+  return Object.hasOwn(OTHERS, other) ? { ...OTHERS[other]!, words } : null;
 }
 
 function figuresOf({ resources, config }: ChangeTarget, pool: string) {
@@ -129,11 +158,18 @@ async function showPool(target: ChangeTarget, pool: string): Promise<readonly Sh
 }
 
 function showServers(target: ChangeTarget, pool: string): readonly ShownRow[] {
+  const { levers } = target.steering;
+  const listed = target.running.pools.find(({ name }) => name === pool)?.servers ?? [];
   return figuresOf(target, pool).flatMap(({ servers }) =>
-    servers.map(({ name, counters, trouble }) => ({
-      ...{ server: name, ...counters, state: healthOf(counters.health) ?? "" },
-      trouble: trouble?.kind ?? "",
-    })),
+    servers.map(({ name, counters, trouble }) => {
+      const address = listed.find((server) => server.name === name)?.address ?? null;
+      const isHeld = isDrained(levers, { pool, name, address });
+      const owes = counters.server_connections > 0 || counters.out_queue > 0;
+      return {
+        ...{ server: name, ...counters, state: healthOf(counters.health) ?? "" },
+        ...{ trouble: trouble?.kind ?? "", drain: isHeld ? (owes ? "draining" : "drained") : "" },
+      };
+    }),
   );
 }
 
@@ -163,6 +199,21 @@ function showLatency({ resources }: ChangeTarget, pool: string): readonly ShownR
     .map(({ of, time, figures }) => ({
       ...{ of, time, count: figures.count, ...rounded(percentilesOf(figures)) },
     }));
+}
+
+/** Of each family the requests that took less, in powers of two of microseconds, up to the first that has all. */
+function showBuckets({ resources }: ChangeTarget, pool: string): readonly ShownRow[] {
+  return latencyRows(resources.stats.sets())
+    .filter((row) => row.pool === pool && row.time === "total" && row.of !== "all")
+    .flatMap(({ of, figures: { buckets, count } }) => {
+      const rows: ShownRow[] = [];
+      let [at, below] = [0, 0];
+      for (let us = 1; below < count && at < buckets.length; us *= 2) {
+        for (; at < buckets.length && buckets[at]![0] < us; at++) below += buckets[at]![1];
+        if (below > 0) rows.push({ family: of, us, below });
+      }
+      return rows;
+    });
 }
 
 function rounded(values: Readonly<Record<string, number>>): Record<string, number> {

@@ -251,3 +251,33 @@ test("Memcached: the largest of several values, named by its reply; and replies 
   expect(memcacheReplyReader.endOf(binary, 0, 29)).toBe(29);
   expect(memcacheReplyReader.largestKey(request, binary, 0, 29)).toBeNull();
 });
+
+test("how much is looked at, and what is long, is what is set then", () => {
+  const { keys, live, ask, told, later, described, turn } = rig();
+  const looks = (): number => {
+    const before = described();
+    for (let i = 0; i < 5000; i++) {
+      turn.nowMs += 1;
+      ask([["GET", "k"]], [bulk(1)]);
+    }
+    return described() - before;
+  };
+  const few = looks();
+  live.hotKeysSamples = 1000;
+  keys.onSettings();
+  later();
+  expect(looks()).toBeGreaterThan(3 * few);
+  live.hotKeysSamples = 100;
+  live.bigKeysElements = 3;
+  keys.onSettings();
+  later();
+  told.length = 0;
+  for (let i = 0; i < 500; i++) {
+    turn.nowMs += 100;
+    ask([["LLEN", "list"]], [":4\r\n"]);
+  }
+  later();
+  expect(told.flatMap(({ big }) => big).map(({ key, elements }) => [key, elements])).toContainEqual(
+    ["list", 4],
+  );
+});

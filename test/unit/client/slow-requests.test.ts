@@ -73,3 +73,17 @@ test("the slowest of each minute are told at its end, and what is over the thres
   expect(told.at(-1)?.key).toBe("next");
   expect(counted()).toBe(1);
 });
+
+test("how many of the slowest are told is what is set then", () => {
+  const { slow, live, told, ask, minute } = rig({
+    ...{ slowlogMs: 1000, slowlogSlowest: 0, slowlogKeys: true },
+  });
+  ask(900, "before");
+  live.slowlogSlowest = 2;
+  slow.onSettings();
+  for (const [index, tookUs] of [5, 3, 900].entries()) ask(tookUs, `${index}`);
+  live.slowlogSlowest = 1;
+  slow.onSettings();
+  minute();
+  expect(told.map(({ key }) => key)).toEqual(["2"]);
+});

@@ -8,7 +8,7 @@ import { handleBlocking } from "./blocking/handler.ts";
 import { broadcast } from "./keyless/broadcast.ts";
 import { handleSpecial } from "./keyless/special.ts";
 import { answerLocally } from "./local/commands.ts";
-import { answerSlowLog, isOwnSlowLog } from "./local/proxy-slowlog.ts";
+import { answerOwn, isOwn } from "./local/proxy-own.ts";
 import { handlePubSub } from "./pubsub/handler.ts";
 import type { RedisClient } from "./redis-client.ts";
 import { handleScript } from "./scripts/handler.ts";
@@ -40,7 +40,7 @@ export function handleOther(
   view: RequestView,
   disposition: keyof typeof HANDLERS,
 ): boolean {
-  if (isOwnSlowLog(client, command)) return answerSlowLog(client, command, view);
+  if (isOwn(client, command)) return answerOwn(client, command, view);
   return HANDLERS[disposition](client, command, view);
 }
 

@@ -33,6 +33,11 @@ export class CommandTable {
     this.add(known);
   }
 
+  /** The configuration denies the command of this name, in upper case, whether it is known or not. */
+  denies(name: string): boolean {
+    return this.policy.denied.has(name);
+  }
+
   /** All commands that are known, subcommands included. */
   get commands(): Iterable<Command> {
     return this.byName.values();

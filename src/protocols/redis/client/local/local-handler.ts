@@ -1,6 +1,6 @@
 /** What the handlers of commands have in common that the proxy answers itself. */
 
-import { encodeValue } from "../../codec/encode.ts";
+import { encodeError, encodeValue } from "../../codec/encode.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import type { Command } from "../../commands/command.ts";
 import type { RedisClient } from "../redis-client.ts";
@@ -16,6 +16,7 @@ export type LocalHandler = (
 ) => Buffer | boolean;
 
 export const OK: Buffer = Buffer.from("+OK\r\n");
+export const NOT_NOW: Buffer = encodeError("ERR the proxy's supervisor did not answer in time");
 
 /**
  * Answers the request at hand when `work` calls back, once, with the reply; no further request is taken before. Only while

@@ -5,6 +5,7 @@ import { encodeError, encodeValue, type RespVersion } from "../../codec/encode.t
 import type { RequestView } from "../../codec/request-view.ts";
 import type { RedisClient } from "../redis-client.ts";
 import { answerLater } from "./local-handler.ts";
+import { answerHotKeys } from "./proxy-hotkeys.ts";
 import { linesOf } from "./table-lines.ts";
 
 const SYNTAX: Buffer = encodeError("ERR try PROXY SHOW HELP, or for people PROXY SHOW HELP TEXT");
@@ -20,8 +21,18 @@ const ARGUMENTS = 3;
 const FOR_PEOPLE = "TEXT";
 
 /** Whether the request, of an unknown command, is for the proxy itself. */
-export function isForProxy({ pool }: RedisClient, view: RequestView): boolean {
-  return pool.operators.areAllowed() && view.text(0).toUpperCase() === "PROXY";
+export function isForProxy(client: RedisClient, view: RequestView): boolean {
+  const { pool } = client;
+  if (!pool.operators.areAllowed()) return false;
+  const name = view.text(0).toUpperCase();
+  return name === "PROXY" || (name === HOTKEYS && isFree(client) && !pool.commands.denies(name));
+}
+
+/** Servers before Redis 8.6 do not have it. */
+const HOTKEYS = "HOTKEYS";
+
+function isFree({ mode, pin }: RedisClient): boolean {
+  return mode === null && pin === null;
 }
 
 /** What to say of PROXY where it is not allowed, and no server has a command of that name; null: it is another command. */
@@ -32,7 +43,10 @@ export function notAllowed({ state }: RedisClient, view: RequestView): Buffer | 
 /** @returns "later": not now, see `findCommand`; one such question of a client is open at a time */
 export function answerForProxy(client: RedisClient, view: RequestView): "refused" | "later" {
   const { state, pool } = client;
-  if (client.mode !== null || client.pin !== null) client.refuse(NOT_HERE);
+  if (view.text(0).toUpperCase() === HOTKEYS) {
+    return answerHotKeys(client, view) ? "refused" : "later";
+  }
+  if (!isFree(client)) client.refuse(NOT_HERE);
   else if (!isShow(view)) client.refuse(SYNTAX);
   else {
     if (!client.settleFirst()) return "later";

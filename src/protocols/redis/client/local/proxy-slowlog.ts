@@ -6,18 +6,16 @@ import type { ShownRow } from "../../../../api/inspection.ts";
 import { encodeError, encodeInteger, encodeValue, type Value } from "../../codec/encode.ts";
 import { parseInt64 } from "../../codec/integer.ts";
 import type { RequestView } from "../../codec/request-view.ts";
-import { type Command, DENIED } from "../../commands/command.ts";
+import type { Command } from "../../commands/command.ts";
 import type { RedisClient } from "../redis-client.ts";
-import { answerLater, help, OK } from "./local-handler.ts";
+import { answerLater, help, NOT_NOW, OK } from "./local-handler.ts";
 
-const NAME = /^SLOWLOG\|(GET|LEN|RESET|HELP)$/;
 const COUNT_DEFAULT = 10;
 const ALL = "SLOWLOG LONG";
 const RESET = "SLOWLOG RESET";
 
 const NOT_A_NUMBER: Buffer = encodeError("ERR value is not an integer or out of range");
 const OUT_OF_RANGE: Buffer = encodeError("ERR count should be greater than or equal to -1");
-const NOT_NOW: Buffer = encodeError("ERR the proxy's supervisor did not answer in time");
 const SYNTAX: Buffer = encodeError("ERR wrong number of arguments for 'slowlog|get' command");
 
 const HELP: readonly string[] = [
@@ -34,13 +32,6 @@ const HELP: readonly string[] = [
   "HELP",
   "    Print this help.",
 ];
-
-/** It is to be answered for the proxy: not in a transaction, and not while subscribed. */
-export function isOwnSlowLog(client: RedisClient, { name, refusal }: Command): boolean {
-  const { pool, mode, pin } = client;
-  const isOurs = NAME.test(name) && !refusal.endsWith(DENIED) && pool.operators.areAllowed();
-  return isOurs && mode === null && pin === null;
-}
 
 /** @returns false: not now, see Handler */
 export function answerSlowLog(client: RedisClient, { name }: Command, view: RequestView): boolean {
