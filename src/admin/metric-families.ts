@@ -10,6 +10,7 @@ import {
   type SetFigures,
 } from "../api/stats.ts";
 import type { HistogramSample, MetricFamily, Sample, SampleLabels } from "./exposition.ts";
+import { OTEL_SYSTEMS, otelConnectionFamily } from "./otel-connections.ts";
 
 export interface CountedFigures {
   readonly config: Config;
@@ -63,6 +64,7 @@ export function countedFamilies({ config, pools, sets, rows }: CountedFigures): 
     ...serverFamilies,
     ...HISTOGRAMS.map((histogram) => histogramFamily(histogram, sets)),
     otelFamily(config, sets),
+    otelConnectionFamily(config, pools),
     errorFamily(sets),
     ...setFamilies(sets, rows),
   ];
@@ -192,7 +194,6 @@ function rounded(value: number): number {
 const OTEL_BOUNDS: readonly number[] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10].map(
   (seconds) => Math.round(seconds / MICROSECONDS),
 );
-const OTEL_SYSTEMS: Readonly<Record<string, string>> = { redis: "redis", memcache: "memcached" };
 
 /** `db.client.operation.duration`, by the semantic conventions: the proxy is the client, and the server the one behind it. */
 function otelFamily({ pools }: Config, sets: readonly SetFigures[]): MetricFamily {

@@ -20,6 +20,8 @@ const TEST_PROGRAMS = [
   { package: "memcached", check: ["memcached", "--version"] },
   { package: "nutcracker", check: ["nutcracker", "--version"] },
   { package: "haproxy", check: ["haproxy", "-v"] },
+  { package: "prometheus", check: ["promtool", "--version"] },
+  { package: "prometheus-redis-exporter", check: ["prometheus-redis-exporter", "-version"] },
   { package: "libmemcached-tools", check: ["memccapable", "-h"] },
   { package: "python3-redis", check: ["/usr/bin/python3", "-c", "import redis"] },
   { package: "python3-pymemcache", check: ["/usr/bin/python3", "-c", "import pymemcache"] },

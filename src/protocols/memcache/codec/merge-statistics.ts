@@ -9,20 +9,23 @@ export type Statistic = readonly [name: string, value: string];
 
 /** Last part of names (`items:3:age` → `age`) whose largest value speaks for all servers. */
 const LARGEST: ReadonlySet<string> = new Set([
-  ..."time uptime age age_hot age_warm evicted_time hash_power_level".split(" "),
+  ..."time age age_hot age_warm evicted_time hash_power_level".split(" "),
   "hash_is_expanding",
   "slab_reassign_running",
   "lru_crawler_running",
 ]);
-/** … whose smallest one does. */
-const SMALLEST: ReadonlySet<string> = new Set(["accepting_conns"]);
+/** … whose smallest one does: a server that was just started, or takes no clients, is to be seen. */
+const SMALLEST: ReadonlySet<string> = new Set(["accepting_conns", "uptime"]);
 /** … of which the first server's is as good as any. */
 const FIRST: ReadonlySet<string> = new Set(
   "pid version libevent pointer_size chunk_size chunks_per_page".split(" "),
 );
 
+/** Settings that are amounts, to which what is in use is compared: of all servers together, too. */
+const ADDED_SETTINGS: ReadonlySet<string> = new Set(["maxbytes", "maxconns"]);
+
 /**
- * @param isSettings they say how servers are set up (`stats settings`): nothing is added up
+ * @param isSettings they say how servers are set up (`stats settings`): nothing but amounts is added up
  * @param servers each server's statistics in its order; what only some servers have counts as well
  */
 export function mergeStatistics(
@@ -34,7 +37,8 @@ export function mergeStatistics(
     for (const [name, value] of statistics) {
       const before = merged.get(name);
       if (before === undefined) merged.set(name, value);
-      else if (!isSettings) merged.set(name, mergeValue(name, before, value));
+      else if (!isSettings || ADDED_SETTINGS.has(name))
+        merged.set(name, mergeValue(name, before, value));
     }
   }
   return [...merged];

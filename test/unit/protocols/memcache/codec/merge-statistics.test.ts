@@ -32,7 +32,7 @@ test.each([
   ["pid", "7", "9", "7"],
   ["version", "1.6.18", "1.6.9", "1.6.18"],
   ["pointer_size", "64", "64", "64"],
-  ["uptime", "9", "10", "10"],
+  ["uptime", "9", "10", "9"],
   ["items:3:age", "100", "99", "100"],
   ["items:3:number", "100", "99", "199"],
   ["3:chunk_size", "152", "152", "152"],
@@ -45,9 +45,13 @@ test.each([
   expect(mergeStatistics(false, [[[name, first]], [[name, second]]])).toEqual([[name, both]]);
 });
 
-test("settings are the first server's", () => {
-  const merged = mergeStatistics(true, [[["maxbytes", "1"]], [["maxbytes", "2"]]]);
-  expect(merged).toEqual([["maxbytes", "1"]]);
+test("settings are the first server's, and amounts are added up", () => {
+  const settings = (bytes: string, threads: string): [string, string][] => [
+    ["maxbytes", bytes],
+    ["num_threads", threads],
+  ];
+  const merged = mergeStatistics(true, [settings("1", "4"), settings("2", "8")]);
+  expect(merged).toEqual(settings("3", "4"));
 });
 
 test("a server without any, and no server at all", () => {
