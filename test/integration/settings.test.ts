@@ -8,6 +8,7 @@ import type {
   SettingStatus,
   Status,
 } from "../../src/api/control-socket.ts";
+import type { ClientReport } from "../../src/api/inspection.ts";
 import { until } from "../support/echo-proxy.ts";
 import { type FakeServer, startFakeServer } from "../support/fake-server.ts";
 import { freePort } from "../support/free-port.ts";
@@ -150,7 +151,7 @@ test("a worker that does not answer: the change is made in none", async () => {
 test("a worker that is replaced and the program that replaces this one keep what was set; its end comes all the same", async () => {
   const rig = await rigOf(silentServer());
   await set(rig, "main.timeout", "200ms");
-  await set(rig, "main.timeout", "100ms", "--for", "30s");
+  await set(rig, "main.timeout", "100ms", "--for", "20s");
   const before = rig.proxy.workerPids();
   process.kill(before[0]!, "SIGKILL");
   await eventually("the worker is replaced", async () => {
@@ -268,4 +269,25 @@ test("the log level and the other values of the process", async () => {
   process.kill(rig.proxy.pid, "SIGQUIT");
   expect(await rig.proxy.exited).toBe(0);
   expect(rig.proxy.stderr()).toContain("timeoutMs=1000");
+});
+
+test("clients are moved, or stay, as rebalance says just now", async () => {
+  const rig = await rigOf(silentServer());
+  await set(rig, "rebalance", "false");
+  const clients = await clientsOf(rig, 12);
+  for (const client of clients) await client.ask("ECHO", "here");
+  const loads = async (): Promise<number[]> =>
+    (await statusOf(rig.proxy)).processes
+      .filter(({ role }) => role === "worker")
+      .map(({ clients: count }) => count);
+  const { report } = await mustRun<{ report: ClientReport }>(rig.proxy, "clients");
+  const [{ worker } = { worker: 0 }] = report.rows;
+  const ports = report.rows.filter((row) => row.worker === worker).map(({ address }) => address);
+  for (const client of clients) if (ports.includes(`127.0.0.1:${client.localPort}`)) client.close();
+  await eventually(
+    "one worker has all",
+    async () => Math.max(...(await loads())) === 6 && Math.min(...(await loads())) === 0,
+  );
+  await set(rig, "rebalance", "true");
+  await eventually("they are spread again", async () => Math.min(...(await loads())) >= 2);
 });

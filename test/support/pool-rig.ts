@@ -1,5 +1,6 @@
 /** One pool of one worker within the test's own process, on real sockets, whose topology the test drives. */
 import type { ServerConfig } from "../../src/api/config.ts";
+import type { SlowRequest } from "../../src/api/inspection.ts";
 import type { ProtocolModule, ProtocolPool } from "../../src/api/protocol-module.ts";
 import type { ServerCounter } from "../../src/api/stats.ts";
 import type { Topology } from "../../src/api/topology.ts";
@@ -10,6 +11,9 @@ import type { Logger } from "../../src/base/log.ts";
 import { LogLimit } from "../../src/base/log-limit.ts";
 import { Turn } from "../../src/base/turn.ts";
 import { RequestTape } from "../../src/client/request-tape.ts";
+import { fieldOf, setField } from "../../src/config/live.ts";
+import { loadConfig as load } from "../../src/config/load.ts";
+import { findOption } from "../../src/config/option-path.ts";
 import { bunEngine } from "../../src/engine/bun/engine.ts";
 import { initHashes } from "../../src/hash/hash-function.ts";
 import { directoryOf, findBlock } from "../../src/metrics/directory.ts";
@@ -23,7 +27,7 @@ import { readCounters } from "../../src/metrics/read-counters.ts";
 import { WorkerModules } from "../../src/modules/worker-modules.ts";
 import { closeFd } from "../../src/os/fd.ts";
 import { boundPort, listenTcp } from "../../src/os/listen-socket.ts";
-import { protocolNamed } from "../../src/protocols/registry.ts";
+import { PROTOCOLS, protocolNamed } from "../../src/protocols/registry.ts";
 import { PartialReplies } from "../../src/server/partial-replies.ts";
 import { memberOf } from "../../src/topology/static.ts";
 import { WorkerMetrics } from "../../src/worker/metrics.ts";
@@ -35,6 +39,8 @@ export interface PoolRig {
   readonly port: number;
   /** From now on these are the pool's servers. */
   become(servers: readonly ServerConfig[]): void;
+  /** As `proxy config set` does: the option has this value, written as in a file. */
+  set(option: string, value: string): void;
   /** The figures of the servers that the statistics show, by name. */
   shown(): ReadonlyMap<string, Readonly<Record<ServerCounter, number>>>;
   close(): void;
@@ -63,10 +69,19 @@ const SILENT: Logger = {
   child: () => SILENT,
 };
 
+/** What a test wants to hear of. */
+export interface PoolEars {
+  /** A field of the pool's configuration is read: "timeoutMs", "limits.action", "options.mget_errors". */
+  onRead?(field: string): void;
+  /** A request was slow. */
+  onSlow?(request: SlowRequest): void;
+}
+
 /** @param lines of the pool, in the native form, without `listen` and `servers` */
 export async function startPool(
   servers: readonly ServerConfig[],
   lines: readonly string[] = [],
+  ears: PoolEars = {},
 ): Promise<PoolRig> {
   await initHashes();
   const text = [
@@ -76,9 +91,10 @@ export async function startPool(
     "    servers: [127.0.0.1:2:1 first]",
   ];
   const own = lines.map((line) => `    ${line}`);
-  const { config, problems } = loadConfig([...text, ...own, ""].join("\n"), "test.yaml");
+  const whole = [...text, ...own, ""].join("\n");
+  const { config, problems } = loadConfig(whole, "test.yaml");
   if (config === null) throw new Error(JSON.stringify(problems));
-  const pool = config.pools[0]!;
+  const pool = watched(config.pools[0]!, "", (field) => ears.onRead?.(field));
 
   let layout = createStatsLayout(config, 1);
   const memory = new Float64Array(statsByteLength(layout) / 8);
@@ -127,7 +143,11 @@ export async function startPool(
     refuse: () => null,
     perServer: pool.serverConnections,
     nextClientId: () => ++ids,
-    ...{ tape: new RequestTape(), slowReports: { hasRoom: () => false, add() {} }, tellKeys() {} },
+    ...{ tape: new RequestTape(), tellKeys() {} },
+    slowReports: {
+      hasRoom: () => ears.onSlow !== undefined,
+      add: (request) => ears.onSlow?.(request),
+    },
     onClientGone: () => clients--,
   });
   const fd = listenTcp({ ip: "127.0.0.1", port: 0, backlog: 64, reusePort: false });
@@ -139,6 +159,16 @@ export async function startPool(
   return {
     port,
     become: (next) => topology.become(next),
+    set(name, value) {
+      const option = findOption(`pool.${name}`, config, PROTOCOLS);
+      if (typeof option === "string") throw new Error(option);
+      const override = { keys: option.keys!, text: value };
+      const changed = load(whole, "test.yaml", PROTOCOLS, undefined, [override]);
+      if (changed.config === null) throw new Error(JSON.stringify(changed.problems));
+      const { field } = option;
+      setField(config.pools[0]!, field, fieldOf(changed.config.pools[0]!, field));
+      plane.onSettings();
+    },
     shown: () =>
       new Map(
         readCounters(config, { layout, memory })[0]!.servers.map(({ name, counters }) => [
@@ -153,6 +183,27 @@ export async function startPool(
       closeFd(fd);
     },
   };
+}
+
+/** Parts of a pool's configuration that have fields of their own. */
+const PARTS: readonly string[] = ["limits", "options"];
+
+function watched<Part extends object>(
+  part: Part,
+  path: string,
+  onRead: (field: string) => void,
+): Part {
+  return new Proxy(part, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof name !== "string") return value;
+      const field = path === "" ? name : `${path}.${name}`;
+      onRead(field);
+      return PARTS.includes(field) && value !== null
+        ? watched(value as object, field, onRead)
+        : value;
+    },
+  });
 }
 
 function drivenTopology(servers: readonly ServerConfig[]): Topology & {

@@ -42,6 +42,10 @@ export class RespClient {
     return this.#closed;
   }
 
+  get localPort(): number {
+    return this.#socket?.localPort ?? 0;
+  }
+
   /** Bytes that came and that nobody took. */
   get unread(): Buffer {
     return Buffer.from(this.#bytes.subarray(this.#start, this.#end));

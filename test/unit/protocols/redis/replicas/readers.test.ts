@@ -13,7 +13,10 @@ import {
 import { REPLICA_FIRST_NEWS_MS, REPLICA_LOOK_MS } from "../../../../../src/base/replica-limits.ts";
 import type { Wakeable } from "../../../../../src/base/turn.ts";
 import type { ReadFrom } from "../../../../../src/protocols/redis/replicas/read-from.ts";
-import { Readers } from "../../../../../src/protocols/redis/replicas/readers.ts";
+import {
+  Readers,
+  type ReadingOptions,
+} from "../../../../../src/protocols/redis/replicas/readers.ts";
 import { FakePeers } from "../../../../support/fake-peers.ts";
 import { ManualDeadlines, ManualTurn } from "../../../../support/manual-deadlines.ts";
 
@@ -40,6 +43,7 @@ class Server {
   readonly id: number;
   readonly address: string;
   isSyncing = false;
+  offset = 7;
   isSilent = false;
   tookMs = 1;
   asked = 0;
@@ -60,7 +64,7 @@ class Server {
         this.id === 0
           ? ["role:master", "master_repl_offset:7"]
           : [
-              ...["role:slave", "slave_repl_offset:7", "master_link_status:up"],
+              ...["role:slave", `slave_repl_offset:${this.offset}`, "master_link_status:up"],
               `master_sync_in_progress:${Number(this.isSyncing)}`,
             ];
       const text = [...lines, "master_replid:abc", ""].join("\r\n");
@@ -89,6 +93,8 @@ class Worker {
   readonly turn = new TestTurn();
   readonly deadlines = new ManualDeadlines(this.turn);
   readonly readers: Readers;
+  /** As they are now. */
+  readonly options: ReadingOptions;
   readonly bus: FakePeers["workers"][number];
   private readonly primary: Upstream;
 
@@ -107,8 +113,8 @@ class Worker {
       ...{ turn: this.turn, deadlines: this.deadlines, bus: this.bus.bus, random: () => 0.5 },
       route: route as Partial<Route> as Route,
     };
-    const options = { readFrom, maxLagMs: 10_000, ownWritesMs: 0 };
-    this.readers = new Readers(host as PoolHost, options);
+    this.options = { readFrom, maxLagMs: 10_000, ownWritesMs: 0 };
+    this.readers = new Readers(host as PoolHost, this.options);
     this.bus.bus.open();
   }
 
@@ -116,8 +122,9 @@ class Worker {
     this.deadlines.reach(this.turn.atMs + REPLICA_LOOK_MS);
   }
 
-  link(client = 0): Link {
-    return this.readers.link(this.primary, client, 0, FIRST_KIND, 1e9);
+  /** @param sinceMs how long ago the client wrote */
+  link(client = 0, sinceMs = 1e9): Link {
+    return this.readers.link(this.primary, client, 0, FIRST_KIND, sinceMs);
   }
 
   /** By client, the name of the server it reads from. */
@@ -305,4 +312,24 @@ test("what is told is retained, and once for each look", () => {
   worker.look();
   worker.look();
   expect(heard).toEqual(["asking", "states", "asking", "states"]);
+});
+
+test("max_lag and read_own_writes are what is set then", () => {
+  const rig = new Rig();
+  const worker = rig.worker();
+  worker.look();
+  rig.server("a").offset = 3;
+  for (let look = 0; look < 5; look++) worker.look();
+  expect(worker.reads()).toContain("a");
+  worker.options.maxLagMs = 1;
+  worker.readers.onChange();
+  expect(worker.reads()).not.toContain("a");
+  worker.options.maxLagMs = null;
+  worker.readers.onChange();
+  expect(worker.reads()).toContain("a");
+  const afterWrite = (): string => (worker.link(0, 50) as unknown as Server).name;
+  expect(afterWrite()).not.toBe("p");
+  worker.options.ownWritesMs = 100;
+  worker.readers.onChange();
+  expect(afterWrite()).toBe("p");
 });

@@ -1,0 +1,90 @@
+/**
+ * Every option that can be set while the proxy runs is looked at when it is needed: one that is read at the start only fails here. Which there are the
+ * table of options says.
+ */
+import { expect, setDefaultTimeout, test } from "bun:test";
+import type { ServerConfig } from "../../src/api/config.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { namedOptions } from "../../src/config/option-path.ts";
+import { PROTOCOLS } from "../../src/protocols/registry.ts";
+import { askAll, deadServer, eventually, liveRig, serverAt } from "../support/live-rig.ts";
+import { startMemcached } from "../support/memcached-server.ts";
+import type { PoolRig } from "../support/pool-rig.ts";
+import { TextClient } from "../support/text-client.ts";
+
+setDefaultTimeout(60_000);
+
+const rig = liveRig();
+
+async function readsOf(
+  lines: readonly string[],
+  servers: readonly ServerConfig[],
+  stir: (pool: PoolRig) => Promise<void>,
+): Promise<ReadonlySet<string>> {
+  const read = new Set<string>();
+  let isStarted = false;
+  const pool = await rig.start(lines, servers, {
+    onRead: (field) => isStarted && read.add(field),
+    onSlow: () => {},
+  });
+  isStarted = true;
+  pool.set("connect_timeout", "2s");
+  await stir(pool);
+  return read;
+}
+
+/** Fields of the live options that a pool of this protocol has. */
+function fieldsOf(protocol: string): readonly string[] {
+  const text = `pools:\n  pool: { listen: "h:1", protocol: ${protocol}, servers: ["h:2:1"] }\n`;
+  const { config } = loadConfig(text, "f.yaml", PROTOCOLS);
+  const named = namedOptions(config!, PROTOCOLS);
+  return named
+    .filter(({ option, pool }) => option.isLive && pool !== null)
+    .map(({ field }) => field);
+}
+
+const EJECTING = ["auto_eject_hosts: true", "server_failure_limit: 1", "slowlog: 1ms"];
+
+async function untilEjected(pool: PoolRig, ask: () => Promise<unknown>): Promise<void> {
+  await eventually("the dead server is ejected", async () => {
+    await ask();
+    return pool.shown().get("dead")?.ejected === 1;
+  });
+}
+
+test("in a pool of Redis", async () => {
+  const servers = [serverAt(rig.port, "one"), deadServer()];
+  const read = await readsOf(EJECTING, servers, async (pool) => {
+    const client = await rig.connect(pool);
+    await untilEjected(pool, () => askAll(client));
+    await client.ask("PROXY", "SHOW", "HELP");
+    const slow = "local n = 0; for i = 1, 3000000 do n = n + i end; return n";
+    await client.ask("EVAL", slow, "1", "key:1");
+  });
+  expect(fieldsOf("redis").filter((field) => !read.has(field))).toEqual([]);
+});
+
+test("in a pool of Memcached", async () => {
+  const memcached = await startMemcached();
+  rig.atEnd(() => void memcached.stop());
+  const servers = [serverAt(memcached.port, "one"), deadServer()];
+  const lines = [...EJECTING, "protocol: memcache"];
+  const read = await readsOf(lines, servers, async (pool) => {
+    const client = await TextClient.connect({ host: "127.0.0.1", port: pool.port });
+    rig.atEnd(() => client.close());
+    await untilEjected(pool, async () => {
+      const keys = Array.from({ length: 24 }, (_, i) => `get key:${i}\r\n`);
+      client.send(`${keys.join("")}version\r\n`);
+      await client.until("VERSION ");
+      await client.until("\r\n");
+    });
+    client.send("stats proxy help\r\n");
+    await client.until("\r\n");
+    process.kill(memcached.pid, "SIGSTOP");
+    client.send("get key:1\r\n");
+    await Bun.sleep(50);
+    process.kill(memcached.pid, "SIGCONT");
+    await client.until("\r\n");
+  });
+  expect(fieldsOf("memcache").filter((field) => !read.has(field))).toEqual([]);
+});
