@@ -1,7 +1,8 @@
 /**
  * The log: one line per event, readable by humans and by anything that knows logfmt.
  *
- *   2026-11-21T20:00:00.123Z info worker/2 message key=value
+ *   2026-11-21T20:00:00.123Z info worker/2 message key=value event=name
+ *   {"time":"2026-11-21T20:00:00.123Z","level":"info","process":"worker/2","event":"name","message":"message","key":"value"}
  *
  * Lines go to stderr or to a file that is opened for appending, so several processes may share it. Under systemd
  * (stderr is the journal) the time is left out, because the journal has its own, and `<N>` carries the level.
@@ -9,7 +10,13 @@
  */
 import { fstatSync } from "node:fs";
 
+import { eventOf } from "./log-event.ts";
+
 export type LogLevel = "error" | "warn" | "info" | "debug";
+/** One line each: words and pairs for humans and logfmt, or an object of JSON. */
+export type LogFormat = "text" | "json";
+export const LOG_FORMATS: readonly LogFormat[] = ["text", "json"];
+/** `event`: see log-event.ts. */
 export type LogFields = Record<string, string | number | boolean | null>;
 
 export interface Logger {
@@ -29,20 +36,23 @@ export interface Logger {
 
 /** The one that owns the file. */
 export interface ProcessLogger extends Logger {
+  setFormat(format: LogFormat): void;
   /** The log file, and each that is opened later, becomes this owner's where that is safe; null: from now on none does. */
   giveTo(owner: LogOwner | null): void;
 }
 
 export interface LogOptions {
   readonly level: LogLevel;
+  /** Default: text, as of a configuration of an older program. */
+  readonly format?: LogFormat;
   /** Path of the file, or null for stderr. */
   readonly file: string | null;
   /** Which process speaks: "supervisor", "worker/2". */
   readonly process: string;
   /** Default: null, which leaves files to the user that made them. */
   readonly owner?: LogOwner | null;
-  /** Hears every line but those of level debug, without time and process, also when its level is not written. */
-  readonly hear?: (level: LogLevel, line: string) => void;
+  /** Hears every line but those of level debug, as text without time and process, and its event; also when its level is not written. */
+  readonly hear?: (level: LogLevel, line: string, event: string) => void;
   readonly open: OpenLogOutput;
 }
 
@@ -76,7 +86,7 @@ const JOURNAL_PRIORITY: Readonly<Record<LogLevel, number>> = {
 
 /** @throws Error when the file cannot be opened. */
 export function createLogger(options: LogOptions): ProcessLogger {
-  return new LineLogger(new Sink(options), "");
+  return new LineLogger(new Sink(options), {});
 }
 
 /** One logfmt pair list: `name=cache address="a b"`. */
@@ -86,8 +96,15 @@ export function formatFields(fields: LogFields): string {
   return text;
 }
 
+/** What one line tells. */
+interface Line {
+  readonly message: string;
+  readonly fields: LogFields;
+}
+
 class Sink {
   level: LogLevel;
+  format: LogFormat;
   readonly #process: string;
   #file: string | null;
   #isJournal: boolean;
@@ -101,6 +118,7 @@ class Sink {
 
   constructor(options: LogOptions) {
     this.level = options.level;
+    this.format = options.format ?? "text";
     this.#process = options.process;
     this.#file = options.file;
     this.#owner = options.owner ?? null;
@@ -114,25 +132,28 @@ class Sink {
     return this.#hear !== undefined;
   }
 
-  log(level: LogLevel, line: string): void {
-    if (level !== "debug") this.#hear?.(level, line);
-    if (this.wants(level)) this.write(level, line);
+  log(level: LogLevel, message: string, fields: LogFields): void {
+    const { event, ...others } = fields;
+    const name = typeof event === "string" ? event : eventOf(message);
+    const line = { message: escapeControls(message), fields: others };
+    if (level !== "debug") this.#hear?.(level, textOf(line), name);
+    if (this.wants(level)) this.#write(level, line, name);
   }
 
   wants(level: LogLevel): boolean {
     return LOG_LEVELS.indexOf(level) <= LOG_LEVELS.indexOf(this.level);
   }
 
-  write(level: LogLevel, message: string): void {
+  #write(level: LogLevel, line: Line, event: string): void {
     if (this.#lost > 0) {
-      const lost = this.#lost;
-      if (!this.#put(this.#line("warn", `log lines were lost lines=${lost}`))) {
+      const lost = { message: "log lines were lost", fields: { lines: this.#lost } };
+      if (!this.#put(this.#encode("warn", lost, eventOf(lost.message)))) {
         this.#lost += 1;
         return;
       }
       this.#lost = 0;
     }
-    if (!this.#put(this.#line(level, message))) this.#lost += 1;
+    if (!this.#put(this.#encode(level, line, event))) this.#lost += 1;
   }
 
   reopen(): void {
@@ -142,7 +163,8 @@ class Sink {
       this.#output.close();
       this.#output = output;
     } catch (error) {
-      this.write("warn", `${errorText(error)}; the old log file stays in use`);
+      const message = `${errorText(error)}; the old log file stays in use`;
+      this.#write("warn", { message, fields: {} }, "log_file_stays");
     }
   }
 
@@ -160,9 +182,15 @@ class Sink {
     if (owner !== null) this.#output.giveTo(owner);
   }
 
-  #line(level: LogLevel, message: string): string {
-    if (this.#isJournal) return `<${JOURNAL_PRIORITY[level]}>${this.#process} ${message}\n`;
-    return `${new Date().toISOString()} ${level} ${this.#process} ${message}\n`;
+  #encode(level: LogLevel, line: Line, event: string): string {
+    const time = this.#isJournal ? null : new Date().toISOString();
+    const priority = this.#isJournal ? `<${JOURNAL_PRIORITY[level]}>` : "";
+    if (this.format === "json") {
+      const head = { ...(time === null ? {} : { time }), level, process: this.#process, event };
+      return `${priority}${JSON.stringify({ ...line.fields, ...head, message: line.message })}\n`;
+    }
+    const start = time === null ? "" : `${time} ${level} `;
+    return `${priority}${start}${this.#process} ${textOf(line)}${formatFields({ event })}\n`;
   }
 
   /** False: the reader is gone, the pipe or the disk is full. */
@@ -182,11 +210,12 @@ class Sink {
 
 class LineLogger implements ProcessLogger {
   readonly #sink: Sink;
-  readonly #suffix: string;
+  /** Of every line. */
+  readonly #own: LogFields;
 
-  constructor(sink: Sink, suffix: string) {
+  constructor(sink: Sink, own: LogFields) {
     this.#sink = sink;
-    this.#suffix = suffix;
+    this.#own = own;
   }
 
   error(message: string, fields?: LogFields): void {
@@ -206,11 +235,15 @@ class LineLogger implements ProcessLogger {
   }
 
   child(fields: LogFields): Logger {
-    return new LineLogger(this.#sink, this.#suffix + formatFields(fields));
+    return new LineLogger(this.#sink, { ...this.#own, ...fields });
   }
 
   setLevel(level: LogLevel): void {
     this.#sink.level = level;
+  }
+
+  setFormat(format: LogFormat): void {
+    this.#sink.format = format;
   }
 
   reopen(): void {
@@ -227,8 +260,7 @@ class LineLogger implements ProcessLogger {
 
   #log(level: LogLevel, message: string, fields: LogFields | undefined): void {
     if (!this.#sink.wants(level) && !this.#sink.isHeard) return;
-    const pairs = fields === undefined ? "" : formatFields(fields);
-    this.#sink.log(level, escapeControls(message) + this.#suffix + pairs);
+    this.#sink.log(level, message, { ...this.#own, ...fields });
   }
 }
 
@@ -242,6 +274,11 @@ function isJournal(fd: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** Message and fields. */
+function textOf({ message, fields }: Line): string {
+  return message + formatFields(fields);
 }
 
 function formatValue(value: string | number | boolean | null): string {

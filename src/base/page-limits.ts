@@ -24,3 +24,11 @@ export const CONFIG_LOOK_MS = 5_000;
 export const EVENTS_SHOWN_MAX = 100;
 /** Memory in which the page's last minutes lie over a change of the admin process: longer than the longest text of them. */
 export const HISTORY_BYTES_MAX: number = 1024 * 1024;
+/** Requests for events that go on (`Accept: text/event-stream`) at once, … */
+export const EVENT_STREAMS_MAX = 64;
+/** … for so long: browsers ask again by themselves, and go on where they stopped. */
+export const EVENT_STREAM_MS: number = 60 * 60 * 1000;
+/** So often it is looked for new ones while there are any. */
+export const EVENT_STREAM_LOOK_MS = 500;
+/** After so many looks without one a comment shows that the connection is alive. */
+export const EVENT_STREAM_QUIET_LOOKS = 30;

@@ -42,7 +42,7 @@ export class FaultGuard {
     const { log, module } = this.#options;
     this.#offUntilMs = 0;
     this.#faults = 0;
-    log.info(`module ${module} is switched on again`);
+    log.info(`module ${module} is switched on again`, { event: "module_is_on" });
     return false;
   }
 
@@ -61,6 +61,7 @@ export class FaultGuard {
     log.warn(
       `module ${module} holds up all clients of this worker: ${hook} took ${tookMs.toFixed(1)} ms`,
       {
+        event: "module_is_slow",
         ...(leftOut > 0 ? { left_out: leftOut } : {}),
       },
     );
@@ -79,6 +80,7 @@ export class FaultGuard {
     if (leftOut !== null) {
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
       log.error(`module ${module} failed in ${hook}: ${text}`, {
+        event: "module_failed",
         ...(leftOut > 0 ? { left_out: leftOut } : {}),
       });
     }
@@ -86,6 +88,7 @@ export class FaultGuard {
     this.#offUntilMs = nowMs + MODULE_OFF_MS;
     log.error(
       `module ${module} is switched off for ${MODULE_OFF_MS / 1000} s: it failed ${this.#faults} times within a minute`,
+      { event: "module_is_off" },
     );
   }
 }

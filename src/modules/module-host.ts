@@ -51,9 +51,9 @@ export class ModuleInstance {
       pool: pool.name,
       servers: pool.servers,
       log: {
-        info: (message) => log.info(`module ${name}: ${message}`),
-        warn: (message) => log.warn(`module ${name}: ${message}`),
-        error: (message) => log.error(`module ${name}: ${message}`),
+        info: (message) => log.info(`module ${name}: ${message}`, { event: "module_says" }),
+        warn: (message) => log.warn(`module ${name}: ${message}`, { event: "module_says" }),
+        error: (message) => log.error(`module ${name}: ${message}`, { event: "module_says" }),
       },
       counter: (counter, help) => this.#counter(counter, help),
       timer: (ms, callback) => this.#timer(ms, callback),
@@ -110,7 +110,9 @@ export class ModuleInstance {
   #lines(target: string): LineOutput {
     const { log } = this.#pool;
     const output = openLines(target, (reason) => {
-      log.warn(`module ${this.name} cannot write to ${target}, and tries again: ${reason}`);
+      log.warn(`module ${this.name} cannot write to ${target}, and tries again: ${reason}`, {
+        event: "module_cannot_write",
+      });
     });
     this.#outputs.push(output);
     return output;

@@ -20,6 +20,7 @@ export function warnOfForeign(
   const leftOut = logLimit.admit(`${config.name} ${foreign}`, turn.nowMs);
   if (leftOut === null) return;
   log.warn(foreignMessage(foreign, form), {
+    event: "client_is_foreign",
     peer,
     ...(leftOut > 0 ? { left_out: leftOut } : {}),
   });

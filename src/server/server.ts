@@ -313,7 +313,7 @@ export class Server implements Upstream, SetServer, LeaseOwner, SubscribedOwner,
     if (leftOut === null) return;
     log.error(
       "a reply of the server got lost or came twice: its connection was closed; clients may have had replies to other requests just before",
-      { server: this.name, ...(leftOut > 0 ? { left_out: leftOut } : {}) },
+      { event: "reply_was_lost", server: this.name, ...(leftOut > 0 ? { left_out: leftOut } : {}) },
     );
   }
 

@@ -49,7 +49,9 @@ export class Ending {
     this.#cancel();
     this.#cancel = this.#schedule(timeoutMs + STOP_MS_MAX, () => {
       const remaining = waitedFor(this.#processes());
-      this.#log.error("processes were killed and do not end; going without them", { remaining });
+      this.#log.error("processes were killed and do not end; going without them", {
+        ...{ event: "processes_do_not_end", remaining },
+      });
       this.come();
     });
     return true;

@@ -18,10 +18,12 @@ export class EventRing {
     return this.#kept;
   }
 
-  add(process: string, level: LogLevel, line: string): void {
+  /** @param event absent: the worker that tells of it is older than events' names */
+  add(process: string, level: LogLevel, line: string, event?: string): void {
     this.#last += 1;
     const text = line.substring(0, EVENT_CHARACTERS_MAX);
-    this.#kept.push({ number: this.#last, atMs: Date.now(), level, process, text });
+    const named = event === undefined ? {} : { event };
+    this.#kept.push({ number: this.#last, atMs: Date.now(), level, process, text, ...named });
     if (this.#kept.length > EVENTS_KEPT_MAX) this.#kept.shift();
   }
 

@@ -131,7 +131,9 @@ function openControl(supervisor: Supervisor, config: Config, log: Logger): Resou
   } catch (error) {
     const { message } = error as Error;
     if (config.control !== null) throw new StartError([`control: ${message}`]);
-    log.warn(`no control socket, so only signals reach this proxy: ${message}`);
+    log.warn(`no control socket, so only signals reach this proxy: ${message}`, {
+      event: "no_control_socket",
+    });
     return null;
   }
 }
@@ -149,7 +151,7 @@ function openLog(config: Config, events: EventRing): ProcessLogger {
   try {
     return openProcessLog({
       ...{ ...config.log, process },
-      hear: (level, line) => events.add(process, level, line),
+      hear: (level, line, event) => events.add(process, level, line, event),
     });
   } catch (error) {
     throw new StartError([(error as Error).message]);

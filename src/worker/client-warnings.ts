@@ -32,7 +32,7 @@ export class ClientWarnings {
     const reason = isFull
       ? `client_connections of the pool is reached (${pool.clientConnectionsMax}, over all workers)`
       : `the limit of open files is reached (${descriptors.openFiles} in each worker); raise it (LimitNOFILE=, ulimit -n)`;
-    this.warn(`refused ${isFull}`, `a client is turned away: ${reason}`, {
+    this.warn("client_is_turned_away", `refused ${isFull}`, `a client is turned away: ${reason}`, {
       clients: clients(),
       server_connections: descriptors.shared + descriptors.lent + descriptors.perClient,
     });
@@ -41,6 +41,7 @@ export class ClientWarnings {
   /** @param reason what is wrong with its PROXY header, or with its source */
   headerRefused(peer: string, reason: string): void {
     this.warn(
+      "client_header_is_refused",
       "proxy header",
       `a connection is closed: the pool has proxy_protocol, and of its PROXY header is to be said: ${reason}`,
       { peer },
@@ -49,16 +50,27 @@ export class ClientWarnings {
 
   /** @param option whose limit is reached */
   turnedAway(peer: string, option: string): void {
-    this.warn(option, `a client is turned away: ${option} of the pool is reached`, { peer });
+    this.warn(
+      "client_is_turned_away",
+      option,
+      `a client is turned away: ${option} of the pool is reached`,
+      { peer },
+    );
   }
 
   /** @param what becomes of the client */
   throttled(peer: string, what: string): void {
-    this.warn("throttled", `a client is over a limit of the pool, and ${what}`, { peer });
+    this.warn(
+      "client_is_throttled",
+      "throttled",
+      `a client is over a limit of the pool, and ${what}`,
+      { peer },
+    );
   }
 
   unreadable(peer: string): void {
     this.warn(
+      "client_is_unreadable",
       "unreadable",
       "a client is turned away: the pool has filters, which cannot read its protocol",
       { peer },
@@ -79,6 +91,7 @@ export class ClientWarnings {
   cut(peer: string, unreadBytes: number): void {
     const { module } = this.options;
     this.warn(
+      "client_is_cut",
       "cut",
       module === null
         ? "a client is closed: it does not read what it is sent, and too much has gathered"
@@ -90,16 +103,18 @@ export class ClientWarnings {
   /** @param heldBytes by the client. @param allBytes by all clients of the worker */
   cutForMemory(peer: string, heldBytes: number, allBytes: number): void {
     this.warn(
+      "client_is_cut_for_memory",
       "memory",
       "a client is closed: clients hold more memory than client_memory lets them, and this one held most; it reads too slowly, sends too much of one request, or leaves too much in a transaction or a blocking command",
       { peer, held_bytes: heldBytes, all_clients_bytes: allBytes },
     );
   }
 
-  private warn(event: string, text: string, fields: LogFields): void {
+  /** @param kind of what there is a line once in a while */
+  private warn(event: string, kind: string, text: string, fields: LogFields): void {
     const { pool, log, logLimit, turn } = this.options;
-    const leftOut = logLimit.admit(`${pool.name} ${event}`, turn.nowMs);
+    const leftOut = logLimit.admit(`${pool.name} ${kind}`, turn.nowMs);
     if (leftOut === null) return;
-    log.warn(text, { ...fields, ...(leftOut > 0 ? { left_out: leftOut } : {}) });
+    log.warn(text, { event, ...fields, ...(leftOut > 0 ? { left_out: leftOut } : {}) });
   }
 }

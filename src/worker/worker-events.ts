@@ -9,14 +9,14 @@ const SECOND_MS = 1000;
 export function tellEvents(
   send: (message: FromWorker) => void,
   nowMs: () => number,
-): (level: LogLevel, line: string) => void {
+): (level: LogLevel, line: string, event: string) => void {
   let second = -1;
   let told = 0;
-  return (level, text) => {
+  return (level, text, event) => {
     const now = Math.floor(nowMs() / SECOND_MS);
     if (now !== second) told = 0;
     second = now;
     told += 1;
-    if (told <= WORKER_EVENTS_PER_SECOND) send({ type: "event", level, text });
+    if (told <= WORKER_EVENTS_PER_SECOND) send({ type: "event", level, text, event });
   };
 }

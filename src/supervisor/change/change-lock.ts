@@ -64,10 +64,12 @@ export class ChangeLock {
   #note(what: ChangeName, result: ControlResult): void {
     const problems = result.ok ? [] : result.problems;
     this.last = { what, atMs: Date.now(), ok: result.ok, problems };
-    for (const problem of problems) this.#log.error(`${what} failed: ${problem}`);
+    for (const problem of problems) {
+      this.#log.error(`${what} failed: ${problem}`, { event: "change_failed" });
+    }
     if (result.ok && "crew" in result && result.crew !== null) {
       const { crew: generation, ...facts } = result.crew;
-      this.#log.info(`${what} done`, { ...facts, generation });
+      this.#log.info(`${what} done`, { ...facts, generation, event: "change_done" });
     }
   }
 }

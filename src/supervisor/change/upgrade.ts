@@ -87,7 +87,7 @@ export async function upgrade(
     result: { ok: true, verb: "upgrade", ...facts, warning: null },
     async finish(caller) {
       const warning = await finish(supervisor, facts, caller, progress);
-      supervisor.log.warn(warning);
+      supervisor.log.warn(warning, { event: "upgrade_is_half_done" });
       return { ok: true, verb: "upgrade", ...facts, warning };
     },
   };

@@ -206,6 +206,7 @@ export class GenerationHandOver {
       lost += lostWith;
       if (lostWith === 0) continue;
       this.#host.log.error("a worker died while it handed its clients over, and took some along", {
+        event: "worker_died_in_hand_over",
         child: worker.name,
         clients: lostWith,
       });

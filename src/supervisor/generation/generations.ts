@@ -300,7 +300,7 @@ export class Generations {
     this.#bus.onMessage(worker, message);
     this.#options.steering.onMessage(worker, message);
     if (message.type === "event") {
-      this.#options.events.add(worker.name, message.level, message.text);
+      this.#options.events.add(worker.name, message.level, message.text, message.event);
     }
     if (message.type === "slow") {
       const { requests, missed, nowMs: workerNowMs } = message;

@@ -278,6 +278,7 @@ export class PacketRouter {
     if (owed <= 0) return;
     this.#lost += owed;
     this.#log.warn("clients were lost with the worker that had just taken them", {
+      event: "clients_were_lost_with_a_worker",
       child: worker.name,
       clients: owed,
     });

@@ -327,7 +327,10 @@ export class ChildKeeper<In extends { readonly type: string }, Out> {
     this.#lastDeath = { atMs: Date.now(), reason };
     const delayMs = respawnDelayMs(this.#earlyDeaths);
     const said = this.#failure === null ? {} : { reason: this.#failure };
-    this.#log.warn(event, { ...fields, ...said, livedMs, replacedInMs: delayMs });
+    this.#log.warn(event, {
+      ...{ event: "process_died", ...fields, ...said, livedMs },
+      replacedInMs: delayMs,
+    });
     this.#state = "waiting";
     this.#events.onDeath(this.#earlyDeaths, this.#failure);
     // A receiver of the event may have decided to stop everything.

@@ -16,6 +16,7 @@ export function reportLeftBehind(state: SupervisorState, log: Logger): void {
   }
   if (strangers.length === 0) return;
   log.warn("processes were left behind that hold the sockets of this proxy: end them", {
+    event: "processes_were_left_behind",
     by: state.programPath,
     pids: strangers.map((pid) => `${pid} (${processName(pid)})`).join(", "),
   });

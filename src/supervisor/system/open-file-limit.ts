@@ -14,5 +14,5 @@ export function raiseLimit({ openFiles, pools }: Config, log: Logger): void {
   if (openFiles !== null && limit < openFiles)
     log.warn("cannot raise the limit of open files", { wanted: openFiles, limit });
   const shortage = shortageOf(planDescriptors(limit, needsOf(pools)));
-  if (shortage !== null) log.warn(shortage);
+  if (shortage !== null) log.warn(shortage, { event: "open_files_are_short" });
 }

@@ -23,7 +23,7 @@ test("a line has time, level, process, message and pairs", () => {
   const log = openProcessLog({ level: "info", file, process: "worker/2" });
   log.info("listening", { address: "127.0.0.1:1", note: "two words", count: 3, none: null });
   expect(lines()[0]).toMatch(
-    /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z info worker\/2 listening address=127.0.0.1:1 note="two words" count=3 none=null$/,
+    /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z info worker\/2 listening address=127.0.0.1:1 note="two words" count=3 none=null event=listening$/,
   );
 });
 
@@ -35,8 +35,8 @@ test("lines below the level are left out, and a child shares the level", () => {
   log.setLevel("debug");
   child.debug("second", { n: 1 });
   expect(lines().map((line) => line.replace(/^\S+ /, ""))).toEqual([
-    "warn p first pool=a",
-    "debug p second pool=a n=1",
+    "warn p first pool=a event=first",
+    "debug p second pool=a n=1 event=second",
   ]);
 });
 
@@ -101,6 +101,37 @@ test("under systemd a line has a priority and no time", async () => {
   const fd = openSync(file, "w");
   await Bun.spawn([process.execPath, "-e", script], { stderr: fd }).exited;
   closeSync(fd);
-  expect(lines()[0]).toBe("<3>p bad a=1");
-  expect(lines()[1]).toMatch(/^\d{4}.*Z error p bad$/);
+  expect(lines()[0]).toBe("<3>p bad a=1 event=bad");
+  expect(lines()[1]).toMatch(/^\d{4}.*Z error p bad event=bad$/);
+});
+
+test("with format json a line is an object, and no field hides what each line has", () => {
+  const log = openProcessLog({ level: "info", file, process: "worker/2", format: "json" });
+  log
+    .child({ pool: "a b" })
+    .warn("the server is gone: why\n", { server: "s", level: "x", n: 3, none: null });
+  log.setFormat("text");
+  log.info("and back", { event: "back" });
+  const [first = "", second = ""] = lines();
+  const { time, ...others } = JSON.parse(first) as Record<string, unknown>;
+  expect(time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+  expect(others).toEqual({
+    ...{ level: "warn", process: "worker/2", event: "server_is_gone", pool: "a b", server: "s" },
+    ...{ n: 3, none: null, message: "the server is gone: why\\n" },
+  });
+  expect(second).toEndWith(" info worker/2 and back event=back");
+});
+
+test("what hears lines gets their event, and not within the text", () => {
+  const heard: string[] = [];
+  const log = openProcessLog({
+    ...{ level: "error", file, process: "p" },
+    hear: (level, line, event) => heard.push(`${level} | ${line} | ${event}`),
+  });
+  log.info("a lever's time is over", { lever: 1 });
+  log.warn("module x: y", { event: "module_says" });
+  expect(heard).toEqual([
+    "info | a lever's time is over lever=1 | lever_time_is_over",
+    "warn | module x: y | module_says",
+  ]);
 });

@@ -52,9 +52,9 @@ test("a worker tells of so many in a second", () => {
     (message) => told.push(message),
     () => nowMs,
   );
-  for (let at = 0; at < 2 * WORKER_EVENTS_PER_SECOND; at++) hear("warn", `${at}`);
+  for (let at = 0; at < 2 * WORKER_EVENTS_PER_SECOND; at++) hear("warn", `${at}`, "e");
   expect(told).toHaveLength(WORKER_EVENTS_PER_SECOND);
   nowMs = 1000;
-  hear("warn", "again");
-  expect(told.at(-1)).toEqual({ type: "event", level: "warn", text: "again" });
+  hear("warn", "again", "e");
+  expect(told.at(-1)).toEqual({ type: "event", level: "warn", text: "again", event: "e" });
 });

@@ -142,6 +142,7 @@ export class ClusterWatch {
     const leftOut = logLimit.admit(`cluster ${config.name}`, turn.nowMs);
     if (leftOut === null) return;
     log.warn("no node of the cluster tells which slots it has", {
+      event: "no_node_answers",
       reason: fault,
       ...(leftOut > 0 ? { left_out: leftOut } : {}),
     });

@@ -33,7 +33,12 @@ export class Outages {
     const { windowMs, isDryRun } = this.parking;
     if (windowMs === null || !isDryRun) return windowMs !== null;
     this.host.metrics(FAILOVER_METRICS).add("dry_run_waits", 1);
-    this.say("failover_park_dry_run: requests would wait for a server that is lost", upstream, {});
+    this.say(
+      "requests_would_wait",
+      "failover_park_dry_run: requests would wait for a server that is lost",
+      upstream,
+      {},
+    );
     return false;
   }
 
@@ -43,7 +48,7 @@ export class Outages {
     const known = this.byServer.get(upstream.id);
     if (known !== undefined && !known.isForgotten(nowMs)) return !known.isOver;
     this.byServer.set(upstream.id, new Outage(nowMs));
-    this.say("requests wait for a server that does not serve", upstream, {});
+    this.say("requests_wait", "requests wait for a server that does not serve", upstream, {});
     return true;
   }
 
@@ -62,7 +67,7 @@ export class Outages {
     const outage = this.byServer.get(upstream.id);
     if (!this.byServer.delete(upstream.id) || outage === undefined) return;
     const waited_ms = Math.round(this.host.turn.nowMs - outage.sinceMs);
-    this.say("what waited for a server goes on", upstream, { waited_ms });
+    this.say("requests_go_on", "what waited for a server goes on", upstream, { waited_ms });
   }
 
   /** @returns whether what waits for it has waited long enough */
@@ -71,7 +76,12 @@ export class Outages {
     if (outage === undefined) return false;
     if (outage.isOver || nowMs - outage.sinceMs < this.patienceMs) return outage.isOver;
     outage.end(nowMs);
-    this.say("requests wait no longer for a server that does not serve", upstream, {});
+    this.say(
+      "requests_wait_no_longer",
+      "requests wait no longer for a server that does not serve",
+      upstream,
+      {},
+    );
     return true;
   }
 
@@ -107,10 +117,15 @@ export class Outages {
     return Math.max(1, Math.ceil((this.parking.ratePerSecond * ms) / SECOND_MS));
   }
 
-  private say(what: string, { name }: Upstream, more: Readonly<Record<string, number>>): void {
+  private say(
+    event: string,
+    what: string,
+    { name }: Upstream,
+    more: Readonly<Record<string, number>>,
+  ): void {
     const { log, logLimit, config, turn } = this.host;
     const leftOut = logLimit.admit(`failover ${what} ${config.name} ${name}`, turn.nowMs);
     if (leftOut === null) return;
-    log.warn(what, { server: name, ...more, ...(leftOut > 0 ? { left_out: leftOut } : {}) });
+    log.warn(what, { event, server: name, ...more, ...(leftOut > 0 ? { left_out: leftOut } : {}) });
   }
 }

@@ -99,13 +99,18 @@ export class SentinelWatch {
     const isOdd = views.length === 0 || this.isWanted;
     const dueMs = this.askedMs + (isOdd ? CLUSTER_LOOK_MS : SENTINEL_LOOK_IDLE_MS);
     this.looking.set(this.hasNews ? nowMs + SENTINEL_NEWS_MS : Math.max(nowMs, dueMs));
-    if (views.length === 0) this.warn("no sentinel answers", faults[0] ?? "it took too long");
-    else this.apply(agree(topology.names, views, topology.view, sentinels.length));
+    if (views.length === 0) {
+      this.warn("no_sentinel_answers", "no sentinel answers", faults[0] ?? "it took too long");
+    } else this.apply(agree(topology.names, views, topology.view, sentinels.length));
     if (views.length > 0) this.tell();
     topology.onAsked();
     for (const name of topology.names) {
       if (views.length > 0 && !topology.view.some((place) => place.name === name)) {
-        this.warn(`no sentinel knows a master named ${name}`, "see masters in the configuration");
+        this.warn(
+          "master_is_unknown",
+          `no sentinel knows a master named ${name}`,
+          "see masters in the configuration",
+        );
       }
     }
   }
@@ -140,11 +145,12 @@ export class SentinelWatch {
     }
   }
 
-  private warn(what: string, reason: string): void {
+  /** @param event see base/log-event.ts */
+  private warn(event: string, what: string, reason: string): void {
     const { log, logLimit, config, turn } = this.host;
     const leftOut = logLimit.admit(`sentinel ${config.name} ${what}`, turn.nowMs);
     if (leftOut === null) return;
-    log.warn(what, { reason, ...(leftOut > 0 ? { left_out: leftOut } : {}) });
+    log.warn(what, { event, reason, ...(leftOut > 0 ? { left_out: leftOut } : {}) });
   }
 
   close(): void {
