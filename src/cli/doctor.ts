@@ -8,6 +8,7 @@ import { affinityCores, usableCores } from "../os/usable-cores.ts";
 import { needsOf } from "../server/descriptor-needs.ts";
 import { readConfigFile, reasonOf } from "./config-file.ts";
 import { readHostNumbers } from "./host-numbers.ts";
+import { type NetworkCard, networkCards } from "./network-queues.ts";
 import { formatTable } from "./table.ts";
 
 const ARGS = {
@@ -39,6 +40,7 @@ export interface Host {
   /** Local ports, from the first to the last. */
   readonly ports: readonly [number, number] | null;
   readonly overcommit: number | null;
+  readonly cards: readonly NetworkCard[];
   /** Why io_uring cannot be used; null: it can. */
   readonly uringProblem: string | null;
 }
@@ -81,7 +83,7 @@ function lookAtHost(): Host {
   const [overcommit = null] = readHostNumbers("vm/overcommit_memory");
   const [first, last] = readHostNumbers("net/ipv4/ip_local_port_range");
   return {
-    ...{ somaxconn, synBacklog, synCookies, overcommit },
+    ...{ somaxconn, synBacklog, synCookies, overcommit, cards: networkCards() },
     ports: first === undefined || last === undefined ? null : [first, last],
     ...{ openFiles: openFilesMax(), cores: usableCores(), affinityCores: affinityCores() },
     uringProblem: problemOfUring(),
@@ -106,6 +108,7 @@ export function examine(host: Host, config: Config | null): readonly Examined[] 
     ...ports(host, config),
     ...overcommit(host),
     ...cores(host, config),
+    ...queues(host, config),
     uring(host, config),
   ];
 }
@@ -177,6 +180,19 @@ function cores({ cores: usable, affinityCores: own }: Host, config: Config | nul
     advice = `${workers} of ${usable} cores are used: "workers: auto", if the servers are not on this host`;
   }
   return [{ what: "CPUs", found: `${found}, ${workers} workers`, advice }];
+}
+
+/** One CPU that handles all packets is the first to be full, whatever the workers do. */
+function queues({ cards, cores: usable }: Host, config: Config | null): Examined[] {
+  const workers = config === null || config.workers === "auto" ? usable : config.workers;
+  return cards.map(({ name, receiveQueues, isSteered }) => {
+    const found = `${name} has ${receiveQueues}${isSteered ? ", and hands packets on" : ""}, for ${workers} workers`;
+    const isFew = receiveQueues < workers && !isSteered;
+    const advice = isFew
+      ? `its interrupts keep ${receiveQueues === 1 ? "one CPU" : `${receiveQueues} CPUs`} busy: ethtool -L ${name} combined ${workers}, or where that cannot be a mask of CPUs in /sys/class/net/${name}/queues/rx-0/rps_cpus`
+      : null;
+    return { what: "receive queues", found, advice };
+  });
 }
 
 function uring({ uringProblem }: Host, config: Config | null): Examined {
