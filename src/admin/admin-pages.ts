@@ -16,6 +16,7 @@ import {
   PROMETHEUS_TYPE,
   renderMetrics,
 } from "./exposition.ts";
+import { EventStreams } from "./event-streams.ts";
 import type { HttpAnswer } from "./http-port.ts";
 import type { HttpRequest } from "./http-request.ts";
 import { type AskLook, answerLook, LOOKS } from "./looks.ts";
@@ -53,6 +54,7 @@ export interface AdminPagesOptions {
 type Page = (request: HttpRequest, access: Access) => Promise<HttpAnswer>;
 
 const TEXT = "text/plain; charset=utf-8";
+const EVENT_STREAM = "text/event-stream";
 const JSON_TYPE = "application/json; charset=utf-8";
 const CHALLENGE = 'WWW-Authenticate: Bearer realm="proxy"';
 export class AdminPages {
@@ -62,8 +64,11 @@ export class AdminPages {
   readonly #made: Map<string, { readonly text: Promise<string>; readonly atMs: number }> =
     new Map();
 
+  readonly #streams: EventStreams;
+
   constructor(options: AdminPagesOptions) {
     this.#options = options;
+    this.#streams = new EventStreams(options);
     this.#pages = new Map<string, Page>([
       ["/", async () => text(200, `${[...this.#pages.keys()].join("\n")}\n`)],
       ["/page", async () => answerOverviewPage()],
@@ -76,7 +81,7 @@ export class AdminPages {
       ["/config/get", () => this.#config("config_get")],
       ["/config/diff", () => this.#config("config_diff")],
       ["/access", async (_, access) => json(200, this.#access(access))],
-      ["/events", () => this.#events()],
+      ["/events", (request) => this.#events(request)],
       ...[...LOOKS].map(([path, read]): [string, Page] => [
         path,
         (request) => answerLook(read(request.query), options.look),
@@ -168,13 +173,23 @@ export class AdminPages {
     return json(200, await this.#once("config", make, Number.POSITIVE_INFINITY));
   }
 
-  async #events(): Promise<HttpAnswer> {
+  async #events({ header }: HttpRequest): Promise<HttpAnswer> {
+    if (header("accept").includes(EVENT_STREAM)) return this.#follow(header("last-event-id"));
     const said = await this.#once("events", async () => {
       const status = await this.#options.ask();
       const events = this.#options.events();
       return status === null ? "" : JSON.stringify({ ok: true, verb: "events", events });
     });
     return said === "" ? refusal(503, "the supervisor does not answer") : json(200, said);
+  }
+
+  /** @param last the number of the event that a browser heard last; else all that are kept come first */
+  #follow(last: string): HttpAnswer {
+    const streams = this.#streams;
+    if (streams.isFull) return text(503, "too many follow the events already\n");
+    const after = /^\d{1,15}$/.test(last) ? Number(last) : 0;
+    const follow = (send: (text: string) => void): (() => void) => streams.follow(after, send);
+    return { status: 200, type: EVENT_STREAM, body: "retry: 1000\n\n", follow };
   }
 
   async #metrics(request: HttpRequest): Promise<HttpAnswer> {

@@ -126,7 +126,7 @@ export class Admin {
     const port = createStatsPort({
       fd,
       render: () => this.#render(),
-      onError: (error) => this.#log?.error(`statistics port: ${error.message}`),
+      onError: (error) => this.#log?.error(`statistics port: ${error.message}`, { event: "port_failed" }),
     });
     this.#statsPort = { fd, port };
   }
@@ -139,10 +139,12 @@ export class Admin {
       if (token.length >= TOKEN_LENGTH_MIN) return token;
       this.#log?.error(
         `admin: ${file} must hold a token of ${TOKEN_LENGTH_MIN} characters or more; what needs it is refused`,
+        { event: "admin_token_is_unusable" },
       );
     } catch (error) {
       this.#log?.error(
         `admin: the token cannot be read, so what needs it is refused: ${(error as Error).message}`,
+        { event: "admin_token_is_unusable" },
       );
     }
     return null;
@@ -177,7 +179,7 @@ export class Admin {
       fd,
       answer: (request) => this.#pages!.answer(request),
       turn: () => this.#budget.turn(),
-      onError: (error) => this.#log?.error(`admin port: ${error.message}`),
+      onError: (error) => this.#log?.error(`admin port: ${error.message}`, { event: "port_failed" }),
     });
   }
 
@@ -191,7 +193,7 @@ export class Admin {
       config: () => this.#source!.config,
       looks: new OverviewLooks(asked.look, asked.nowMs),
       epochMs: () => Date.now(),
-      onError: (error) => this.#log?.error(`the page's last minutes: ${error.message}`),
+      onError: (error) => this.#log?.error(`the page's last minutes: ${error.message}`, { event: "history_failed" }),
     });
     overview.start();
     return overview;

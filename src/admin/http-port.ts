@@ -7,7 +7,7 @@
  * time, and in the bytes that they may send.
  */
 import type { Socket, SocketHandler, TCPSocketListenOptions } from "bun";
-import { ADMIN_CONNECTIONS_MAX } from "../base/page-limits.ts";
+import { ADMIN_CONNECTIONS_MAX, EVENT_STREAM_MS } from "../base/page-limits.ts";
 import {
   bodyLength,
   type HttpRequest,
@@ -31,6 +31,11 @@ export interface HttpAnswer {
   readonly body: string | Buffer;
   /** Further header lines. */
   readonly headers?: readonly string[];
+  /**
+   * More follows behind `body`, for EVENT_STREAM_MS at most: called once, with what sends it; what it returns is called when the connection
+   * is gone. A client that does not take what it is sent is cut.
+   */
+  readonly follow?: (send: (text: string) => void) => () => void;
 }
 
 export interface HttpPortOptions {
@@ -65,6 +70,8 @@ interface Connection {
   hasEnded: boolean;
   isShut: boolean;
   isClosed: boolean;
+  /** Not null: more follows, and this ends it. */
+  unfollow: (() => void) | null;
   deadline: Timer;
 }
 
@@ -96,7 +103,7 @@ export function createHttpPort(options: HttpPortOptions): HttpPort {
       sockets.add(socket);
       socket.data = {
         ...{ received: "", head: null, discardedBytes: 0, output: [], written: 0 },
-        ...{ isAnswered: false, hasEnded: false, isShut: false, isClosed: false },
+        ...{ isAnswered: false, hasEnded: false, isShut: false, isClosed: false, unfollow: null },
         deadline: setTimeout(() => socket.terminate(), lifetimeMs),
       };
     },
@@ -115,6 +122,7 @@ export function createHttpPort(options: HttpPortOptions): HttpPort {
       if (socket.data === undefined) return;
       clearTimeout(socket.data.deadline);
       socket.data.isClosed = true;
+      socket.data.unfollow?.();
     },
     error(socket, error) {
       options.onError(error);
@@ -161,6 +169,7 @@ async function onData(
     const isHead = typeof request === "object" && request.method === "HEAD";
     const given = typeof request === "object" ? await answer(request) : REFUSALS[request];
     connection.output = encode(given, isHead);
+    if (given.follow !== undefined && !isHead) follow(socket, given.follow);
   } catch (error) {
     onError(error as Error);
     connection.output = encode(
@@ -171,6 +180,21 @@ async function onData(
   connection.isAnswered = true;
   if (isOrder) liveOn(socket, CONNECTION_LIFETIME_MS);
   flush(socket);
+}
+
+/** What follows is sent as it comes, or the connection ends. */
+function follow(socket: Socket<Connection>, begin: NonNullable<HttpAnswer["follow"]>): void {
+  const connection = socket.data;
+  if (connection.isClosed) return;
+  liveOn(socket, EVENT_STREAM_MS);
+  connection.isAnswered = true;
+  // From now on it is not shut when all is written.
+  connection.unfollow = () => {};
+  flush(socket);
+  connection.unfollow = begin((text) => {
+    const bytes = Buffer.from(text);
+    if (connection.output.length > 0 || socket.write(bytes) !== bytes.length) socket.terminate();
+  });
 }
 
 /** From now on, in place of what it had left. A connection that is closed meanwhile has its timer cleared. */
@@ -224,11 +248,14 @@ function formatPeer(address: string, port: number): string {
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-function encode({ status, type, body, headers = [] }: HttpAnswer, isHead: boolean): Buffer[] {
+function encode(
+  { status, type, body, headers = [], follow: more }: HttpAnswer,
+  isHead: boolean,
+): Buffer[] {
   const lines = [
     `HTTP/1.1 ${status} ${REASONS[status] ?? "Error"}`,
     `Content-Type: ${type}`,
-    `Content-Length: ${Buffer.byteLength(body)}`,
+    ...(more === undefined ? [`Content-Length: ${Buffer.byteLength(body)}`] : []),
     "Cache-Control: no-store",
     "X-Content-Type-Options: nosniff",
     "Connection: close",
@@ -253,7 +280,7 @@ function flush(socket: Socket<Connection>): void {
     connection.written = 0;
   }
   if (connection.hasEnded) socket.end();
-  else if (!connection.isShut) {
+  else if (!connection.isShut && connection.unfollow === null) {
     connection.isShut = true;
     socket.shutdown();
   }

@@ -23,6 +23,8 @@ export const ORDERS: ReadonlyMap<string, (words: Words) => AdminOrder | string> 
   ["/resume", (words: Words) => resume(words)],
   ["/readonly", (words: Words) => lever("readonly", words, PRESET)],
   ["/block", (words: Words) => lever("block", words, PRESET)],
+  ["/drain", (words: Words) => drain(words)],
+  ["/undrain", (words: Words) => undrain(words)],
   ["/release", (words: Words) => release(words)],
   ["/kick", (words: Words) => kick(words)],
   ["/log-level", (words: Words) => logLevel(words)],
@@ -86,6 +88,34 @@ function resume(words: Words): AdminOrder | string {
   const unknown = unknownIn(words, ["pool"]);
   if (unknown !== null) return unknown;
   return isWord(pool) ? { verb: "release", id: null, kind: "pause", pool } : POOL_WANTED;
+}
+
+function drain(words: Words): AdminOrder | string {
+  const unknown = unknownIn(words, ["server", "pool", "for"]) ?? drainedFault(words);
+  const forMs = timeIn(words, PRESET);
+  if (unknown !== null) return unknown;
+  if (typeof forMs === "string") return forMs;
+  const { server, pool = null } = words as DrainWords;
+  return { verb: "lever", kind: "drain", pool, text: server, forMs };
+}
+
+function undrain(words: Words): AdminOrder | string {
+  const unknown = unknownIn(words, ["server", "pool"]) ?? drainedFault(words);
+  if (unknown !== null) return unknown;
+  const { server, pool = null } = words as DrainWords;
+  return { verb: "release", id: null, kind: "drain", pool, text: server };
+}
+
+/** As `drainedFault` has found them. */
+interface DrainWords {
+  readonly server: string;
+  readonly pool?: string | null;
+}
+
+/** What is wrong with the server that is named, or its pool; null: nothing. */
+function drainedFault({ server, pool = null }: Words): string | null {
+  if (!isWord(server)) return "server: its name or its address";
+  return pool === null || isWord(pool) ? null : POOL_WANTED;
 }
 
 function release(words: Words): AdminOrder | string {

@@ -38,6 +38,7 @@ export type Distribution = "ketama" | "modula" | "random";
 export type AcceptMode = "reuseport" | "shared" | "mutex" | "dispatch";
 
 export type LogLevel = "error" | "warn" | "info" | "debug";
+export type LogFormat = "text" | "json";
 
 /** `host` is a name or an address as written (without brackets for IPv6). Port 0: `host` is the name of a master whose place is asked for. */
 export type Address =
@@ -194,7 +195,12 @@ export interface Config {
   readonly user: string | null;
   /** null: the primary group of `user`. */
   readonly group: string | null;
-  readonly log: { readonly level: LogLevel; readonly file: string | null };
+  readonly log: {
+    readonly level: LogLevel;
+    readonly file: string | null;
+    /** Absent: it comes from an older program, and is text. */
+    readonly format?: LogFormat;
+  };
   readonly pidFile: string | null;
   /** Path of the control socket; null: derived from `file`, see src/config/control-path.ts. */
   readonly control: string | null;

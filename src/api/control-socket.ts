@@ -97,6 +97,8 @@ export type LeverOrder =
       readonly id: number | null;
       readonly kind: LeverKind | null;
       readonly pool: string | null;
+      /** Absent: null. */
+      readonly text?: string | null;
     };
 
 /** Options are named by their path, see config/option-path.ts, and values are written as in a file. */
@@ -202,6 +204,8 @@ export interface ProxyEvent {
   readonly process: string;
   /** Message and fields, as in the log. */
   readonly text: string;
+  /** See base/log-event.ts. Absent: it comes from an older program. */
+  readonly event?: string;
 }
 
 export interface LeverStatus extends Lever {

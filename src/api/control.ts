@@ -199,7 +199,13 @@ export type FromWorker =
       readonly isSteerable?: boolean;
     }
   /** A line of its log, see ProxyEvent. An older supervisor passes over it. */
-  | { readonly type: "event"; readonly level: LogLevel; readonly text: string }
+  | {
+      readonly type: "event";
+      readonly level: LogLevel;
+      readonly text: string;
+      /** See ProxyEvent. Absent: an older worker. */
+      readonly event?: string;
+    }
   /**
    * Slow requests, and how many more there were of which it does not tell; `nowMs` by the clock of SlowRequest.agoFromMs. An older
    * supervisor passes over it.

@@ -8,6 +8,7 @@ import { dirname, resolve } from "node:path";
 import type { Config, LogLevel } from "../api/config.ts";
 import type { Form, OptionValue } from "../api/option.ts";
 import { assert } from "../base/assert.ts";
+import { LOG_FORMATS } from "../base/log.ts";
 import { formatAddress } from "./address.ts";
 import { describe, type MapNode, readDocument } from "./document.ts";
 import { optionsAt, optionsKnown, type ProtocolOptions } from "./options.ts";
@@ -210,7 +211,11 @@ function build(
     clientMemoryBytes: clientMemoryOf(top.peek("client_memory") ?? null),
     user: top.textOrNull("user"),
     group: top.textOrNull("group"),
-    log: { level: log.choice("level", LOG_LEVELS), file: log.textOrNull("file") },
+    log: {
+      level: log.choice("level", LOG_LEVELS),
+      file: log.textOrNull("file"),
+      format: log.choice("format", LOG_FORMATS),
+    },
     pidFile: top.textOrNull("pid_file"),
     control: top.textOrNull("control"),
     rebalance: top.boolean("rebalance"),

@@ -2,6 +2,7 @@
 import type { AcceptMode, EngineChoice } from "../api/config.ts";
 import { type Form, type Option, option } from "../api/option.ts";
 import { CLIENT_MEMORY_BYTES_MIN, WORKERS_MAX } from "../base/limits.ts";
+import { LOG_FORMATS } from "../base/log.ts";
 
 export const ACCEPT_MODES: readonly AcceptMode[] = ["reuseport", "shared", "mutex", "dispatch"];
 
@@ -106,6 +107,15 @@ export const TOP_OPTIONS: readonly Option[] = [
     type: { kind: "text" },
     forms: NATIVE,
     help: "File that log lines are appended to; absent: stderr.",
+  }),
+  option({
+    name: "format",
+    where: "log",
+    field: "log.format",
+    type: { kind: "choice", values: LOG_FORMATS },
+    forms: NATIVE,
+    default: "text",
+    help: "`text`: words, and pairs as in logfmt; `json`: an object a line. Either has an `event` with a name that stays (log-events.md).",
   }),
   option({
     name: "pid_file",

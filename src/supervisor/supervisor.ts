@@ -37,6 +37,7 @@ import { StartError } from "./start-error.ts";
 import { Steering } from "./steering/steering.ts";
 import { answerSteering, shiftLogLevel } from "./steering/steering-requests.ts";
 import type { ChangeTarget, Resources, SupervisorOptions } from "./supervisor-options.ts";
+import { followLog } from "./system/follow-log.ts";
 import type { Intent } from "./system/signals.ts";
 
 export interface SupervisorParts {
@@ -130,12 +131,7 @@ export class Supervisor implements ChangeTarget {
     this.config = config;
     this.steering.forgetSettings(keepsSettings);
     this.log.setLevel(this.running.log.level);
-    try {
-      this.log.redirect(config.log.file);
-      this.log.giveTo(this.#runAs);
-    } catch (error) {
-      this.log.error((error as Error).message);
-    }
+    followLog(this.log, config, this.#runAs);
     this.admin.replace(this.#adminPlan());
     this.phase.enter("serving");
   }
@@ -298,7 +294,9 @@ export class Supervisor implements ChangeTarget {
       this.postponed = intent;
       return;
     }
-    const progress: Progress = (text) => this.log.info(`${intent}: ${text}`);
+    const progress: Progress = (text) => {
+      this.log.info(`${intent}: ${text}`, { event: "change_goes_on" });
+    };
     if (intent === "upgrade") {
       void this.#upgrade({ path: null, isTrusted: false }, progress, null);
       return;
@@ -382,7 +380,9 @@ export class Supervisor implements ChangeTarget {
       return;
     this.phase.enter("paused");
     const timeoutMs = this.running.drainTimeoutMs;
-    this.log.warn("draining the workers; a reload starts new ones", { signal, timeoutMs });
+    this.log.warn("draining the workers; a reload starts new ones", {
+      ...{ event: "workers_drain", signal, timeoutMs },
+    });
     this.generations.drain(timeoutMs);
   }
 

@@ -108,7 +108,6 @@ function processChanges(from: Config, to: Config): string[] {
     ["rebalance", `${from.rebalance}`, `${to.rebalance}`],
     ["stats: listen", addressOrOff(from.stats.listen), addressOrOff(to.stats.listen)],
     ["admin: listen", addressOrOff(from.admin?.listen), addressOrOff(to.admin?.listen)],
-    ["admin: levers", `${from.admin?.levers ?? false}`, `${to.admin?.levers ?? false}`],
     ["admin: token_file", from.admin?.tokenFile ?? "none", to.admin?.tokenFile ?? "none"],
     ["admin: levers_token_file", leversToken(from), leversToken(to)],
     ["stats: interval", intervalOrNone(from.stats.intervalMs), intervalOrNone(to.stats.intervalMs)],

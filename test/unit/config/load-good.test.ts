@@ -29,7 +29,7 @@ test("a twemproxy file gets nutcracker's defaults", () => {
     clientMemoryBytes: "auto",
     user: null,
     group: null,
-    log: { level: "info", file: null },
+    log: { level: "info", file: null, format: "text" },
     pidFile: null,
     stats: { listen: { kind: "tcp", host: "0.0.0.0", port: 22222 }, intervalMs: 0 },
     admin: { listen: null, tokenFile: null, leversTokenFile: null },
@@ -106,7 +106,7 @@ rlimit_nofile: 100000
 client_memory: 1.5gb
 user: cache
 group: "0"
-log: { level: debug, file: /var/log/proxy.log }
+log: { level: debug, file: /var/log/proxy.log, format: json }
 pid_file: /run/proxy.pid
 stats: { listen: 127.0.0.1:9, interval: 500ms }
 admin: { listen: 10.0.0.1:9400, token_file: token, levers_token_file: keys/levers }
@@ -175,7 +175,7 @@ pools:
     clientMemoryBytes: 1_610_612_736,
     user: "cache",
     group: "0",
-    log: { level: "debug", file: "/var/log/proxy.log" },
+    log: { level: "debug", file: "/var/log/proxy.log", format: "json" },
     pidFile: "/run/proxy.pid",
     stats: { listen: { kind: "tcp", host: "127.0.0.1", port: 9 }, intervalMs: 500 },
     admin: {
