@@ -95,6 +95,9 @@ function limitedClients(option: string): Probe {
   };
 }
 
+/** Its servers are asked whether they serve, and nothing else ejects one. */
+const PROBED = ["auto_eject_hosts: true", "server_failure_limit: 100000", "health_check: 50ms"];
+
 const EFFECTS: Readonly<Record<string, Probe | Elsewhere>> = {
   client_memory: {
     file: "integration/client-memory.test.ts",
@@ -243,6 +246,50 @@ const EFFECTS: Readonly<Record<string, Probe | Elsewhere>> = {
       await askAll(client);
       return ejected() === 2;
     });
+  },
+  async health_check_fall() {
+    const pool = await rig.start(
+      [...PROBED, "health_check_fall: 100"],
+      [serverAt(rig.port, "one"), deadServer()],
+    );
+    await eventually("probes fail", () => (pool.shown().get("dead")?.probe_failures ?? 0) > 4);
+    expect(pool.shown().get("dead")?.ejected).toBe(0);
+    pool.set("health_check_fall", "1");
+    await eventually("it is ejected", () => pool.shown().get("dead")?.ejected === 1);
+  },
+  async health_check_rise() {
+    const port = freePort();
+    const pool = await rig.start(
+      [...PROBED, "health_check_fall: 1", "health_check_rise: 100"],
+      [serverAt(rig.port, "one"), serverAt(port, "late")],
+    );
+    await eventually("it is ejected", () => pool.shown().get("late")?.ejected === 1);
+    const late = await startRedis({ port });
+    rig.atEnd(() => late.stop());
+    const answered = (): number => {
+      const { probes = 0, probe_failures = 0 } = pool.shown().get("late") ?? {};
+      return probes - probe_failures;
+    };
+    await eventually("probes are answered", () => answered() > 4);
+    expect(pool.shown().get("late")?.ejected).toBe(1);
+    pool.set("health_check_rise", "1");
+    await eventually("it is back", () => pool.shown().get("late")?.ejected === 0);
+  },
+  async health_check_timeout() {
+    const hung = await startRedis();
+    rig.atEnd(() => hung.stop());
+    const pool = await rig.start(
+      [...PROBED, "health_check_fall: 1", "health_check_timeout: 1h"],
+      [serverAt(rig.port, "one"), serverAt(hung.port, "hung")],
+    );
+    await eventually("probes are made", () => (pool.shown().get("hung")?.probes ?? 0) > 2);
+    pool.set("health_check_timeout", "50ms");
+    const { probes = 0 } = pool.shown().get("hung") ?? {};
+    // One that was underway had its time before.
+    await eventually("others begin", () => (pool.shown().get("hung")?.probes ?? 0) > probes + 1);
+    process.kill(hung.pid, "SIGSTOP");
+    await eventually("it is ejected", () => pool.shown().get("hung")?.ejected === 1);
+    process.kill(hung.pid, "SIGCONT");
   },
   async mget_errors() {
     const pool = await rig.start([], [serverAt(rig.port, "one"), deadServer()]);

@@ -21,6 +21,7 @@ class Driven implements Topology {
   members: readonly Member[] = [0, 1, 2].map(member);
   replicas: readonly (readonly Member[])[] = [[replica(0)], [replica(1)], [replica(2), replica(3)]];
   slots: Int16Array | undefined;
+  spares: readonly Member[] | undefined;
   epoch = 0;
   onChange: () => void = () => {};
 
@@ -104,6 +105,14 @@ describe("a drained server", () => {
     expect(names(topology)).toEqual(["s3"]);
     inner.become([]);
     expect([names(topology), topology.drain(all)]).toEqual([[], true]);
+  });
+
+  test("is never a spare: it takes requests only while another one is down", () => {
+    const { inner, topology } = start();
+    inner.spares = [member(9)];
+    expect(topology.spares).toBe(inner.spares);
+    expect(topology.addressOf("s9")).toBe("10.0.0.1:1009");
+    expect(topology.problemOf("s9", new Set(["s9"]))).toContain("it is a spare");
   });
 
   test("of a cluster may only be a replica: slots have their nodes' numbers", () => {
