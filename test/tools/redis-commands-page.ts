@@ -78,6 +78,7 @@ const NOTES: Readonly<Record<string, Partial<Fate>>> = {
     one: "passes; `INFO proxy` tells about the proxy",
     many: "what can be added up over the servers, and a section `proxy`",
   },
+  "LATENCY|HISTOGRAM": { many: "the sums of all servers" },
   "SLOWLOG|GET": { many: "the newest entries of all servers" },
   WAIT: { one: "passes, on a connection of its own", many: "all servers; the least" },
   DISCARD: { many: "ends the transaction" },

@@ -106,7 +106,6 @@ const KEYLESS: Readonly<Record<string, Merge | "one">> = {
   LASTSAVE: "min",
   "LATENCY|DOCTOR": "one",
   "LATENCY|GRAPH": "one",
-  "LATENCY|HISTOGRAM": "one",
   "LATENCY|HISTORY": "concat",
   "LATENCY|LATEST": "concat",
   "LATENCY|RESET": "sum",
@@ -154,7 +153,7 @@ const FAMILIES: Partial<Readonly<Record<Disposition, Family>>> = {
 const LOCAL = /^(PING|ECHO|QUIT|AUTH|SELECT|HELLO|RESET|CLIENT\|.*|SENTINEL)$/;
 const TRANSACTION = /^(MULTI|EXEC|DISCARD|WATCH|UNWATCH)$/;
 const SCRIPT = /^(EVAL|EVAL_RO|EVALSHA|EVALSHA_RO|FCALL|FCALL_RO|SCRIPT\|.*|FUNCTION\|.*)$/;
-const SPECIAL = /^(INFO|RANDOMKEY|SCAN|SLOWLOG\|GET|WAIT|WAITAOF)$/;
+const SPECIAL = /^(INFO|LATENCY\|HISTOGRAM|RANDOMKEY|SCAN|SLOWLOG\|GET|WAIT|WAITAOF)$/;
 /** Administrative for Redis, but harmless to the others behind a shared proxy. */
 const HARMLESS = /^(CONFIG\|GET|MODULE\|LIST|SLOWLOG\|(GET|LEN)|LATENCY\|(?!RESET).*)$/;
 /** Harmful although Redis does not flag them as administrative. */

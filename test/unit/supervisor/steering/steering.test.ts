@@ -5,6 +5,7 @@
 import { describe, expect, test } from "bun:test";
 import type { ToWorker } from "../../../../src/api/control.ts";
 import { LEVER_KINDS, leversOf, type SteeringOrder } from "../../../../src/api/steering.ts";
+import type { Logger } from "../../../../src/base/log.ts";
 import { loadConfig } from "../../../../src/config/load.ts";
 import { type NamedOption, namedOptions } from "../../../../src/config/option-path.ts";
 import { PROTOCOLS } from "../../../../src/protocols/registry.ts";
@@ -16,7 +17,6 @@ import {
   Steering,
   type SteeringSnapshot,
 } from "../../../../src/supervisor/steering/steering.ts";
-import type { Logger } from "../../../../src/base/log.ts";
 
 type Answers = (isFinal: boolean) => string | null | "silent";
 
@@ -53,7 +53,9 @@ interface Rig {
 function start(saved: SteeringSnapshot | null = null): Rig {
   const workers = [new FakeWorker("worker/0"), new FakeWorker("worker/1")] as const;
   const logged: string[] = [];
-  const log = { info: (text: string, fields = {}) => logged.push(`${text} ${JSON.stringify(fields)}`) };
+  const log = {
+    info: (text: string, fields = {}) => logged.push(`${text} ${JSON.stringify(fields)}`),
+  };
   const options = { log: log as unknown as Logger, workers: () => workers, answerMs: 100 };
   const steering = new Steering({ ...options, onChange() {} }, saved);
   for (const worker of workers) worker.steering = steering;
@@ -104,16 +106,21 @@ describe("a lever", () => {
       const { steering, workers } = start();
       const [first, second] = workers;
       second.answers = (isFinal) => (isFinal ? null : "cannot");
-      expect(await problemsOf(steering.setLevers([leverOf(kind)]))).toContain("nothing was changed");
+      expect(await problemsOf(steering.setLevers([leverOf(kind)]))).toContain(
+        "nothing was changed",
+      );
       expect([steering.levers, first.follows]).toEqual([[], null]);
       second.answers = (isFinal) => (isFinal ? "silent" : null);
-      expect(await problemsOf(steering.setLevers([leverOf(kind)]))).toContain("undone in all of them");
+      expect(await problemsOf(steering.setLevers([leverOf(kind)]))).toContain(
+        "undone in all of them",
+      );
       expect(steering.levers).toEqual([]);
       // Both were told what held before, and the silent one hears it when it wakes up.
       expect(leversOf(first.follows!)).toEqual([]);
       second.answers = () => null;
       await steering.setLevers([leverOf(kind)]);
-      for (const { follows } of workers) expect(leversOf(follows!)).toEqual([{ kind, pool: "main", text: "one" }]);
+      for (const { follows } of workers)
+        expect(leversOf(follows!)).toEqual([{ kind, pool: "main", text: "one" }]);
     });
 
     test(`${kind}: ends by itself, also in the program that replaces this one`, async () => {

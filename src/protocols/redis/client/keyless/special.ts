@@ -5,6 +5,7 @@ import type { Command } from "../../commands/command.ts";
 import type { RedisClient } from "../redis-client.ts";
 import { broadcast } from "./broadcast.ts";
 import { handleInfo } from "./info.ts";
+import { handleLatencyHistogram } from "./latency-histogram.ts";
 import { handleRandomKey } from "./random-key.ts";
 import { handleScan } from "./scan.ts";
 import { handleSlowLog } from "./slow-log.ts";
@@ -14,6 +15,7 @@ const SPECIAL: Readonly<
   Record<string, (client: RedisClient, command: Command, view: RequestView) => boolean>
 > = {
   INFO: handleInfo,
+  "LATENCY|HISTOGRAM": handleLatencyHistogram,
   RANDOMKEY: handleRandomKey,
   SCAN: handleScan,
   "SLOWLOG|GET": handleSlowLog,
