@@ -44,8 +44,8 @@ export function mergeHistograms(replies: readonly Buffer[], version: 2 | 3): Buf
       else known.push(histogram);
     }
   }
-  const merged = [...commands].map(([name, all]): [Value, Value] => [name, valueOf(all)]);
-  return encodeValue({ mapOf: merged }, version);
+  const all = [...commands].map(([name, all]): [Value, Value] => [name, merged(all)]);
+  return encodeValue({ mapOf: all }, version);
 }
 
 /** Maps are flat lists. Null: it is none. */
@@ -67,7 +67,7 @@ function histogramOf(value: Decoded): Histogram | null {
 }
 
 /** A server says nothing of bounds that no further request came below: what it said of the one before holds. */
-function valueOf(all: readonly Histogram[]): Value {
+function merged(all: readonly Histogram[]): Value {
   const bounds = [...new Set(all.flatMap(({ below }) => below.map(([us]) => us)))];
   bounds.sort((a, b) => a - b);
   const countAt = ({ below }: Histogram, bound: number): number =>

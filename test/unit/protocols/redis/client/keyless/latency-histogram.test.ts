@@ -5,10 +5,18 @@ import { encodeValue, type Value } from "../../../../../../src/protocols/redis/c
 
 type Counts = readonly (readonly [us: number, count: number])[];
 
-function reply(commands: Readonly<Record<string, readonly [calls: number, below: Counts]>>, version: 2 | 3 = 2): Buffer {
+function reply(
+  commands: Readonly<Record<string, readonly [calls: number, below: Counts]>>,
+  version: 2 | 3 = 2,
+): Buffer {
   const pairs = Object.entries(commands).map(([name, [calls, below]]): [Value, Value] => [
     name,
-    { mapOf: [["calls", calls], ["histogram_usec", { mapOf: [...below] }]] },
+    {
+      mapOf: [
+        ["calls", calls],
+        ["histogram_usec", { mapOf: [...below] }],
+      ],
+    },
   ]);
   return encodeValue({ mapOf: pairs }, version);
 }
@@ -17,14 +25,50 @@ test("calls are added up, and so are the requests below each bound of any server
   for (const version of [2, 3] as const) {
     const merged = mergeHistograms(
       [
-        reply({ get: [10, [[1, 4], [4, 9], [16, 10]]], set: [2, [[2, 2]]] }, version),
-        reply({ get: [5, [[2, 3], [33, 5]]] }, version),
+        reply(
+          {
+            get: [
+              10,
+              [
+                [1, 4],
+                [4, 9],
+                [16, 10],
+              ],
+            ],
+            set: [2, [[2, 2]]],
+          },
+          version,
+        ),
+        reply(
+          {
+            get: [
+              5,
+              [
+                [2, 3],
+                [33, 5],
+              ],
+            ],
+          },
+          version,
+        ),
         reply({}, version),
       ],
       version,
     );
     const expected = reply(
-      { get: [15, [[1, 4], [2, 7], [4, 12], [16, 13], [33, 15]]], set: [2, [[2, 2]]] },
+      {
+        get: [
+          15,
+          [
+            [1, 4],
+            [2, 7],
+            [4, 12],
+            [16, 13],
+            [33, 15],
+          ],
+        ],
+        set: [2, [[2, 2]]],
+      },
       version,
     );
     expect(`${merged}`).toBe(`${expected}`);
