@@ -100,7 +100,7 @@ export class WorkerDataPlane implements DataPlane {
     this.modules = modules;
     this.engine = engine;
     this.deadlines = new Deadlines(engine.nowMs, engine.timer);
-    const { counters, slot, stats } = options;
+    const { counters, slot, stats, send } = options;
     this.gauges = new ClientGauges(stats, counters, slot);
     this.refusedClients = new RefusedClients({
       schedule: engine.timer,
@@ -129,7 +129,6 @@ export class WorkerDataPlane implements DataPlane {
     });
     const turnTimes = options.metrics.open(LOOP_TIMES, {}).histogram("turn_us");
     turn.onTook = (tookMs) => observe(turnTimes.values, turnTimes.base, Math.floor(tookMs * 1000));
-    const { send } = options;
     this.slowReports = new SlowReports({ schedule: engine.timer, nowMs: () => turn.nowMs, send });
     const { pools } = options.config;
     this.plan = planDescriptors(openFiles, needsOf(pools));

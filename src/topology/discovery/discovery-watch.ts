@@ -116,7 +116,11 @@ export class DiscoveryWatch {
       }
     } catch (error) {
       this.count("failed_looks", 1);
-      this.warn("cannot find out who the servers are", (error as Error).message);
+      this.warn(
+        "servers_cannot_be_found",
+        "cannot find out who the servers are",
+        (error as Error).message,
+      );
       if (this.topology.servers.length === 0) nextMs = DISCOVERY_LOOK_MS_MIN;
     }
     this.isAsking = false;
@@ -175,7 +179,11 @@ export class DiscoveryWatch {
     try {
       writeKept(keep, this.topology.servers);
     } catch (error) {
-      this.warn("cannot keep the servers that were found", (error as Error).message);
+      this.warn(
+        "servers_cannot_be_kept",
+        "cannot keep the servers that were found",
+        (error as Error).message,
+      );
     }
   }
 
@@ -226,12 +234,13 @@ export class DiscoveryWatch {
     this.gauges[name] = value;
   }
 
-  private warn(what: string, reason: string): void {
+  /** @param event see base/log-event.ts */
+  private warn(event: string, what: string, reason: string): void {
     const { log, logLimit, config, turn } = this.host;
     const leftOut = logLimit.admit(`discovery ${config.name} ${what}`, turn.nowMs);
     if (leftOut === null) return;
     const source = textOf(this.asking.source);
-    log.warn(what, { source, reason, ...(leftOut > 0 ? { left_out: leftOut } : {}) });
+    log.warn(what, { event, source, reason, ...(leftOut > 0 ? { left_out: leftOut } : {}) });
   }
 
   private close(): void {

@@ -281,3 +281,18 @@ test("how much is looked at, and what is long, is what is set then", () => {
     ["list", 4],
   );
 });
+
+test("the time until the reply counts for the key, as often as the request stands for others", () => {
+  const { keys, told, turn, later } = rig({ hotKeysSamples: 10_000 });
+  const trace = new RequestTrace();
+  const client = { id: 7, peer: "h:1", trace };
+  const bytes = encodeCommand(["GET", "k"]);
+  keys.taken(client, 0, 1, bytes, 0, bytes.length);
+  expect(trace.sampled).not.toBeNull();
+  turn.nowMs += 3;
+  const answer = Buffer.from(bulk(4), "latin1");
+  keys.replied(client, 0, 1, answer, 0, answer.length);
+  later();
+  const [hot] = told[0]!.hot;
+  expect(hot).toMatchObject({ key: "k", us: 3000 * hot!.requests });
+});
