@@ -24,6 +24,14 @@ test("the words of each order are those of its command, each with an end", () =>
       ...(["/resume", { pool: "main" }] as const),
       { verb: "release", id: null, kind: "pause", pool: "main" },
     ],
+    [
+      ...(["/drain", { server: "cache3", for: "30m" }] as const),
+      { verb: "lever", kind: "drain", pool: null, text: "cache3", forMs: 1_800_000 },
+    ],
+    [
+      ...(["/undrain", { server: "cache3", pool: "main" }] as const),
+      { verb: "release", id: null, kind: "drain", pool: "main", text: "cache3" },
+    ],
     [...(["/release", { lever: 3 }] as const), { verb: "release", id: 3, kind: null, pool: null }],
     [
       ...(["/release", { lever: "all" }] as const),
@@ -102,4 +110,11 @@ test("only a JSON object is an order; a refusal is told with its reason and anot
   expect((await answerOrder('{"pool":"main"}', order, async () => null)).status).toBe(503);
   // A word that every object has is none of the order's.
   expect((await answerOrder('{"__proto__":{"pool":"main"}}', order, refuse)).status).toBe(400);
+});
+
+test("a drain names its server, and maybe a pool", () => {
+  expect(orderOf("/drain", {})).toBe("server: its name or its address");
+  expect(orderOf("/drain", { server: "a", pool: "" })).toBe("pool: the name of one");
+  expect(orderOf("/drain", { server: "a", for: "soon" })).toContain("a duration");
+  expect(orderOf("/undrain", { server: "a", for: "1m" })).toContain("there is only server, pool");
 });
