@@ -10,13 +10,13 @@ import { directoryBlocks } from "../metrics/directory.ts";
 import { nameOfShare, percentile, SHOWN_SHARES } from "../metrics/percentiles.ts";
 import { readCounters, readSets } from "../metrics/read-counters.ts";
 import { type Access, accessOf, isOfThisPage, isOwnName, type Tokens } from "./access.ts";
+import { EventStreams } from "./event-streams.ts";
 import {
   type MetricFamily,
   OPENMETRICS_TYPE,
   PROMETHEUS_TYPE,
   renderMetrics,
 } from "./exposition.ts";
-import { EventStreams } from "./event-streams.ts";
 import type { HttpAnswer } from "./http-port.ts";
 import type { HttpRequest } from "./http-request.ts";
 import { type AskLook, answerLook, LOOKS } from "./looks.ts";

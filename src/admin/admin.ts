@@ -126,7 +126,8 @@ export class Admin {
     const port = createStatsPort({
       fd,
       render: () => this.#render(),
-      onError: (error) => this.#log?.error(`statistics port: ${error.message}`, { event: "port_failed" }),
+      onError: (error) =>
+        this.#log?.error(`statistics port: ${error.message}`, { event: "port_failed" }),
     });
     this.#statsPort = { fd, port };
   }
@@ -179,7 +180,8 @@ export class Admin {
       fd,
       answer: (request) => this.#pages!.answer(request),
       turn: () => this.#budget.turn(),
-      onError: (error) => this.#log?.error(`admin port: ${error.message}`, { event: "port_failed" }),
+      onError: (error) =>
+        this.#log?.error(`admin port: ${error.message}`, { event: "port_failed" }),
     });
   }
 
@@ -193,7 +195,8 @@ export class Admin {
       config: () => this.#source!.config,
       looks: new OverviewLooks(asked.look, asked.nowMs),
       epochMs: () => Date.now(),
-      onError: (error) => this.#log?.error(`the page's last minutes: ${error.message}`, { event: "history_failed" }),
+      onError: (error) =>
+        this.#log?.error(`the page's last minutes: ${error.message}`, { event: "history_failed" }),
     });
     overview.start();
     return overview;

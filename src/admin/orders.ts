@@ -91,31 +91,29 @@ function resume(words: Words): AdminOrder | string {
 }
 
 function drain(words: Words): AdminOrder | string {
-  const unknown = unknownIn(words, ["server", "pool", "for"]) ?? drainedFault(words);
+  const unknown = unknownIn(words, ["server", "pool", "for"]);
+  const server = serverIn(words);
   const forMs = timeIn(words, PRESET);
   if (unknown !== null) return unknown;
-  if (typeof forMs === "string") return forMs;
-  const { server, pool = null } = words as DrainWords;
-  return { verb: "lever", kind: "drain", pool, text: server, forMs };
+  if (typeof server === "string") return server;
+  return typeof forMs === "string" ? forMs : { verb: "lever", kind: "drain", ...server, forMs };
 }
 
 function undrain(words: Words): AdminOrder | string {
-  const unknown = unknownIn(words, ["server", "pool"]) ?? drainedFault(words);
+  const unknown = unknownIn(words, ["server", "pool"]);
+  const server = serverIn(words);
   if (unknown !== null) return unknown;
-  const { server, pool = null } = words as DrainWords;
-  return { verb: "release", id: null, kind: "drain", pool, text: server };
+  if (typeof server === "string") return server;
+  return { verb: "release", id: null, kind: "drain", ...server };
 }
 
-/** As `drainedFault` has found them. */
-interface DrainWords {
-  readonly server: string;
-  readonly pool?: string | null;
-}
-
-/** What is wrong with the server that is named, or its pool; null: nothing. */
-function drainedFault({ server, pool = null }: Words): string | null {
+/** The server that is named, `text`, and its pool, or what is wrong with them. */
+function serverIn({
+  server,
+  pool = null,
+}: Words): { readonly pool: string | null; readonly text: string } | string {
   if (!isWord(server)) return "server: its name or its address";
-  return pool === null || isWord(pool) ? null : POOL_WANTED;
+  return pool === null || isWord(pool) ? { pool, text: server } : POOL_WANTED;
 }
 
 function release(words: Words): AdminOrder | string {

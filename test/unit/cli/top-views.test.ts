@@ -78,7 +78,7 @@ test("the one with the most of each is told in a line of its own", () => {
 
 test("a process's CPU is told when it was seen twice", () => {
   const facts = (cpuSeconds: number): Look["facts"] =>
-    new Map([[5, { cpuSeconds, residentBytes: 1024, openFiles: null }]]);
+    new Map([[5, { cpuSeconds, systemSeconds: 0, residentBytes: 1024, openFiles: null }]]);
   const [first, second] = workerRates(
     look(0, [], { facts: facts(1) }),
     look(2_000, [], { facts: facts(2) }),
