@@ -186,9 +186,12 @@ const EFFECTS: Readonly<Record<string, Probe | Elsewhere>> = {
       ["connect_timeout: 1h", "timeout: none", "server_failure_limit: 1000"],
       [serverAt(full.port, "full")],
     );
-    pool.set("connect_timeout", "50ms");
     const client = await rig.connect(pool);
-    expect(await client.ask("GET", "a")).toStartWith("-ERR Connection");
+    client.command(["GET", "a"]);
+    await client.sent();
+    // What waits for the connection has the new time, too.
+    pool.set("connect_timeout", "50ms");
+    expect(`${await client.reply()}`).toStartWith("-ERR Connection");
   },
   async server_failure_limit() {
     const pool = await rig.start(
