@@ -79,6 +79,7 @@ export class ClientWarnings {
 
   timedOut(peer: string, reason: "idle" | "slow"): void {
     this.warn(
+      "client_has_timed_out",
       reason,
       reason === "idle"
         ? "a client is closed: it was idle for longer than client_idle_timeout"

@@ -11,6 +11,7 @@ import { readRedisOptions } from "../../src/protocols/redis/options.ts";
 import { Outages } from "../../src/protocols/redis/redirect/outages.ts";
 import { type Parking, parkingOf } from "../../src/protocols/redis/redirect/parking.ts";
 import { PROTOCOLS } from "../../src/protocols/registry.ts";
+import { startFakeServer } from "../support/fake-server.ts";
 import { freePort } from "../support/free-port.ts";
 import { startFullServer } from "../support/full-server.ts";
 import { askAll, deadServer, eventually, liveRig, serverAt } from "../support/live-rig.ts";
@@ -249,6 +250,40 @@ const EFFECTS: Readonly<Record<string, Probe | Elsewhere>> = {
       await askAll(client);
       return ejected() === 2;
     });
+  },
+  async first_byte_timeout() {
+    const silent = startFakeServer(() => null);
+    rig.atEnd(() => silent.stop());
+    const pool = await rig.start(["timeout: none"], [serverAt(silent.port, "silent")]);
+    const client = await rig.connect(pool);
+    client.command(["GET", "a"]);
+    await silent.received(1);
+    pool.set("first_byte_timeout", "50ms");
+    expect(`${await client.reply()}`).toStartWith("-ERR Connection timed out");
+  },
+  async server_queue() {
+    const silent = startFakeServer(() => null);
+    rig.atEnd(() => silent.stop());
+    const pool = await rig.start(["timeout: none"], [serverAt(silent.port, "silent")]);
+    const [first, second] = await Promise.all([rig.connect(pool), rig.connect(pool)]);
+    first.command(["GET", "a"]);
+    await silent.received(1);
+    pool.set("server_queue", "1");
+    expect(await second.ask("GET", "b")).toStartWith("-");
+  },
+  async client_idle_timeout() {
+    const pool = await rig.start([]);
+    const client = await rig.connect(pool);
+    expect(await client.ask("PING")).toBe("+PONG\r\n");
+    pool.set("client_idle_timeout", "50ms");
+    await client.untilClosed();
+  },
+  async request_timeout() {
+    const pool = await rig.start([]);
+    const client = await rig.connect(pool);
+    pool.set("request_timeout", "50ms");
+    client.send("*2\r\n$3\r\nGET\r\n");
+    await client.untilClosed();
   },
   async health_check_fall() {
     const pool = await rig.start(
