@@ -35,6 +35,8 @@ export interface ServerHealthOptions {
   readonly onDown: () => void;
   /** It was down, and is up. */
   readonly onRecovered: () => void;
+  /** It has answered a probe and is not down: connections that wait until they are tried again need not. */
+  readonly onProbed: () => void;
   /** It was up, and is suspect: to probe it would tell more. */
   readonly onSuspect: () => void;
 }
@@ -140,6 +142,7 @@ export class ServerHealth {
 
   private onProbeAnswered(): void {
     this.falls = 0;
+    if (!this.isDown) this.options.onProbed();
     if (this.state === SUSPECT) {
       // What it does not do for clients it may do for a probe.
       const isShown = this.cause === "probe" || this.cause === "connect";

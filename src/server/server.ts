@@ -107,6 +107,7 @@ export class Server implements Upstream, SetServer, LeaseOwner, SubscribedOwner,
         this.openDown();
         options.onDownOrUp?.();
       },
+      onProbed: () => this.openDown(),
       onSuspect: () => options.onSuspect?.(member.id),
     });
     const { plan, decorate } = options;

@@ -19,6 +19,7 @@ function rig(pool: Partial<PoolConfig>, ejects = false) {
   const lines: string[] = [];
   const happened: string[] = [];
   const clock = { ms: 1_000 };
+  const probed = { count: 0 };
   const note = (text: string, facts?: object): void => {
     lines.push([text, ...Object.values(facts ?? {})].join(" | "));
   };
@@ -42,10 +43,13 @@ function rig(pool: Partial<PoolConfig>, ejects = false) {
     ...{ nowMs: () => clock.ms, epochMs: () => 12, counters: { values, base: 0 } },
     onDown: () => happened.push("down"),
     onRecovered: () => happened.push("recovered"),
+    onProbed: () => {
+      probed.count++;
+    },
     onSuspect: () => happened.push("suspect"),
   });
   return {
-    ...{ health, lines, happened, clock, values, timers },
+    ...{ health, lines, happened, clock, values, timers, probed },
     state: () => healthOf(values[SERVER.health]!),
     kind: () => TROUBLE_KINDS[values[SERVER.trouble_kind]! - 1] ?? null,
     probes: (...faults: (typeof GRAVE | null)[]) => {
@@ -103,6 +107,15 @@ describe("a server that is probed", () => {
     expect([state(), health.isDown]).toEqual(["probing", true]);
     probes(null);
     expect([state(), health.isDown]).toEqual(["up", false]);
+  });
+
+  test("an answer has its connections tried again, unless it is down", () => {
+    const { health, probes, probed } = rig(PROBED);
+    health.onTrouble(REFUSED);
+    probes(null);
+    expect(probed.count).toBe(1);
+    probes(GRAVE, GRAVE, GRAVE, null);
+    expect(probed.count).toBe(1);
   });
 
   test("that is only hindered is suspect, however long, and gets requests", () => {
