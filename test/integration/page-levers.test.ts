@@ -110,16 +110,16 @@ test("without the token for levers the page only looks; with it there are button
 
 test("a lever is said in words, does nothing when it is cancelled, counts down, and is ended", async () => {
   const page = await unlocked();
-  await ask(page, "readonly", "sessions", "2m");
+  await ask(page, "readonly", "sessions", "100s");
   expect(await page.locator("#confirm-title").innerText()).toBe("Make pool sessions read-only?");
   expect(await page.locator("#confirm-meaning").innerText()).toMatch(
-    /^What may write is refused in pool sessions \(\d+ clients?\) for 2m\.$/,
+    /^What may write is refused in pool sessions \(\d+ clients?\) for 100s\.$/,
   );
   expect(await page.evaluate("document.activeElement.id")).toBe("confirm-cancel");
   await page.keyboard.press("Escape");
   await page.locator("#confirm").waitFor({ state: "hidden" });
   expect(await levers()).toEqual([]);
-  await ask(page, "readonly", "sessions", "2m");
+  await ask(page, "readonly", "sessions", "100s");
   await page.locator("#confirm-give").click();
   await page.locator("#told", { hasText: "Done: What may write is refused" }).waitFor();
   const row = page.locator("#held tr", { hasText: "readonly sessions" });
@@ -165,15 +165,14 @@ test("what cannot be done is said where it was asked for, and can be tried again
   await page.locator("#config pre", { hasText: "timeout: 300ms → 900ms" }).waitFor();
   // What reaches no proxy is told as what is not known.
   await page.route("**/config/unset", (route) => route.abort());
-  await page.locator("#held tr button").first().click();
+  const held = page.locator("#held tr", { hasText: "pools.sessions.timeout" });
+  await held.locator("button").click();
   await page.locator("#confirm-give").click();
   await page.locator("#confirm-fault", { hasText: "see whether it holds" }).waitFor();
   complaints.splice(0);
   await page.unroute("**/config/unset");
   await page.locator("#confirm-give").click();
-  await page
-    .locator("#held tr", { hasText: "pools.sessions.timeout" })
-    .waitFor({ state: "detached" });
+  await held.waitFor({ state: "detached" });
   await page.close();
 });
 
