@@ -165,7 +165,8 @@ export class RedirectLink implements Link, ReplySink {
     const number = this.requests.sent;
     this.redirector.unpark(oldest);
     this.sendAgain(oldest, false);
-    if (this.requests.sent > number) this.probe = number;
+    // What it calls may be loaded before it.
+    if (this.requests.sent > number) this.probe = this.requests.sent - 1;
   }
 
   /** The server has done what the probe asks. */
