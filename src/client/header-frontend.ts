@@ -45,8 +45,16 @@ export class HeaderFrontend implements Frontend {
     this.cancelTimeout();
     onHeader(header.address);
     const next = start + header.length;
-    const goesOn = next < end && session.mayTakeMore() && !session.intake.isPausedByOperator;
-    return goesOn ? session.frontend.consume(bytes, next, end) : next;
+    if (next === end || !session.mayTakeMore()) return next;
+    const { throttle, intake } = session;
+    if (throttle === null && !intake.isPausedByOperator) {
+      return session.frontend.consume(bytes, next, end);
+    }
+    // What holds for the client since its address is known is looked at before its requests are taken: in a moment.
+    throttle?.received(end - next);
+    session.waitForWake();
+    session.turn.wake(session);
+    return next;
   }
 
   failureReply(): Buffer {

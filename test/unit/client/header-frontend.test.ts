@@ -11,6 +11,7 @@ const ENDS = { ip: "203.0.113.7", port: 4711, localIp: "203.0.113.1", localPort:
 class Rig {
   readonly addresses: (ClientAddress | null)[] = [];
   readonly refusals: string[] = [];
+  readonly events: string[] = [];
   passed = "";
   timers = 0;
   late: () => void = () => {};
@@ -19,6 +20,9 @@ class Rig {
     isOpen: true,
     intake: { isPausedByOperator: false, input: { size: 0 } },
     frontend: null as unknown as Frontend,
+    throttle: null as { received(bytes: number): void } | null,
+    turn: { wake: () => this.events.push("woken") },
+    waitForWake: () => void this.events.push("waits"),
     mayTakeMore: () => this.session.isOpen,
   };
 
@@ -94,7 +98,17 @@ test("the pool's frontend is given nothing while an operator has the pool wait, 
   rig.session.intake.isPausedByOperator = true;
   rig.receive(Buffer.concat([headerLine(ENDS), Buffer.from("PING\r\n")]));
   expect([rig.addresses.length, rig.passed, `${rig.input}`]).toEqual([1, "", "PING\r\n"]);
+  // Else the client's end would end it before its request is taken.
+  expect(rig.events).toEqual(["waits", "woken"]);
   const other = new Rig();
   other.receive(Buffer.from("GET / HTTP/1.1\r\n"));
   expect([other.passed, other.refusals.length]).toEqual(["", 1]);
+});
+
+test("requests that come right behind it are held to the limits like all others", () => {
+  const rig = new Rig();
+  rig.session.throttle = { received: (bytes) => void rig.events.push(`${bytes} bytes`) };
+  rig.receive(Buffer.concat([headerLine(ENDS), Buffer.from("PING\r\n")]));
+  expect([rig.passed, `${rig.input}`]).toEqual(["", "PING\r\n"]);
+  expect(rig.events).toEqual(["6 bytes", "waits", "woken"]);
 });
