@@ -47,7 +47,7 @@ interface News {
   readonly by: number;
   /** It was found out of these. */
   readonly found?: readonly Finding[];
-  /** All others but these, which have not answered yet, are well. Absent: nothing is said of others. */
+  /** All others but these, of which nothing is known so far, are well. Absent: nothing is said of others. */
   readonly but?: readonly string[];
   /** This one is to be asked soon. */
   readonly wanted?: string;
@@ -64,6 +64,8 @@ interface Asked {
   readonly prober: Prober;
   /** The answer is awaited. */
   isOpen: boolean;
+  /** The last probe has found nothing out. */
+  isUnknown: boolean;
   /** When it was asked last. */
   atMs: number;
 }
@@ -137,7 +139,7 @@ export class HealthWatch {
     const { nowMs } = this.options.deadlines;
     let asked = this.asked.get(member);
     if (asked === undefined) {
-      asked = { prober: server.createProber(), isOpen: false, atMs: 0 };
+      asked = { prober: server.createProber(), isOpen: false, isUnknown: false, atMs: 0 };
       this.asked.set(member, asked);
     }
     if (asked.isOpen) return;
@@ -145,6 +147,7 @@ export class HealthWatch {
     asked.atMs = nowMs;
     asked.prober.probe((outcome) => {
       asked.isOpen = false;
+      asked.isUnknown = outcome === undefined;
       // It is no longer one of the pool's.
       if (this.asked.get(member) !== asked) return;
       health.countProbe(outcome !== null && outcome !== undefined);
@@ -170,7 +173,9 @@ export class HealthWatch {
     this.found = [];
     this.tellsAll = false;
     if (!this.isAsking || (found.length === 0 && !tellsAll)) return;
-    const open = [...this.asked].filter(([, { isOpen }]) => isOpen).map(([member]) => member);
+    const open = [...this.asked]
+      .filter(([, { isOpen, isUnknown }]) => isOpen || isUnknown)
+      .map(([member]) => member);
     const news: News = tellsAll
       ? { by: id, found: found.filter(([, text]) => text !== null), but: open }
       : { by: id, found };

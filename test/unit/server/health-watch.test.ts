@@ -169,6 +169,15 @@ test("this process's shortage is told to none", async () => {
   host.open.get("1 a")!(undefined);
   await settle(host, INTERVAL_MS / 2);
   expect(two!.countOf("a")).toBe(0);
+  // Nor when it is found out at once, before anything is told of the others.
+  host.servers.set("b", null);
+  host.open.set = (_key, done) => {
+    done(undefined);
+    return host.open;
+  };
+  await settle(host, 3 * INTERVAL_MS);
+  expect(two!.countOf("a")).toBe(0);
+  expect(two!.countOf("b")).toBeGreaterThanOrEqual(2);
 });
 
 test("a worker that starts later knows what is down, and what is up again it does not hear of", async () => {
