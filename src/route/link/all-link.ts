@@ -68,8 +68,7 @@ export class AllLink implements Link {
       takesRuns: false,
       onReplies: (place, _count, bytes, start, end, kind) =>
         this.onReply(place, true, bytes, start, end, kind),
-      accepts: (place, bytes, start, end, parts) =>
-        this.sinks[place]?.accepts?.(this.tokens[place]!, bytes, start, end, parts) ?? true,
+      accepts: (place, bytes, start, end, parts) => this.accepts(place, bytes, start, end, parts),
       onFailure: (place, count, failure) => {
         for (let i = 0; i < count; i++) this.onOutcome(place + i, true, ofFailure(failure));
       },
@@ -78,6 +77,9 @@ export class AllLink implements Link {
       takesRuns: false,
       onReplies: (place, _count, bytes, start, end, kind) =>
         this.onReply(place, false, bytes, start, end, kind),
+      // Without waiting no client gets it, and by now its token may be another request's.
+      accepts: (place, bytes, start, end, parts) =>
+        !options.waits || this.accepts(place, bytes, start, end, parts),
       onFailure: (place, _count, failure) => this.onOutcome(place, false, ofFailure(failure)),
     };
   }
@@ -161,6 +163,17 @@ export class AllLink implements Link {
   private open(): InnerClient {
     if (this.inner === null || !this.inner.isOpen) this.inner = this.options.createInner();
     return this.inner;
+  }
+
+  /** It may be changed, too, to be what the client asked for. */
+  private accepts(
+    place: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    parts: number,
+  ): boolean {
+    return this.sinks[place]?.accepts?.(this.tokens[place]!, bytes, start, end, parts) ?? true;
   }
 
   private onReply(

@@ -1,6 +1,6 @@
 /** Writes that go to two branches: what the client hears of both. */
 import { expect, test } from "bun:test";
-import { KIND } from "../../../../src/api/protocol.ts";
+import { KIND, type ReplyKind } from "../../../../src/api/protocol.ts";
 import type { Failure } from "../../../../src/api/upstream.ts";
 import { WRITTEN_TO_ALL_AT_ONCE } from "../../../../src/base/route-limits.ts";
 import { Turn, type Wakeable } from "../../../../src/base/turn.ts";
@@ -26,7 +26,7 @@ function rig(waits: boolean) {
   const { told, sink } = listener();
   const send = (text: string, token: number): void =>
     link.send(Buffer.from(text), 0, text.length, sink, token, text.length);
-  return { main, other, link, told, send, woken, failed: () => failed };
+  return { main, other, link, told, sink, send, woken, failed: () => failed };
 }
 
 test("reads go to the first, neighbours as one range, and writes to both, in their order", () => {
@@ -118,4 +118,25 @@ test("nothing is left out: clients wait while one of the two takes no more, and 
   expect(link.isFull).toBeTrue();
   link.waitForRoom(waiter);
   expect(other.waiters).toEqual([waiter]);
+});
+
+test("a reply of the second branch, too, is made the one that the client asked for", () => {
+  for (const waits of [true, false]) {
+    const { main, other, link, told, sink } = rig(waits);
+    // As sinks do it that tell replies by a number of their own.
+    const accepts = (token: number, bytes: Buffer, start: number): boolean => {
+      bytes[start] = 0x30 + token;
+      return true;
+    };
+    link.send(Buffer.from("A"), 0, 1, { ...sink, accepts }, 7, 1);
+    const reply = ({ sent }: Branch, text: string, kind: ReplyKind): void => {
+      const { sink: own, token } = sent[0]!;
+      const bytes = Buffer.from(text);
+      expect(own.accepts?.(token, bytes, 0, bytes.length, 0) ?? true).toBe(true);
+      own.onReplies(token, 1, bytes, 0, bytes.length, kind);
+    };
+    reply(main, "x ok", KIND.value);
+    reply(other, "x error", KIND.error);
+    expect(told).toEqual([waits ? "7 7 error" : "7 7 ok"]);
+  }
 });
