@@ -175,6 +175,7 @@ test("this process's shortage is told to none", async () => {
     done(undefined);
     return host.open;
   };
+  host.open.get("1 a")!(undefined);
   await settle(host, 3 * INTERVAL_MS);
   expect(two!.countOf("a")).toBe(0);
   expect(two!.countOf("b")).toBeGreaterThanOrEqual(2);

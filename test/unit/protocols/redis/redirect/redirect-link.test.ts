@@ -1,7 +1,12 @@
 /** What a RedirectLink sends again: the first request that waited goes alone, and how it fares tells of the server. */
 import { expect, test } from "bun:test";
 import { KIND } from "../../../../../src/api/protocol.ts";
-import { FIRST_KIND, type Link, type ReplySink, type Upstream } from "../../../../../src/api/upstream.ts";
+import {
+  FIRST_KIND,
+  type Link,
+  type ReplySink,
+  type Upstream,
+} from "../../../../../src/api/upstream.ts";
 import { RedirectLink } from "../../../../../src/protocols/redis/redirect/redirect-link.ts";
 import type { Redirector } from "../../../../../src/protocols/redis/redirect/redirector.ts";
 
