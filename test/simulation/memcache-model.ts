@@ -71,7 +71,9 @@ export function apply(command: readonly string[], value: Item): Outcome | null {
     case "mg": {
       const opaque = command.find((word) => /^O\d/.test(word));
       const tail = opaque === undefined ? "" : ` ${opaque}`;
-      return stays(value === null ? "EN" : `VA ${value.data.length}${tail}\r\n${value.data}`);
+      return stays(
+        value === null ? `EN${tail}` : `VA ${value.data.length}${tail}\r\n${value.data}`,
+      );
     }
     case "ms":
       return stored({ flags: "0", data }, "HD");
