@@ -1,7 +1,8 @@
 /**
  * Accepting clients on a listening socket that another process made.
  *
- * The socket is polled, and what waits is accepted one by one: a worker that may take only so many leaves the others to the next.
+ * The socket is polled, and what waits is accepted one by one: a worker that may take only so many leaves the others to the next, and one
+ * that has much to do accepts few in each turn.
  */
 import type { AcceptHandle, SocketTuning } from "../../api/engine.ts";
 import type { Stream, StreamEvents } from "../../api/stream.ts";
@@ -13,11 +14,12 @@ import { OsError } from "../../os/os-error.ts";
 import { isListening } from "../../os/socket-facts.ts";
 import { type Operator, tagOf, type UringLoop } from "./loop.ts";
 import { openStream } from "./opened.ts";
+import type { PacedTask } from "./paced-work.ts";
 import { tuneSocket } from "./socket-tuning.ts";
 
 const ACCEPTING = 1;
 
-export class Acceptor implements AcceptHandle, Operator {
+export class Acceptor implements AcceptHandle, Operator, PacedTask {
   private readonly loop: UringLoop;
   private readonly fd: number;
   private readonly tuning: SocketTuning;
@@ -26,6 +28,10 @@ export class Acceptor implements AcceptHandle, Operator {
   private readonly id: number;
   private isPolled = false;
   private isStopped = false;
+  /** Who has connected before the socket was tuned may still wait: connections have what it had then. */
+  private mustTune = true;
+  /** It is among the paced work of the loop. */
+  private isWaiting = false;
   private cancelRetry: (() => void) | null = null;
 
   /**
@@ -62,28 +68,39 @@ export class Acceptor implements AcceptHandle, Operator {
     this.isPolled = (flags & CQE_MORE) !== 0;
     if (!this.isStopped) {
       if (!this.isPolled) this.poll();
-      if (this.cancelRetry === null) this.acceptAll();
+      if (this.cancelRetry === null) this.goOnLater();
     } else if (!this.isPolled) this.loop.unregister(this.id);
   }
 
-  private acceptAll(): void {
-    while (!this.isStopped) {
-      const connection = this.acceptOne();
-      if (connection === null) return;
-      openStream(this.loop, connection, this.tuning, this.onStream);
-    }
+  private goOnLater(): void {
+    if (this.isWaiting) return;
+    this.isWaiting = true;
+    this.loop.paced.add(this);
   }
 
-  /** Null: no client waits, or none can be accepted now. */
+  /** See PacedTask: accepts one client. */
+  goOn(): void {
+    this.isWaiting = false;
+    if (this.isStopped) return;
+    const connection = this.acceptOne();
+    if (connection === null) return;
+    if (this.mustTune) tuneSocket(connection, this.tuning);
+    openStream(this.loop, connection, this.tuning, this.onStream);
+    this.goOnLater();
+  }
+
+  /** Null: no client waits (any more), or none can be accepted now. */
   private acceptOne(): number | null {
     try {
-      return acceptConnection(this.fd);
+      const connection = acceptConnection(this.fd);
+      if (connection === null) this.mustTune = false;
+      return connection;
     } catch (error) {
       if (!(error instanceof OsError) || !error.isPassing) throw error;
       this.onShort(error.message);
       this.cancelRetry = this.loop.timer(ACCEPT_RETRY_MS, () => {
         this.cancelRetry = null;
-        this.acceptAll();
+        this.goOnLater();
       });
       return null;
     }

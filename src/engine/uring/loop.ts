@@ -1,8 +1,8 @@
 /**
  * The event loop: one io_uring_enter for each turn, and Bun's own loop beside it.
  *
- *   ┌▶ enter ─▶ completions ─▶ timers that are due ─▶ end of the turn ─▶ microtasks ─┐
- *   └──────────────────────────────────────────────────────────────────────────────┘
+ *   ┌▶ enter ─▶ completions ─▶ timers that are due ─▶ paced work ─▶ end of the turn ─▶ microtasks ─┐
+ *   └────────────────────────────────────────────────────────────────────────────────────────────┘
  *        │ Bun has events, or a setImmediate callback, or has waited long enough
  *        └▶ Bun's loop turns once, and calls back
  *
@@ -17,6 +17,7 @@ import { every } from "../../base/schedule.ts";
 import { findEventLoop } from "../../os/event-loop.ts";
 import { closeFd } from "../../os/fd.ts";
 import { CQE_MORE, IoUring, POLL, POLLIN } from "../../os/io-uring.ts";
+import { PacedWork } from "./paced-work.ts";
 import { ReceiveBuffers } from "./receive-buffers.ts";
 import { SendSlots } from "./send-slots.ts";
 
@@ -48,6 +49,7 @@ export class UringLoop {
   readonly ring: IoUring;
   readonly buffers: ReceiveBuffers;
   readonly slots: SendSlots;
+  readonly paced: PacedWork = new PacedWork(() => performance.now());
   private readonly timers: Deadlines;
   /** By id. The first place stays empty: 0 is no tag. */
   private readonly operators: (Operator | null)[] = [null];
@@ -159,6 +161,7 @@ export class UringLoop {
       this.turnMs = performance.now();
       this.dispatch();
       if (this.timers.nextMs <= this.turnMs) this.timers.run();
+      if (!this.paced.isDone) this.paced.run(this.turnMs);
       if (this.mustTurnBun || this.turnMs - this.bunTurnMs >= this.bunWaitMs) break;
     }
     if (!this.isClosed) this.endTurn();
@@ -169,7 +172,8 @@ export class UringLoop {
 
   private enter(): void {
     const { ring } = this;
-    const mayWait = this.pending.length === 0 && ring.head === ring.tail && !this.mustTurnBun;
+    const isIdle = this.pending.length === 0 && ring.head === ring.tail && this.paced.isDone;
+    const mayWait = isIdle && !this.mustTurnBun;
     if (!mayWait) {
       ring.enter(0, 0);
       return;

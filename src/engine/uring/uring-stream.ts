@@ -22,6 +22,7 @@ import { isTcp, setQuickAck, unacknowledgedBytes } from "../../os/tcp-options.ts
 import type { Operator, UringLoop } from "./loop.ts";
 import { AWAITING_HANG_UP, AWAITING_ROOM, Operations, RECEIVING, SENDING } from "./operations.ts";
 import { Output, type OutputOwner } from "./output.ts";
+import type { PacedTask } from "./paced-work.ts";
 
 /** Why a connection is gone to which nothing could be written. */
 const RESET = "ECONNRESET";
@@ -33,10 +34,13 @@ const STOPPED = ["ECANCELED", "ENOBUFS", "EINTR"];
 /** Of streams that are seldom paused, as most are. Never written to. */
 const NONE_KEPT: Buffer[] = [];
 
+/** In place of the result with which receiving ends. */
+const NO_END = 1;
+
 /** What is done when all that was taken is sent. */
 type AfterSends = "go on" | "end output" | "close";
 
-export class UringStream implements Stream, Operator, OutputOwner {
+export class UringStream implements Stream, Operator, OutputOwner, PacedTask {
   readonly isMovable = true;
   /** What comes is acknowledged at once, not with the next bytes that go: one system call and one packet more. */
   isQuicklyAcked = false;
@@ -52,6 +56,8 @@ export class UringStream implements Stream, Operator, OutputOwner {
   private isQuiet = false;
   private isCancelled = false;
   private hasEnded = false;
+  /** What receiving has ended with, and is to be dealt with: 0 or an error below it. */
+  private ending = NO_END;
   /** Received while it was paused. */
   private kept: Buffer[] = NONE_KEPT;
   private isOutputEnded = false;
@@ -120,8 +126,21 @@ export class UringStream implements Stream, Operator, OutputOwner {
       buffers.giveBack(number, result);
     }
     if (result > 0) this.receiveOn();
-    else if (result === 0) this.onEnd();
-    else this.onReceiveFailed(-result);
+    else if (result === 0 || !this.goesOn(-result)) {
+      this.ending = result;
+      this.loop.paced.add(this);
+    }
+  }
+
+  /** See PacedTask: the connection has ended. */
+  goOn(): void {
+    const result = this.ending;
+    this.ending = NO_END;
+    if (result === 0) this.onEnd();
+    else {
+      this.hearKept(false);
+      this.finish(this.lost ?? errnoName(-result));
+    }
   }
 
   private hear(bytes: Buffer, start: number, end: number): void {
@@ -141,7 +160,7 @@ export class UringStream implements Stream, Operator, OutputOwner {
   private receiveOn(): void {
     const { operations } = this;
     if (operations.isUnderway(RECEIVING) || this.hasEnded || this.events === null) return;
-    if (this.isPaused || this.isQuiet) return;
+    if (this.isPaused || this.isQuiet || this.ending !== NO_END) return;
     this.isCancelled = false;
     operations.start(RECEIVING, RECEIVE, 0, 0, 0);
   }
@@ -164,15 +183,13 @@ export class UringStream implements Stream, Operator, OutputOwner {
     else this.awaitHangUp();
   }
 
-  private onReceiveFailed(error: number): void {
-    const code = errnoName(error);
+  /** Receiving has failed. @returns whether it goes on all the same */
+  private goesOn(error: number): boolean {
     // All buffers may have been in use: they are given back at the end of the turn.
-    if (STOPPED.includes(code)) this.receiveOn();
+    if (STOPPED.includes(errnoName(error))) this.receiveOn();
     else if (isPassingError(error)) this.loop.timer(RETRY_MS, () => this.receiveOn());
-    else {
-      this.hearKept(false);
-      this.finish(this.lost ?? code);
-    }
+    else return false;
+    return true;
   }
 
   private awaitHangUp(): void {

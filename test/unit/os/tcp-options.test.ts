@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import type { SocketTuning } from "../../../src/api/engine.ts";
 import type { StreamEvents } from "../../../src/api/stream.ts";
 import { adoptStream } from "../../../src/engine/bun/adopt.ts";
@@ -9,6 +9,7 @@ import { closeFd, setNonBlocking } from "../../../src/os/fd.ts";
 import { libc } from "../../../src/os/libc.ts";
 import { boundPort, listenTcp } from "../../../src/os/listen-socket.ts";
 import { acceptQueueLength, setDeferAccept } from "../../../src/os/tcp-options.ts";
+import { closeEngines, ENGINES, engineNamed } from "../../support/engines.ts";
 
 const SOL_SOCKET = 1;
 const SO_KEEPALIVE = 9;
@@ -16,6 +17,8 @@ const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
 const TCP_DEFER_ACCEPT = 9;
 const TCP_QUICKACK = 12;
+
+afterAll(closeEngines);
 
 const NOBODY: StreamEvents = { onBytes() {}, onDrain() {}, onEnd() {}, onClose() {} };
 
@@ -80,6 +83,27 @@ test.each([PLAIN, OTHER])("accepted, adopted and outgoing connections get %o", a
   acceptor.stop();
   expect(found).toEqual([tuning, tuning, tuning, tuning]);
 });
+
+test.each(ENGINES)(
+  "clients that had connected before a worker listened have them, too: %s",
+  async (name) => {
+    const listening = listenTcp({ ip: "127.0.0.1", port: 0, backlog: 8, reusePort: false });
+    const client = await Bun.connect({
+      ...{ hostname: "127.0.0.1", port: boundPort(listening) },
+      socket: { data() {} },
+    });
+    const accepted = Promise.withResolvers<SocketTuning>();
+    const tuning = { ...PLAIN, isKeptAlive: true };
+    const engine = engineNamed(name);
+    const acceptor = engine.listen(listening, tuning, (stream) => {
+      setImmediate(() => accepted.resolve(optionsOf(stream.fd)));
+      return NOBODY;
+    });
+    expect(await accepted.promise).toEqual(tuning);
+    acceptor.stop();
+    client.end();
+  },
+);
 
 test.each([true, false])(
   "quick acknowledgement %p holds in the middle of a conversation",
