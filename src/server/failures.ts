@@ -8,6 +8,11 @@ const UNCERTAIN = "the command may or may not have been executed";
 
 /** A connection could not be established; `cause` is an errno name. */
 export function cannotConnect(server: string, cause: string): Failure {
+  const shortage = SHORTAGES[cause];
+  if (shortage !== undefined) {
+    const text = `No connection (to server ${server}): ${shortage}`;
+    return { kind: "refused", wasSent: false, isLocal: true, text };
+  }
   const words = CONNECT_WORDS[cause] ?? `Host is down: ${cause}`;
   return { kind: "refused", wasSent: false, text: `${words} (server ${server} is not available)` };
 }
@@ -22,6 +27,17 @@ const CONNECT_WORDS: Readonly<Record<string, string>> = {
   [UNKNOWN_PLACE]: "Host is down: where it is was not told so far",
   ENOTFOUND: "Host is down: its name does not resolve",
   PROBES_FAIL: "Host is down: its health checks fail",
+};
+
+/** What this machine is short of, and what helps. */
+const SHORTAGES: Readonly<Record<string, string>> = {
+  EMFILE:
+    "too many open files in this worker; raise its limit (LimitNOFILE=, ulimit -n) or run more workers",
+  ENFILE: "too many open files on this machine; raise fs.file-max",
+  ENOBUFS: "out of socket buffers; the machine, or the service's MemoryMax=, has too little memory",
+  ENOMEM: "out of memory; the machine, or the service's MemoryMax=, has too little of it",
+  EADDRNOTAVAIL:
+    "no free port for one more connection to its address; widen net.ipv4.ip_local_port_range or lower server_connections",
 };
 
 /**

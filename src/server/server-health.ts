@@ -106,6 +106,7 @@ export class ServerHealth {
     this.comeBack();
   }
 
+  /** What this machine is short of is shown like trouble, and no ground to take the server for down. */
   onTrouble(failure: Failure): void {
     if (this.isRetired || this.state === DOWN) return;
     if (this.state === PROBING) {
@@ -117,6 +118,7 @@ export class ServerHealth {
     const kind = kindOf(failure.kind);
     const cause = kind === "refused" || kind === "handshake" ? "connect" : "trouble";
     this.suspect(cause, failure.text, kind);
+    if (failure.isLocal === true) return;
     ejections?.onTrouble(server);
     this.troubles++;
     if (ejections === null || this.troubles < pool.serverFailureLimit) return;
