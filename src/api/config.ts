@@ -71,9 +71,11 @@ export interface ModuleConfig {
 export interface PoolLimits {
   readonly clientRequests: number;
   readonly addressRequests: number;
+  readonly userRequests: number;
   readonly poolRequests: number;
   readonly clientBytes: number | null;
   readonly addressBytes: number | null;
+  readonly userBytes: number | null;
   readonly poolBytes: number | null;
   /** At once. */
   readonly addressConnections: number;

@@ -103,20 +103,22 @@ export class SharedMeter extends Meter {
   }
 }
 
-/** What the clients of one address share, or all of a pool. */
+/** What the clients of one address or user share, or all of a pool. */
 export class ThrottleScope {
   readonly requests: SharedMeter = new SharedMeter();
   readonly bytes: SharedMeter = new SharedMeter();
   readonly connects: SharedMeter = new SharedMeter();
-  /** The address; "": a pool. */
+  /** The address, or "user " and the user's name; "": a pool. */
   readonly key: string;
+  readonly isUser: boolean;
   /** Clients of this worker. */
   connections = 0;
   /** Something was taken since the shares of the workers were looked at. */
   isTouched = false;
 
-  constructor(key: string) {
+  constructor(key: string, isUser: boolean = false) {
     this.key = key;
+    this.isUser = isUser;
   }
 
   isFull(nowMs: number): boolean {

@@ -3,7 +3,7 @@ import type { FilterChain, RequestReader, RequestRecord } from "../api/filter.ts
 import type { Session } from "./session.ts";
 
 const REPLY =
-  "THROTTLED too many requests or bytes in a short time, of this client, its address or all clients together: wait a moment";
+  "THROTTLED too many requests or bytes in a short time, of this client, its address, its user or all clients together: wait a moment";
 
 export class ThrottleChain implements FilterChain {
   readonly hearsEnds = false;

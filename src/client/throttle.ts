@@ -1,5 +1,5 @@
 /**
- * Holds one client to the limits of its pool: its own, those of its address and those of the pool. Requests are paid for as they are
+ * Holds one client to the limits of its pool: its own, those of its address and of its user, and those of the pool. Requests are paid for as they are
  * taken, and no more of them are taken than can be paid for; bytes are paid for when they have come, and what is owed for them is
  * waited for.
  *
@@ -8,7 +8,7 @@
 import { TOKEN_MASK } from "../api/client-port.ts";
 import type { PoolLimits } from "../api/config.ts";
 import { THROTTLE_GRANT_BYTES } from "../base/limits.ts";
-import { Meter, type MeterForm, type SharedMeter, type ThrottleScope } from "./meter.ts";
+import { Meter, type MeterForm, type SharedMeter, ThrottleScope } from "./meter.ts";
 
 /** The session. */
 export interface ThrottledClient {
@@ -24,8 +24,16 @@ export interface ThrottlingPool {
   onOver(client: ClientThrottle): void;
   /** Something is taken from the scope for the first time in a while. */
   touch(scope: ThrottleScope): void;
+  /** There are limits of users: whose the client is now must be looked at with each request. */
+  readonly limitsUsers: boolean;
+  /** The scope of the user that the client is now. */
+  userOf(client: ClientThrottle): ThrottleScope;
 }
 
+/** Of clients that wait for none. Never written to. */
+const NO_METERS: SharedMeter[] = [];
+/** In place of a user's where users have no limits. */
+const NO_USER: ThrottleScope = new ThrottleScope("");
 /** More requests than are ever taken at once. */
 const MANY: number = 1 << 16;
 
@@ -37,13 +45,16 @@ export class ClientThrottle {
   /** It waits for its turn. */
   isDelayed = false;
   private readonly pool: ThrottlingPool;
+  private user: ThrottleScope;
+  /** What it has in common with others: its address, its pool and its user. */
+  private scopes: readonly ThrottleScope[];
   private readonly requests: Meter = new Meter();
   private readonly bytes: Meter = new Meter();
   /** Requests and bytes that are paid for and not taken. */
   private grant = 0;
   private grantedBytes = 0;
-  /** Which meters it waits for, a bit for each. */
-  private awaited = 0;
+  /** Which meters it waits for. */
+  private awaited: SharedMeter[] = NO_METERS;
 
   constructor(
     session: ThrottledClient,
@@ -55,6 +66,19 @@ export class ClientThrottle {
     this.pool = pool;
     this.address = address;
     this.acceptedMs = acceptedMs;
+    this.user = NO_USER;
+    this.scopes = [address, pool.scope];
+  }
+
+  /** The user may be another one than with the last request. */
+  private followUser(): void {
+    const { address, pool } = this;
+    const user = pool.limitsUsers ? pool.userOf(this) : NO_USER;
+    if (user === this.user) return;
+    this.user.connections--;
+    user.connections++;
+    this.user = user;
+    this.scopes = user === NO_USER ? [address, pool.scope] : [address, pool.scope, user];
   }
 
   configure({ clientRequests, clientBytes }: PoolLimits, form: MeterForm, nowMs: number): void {
@@ -72,6 +96,7 @@ export class ClientThrottle {
   begin(nowMs: number, next: number): boolean {
     if (this.pool.action === "error") return true;
     if (this.grant === 0 && this.isDelayed) return false;
+    this.followUser();
     const most = this.grant > 0 ? this.grant : this.allowance(nowMs, false);
     if (most < 1) return false;
     this.session.stopToken = most >= MANY ? -1 : (next + most) & TOKEN_MASK;
@@ -96,11 +121,12 @@ export class ClientThrottle {
 
   /** Whether one request may be taken, which is paid for then. Where requests are answered with an error in place of being delayed. */
   admits(nowMs: number): boolean {
+    this.followUser();
     if (this.allowance(nowMs, true) >= 1) {
       this.pay(1);
       return true;
     }
-    for (const { requests, bytes } of [this.address, this.pool.scope]) {
+    for (const { requests, bytes } of this.scopes) {
       if (requests.available(nowMs) < 1) requests.deny();
       if (bytes.available(nowMs) <= 0) bytes.deny();
     }
@@ -112,11 +138,10 @@ export class ClientThrottle {
     this.isDelayed = true;
     this.payBytes(-this.grantedBytes);
     this.grantedBytes = 0;
-    const { address, pool } = this;
-    if (address.requests.available(nowMs) < 1) this.waitFor(0);
-    if (pool.scope.requests.available(nowMs) < 1) this.waitFor(1);
-    if (address.bytes.available(nowMs) <= 0) this.waitFor(2);
-    if (pool.scope.bytes.available(nowMs) <= 0) this.waitFor(3);
+    for (const { requests, bytes } of this.scopes) {
+      if (requests.available(nowMs) < 1) this.waitFor(requests);
+      if (bytes.available(nowMs) <= 0) this.waitFor(bytes);
+    }
   }
 
   /** It is its turn, if there is something for it to take. @returns whether there is: it is delayed no more, and to be woken */
@@ -134,15 +159,15 @@ export class ClientThrottle {
   /** It waits for nothing any more. */
   leaveQueue(): void {
     this.isDelayed = false;
-    for (let meter = 0; meter < 4; meter++) {
-      if ((this.awaited & (1 << meter)) !== 0) this.meter(meter).waiting--;
-    }
-    this.awaited = 0;
+    for (const meter of this.awaited) meter.waiting--;
+    this.awaited = NO_METERS;
   }
 
   /** The client is gone, or has no limits any more. */
   close(): void {
     this.leaveQueue();
+    this.user.connections--;
+    this.user = NO_USER;
     this.session.stopToken = -1;
     this.pay(-this.grant);
     this.payBytes(-this.grantedBytes);
@@ -150,48 +175,38 @@ export class ClientThrottle {
     this.grantedBytes = 0;
   }
 
-  private waitFor(meter: number): void {
-    this.awaited |= 1 << meter;
-    this.meter(meter).wait();
-  }
-
-  /** Of the address or of the pool, for requests or bytes. */
-  private meter(index: number): SharedMeter {
-    const scope = (index & 1) === 0 ? this.address : this.pool.scope;
-    return index < 2 ? scope.requests : scope.bytes;
+  private waitFor(meter: SharedMeter): void {
+    if (this.awaited === NO_METERS) this.awaited = [];
+    this.awaited.push(meter);
+    meter.wait();
   }
 
   /** Requests that may be taken now, a whole number or more than are ever taken. @param isNext see SharedMeter.share */
   private allowance(nowMs: number, isNext: boolean): number {
-    const { address, pool, requests, bytes } = this;
-    const owesBytes =
-      bytes.available(nowMs) <= 0 ||
-      address.bytes.share(nowMs, isNext) <= 0 ||
-      pool.scope.bytes.share(nowMs, isNext) <= 0;
-    if (owesBytes) return 0;
-    const most = Math.min(
-      requests.available(nowMs),
-      address.requests.share(nowMs, isNext),
-      pool.scope.requests.share(nowMs, isNext),
-    );
+    if (this.bytes.available(nowMs) <= 0) return 0;
+    let most = this.requests.available(nowMs);
+    for (const { requests, bytes } of this.scopes) {
+      if (bytes.share(nowMs, isNext) <= 0) return 0;
+      most = Math.min(most, requests.share(nowMs, isNext));
+    }
     return Math.floor(most);
   }
 
   private pay(requests: number): void {
     if (requests === 0) return;
-    const { address, pool } = this;
     this.requests.take(requests);
-    address.requests.take(requests);
-    pool.scope.requests.take(requests);
-    if (!address.isTouched) pool.touch(address);
+    for (const scope of this.scopes) {
+      scope.requests.take(requests);
+      if (!scope.isTouched) this.pool.touch(scope);
+    }
   }
 
   private payBytes(bytes: number): void {
     if (bytes === 0) return;
-    const { address, pool } = this;
     this.bytes.take(bytes);
-    address.bytes.take(bytes);
-    pool.scope.bytes.take(bytes);
-    if (!address.isTouched) pool.touch(address);
+    for (const scope of this.scopes) {
+      scope.bytes.take(bytes);
+      if (!scope.isTouched) this.pool.touch(scope);
+    }
   }
 }

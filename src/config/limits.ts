@@ -7,9 +7,11 @@ export function limitsOf(values: Values): PoolLimits {
   return {
     clientRequests: values.number("client_requests_per_second"),
     addressRequests: values.number("address_requests_per_second"),
+    userRequests: values.number("user_requests_per_second"),
     poolRequests: values.number("pool_requests_per_second"),
     clientBytes: values.numberOrNull("client_bytes_per_second"),
     addressBytes: values.numberOrNull("address_bytes_per_second"),
+    userBytes: values.numberOrNull("user_bytes_per_second"),
     poolBytes: values.numberOrNull("pool_bytes_per_second"),
     addressConnections: values.number("address_connections"),
     addressConnects: values.number("address_connections_per_second"),

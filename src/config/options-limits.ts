@@ -32,6 +32,11 @@ export const LIMIT_OPTIONS: readonly Option[] = [
     "The same for all clients of one address (IPv6: of one /64), over all workers.",
   ),
   perSecond(
+    "user_requests_per_second",
+    "userRequests",
+    "The same for all clients that are the same user (`AUTH`, `HELLO`), over all workers; those that are none are one user, too.",
+  ),
+  perSecond(
     "pool_requests_per_second",
     "poolRequests",
     "The same for all clients of the pool, over all workers.",
@@ -45,6 +50,11 @@ export const LIMIT_OPTIONS: readonly Option[] = [
     "address_bytes_per_second",
     "addressBytes",
     "The same for all clients of one address, over all workers.",
+  ),
+  bytesPerSecond(
+    "user_bytes_per_second",
+    "userBytes",
+    "The same for all clients that are the same user, over all workers.",
   ),
   bytesPerSecond(
     "pool_bytes_per_second",

@@ -35,7 +35,8 @@ export class PoolThrottle implements ThrottlingPool {
   /** The pool has limits. */
   isOn = false;
   private readonly options: PoolThrottleOptions;
-  private readonly addresses: Map<string, ThrottleScope> = new Map();
+  /** By key: addresses, and users if these have limits. */
+  private readonly scopes: Map<string, ThrottleScope> = new Map();
   private readonly clients: Map<ClientThrottle, Session> = new Map();
   private readonly waiting: Set<ClientThrottle> = new Set();
   private touched: ThrottleScope[] = [];
@@ -43,6 +44,7 @@ export class PoolThrottle implements ThrottlingPool {
   private readonly shares: ThrottleShares | null;
   private form: MeterForm = { isWindow: false, burstMs: 0 };
   private addressRates: Rates = NO_RATES;
+  private userRates: Rates = NO_RATES;
   private poolRates: Rates = NO_RATES;
   private sharedMs = 0;
   private cancelTick: (() => void) | null = null;
@@ -77,18 +79,35 @@ export class PoolThrottle implements ThrottlingPool {
       ...{ requests: limits.addressRequests, bytes: limits.addressBytes ?? 0 },
       ...{ connects: limits.addressConnects, countsConnections: limits.addressConnections > 0 },
     };
+    this.userRates = {
+      ...{ requests: limits.userRequests, bytes: limits.userBytes ?? 0 },
+      ...{ connects: 0, countsConnections: false },
+    };
     this.poolRates = {
       ...{ requests: limits.poolRequests, bytes: limits.poolBytes ?? 0 },
       ...{ connects: limits.poolConnects, countsConnections: false },
     };
     this.configure(this.scope, this.poolRates, now);
-    for (const scope of this.addresses.values()) this.configure(scope, this.addressRates, now);
+    for (const scope of this.scopes.values()) this.configure(scope, this.ratesOf(scope), now);
     for (const client of this.clients.keys()) client.configure(limits, this.form, now);
     for (const session of sessions) {
       // Whose address is not known yet joins when it is.
       if (session.throttle !== null || awaitsHeader(session)) continue;
       this.join(session, Number.NEGATIVE_INFINITY);
     }
+  }
+
+  private ratesOf({ isUser }: ThrottleScope): Rates {
+    return isUser ? this.userRates : this.addressRates;
+  }
+
+  get limitsUsers(): boolean {
+    return this.userRates.requests > 0 || this.userRates.bytes > 0;
+  }
+
+  userOf(client: ClientThrottle): ThrottleScope {
+    const { user = "" } = this.clients.get(client)?.frontend.facts ?? {};
+    return this.scopeOf(`user ${user}`, true, this.options.turn.nowMs);
   }
 
   /** Before anything is known of the other workers each has an equal share. */
@@ -153,12 +172,16 @@ export class PoolThrottle implements ThrottlingPool {
   }
 
   private addressOf(origin: string, now: number): ThrottleScope {
-    let scope = this.addresses.get(origin);
+    return this.scopeOf(origin, false, now);
+  }
+
+  private scopeOf(key: string, isUser: boolean, now: number): ThrottleScope {
+    let scope = this.scopes.get(key);
     if (scope === undefined) {
-      if (this.addresses.size >= THROTTLE_ADDRESSES_MAX) this.forgetOne();
-      scope = new ThrottleScope(origin);
-      this.configure(scope, this.addressRates, now);
-      this.addresses.set(origin, scope);
+      if (this.scopes.size >= THROTTLE_ADDRESSES_MAX) this.forgetOne();
+      scope = new ThrottleScope(key, isUser);
+      this.configure(scope, this.ratesOf(scope), now);
+      this.scopes.set(key, scope);
       this.cancelShare ??= this.options.schedule(THROTTLE_SHARE_MS, () => this.onShare());
     }
     return scope;
@@ -166,9 +189,9 @@ export class PoolThrottle implements ThrottlingPool {
 
   /** Of those without clients the one that came first. */
   private forgetOne(): void {
-    for (const [key, { connections }] of this.addresses) {
+    for (const [key, { connections }] of this.scopes) {
       if (connections > 0) continue;
-      this.addresses.delete(key);
+      this.scopes.delete(key);
       return;
     }
   }
@@ -219,25 +242,24 @@ export class PoolThrottle implements ThrottlingPool {
     for (const scope of this.touched) scope.isTouched = false;
     this.touched = [];
     this.sweep(now);
-    if (this.clients.size > 0 || this.addresses.size > 0) {
+    if (this.clients.size > 0 || this.scopes.size > 0) {
       this.cancelShare = schedule(THROTTLE_SHARE_MS, () => this.onShare());
     }
   }
 
   private share(shares: ThrottleShares, now: number, elapsedMs: number): void {
-    const { addressRates, addresses } = this;
     const set = (meter: ThrottleScope["requests"], perSecond: number): void =>
       meter.set(perSecond, this.form, now);
     shares.look(this.scope, this.poolRates, elapsedMs, set);
-    const scopes = new Set(shares.mustTellAll ? addresses.values() : this.touched);
+    const scopes = new Set(shares.mustTellAll ? this.scopes.values() : this.touched);
     for (const key of shares.toldKeys) {
-      const scope = addresses.get(key);
+      const scope = this.scopes.get(key);
       if (scope !== undefined) scopes.add(scope);
     }
     for (const scope of scopes) {
       if (scope === this.scope) continue;
-      shares.look(scope, addressRates, elapsedMs, set);
-      this.closeExcess(shares, scope, now);
+      shares.look(scope, this.ratesOf(scope), elapsedMs, set);
+      if (!scope.isUser) this.closeExcess(shares, scope, now);
     }
     shares.tell();
   }
@@ -260,13 +282,13 @@ export class PoolThrottle implements ThrottlingPool {
 
   private sweptMs = 0;
 
-  /** An address without clients is remembered until all of its limits are as if it had never come. */
+  /** An address or a user without clients is remembered until all of its limits are as if it had never come. */
   private sweep(now: number): void {
     if (now - this.sweptMs < 10 * THROTTLE_SHARE_MS) return;
     this.sweptMs = now;
-    for (const [key, scope] of this.addresses) {
+    for (const [key, scope] of this.scopes) {
       if (scope.connections === 0 && !scope.isTouched && scope.isFull(now)) {
-        this.addresses.delete(key);
+        this.scopes.delete(key);
       }
     }
   }
@@ -285,7 +307,7 @@ export class PoolThrottle implements ThrottlingPool {
     this.cancelShare = null;
     const sessions = [...this.clients.values()];
     for (const session of sessions) this.leave(session);
-    this.addresses.clear();
+    this.scopes.clear();
     for (const session of sessions) if (session.isOpen) this.options.turn.wake(session);
   }
 }

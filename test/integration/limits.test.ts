@@ -148,6 +148,35 @@ test("clients of one address share its limit, in whichever worker they are", asy
   for (const each of clients) expect(each.lines.length).toBeGreaterThan(100);
 });
 
+test("clients that are the same user share its limit, and others are not held to it", async () => {
+  const allowed = 'allow_commands: ["ACL SETUSER"]';
+  const rig = await startPool(["user_requests_per_second: 500", allowed], { workers: 2 });
+  const admin = new Client(rig.port);
+  admin.flood("ACL SETUSER alice on >secret ~* +@all\r\n", 1);
+  expect(await admin.hears(1)).toEqual(["+OK"]);
+  const clients = Array.from({ length: 4 }, () => new Client(rig.port));
+  for (const client of clients) client.flood("AUTH alice secret\r\n", 1);
+  for (const client of clients) expect(await client.hears(1)).toEqual(["+OK"]);
+  for (const client of clients) client.flood("PING\r\n", 2000);
+  const rate = await rateOf(clients, 2);
+  // Within a tenth, but for a machine that is busy.
+  expect(rate).toBeGreaterThan(350);
+  expect(rate).toBeLessThan(550);
+  const others = new Client(rig.port);
+  others.flood("PING\r\n", 40);
+  await others.hears(40);
+  expect(clients.every(({ lines }) => lines.length < 2001)).toBe(true);
+  // Who becomes another user is held to that one's limit from then on.
+  clients[0]!.socket.destroy();
+  others.flood("AUTH alice secret\r\nPING\r\n", 1);
+  await others.hears(41);
+  others.flood("PING\r\n", 500);
+  await eventually("it is throttled, too", async () => {
+    const now = await states(rig);
+    return now.filter((state) => state === "throttled").length >= 4;
+  });
+});
+
 test("requests over the limit get an error where the pool says so, each in its place", async () => {
   const rig = await startPool(["client_requests_per_second: 100", "throttle: error"]);
   const client = new Client(rig.port);

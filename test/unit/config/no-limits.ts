@@ -10,7 +10,7 @@ export const NO_PATIENCE: Partial<PoolConfig> = {
 
 export const NO_LIMITS: PoolLimits = {
   ...{ clientRequests: 0, addressRequests: 0, poolRequests: 0 },
-  ...{ clientBytes: null, addressBytes: null, poolBytes: null },
+  ...{ clientBytes: null, addressBytes: null, poolBytes: null, userRequests: 0, userBytes: null },
   ...{ addressConnections: 0, addressConnects: 0, poolConnects: 0 },
   ...({ action: "delay", mode: "bucket", burstMs: 100 } as const),
 };
