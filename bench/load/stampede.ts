@@ -2,7 +2,7 @@
  * Clients that are all cut off and come back at the same moment, each with one GET.
  *
  * A process of its own: `bun bench/load/stampede.ts '{"port": …}'` connects one client after the other, prints "ready",
- * and at a line on stdin closes all connections and opens as many anew at once; it prints what came of them as one
+ * and at each line on stdin closes all connections and opens as many anew at once; it prints what came of them as one
  * line of JSON, and leaves when its stdin ends.
  */
 import { createInterface } from "node:readline";
@@ -56,11 +56,12 @@ async function gather({ port, clients }: StampedeOrder): Promise<Socket[]> {
   return sockets;
 }
 
-async function stampede(order: StampedeOrder, old: readonly Socket[]): Promise<StampedeReport> {
+/** @param sockets of the clients: those that come back take the places of those that were cut off */
+async function stampede(order: StampedeOrder, sockets: Socket[]): Promise<StampedeReport> {
   const waits = new LatencyHistogram();
   const startedNs = Bun.nanoseconds();
   const deadline = Bun.sleep(GIVE_UP_MS).then(() => false);
-  for (const socket of old) socket.terminate();
+  for (const socket of sockets.splice(0)) socket.terminate();
   const comeBack = async (index: number): Promise<boolean> => {
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const answered = (): void => {
@@ -69,6 +70,7 @@ async function stampede(order: StampedeOrder, old: readonly Socket[]): Promise<S
     };
     try {
       const socket = await connect(order.port, answered, () => resolve(false));
+      sockets.push(socket);
       socket.write(encode("GET", keyName(index % order.keys)));
     } catch {
       return false; // refused
