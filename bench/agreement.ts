@@ -103,13 +103,13 @@ async function measure(
     );
   await slice(seconds / 2);
   const before = await toldBy(binary, config);
-  const { windows, sent } = await slice(seconds);
+  const { groups, sent } = await slice(seconds);
   const told = since(await toldBy(binary, config), before);
   await generator.end();
   await stopChild(proxy);
   await stopChild(server);
   if (told.count !== sent) throw new Error(`${sent} requests were sent, ${told.count} told of`);
-  const seen = LatencyHistogram.from(windows[0]!.latency);
+  const seen = LatencyHistogram.from(groups[0]![0]!.latency);
   return {
     delayMs,
     requests: sent,

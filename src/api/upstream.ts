@@ -23,6 +23,8 @@ export interface Failure {
   readonly kind: FailureKind;
   /** The request may have reached the server: a write may or may not have happened. */
   readonly wasSent: boolean;
+  /** It is this machine's own fault, and tells nothing against the server. */
+  readonly isLocal?: true;
   /** For humans, one line; begins with the words that twemproxy uses for the same thing. */
   readonly text: string;
   /** "handshake": the server's own reply, for a client that chose what the server refuses; borrowed for ever, never changed. */
