@@ -88,6 +88,7 @@ export class ClientThrottle {
 
   /** So many bytes have come from the client. */
   received(bytes: number): void {
+    this.followUser();
     this.payBytes(bytes - this.grantedBytes);
     this.grantedBytes = 0;
   }
