@@ -242,7 +242,9 @@ export class PoolThrottle implements ThrottlingPool {
     for (const scope of this.touched) scope.isTouched = false;
     this.touched = [];
     this.sweep(now);
-    if (this.clients.size > 0 || this.scopes.size > 0) {
+    // Peers leave alone what they were told that is used here, until they are told that it is not.
+    const isOwed = this.shares?.hasTold ?? false;
+    if (this.clients.size > 0 || this.scopes.size > 0 || isOwed) {
       this.cancelShare = schedule(THROTTLE_SHARE_MS, () => this.onShare());
     }
   }

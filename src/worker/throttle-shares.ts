@@ -91,6 +91,11 @@ export class ThrottleShares {
     return connections;
   }
 
+  /** Peers reckon with something that is used here. */
+  get hasTold(): boolean {
+    return this.told.size > 0;
+  }
+
   /** Keys of what was told last, and must be looked at although nothing was used of it. */
   get toldKeys(): Iterable<string> {
     return this.told.keys();

@@ -99,7 +99,7 @@ describe("over four servers", () => {
     expect(Math.abs(Number(statistics.get("time")) - Date.now() / 1000)).toBeLessThan(60);
     const settings = await pipeline(client, [{ opcode: 0x10, key: "settings" }]);
     const maxbytes = settings.find(({ key }) => key === "maxbytes");
-    expect(maxbytes?.value).toBe(`${16 * 1024 * 1024}`);
+    expect(maxbytes?.value).toBe(`${SERVERS * 16 * 1024 * 1024}`);
     const slabs = await pipeline(client, [{ opcode: 0x10, key: "slabs" }]);
     expect(slabs.find(({ key }) => key === "1:chunk_size")?.value).toBe("96");
     expect(slabs.find(({ key }) => key === "active_slabs")?.value).toBe(`${SERVERS}`);

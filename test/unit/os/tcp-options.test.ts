@@ -1,4 +1,4 @@
-import { afterAll, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import type { SocketTuning } from "../../../src/api/engine.ts";
 import type { StreamEvents } from "../../../src/api/stream.ts";
 import { adoptStream } from "../../../src/engine/bun/adopt.ts";
@@ -17,8 +17,6 @@ const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
 const TCP_DEFER_ACCEPT = 9;
 const TCP_QUICKACK = 12;
-
-afterAll(closeEngines);
 
 const NOBODY: StreamEvents = { onBytes() {}, onDrain() {}, onEnd() {}, onClose() {} };
 
@@ -102,6 +100,8 @@ test.each(ENGINES)(
     expect(await accepted.promise).toEqual(tuning);
     acceptor.stop();
     client.end();
+    // The tests that follow are of Bun's loop alone.
+    closeEngines();
   },
 );
 

@@ -36,9 +36,9 @@ test("a line for each pool and protocol, and then one a minute with how many wer
   }
   warn("a", "redis", "late", LOG_REPEAT_MS);
   expect(lines).toEqual([
-    ["a", { peer: "peer-0" }],
-    ["a", { peer: "peer-0" }],
-    ["b", { peer: "peer-0" }],
-    ["a", { peer: "late", left_out: 9 }],
+    ["a", { event: "client_is_foreign", peer: "peer-0" }],
+    ["a", { event: "client_is_foreign", peer: "peer-0" }],
+    ["b", { event: "client_is_foreign", peer: "peer-0" }],
+    ["a", { event: "client_is_foreign", peer: "late", left_out: 9 }],
   ]);
 });

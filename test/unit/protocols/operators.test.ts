@@ -43,7 +43,7 @@ test("names that clients make up are bounded in length and number", () => {
     });
   }
   expect([asked.length, refused]).toEqual([SHOWN_TABLES_MAX, 50 - SHOWN_TABLES_MAX]);
-  expect(Math.max(...asked.map(({ table }) => table.length))).toBeLessThanOrEqual(32);
+  expect(Math.max(...asked.map(({ table }) => table.length))).toBeLessThanOrEqual(64);
   expect(operators.areAllowed()).toBe(false);
 });
 

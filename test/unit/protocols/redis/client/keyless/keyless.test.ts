@@ -118,12 +118,15 @@ describe("RANDOMKEY", () => {
     expect(await talk(rig, ["RANDOMKEY"])).toEqual([expected]);
   });
 
-  test("needs all servers", async () => {
-    const rig = createRig({
+  test("is of the servers that answer, and an error when none does", async () => {
+    const sizes = withSizes(1, 1, 1);
+    const one = createRig({
       servers: 3,
-      answerOf: (_, server) => (server === 1 ? null : ":1\r\n"),
+      answerOf: (args, server) => (server === 1 ? null : sizes(args, server)),
     });
-    expect(await talk(rig, ["RANDOMKEY"])).toEqual([`-ERR ${failureOf(1).text}\r\n`]);
+    expect(await talk(one, ["RANDOMKEY"])).toEqual([bulk("k2")]);
+    const none = createRig({ servers: 3, answerOf: () => null });
+    expect(await talk(none, ["RANDOMKEY"])).toEqual([`-ERR ${failureOf(0).text}\r\n`]);
   });
 });
 
