@@ -54,7 +54,7 @@ export const HANDSHAKE_REPLY_BYTES_MAX: number = 64 * KIB;
 export const LINE_BYTES_MAX: number = 64 * KIB;
 /** Longest header of the PROXY protocol, with all further facts; and the time in which it must have come. */
 export const PROXY_HEADER_BYTES_MAX: number = 4 * KIB;
-export const PROXY_HEADER_MS_MAX: number = 5000;
+export const PROXY_HEADER_MS_MAX: number = 30_000;
 /** Window of `throttle_mode: window`; how often delayed clients are looked at; how often workers share their limits anew. */
 export const THROTTLE_WINDOW_MS = 100;
 export const THROTTLE_TICK_MS = 10;
