@@ -121,7 +121,7 @@ async function measure(
 /** How long requests took since the proxy was started, in µs. */
 async function toldBy(binary: string, config: string): Promise<HistogramFigures> {
   const text = await runToEnd([binary, "status", "-c", config, "--json"], COMMAND_MS);
-  return (JSON.parse(text) as Status).metrics
+  return (JSON.parse(text) as { readonly status: Status }).status.metrics
     .filter(({ set }) => set === "times")
     .map(({ values }) => values["total_us"]!)
     .reduce(added, NONE);
