@@ -37,7 +37,7 @@ Bun.listen({
     data(socket, chunk) {
       const dueMs = performance.now() + delayMs;
       // No key of the load has an asterisk.
-      for (const request of chunk.latin1Slice().split("*").slice(1)) {
+      for (const request of chunk.toString("latin1").split("*").slice(1)) {
         const text = request.includes("PING") ? PONG : (ECHO.exec(request)?.[1] ?? value);
         waiting.push({ socket, dueMs, text });
       }

@@ -247,7 +247,9 @@ test("a spare stands in for a server that is down, and no other key moves", asyn
 
 for (const onDown of ["fail", "rehash"] as const) {
   test(`servers killed, stopped, slow and sending garbage, on_down ${onDown}: no wrong reply, none missing`, async () => {
-    const { examples, recoveriesMs, ...report } = await runChaos({ seconds: 4, onDown, seed: 5 });
+    const { examples, recoveriesMs, ...report } = await runChaos({
+      ...{ seconds: 4, onDown, seed: 5, isBusy: true },
+    });
     expect(examples).toEqual([]);
     const { wrong, unanswered, closed, errorsOutOfPlace } = report;
     expect({ wrong, unanswered, closed, errorsOutOfPlace }).toEqual({
@@ -255,6 +257,6 @@ for (const onDown of ["fail", "rehash"] as const) {
     });
     expect(report.requests).toBeGreaterThan(500);
     // Two intervals, and what a busy machine adds to that.
-    expect(Math.max(0, ...Object.values(recoveriesMs))).toBeLessThan(10 * CHAOS_INTERVAL_MS);
+    expect(Math.max(0, ...Object.values(recoveriesMs))).toBeLessThan(20 * CHAOS_INTERVAL_MS);
   }, 90_000);
 }

@@ -281,12 +281,15 @@ test("clients are moved, or stay, as rebalance says just now", async () => {
       .filter(({ role }) => role === "worker")
       .map(({ clients: count }) => count);
   const { report } = await mustRun<{ report: ClientReport }>(rig.proxy, "clients");
-  const [{ worker } = { worker: 0 }] = report.rows;
-  const ports = report.rows.filter((row) => row.worker === worker).map(({ address }) => address);
+  // How many each has is up to the kernel.
+  const ofWorker = Object.values(Object.groupBy(report.rows, ({ worker }) => worker));
+  const fewest = ofWorker.toSorted((a, b) => a!.length - b!.length)[0]!;
+  const ports = ofWorker.length === 1 ? [] : fewest.map(({ address }) => address);
+  const left = report.rows.length - ports.length;
   for (const client of clients) if (ports.includes(`127.0.0.1:${client.localPort}`)) client.close();
   await eventually(
     "one worker has all",
-    async () => Math.max(...(await loads())) === 6 && Math.min(...(await loads())) === 0,
+    async () => Math.max(...(await loads())) === left && Math.min(...(await loads())) === 0,
   );
   await set(rig, "rebalance", "true");
   await eventually("they are spread again", async () => Math.min(...(await loads())) >= 2);
