@@ -62,7 +62,9 @@ test("a server that is down is shown, since when and why, until it answers", asy
     expect(trouble).toMatchObject({ workers: 1, ejectedBy: 0, kind: "refused" });
     expect(trouble!.sinceMs).toBeWithin(before - 1000, Date.now() + 1000);
     const { output } = await commandOf(lame, "status");
-    expect(output).toMatch(/^server in trouble +pool +state +since +in workers +ejected by +reason$/m);
+    expect(output).toMatch(
+      /^server in trouble +pool +state +since +in workers +ejected by +reason$/m,
+    );
     expect(output).toMatch(/^s0 +pool +suspect +\d+s ago +1 of 1 +0 +no connection can be made$/m);
     const back = await startRedis({ port: dead.port });
     while ((await troubleOf()) !== null) await client.ask("GET", "a");
