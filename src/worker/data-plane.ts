@@ -1,7 +1,7 @@
 /** Everything in a worker that touches traffic: one PoolPlane per pool, and what they share. */
 
 import type { PoolConfig } from "../api/config.ts";
-import { GROUP_FORMAT, type ListenerGrant, PACKET_FORMATS } from "../api/control.ts";
+import { GROUP_FORMAT, type ListenerGrant } from "../api/control.ts";
 import type { EngineStatus } from "../api/control-socket.ts";
 import type { Engine } from "../api/engine.ts";
 import { COLLECTION_TIMES, LOOP_TIMES } from "../api/latency.ts";
@@ -28,16 +28,15 @@ import type { Session } from "../client/session.ts";
 import { initHashes } from "../hash/hash-function.ts";
 import { observe } from "../metrics/histogram.ts";
 import { importModules, type WorkerModules } from "../modules/worker-modules.ts";
-import { closeFd } from "../os/fd.ts";
 import { needsOf } from "../server/descriptor-needs.ts";
 import { PartialReplies } from "../server/partial-replies.ts";
 import { Acceptance } from "./acceptance.ts";
+import { adoptReceived } from "./adopt-received.ts";
 import { Adoption } from "./adoption.ts";
 import { clientBudget } from "./client-budget.ts";
 import { ClientGauges } from "./client-gauges.ts";
 import { type Candidate, HandOver } from "./hand-over.ts";
 import { answerInspections } from "./inspection/inspection.ts";
-import type { ReceivedSession } from "./packet.ts";
 import { packetsUnderway } from "./packet-line.ts";
 import { type PlaneProcess, thisProcess } from "./plane-process.ts";
 import { PoolGroup } from "./pool-group.ts";
@@ -64,11 +63,11 @@ export async function createDataPlane(options: DataPlaneOptions): Promise<DataPl
 }
 
 export class WorkerDataPlane implements DataPlane {
-  private readonly options: DataPlaneOptions;
+  readonly options: DataPlaneOptions;
   private readonly modules: WorkerModules;
   private readonly process: PlaneProcess;
-  private readonly pools: Map<string, PoolPlane> = new Map();
-  private readonly engine: Engine;
+  readonly pools: Map<string, PoolPlane> = new Map();
+  readonly engine: Engine;
   private readonly deadlines: Deadlines;
   private readonly stopReclaiming: () => void;
   private readonly plan: DescriptorPlan;
@@ -167,7 +166,7 @@ export class WorkerDataPlane implements DataPlane {
       log: options.log,
       ...{ schedule: engine.timer, nowMs: engine.nowMs, later: engine.later },
       waitMsMax: ADOPT_WAIT_MS_MAX,
-      take: (received, settled) => this.adoptOne(received, settled),
+      take: (received, settled) => adoptReceived(this, received, settled),
     });
   }
 
@@ -273,45 +272,6 @@ export class WorkerDataPlane implements DataPlane {
 
   adopt(packets: number, done: (counts: AdoptionCounts) => void): void {
     this.adoption.adopt(packets, done);
-  }
-
-  private adoptOne(
-    received: ReceivedSession,
-    settled: (result: keyof AdoptionCounts) => void,
-  ): void {
-    const { log } = this.options;
-    const { head, part, connection, descriptors, input, output } = received;
-    const plane = this.pools.get(head.pool);
-    if (plane === undefined || !PACKET_FORMATS.includes(head.format)) {
-      for (const fd of [connection, ...descriptors]) if (fd >= 0) closeFd(fd);
-      const { pool, format } = head;
-      log.warn("a client is lost: its pool or its format is not known here", { pool, format });
-      settled("failed");
-      return;
-    }
-    if (part !== null || head.isLast === true) {
-      const { group = "" } = head;
-      if (part !== null)
-        plane.protocol.adoptPart({ group, about: part, connection, input, output });
-      // Not before the clients are there that came just now.
-      else this.engine.later(() => plane.protocol.onGroupComplete(group));
-      settled("others");
-      return;
-    }
-    this.engine.adopt(
-      connection,
-      plane.tuning,
-      (stream) => {
-        settled("adopted");
-        const { client, record } = head;
-        return plane.adopt(stream, { client, input, output, descriptors, record });
-      },
-      (reason) => {
-        for (const fd of descriptors) closeFd(fd);
-        log.warn("a client that another worker handed over is lost", { reason });
-        settled("failed");
-      },
-    );
   }
 
   private onClientGone(session: Session): void {

@@ -16,6 +16,7 @@ import { ClientSweep } from "../client/client-sweep.ts";
 import type { ClientTimes } from "../client/client-times.ts";
 import { FilteredFrontend } from "../client/filtered-frontend.ts";
 import { FilteredSession } from "../client/filtered-session.ts";
+import { LOST } from "../client/lost-frontend.ts";
 import { Session, type SessionOwner } from "../client/session.ts";
 import { ThrottleChain } from "../client/throttle-chain.ts";
 import type { CutReason } from "../client/unread.ts";
@@ -157,18 +158,28 @@ export class PoolClients implements SessionOwner {
     this.warnings.throttled(session.peer, what);
   }
 
-  /** A client's connection that another worker had, with what it saved of the session. */
+  /** A client's connection that another worker had, with what it saved of the session. @throws the client cannot be restored: it is closed */
   adopt(stream: Stream, saved: SavedSession): StreamEvents {
-    const { client, input, output, descriptors, record } = saved;
+    const { input, output } = saved;
     const session = this.addSession(stream, output);
     this.tally(POOL.moves_received, 1);
+    try {
+      this.restore(session, saved);
+    } catch (error) {
+      session.attach(LOST);
+      session.close();
+      throw error;
+    }
+    // It goes on with what its predecessor had received.
+    if (input.length > 0) session.onBytes(input, 0, input.length, true);
+    return session;
+  }
+
+  private restore(session: Session, { client, descriptors, record }: SavedSession): void {
     if (record !== undefined) restoreRecord(session, record);
     if (record?.awaitsHeader === true) {
       this.headers.await(session, record.ageMs, () => this.serveNamed(session));
     } else this.serve(session, client, descriptors, Number.NEGATIVE_INFINITY);
-    // It goes on with what its predecessor had received.
-    if (input.length > 0) session.onBytes(input, 0, input.length, true);
-    return session;
   }
 
   /** It needs a frontend before anything else. */
