@@ -21,7 +21,8 @@ export class ConnectGate {
   /** @param connect begins the attempt, and tells these events of it. @param events hear of it */
   pass(events: ConnectEvents, connect: (events: ConnectEvents) => ConnectAttempt): ConnectAttempt {
     let attempt: ConnectAttempt | null = null;
-    let isOver = false;
+    // Of an attempt that never began nothing ends.
+    let isOver = true;
     const over = (): void => {
       if (isOver) return;
       isOver = true;
@@ -31,6 +32,7 @@ export class ConnectGate {
     const waiting: Waiting = {
       start: () => {
         this.underWay++;
+        isOver = false;
         attempt = connect({
           onOpen: (stream) => {
             over();

@@ -49,6 +49,8 @@ interface News {
   readonly found?: readonly Finding[];
   /** All others but these, of which nothing is known so far, are well. Absent: nothing is said of others. */
   readonly but?: readonly string[];
+  /** With `but`: those that the worker asks. Of others, which only the hearer knows so far, nothing is said. Absent: these are all. */
+  readonly asked?: readonly string[];
   /** This one is to be asked soon. */
   readonly wanted?: string;
   /** The worker asks no more. */
@@ -177,7 +179,10 @@ export class HealthWatch {
       .filter(([, { isOpen, isUnknown }]) => isOpen || isUnknown)
       .map(([member]) => member);
     const news: News = tellsAll
-      ? { by: id, found: found.filter(([, text]) => text !== null), but: open }
+      ? {
+          ...{ by: id, found: found.filter(([, text]) => text !== null), but: open },
+          asked: [...this.asked.keys()],
+        }
       : { by: id, found };
     bus.broadcast(TOPIC, news);
     this.retain(false);
@@ -225,7 +230,7 @@ export class HealthWatch {
     }
   }
 
-  private learn({ found = [], but }: News): void {
+  private learn({ found = [], but, asked }: News): void {
     const faults = new Map(
       found.map(([member, text, isGrave]): [string, ProbeFault | null] => [
         member,
@@ -233,10 +238,13 @@ export class HealthWatch {
       ]),
     );
     const open = new Set(but ?? []);
+    const known = asked === undefined ? null : new Set(asked);
     for (const { member, health } of this.options.servers()) {
       const fault = faults.get(member);
       if (fault !== undefined) health.onProbe(fault);
-      else if (but !== undefined && !open.has(member)) health.onProbe(null);
+      else if (but !== undefined && !open.has(member) && known?.has(member) !== false) {
+        health.onProbe(null);
+      }
     }
   }
 

@@ -171,10 +171,15 @@ export class ServerHealth {
       this.downReason = text;
       this.go(DOWN);
     }
-    if (this.isDown) return;
+    const hasFallen = this.falls >= (pool.healthCheckFall ?? 1);
+    if (this.isDown) {
+      // Its requests have failed first.
+      if (hasFallen) this.downReason = text;
+      return;
+    }
     this.suspect("probe", text, "probe");
     ejections?.onTrouble(server);
-    if (this.falls >= (pool.healthCheckFall ?? 1)) this.fall(text, text, "probe");
+    if (hasFallen) this.fall(text, text, "probe");
   }
 
   /** This worker has made a probe. */

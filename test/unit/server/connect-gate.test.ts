@@ -44,6 +44,7 @@ test("an attempt that is given up makes room, or leaves the line", () => {
   pass("c");
   second.abandon();
   second.abandon();
+  expect(attempts.length).toBe(1);
   first.abandon();
   first.abandon();
   expect([attempts[0]!.isAbandoned, attempts.length]).toEqual([true, 2]);

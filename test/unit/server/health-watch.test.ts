@@ -19,6 +19,8 @@ class Host {
   /** Probes that wait for an answer, by worker and member. */
   readonly open: Map<string, (outcome: ProbeOutcome) => void> = new Map();
   readonly probes: string[] = [];
+  /** Servers that only the worker of this number knows, by member. */
+  readonly onlyOf: Map<string, number> = new Map();
   /** Connections for probes that were given up. */
   readonly closed: Set<string> = new Set();
 
@@ -50,31 +52,33 @@ class Worker {
     this.deadlines = new ManualDeadlines(host.turn);
     this.peer = host.peers.add();
     const servers = (): Probed[] =>
-      [...host.servers.keys()].map((member) => ({
-        member,
-        health: {
-          onProbe: (fault) => {
-            this.heard.set(member, [...(this.heard.get(member) ?? []), fault]);
-            if (fault === null) this.down.delete(member);
-            else this.down.set(member, fault.text);
+      [...host.servers.keys()]
+        .filter((member) => (host.onlyOf.get(member) ?? id) === id)
+        .map((member) => ({
+          member,
+          health: {
+            onProbe: (fault) => {
+              this.heard.set(member, [...(this.heard.get(member) ?? []), fault]);
+              if (fault === null) this.down.delete(member);
+              else this.down.set(member, fault.text);
+            },
+            resumeDown: (reason) => this.resumed.push(`${member} ${reason}`),
+            downReason: this.down.get(member) ?? null,
+            isDown: this.down.has(member),
+            countProbe() {},
           },
-          resumeDown: (reason) => this.resumed.push(`${member} ${reason}`),
-          downReason: this.down.get(member) ?? null,
-          isDown: this.down.has(member),
-          countProbe() {},
-        },
-        createProber: () => ({
-          probe: (done) => {
-            host.probes.push(`${id} ${member}`);
-            queueMicrotask(() => {
-              const outcome = host.servers.get(member);
-              if (outcome === undefined) host.open.set(`${id} ${member}`, done);
-              else done(outcome);
-            });
-          },
-          close: () => host.closed.add(`${id} ${member}`),
-        }),
-      }));
+          createProber: () => ({
+            probe: (done) => {
+              host.probes.push(`${id} ${member}`);
+              queueMicrotask(() => {
+                const outcome = host.servers.get(member);
+                if (outcome === undefined) host.open.set(`${id} ${member}`, done);
+                else done(outcome);
+              });
+            },
+            close: () => host.closed.add(`${id} ${member}`),
+          }),
+        }));
     this.watch = new HealthWatch(
       {
         ...{ bus: this.peer.bus, deadlines: this.deadlines, servers, id },
@@ -219,4 +223,21 @@ test("what was retained long ago is not believed", () => {
   };
   expect(resumedAfter(5 * INTERVAL_MS)).toEqual(["a no answer"]);
   expect(resumedAfter(20 * INTERVAL_MS)).toEqual([]);
+});
+
+test("of a server that the asking worker does not know nothing is told", async () => {
+  const host = new Host();
+  host.servers.set("a", null);
+  const [one, two] = [11, 12].map((id) => host.add(id));
+  await settle(host, 3 * INTERVAL_MS);
+  host.onlyOf.set("new", 12);
+  host.servers.set("new", FAULT);
+  await settle(host, 3 * INTERVAL_MS);
+  expect([one!.countOf("new"), two!.countOf("new")]).toEqual([0, 0]);
+  // When it knows it, it asks.
+  host.onlyOf.clear();
+  await settle(host, 3 * INTERVAL_MS);
+  for (const worker of [one!, two!]) {
+    expect(worker.heard.get("new")!.every((fault) => fault?.text === FAULT.text)).toBe(true);
+  }
 });

@@ -217,3 +217,16 @@ test("one that has left its pool is not shown, whatever comes of it", () => {
   expect(state()).toBe(null);
   expect([values[SERVER.in_trouble], values[SERVER.trouble_kind]]).toEqual([0, 0]);
 });
+
+test("one whose requests have failed first is down for the reason that its probes give, from then on", () => {
+  const { health, probes } = rig(PROBED, true);
+  health.onTrouble(LATE);
+  health.onTrouble(LATE);
+  expect([health.isDown, health.downReason]).toEqual([true, null]);
+  probes(GRAVE, GRAVE);
+  expect(health.downReason).toBeNull();
+  probes(GRAVE);
+  expect(health.downReason).toBe(GRAVE.text);
+  probes(null, null);
+  expect([health.isDown, health.downReason]).toEqual([false, null]);
+});
