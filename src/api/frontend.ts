@@ -48,6 +48,8 @@ export interface Frontend extends RequestTaker {
   answerUnseen?(reply: Buffer): void;
   /** Absent: its clients are known by their connection only. */
   readonly facts?: ClientFacts | undefined;
+  /** The name of the user that the client is, as in `facts`, without an object made for it. Absent: there are no users. */
+  readonly user?: string | undefined;
   /** Descriptors that move along: of leased connections, in the order that the saved state counts on. */
   readonly descriptors: readonly number[];
   /** Quiesces the connections of `descriptors`, see `Stream.quiesce`; absent: it never has any. */

@@ -138,6 +138,10 @@ export class FilteredFrontend implements Frontend {
     return this.#inner.facts;
   }
 
+  get user(): string | undefined {
+    return this.#inner.user;
+  }
+
   get descriptors(): readonly number[] {
     return this.#inner.descriptors;
   }

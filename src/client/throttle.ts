@@ -12,6 +12,8 @@ import { Meter, type MeterForm, type SharedMeter, ThrottleScope } from "./meter.
 
 /** The session. */
 export interface ThrottledClient {
+  /** Says which user it is. */
+  readonly frontend: { readonly user?: string | undefined };
   /** Requests stop to be taken when the next one would have this token; -1: they do not. */
   stopToken: number;
 }
@@ -26,8 +28,8 @@ export interface ThrottlingPool {
   touch(scope: ThrottleScope): void;
   /** There are limits of users: whose the client is now must be looked at with each request. */
   readonly limitsUsers: boolean;
-  /** The scope of the user that the client is now. */
-  userOf(client: ClientThrottle): ThrottleScope;
+  /** The scope of a user. */
+  userOf(name: string): ThrottleScope;
 }
 
 /** Of clients that wait for none. Never written to. */
@@ -46,6 +48,8 @@ export class ClientThrottle {
   isDelayed = false;
   private readonly pool: ThrottlingPool;
   private user: ThrottleScope;
+  /** Whose scope that is. */
+  private userName = "";
   /** What it has in common with others: its address, its pool and its user. */
   private scopes: readonly ThrottleScope[];
   private readonly requests: Meter = new Meter();
@@ -73,8 +77,12 @@ export class ClientThrottle {
   /** The user may be another one than with the last request. */
   private followUser(): void {
     const { address, pool } = this;
-    const user = pool.limitsUsers ? pool.userOf(this) : NO_USER;
-    if (user === this.user) return;
+    const name = pool.limitsUsers ? (this.session.frontend.user ?? "") : null;
+    if (name === null ? this.user === NO_USER : this.user !== NO_USER && name === this.userName) {
+      return;
+    }
+    const user = name === null ? NO_USER : pool.userOf(name);
+    this.userName = name ?? "";
     this.user.connections--;
     user.connections++;
     this.user = user;

@@ -105,9 +105,8 @@ export class PoolThrottle implements ThrottlingPool {
     return this.userRates.requests > 0 || this.userRates.bytes > 0;
   }
 
-  userOf(client: ClientThrottle): ThrottleScope {
-    const { user = "" } = this.clients.get(client)?.frontend.facts ?? {};
-    return this.scopeOf(`user ${user}`, true, this.options.turn.nowMs);
+  userOf(name: string): ThrottleScope {
+    return this.scopeOf(`user ${name}`, true, this.options.turn.nowMs);
   }
 
   /** Before anything is known of the other workers each has an equal share. */

@@ -32,6 +32,7 @@ import { factsOf } from "./facts.ts";
 import { findCommand } from "./find-command.ts";
 import { handleOther } from "./handlers.ts";
 import type { Variant } from "./identity/variant.ts";
+import { userOf } from "./local/client-line.ts";
 import { ListedClient } from "./local/listed-client.ts";
 import type { Mode } from "./mode.ts";
 import { serverOfKeys } from "./multi-key/keys-command.ts";
@@ -183,6 +184,10 @@ export class RedisFrontend implements Frontend, RedisClient {
 
   get facts(): ClientFacts {
     return factsOf(this);
+  }
+
+  get user(): string {
+    return userOf(this);
   }
 
   get descriptors(): readonly number[] {
