@@ -14,11 +14,17 @@ import { RespClient } from "./resp-client.ts";
 const HOST = "127.0.0.1";
 const SERVERS = 4;
 const ILL_MAX = SERVERS / 2;
+/** Which ask all servers, one after the other: while one of these hangs, they wait for it. */
 const CLIENTS = 16;
+/** For each server, which ask no other: they see it come back. */
+const CLIENTS_PER_SERVER = 2;
 const KEYS_PER_CLIENT_AND_SERVER = 4;
 export const CHAOS_INTERVAL_MS = 300;
 /** Errors of a server that has just recovered may still be on their way to their clients. */
 const GRACE_MS = 3_000;
+/** Until all is as warm as later on. */
+const WARM_UP_MS = 1_500;
+const QUIET_MS = 5_000;
 const REPLY_DEADLINE_MS = 15_000;
 /** Errors that tell of a server which did not answer in time. */
 const LATE = /timed out|within \d+ ms/;
@@ -27,6 +33,8 @@ export interface ChaosOptions {
   readonly seconds: number;
   readonly onDown: "fail" | "rehash";
   readonly seed: number;
+  /** Which faults are played; default: all. */
+  readonly faults?: readonly Fault[];
   /** The machine does other things meanwhile: a server that is well may be late as well, and an error that says so is none out of place. */
   readonly isBusy?: boolean;
   /** Told what happens, one line each. */
@@ -53,7 +61,11 @@ export interface ChaosReport {
   readonly examples: string[];
 }
 
-type Fault = "kill" | "stop" | "slow" | "garbage";
+export const FAULTS = ["kill", "stop", "slow", "garbage"] as const;
+export type Fault = (typeof FAULTS)[number];
+/** Of a server that is reached directly, and of one behind a relay. */
+const DIRECT: readonly Fault[] = ["kill", "stop"];
+const RELAYED: readonly Fault[] = ["slow", "garbage", "stop"];
 
 class Victim {
   readonly index: number;
@@ -79,7 +91,7 @@ class Victim {
 }
 
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
-  const { seconds, onDown, seed, tell = () => {} } = options;
+  const { onDown } = options;
   const victims = Array.from({ length: SERVERS }, (_, index) => new Victim(index));
   let proxy: ProxyProcess | null = null;
   try {
@@ -92,9 +104,11 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     const endpoint = proxy.endpoints[0]!;
     const run = new Run(victims, options);
     const load = await startLoad(run, endpoint);
-    await Bun.sleep(1_000);
+    await Bun.sleep(WARM_UP_MS);
+    run.latencies.length = 0;
+    await Bun.sleep(QUIET_MS);
     const quiet = run.latencies.splice(0);
-    await playFaults(run, seconds, seed, tell);
+    await playFaults(run, options);
     await Bun.sleep(2 * GRACE_MS);
     await load.stop();
     const { report } = run;
@@ -131,11 +145,16 @@ class Run {
     ...{ closed: 0, faults: {}, recoveriesMs: {}, p99QuietMs: 0, p99OthersMs: 0, examples: [] },
   };
 
+  readonly tell: (line: string) => void;
   private readonly isBusy: boolean;
 
-  constructor(victims: readonly Victim[], { onDown, isBusy = false }: ChaosOptions) {
+  constructor(
+    victims: readonly Victim[],
+    { onDown, isBusy = false, tell = () => {} }: ChaosOptions,
+  ) {
     this.victims = victims;
     this.onDown = onDown;
+    this.tell = tell;
     this.isBusy = isBusy;
   }
 
@@ -166,18 +185,21 @@ async function startLoad(
   run: Run,
   endpoint: ProxyProcess["endpoints"][number],
 ): Promise<{ stop(): Promise<void> }> {
-  const keys = keysByServer(SERVERS, CLIENTS * KEYS_PER_CLIENT_AND_SERVER);
+  const clients = CLIENTS + SERVERS * CLIENTS_PER_SERVER;
+  const keys = keysByServer(SERVERS, clients * KEYS_PER_CLIENT_AND_SERVER);
   let hasStopped = false;
-  const loops = Array.from({ length: CLIENTS }, async (_, client) => {
+  const loops = Array.from({ length: clients }, async (_, client) => {
     const own = keys.flatMap((some, server) =>
-      some
-        .slice(client * KEYS_PER_CLIENT_AND_SERVER, (client + 1) * KEYS_PER_CLIENT_AND_SERVER)
-        .map(
-          (key): KeyState => ({
-            ...{ key, victim: run.victims[server]!, written: 0, acknowledged: 0 },
-            acknowledgedAtMs: 0,
-          }),
-        ),
+      client >= CLIENTS && client % SERVERS !== server
+        ? []
+        : some
+            .slice(client * KEYS_PER_CLIENT_AND_SERVER, (client + 1) * KEYS_PER_CLIENT_AND_SERVER)
+            .map(
+              (key): KeyState => ({
+                ...{ key, victim: run.victims[server]!, written: 0, acknowledged: 0 },
+                acknowledgedAtMs: 0,
+              }),
+            ),
     );
     const connection = await RespClient.connect(endpoint, REPLY_DEADLINE_MS);
     for (let at = client; !hasStopped; at++) {
@@ -229,6 +251,7 @@ async function step(run: Run, client: RespClient, state: KeyState, at: number): 
     victim.awaitsRecovery = false;
     const tookMs = Math.round(nowMs - victim.wellSinceMs);
     report.recoveriesMs[victim.fault] = Math.max(report.recoveriesMs[victim.fault] ?? 0, tookMs);
+    run.tell(`s${victim.index}: serves ${tookMs} ms after the end of ${victim.fault}`);
   }
   if (isWrite) {
     if (reply === "+OK\r\n") {
@@ -272,10 +295,9 @@ function judgeValue(run: Run, state: KeyState, reply: string, startedMs: number)
 
 async function playFaults(
   run: Run,
-  seconds: number,
-  seed: number,
-  tell: (line: string) => void,
+  { seconds, seed, faults = FAULTS }: ChaosOptions,
 ): Promise<void> {
+  const isPlayed = (fault: Fault): boolean => faults.includes(fault);
   const random = randomOf(seed);
   const endMs = performance.now() + seconds * 1000;
   const running = new Set<Promise<void>>();
@@ -288,11 +310,11 @@ async function playFaults(
       for (let n = 0; n < count; n++) {
         const [victim] = free.splice(Math.floor(random() * free.length), 1);
         if (victim === undefined) break;
-        const isDirect = victim.relay === null;
-        const choices: readonly Fault[] = isDirect ? ["kill", "stop"] : ["slow", "garbage", "stop"];
+        const choices = (victim.relay === null ? DIRECT : RELAYED).filter(isPlayed);
+        if (choices.length === 0) continue;
         const fault = choices[Math.floor(random() * choices.length)]!;
         const lastsMs = 300 + random() * 1_700;
-        tell(`s${victim.index}: ${fault} for ${Math.round(lastsMs)} ms`);
+        run.tell(`s${victim.index}: ${fault} for ${Math.round(lastsMs)} ms`);
         run.report.faults[fault] = (run.report.faults[fault] ?? 0) + 1;
         const played: Promise<void> = play(victim, fault, lastsMs).finally(() =>
           running.delete(played),
