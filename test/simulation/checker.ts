@@ -1,4 +1,6 @@
 /** What is wrong in a run, and what has to be put up with because a server did wrong. */
+import { createHash } from "../../src/hash/hash-function.ts";
+import { createRing } from "../../src/hash/ring.ts";
 import type { Server } from "./server.ts";
 import type { World } from "./world.ts";
 
@@ -21,6 +23,8 @@ export interface ErrorFacts {
   readonly wasNotSent: boolean;
 }
 
+/** In place of keys: any server can answer. */
+export const ANY = "*";
 /** A key that is only in the body of what a web page sends. */
 export const SMUGGLED = "smuggled";
 
@@ -42,8 +46,9 @@ export class Checker {
   readonly patience: Patience;
   /** Keys move when servers are out. */
   readonly mayMove: boolean;
-  /** Where each key is. */
+  /** Where each key that was asked for is. */
   readonly homes: Map<string, Server> = new Map();
+  private readonly placeOf: (key: string) => Server;
   /** Which connection of a client has which id. */
   private readonly ids: Map<string, object> = new Map();
   /** Until then the proxy itself is hindered. */
@@ -59,6 +64,7 @@ export class Checker {
     this.servers = servers;
     this.patience = patience;
     this.mayMove = mayMove;
+    this.placeOf = placement(servers);
   }
 
   fail(what: string): void {
@@ -71,9 +77,11 @@ export class Checker {
   /** `server` was asked for `key`. */
   onKey(key: string, server: Server): void {
     if (key === SMUGGLED) this.fail("a web page has written to a server");
-    const home = this.homes.get(key);
-    if (home === undefined || this.mayMove) this.homes.set(key, server);
-    else if (home !== server) this.fail(`the key ${key} is on ${home.name} and on ${server.name}`);
+    this.homes.set(key, server);
+    const home = this.placeOf(key);
+    if (!this.mayMove && home !== server) {
+      this.fail(`the key ${key} of ${home.name} was asked for at ${server.name}`);
+    }
   }
 
   /** Ids are unique among all clients of all workers, for as long as the proxy lives. */
@@ -84,9 +92,9 @@ export class Checker {
   }
 
   private ofKeys(keys: readonly string[]): readonly Server[] {
-    const homes = keys.map((key) => this.homes.get(key));
-    const areKnown = !this.mayMove && homes.every((home) => home !== undefined);
-    return areKnown ? (homes as Server[]) : this.servers;
+    return this.mayMove || keys.length === 0 || keys.includes(ANY)
+      ? this.servers
+      : keys.map((key) => this.placeOf(key));
   }
 
   /** Keys may be on other servers than before, and have been written there. */
@@ -134,14 +142,29 @@ export class Checker {
     const { nowMs } = this.world;
     const { healthyMs, troubledMs } = this.patience;
     if (this.hinderedUntilMs + healthyMs >= sinceMs) return true;
-    const isTroubled = this.ofKeys(keys).some((server) => this.isTroubled(server, sinceMs));
+    const servers = this.ofKeys(keys);
+    const inTrouble = servers.filter((server) => this.isTroubled(server, sinceMs)).length;
+    // The proxy asks on where one that could answer hangs.
+    const isTroubled = inTrouble > 0 && (!keys.includes(ANY) || inTrouble === servers.length);
     const waitedMs = nowMs - sinceMs;
     const mostMs = isTroubled ? troubledMs : healthyMs;
     if (waitedMs <= mostMs) return true;
-    const homes = this.ofKeys(keys).map(({ name }) => name);
+    const homes = servers.map(({ name }) => name);
     this.fail(
       `${JSON.stringify(words)} ${isOver ? "has waited" : "waits"} for ${waitedMs.toFixed(0)} ms (${homes})`,
     );
     return false;
   }
+}
+
+/** Where a key belongs while all servers are in the ring. */
+function placement(servers: readonly Server[]): (key: string) => Server {
+  const hash = createHash("fnv1a_64", true);
+  const named = servers.map(({ name }) => ({ name, weight: 1 }));
+  const ring = createRing("ketama", named, () => true, Math.random);
+  return (key) => {
+    const tag = /\{([^}]+)\}/.exec(key)?.[1] ?? key;
+    const bytes = Buffer.from(tag, "latin1");
+    return servers[ring.pick(hash(bytes, 0, bytes.length))]!;
+  };
 }

@@ -97,6 +97,8 @@ export function configText(plan: PoolPlan, names: readonly string[]): string {
     `    connect_timeout: ${plan.connectTimeoutMs}ms`,
     `    server_connections: ${plan.serverConnections}`,
     `    preconnect: ${plan.preconnect}`,
+    "    hash: fnv1a_64",
+    "    distribution: ketama",
     '    hash_tag: "{}"',
     `    servers: [${names.map((name, at) => `127.0.0.1:${at + 1}:1 ${name}`).join(", ")}]`,
   ];

@@ -1,4 +1,5 @@
 /** A Redis client of the simulation, which knows what each reply can be. */
+import { ANY } from "./checker.ts";
 import { type ClientHabits, type ClientRig, type ReplyReader, SimulatedClient } from "./client.ts";
 import type { KeyModel, Semantics } from "./key-model.ts";
 import { apply, isReading, isSetting, type Value } from "./redis-model.ts";
@@ -50,8 +51,7 @@ export class RedisClient extends SimulatedClient<Value> {
     if (this.habits.version === 2) return "";
     const words = ["HELLO", "3"];
     const sentMs = this.rig.world.nowMs;
-    // Any server may be asked for it.
-    this.expect(words, ["*"], (raw) => {
+    this.expect(words, [ANY], (raw) => {
       if (!raw.startsWith("%")) this.failed(words, raw, sentMs, raw.startsWith("-"));
     });
     return request(words);

@@ -28,7 +28,7 @@ export class Socket {
   readonly id: number;
   peer!: Socket;
   user: SocketUser = NOBODY;
-  /** What has arrived and is not read. */
+  /** What has arrived and is not read. Ranges of what was sent, which stays as it is. */
   private readonly arrived: Buffer[] = [];
   private unread = 0;
   /** Bytes that were sent from here and that the other end has not read. */

@@ -175,7 +175,7 @@ export class SimulatedStream implements Stream {
     if (!engine.habits.holdsOutput) {
       const taken = socket.write(bytes, start, length);
       if (taken < 0) this.gone();
-      else engine.world.noteBytes("written", socket.id, bytes.subarray(start, start + taken));
+      else engine.world.noteBytes("written", socket.id, bytes, start, taken);
       return taken;
     }
     if (this.held.length > 0) {

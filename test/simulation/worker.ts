@@ -25,6 +25,15 @@ const SLOTS = 4;
 const OPEN_FILES = 4096;
 const BIRTHS_MANY = 4096;
 
+let lent: Float64Array = new Float64Array(0);
+
+/** There is one proxy at a time: each gets the memory of the one before it, empty. */
+function statsMemory(length: number): Float64Array {
+  if (lent.length < length) lent = new Float64Array(length);
+  else lent.fill(0, 0, length);
+  return lent.subarray(0, length);
+}
+
 /** What the workers of one proxy share. */
 export class SimulatedProxy {
   readonly world: World;
@@ -45,7 +54,7 @@ export class SimulatedProxy {
     this.kernel = kernel;
     this.config = config;
     this.layout = createStatsLayout(config, SLOTS);
-    this.memory = new Float64Array(statsByteLength(this.layout) / 8);
+    this.memory = statsMemory(statsByteLength(this.layout) / 8);
     this.relay = new BusRelay(
       () => this.workers.filter(({ isGone }) => !isGone),
       undefined,

@@ -53,10 +53,16 @@ export class World {
   }
 
   /** What was sent or received, into the hash. */
-  noteBytes(what: string, id: number, bytes: Uint8Array): void {
-    this.note(what, id, bytes.length);
+  noteBytes(
+    what: string,
+    id: number,
+    bytes: Buffer,
+    start = 0,
+    length: number = bytes.length,
+  ): void {
+    this.note(what, id, length);
     if (this.trace !== null) {
-      const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
+      const text = bytes.toString("latin1", start, start + length);
       this.trace.push(`    ${JSON.stringify(text.substring(0, 200))}`);
     }
   }
