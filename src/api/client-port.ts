@@ -25,7 +25,7 @@ export interface ReplyHolder {
  */
 export interface ClientPort extends ReplySink, Wakeable, Flushable {
   readonly turn: Turn;
-  /** Chooses among the connections to a server; stays the same for the session's life. */
+  /** Chooses among the connections to a server, see lane.ts. It changes only while nothing is owed. */
   readonly lane: number;
   /** See `Stream.origin`. */
   readonly origin: string;

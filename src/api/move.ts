@@ -19,6 +19,8 @@ export interface ClientRecord {
   readonly sent: number;
   /** What a PROXY header has said. Absent: the connection's own ends hold. */
   readonly address?: ClientAddress;
+  /** Its requests go over connections for clients that move much. */
+  readonly isHeavy?: true;
   /** Its PROXY header is awaited, and the input is the part of it that has come. */
   readonly awaitsHeader?: true;
 }

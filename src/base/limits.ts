@@ -86,9 +86,13 @@ export const MEMCACHE_STATISTICS_BYTES_MAX: number = 4 * MIB;
 export const PENDING_REPLIES_MAX: number = 1024;
 /** Slots a session's reply ring starts with. A power of two. */
 export const PENDING_REPLIES_START: number = 16;
-/** Replies that may be owed to a session whose replies were large, that did not read, or that is new. */
+/** Replies that may be owed to a session that is new: what its replies will be like is not known … */
 export const REPLY_WINDOW_START: number = 16;
-/** Replies that may be owed to one that reads and whose replies are small. */
+/** … to one that did not read, or that is new where others were heavy from their first request on … */
+export const REPLY_WINDOW_HEAVY: number = 2;
+/** … to one that reads and whose replies are large, as far as they are no more than SESSION_WINDOW_BYTES … */
+export const REPLY_WINDOW_LARGE: number = 16;
+/** … and to one whose replies are small. */
 export const REPLY_WINDOW_MAX: number = 64;
 /** With this much unread by the client, none of its requests is read. */
 export const SESSION_OUTPUT_HIGH_BYTES: number = 1 * MIB;
@@ -105,7 +109,7 @@ export const SESSION_OUTPUT_MAX_BYTES: number = 512 * MIB;
 /** Replies above this count as large: fewer of them may be on their way to one session at once. */
 export const LARGE_REPLY_BYTES: number = 32 * KIB;
 /** Replies of this many bytes may be on their way to one session: large values shrink its window of pending replies. */
-export const SESSION_WINDOW_BYTES: number = 64 * MIB;
+export const SESSION_WINDOW_BYTES: number = 8 * MIB;
 
 /** With this much waiting for one server connection, sessions wait before adding more. */
 export const UPSTREAM_QUEUE_HIGH_BYTES: number = 8 * MIB;

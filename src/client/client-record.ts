@@ -22,6 +22,7 @@ export function recordOf(session: Session): ClientRecord {
     received: intake.received,
     sent: sentBefore + out.appended - out.size,
     ...(address === stream ? {} : { address }),
+    ...(session.way.isHeavy ? { isHeavy: true } : {}),
     ...(awaitsHeader(session) ? { awaitsHeader: true } : {}),
   };
 }
@@ -34,6 +35,7 @@ export function restoreRecord(session: Session, record: ClientRecord): void {
   if (record.address !== undefined) session.address = record.address;
   session.openedMs = nowMs - record.ageMs;
   session.sentBefore = record.sent - (out.appended - out.size);
+  if (record.isHeavy === true) session.way.goOnAsHeavy();
   intake.heardMs = nowMs - record.idleMs;
   intake.requests = record.requests;
   intake.received = record.received;

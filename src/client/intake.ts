@@ -2,10 +2,16 @@
 import { TOKEN_MASK } from "../api/client-port.ts";
 import type { Frontend } from "../api/frontend.ts";
 import type { Stream } from "../api/stream.ts";
+import type { ByteQueue } from "../base/byte-queue.ts";
 import { type ByteUse, beginByteUse, COPIED, endByteUse, KEPT } from "../base/byte-use.ts";
 import { InputBuffer } from "../base/input-buffer.ts";
-import { BLOCKED_END_MS, BLOCKED_INPUT_BYTES_MAX } from "../base/limits.ts";
+import {
+  BLOCKED_END_MS,
+  BLOCKED_INPUT_BYTES_MAX,
+  SESSION_OUTPUT_LOW_BYTES,
+} from "../base/limits.ts";
 import type { Wakeable } from "../base/turn.ts";
+import type { ClientLane } from "./client-lane.ts";
 import type { Life } from "./life.ts";
 import type { ReplyRing } from "./reply-ring.ts";
 import { RequestTrace } from "./request-trace.ts";
@@ -22,8 +28,10 @@ export interface IntakeOwner extends Wakeable {
   readonly frontend: Frontend;
   readonly move: SessionMove;
   readonly life: Life;
+  readonly out: Pick<ByteQueue, "size">;
   readonly ring: Pick<ReplyRing, "nextToken" | "pending" | "stamps">;
   readonly unread: Pick<Unread, "addInput">;
+  readonly way: Pick<ClientLane, "isChanging" | "sent">;
   /** Nothing is owed to the client. */
   readonly isSettled: boolean;
   mayTakeMore(): boolean;
@@ -64,7 +72,7 @@ export class Intake {
   }
 
   get isTaking(): boolean {
-    return this.state === TAKING;
+    return this.state === TAKING && !this.session.way.isChanging;
   }
 
   /** An operator has the client's pool wait. */
@@ -105,6 +113,13 @@ export class Intake {
     }
     if (state !== TAKING) this.go(TAKING);
     if (session.life.takesRequests) this.take();
+  }
+
+  /** Something of the client's replies was written; `isAll`: nothing is left of them. */
+  onWritten(isAll: boolean): void {
+    const { session } = this;
+    const hasRoom = isAll || session.out.size < SESSION_OUTPUT_LOW_BYTES;
+    if (this.isPaused && hasRoom && session.mayTakeMore()) session.host.turn.wake(session);
   }
 
   /** The client's requests wait from now on, until `letGo`: an operator has their pool wait. */
@@ -162,8 +177,10 @@ export class Intake {
     const use = frontend.keepsInput === false ? noted : KEPT;
     const taken = (ring.nextToken - first) & TOKEN_MASK;
     this.requests += taken;
+    const bytesTaken = input.start - start;
+    session.way.sent(bytesTaken, ring.pending);
     if (taken > 0 && times !== null) {
-      times.taken(taken, input.start - start, ring.pending);
+      times.taken(taken, bytesTaken, ring.pending);
       if (times.needsTape && ring.pending > 0) this.trace(first, taken, bytes, start, input.start);
       times.keys.taken(session, first, taken, bytes, start, input.start);
     }

@@ -4,9 +4,8 @@
  *   socket ─▶ intake ─▶ frontend.consume ─▶ upstream connections
  *   socket ◀─ out ◀─ ring ◀─ onReplies / onFailure ◀─┘
  *
- * Backpressure: with too many replies owed, too much output unread or a full upstream queue the session stops taking
- * requests (and, with input at hand, stops reading) until that is over. A shared upstream connection is never
- * paused for one client's sake, so a client that reads nothing is cut at its output limit.
+ * Backpressure: with too many replies owed, too much output unread or a full upstream queue no requests are taken, and none are read while
+ * some wait. A shared upstream connection is never paused for one client's sake, so a client that reads nothing is cut at its output limit.
  */
 import type { ClientPort, ReplyHolder } from "../api/client-port.ts";
 import type { Frontend } from "../api/frontend.ts";
@@ -16,12 +15,9 @@ import { POOL } from "../api/stats.ts";
 import type { Stream, StreamEvents } from "../api/stream.ts";
 import type { Failure, Link } from "../api/upstream.ts";
 import { ByteQueue, GONE, WRITTEN } from "../base/byte-queue.ts";
-import {
-  PUSHED_OUTPUT_MAX_BYTES,
-  SESSION_OUTPUT_HIGH_BYTES,
-  SESSION_OUTPUT_LOW_BYTES,
-} from "../base/limits.ts";
+import { PUSHED_OUTPUT_MAX_BYTES, SESSION_OUTPUT_HIGH_BYTES } from "../base/limits.ts";
 import type { Flushable, Turn, Wakeable } from "../base/turn.ts";
+import { ClientLane } from "./client-lane.ts";
 import { idOf, recordOf } from "./client-record.ts";
 import { Intake } from "./intake.ts";
 import { Life } from "./life.ts";
@@ -51,7 +47,7 @@ export class Session implements ClientPort, StreamEvents, Flushable, SlowHearer 
   isMarked = false;
   isWoken = false;
   readonly turn: Turn;
-  readonly lane: number;
+  readonly way: ClientLane;
   /** Written by this class, and looked at by `Unread`. */
   readonly ring: ReplyRing;
   readonly out: ByteQueue = new ByteQueue();
@@ -77,15 +73,16 @@ export class Session implements ClientPort, StreamEvents, Flushable, SlowHearer 
   /** Neither its life nor its intake nor a move stands in the way of more requests: kept up by `review`, asked with each request. */
   private takesMore = true;
   private knownOrigin: string | null = null;
-  private readonly window: ReplyWindow = new ReplyWindow();
+  private readonly window: ReplyWindow;
 
   constructor(host: SessionOwner, stream: Stream, lane: number) {
     this.host = host;
     this.turn = host.turn;
     this.stream = stream;
     this.address = stream;
-    this.lane = lane;
     this.openedMs = host.turn.nowMs;
+    this.way = new ClientLane(this, lane);
+    this.window = new ReplyWindow(this.way);
     this.ring = new ReplyRing(this.out, host.times);
     if (this.ring.stamps !== null) this.ring.stamps.hearer = this;
     this.unread = new Unread(this);
@@ -104,6 +101,10 @@ export class Session implements ClientPort, StreamEvents, Flushable, SlowHearer 
   get origin(): string {
     this.knownOrigin ??= this.address.origin;
     return this.knownOrigin;
+  }
+
+  get lane(): number {
+    return this.way.number;
   }
 
   get peer(): string {
@@ -332,8 +333,7 @@ export class Session implements ClientPort, StreamEvents, Flushable, SlowHearer 
     this.outflow.onWritten();
     if (this.life.takesRequests) {
       if (this.move.tellIfReady()) return;
-      const hasRoom = result === WRITTEN || this.out.size < SESSION_OUTPUT_LOW_BYTES;
-      if (this.intake.isPaused && hasRoom && this.mayTakeMore()) this.host.turn.wake(this);
+      this.intake.onWritten(result === WRITTEN);
     }
     this.life.onWritten();
   }

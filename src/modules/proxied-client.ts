@@ -1,6 +1,7 @@
 /** A client as the author of its protocol sees it. */
 import type { Block, Bytes, Client, OwnConnection, Reply, Server } from "proxy/module";
 import type { ClientPort } from "../api/client-port.ts";
+import { plainLane } from "../api/lane.ts";
 import { FIRST_KIND } from "../api/upstream.ts";
 import { askFor, ServerError } from "./asking.ts";
 import { bytesOf } from "./message.ts";
@@ -39,7 +40,7 @@ export class ProxiedClient implements Client<unknown> {
   }
 
   anyServer(): Server | null {
-    return this.#servers.from(this.#options.session.lane);
+    return this.#servers.from(plainLane(this.#options.session.lane));
   }
 
   nextServer(): Server | null {

@@ -8,6 +8,7 @@
 import type { Bytes, Reply } from "proxy/module";
 import type { ClientPort } from "../api/client-port.ts";
 import type { Frontend } from "../api/frontend.ts";
+import { plainLane } from "../api/lane.ts";
 import { INCOMPLETE } from "../api/protocol.ts";
 import { type Failure, FIRST_KIND, type Link, type Upstream } from "../api/upstream.ts";
 import { copyOf } from "../base/copy-of.ts";
@@ -129,7 +130,7 @@ export class ProxiedFrontend implements Frontend {
       instance.guard.ended(startMs, "key");
       const upstream =
         key === null
-          ? (servers.from(this.session.lane)?.upstream ?? null)
+          ? (servers.from(plainLane(this.session.lane))?.upstream ?? null)
           : servers.upstreamOf(key);
       return this.forward(upstream, bytes, start, end);
     } catch (error) {

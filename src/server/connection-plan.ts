@@ -8,6 +8,8 @@ export class ConnectionPlan {
   private readonly wanted: number;
   /** By variant: connections to each server. */
   private readonly planned: (number | undefined)[] = [];
+  /** The same, for heavy clients. */
+  private readonly heavy: (number | undefined)[] = [];
 
   /** @param wanted connections of each kind to each of the pool's `servers` servers */
   constructor(descriptors: DescriptorBudget, servers: number, wanted: number) {
@@ -17,17 +19,18 @@ export class ConnectionPlan {
   }
 
   /** The same for every server, until `giveUp`: a client's requests must keep to one connection. */
-  connectionsOf(variant: ConnectionKind): number {
-    const known = this.planned[variant];
+  connectionsOf(variant: ConnectionKind, isHeavy: boolean): number {
+    const planned = isHeavy ? this.heavy : this.planned;
+    const known = planned[variant];
     if (known !== undefined) return known;
     const each = this.descriptors.plan(this.servers, this.wanted);
-    this.planned[variant] = each;
+    planned[variant] = each;
     return each;
   }
 
   /** The pool has so many servers from now on. */
   resize(servers: number): void {
-    for (const each of this.planned) {
+    for (const each of [...this.planned, ...this.heavy]) {
       if (each !== undefined) this.descriptors.resize(each, this.servers, servers);
     }
     this.servers = servers;
@@ -35,9 +38,11 @@ export class ConnectionPlan {
 
   /** No server has connections of that kind any more. */
   giveUp(variant: ConnectionKind): void {
-    const each = this.planned[variant];
-    if (each === undefined) return;
-    this.descriptors.giveUp(this.servers, each);
-    this.planned[variant] = undefined;
+    for (const planned of [this.planned, this.heavy]) {
+      const each = planned[variant];
+      if (each === undefined) continue;
+      this.descriptors.giveUp(this.servers, each);
+      planned[variant] = undefined;
+    }
   }
 }

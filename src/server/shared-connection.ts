@@ -2,16 +2,19 @@
 import type { UpstreamProtocol } from "../api/protocol.ts";
 import type { Failure } from "../api/upstream.ts";
 import type { Deadline } from "../base/deadlines.ts";
+import { HEAVY_IDLE_MS } from "../base/fairness-limits.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionOwner } from "./connection-owner.ts";
 import type { ConnectionRole } from "./connection-role.ts";
 import { stopping } from "./failures.ts";
 
+/** @param isHeavy only heavy clients use it, and it stands only while they do */
 export function createSharedConnection(
   owner: ConnectionOwner,
   protocol: UpstreamProtocol,
+  isHeavy: boolean,
 ): Connection {
-  return new SharedRole(owner, protocol).connection;
+  return new SharedRole(owner, protocol, isHeavy).connection;
 }
 
 class SharedRole implements ConnectionRole {
@@ -23,11 +26,14 @@ class SharedRole implements ConnectionRole {
   /** When to look whether it is unused; null: it may be unused for ever. */
   private readonly idling: Deadline | null;
   private readonly idleMs: number;
+  /** It is made again as soon as it is lost. */
+  private readonly isEager: boolean;
   private holdsDescriptor = false;
 
-  constructor(owner: ConnectionOwner, protocol: UpstreamProtocol) {
-    const { idleMs } = protocol;
+  constructor(owner: ConnectionOwner, protocol: UpstreamProtocol, isHeavy: boolean) {
+    const idleMs = isHeavy ? HEAVY_IDLE_MS : protocol.idleMs;
     this.owner = owner;
+    this.isEager = owner.isEager && !isHeavy;
     this.idleMs = idleMs ?? 0;
     this.idling =
       idleMs === undefined ? null : owner.deadlines.create((nowMs) => this.closeIfUnused(nowMs));
@@ -68,7 +74,7 @@ class SharedRole implements ConnectionRole {
 
   onLost(failure: Failure, isTrouble: boolean): void {
     if (isTrouble) this.owner.onTrouble(failure);
-    if (this.owner.isEager) this.connection.dialer.openAgain();
+    if (this.isEager) this.connection.dialer.openAgain();
   }
 
   endsBy(): boolean {

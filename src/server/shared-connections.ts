@@ -1,4 +1,8 @@
-/** The connections to one server that all clients share, by kind. Those of a kind are made when they are first asked for. */
+/**
+ * The connections to one server that all clients share, by kind. Those of a kind are made when they are first asked for; others beside
+ * them when heavy clients ask, see `src/api/lane.ts`.
+ */
+import { HEAVY_LANES, heavyLane, plainLane } from "../api/lane.ts";
 import type { UpstreamProtocol } from "../api/protocol.ts";
 import type { ConnectionKind, Failure, Link } from "../api/upstream.ts";
 import type { Connection } from "./connection.ts";
@@ -15,12 +19,19 @@ export interface SharedConnectionsOptions {
   readonly decorate: ((link: Link, kind: ConnectionKind, index: number) => Link) | null;
 }
 
+/** Connections that sessions of the same lanes have, by kind. */
+interface Group {
+  readonly isHeavy: boolean;
+  readonly connections: (readonly Connection[] | undefined)[];
+  /** What leads to them, in their order. */
+  readonly links: (readonly Link[] | undefined)[];
+}
+
 export class SharedConnections {
   all: readonly Connection[] = [];
   private readonly options: SharedConnectionsOptions;
-  // By kind: connections, and what leads to them, in their order.
-  private readonly byKind: (readonly Connection[] | undefined)[] = [];
-  private readonly links: (readonly Link[] | undefined)[] = [];
+  private readonly plain: Group = { isHeavy: false, connections: [], links: [] };
+  private readonly heavy: Group = { isHeavy: true, connections: [], links: [] };
 
   constructor(options: SharedConnectionsOptions) {
     this.options = options;
@@ -28,23 +39,23 @@ export class SharedConnections {
 
   /** See Upstream.connection. */
   link(lane: number, kind: ConnectionKind): Link {
-    const links = this.links[kind] ?? this.add(kind);
-    return links.length === 1 ? links[0]! : links[lane % links.length]!;
+    const group = lane < HEAVY_LANES ? this.plain : this.heavy;
+    const links = group.links[kind] ?? this.add(group, kind);
+    return links.length === 1 ? links[0]! : links[plainLane(lane) % links.length]!;
   }
 
-  private add(kind: ConnectionKind): readonly Link[] {
+  private add({ isHeavy, connections, links }: Group, kind: ConnectionKind): readonly Link[] {
     const { owner, plan, protocols, decorate } = this.options;
-    const connections = Array.from({ length: plan.connectionsOf(kind) }, () =>
-      createSharedConnection(owner, protocols[kind]!),
+    const added = Array.from({ length: plan.connectionsOf(kind, isHeavy) }, () =>
+      createSharedConnection(owner, protocols[kind]!, isHeavy),
     );
-    const links =
+    connections[kind] = added;
+    links[kind] =
       decorate === null
-        ? connections
-        : connections.map((connection, index) => decorate(connection, kind, index));
-    this.byKind[kind] = connections;
-    this.links[kind] = links;
-    this.all = [...this.all, ...connections];
-    return links;
+        ? added
+        : added.map((each, i) => decorate(each, kind, isHeavy ? heavyLane(i) : i));
+    this.all = [...this.all, ...added];
+    return links[kind];
   }
 
   /**
@@ -52,11 +63,14 @@ export class SharedConnections {
    * @returns false: requests are on them, so nothing was done
    */
   forget(kind: ConnectionKind, sent: Failure, unsent: Failure): boolean {
-    const forgotten = this.byKind[kind] ?? [];
+    const groups = [this.plain, this.heavy];
+    const forgotten = groups.flatMap(({ connections }) => connections[kind] ?? []);
     if (forgotten.some((connection) => connection.pendingCount > 0)) return false;
     for (const connection of forgotten) connection.close(sent, unsent);
-    this.byKind[kind] = undefined;
-    this.links[kind] = undefined;
+    for (const { connections, links } of groups) {
+      connections[kind] = undefined;
+      links[kind] = undefined;
+    }
     this.all = this.all.filter((connection) => !forgotten.includes(connection));
     return true;
   }

@@ -10,6 +10,7 @@ import type { Schedule } from "../base/schedule.ts";
 import { SegmentedSet } from "../base/segmented-set.ts";
 import { inSlices } from "../base/slices.ts";
 import type { Turn } from "../base/turn.ts";
+import { PoolLanes } from "../client/client-lane.ts";
 import type { ClientMemory } from "../client/client-memory.ts";
 import { restoreRecord } from "../client/client-record.ts";
 import { ClientSweep } from "../client/client-sweep.ts";
@@ -52,12 +53,12 @@ export class PoolClients implements SessionOwner {
   readonly times: ClientTimes | null;
   readonly sessions: SegmentedSet<Session> = new SegmentedSet();
   readonly levers: PoolLevers;
+  readonly lanes: PoolLanes = new PoolLanes();
   private readonly options: PoolClientsOptions;
   private readonly warnings: ClientWarnings;
   private readonly headers: ProxyHeaders;
   private readonly throttle: PoolThrottle;
   private readonly sweep: ClientSweep;
-  private lanes = 0;
 
   constructor(options: PoolClientsOptions) {
     const { plane, protocol, log, module } = options;
@@ -128,7 +129,7 @@ export class PoolClients implements SessionOwner {
       return refuse(stream, isFull ? tooManyClients : noDescriptors);
     }
     this.tally(POOL.client_connections_total, 1);
-    const session = this.addSession(stream, NONE);
+    const session = this.addSession(stream, NONE, true);
     const acceptedMs = this.turn.nowMs;
     if (this.headers.isOn) this.headers.await(session, 0, () => this.serveNamed(session));
     else this.serve(session, undefined, [], acceptedMs);
@@ -161,7 +162,7 @@ export class PoolClients implements SessionOwner {
   /** A client's connection that another worker had, with what it saved of the session. @throws the client cannot be restored: it is closed */
   adopt(stream: Stream, saved: SavedSession): StreamEvents {
     const { input, output } = saved;
-    const session = this.addSession(stream, output);
+    const session = this.addSession(stream, output, false);
     this.tally(POOL.moves_received, 1);
     try {
       this.restore(session, saved);
@@ -183,8 +184,8 @@ export class PoolClients implements SessionOwner {
   }
 
   /** It needs a frontend before anything else. */
-  private addSession(stream: Stream, output: Buffer): Session {
-    const session = this.createSession(stream);
+  private addSession(stream: Stream, output: Buffer, isNew: boolean): Session {
+    const session = this.createSession(stream, isNew);
     session.inherit(output);
     this.sessions.add(session);
     this.tally(POOL.client_connections, 1);
@@ -215,8 +216,8 @@ export class PoolClients implements SessionOwner {
     this.levers.onSession(session);
   }
 
-  private createSession(stream: Stream): Session {
-    const lane = this.lanes++;
+  private createSession(stream: Stream, isNew: boolean): Session {
+    const lane = this.lanes.add(isNew ? this.turn.nowMs : Number.NEGATIVE_INFINITY);
     const { chain, protocol } = this.options;
     if (chain === null || !chain.hearsEnds) return new Session(this, stream, lane);
     return new FilteredSession(this, stream, lane, { chain, filtering: protocol.filtering! });

@@ -141,7 +141,7 @@ export class PoolPlane implements PoolHost {
     const all = allMembers(this.topology, this.protocol);
     this.plan = new ConnectionPlan(options.descriptors, all.length, options.perServer);
     // The servers shall be within reach, however many clients come before the first request.
-    if (hasRequests) this.plan.connectionsOf(FIRST_KIND);
+    if (hasRequests) this.plan.connectionsOf(FIRST_KIND, false);
     this.servers = this.createServers(module.serverErrors);
     this.servers.update(all);
     spreadKeys(this.ring, this.topology, this.servers.all);

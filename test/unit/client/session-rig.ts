@@ -5,6 +5,7 @@
  * the order in which things happen.
  */
 
+import { HEAVY_LANES } from "../../../src/api/lane.ts";
 import { KIND } from "../../../src/api/protocol.ts";
 import type {
   Failure,
@@ -18,6 +19,7 @@ import type {
 } from "../../../src/api/upstream.ts";
 import { ByteQueue } from "../../../src/base/byte-queue.ts";
 import type { Turn, Wakeable } from "../../../src/base/turn.ts";
+import { PoolLanes } from "../../../src/client/client-lane.ts";
 import type { ClientMemory } from "../../../src/client/client-memory.ts";
 import { Session } from "../../../src/client/session.ts";
 import type { SavedRedisClient } from "../../../src/protocols/redis/client/client-state.ts";
@@ -201,6 +203,8 @@ export interface Rig {
   readonly session: Session;
   readonly stream: FakeStream;
   readonly connections: readonly FakeConnection[];
+  /** Those for heavy clients. */
+  readonly heavyConnections: readonly FakeConnection[];
   readonly counters: Float64Array;
   /** Callbacks that wait for a timer. */
   readonly timers: (() => void)[];
@@ -225,6 +229,7 @@ export function multibulk(args: readonly string[]): string {
 export function createRig(
   options: PoolOptions & {
     servers?: number;
+    lane?: number;
     state?: SavedRedisClient;
     answerOf?: AnswerOf;
     /** Absent: nobody lends anything. */
@@ -247,10 +252,9 @@ export function createRig(
   const timers: (() => void)[] = [];
   const counters = new Float64Array(64);
   let isClosed = false;
-  const connections = Array.from(
-    { length: servers },
-    (_, i) => new FakeConnection(i, turn, answerOf),
-  );
+  const connect = (_: unknown, i: number) => new FakeConnection(i, turn, answerOf);
+  const connections = Array.from({ length: servers }, connect);
+  const heavyConnections = Array.from({ length: servers }, connect);
   const upstreams: FakeUpstream[] = connections.map((connection, index) => ({
     id: index,
     member: `s${index}`,
@@ -260,7 +264,7 @@ export function createRig(
     isReplica: false,
     isEjected: false,
     incarnation: 1,
-    connection: () => connection,
+    connection: (lane) => (lane < HEAVY_LANES ? connection : heavyConnections[index]!),
     lease(this: Upstream, variant: number) {
       return lend(this, variant, turn);
     },
@@ -302,13 +306,14 @@ export function createRig(
       onSessionCut: () => {},
       nextClientId: () => 1,
       times: null,
+      lanes: new PoolLanes(),
       onSessionClosed: () => {
         if (isClosed) throw new Error("closed twice");
         isClosed = true;
       },
     },
     stream,
-    0,
+    options.lane ?? 0,
   );
   stream.onClose = () => session.onClose("");
   const pool = createPool(route, turn, deadlines, options);
@@ -322,6 +327,7 @@ export function createRig(
     session,
     stream,
     connections,
+    heavyConnections,
     counters,
     timers,
     closed: () => isClosed,
@@ -337,7 +343,7 @@ export function createRig(
       for (let idle = 0; idle < 3; idle++) {
         const before = stream.taken;
         await rig.turn();
-        for (const connection of connections) {
+        for (const connection of [...connections, ...heavyConnections]) {
           if (connection.isFull) connection.makeRoom();
           if (connection.waiting.length > 0) idle = 0;
           connection.answer();

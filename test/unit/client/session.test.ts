@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { KIND } from "../../../src/api/protocol.ts";
 import { POOL } from "../../../src/api/stats.ts";
 import {
+  REPLY_WINDOW_HEAVY,
   REPLY_WINDOW_MAX,
   REPLY_WINDOW_START,
   SESSION_OUTPUT_HIGH_BYTES,
@@ -72,7 +73,7 @@ describe("Session", () => {
     rig.stream.room = rig.session.out.size - 1000;
     rig.session.onDrain();
     await rig.turn();
-    expect(waiting.length).toBe(REPLY_WINDOW_START);
+    expect(waiting.length).toBe(REPLY_WINDOW_HEAVY);
     rig.stream.room = Number.POSITIVE_INFINITY;
     rig.session.onDrain();
     await rig.settle();

@@ -1,11 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import type { PoolConfig } from "../../../src/api/config.ts";
 import type { ConnectAttempt, ConnectEvents } from "../../../src/api/engine.ts";
+import { heavyLane } from "../../../src/api/lane.ts";
 import type { UpstreamProtocol } from "../../../src/api/protocol.ts";
 import { POOL, SERVER } from "../../../src/api/stats.ts";
 import type { StreamEvents } from "../../../src/api/stream.ts";
 import { connectionKind } from "../../../src/api/upstream.ts";
 import { DescriptorBudget, planDescriptors } from "../../../src/base/descriptor-budget.ts";
+import { HEAVY_IDLE_MS } from "../../../src/base/fairness-limits.ts";
 import { RETIRE_MS_MAX, VARIANT_IDLE_MS } from "../../../src/base/limits.ts";
 import type { Logger } from "../../../src/base/log.ts";
 import { LogLimit } from "../../../src/base/log-limit.ts";
@@ -129,6 +131,45 @@ describe("Server", () => {
       server.connection(0, connectionKind(0)),
     );
   });
+
+  test("gives heavy lanes connections of their own, which are closed when they are unused", async () => {
+    const { server, deadlines, counters } = createServer({});
+    const plain = server.connection(1, connectionKind(0));
+    const heavy = server.connection(heavyLane(1), connectionKind(0));
+    expect(heavy).not.toBe(plain);
+    expect(heavy).toBe(server.connection(heavyLane(3), connectionKind(0)));
+    const sink = new RecordingSink();
+    request(server, heavyLane(1), sink, 7);
+    const socket = server.attempts[0]!.opens();
+    expect(counters[20 + SERVER.server_connections]).toBe(1);
+    await new Promise(setImmediate);
+    socket.says("+OK\r\n");
+    expect(sink.settled.has(7)).toBe(true);
+    deadlines.reach(HEAVY_IDLE_MS - 1);
+    expect(socket.isClosed).toBe(false);
+    deadlines.reach(HEAVY_IDLE_MS + 1000);
+    expect(socket.isClosed).toBe(true);
+    expect(server.forgetVariant(connectionKind(0))).toBe(true);
+    expect(server.connection(heavyLane(1), connectionKind(0))).not.toBe(heavy);
+  });
+
+  test.each(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EADDRNOTAVAIL"])(
+    "is not ejected for what this machine is short of, and the client is told what helps: %s",
+    (cause) => {
+      const { server, timers, changes } = createServer({});
+      const sink = new RecordingSink();
+      for (let attempt = 0; attempt < 5; attempt++) {
+        if (attempt === 0) request(server, 0, sink, 0);
+        else timers.at(-1)!.callback();
+        server.attempts[attempt]!.events.onError(cause);
+      }
+      expect([server.isEjected, changes()]).toEqual([false, 0]);
+      const { refusal } = server.connection(0, connectionKind(0));
+      expect(refusal!.text).toMatch(/^No connection \(to server s\): .*(raise|too little|widen)/);
+      expect(sink.settled.get(0)).toStartWith("refused");
+      server.attempts.at(-1)!.events.onError(cause);
+    },
+  );
 
   test("is ejected at the limit, probed after its time, and comes back with all connections", async () => {
     const { server, timers, counters, changes } = createServer({});

@@ -236,11 +236,12 @@ export function createConnectionRig(
     pendingMax?: number;
     password?: string;
     isEager?: boolean;
+    isHeavy?: boolean;
     protocol?: UpstreamProtocol;
     partialReplies?: PartialReplies;
   } = {},
 ): ConnectionRig {
-  const { timeoutMs = 100, password = null, isEager = false } = options;
+  const { timeoutMs = 100, password = null, isEager = false, isHeavy = false } = options;
   const { partialReplies = new PartialReplies() } = options;
   const turn = new ManualTurn();
   const deadlines = new ManualDeadlines(turn);
@@ -278,6 +279,7 @@ export function createConnectionRig(
         ...{ version: 2, database: 0, user: null },
         password: password === null ? null : Buffer.from(password),
       }),
+    isHeavy,
   );
   const sink = new RecordingSink();
   const endTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -1,4 +1,5 @@
 /** Commands that name no key and that every server answers alike. */
+import { plainLane } from "../../../api/lane.ts";
 import type { Upstream } from "../../../api/upstream.ts";
 import type { RequestView } from "../codec/request-view.ts";
 import type { Command } from "../commands/command.ts";
@@ -17,7 +18,7 @@ export function forwardToAny(client: RedisClient, _command: Command, view: Reque
 /** All that are not ejected, in the order in which this client should try them. */
 export function serversFor({ pool, session }: RedisClient): Upstream[] {
   const { upstreams } = pool.route;
-  const first = session.lane % upstreams.length;
+  const first = plainLane(session.lane) % upstreams.length;
   const ordered = upstreams.map((_, i) => upstreams[(first + i) % upstreams.length]!);
   return ordered.filter((upstream) => !upstream.isEjected);
 }
@@ -29,7 +30,7 @@ export function serversFrom(client: RedisClient, first: Upstream): Upstream[] {
 
 /** A server that takes requests now, the same one for one client as long as it does; see `firstFrom`. */
 export function anyServer(client: RedisClient): Upstream | null {
-  return firstFrom(client, client.session.lane);
+  return firstFrom(client, plainLane(client.session.lane));
 }
 
 /** The same one for all clients. */

@@ -6,6 +6,7 @@ import type {
   SubscriberEvents,
   Upstream,
 } from "../../../../../../src/api/upstream.ts";
+import { PoolLanes } from "../../../../../../src/client/client-lane.ts";
 import { Session } from "../../../../../../src/client/session.ts";
 import { RedisFrontend } from "../../../../../../src/protocols/redis/client/redis-frontend.ts";
 import { RequestScanner } from "../../../../../../src/protocols/redis/codec/request-scanner.ts";
@@ -224,6 +225,7 @@ export class FakeClient {
     const host = {
       ...{ turn: pool.turn, counters, countersBase: 0 },
       times: null,
+      lanes: new PoolLanes(),
       memory: unboundedMemory(pool.turn),
       schedule: (_delayMs: number, callback: () => void) => {
         timers.push(callback);
