@@ -9,7 +9,15 @@ import type { Scope, Values } from "./scope.ts";
 
 /** They say where keys are, or what becomes of those of a server that is down: a cluster decides that itself. */
 const DECIDED_BY_CLUSTER = [
-  ...["hash", "hash_char", "hash_tag", "distribution", "auto_eject_hosts", "on_down"],
+  ...[
+    "hash",
+    "hash_char",
+    "hash_tag",
+    "distribution",
+    "auto_eject_hosts",
+    "on_down",
+    "transactions",
+  ],
 ];
 /** Sentinels put another server in the place of one that is down. */
 const DECIDED_BY_SENTINELS = ["auto_eject_hosts", "on_down"];

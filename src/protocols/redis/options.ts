@@ -17,6 +17,10 @@ import { READ_FROM, type ReadFrom } from "./replicas/read-from.ts";
 export type MgetErrors = "whole" | "element";
 const MGET_ERRORS: readonly MgetErrors[] = ["whole", "element"];
 
+/** Where a transaction runs whose keys are on several servers: on one, the others' are refused, or each server's part there. */
+export type Transactions = "one_server" | "split";
+const TRANSACTIONS: readonly Transactions[] = ["one_server", "split"];
+
 export interface RedisOptions {
   /** Password that clients must AUTH with and that is sent on every server connection; null: none. */
   readonly password: string | null;
@@ -27,6 +31,7 @@ export interface RedisOptions {
   /** Refused although they are passed on by default. */
   readonly denyCommands: readonly string[];
   readonly mgetErrors: MgetErrors;
+  readonly transactions: Transactions;
   /** Addresses of nodes of a Redis Cluster; none: the pool's servers are not one. */
   readonly clusterSeeds: readonly string[];
   /** Addresses of sentinels, which are asked where the pool's servers are; none: its servers are listed, or a cluster. */
@@ -213,6 +218,13 @@ export const REDIS_OPTIONS: readonly Option[] = [
     default: "whole",
     help: "What an MGET gives when a server of one of its keys is not available: an error as its `whole` reply, or one in place of each `element` that is missing.",
   }),
+  option({
+    name: "transactions",
+    where: "pool",
+    type: { kind: "choice", values: TRANSACTIONS },
+    default: "one_server",
+    help: "What becomes of `MULTI` … `EXEC` with keys of several servers: all on `one_server`, and other keys get `-CROSSSLOT`; or `split`, for libraries that use it to send many commands at once: each server executes its part as a transaction of its own, replies come in order, and WATCH is refused.",
+  }),
 ];
 
 export function readRedisOptions(settings: OptionSettings): RedisOptions {
@@ -222,6 +234,7 @@ export function readRedisOptions(settings: OptionSettings): RedisOptions {
     allowCommands: textsIn(settings, "allow_commands"),
     denyCommands: textsIn(settings, "deny_commands"),
     mgetErrors: choiceIn(settings, "mget_errors", MGET_ERRORS),
+    transactions: choiceIn(settings, "transactions", TRANSACTIONS),
     clusterSeeds: textsIn(settings, "redis_cluster"),
     sentinels: textsIn(settings, "sentinels"),
     sentinelUser: textIn(settings, "sentinel_user"),

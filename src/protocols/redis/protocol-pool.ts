@@ -229,6 +229,8 @@ function createPool(host: PoolHost, parking: Parking, reading: ReadingOptions): 
   return {
     ...{ route, turn, deadlines, bus, commands, variants, password, mgetErrors },
     ...{ cluster, follower },
+    // The nodes of a cluster have one slot in a transaction, not all that are theirs.
+    splitsTransactions: own.transactions === "split" && cluster === null,
     readers: own.readFrom === "primary" || config.route != null ? null : new Readers(host, reading),
     hashTag: config.hashTag,
     announced: own.announced,

@@ -17,6 +17,7 @@ import { noPeers } from "../../support/fake-peers.ts";
 export interface PoolOptions {
   readonly password?: string;
   readonly mgetErrors?: MgetErrors;
+  readonly splitsTransactions?: boolean;
   /** What servers tell clients that give none; null: they have not been asked yet. */
   readonly needsPassword?: boolean | null;
   readonly bus?: WorkerBus;
@@ -29,7 +30,12 @@ export function createPool(
   deadlines: Deadlines,
   options: PoolOptions,
 ): RedisPool {
-  const { password = null, mgetErrors = "whole", needsPassword = false } = options;
+  const {
+    password = null,
+    mgetErrors = "whole",
+    needsPassword = false,
+    splitsTransactions = false,
+  } = options;
   const { bus = noPeers(), timeoutMs = null } = options;
   const commands = new CommandTable();
   const variants = new VariantTable(password, 0);
@@ -43,6 +49,7 @@ export function createPool(
       password,
       hashTag: null,
       mgetErrors,
+      splitsTransactions,
       cluster: null,
       follower: null,
       readers: null,

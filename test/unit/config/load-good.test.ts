@@ -215,6 +215,7 @@ pools:
       allow_commands: { value: null, text: "none", isSet: false },
       deny_commands: { value: null, text: "none", isSet: false },
       mget_errors: { value: "whole", text: "whole", isSet: false },
+      transactions: { value: "one_server", text: "one_server", isSet: false },
       redis_cluster: { value: null, text: "none", isSet: false },
       sentinels: { value: null, text: "none", isSet: false },
       masters: { value: null, text: "none", isSet: false },

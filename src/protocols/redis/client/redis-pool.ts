@@ -34,6 +34,8 @@ export interface RedisPool {
   /** What clients that look for nodes or masters are told, "host:port"; null: where they have connected. */
   readonly announced: string | null;
   mgetErrors: MgetErrors;
+  /** MULTI … EXEC may have keys of several servers, each of which executes its part. */
+  readonly splitsTransactions: boolean;
   readonly variants: VariantTable;
   readonly sharedSubscriptions: SharedSubscriptions;
   /** Scripts and functions that were loaded through it. */

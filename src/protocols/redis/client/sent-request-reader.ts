@@ -30,7 +30,7 @@ export class SentRequestReader implements RequestReader {
       view.release();
       return start;
     }
-    const command = this.commandIn(view);
+    const command = commandIn(this.commands, view);
     // What is not known may do anything.
     this.access = command?.access ?? ACCESS.write;
     const hasKey = command !== null && findKeys(command, view, keys) > 0;
@@ -39,11 +39,12 @@ export class SentRequestReader implements RequestReader {
     view.release();
     return next;
   }
+}
 
-  private commandIn(view: RequestView): Command | null {
-    if (view.count === 0) return null;
-    const command = this.commands.find(view.bytes, view.from(0), view.to(0));
-    if (command === null || !command.isContainer || view.count < 2) return command;
-    return this.commands.findSubcommand(command, view.bytes, view.from(1), view.to(1));
-  }
+/** Null: it is not known. */
+export function commandIn(commands: CommandTable, view: RequestView): Command | null {
+  if (view.count === 0) return null;
+  const command = commands.find(view.bytes, view.from(0), view.to(0));
+  if (command === null || !command.isContainer || view.count < 2) return command;
+  return commands.findSubcommand(command, view.bytes, view.from(1), view.to(1));
 }

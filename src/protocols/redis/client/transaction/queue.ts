@@ -28,6 +28,7 @@ export interface SavedQueue {
   readonly changes: readonly (readonly [index: number, change: Change])[];
   /** In Base64. */
   readonly key?: string | undefined;
+  readonly isSplit?: true | undefined;
 }
 
 export class TransactionQueue {
@@ -35,6 +36,8 @@ export class TransactionQueue {
   count = 0;
   /** Requests that the server is to get when it is known. */
   keptCount = 0;
+  /** What is kept may be for several servers. */
+  isSplit = false;
   private firstKey: Buffer | null = null;
   /** Requests that the proxy answers itself, as multibulk, by place in the transaction. */
   readonly deferred: Map<number, Buffer> = new Map();
@@ -63,6 +66,7 @@ export class TransactionQueue {
     const kept = Buffer.from(saved.kept, "base64");
     queue.append(kept, 0, kept.length);
     queue.bytes = kept.length;
+    queue.isSplit = saved.isSplit === true;
     if (saved.key !== undefined) queue.key = Buffer.from(saved.key, "base64");
     for (const [index, change] of saved.changes) queue.change(index, change);
     for (const [index, text] of saved.deferred) {
@@ -98,6 +102,7 @@ export class TransactionQueue {
       deferred: [...deferred].map(([index, request]) => [index, request.toString("base64")]),
       changes: [...changes],
       key: this.key?.toString("base64"),
+      isSplit: this.isSplit ? true : undefined,
     };
   }
 
@@ -124,15 +129,22 @@ export class TransactionQueue {
 
   /** The request of this place makes the client another, once the server has executed it. */
   change(index: number, change: Change): void {
+    // It was noted already: the request had to wait, and is tried again.
+    if (this.changes.has(index)) return;
     this.changes.set(index, change);
     const { name = "", user, password } = change;
     const texts = name.length + (user?.length ?? 0) + (password?.length ?? 0);
     this.heldByRest.add(texts + ENTRY_BYTES);
   }
 
-  /** All that the server is to get, in one piece; it is kept no longer. */
+  /** All that servers are to get, in one piece. It never changes. */
+  get keptRequests(): Buffer {
+    return this.kept.subarray(0, this.keptBytes);
+  }
+
+  /** The same, and it is kept no longer. */
   takeKept(): Buffer {
-    const kept = this.kept.subarray(0, this.keptBytes);
+    const kept = this.keptRequests;
     this.kept = NONE;
     this.keptBytes = 0;
     this.keptCount = 0;

@@ -19,6 +19,16 @@ export const TOO_MUCH_KEPT: Buffer = encodeError(
   `ERR more than ${TRANSACTION_KEPT_BYTES_MAX} bytes of commands without a key come before the first command with one`,
 );
 
+export const TOO_LONG: Buffer = encodeError(
+  `ERR more than ${TRANSACTION_KEPT_BYTES_MAX} bytes of commands are in a transaction that is kept until EXEC`,
+);
+export const NO_WATCH: Buffer = encodeError(
+  "ERR WATCH is not possible in a pool that splits transactions over its servers (transactions: split)",
+);
+export const NO_CHANGE: Buffer = encodeError(
+  "ERR SELECT, AUTH and HELLO cannot be in a transaction that is split over servers (transactions: split); use them before MULTI or after EXEC",
+);
+
 /** Why what was queued or watched at `upstream` is lost; with its code. */
 export function lossOf(upstream: Upstream, { all }: Route): string {
   if (all.includes(upstream)) return `ERR the connection to server ${upstream.name} was lost`;

@@ -29,6 +29,7 @@ import {
 } from "./client-transaction.ts";
 import { type EndObserver, TransactionEnd } from "./end.ts";
 import { type Entering, TransactionEntry } from "./entry.ts";
+import { KeptTransaction } from "./kept.ts";
 import { TransactionPin } from "./pin.ts";
 import { type Change, PLACEHOLDER, TransactionQueue } from "./queue.ts";
 import {
@@ -40,6 +41,7 @@ import {
   EXEC_WITHOUT,
   lossOf,
   NESTED,
+  NO_WATCH,
   OK,
   QUEUED,
   TOO_MUCH_KEPT,
@@ -48,16 +50,13 @@ import {
 import { DISCARD, EXEC, UNWATCH } from "./requests.ts";
 import {
   changeBy,
-  firstKeyOf,
   IMMEDIATE,
   isAnsweredAtExec,
-  isSamePlace,
   secondServer,
   serverFor,
   whyNotQueued,
 } from "./rules.ts";
 import { watchedReplies } from "./watched-replies.ts";
-import { isAwaited, sendWhole } from "./whole.ts";
 
 export function handleTransaction(
   client: RedisClient,
@@ -90,6 +89,7 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
   private ends = 0;
   private readonly pin: TransactionPin;
   private readonly entry: TransactionEntry;
+  private readonly kept: KeptTransaction;
 
   /** @param saved by another process: then the client's pin is there, if it could be moved */
   constructor(client: RedisClient, saved?: SavedTransaction) {
@@ -99,6 +99,7 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
       this.onLost(lossOf(upstream, client.pool.route)),
     );
     this.entry = new TransactionEntry(client, this.pin, this);
+    this.kept = new KeptTransaction(client, this);
     if (saved !== undefined) this.resume(saved);
   }
 
@@ -149,7 +150,7 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
     if (this.now.lost !== null) return this.giveUp(abortedBecause(this.now.lost));
     if (this.now.isDirty) return this.giveUp(ABORTED);
     if (this.now.isWatchLost) return this.giveUp(CHANGED[client.state.version - 2]!);
-    if (this.isWhole) return this.executeWhole();
+    if (this.kept.isOn) return this.executeKept();
     if (!this.now.isAtServer || this.entry.isAsking) {
       if (this.queue.count === 0 && !this.now.isWatching) return this.end(null, EMPTY);
       const entered = this.enterAny();
@@ -165,6 +166,7 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
       client.answer(WATCH_INSIDE);
       return true;
     }
+    if (this.kept.isOn && this.kept.isSplit) return this.refused(NO_WATCH);
     const upstream = serverFor(command, view, route, hashTag);
     if (upstream === "any" || Buffer.isBuffer(upstream)) {
       client.refuse(upstream === "any" ? NO_SERVER : upstream);
@@ -197,8 +199,6 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
     const isDeferred = isAnsweredAtExec(command, client.pool);
     const upstream = isDeferred ? "any" : serverFor(command, view, route, hashTag);
     if (Buffer.isBuffer(upstream)) return this.refused(upstream);
-    const change = isDeferred ? null : changeBy(command, view, client.pool);
-    if (change !== null) this.queue.change(this.queue.count, change);
     const chosen = this.isChosen ? client.pin!.upstream : null;
     if (upstream !== "any" && chosen !== null && upstream !== chosen) {
       return this.refused(secondServer(command, hashTag));
@@ -206,7 +206,11 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
     const server = upstream === "any" ? chosen : upstream;
     const mayRunAt = server === null ? route.upstreams : [server];
     if (!mayRunAt.every((place) => isReadyFor(client, command, view, place))) return false;
-    if (this.isWhole) return this.keepWhole(command, view, isDeferred);
+    const change = isDeferred ? null : changeBy(command, view, client.pool);
+    if (this.kept.isOn) {
+      return this.queuedUnless(this.kept.keep(command, view, isDeferred, change));
+    }
+    if (change !== null) this.queue.change(this.queue.count, change);
     if (server === null) return this.keep(view, isDeferred);
     const entered = this.entry.enter(server);
     if (entered !== true) return this.refused(entered);
@@ -238,33 +242,22 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
 
   /** Keeps a request until the server is known. */
   private keep(view: RequestView, isDeferred: boolean): boolean {
-    if (!this.queue.keep(view, isDeferred)) return this.refused(TOO_MUCH_KEPT);
-    this.client.answer(QUEUED);
+    return this.queuedUnless(this.queue.keep(view, isDeferred) ? null : TOO_MUCH_KEPT);
+  }
+
+  /** @param fault why it cannot be kept; null: it is */
+  private queuedUnless(fault: Buffer | null): true {
+    if (fault === null) this.client.answer(QUEUED);
+    else this.client.refuse(fault);
     return true;
   }
 
-  /** Where servers change places: it is kept here until EXEC, when its keys may be at another. What is watched is watched on one. */
-  private get isWhole(): boolean {
-    return this.client.pool.follower !== null && !this.now.isWatching && !this.now.isAtServer;
-  }
-
-  private keepWhole(command: Command, view: RequestView, isDeferred: boolean): boolean {
-    const { route, hashTag } = this.client.pool;
-    const key = isDeferred ? null : firstKeyOf(command, view);
-    if (key !== null && !isSamePlace(route, key, this.queue.key ?? key)) {
-      return this.refused(secondServer(command, hashTag));
-    }
-    this.queue.key ??= key;
-    return this.keep(view, isDeferred);
-  }
-
-  private executeWhole(): boolean {
-    const { client, queue } = this;
-    if (queue.count === 0) return this.end(null, EMPTY);
-    if (!client.settleFirst() || isAwaited(client, queue)) return false;
-    this.forget();
-    this.leaveMode();
-    return sendWhole(client, queue, this);
+  private executeKept(): boolean {
+    if (this.queue.count === 0) return this.end(null, EMPTY);
+    return this.kept.execute(() => {
+      this.forget();
+      this.leaveMode();
+    }, this);
   }
 
   /** As `TransactionPin.obtain`, when no key was named. */

@@ -33,7 +33,8 @@ const TO_ASKING = 0;
 const TO_MULTI = 1;
 const TO_REQUESTS = 2;
 
-interface Whole {
+/** A transaction, or the part of it that one server gets. */
+export interface Whole {
   readonly client: RedisClient;
   /** Where its keys are: a key of it, or null: it names none. */
   readonly key: Buffer | null;
@@ -48,7 +49,7 @@ interface Whole {
 }
 
 /** Whether it waits for its server, which is lost; the client is woken when that has been decided. */
-export function isAwaited(client: RedisClient, { key }: TransactionQueue): boolean {
+export function isAwaited(client: RedisClient, { key }: Pick<Whole, "key">): boolean {
   const { session, variant, pool } = client;
   const upstream = placeOf(pool.route, key);
   const link = upstream?.connection(session.lane, variant);
@@ -64,23 +65,37 @@ export function sendWhole(
   queue: TransactionQueue,
   observer: Omit<EndObserver, "onEnd">,
 ): true {
+  const { key, keptCount: count } = queue;
+  const changesUser = queue.changes.size > 0;
+  const end = openEnd(client, queue, observer);
+  const bytes = Buffer.concat([queue.takeKept(), EXEC]);
+  beginWhole({ client, key, bytes, count, changesUser, ...end });
+  return true;
+}
+
+/** The slot for the client's EXEC, and what is to get the reply to it. What `queue` has kept for servers is to be taken at once. */
+export function openEnd(
+  client: RedisClient,
+  queue: TransactionQueue,
+  observer: Omit<EndObserver, "onEnd">,
+): Pick<Whole, "sink" | "token"> {
   const { session } = client;
   client.flushRun();
   session.waitUntilSettled();
-  const { key, keptCount: count } = queue;
-  const changesUser = queue.changes.size > 0;
-  const hasPart = queue.deferred.size > 0 || changesUser;
+  const hasPart = queue.deferred.size + queue.changes.size > 0;
   const quiet: EndObserver = {
     onEnd() {},
     answerDeferred: (request) => observer.answerDeferred(request),
     onChanged: (change) => observer.onChanged(change),
   };
   const sink = new TransactionEnd(session, quiet, null, hasPart ? queue : null);
-  const token = session.open();
-  const bytes = Buffer.concat([queue.takeKept(), EXEC]);
   if (!hasPart) queue.drop();
-  new WholeTransaction({ client, key, bytes, count, changesUser, sink, token }).begin();
-  return true;
+  return { sink, token: session.open() };
+}
+
+/** Only while nothing is owed to the client but this. */
+export function beginWhole(whole: Whole): void {
+  new WholeTransaction(whole).begin();
 }
 
 const facts: PlainFacts = new PlainFacts();

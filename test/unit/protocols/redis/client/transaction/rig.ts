@@ -111,7 +111,12 @@ export interface TransactionRig extends Rig {
 }
 
 export function createTransactionRig(
-  options: { servers?: number; state?: RedisClientState; forbids?: string } = {},
+  options: {
+    servers?: number;
+    state?: RedisClientState;
+    forbids?: string;
+    splitsTransactions?: boolean;
+  } = {},
 ): TransactionRig {
   const { servers = 2 } = options;
   const shards = Array.from({ length: servers }, () =>
