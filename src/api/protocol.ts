@@ -48,6 +48,8 @@ export interface ReplyScanner {
   errorOf?(bytes: Buffer, start: number, end: number): number;
   /** By such a row: what errors of that kind tell of the server's state, in one word; undefined: nothing. Absent: none does. */
   readonly signals?: readonly (string | undefined)[];
+  /** A number that the replies of two servers that say the same have in common. Absent: their bytes are the same. */
+  digestOf?(bytes: Buffer, start: number, end: number): number;
   /** Forgets a half-scanned reply (its connection is gone). */
   reset(): void;
 }

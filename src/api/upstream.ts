@@ -14,6 +14,7 @@ export type FailureKind =
   | "closed"
   | "timeout"
   | "ejected"
+  | "full"
   | "handshake"
   | "garbage"
   | "stopping";

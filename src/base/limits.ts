@@ -288,6 +288,14 @@ export const ADOPT_WAIT_MS_MAX = 10_000;
 export const RETIRE_MS_MAX = 10_000;
 /** The workers of one host together ask nodes of a cluster no more often how it is. */
 export const CLUSTER_LOOK_MS = 1_000;
+/** When a replica says that it is a primary now, they are asked no more often than this, … */
+export const CLUSTER_NEWS_MS = 100;
+/** … for so many times at the most. */
+export const CLUSTER_HEIR_CLAIMS = 5;
+/** The replicas of a primary that is lost are asked so often what they are, by one worker of a host, … */
+export const CLUSTER_HEIR_LOOK_MS = 50;
+/** … for so long. */
+export const CLUSTER_HEIR_WATCH_MS = 60_000;
 /** While nothing is wrong they ask so often. */
 export const CLUSTER_LOOK_IDLE_MS = 30_000;
 /** A request waits so long for nodes of a cluster that do not serve, and then gets their error. */

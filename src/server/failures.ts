@@ -146,7 +146,7 @@ export function queueIsFull(server: string, max: number): Failure {
   const known = fullQueues.get(server);
   const text = `Resource temporarily unavailable (${max} requests wait for server ${server} over one connection, as many as server_queue allows; the command was not sent)`;
   if (known?.text === text) return known;
-  const failure: Failure = { kind: "ejected", wasSent: false, text };
+  const failure: Failure = { kind: "full", wasSent: false, text };
   fullQueues.set(server, failure);
   return failure;
 }

@@ -46,8 +46,10 @@ export function createTree(
 }
 
 function toolsOf({ turn, deadlines, epochMs, protocol, add }: PoolTreeOptions): LinkTools {
+  const createScanner: LinkTools["createScanner"] = (kind) =>
+    protocol().serverProtocols[kind]!.createReplyScanner();
   return {
-    ...{ turn, deadlines },
+    ...{ turn, deadlines, createScanner },
     createInner: (route, lane, kind) =>
       new InnerClient({
         ...{ turn, lane },
@@ -56,7 +58,7 @@ function toolsOf({ turn, deadlines, epochMs, protocol, add }: PoolTreeOptions): 
           assert(frontend !== undefined, "pools of the protocol may have routes");
           return frontend;
         },
-        createScanner: () => protocol().serverProtocols[kind]!.createReplyScanner(),
+        createScanner: () => createScanner(kind),
       }),
     createTtlCap: (kind, seconds) => {
       const cap = protocol().createTtlCap?.(kind, seconds, epochMs);

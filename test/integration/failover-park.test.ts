@@ -116,6 +116,34 @@ describe("requests for a server that is lost", () => {
     while (failed.length < 8) await Bun.sleep(5);
   });
 
+  test("that is not lost do not wait: as many as server_queue allows are under way, and further ones fail at once", async () => {
+    await start("server_queue: 1", "timeout: 60s");
+    const [first, second] = [await connect(), await connect()];
+    for (const client of [first, second]) expect(await client.ask("GET", "k")).toBe("$-1\r\n");
+    const { pid } = await group.master("solo");
+    process.kill(pid, "SIGSTOP");
+    try {
+      first.command(["GET", "k"]);
+      let reply = "";
+      // Until the first one is in the line, this one may be.
+      for (const client of [second, await connect(), await connect()]) {
+        client.command(["GET", "k"]);
+        void client.reply().then(
+          (bytes) => {
+            reply = `${bytes}`;
+          },
+          () => {},
+        );
+      }
+      while (reply === "") await Bun.sleep(5);
+      expect(reply).toContain("as many as server_queue allows");
+    } finally {
+      process.kill(pid, "SIGCONT");
+    }
+    expect(`${await first.reply()}`).toMatch(/^\$-1|server_queue/);
+    expect(proxy.stderr()).not.toContain("event=requests_wait");
+  });
+
   test("are only counted in a dry run", async () => {
     await start("failover_park_dry_run: true");
     const client = await connect();

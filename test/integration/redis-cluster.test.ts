@@ -254,4 +254,31 @@ describe("a cluster behind the proxy", () => {
     await load.stop();
     expect(load.faults.slice(0, 8)).toEqual([]);
   }, 120_000);
+
+  test("goes on with what waits when the cluster agrees, though no client asks for anything more", async () => {
+    await start(["failover_park: 60s"], 1);
+    const victim = (await primaries()).find(({ hasReplica }) => hasReplica);
+    const node = cluster.nodes.find(({ port: each }) => each === victim!.port)!;
+    const direct = await connect(victim!.port);
+    const client = await connect();
+    let key = "";
+    for (let i = 0; key === ""; i++) {
+      if (!(await direct.ask("GET", `w:${i}`)).startsWith("-MOVED")) key = `w:${i}`;
+    }
+    expect(await client.ask("SET", key, "1")).toBe("+OK\r\n");
+    process.kill(node.pid, "SIGKILL");
+    // One is taken up before the loss is known, others wait in front of the server.
+    client.command(["GET", key], ["SET", key, "2"], ["GET", key], ["DBSIZE"]);
+    while ((await primaries()).some(({ id }) => id === victim!.id)) await Bun.sleep(20);
+    await cluster.agree();
+    const agreedMs = performance.now();
+    const replies = (await client.replies(4)).map((bytes) => `${bytes}`);
+    expect(replies[0]).toMatch(/^\$/);
+    // It may have been on its way.
+    expect(replies[1]).toMatch(/^\+OK|may or may not have been executed/);
+    expect(replies[2]).toMatch(/^\$/);
+    expect(replies[3]).toMatch(/^:\d+/);
+    // Without a question it would be known by chance, half a minute after the last one.
+    expect(performance.now() - agreedMs).toBeLessThan(6_000);
+  }, 120_000);
 });

@@ -10,10 +10,14 @@ export interface ClusterLoadOptions {
   readonly mayFail?: boolean;
   /** What was acknowledged may be lost, as when a replica takes over that had not got it. */
   readonly mayLose?: boolean;
+  /** Each client waits so long between two pipelines; absent: not at all. */
+  readonly pauseMs?: number;
 }
 
 const KEYS = 24;
 const DEADLINE_MS = 60_000;
+const SCRIPT = "return redis.call('INCRBY', KEYS[1], ARGV[1])";
+const SHA: string = new Bun.CryptoHasher("sha1").update(SCRIPT).digest("hex");
 
 export class ClusterLoad {
   readonly faults: string[] = [];
@@ -121,10 +125,16 @@ export class ClusterLoad {
           : reply === `*${KEYS}\r\n${keys.map((key) => bulk(held.get(key))).join("")}`,
       );
       ask(["EXISTS", ...keys], (reply) => /^:\d+\r\n$/.test(reply));
-      const script = "return redis.call('INCRBY', KEYS[1], ARGV[1])";
+      ask(["MSET", `${id}:m`, "1", `${id}:n`, "2"], (reply) => reply === "+OK\r\n");
+      ask(["HINCRBY", `${id}:h`, "f", "1"], (reply) => /^:\d+\r\n$/.test(reply));
+      ask(["DBSIZE"], (reply) => /^:\d+\r\n$/.test(reply));
+      ask(["SPUBLISH", `${id}:c`, "x"], (reply) => /^:\d+\r\n$/.test(reply));
       ask(["SET", `${id}:n`, "5"], (reply) => reply === "+OK\r\n");
-      ask(["EVAL", script, "1", `${id}:n`, "2"], (reply) =>
+      ask(["EVAL", SCRIPT, "1", `${id}:n`, "2"], (reply) =>
         this.options.mayFail === true ? reply.startsWith(":") : reply === ":7\r\n",
+      );
+      ask(["EVALSHA", SHA, "1", `${id}:n`, "1"], (reply) =>
+        this.options.mayFail === true ? reply.startsWith(":") : reply === ":8\r\n",
       );
       ask(["DEL", `${id}:list`], (reply) => /^:\d+\r\n$/.test(reply));
       ask(["RPUSH", `${id}:list`, "a", "b"], (reply) =>
@@ -153,6 +163,7 @@ export class ClusterLoad {
       }
       this.batches++;
       if (faults.length > 0) break;
+      if (this.options.pauseMs !== undefined) await Bun.sleep(this.options.pauseMs);
     }
     client.close();
   }

@@ -8,6 +8,8 @@ export interface RedisCluster {
   readonly nodes: readonly RedisServer[];
   /** Starts a node that is not part of it yet. */
   spare(): Promise<RedisServer>;
+  /** Starts a node again that was killed, with what it knew of the cluster, on its port. */
+  revive(node: RedisServer): Promise<RedisServer>;
   /** Runs `redis-cli --cluster ARGUMENTS`. @returns what it wrote. @throws when it fails */
   manage(...args: readonly string[]): Promise<string>;
   /** Every node that lives says that all slots are served, and by whom. */
@@ -20,13 +22,15 @@ const DEADLINE_MS = 60_000;
 
 export async function startCluster(primaries: number, replicas: number): Promise<RedisCluster> {
   const nodes: RedisServer[] = [];
+  const busPorts = new Map<number, number>();
+  const argsOf = (busPort: number): string[] => [
+    ...["--cluster-enabled", "yes", "--cluster-port", `${busPort}`],
+    ...["--cluster-node-timeout", `${NODE_TIMEOUT_MS}`, "--repl-diskless-sync-delay", "0"],
+  ];
   const node = async (): Promise<RedisServer> => {
-    const started = await startRedis({
-      args: [
-        ...["--cluster-enabled", "yes", "--cluster-port", `${freePort()}`],
-        ...["--cluster-node-timeout", `${NODE_TIMEOUT_MS}`, "--repl-diskless-sync-delay", "0"],
-      ],
-    });
+    const busPort = freePort();
+    const started = await startRedis({ args: argsOf(busPort) });
+    busPorts.set(started.port, busPort);
     nodes.push(started);
     return started;
   };
@@ -34,6 +38,12 @@ export async function startCluster(primaries: number, replicas: number): Promise
   const cluster: RedisCluster = {
     nodes,
     spare: node,
+    async revive({ port, process: { directory } }) {
+      const args = [...argsOf(busPorts.get(port)!), "--dir", directory];
+      const started = await startRedis({ port, args });
+      nodes[nodes.findIndex((each) => each.port === port)] = started;
+      return started;
+    },
     manage: (...args) => runCli("--cluster", ...args),
     agree: () => agree(nodes),
     async stop() {

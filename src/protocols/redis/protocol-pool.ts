@@ -219,8 +219,7 @@ function createPool(host: PoolHost, parking: Parking, reading: ReadingOptions): 
   const { password, database, mgetErrors, clusterSeeds } = own;
   const commands = new CommandTable(policyOf(own, config));
   if (own.sentinels.length > 0) commands.add([SENTINEL]);
-  const cluster =
-    clusterSeeds.length === 0 ? null : new Cluster(host, clusterSeeds, commands, parking);
+  const cluster = clusterSeeds.length === 0 ? null : new Cluster(host, own, commands, parking);
   const follower =
     own.sentinels.length === 0 ? cluster : new Sentinels(host, own, commands, parking);
   const variants = new VariantTable(password, database, () => host.hasRoomForVariant);

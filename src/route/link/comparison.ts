@@ -27,6 +27,7 @@ export class Comparison {
   readonly ofMain: ReplySink;
   readonly ofCopy: ReplySink;
   private readonly counts: ComparisonCounts;
+  private readonly digestOf: (bytes: Buffer, start: number, end: number) => number;
   /** Where a place is looked for. */
   private next = 0;
   /** Places whose request is not answered. */
@@ -38,8 +39,13 @@ export class Comparison {
   private readonly states: Uint8Array = new Uint8Array(PAIRS);
   private readonly hashes: Float64Array = new Float64Array(PAIRS);
 
-  constructor(counts: ComparisonCounts) {
+  /** @param digestOf see ReplyScanner */
+  constructor(
+    counts: ComparisonCounts,
+    digestOf: (bytes: Buffer, start: number, end: number) => number = hashOf,
+  ) {
     this.counts = counts;
+    this.digestOf = digestOf;
     this.ofMain = {
       takesRuns: false,
       onReplies: (pair, _count, bytes, start, end, kind) => {
@@ -100,7 +106,7 @@ export class Comparison {
     if (this.numbers[place] !== pair) return;
     const state = this.states[place]!;
     if (state === GIVEN_UP || state === came) return;
-    const hash = Number(Bun.hash.wyhash(bytes.subarray(start, end)) & LOW_BITS);
+    const hash = this.digestOf(bytes, start, end);
     if (state === NOTHING) {
       this.states[place] = came;
       this.hashes[place] = hash;
@@ -114,6 +120,10 @@ export class Comparison {
 
 /** Of a hash, as many as a number holds. */
 const LOW_BITS = 0x1f_ffff_ffff_ffffn;
+
+function hashOf(bytes: Buffer, start: number, end: number): number {
+  return Number(Bun.hash.wyhash(bytes.subarray(start, end)) & LOW_BITS);
+}
 
 function placeOf(pair: number): number {
   return pair & (PAIRS - 1);

@@ -1,4 +1,5 @@
 /** What nodes that act need of the pool whose tree they are in. */
+import type { ReplyScanner } from "../../api/protocol.ts";
 import type { RequestReader } from "../../api/request-reader.ts";
 import type { TtlCap } from "../../api/ttl-cap.ts";
 import type { ConnectionKind, Route } from "../../api/upstream.ts";
@@ -23,6 +24,8 @@ export interface LinkTools {
   readonly deadlines: Deadlines;
   /** A client of what `route` leads to, like clients of kind `kind`. */
   createInner(route: Route, lane: number, kind: ConnectionKind): InnerClient;
+  /** Of replies over connections of kind `kind`. */
+  createScanner(kind: ConnectionKind): ReplyScanner;
   /** Of requests that are sent over connections of kind `kind`. */
   createReader(kind: ConnectionKind): RequestReader;
   createTtlCap(kind: ConnectionKind, seconds: number): TtlCap;

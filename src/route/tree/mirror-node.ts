@@ -1,4 +1,6 @@
 /** `main` and `mirror` of a tree. */
+
+import type { ReplyScanner } from "../../api/protocol.ts";
 import type { MirrorNode } from "../../api/route-node.ts";
 import { Comparison } from "../link/comparison.ts";
 import { MirrorLink } from "../link/mirror-link.ts";
@@ -21,6 +23,13 @@ export function mirrorLinks(
     new MirrorLink({
       ...{ main, share, counts, reader: tools.createReader(kind) },
       createInner: () => tools.createInner(other, lane, kind),
-      comparison: compares ? new Comparison(counts) : null,
+      comparison: compares ? new Comparison(counts, digestOf(tools.createScanner(kind))) : null,
     });
+}
+
+function digestOf(
+  scanner: ReplyScanner,
+): ((bytes: Buffer, start: number, end: number) => number) | undefined {
+  if (scanner.digestOf === undefined) return;
+  return (bytes, start, end) => scanner.digestOf?.(bytes, start, end) ?? 0;
 }

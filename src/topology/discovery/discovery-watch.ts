@@ -41,6 +41,8 @@ export class DiscoveryWatch {
   isKnown: boolean;
   private readonly host: PoolHost;
   private readonly discovery: Discovery;
+  /** What was found is written to disk; "again": it has changed meanwhile. */
+  private keeping: "no" | "now" | "again" = "no";
   private readonly topology: DiscoveredTopology;
   private readonly asking: AskingOptions;
   private readonly departures: Departures;
@@ -176,15 +178,20 @@ export class DiscoveryWatch {
   private keep(): void {
     const { keep } = this.discovery;
     if (keep === null) return;
-    try {
-      writeKept(keep, this.topology.servers);
-    } catch (error) {
-      this.warn(
-        "servers_cannot_be_kept",
-        "cannot keep the servers that were found",
-        (error as Error).message,
-      );
+    if (this.keeping !== "no") {
+      this.keeping = "again";
+      return;
     }
+    this.keeping = "now";
+    const warn = (error: Error): void =>
+      this.warn("servers_cannot_be_kept", "cannot keep the servers that were found", error.message);
+    void writeKept(keep, this.topology.servers)
+      .catch(warn)
+      .finally(() => {
+        const isStale = this.keeping === "again";
+        this.keeping = "no";
+        if (isStale) this.keep();
+      });
   }
 
   private get of(): string {

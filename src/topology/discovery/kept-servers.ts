@@ -1,13 +1,6 @@
 /** What was found last, on disk: a proxy that starts while the source is away has its servers. */
-import {
-  closeSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { readFileSync } from "node:fs";
+import { open, rename, rm } from "node:fs/promises";
 import type { ServerConfig } from "../../api/config.ts";
 import { formatServerList, readServerList } from "./server-list.ts";
 
@@ -24,17 +17,20 @@ export function readKept(path: string): ServerConfig[] {
   }
 }
 
-/** Readers see the old servers or the new ones. @throws an Error in words */
-export function writeKept(path: string, servers: readonly ServerConfig[]): void {
+/**
+ * Readers see the old servers or the new ones. A disk may be slow, so no event loop waits for it; call it again when it is done.
+ * Rejects with an Error in words.
+ */
+export async function writeKept(path: string, servers: readonly ServerConfig[]): Promise<void> {
   const made = `${path}.${process.pid}.new`;
-  rmSync(made, { force: true });
+  await rm(made, { force: true });
   // Never a file, or a link, that another user has put there.
-  const fd = openSync(made, "wx", 0o644);
+  const file = await open(made, "wx", 0o644);
   try {
-    writeFileSync(fd, HEAD + formatServerList(servers));
-    fsyncSync(fd);
+    await file.writeFile(HEAD + formatServerList(servers));
+    await file.sync();
   } finally {
-    closeSync(fd);
+    await file.close();
   }
-  renameSync(made, path);
+  await rename(made, path);
 }

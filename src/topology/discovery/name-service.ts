@@ -34,12 +34,22 @@ export class NameService {
   private readonly servers: readonly string[] | null;
   private readonly schedule: Schedule;
   private readonly timeoutMs: number;
+  private readonly createResolver: () => promises.Resolver;
 
-  /** @param servers `address:port`; null: those of the system */
-  constructor(servers: readonly string[] | null, schedule: Schedule, timeoutMs: number) {
+  /**
+   * @param servers `address:port`; null: those of the system
+   * @param createResolver of one question: what is new has nothing in store
+   */
+  constructor(
+    servers: readonly string[] | null,
+    schedule: Schedule,
+    timeoutMs: number,
+    createResolver: () => promises.Resolver = () => new promises.Resolver(),
+  ) {
     this.servers = servers;
     this.schedule = schedule;
     this.timeoutMs = timeoutMs;
+    this.createResolver = createResolver;
   }
 
   /** Rejects with an Error in words. */
@@ -64,24 +74,38 @@ export class NameService {
 
   private async resolve(host: string): Promise<FoundAddresses> {
     try {
+      return await this.askForAddresses(host);
+    } catch (error) {
+      if (this.servers !== null) throw error;
+      // The hosts file has it, maybe, also when no name server answers.
+      return (await this.lookUp(host)) ?? Promise.reject(error);
+    }
+  }
+
+  private async askForAddresses(host: string): Promise<FoundAddresses> {
+    try {
       return found(await this.ask((resolver) => resolver.resolve4(host, { ttl: true })));
     } catch (error) {
       if (!NOT_THERE.has(codeOf(error))) throw error;
     }
-    try {
-      return found(await this.ask((resolver) => resolver.resolve6(host, { ttl: true })));
-    } catch (error) {
-      if (!NOT_THERE.has(codeOf(error)) || this.servers !== null) throw error;
-    }
-    const others = await promises.lookup(host, { all: true });
-    return { addresses: others.map(({ address }) => address).sort(), ttlMs: null };
+    return found(await this.ask((resolver) => resolver.resolve6(host, { ttl: true })));
   }
 
-  /** A resolver that is new has nothing in store. */
+  /** As the system does it, which may ask name servers on its own. Null: it finds nothing in time. */
+  private lookUp(host: string): Promise<FoundAddresses | null> {
+    const { promise, resolve } = Promise.withResolvers<FoundAddresses | null>();
+    const cancel = this.schedule(this.timeoutMs, () => resolve(null));
+    promises.lookup(host, { all: true }).then(
+      (all) => resolve({ addresses: all.map(({ address }) => address).sort(), ttlMs: null }),
+      () => resolve(null),
+    );
+    return promise.finally(cancel);
+  }
+
   private async ask<Answer>(
     question: (resolver: promises.Resolver) => Promise<Answer>,
   ): Promise<Answer> {
-    const resolver = new promises.Resolver();
+    const resolver = this.createResolver();
     if (this.servers !== null) resolver.setServers(this.servers);
     const cancel = this.schedule(this.timeoutMs, () => resolver.cancel());
     try {

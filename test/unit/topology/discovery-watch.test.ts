@@ -1,6 +1,6 @@
 /** Workers of a host find servers together: one asks, all know, and it survives any of them. */
 import { expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { PoolConfig } from "../../../src/api/config.ts";
 import type { Discovery } from "../../../src/api/discovery.ts";
@@ -141,6 +141,7 @@ test("what was found is kept on disk, and a proxy that starts without its source
   host.list("1", "2");
   const first = host.start({ keep });
   await until(host, [first], () => namesOf(first) === "1,2");
+  while (!existsSync(keep)) await new Promise<void>((resolve) => setImmediate(resolve));
   const other = new Host();
   const second = other.start({ keep, source: { kind: "file", path: "/nowhere" }, text: "other" });
   expect(namesOf(second)).toBe("1,2");

@@ -1,5 +1,7 @@
 /** How servers are found: what sources say, what it changes, and which servers leave. */
+
 import { afterEach, expect, test } from "bun:test";
+import type { promises } from "node:dns";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ServerConfig } from "../../../src/api/config.ts";
@@ -12,6 +14,7 @@ import {
 } from "../../../src/topology/discovery/cluster-config.ts";
 import { Departures } from "../../../src/topology/discovery/departures.ts";
 import { readKept, writeKept } from "../../../src/topology/discovery/kept-servers.ts";
+import { NameService } from "../../../src/topology/discovery/name-service.ts";
 import { formatServerList, readServerList } from "../../../src/topology/discovery/server-list.ts";
 import { askSource, type Exchange } from "../../../src/topology/discovery/source.ts";
 import { DnsServer } from "../../support/dns-server.ts";
@@ -224,13 +227,28 @@ test("on request all that are not listed leave, as slowly", async () => {
   expect(await departures.choose([missing[2]!], 18, 10)).toEqual(["c"]);
 });
 
-test("what was found is kept, and read again", () => {
+test("what was found is kept, and read again", async () => {
   const path = join(makeDirectory("discovery"), "kept");
   expect(readKept(path)).toEqual([]);
   const servers = [server("a", "10.0.0.1", 3), server("b", "::1")];
-  writeKept(path, servers);
+  await writeKept(path, servers);
   expect(readKept(path)).toEqual(servers);
-  expect(() => writeKept("/nowhere/kept", servers)).toThrow("ENOENT");
+  await expect(writeKept("/nowhere/kept", servers)).rejects.toThrow("ENOENT");
+});
+
+test("a name of the hosts file is found also when no name server answers", async () => {
+  const schedule = (ms: number, run: () => void) => {
+    const timer = setTimeout(run, ms);
+    return () => clearTimeout(timer);
+  };
+  const refuses = () => Promise.reject(Object.assign(new Error("no"), { code: "ECONNREFUSED" }));
+  const resolver = { resolve4: refuses, resolve6: refuses, cancel() {}, setServers() {} };
+  const create = () => resolver as unknown as promises.Resolver;
+  const system = new NameService(null, schedule, 10_000, create);
+  expect((await system.addressesOf("localhost")).addresses).toContain("127.0.0.1");
+  // Servers that were named are asked, and nothing else.
+  const named = new NameService(["127.0.0.1:1"], schedule, 10_000, create);
+  await expect(named.addressesOf("localhost")).rejects.toThrow("the name server cannot be reached");
 });
 
 test("remarks and weights in lists", () => {

@@ -25,6 +25,8 @@ export class ClusterTopology implements Topology {
   private onChange: () => void = () => {};
   /** Slots whose owner is another than in `view`, as the nodes have said since. */
   private patched = 0;
+  /** Of members that left with the last change: who has their slots, and had none before. */
+  private successors: ReadonlyMap<string, string> = new Map();
   /** Members without a slot, and for how many views more they stay. */
   private readonly admitted: Map<string, number> = new Map();
 
@@ -68,9 +70,14 @@ export class ClusterTopology implements Topology {
     const namesBefore = this.members.map(({ server }) => server.name);
     this.patched = 0;
     this.slots = slots;
+    this.successors = successorsIn(before, namesBefore, slots, names);
     this.become(names);
     this.tellMoved(before, namesBefore);
     return true;
+  }
+
+  inPlaceOf(name: string): string {
+    return this.successors.get(name) ?? name;
   }
 
   /** A node says that `slot` is at `owner`: it is believed until the next view. */
@@ -137,6 +144,24 @@ export class ClusterTopology implements Topology {
 /** A node is known by its address, in all processes. */
 export function memberNamed(name: string): Member {
   return { id: `${name} ${name}`, server: { name, address: addressOf(name), weight: 1 } };
+}
+
+/** @param before the slots, by number of those that were called `namesBefore`; `after`, likewise, of those that are called `names` */
+function successorsIn(
+  before: Int16Array,
+  namesBefore: readonly string[],
+  after: Int16Array,
+  names: readonly string[],
+): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  if (namesBefore.every((name) => names.includes(name))) return found;
+  for (let slot = 0; slot < SLOTS; slot++) {
+    const from = namesBefore[before[slot]!];
+    const to = names[after[slot]!];
+    if (from === undefined || to === undefined || names.includes(from)) continue;
+    if (!namesBefore.includes(to)) found.set(from, to);
+  }
+  return found;
 }
 
 /** In the order of their lowest slots: it stays when a replica takes a primary's place. */

@@ -3,16 +3,18 @@
  *
  * One node, chosen by chance, is asked now and then, and soon after something was odd. What it says that is news is believed when
  * most of three nodes say so: one that is cut off from the others may be behind. The workers of a host take turns: who asks tells the others,
- * and what it has found.
+ * and what it has found. While a primary is lost, the worker that asked last also asks its replicas what they are, and asks the nodes at
+ * once when one of them has become a primary.
  */
 import type { PoolHost } from "../../../api/protocol-module.ts";
 import { FIRST_KIND, type Link, type ReplySink, type Upstream } from "../../../api/upstream.ts";
 import type { Deadline } from "../../../base/deadlines.ts";
-import { CLUSTER_LOOK_IDLE_MS, CLUSTER_LOOK_MS } from "../../../base/limits.ts";
+import { CLUSTER_LOOK_IDLE_MS, CLUSTER_LOOK_MS, CLUSTER_NEWS_MS } from "../../../base/limits.ts";
 import { decodeReply, ReplyError } from "../codec/decode.ts";
 import { encodeRequest } from "../codec/encode.ts";
-import type { RedirectLink } from "../redirect/redirect-link.ts";
+import { type RedirectLink, tellsOfServer } from "../redirect/redirect-link.ts";
 import type { ClusterTopology } from "./cluster-topology.ts";
+import { HeirWatch } from "./heir-watch.ts";
 import { coverageOf, keyOfView, readSlotView, type SlotView } from "./slot-view.ts";
 
 const QUESTION: Buffer = encodeRequest("CLUSTER", "SLOTS");
@@ -37,12 +39,22 @@ export class ClusterWatch {
   /** When a worker of this host asked last. */
   private askedMs = Number.NEGATIVE_INFINITY;
   private isWanted = false;
+  /** A replica has become a primary since nodes were asked last. */
+  private hasNews = false;
   /** The round that is under way; null: none. */
   private round: Round | null = null;
+  private readonly heirs: HeirWatch;
 
-  constructor(host: PoolHost, topology: ClusterTopology) {
+  constructor(host: PoolHost, topology: ClusterTopology, password: string | null) {
     this.host = host;
     this.topology = topology;
+    this.heirs = new HeirWatch(
+      host,
+      topology,
+      password,
+      () => this.lost,
+      () => this.onNews(),
+    );
     this.looking = host.deadlines.create(() => this.look());
     this.waiting = host.deadlines.create(() => this.round?.giveUp());
     host.bus.subscribe(TOPIC, (data) => this.onTold(data));
@@ -62,18 +74,33 @@ export class ClusterWatch {
     this.looking.setNoLater(dueMs + this.host.random() * JITTER_MS);
   }
 
+  private onNews(): void {
+    this.hasNews = true;
+    this.looking.setNoLater(Math.max(this.host.turn.nowMs, this.askedMs + CLUSTER_NEWS_MS));
+  }
+
+  /** The names of the servers that are not to be reached. */
+  private get lost(): readonly string[] {
+    return this.host.route.upstreams
+      .filter((upstream) => tellsOfServer(wayTo(upstream).refusal))
+      .map(({ name }) => name);
+  }
+
   private look(): void {
     const { host } = this;
     const { nowMs } = host.turn;
     if (this.round !== null) return;
-    if (nowMs < this.askedMs + CLUSTER_LOOK_MS) {
+    const restMs = this.hasNews ? CLUSTER_NEWS_MS : CLUSTER_LOOK_MS;
+    if (nowMs < this.askedMs + restMs) {
       // Another worker was first.
       this.looking.set(this.askedMs + CLUSTER_LOOK_MS + host.random() * JITTER_MS);
       return;
     }
     this.isWanted = false;
+    this.hasNews = false;
     this.askedMs = nowMs;
     host.bus.broadcast(TOPIC, NEWS);
+    this.heirs.start();
     this.round = new Round(this.candidates, this.topology.view, (view, fault) =>
       this.conclude(view, fault),
     );
@@ -102,10 +129,12 @@ export class ClusterWatch {
       this.warn(fault);
       if (fault !== DISAGREEMENT) topology.widen();
       this.want();
+      if (this.hasNews) this.onNews();
       return;
     }
     this.isWanted = false;
     this.looking.set(nowMs + CLUSTER_LOOK_IDLE_MS * (1 + host.random()) * 0.5);
+    if (this.hasNews) this.onNews();
     this.apply(view);
     this.tell(view);
   }
@@ -116,10 +145,13 @@ export class ClusterWatch {
 
   private onTold(data: unknown): void {
     const { turn } = this.host;
-    if (data === NEWS) this.askedMs = turn.nowMs;
-    else if (data !== null) {
+    if (data === NEWS) {
+      this.askedMs = turn.nowMs;
+      this.heirs.stop();
+    } else if (data !== null) {
       // What it was to be asked for is known now.
       this.isWanted = false;
+      this.hasNews = false;
       this.looking.set(turn.nowMs + CLUSTER_LOOK_IDLE_MS);
       this.apply(data as SlotView);
     }
@@ -151,6 +183,7 @@ export class ClusterWatch {
   close(): void {
     this.looking.cancel();
     this.waiting.cancel();
+    this.heirs.stop();
     this.round = null;
   }
 }

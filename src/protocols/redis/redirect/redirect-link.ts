@@ -67,12 +67,12 @@ export class RedirectLink implements Link, ReplySink {
 
   get refusal(): Failure | null {
     const { refusal } = this.inner;
-    if (refusal !== null) this.redirector.suspect();
+    if (tellsOfServer(refusal)) this.redirector.suspect();
     return refusal;
   }
 
   get isRecovering(): boolean {
-    return this.inner.refusal !== null && this.redirector.mayWait(this);
+    return tellsOfServer(this.inner.refusal) && this.redirector.mayWait(this);
   }
 
   get isFull(): boolean {
@@ -299,4 +299,9 @@ export class RedirectLink implements Link, ReplySink {
   takeParked(): Parked[] {
     return this.parked.take(this.parked.size);
   }
+}
+
+/** Whether a server is not to be reached: that more requests wait for it than may tells nothing of that. */
+export function tellsOfServer(refusal: Failure | null): boolean {
+  return refusal !== null && refusal.kind !== "full";
 }

@@ -36,10 +36,15 @@ export interface FollowedTopology {
   patch(slot: number, to: string): void;
   /** The server `name` is asked though it has no slot so far. */
   admit(name: string): void;
+  /** Which server is now what `name` was; `name`, if it is there or that is not known. */
+  inPlaceOf(name: string): string;
 }
 
 /** Servers that stay where they are. */
-const FIXED: FollowedTopology = { isKnown: true, patch() {}, admit() {} };
+const FIXED: FollowedTopology = {
+  ...{ isKnown: true, patch() {}, admit() {} },
+  inPlaceOf: (name) => name,
+};
 
 export class Redirector {
   readonly turn: Turn;
@@ -244,7 +249,10 @@ export class Redirector {
           left -= this.flow(link, left);
         }
       }
-      isNeeded ||= parked.size > 0 || link.waiting > 0 || this.outages.isUnderWay(upstream);
+      const isUnderWay = this.outages.isUnderWay(upstream);
+      // What waits asks nothing itself.
+      if (isUnderWay) this.suspect();
+      isNeeded ||= parked.size > 0 || link.waiting > 0 || isUnderWay;
     }
     if (isNeeded) this.ticking.setNoLater(nowMs + TICK_MS);
   }
@@ -302,9 +310,11 @@ export class Redirector {
   private placeOf(place: Place, link: RedirectLink): RedirectLink | null {
     const { route } = this.host;
     const picked = this.reader.pick(place, route);
-    const upstream = picked ?? (this.isGone(link.upstream) ? this.named(link.upstream.name) : null);
+    const isGone = this.isGone(link.upstream);
+    const inPlace = isGone ? this.named(this.topology.inPlaceOf(link.upstream.name)) : null;
+    const upstream = picked ?? inPlace;
     if (upstream !== null) return upstream.connection(link.index, link.kind) as RedirectLink;
-    return this.isGone(link.upstream) ? null : link;
+    return isGone ? null : link;
   }
 
   /**

@@ -3,7 +3,7 @@ import type { PoolHost } from "../../../api/protocol-module.ts";
 import type { Deadline } from "../../../base/deadlines.ts";
 import { CLUSTER_LOOK_MS, SENTINEL_LOOK_IDLE_MS } from "../../../base/limits.ts";
 import { encodeRequest } from "../codec/encode.ts";
-import { type SentinelIdentity, SentinelLine } from "./sentinel-line.ts";
+import { type ServerIdentity, ServerLine } from "../redirect/server-line.ts";
 import { textOf } from "./sentinel-view.ts";
 
 /** A master has another address, or is about to; a replica comes, or a server is lost or back. */
@@ -14,14 +14,14 @@ const PING: Buffer = encodeRequest("PING");
 /** One sentinel. */
 interface Ear {
   readonly address: string;
-  line: SentinelLine | null;
+  line: ServerLine | null;
   /** Something has come since it was asked for a sign of life. */
   isAlive: boolean;
 }
 
 export class SentinelEars {
   private readonly host: PoolHost;
-  private readonly identity: SentinelIdentity;
+  private readonly identity: ServerIdentity;
   private readonly onNews: () => void;
   private readonly ears: readonly Ear[];
   private readonly checking: Deadline;
@@ -31,7 +31,7 @@ export class SentinelEars {
   constructor(
     host: PoolHost,
     sentinels: readonly string[],
-    identity: SentinelIdentity,
+    identity: ServerIdentity,
     onNews: () => void,
   ) {
     this.host = host;
@@ -60,7 +60,7 @@ export class SentinelEars {
   private listen(ear: Ear): void {
     const { host, identity } = this;
     ear.isAlive = true;
-    const line = new SentinelLine(host, ear.address, identity, [SUBSCRIBE], {
+    const line = new ServerLine(host, ear.address, identity, [SUBSCRIBE], {
       onReply: (reply) => {
         ear.isAlive = true;
         const [what] = Array.isArray(reply) ? reply : [];

@@ -3,7 +3,7 @@ import type { PoolHost } from "../../../api/protocol-module.ts";
 import type { Deadline } from "../../../base/deadlines.ts";
 import type { Decoded } from "../codec/decode.ts";
 import { encodeRequest } from "../codec/encode.ts";
-import { type SentinelIdentity, SentinelLine } from "./sentinel-line.ts";
+import { type ServerIdentity, ServerLine } from "../redirect/server-line.ts";
 import {
   faultIn,
   type MasterPlace,
@@ -34,7 +34,7 @@ export class SentinelRound {
   private readonly views: SentinelView[] = [];
   private readonly faults: string[] = [];
   private readonly waiting: Deadline;
-  private lines: SentinelLine[] = [];
+  private lines: ServerLine[] = [];
   private isOver = false;
 
   /** @param done called once, not inside of this */
@@ -42,7 +42,7 @@ export class SentinelRound {
     host: PoolHost,
     sentinels: readonly string[],
     masters: readonly string[],
-    identity: SentinelIdentity,
+    identity: ServerIdentity,
     done: (findings: Findings) => void,
   ) {
     this.host = host;
@@ -60,13 +60,9 @@ export class SentinelRound {
     if (this.lines.every(({ isMade }) => !isMade)) this.faults.push("no descriptor is left");
   }
 
-  private ask(
-    address: string,
-    identity: SentinelIdentity,
-    requests: readonly Buffer[],
-  ): SentinelLine {
+  private ask(address: string, identity: ServerIdentity, requests: readonly Buffer[]): ServerLine {
     const replies: Decoded[] = [];
-    const line = new SentinelLine(this.host, address, identity, requests, {
+    const line = new ServerLine(this.host, address, identity, requests, {
       onReply: (reply) => {
         const fault = faultIn(reply);
         if (fault !== null) {

@@ -50,6 +50,10 @@ export class SentinelTopology implements Topology {
   /** Slots are for clusters. */
   patch(): void {}
   admit(): void {}
+  /** A master keeps its name. */
+  inPlaceOf(name: string): string {
+    return name;
+  }
 
   onAsked(): void {
     if (this.isKnown) return;

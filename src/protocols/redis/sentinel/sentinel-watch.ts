@@ -8,8 +8,8 @@
 import type { PoolHost } from "../../../api/protocol-module.ts";
 import type { Deadline } from "../../../base/deadlines.ts";
 import { CLUSTER_LOOK_MS, SENTINEL_LOOK_IDLE_MS, SENTINEL_NEWS_MS } from "../../../base/limits.ts";
+import type { ServerIdentity } from "../redirect/server-line.ts";
 import { SentinelEars } from "./sentinel-ears.ts";
-import type { SentinelIdentity } from "./sentinel-line.ts";
 import { type Findings, SentinelRound } from "./sentinel-round.ts";
 import type { SentinelTopology } from "./sentinel-topology.ts";
 import { agree, type SentinelView } from "./sentinel-view.ts";
@@ -24,7 +24,7 @@ export class SentinelWatch {
   private readonly host: PoolHost;
   private readonly topology: SentinelTopology;
   private readonly sentinels: readonly string[];
-  private readonly identity: SentinelIdentity;
+  private readonly identity: ServerIdentity;
   private readonly looking: Deadline;
   private readonly ears: SentinelEars;
   /** When a worker of this host asked last. */
@@ -38,7 +38,7 @@ export class SentinelWatch {
     host: PoolHost,
     topology: SentinelTopology,
     sentinels: readonly string[],
-    identity: SentinelIdentity,
+    identity: ServerIdentity,
   ) {
     this.host = host;
     this.topology = topology;

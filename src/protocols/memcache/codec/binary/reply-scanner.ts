@@ -18,6 +18,7 @@ import {
   AT_BODY_LENGTH,
   AT_EXTRAS_LENGTH,
   AT_KEY_LENGTH,
+  AT_OPAQUE,
   AT_OPCODE,
   AT_STATUS,
   HEADER_BYTES,
@@ -28,6 +29,8 @@ import { readUint16, readUint32 } from "./read-number.ts";
 import { errorOfStatus, STATUS } from "./status.ts";
 
 const GARBAGE = -1;
+/** Of a hash, as many as a number holds. */
+const LOW_BITS = 0x1f_ffff_ffff_ffffn;
 const ERROR_BYTES: Uint8Array = new Uint8Array(256);
 ERROR_BYTES[REPLY_MAGIC] = 1;
 /** A value with its flags and its key. */
@@ -80,6 +83,18 @@ export class BinaryReplyScanner implements ReplyScanner {
     const status = readUint16(bytes, start + AT_STATUS);
     if (status === STATUS.ok) return -1;
     return errorOfStatus(status);
+  }
+
+  /** Opaques are the proxy's own, and each server counts its versions of a value for itself. */
+  digestOf(bytes: Buffer, start: number, end: number): number {
+    let digest = 0n;
+    for (let at = start; at + HEADER_BYTES <= end; ) {
+      const next = at + HEADER_BYTES + readUint32(bytes, at + AT_BODY_LENGTH);
+      digest = Bun.hash.wyhash(bytes.subarray(at, at + AT_OPAQUE), digest);
+      digest = Bun.hash.wyhash(bytes.subarray(at + HEADER_BYTES, Math.min(next, end)), digest);
+      at = next;
+    }
+    return Number(digest & LOW_BITS);
   }
 
   reset(): void {

@@ -33,3 +33,15 @@ test("replicas follow their primaries, and a change of them alone is one", () =>
   expect(names()).toEqual([[], []]);
   expect(changes).toBe(2);
 });
+
+test("what has taken all slots of a member that left is in its place", () => {
+  const topology = new ClusterTopology(["a:1"]);
+  topology.apply(VIEW);
+  const [first, second] = VIEW.ranges;
+  topology.apply({ ...VIEW, ranges: [[first[0], first[1], "c:3"], second], replicas: [] });
+  expect(topology.inPlaceOf("a:2")).toBe("c:3");
+  expect(topology.inPlaceOf("b:1")).toBe("b:1");
+  // Its slots went to one that is there for itself.
+  topology.apply({ ...VIEW, ranges: [[0, 16_383, "b:1"]], replicas: [] });
+  expect(topology.inPlaceOf("c:3")).toBe("c:3");
+});

@@ -1,4 +1,4 @@
-/** A connection to one sentinel: requests out, replies and messages in. It is not made again when it is lost. */
+/** A connection beside those of a pool, to a sentinel or to a server that is asked what it is: requests out, replies and messages in. It is not made again when it is lost. */
 import type { PoolHost } from "../../../api/protocol-module.ts";
 import type { ServerStream, ServerStreamEvents } from "../../../api/server-stream.ts";
 import type { Failure } from "../../../api/upstream.ts";
@@ -9,22 +9,22 @@ import { type Decoded, decodeReply, ReplyError } from "../codec/decode.ts";
 import { encodeRequest } from "../codec/encode.ts";
 import { RedisReplyScanner } from "../codec/reply-scanner.ts";
 
-/** Who the proxy is for the sentinels; password null: they want none. */
-export interface SentinelIdentity {
+/** Who the proxy is for what it asks; password null: none is wanted. */
+export interface ServerIdentity {
   readonly user: string | null;
   readonly password: string | null;
 }
 
-export interface SentinelLineEvents {
+export interface ServerLineEvents {
   /** A reply, or a message, in the order in which they come; not that to AUTH. */
   onReply(reply: Decoded): void;
   /** It is lost, or could not be made; `fault` says why. */
   onDown(fault: string): void;
 }
 
-export class SentinelLine implements ServerStreamEvents {
-  private readonly events: SentinelLineEvents;
-  private readonly identity: SentinelIdentity;
+export class ServerLine implements ServerStreamEvents {
+  private readonly events: ServerLineEvents;
+  private readonly identity: ServerIdentity;
   private readonly requests: Buffer;
   private readonly stream: ServerStream | null;
   private readonly input: InputBuffer = new InputBuffer();
@@ -34,15 +34,15 @@ export class SentinelLine implements ServerStreamEvents {
   private isOver = false;
 
   /**
-   * @param address of the sentinel, as a configuration has it
+   * @param address as a configuration has it
    * @param requests what is asked first
    */
   constructor(
     host: PoolHost,
     address: string,
-    identity: SentinelIdentity,
+    identity: ServerIdentity,
     requests: readonly Buffer[],
-    events: SentinelLineEvents,
+    events: ServerLineEvents,
   ) {
     this.identity = identity;
     this.requests = Buffer.concat(requests);
@@ -106,7 +106,7 @@ export class SentinelLine implements ServerStreamEvents {
       this.take(reply);
     }
     input.keepRest();
-    if (input.size > SENTINEL_REPLY_BYTES_MAX) this.down("its reply is too long");
+    if (input.size > LINE_REPLY_BYTES_MAX) this.down("its reply is too long");
   }
 
   private take(reply: Decoded): void {
@@ -128,5 +128,5 @@ export class SentinelLine implements ServerStreamEvents {
   }
 }
 
-/** Facts of one master or its replicas. */
-const SENTINEL_REPLY_BYTES_MAX: number = 16 * HANDSHAKE_REPLY_BYTES_MAX;
+/** Facts of one master or its replicas, for instance. */
+const LINE_REPLY_BYTES_MAX: number = 16 * HANDSHAKE_REPLY_BYTES_MAX;
