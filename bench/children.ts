@@ -126,6 +126,7 @@ export async function runMeasured(
 
 /** A program that is told what to do line by line, answers in lines, and goes on until its stdin ends. */
 export interface Talker {
+  readonly pid: number;
   say(line: string): void;
   /** Its next line. @throws, naming `what`, when it exits first or takes longer. */
   line(timeoutMs: number, what: string): Promise<string>;
@@ -144,6 +145,7 @@ export function startTalker(command: readonly string[]): Talker {
     Symbol.asyncIterator
   ]();
   return {
+    pid: spawned.pid,
     say: (line) => {
       // One that is gone is noticed where its next line is waited for.
       const ignore = (): void => {};

@@ -14,6 +14,10 @@ export class Generator {
     this.#talker = startTalker([process.execPath, PROGRAM, JSON.stringify(order)]);
   }
 
+  get pid(): number {
+    return this.#talker.pid;
+  }
+
   /** @param onBegin called when the first request is about to be sent. */
   async slice(order: SliceOrder, who: string, onBegin?: () => void): Promise<SliceReport> {
     this.#talker.say(JSON.stringify(order));

@@ -5,7 +5,7 @@ import type { Memory } from "./proc.ts";
 import type { ProxyRole } from "./proxies.ts";
 
 /** Raised when a field changes its meaning. */
-export const RESULT_VERSION = 2;
+export const RESULT_VERSION = 3;
 
 export interface Result {
   readonly version: number;

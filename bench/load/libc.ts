@@ -1,5 +1,5 @@
 /**
- * Sockets as the load generators use them: straight from libc, because that costs less than the proxies do, and waits
+ * Sockets as load generators and the late server use them: straight from libc, because that costs less than the proxies do, and waits
  * that are exact to some microseconds, which timers of the event loop are not. Linux only, loopback only.
  */
 import { dlopen, FFIType as T } from "bun:ffi";
@@ -9,6 +9,9 @@ type Bytes = NodeJS.TypedArray;
 interface Libc {
   socket(domain: number, type: number, protocol: number): number;
   connect(fd: number, address: Bytes, length: number): number;
+  bind(fd: number, address: Bytes, length: number): number;
+  listen(fd: number, backlog: number): number;
+  accept(fd: number, address: null, length: null): number;
   close(fd: number): number;
   setsockopt(fd: number, level: number, name: number, value: Bytes, length: number): number;
   send(fd: number, data: Bytes, length: number, flags: number): number | bigint;
@@ -22,6 +25,9 @@ interface Libc {
 export const libc: Libc = dlopen("libc.so.6", {
   socket: { args: [T.i32, T.i32, T.i32], returns: T.i32 },
   connect: { args: [T.i32, T.ptr, T.u32], returns: T.i32 },
+  bind: { args: [T.i32, T.ptr, T.u32], returns: T.i32 },
+  listen: { args: [T.i32, T.i32], returns: T.i32 },
+  accept: { args: [T.i32, T.ptr, T.ptr], returns: T.i32 },
   close: { args: [T.i32], returns: T.i32 },
   setsockopt: { args: [T.i32, T.i32, T.i32, T.ptr, T.u32], returns: T.i32 },
   send: { args: [T.i32, T.ptr, T.u64, T.i32], returns: T.i64_fast },
@@ -35,9 +41,13 @@ export const libc: Libc = dlopen("libc.so.6", {
 export const MSG_DONTWAIT = 0x40;
 export const MSG_NOSIGNAL = 0x4000;
 
+/** For so long before a moment the clock is looked at: to fall asleep and wake up takes time, and then other memory is at hand. */
+export const SPIN_NS = 250_000;
+
 const AF_INET = 2;
 const SOCK_STREAM = 1;
 const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
 const SO_SNDTIMEO = 21;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
@@ -48,6 +58,8 @@ const EPOLL_CTL_ADD = 1;
 const EVENT_BYTES = process.arch === "x64" ? 12 : 16;
 const EVENT_DATA_AT = EVENT_BYTES - 8;
 const EVENTS_MAX = 512;
+const ADDRESS_BYTES = 16;
+const BACKLOG = 511;
 
 /** Bytes that stay where they are while C holds their address. */
 export function fixedBytes(size: number): Buffer {
@@ -68,16 +80,41 @@ export function connectTo(port: number, timeoutMs = 5_000): number {
   wait[0] = BigInt(Math.floor(timeoutMs / 1e3));
   wait[1] = BigInt((timeoutMs % 1e3) * 1e3);
   libc.setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, wait, 16);
-  const address = fixedBytes(16); // struct sockaddr_in
-  address.writeUInt16LE(AF_INET, 0);
-  address.writeUInt16BE(port, 2);
-  address.writeUInt32BE(0x7f000001, 4);
-  if (libc.connect(fd, address, 16) !== 0) {
+  if (libc.connect(fd, loopback(port), ADDRESS_BYTES) !== 0) {
     libc.close(fd);
     return -1;
   }
-  libc.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, new Int32Array([1]), 4);
+  sendAtOnce(fd);
   return fd;
+}
+
+/** A listening socket. */
+export function listenOn(port: number): number {
+  const fd = libc.socket(AF_INET, SOCK_STREAM, 0);
+  libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, new Int32Array([1]), 4);
+  const isBound = libc.bind(fd, loopback(port), ADDRESS_BYTES) === 0;
+  if (!isBound || libc.listen(fd, BACKLOG) !== 0) throw new Error(`cannot listen on port ${port}`);
+  return fd;
+}
+
+/** The next client of a listening socket, once that is ready. */
+export function accepted(listener: number): number {
+  const fd = libc.accept(listener, null, null);
+  if (fd < 0) throw new Error("cannot accept");
+  sendAtOnce(fd);
+  return fd;
+}
+
+function loopback(port: number): Buffer {
+  const address = fixedBytes(ADDRESS_BYTES); // struct sockaddr_in
+  address.writeUInt16LE(AF_INET, 0);
+  address.writeUInt16BE(port, 2);
+  address.writeUInt32BE(0x7f000001, 4);
+  return address;
+}
+
+function sendAtOnce(fd: number): void {
+  libc.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, new Int32Array([1]), 4);
 }
 
 /** Waits that end when they should, not up to 50 µs later. */

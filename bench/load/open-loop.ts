@@ -16,6 +16,7 @@ import {
   libc,
   MSG_DONTWAIT,
   MSG_NOSIGNAL,
+  SPIN_NS,
   Watch,
   waitExactly,
 } from "./libc.ts";
@@ -44,6 +45,11 @@ export interface SliceOrder {
   readonly groups: readonly GroupOrder[];
   /** Errors, lost requests and closed connections are counted; otherwise the first of them ends the generator. */
   readonly isBadDay: boolean;
+  /**
+   * ECHO with as many bytes as a value has, which a proxy answers itself, in place of GET: in a closed loop of one connection, which asks
+   * again so long after each answer.
+   */
+  readonly echoEachNs?: number;
 }
 
 export interface WindowReport {
@@ -152,7 +158,10 @@ class Slice {
   constructor(order: SliceOrder, target: Target, valueBytes: number) {
     this.#order = order;
     this.#target = target;
-    const head = `*2\r\n$3\r\nGET\r\n$${KEY_DIGITS + 4}\r\nkey:`;
+    const head =
+      order.echoEachNs !== undefined
+        ? `*2\r\n$4\r\nECHO\r\n$${valueBytes}\r\n${"e".repeat(valueBytes - KEY_DIGITS)}`
+        : `*2\r\n$3\r\nGET\r\n$${KEY_DIGITS + 4}\r\nkey:`;
     this.#request = fixedText(`${head}${"0".repeat(KEY_DIGITS)}\r\n`);
     this.#digitsAt = head.length;
     this.#replyBytes = `$${valueBytes}\r\n`.length + valueBytes + 2;
@@ -249,7 +258,9 @@ class Slice {
     }
     const now = Bun.nanoseconds();
     const answered = this.#take(index, connection, count, now);
-    if (isClosed && answered > 0 && now < this.#endNs) this.#send(index, now);
+    if (!isClosed || answered === 0 || now >= this.#endNs) return;
+    const { echoEachNs } = this.#order;
+    this.#send(index, echoEachNs === undefined ? now : stayUntil(now + echoEachNs));
   }
 
   /** All values have the same length: counting bytes tells them apart. How many replies ended. */
@@ -370,6 +381,15 @@ class Slice {
       ),
     };
   }
+}
+
+/** Keeps the core for the last part, as one that is busy does. @returns the time then */
+function stayUntil(endNs: number): number {
+  const leftNs = endNs - SPIN_NS - Bun.nanoseconds();
+  if (leftNs > 0) Bun.sleepSync(leftNs / 1e6);
+  let now = Bun.nanoseconds();
+  while (now < endNs) now = Bun.nanoseconds();
+  return now;
 }
 
 function print(value: unknown): void {
