@@ -136,16 +136,23 @@ interface BenchOptions {
   readonly delayMs: number;
 }
 
+interface BenchParts {
+  readonly options: BenchOptions;
+  readonly config: string;
+  /** The proxy's. */
+  readonly port: number;
+  readonly server: Talker;
+  readonly proxy: Child;
+  readonly generator: Generator;
+}
+
 /** A server of one delay, a proxy before it, and a generator that asks both. */
 class Bench {
-  private constructor(
-    readonly options: BenchOptions,
-    readonly config: string,
-    readonly port: number,
-    readonly server: Talker,
-    readonly proxy: Child,
-    readonly generator: Generator,
-  ) {}
+  readonly #parts: BenchParts;
+
+  private constructor(parts: BenchParts) {
+    this.#parts = parts;
+  }
 
   static async start(options: BenchOptions): Promise<Bench> {
     const { binary, engine, delayMs } = options;
@@ -167,7 +174,7 @@ class Bench {
     const { processes } = await statusOf(options.binary, config);
     const workers = processes.filter(({ role }) => role === "worker").map(({ pid }) => pid);
     for (const pid of [server.pid, generator.pid, ...workers]) await pinToCore(pid);
-    return new Bench(options, config, port, server, proxy, generator);
+    return new Bench({ options, config, port, server, proxy, generator });
   }
 
   async measure(count: number, seconds: number): Promise<Round[]> {
@@ -181,9 +188,9 @@ class Bench {
   }
 
   async stop(): Promise<void> {
-    await this.generator.end();
-    await stopChild(this.proxy);
-    await this.server.end();
+    await this.#parts.generator.end();
+    await stopChild(this.#parts.proxy);
+    await this.#parts.server.end();
   }
 
   async #through(seconds: number, isNear: boolean): Promise<ToldSlice> {
@@ -202,23 +209,29 @@ class Bench {
   async #ask(seconds: number, isNear: boolean): Promise<Slice> {
     await this.#held();
     const order: SliceOrder = {
-      ...{ ports: [this.port], requestsPerSecond: null, warmUpSeconds: 0, seconds, windows: 1 },
+      ...{
+        ports: [this.#parts.port],
+        requestsPerSecond: null,
+        warmUpSeconds: 0,
+        seconds,
+        windows: 1,
+      },
       ...{ groups: [{ connections: 1, keys: [1, 2] }], isBadDay: false },
-      ...(isNear ? { echoEachNs: this.options.delayMs * 1e6 } : {}),
+      ...(isNear ? { echoEachNs: this.#parts.options.delayMs * 1e6 } : {}),
     };
-    const { groups, sent } = await this.generator.slice(order, "the proxy");
+    const { groups, sent } = await this.#parts.generator.slice(order, "the proxy");
     const seen = LatencyHistogram.from(groups[0]![0]!.latency);
     return { sent, seen, held: LatencyHistogram.from(await this.#held()) };
   }
 
   async #held(): Promise<HistogramText> {
-    this.server.say("");
-    return JSON.parse(await this.server.line(REPORT_MS, "the late server")) as HistogramText;
+    this.#parts.server.say("");
+    return JSON.parse(await this.#parts.server.line(REPORT_MS, "the late server")) as HistogramText;
   }
 
   async #told(): Promise<Told> {
     const text = await runToEnd(
-      [this.options.binary, "status", "-c", this.config, "--json"],
+      [this.#parts.options.binary, "status", "-c", this.config, "--json"],
       COMMAND_MS,
     );
     const { metrics } = (JSON.parse(text) as { readonly status: Status }).status;
