@@ -231,7 +231,7 @@ class Bench {
 
   async #told(): Promise<Told> {
     const text = await runToEnd(
-      [this.#parts.options.binary, "status", "-c", this.config, "--json"],
+      [this.#parts.options.binary, "status", "-c", this.#parts.config, "--json"],
       COMMAND_MS,
     );
     const { metrics } = (JSON.parse(text) as { readonly status: Status }).status;
