@@ -168,6 +168,8 @@ export interface PoolConfig {
   readonly servers: readonly ServerConfig[];
   /** How `servers` are found that the file does not list. Absent: it comes from an older program, and they are not. */
   readonly discovery?: Discovery;
+  /** Keys move along when the servers change, see api/migration.ts. Absent: it comes from an older program, and they stay where they are. */
+  readonly migrate?: boolean;
   /** Not null: requests go to other pools, and `servers` is empty. Absent: it is null. */
   readonly route?: RouteNode | null;
 }

@@ -11,6 +11,7 @@ import type {
   SlowLogReport,
 } from "./inspection.ts";
 import type { BigKeyOrder, BigKeysReport, HotKeysReport } from "./key-report.ts";
+import type { ServerSweep } from "./migration.ts";
 import type { PoolFigures, SetFigures } from "./stats.ts";
 import type { Lever, LeverKind } from "./steering.ts";
 
@@ -30,8 +31,35 @@ export type ControlRequest =
   | ConfigOrder
   | LeverOrder
   | InspectionOrder
+  /** `pool` null: all. */
+  | { readonly verb: "migration"; readonly order: MigrationVerb; readonly pool: string | null }
   /** Those that came after the one of number `after` (0: all that are kept), at most the last `count`. */
   | { readonly verb: "events"; readonly after: number; readonly count: number };
+
+export type MigrationVerb = "status" | "pause" | "resume" | "cancel";
+export const MIGRATION_VERBS: readonly MigrationVerb[] = ["status", "pause", "resume", "cancel"];
+
+/** A pool whose keys move to other servers, or have gone back. */
+export interface MigrationStatus {
+  readonly pool: string;
+  readonly epoch: number;
+  /** `declined`: an operator has taken it back, and the configuration still asks for it. */
+  readonly phase: "before" | "moving" | "declined";
+  readonly isPaused: boolean;
+  /** It takes back another one. */
+  readonly isReverse: boolean;
+  /** Names of servers, in the order of the rings. */
+  readonly from: readonly string[];
+  readonly to: readonly string[];
+  readonly sinceMs: number;
+  /** What is in the way; null: nothing. */
+  readonly problem: string | null;
+  /** How far the sweeper is with servers that it has looked at. */
+  readonly servers: readonly ServerSweep[];
+  /** Addresses of servers that no key leaves any more, and how many servers keys leave. */
+  readonly swept: readonly string[];
+  readonly sources: number;
+}
 
 /** What changes nothing: the admin process may ask for it. */
 export type Look = Exclude<
@@ -144,6 +172,14 @@ export type ControlResult =
       readonly warning: string | null;
     }
   | { readonly ok: true; readonly verb: "stop" }
+  /** `pools`: those that the order was for. */
+  | {
+      readonly ok: true;
+      readonly verb: "migration";
+      readonly order: MigrationVerb;
+      readonly pools: readonly string[];
+      readonly migrations: readonly MigrationStatus[];
+    }
   | { readonly ok: true; readonly verb: "clients"; readonly report: ClientReport }
   | { readonly ok: true; readonly verb: "slowlog"; readonly report: SlowLogReport }
   | { readonly ok: true; readonly verb: "slowlog_reset" }
@@ -264,6 +300,8 @@ export interface RingChange {
   readonly pool: string;
   /** 0 … 1 */
   readonly movedShare: number;
+  /** What would move along, and how long that takes at least. Absent: nothing would, or it is not known. */
+  readonly moving?: { readonly keys: number; readonly bytes: number; readonly seconds: number };
 }
 
 export interface Status {
@@ -291,6 +329,8 @@ export interface Status {
   readonly settings?: readonly SettingStatus[];
   /** What is held back. Absent: the proxy is older than this. */
   readonly levers?: readonly LeverStatus[];
+  /** Pools whose keys move to other servers. Absent: the proxy is older than this. */
+  readonly migrations?: readonly MigrationStatus[];
   /** What was counted since the proxy was started. Absent: the proxy is older than this. */
   readonly pools?: readonly PoolFigures[];
   /** Likewise, what protocols and modules count besides, by set and labels. Absent: the proxy is older than this. */
@@ -305,7 +345,7 @@ export interface LastChange {
 }
 
 export interface ProcessStatus {
-  readonly role: "worker" | "admin" | "acceptor";
+  readonly role: "worker" | "admin" | "acceptor" | "sweeper";
   readonly name: string;
   /** Null: between two processes. */
   readonly pid: number | null;

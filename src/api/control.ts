@@ -9,6 +9,7 @@ import type { AdminOrder, ControlResult, Look, ProxyEvent, Status } from "./cont
 import type { SlowRequest } from "./inspection.ts";
 import type { KeyReport } from "./key-report.ts";
 import type { BlockSchema, Labels } from "./metrics.ts";
+import type { MigrationOrder } from "./migration.ts";
 import type { ClientRecord } from "./move.ts";
 import type { StatsLayout } from "./stats.ts";
 import type { SteeringOrder } from "./steering.ts";
@@ -51,6 +52,8 @@ export interface About {
   readonly controlProtocol: number;
   readonly parcelFormats: readonly number[];
   readonly stateFormats: readonly number[];
+  /** Its workers move keys to other servers, see api/migration.ts. Absent: they cannot. */
+  readonly movesKeys?: boolean;
   /** Its workers can be steered, see api/steering.ts. Absent: they cannot. */
   readonly isSteerable?: boolean;
 }
@@ -130,12 +133,16 @@ export type ToWorker =
       readonly notices?: readonly RetainedMessage[];
       /** What goes before `config` from the start; absent: an older supervisor, which steers nothing. */
       readonly steering?: SteeringOrder;
+      /** Where keys are, beside `config`. Absent: an older supervisor, which moves none. */
+      readonly migration?: MigrationOrder;
     }
   /**
    * `isFinal` false: could the worker do as the order says? Nothing is done. True: it is done. Both are answered by `steered`; an older
    * worker does not answer.
    */
   | { readonly type: "steer"; readonly order: SteeringOrder; readonly isFinal: boolean }
+  /** Answered by `migrated`, when what the order holds is quiet. An older worker does not answer. */
+  | { readonly type: "migrate"; readonly order: MigrationOrder }
   /** Accept no client any more, finish what is in flight, then exit 0; after timeoutMs close the rest. */
   | { readonly type: "drain"; readonly timeoutMs: number }
   | { readonly type: "stop" }
@@ -225,6 +232,8 @@ export type FromWorker =
       readonly isFinal: boolean;
       readonly problem: string | null;
     }
+  /** It follows the order of this revision, and no request is at a server of a pool that it holds. */
+  | { readonly type: "migrated"; readonly revision: number }
   /** Cannot serve (for instance: a listening fd is not usable); the worker exits after this. */
   | { readonly type: "failed"; readonly message: string }
   /** So many more packets were put on HANDOVER_FD. */

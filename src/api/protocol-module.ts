@@ -16,6 +16,7 @@ import type { AnyMetricSet, Labels, MetricSet, Metrics, Rows } from "./metrics.t
 import type { GroupMove, ReceivedPart } from "./move.ts";
 import type { Option } from "./option.ts";
 import type { UpstreamProtocol } from "./protocol.ts";
+import type { RequestFacts } from "./request-facts.ts";
 import type { RequestReader } from "./request-reader.ts";
 import type { ServerStream, ServerStreamEvents } from "./server-stream.ts";
 import type { PoolCounter } from "./stats.ts";
@@ -41,6 +42,8 @@ export interface ProtocolModule {
   readonly isRoutable?: boolean;
   /** By what beginning the error replies of each server are counted, see `ReplyScanner.errorOf`. Absent: they are not. */
   readonly serverErrors?: AnyMetricSet;
+  /** Its pools have `keyMoving`. Default: false. */
+  readonly movesKeys?: boolean;
   /** Its pools have `filtering`. Default: false. */
   readonly isFilterable?: boolean;
   /** The commands that it knows from the start, without subcommands, in upper case. Absent: its requests have no such names. */
@@ -152,7 +155,59 @@ export interface ReplyReader {
   largestKey(request: RequestSummary, bytes: Buffer, start: number, end: number): KeySize | null;
 }
 
+/** Which keys of a pool are still to be moved, and from where. See api/migration.ts. */
+export interface MovingKeys {
+  readonly epoch: number;
+  /** The server that the key of `request` may still be on, and that it leaves; null: none. */
+  sourceOf(request: RequestFacts): Upstream | null;
+  /** Where the key belongs by the new ring. */
+  targetOf(request: RequestFacts): Upstream;
+  /** Servers that keys leave, and those that they go to; a server may be among both. */
+  readonly sources: readonly Upstream[];
+  readonly targets: readonly Upstream[];
+}
+
+/** What moves keys of a pool, in one worker. */
+export interface KeyMoving {
+  /** From now on; the route has changed already. Null: all keys are where the route says. */
+  follow(moving: MovingKeys | null): void;
+  /** Begins no step of a move until `letGo`. */
+  hold(): void;
+  letGo(): void;
+  /** No step of a move is at a server. */
+  readonly isQuiet: boolean;
+  /** Looks at all keys of `server`; null: the work was stopped. Only after `follow`. */
+  sweep(server: Upstream, work: SweepWork): Promise<SweepResult | null>;
+}
+
+/** What is done with the keys of one server. */
+export interface SweepWork {
+  /** True: those that leave it are moved. False: those are counted that belong there by the new ring and elsewhere by the old one. */
+  readonly isMove: boolean;
+  readonly moving: MovingKeys;
+  readonly isStopped: () => boolean;
+  /** Told now and then, and at the end. */
+  onProgress(progress: SweepProgress): void;
+}
+
+export interface SweepProgress {
+  /** Keys on the server when it began, all that were seen of them, and those that were moved, or counted. */
+  readonly keys: number;
+  readonly seen: number;
+  readonly found: number;
+}
+
+export interface SweepResult extends SweepProgress {
+  /** Keys that could not be moved, and of the last one why. */
+  readonly failed: number;
+  readonly why: string;
+  /** One of those that were counted, shown. */
+  readonly example: string;
+}
+
 export interface ProtocolPool {
+  /** Absent: keys of this pool cannot be moved. */
+  readonly keyMoving?: KeyMoving;
   /** Who the pool's servers are; absent: those that the configuration lists. */
   readonly topology?: Topology;
   /** Connections to replicas are made, which `Route.replicasOf` then has. Absent: they are not. */

@@ -21,6 +21,7 @@ import {
   resumeCommand,
   undrainCommand,
 } from "./levers.ts";
+import { migrationCommand } from "./migration.ts";
 import { moduleCommand } from "./module.ts";
 import { normaliseFlags } from "./nutcracker-flags.ts";
 import { reloadCommand } from "./reload.ts";
@@ -49,6 +50,7 @@ const COMMANDS: ReadonlyMap<string, CommandDef> = new Map(
     hotkeys: hotkeysCommand,
     bigkeys: bigkeysCommand,
     reload: reloadCommand,
+    migration: migrationCommand,
     upgrade: upgradeCommand,
     stop: stopCommand,
     config: configCommand,

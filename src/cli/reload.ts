@@ -2,6 +2,7 @@
 import { type CommandDef, defineCommand } from "citty";
 import type { Changes, GenerationResult } from "../api/control-socket.ts";
 import { CONTROL_ARGS, callProxy, report } from "./control-client.ts";
+import { formatBytes } from "./figures.ts";
 
 const RELOAD_ARGS = {
   ...CONTROL_ARGS,
@@ -43,8 +44,11 @@ function reloadText(
   isDryRun: boolean,
 ): string {
   const { lines, rings, warnings } = changes;
-  const moved = rings.map(({ pool, movedShare }) => {
-    return `pool "${pool}": about ${(movedShare * 100).toFixed(1)} % of its keys get another server`;
+  const moved = rings.map(({ pool, movedShare, moving }) => {
+    const share = `about ${(movedShare * 100).toFixed(1)} % of its keys get another server`;
+    if (moving === undefined) return `pool "${pool}": ${share}`;
+    const { keys, bytes, seconds } = moving;
+    return `pool "${pool}": ${share}, and move there: ${keys} keys, ${formatBytes(bytes)}, in ${seconds} s at least`;
   });
   const verdict = isDryRun
     ? lines.length === 0

@@ -105,6 +105,16 @@ const PLACEMENT_OPTIONS: readonly Option[] = [
   }),
   ...DISCOVERY_OPTIONS,
   option({
+    name: "migrate",
+    where: "pool",
+    field: "migrate",
+    type: { kind: "boolean" },
+    default: "false",
+    forms: ["native"],
+    help: "True: when a reload changes the servers or how keys are spread over them, keys move to where they belong then, while clients go on; see migration.md. False: keys that belong elsewhere are not found any more.",
+    instead: 'a native file, with the pool under "pools:"',
+  }),
+  option({
     name: "route",
     where: "pool",
     field: "route",

@@ -14,7 +14,14 @@ export function optionsAt(where: Where): readonly Option[] {
 /** What a configuration has to know of a protocol. */
 export type ProtocolOptions = Pick<
   ProtocolModule,
-  "name" | "options" | "ignores" | "needsServers" | "isFilterable" | "isRoutable" | "sources"
+  | "name"
+  | "options"
+  | "ignores"
+  | "needsServers"
+  | "isFilterable"
+  | "isRoutable"
+  | "movesKeys"
+  | "sources"
 >;
 
 /** And of a filter. */

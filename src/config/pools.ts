@@ -7,6 +7,7 @@ import type { MapNode, Node } from "./document.ts";
 import { readFilters } from "./filters.ts";
 import { healthOf, patienceOf, readSpares } from "./health.ts";
 import { limitsOf } from "./limits.ts";
+import { checkLed, checkMigrate } from "./migrate-checks.ts";
 import { didYouMean } from "./nearest.ts";
 import { type ProtocolOptions, poolOptions } from "./options.ts";
 import { DISTRIBUTIONS, HASH_NAMES } from "./options-pool.ts";
@@ -56,6 +57,7 @@ export function readPools(scope: Scope, map: MapNode): ReadPool[] {
   }
   reportSharedListen(scope, pools);
   checkRoutes(scope, pools);
+  checkLed(scope, pools);
   return pools;
 }
 
@@ -89,6 +91,7 @@ function readPool(outer: Scope, name: string, map: MapNode): ReadPool {
   const filters = readFilters(scope, values.node("filters"), protocol);
   const spares = readSpares(scope, values, servers);
   checkPool(scope, values, servers);
+  checkMigrate(scope, values, protocol);
   const isRight = scope.problems.errorCount === errorsBefore;
   return {
     name,
@@ -266,6 +269,7 @@ function buildPool(
     bigKeysBytes: values.numberOrNull("big_keys"),
     bigKeysElements: values.number("big_keys_elements"),
     ...{ servers, discovery },
+    migrate: values.boolean("migrate"),
     route: route ?? null,
   };
 }

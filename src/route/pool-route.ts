@@ -14,6 +14,12 @@ export interface PoolRouteOptions {
   readonly random: () => number;
 }
 
+/** Says where keys go, in place of the pool's own ring. Numbers are those of `upstreams`. */
+export interface Placement {
+  readonly hasher: KeyHasher;
+  readonly ring: Ring;
+}
+
 /** A server and its share of the keys. */
 export type WeightedUpstream = Upstream & { readonly weight: number };
 
@@ -28,8 +34,9 @@ export class PoolRoute implements Route {
   readonly sharesConnections = false;
 
   private readonly options: PoolRouteOptions;
-  private readonly hasher: KeyHasher;
+  private hasher: KeyHasher;
   private ring: Ring;
+  private placement: Placement | null = null;
   /** All keys are on this server, whatever their hash; null: they are not. */
   private only: WeightedUpstream | null = null;
   /** See Topology.slots; null: there are none. */
@@ -67,6 +74,13 @@ export class PoolRoute implements Route {
     this.rebuild();
   }
 
+  /** Keys go where `placement` says, until this is called again; null: where the pool's ring does. */
+  placeBy(placement: Placement | null): void {
+    this.placement = placement;
+    this.hasher = placement?.hasher ?? this.options.hasher;
+    this.rebuild();
+  }
+
   targets(): readonly Upstream[] {
     return this.upstreams;
   }
@@ -80,7 +94,8 @@ export class PoolRoute implements Route {
     this.ring = this.createRing();
     this.spareRing = this.createSpareRing();
     const live = this.upstreams.filter(({ isEjected }) => !isEjected);
-    const isOnly = this.slots === null && this.spareRing === null && live.length === 1;
+    const isPlain = this.slots === null && this.placement === null;
+    const isOnly = isPlain && this.spareRing === null && live.length === 1;
     this.only = isOnly ? live[0]! : null;
     this.epoch++;
   }
@@ -113,6 +128,7 @@ export class PoolRoute implements Route {
   private createRing(): Ring {
     const { upstreams, slots } = this;
     if (slots !== null) return createSlotRing(slots);
+    if (this.placement !== null) return this.placement.ring;
     const { distribution, random } = this.options;
     // With spares all places in the ring stay.
     const isLive = (index: number): boolean =>

@@ -7,6 +7,7 @@ import type { EventRing } from "./events.ts";
 import type { Generations } from "./generation/generations.ts";
 import type { KeyStatistics } from "./inspection/key-statistics.ts";
 import type { SlowLog } from "./inspection/slow-log.ts";
+import type { Migrations } from "./migration/migrations.ts";
 import type { Phase } from "./phase.ts";
 import type { AdminSlot } from "./process/admin-slot.ts";
 import type { Program } from "./program/program.ts";
@@ -61,6 +62,7 @@ export interface ChangeTarget {
   /** The same with what was set since. */
   readonly running: Config;
   readonly steering: Steering;
+  readonly migrations: Migrations;
   /** Every process that is started from now on is of this program. */
   program: Program;
   readonly log: Logger;

@@ -22,14 +22,18 @@ import {
   type ControlSocket,
   openControlSocket,
 } from "./control/control-server.ts";
-import { answersTo, createStatus } from "./control/status.ts";
+import { answersTo, createStatus, processesOf } from "./control/status.ts";
 import { Ending } from "./ending.ts";
 import type { Progress } from "./generation/generation-change.ts";
 import { Generations } from "./generation/generations.ts";
 import { answerInspection } from "./inspection/inspection-requests.ts";
 import { Showing } from "./inspection/show.ts";
+import { createMigrations } from "./migration/create-migrations.ts";
+import { answerMigration } from "./migration/migration-requests.ts";
+import type { Migrations } from "./migration/migrations.ts";
 import { Phase } from "./phase.ts";
-import { type AdminPlan, AdminSlot } from "./process/admin-slot.ts";
+import { adminPlanOf } from "./process/admin-plan.ts";
+import { AdminSlot } from "./process/admin-slot.ts";
 import { TICK_MS } from "./process/watchdog.ts";
 import { type Program, runningProgram } from "./program/program.ts";
 import type { SupervisorState } from "./program/supervisor-state.ts";
@@ -59,6 +63,7 @@ export class Supervisor implements ChangeTarget {
   readonly options: SupervisorOptions;
   readonly resources: Resources;
   readonly generations: Generations;
+  readonly migrations: Migrations;
   readonly admin: AdminSlot;
   readonly startedAtMs: number;
   readonly changes: ChangeLock;
@@ -80,17 +85,26 @@ export class Supervisor implements ChangeTarget {
     this.steering = new Steering(
       {
         ...{ log, workers: () => this.generations.steerable },
-        onChange: () => log.setLevel(this.running.log.level),
+        onChange: () => {
+          log.setLevel(this.running.log.level);
+          this.migrations.onSettings();
+        },
       },
       state?.steering ?? null,
     );
     this.postponed = state?.postponed ?? null;
     this.admin = new AdminSlot(log, answersTo(this), () => this.#onChildrenGone());
-    this.#ending = new Ending(log, () => [...this.generations.statuses, ...this.admin.statuses]);
+    this.#ending = new Ending(log, () => processesOf(this));
+    this.migrations = createMigrations(
+      this,
+      state?.migrationRevision ?? null,
+      () => this.#runAs,
+      () => this.#onChildrenGone(),
+    );
     const showing = new Showing(this);
     this.generations = new Generations({
       ...resources,
-      ...{ isSilent: options.isDaemon, log, steering: this.steering },
+      ...{ isSilent: options.isDaemon, log, steering: this.steering, migrations: this.migrations },
       show: (pool, table) => showing.show(pool, table),
       onEmpty: () => this.#onChildrenGone(),
     });
@@ -114,6 +128,8 @@ export class Supervisor implements ChangeTarget {
 
   #tick(): void {
     this.generations.tick();
+    if (this.phase.name === "serving") this.migrations.tick();
+    if (this.changes.activity === null) this.#runPostponed();
     this.#ending.tick();
   }
 
@@ -132,7 +148,7 @@ export class Supervisor implements ChangeTarget {
     this.steering.forgetSettings(keepsSettings);
     this.log.setLevel(this.running.log.level);
     followLog(this.log, config, this.#runAs);
-    this.admin.replace(this.#adminPlan());
+    this.admin.replace(adminPlanOf(this, this.#runAs));
     this.phase.enter("serving");
   }
 
@@ -162,7 +178,9 @@ export class Supervisor implements ChangeTarget {
     const { config, options, generations } = this;
     const workers = this.workersOf(config);
     try {
+      await this.migrations.prepare(config, null);
       await generations.change(config, workers, this.program, () => {});
+      this.migrations.commit(config);
     } catch (error) {
       // Stopped before it was ready: that is no failure.
       if (this.phase.name === "starting") {
@@ -174,7 +192,7 @@ export class Supervisor implements ChangeTarget {
       return;
     }
     this.phase.enter("serving");
-    this.admin.replace(this.#adminPlan());
+    this.admin.replace(adminPlanOf(this, this.#runAs));
     const addresses = this.#addresses;
     this.log.info("ready", {
       ...{ version: VERSION, pid: process.pid, workers },
@@ -189,8 +207,9 @@ export class Supervisor implements ChangeTarget {
   #resume(state: SupervisorState): void {
     this.phase.enter("serving", state.servingSinceMs ?? state.startedAtMs);
     this.generations.resume(state.crews, state.config, this.program);
+    this.migrations.commit(state.config);
     this.log.giveTo(this.#runAs);
-    const plan = this.#adminPlan();
+    const plan = adminPlanOf(this, this.#runAs);
     if (state.admin !== null && plan !== null) this.admin.resume(plan, state.admin);
     this.log.info("ready after an upgrade", { version: VERSION, from: state.version });
     this.#tellServing();
@@ -207,26 +226,6 @@ export class Supervisor implements ChangeTarget {
   get #addresses(): readonly string[] {
     const { serving } = this.generations;
     return serving === null ? [] : this.resources.listeners.addresses(serving.listenerPlan);
-  }
-
-  /** Null: it would have nothing to serve. */
-  #adminPlan(): AdminPlan | null {
-    const { serving } = this.generations;
-    if (serving === null) return null;
-    const { listeners } = this.resources;
-    const statsFd = listeners.statsFd(serving.listenerPlan);
-    const httpFd = listeners.adminFd(serving.listenerPlan);
-    if (statsFd === null && httpFd === null) return null;
-    return {
-      config: this.running,
-      program: this.program,
-      memory: this.resources.stats.snapshot(),
-      ...{ historyFd: this.resources.stats.historyFd(), generation: serving.plan.number },
-      ...{ statsFd, httpFd },
-      isSilent: this.options.isDaemon,
-      startedAtMs: this.startedAtMs,
-      runAs: this.#runAs,
-    };
   }
 
   async #onRequest(request: ControlRequest, caller: Caller): Promise<void> {
@@ -253,6 +252,7 @@ export class Supervisor implements ChangeTarget {
       default:
         caller.result(
           (await answerInspection(this, request, caller)) ??
+            (await answerMigration(this, request)) ??
             (await answerSteering(this, request, caller)),
         );
         this.#runPostponed();
@@ -294,15 +294,11 @@ export class Supervisor implements ChangeTarget {
       this.postponed = intent;
       return;
     }
-    const progress: Progress = (text) => {
-      this.log.info(`${intent}: ${text}`, { event: "change_goes_on" });
-    };
-    if (intent === "upgrade") {
-      void this.#upgrade({ path: null, isTrusted: false }, progress, null);
-      return;
-    }
-    this.#reopenLogs("SIGHUP");
-    void this.reload(false, progress);
+    const event = "change_goes_on";
+    const progress: Progress = (text) => this.log.info(`${intent}: ${text}`, { event });
+    if (intent === "reload") this.#reopenLogs("SIGHUP");
+    if (intent === "reload") void this.reload(false, progress);
+    else void this.#upgrade({ path: null, isTrusted: false }, progress, null);
   }
 
   reload(isDryRun: boolean, progress: Progress): Promise<ControlResult> {
@@ -357,6 +353,7 @@ export class Supervisor implements ChangeTarget {
     this.generations.close();
     this.resources.listeners.close();
     this.generations.stop();
+    this.migrations.close();
     this.admin.stop();
     this.#onChildrenGone();
   }
@@ -370,6 +367,7 @@ export class Supervisor implements ChangeTarget {
     // With our sockets closed, too, new clients are refused instead of waiting in vain.
     this.resources.listeners.close();
     this.generations.drain(timeoutMs);
+    this.migrations.close();
     this.admin.stop();
     this.#onChildrenGone();
   }
@@ -388,13 +386,14 @@ export class Supervisor implements ChangeTarget {
 
   #onChildrenGone(): void {
     if (!this.phase.isEnding) return;
-    if (this.generations.isEmpty && this.admin.isEmpty) this.#ending.come();
+    if (processesOf(this).length === 0) this.#ending.come();
   }
 
   #reopenLogs(signal: string): void {
     this.log.reopen();
     this.generations.send({ type: "reopen_log" });
     this.admin.send({ type: "reopen_log" });
+    this.migrations.reopenLog();
     this.log.info("log files were opened again", { signal });
   }
 }

@@ -5,6 +5,7 @@ import { GROUP_FORMAT, type ListenerGrant } from "../api/control.ts";
 import type { EngineStatus } from "../api/control-socket.ts";
 import type { Engine } from "../api/engine.ts";
 import { COLLECTION_TIMES, LOOP_TIMES } from "../api/latency.ts";
+import type { MigrationOrder } from "../api/migration.ts";
 import type { Lever } from "../api/steering.ts";
 import { busOfPool } from "../api/worker-bus.ts";
 import { assert } from "../base/assert.ts";
@@ -20,6 +21,7 @@ import {
   PARTIAL_REPLIES_SHARE,
 } from "../base/limits.ts";
 import { LogLimit } from "../base/log-limit.ts";
+import { QUIET_LOOK_MS } from "../base/migration-limits.ts";
 import { every } from "../base/schedule.ts";
 import { Turn } from "../base/turn.ts";
 import { ClientMemory, type MemoryHolder } from "../client/client-memory.ts";
@@ -52,6 +54,7 @@ import type {
   HandOverEvents,
   HandOverOrder,
   ListenOptions,
+  MigratingPool,
 } from "./worker.ts";
 import { WorkerLevers } from "./worker-levers.ts";
 
@@ -80,6 +83,7 @@ export class WorkerDataPlane implements DataPlane {
   private readonly memory: ClientMemory;
   private onAllGone: (() => void) | null = null;
   private cancelDrain: () => void = () => {};
+  private stopLooking: () => void = () => {};
   private outgoing: HandOver | null = null;
   /** What is to be handed over after `outgoing`. */
   private readonly orders: (() => void)[] = [];
@@ -287,11 +291,35 @@ export class WorkerDataPlane implements DataPlane {
     this.levers.follow(levers);
   }
 
+  migrate({ pools }: MigrationOrder, done: () => void): void {
+    for (const [name, plane] of this.pools) {
+      plane.migration?.follow(pools.find(({ pool }) => pool === name) ?? null);
+    }
+    this.stopLooking();
+    const look = (): void => {
+      for (const { migration } of this.pools.values()) {
+        if (migration?.isQuiet === false) return;
+      }
+      this.stopLooking();
+      done();
+    };
+    this.stopLooking = every(this.engine.timer, QUIET_LOOK_MS, look);
+    look();
+  }
+
+  migratingPool(name: string): MigratingPool | null {
+    const plane = this.pools.get(name);
+    const planned = plane?.migration?.planned ?? null;
+    const keyMoving = plane?.protocol.keyMoving;
+    return planned === null || keyMoving === undefined ? null : { planned, keyMoving };
+  }
+
   onSettings(): void {
     for (const pool of this.pools.values()) pool.onSettings();
   }
 
   close(): void {
+    this.stopLooking();
     this.stopReclaiming();
     this.acceptance.stop();
     for (const pool of this.pools.values()) pool.close();

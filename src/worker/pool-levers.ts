@@ -23,6 +23,9 @@ export interface LeveredPool {
 export class PoolLevers {
   private readonly pool: LeveredPool;
   private isPaused = false;
+  /** By an operator, or while workers agree on where keys belong. */
+  private isPausedByLever = false;
+  private isHeld = false;
   private chain: LeverChain | null = null;
 
   constructor(pool: LeveredPool) {
@@ -39,7 +42,8 @@ export class PoolLevers {
   /** To be called between two turns. @param all of all pools: they replace those before */
   follow(all: readonly Lever[]): void {
     const own = all.filter(({ pool }) => pool === null || pool === this.pool.name);
-    this.pause(own.some(({ kind }) => kind === "pause"));
+    this.isPausedByLever = own.some(({ kind }) => kind === "pause");
+    this.pause(this.isPausedByLever || this.isHeld);
     const judging = own.filter(isJudging);
     const { filtering } = this.pool;
     const isNeeded = judging.length > 0 && filtering !== null;
@@ -53,6 +57,12 @@ export class PoolLevers {
       if (this.chain === null) release(session);
       else this.guard(session, this.chain, filtering!);
     }
+  }
+
+  /** All requests wait from now on, or no longer. */
+  hold(isHeld: boolean): void {
+    this.isHeld = isHeld;
+    this.pause(this.isPausedByLever || isHeld);
   }
 
   /** A client has come. Of one whose PROXY header is awaited this is called when that has come. */

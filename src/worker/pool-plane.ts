@@ -35,11 +35,14 @@ import { ServerSet } from "../server/server-set.ts";
 import { UnlistedServer } from "../server/unlisted-server.ts";
 import { type Discovered, discover } from "../topology/discovery/discover.ts";
 import { DrainableTopology } from "../topology/drainable.ts";
+import { PlannedTopology } from "../topology/planned.ts";
 import { createStaticTopology } from "../topology/static.ts";
 import { clientTuning } from "./client-tuning.ts";
 import { PoolClients } from "./pool-clients.ts";
+import { PoolFollower } from "./pool-follower.ts";
 import type { PoolLevers } from "./pool-levers.ts";
 import { allMembers, spreadKeys } from "./pool-members.ts";
+
 import type { PoolPlaneOptions } from "./pool-plane-options.ts";
 import { openClientTimes, openServerTimes } from "./pool-times.ts";
 import { createTree, type PoolTree } from "./pool-tree.ts";
@@ -81,6 +84,8 @@ export class PoolPlane implements PoolHost {
   private readonly clients: PoolClients;
   /** Null: its servers are not probed. */
   private readonly watch: HealthWatch | null;
+  /** Null: keys stay where the configuration says. */
+  readonly migration: PoolFollower | null;
 
   constructor(options: PoolPlaneOptions) {
     const { pool, layout } = options;
@@ -116,10 +121,13 @@ export class PoolPlane implements PoolHost {
     this.protocol = module.createPool(this);
     const hasRequests = this.protocol.serverProtocols.length > 0;
     this.times = hasRequests ? openClientTimes(options, this.protocol, this.route) : null;
+    const { keyMoving } = this.protocol;
+    const planned = keyMoving === undefined ? null : new PlannedTopology(pool.servers);
     this.discovered = discover(this);
     this.topology = new DrainableTopology(
       this.protocol.topology ??
         this.discovered?.topology ??
+        planned ??
         createStaticTopology(pool.servers, pool.spares),
     );
     this.clients = new PoolClients({
@@ -147,6 +155,14 @@ export class PoolPlane implements PoolHost {
     spreadKeys(this.ring, this.topology, this.servers.all);
     this.topology.watch(() => this.onTopologyChange());
     this.watch = this.createWatch();
+    this.migration =
+      keyMoving === undefined || planned === null
+        ? null
+        : new PoolFollower({
+            ...{ pool, keyMoving, topology: planned, route: this.ring },
+            ...{ sessions: this.sessions, levers: this.levers },
+            onRouteChange: () => this.onRouteChange(),
+          });
   }
 
   openStream(server: Upstream, events: ServerStreamEvents): ServerStream | null {
@@ -267,6 +283,8 @@ export class PoolPlane implements PoolHost {
       this.plan.resize(all.length);
       spreadKeys(this.ring, this.topology, this.servers.all);
       for (const { place } of gone) this.ejections?.forget(place);
+      this.migration?.onServers();
+      for (const server of gone) this.ejections?.forget(server);
       this.onRouteChange();
     });
   }

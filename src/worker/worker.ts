@@ -14,6 +14,8 @@ import {
   type ToWorker,
 } from "../api/control.ts";
 import type { EngineStatus } from "../api/control-socket.ts";
+import { type MigrationOrder, NO_MIGRATION } from "../api/migration.ts";
+import type { KeyMoving, MovingKeys } from "../api/protocol-module.ts";
 import type { StatsLayout } from "../api/stats.ts";
 import { type Lever, leversOf, NO_STEERING } from "../api/steering.ts";
 import type { WorkerBus } from "../api/worker-bus.ts";
@@ -63,7 +65,17 @@ export interface DataPlane {
   leversProblem(levers: readonly Lever[]): string | null;
   /** Those that hold from now on; each time all of them. */
   setLevers(levers: readonly Lever[]): void;
+  /** Where keys are from now on; `done` is called when what is held is quiet, unless another order has come by then. */
+  migrate(order: MigrationOrder, done: () => void): void;
+  /** What the sweeper works on; null: keys of that pool never move. Absent: of none. */
+  migratingPool?(name: string): MigratingPool | null;
   close(): void;
+}
+
+export interface MigratingPool {
+  readonly keyMoving: KeyMoving;
+  /** What moves or is about to. */
+  readonly planned: MovingKeys;
 }
 
 /** What accepting takes besides listening sockets, by the accept mode. */
@@ -96,6 +108,8 @@ export interface DataPlaneOptions {
   readonly counters: Float64Array;
   readonly log: Logger;
   readonly bus: WorkerBus;
+  /** Where keys are, from the start. */
+  readonly migration: MigrationOrder;
   /** To the supervisor. */
   readonly send: (message: FromWorker) => void;
   readonly metrics: WorkerMetrics;
@@ -129,6 +143,8 @@ class Worker {
   #metrics: WorkerMetrics | null = null;
   #log: Logger | null = null;
   #steering: WorkerSteering | null = null;
+  /** The latest. */
+  #migration: MigrationOrder = NO_MIGRATION;
   /** By performance.now(). */
   #drainByMs: number = Number.POSITIVE_INFINITY;
   #isOrphaned = false;
@@ -184,6 +200,9 @@ class Worker {
       case "steer":
         this.#steer(message);
         break;
+      case "migrate":
+        this.#migrate(message.order);
+        break;
       case "ping":
         this.#metrics?.askAgain();
         this.#send({ type: "pong", id: message.id, clients: this.#dataPlane?.clients ?? 0 });
@@ -195,6 +214,7 @@ class Worker {
 
   async #start(start: Start): Promise<void> {
     setProcessName(`proxy worker ${start.slot}`);
+    this.#note(start.migration ?? NO_MIGRATION);
     const steering = new WorkerSteering(start.config, start.steering ?? NO_STEERING);
     this.#steering = steering;
     const log = openProcessLog({
@@ -232,12 +252,15 @@ class Worker {
       counters,
       log,
       bus,
+      migration: this.#migration,
       send: (message) => this.#send(message),
       metrics,
     });
     bus.open();
     await dataPlane.serversKnown();
     dataPlane.setLevers(leversOf(start.steering ?? NO_STEERING));
+    // One that has come while it started, before any client does.
+    this.#follow(dataPlane);
     dataPlane.listen(start.listeners, start);
     this.#dataPlane = dataPlane;
     // Not before: until now it held up those that serve.
@@ -263,6 +286,21 @@ class Worker {
       this.#dataPlane?.setLevers(levers);
     }
     this.#send({ type: "steered", revision, isFinal, problem: isFinal ? null : problem });
+  }
+
+  #migrate(order: MigrationOrder): void {
+    this.#note(order);
+    if (this.#dataPlane !== null) this.#follow(this.#dataPlane);
+  }
+
+  /** An order that was sent later is never overtaken by one that came with the start. */
+  #note(order: MigrationOrder): void {
+    if (order.revision > this.#migration.revision) this.#migration = order;
+  }
+
+  #follow(dataPlane: DataPlane): void {
+    const { revision } = this.#migration;
+    dataPlane.migrate(this.#migration, () => this.#send({ type: "migrated", revision }));
   }
 
   get #drainTimeoutMs(): number {

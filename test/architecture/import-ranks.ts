@@ -6,6 +6,7 @@ export const RANKS: Readonly<Record<string, number>> = {
   main: 6,
   cli: 5,
   supervisor: 4,
+  migration: 2.5,
   worker: 4,
   admin: 4,
   acceptor: 4,

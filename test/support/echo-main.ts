@@ -57,6 +57,10 @@ class EchoDataPlane implements DataPlane {
     }
   }
 
+  migrate(_order: unknown, done: () => void): void {
+    done();
+  }
+
   drain(timeoutMs: number, done: (closed: number) => void): void {
     for (const listener of this.#listeners) listener.stop();
     this.#onEmpty = () => done(0);

@@ -30,6 +30,8 @@ export interface ProxyProcess {
   stderr(): string;
   /** The worker processes that run now. */
   workerPids(): number[];
+  /** Its processes of this kind that run now. */
+  pidsOf(kind: "worker" | "sweeper"): number[];
   /** SIGTERM, and SIGKILL if that is ignored. */
   stop(): Promise<void>;
 }
@@ -71,6 +73,7 @@ export async function startProxy(options: ProxyOptions): Promise<ProxyProcess> {
     exited: server.exited,
     stderr: () => server.output(),
     workerPids: () => childrenOf(server.pid).filter((pid) => commandLine(pid).includes("worker")),
+    pidsOf: (kind) => childrenOf(server.pid).filter((pid) => commandLine(pid).includes(kind)),
     stop: () => server.stop(),
   };
 }

@@ -1,14 +1,15 @@
 /** The Redis protocol: RESP2 and RESP3, whole. */
 import type { ProtocolModule } from "../../api/protocol-module.ts";
 import { STANDARD_COMMANDS } from "./commands/command-facts.ts";
-import { FAILOVER_METRICS, REDIS_ERRORS, REDIS_METRICS } from "./metrics.ts";
+import { FAILOVER_METRICS, MIGRATION_METRICS, REDIS_ERRORS, REDIS_METRICS } from "./metrics.ts";
 import { REDIS_OPTIONS } from "./options.ts";
 import { RedisProtocolPool } from "./protocol-pool.ts";
 
 export const redis: ProtocolModule = {
   name: "redis",
   options: REDIS_OPTIONS,
-  metrics: [REDIS_METRICS, FAILOVER_METRICS],
+  metrics: [REDIS_METRICS, FAILOVER_METRICS, MIGRATION_METRICS],
+  movesKeys: true,
   serverErrors: REDIS_ERRORS,
   isFilterable: true,
   isRoutable: true,

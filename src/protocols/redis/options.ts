@@ -49,6 +49,10 @@ export interface RedisOptions {
   /** Null: no limit. */
   readonly maxLagMs: number | null;
   readonly ownWritesMs: number;
+  /** Keys a second that are moved unasked. */
+  readonly migrateRate: number;
+  /** A server that takes longer to answer is left alone for a moment. */
+  readonly migrateLatencyMs: number;
   /** "host:port" */
   readonly announced: string | null;
 }
@@ -175,6 +179,26 @@ export const REDIS_OPTIONS: readonly Option[] = [
     instead: "a native file (`pools:`)",
   }),
   option({
+    name: "migrate_rate",
+    where: "pool",
+    isLive: true,
+    type: { kind: "integer", min: 1, max: INTEGER_MAX },
+    forms: ["native"],
+    default: "20000",
+    help: "With `migrate`: so many keys a second are moved at the most, apart from those that clients ask for.",
+    instead: "a native file (`pools:`)",
+  }),
+  option({
+    name: "migrate_latency",
+    where: "pool",
+    isLive: true,
+    type: { kind: "duration", min: 1, max: INTEGER_MAX, none: false },
+    forms: ["native"],
+    default: "20ms",
+    help: "With `migrate`: when a server takes longer than this to answer, no keys are moved from or to it for a moment, but those that clients ask for.",
+    instead: "a native file (`pools:`)",
+  }),
+  option({
     name: "announce",
     where: "pool",
     type: { kind: "server_address" },
@@ -246,6 +270,8 @@ export function readRedisOptions(settings: OptionSettings): RedisOptions {
     failoverParkDryRun: booleanIn(settings, "failover_park_dry_run"),
     readFrom: choiceIn(settings, "read_from", READ_FROM),
     maxLagMs: durationIn(settings, "max_lag"),
+    migrateRate: numberIn(settings, "migrate_rate"),
+    migrateLatencyMs: durationIn(settings, "migrate_latency") ?? 0,
     announced: addressIn(settings, "announce"),
     ownWritesMs: durationIn(settings, "read_own_writes") ?? 0,
   };

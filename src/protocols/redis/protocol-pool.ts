@@ -7,6 +7,7 @@ import type { Frontend } from "../../api/frontend.ts";
 import type { GroupMove, ReceivedPart } from "../../api/move.ts";
 import type { UpstreamProtocol } from "../../api/protocol.ts";
 import type {
+  KeyMoving,
   PoolHost,
   ProtocolPool,
   ReplyReader,
@@ -42,6 +43,9 @@ import type { CommandPolicy } from "./commands/command.ts";
 import type { CommandFacts } from "./commands/command-facts.ts";
 import { CommandTable } from "./commands/command-table.ts";
 import { REDIS_METRICS } from "./metrics.ts";
+import { answerKeyCounts } from "./migrate/count-keys.ts";
+import { KeyGate } from "./migrate/key-gate.ts";
+import { KeyMover } from "./migrate/key-mover.ts";
 import { type RedisOptions, readRedisOptions } from "./options.ts";
 import { type Parking, parkingOf } from "./redirect/parking.ts";
 import { Redirector } from "./redirect/redirector.ts";
@@ -60,6 +64,7 @@ export class RedisProtocolPool implements ProtocolPool {
   private readonly pool: RedisPool;
   readonly topology?: Topology;
   readonly decorate?: DecorateLink;
+  readonly keyMoving?: KeyMoving;
   private readonly follower: ServerFollower | null;
   /** Has primaries do what their replicas do not, where servers are listed; null: no replica is read, or they are followed. */
   private readonly redirector: Redirector | null;
@@ -73,7 +78,11 @@ export class RedisProtocolPool implements ProtocolPool {
     this.parking = parkingOf(readRedisOptions(host.config.options));
     this.reading = readingOf(readRedisOptions(host.config.options));
     this.pool = createPool(host, this.parking, this.reading);
-    const { follower } = this.pool;
+    const { follower, gate } = this.pool;
+    if (gate !== null) {
+      this.keyMoving = gate.mover;
+      answerKeyCounts(host);
+    }
     this.follower = follower;
     if (follower !== null) {
       this.topology = follower.topology;
@@ -200,11 +209,11 @@ const SENTINEL: CommandFacts = {
 
 function policyOf(
   { allowCommands, denyCommands, clusterSeeds }: RedisOptions,
-  { servers, route }: PoolConfig,
+  { servers, route, migrate }: PoolConfig,
 ): CommandPolicy {
   return {
     ...{ allowed: new Set(allowCommands), denied: new Set(denyCommands) },
-    isSharded: servers.length > 1 || clusterSeeds.length > 0 || route != null,
+    isSharded: servers.length > 1 || clusterSeeds.length > 0 || route != null || migrate === true,
     isCluster: clusterSeeds.length > 0,
   };
 }
@@ -230,6 +239,7 @@ function createPool(host: PoolHost, parking: Parking, reading: ReadingOptions): 
     ...{ cluster, follower },
     // The nodes of a cluster have one slot in a transaction, not all that are theirs.
     splitsTransactions: own.transactions === "split" && cluster === null,
+    gate: config.migrate === true ? new KeyGate(new KeyMover(host, variants)) : null,
     readers: own.readFrom === "primary" || config.route != null ? null : new Readers(host, reading),
     hashTag: config.hashTag,
     announced: own.announced,

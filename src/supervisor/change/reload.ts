@@ -1,6 +1,6 @@
 /** A reload: the configuration file is read again, and a new generation serves what it says. */
 import type { Config } from "../../api/config.ts";
-import type { ControlResult } from "../../api/control-socket.ts";
+import type { ControlResult, RingChange } from "../../api/control-socket.ts";
 import { type ControlServer, controlSocketPath } from "../control/control-server.ts";
 import type { Progress } from "../generation/generation-change.ts";
 import { askConfig } from "../program/program.ts";
@@ -24,14 +24,19 @@ export async function reload(
   const answer = await askConfig(supervisor.program, file, source.runArguments);
   if ("problems" in answer) throw new StartError(answer.problems);
   const { config, warnings } = answer;
+  supervisor.migrations.check(config);
   // Values that were set are dropped, so their ends are among the changes.
   const lines = describeChanges(supervisor.running, config);
-  const rings = isDryRun ? await ringChanges(supervisor.config, config) : [];
+  const rings = isDryRun ? await estimate(supervisor, config) : [];
   const changes = { lines, warnings, rings };
   const size = supervisor.workersOf(config);
   const isSame = lines.length === 0 && supervisor.generations.serving?.plan.size === size;
   if (isDryRun || (isSame && !supervisor.isPaused)) {
-    if (!isDryRun) supervisor.steering.keepSaved();
+    if (!isDryRun) {
+      supervisor.steering.keepSaved();
+      await supervisor.migrations.prepare(config, supervisor.config);
+      supervisor.migrations.commit(config);
+    }
     return { ok: true, verb: "reload", changes, crew: null };
   }
   const generation = await applyConfig(supervisor, config, false, async () => {
@@ -40,6 +45,24 @@ export async function reload(
     return result;
   });
   return { ok: true, verb: "reload", changes, crew: generation };
+}
+
+/** How many keys get another server, and what moves along. */
+async function estimate(
+  { config: before, generations }: ChangeTarget,
+  config: Config,
+): Promise<RingChange[]> {
+  const changes = await ringChanges(before, config);
+  const estimates = changes.map(async (change): Promise<RingChange> => {
+    const { pool, movedShare } = change;
+    if (config.pools.find(({ name }) => name === pool)?.migrate !== true) return change;
+    const counts = await generations.inspector.keyCounts(pool);
+    if (counts === null) return change;
+    const keys = Math.round(counts.keys * movedShare);
+    const seconds = Math.ceil(keys / counts.keysPerSecond);
+    return { ...change, moving: { keys, bytes: Math.round(counts.bytes * movedShare), seconds } };
+  });
+  return await Promise.all(estimates);
 }
 
 /**
@@ -61,6 +84,7 @@ export async function applyConfig<Result>(
     if (hasNewPidFile && config.pidFile !== null) pidFile = claimPidFile(config.pidFile);
     if (hasNewControl) control = supervisor.openControl(config);
     raiseLimit(config, supervisor.log);
+    await supervisor.migrations.prepare(config, supervisor.config);
     const result = await change();
     if (hasNewPidFile) {
       resources.pidFile?.remove();
@@ -72,8 +96,10 @@ export async function applyConfig<Result>(
       resources.control = control;
     }
     supervisor.commit(config, keepsSettings);
+    supervisor.migrations.commit(config);
     return result;
   } catch (error) {
+    supervisor.migrations.abandon();
     pidFile?.remove();
     control?.close();
     throw error instanceof StartError ? error : new StartError([(error as Error).message]);

@@ -63,6 +63,11 @@ export async function upgrade(
     const size = supervisor.workersOf(config);
     const old = supervisor.program;
     const { settings } = supervisor.steering;
+    if (supervisor.migrations.isUnderWay && program.about.movesKeys !== true) {
+      throw new StartError([
+        "keys of a pool are moving to other servers, which that version cannot do; wait for the end, or see proxy migration --help",
+      ]);
+    }
     const keepsSettings = program.about.isSteerable === true;
     if (settings.length > 0 && !keepsSettings) {
       const options = settings.map((setting) => setting.path).join(" ");
@@ -106,6 +111,7 @@ async function finish(
   const problem = (reason: string): string =>
     `the workers are ${facts.to}, but the supervisor stays ${facts.from}: ${reason}`;
   let release = (): void => {};
+  supervisor.migrations.rest(true);
   try {
     const state = await quietState(supervisor, facts, caller);
     if (state === null) return problem("its processes did not come to rest");
@@ -123,6 +129,7 @@ async function finish(
   } catch (error) {
     return problem((error as Error).message);
   } finally {
+    supervisor.migrations.rest(false);
     release();
   }
 }
@@ -151,7 +158,7 @@ function stateOf(
   const steering = supervisor.steering.snapshot();
   const generations = supervisor.generations.snapshot();
   const admin = supervisor.admin.snapshot();
-  if (generations === null || admin === undefined) return null;
+  if (generations === null || admin === undefined || !supervisor.migrations.isResting) return null;
   const { pidFile, control } = resources;
   return {
     format: commonFormat(program.about.stateFormats),
@@ -170,6 +177,7 @@ function stateOf(
     lastChange: supervisor.changes.last,
     postponed: supervisor.postponed,
     steering,
+    migrationRevision: supervisor.migrations.revision,
     events: supervisor.resources.events.all,
     slowLog: supervisor.resources.slowLog.snapshot(),
     bigKeys: supervisor.resources.keys.snapshot(),

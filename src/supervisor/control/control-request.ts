@@ -1,5 +1,5 @@
 /** What came over the control socket, checked: any program of this user may have sent it. */
-import type { ControlRequest } from "../../api/control-socket.ts";
+import { type ControlRequest, MIGRATION_VERBS } from "../../api/control-socket.ts";
 import {
   CLIENT_ORDERS,
   CLIENT_STATES,
@@ -62,6 +62,8 @@ function isRequest(request: ControlRequest): boolean {
       return isOrNull(request.pool, "string");
     case "kick":
       return isTarget(request.target);
+    case "migration":
+      return MIGRATION_VERBS.includes(request.order) && isOrNull(request.pool, "string");
     case "release":
       return isRelease(request);
     default:

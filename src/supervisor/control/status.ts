@@ -56,10 +56,19 @@ function answerAdmin(
   };
 }
 
+/** All that there are, but the supervisor. */
+export function processesOf({
+  generations,
+  admin,
+  migrations,
+}: Pick<ChangeTarget, "generations" | "admin" | "migrations">): ProcessStatus[] {
+  return [...generations.statuses, ...admin.statuses, ...migrations.processes];
+}
+
 function createAdminStatus(supervisor: ChangeTarget): AdminStatus {
-  const { admin, resources, changes, config, generations, phase, startedAtMs } = supervisor;
+  const { resources, changes, config, generations, phase, startedAtMs } = supervisor;
   const generation = generations.serving;
-  const processes = [...generations.statuses, ...admin.statuses];
+  const processes = processesOf(supervisor);
   return {
     pid: process.pid,
     version: VERSION,
@@ -78,5 +87,6 @@ function createAdminStatus(supervisor: ChangeTarget): AdminStatus {
     processes,
     settings: settingStatuses(supervisor),
     levers: supervisor.steering.levers,
+    migrations: supervisor.migrations.statuses(),
   };
 }

@@ -3,6 +3,7 @@
 import type { Config } from "../../api/config.ts";
 import type { FromWorker, ToWorker } from "../../api/control.ts";
 import type { GenerationResult, ProcessStatus } from "../../api/control-socket.ts";
+import type { MigrationOrder } from "../../api/migration.ts";
 import type { LiveValue, SteeringOrder } from "../../api/steering.ts";
 import type { RetainedMessage } from "../../api/worker-bus.ts";
 import type { Logger } from "../../base/log.ts";
@@ -35,6 +36,7 @@ export interface GenerationsOptions {
   readonly isSilent: boolean;
   readonly log: Logger;
   readonly steering: WorkerSteering;
+  readonly migrations: WorkerMigrations;
   readonly events: Pick<EventRing, "add">;
   readonly slowLog: SlowLog;
   readonly keys: Pick<KeyStatistics, "add">;
@@ -59,6 +61,13 @@ export interface WorkerSteering {
   readonly order: SteeringOrder;
   /** What is set beside the configuration. */
   readonly settings: readonly LiveValue[];
+  onMessage(worker: WorkerSlot, message: FromWorker): void;
+  onGone(worker: WorkerSlot): void;
+}
+
+/** Where keys are, as workers go by it. */
+interface WorkerMigrations {
+  readonly order: MigrationOrder;
   onMessage(worker: WorkerSlot, message: FromWorker): void;
   onGone(worker: WorkerSlot): void;
 }
@@ -109,6 +118,17 @@ export class Generations {
   /** Workers that follow orders now. */
   get steerable(): WorkerSlot[] {
     return this.#workers.filter(({ isSteerable }) => isSteerable);
+  }
+
+  /** All that have a process, of all generations. */
+  get living(): WorkerSlot[] {
+    return this.#workers.filter(({ isThere }) => isThere);
+  }
+
+  /** One generation serves, no other is there, and no client is on its way. */
+  get isAlone(): boolean {
+    const isMoving = this.#isChanging || this.#mover !== null || this.isRouting;
+    return this.#all.size === 1 && this.#serving !== null && !isMoving;
   }
 
   get statuses(): ProcessStatus[] {
@@ -252,7 +272,7 @@ export class Generations {
     listenerPlan: ListenerPlan,
     saved: GenerationSnapshot | null,
   ): Generation {
-    const { listeners, stats, isSilent, log, onEmpty, steering } = this.#options;
+    const { listeners, stats, isSilent, log, onEmpty, steering, migrations } = this.#options;
     const runAs = saved === null ? resolveRunAs(config) : saved.runAs;
     // What a program before this one has begun goes on with the memory that its workers have.
     const memory = saved === null ? stats.prepare(config, size) : stats.snapshot();
@@ -262,6 +282,7 @@ export class Generations {
       plan: {
         ...{ number, size, config, program, memory, isSilent, runAs },
         steering: () => steering.order,
+        migration: () => migrations.order,
         running: () => withLive(config, steering.settings),
       },
       listenerPlan,
@@ -281,10 +302,12 @@ export class Generations {
         onWorkerDeath: (worker) => {
           this.#bus.onGone(worker);
           steering.onGone(worker);
+          migrations.onGone(worker);
         },
         onWorkerGone: (worker, clients) => {
           this.#bus.onGone(worker);
           steering.onGone(worker);
+          migrations.onGone(worker);
           this.#handOver?.onGone(worker, clients);
         },
         onGone: (generation) => {
@@ -299,6 +322,7 @@ export class Generations {
     this.#router.onMessage(worker, message);
     this.#bus.onMessage(worker, message);
     this.#options.steering.onMessage(worker, message);
+    this.#options.migrations.onMessage(worker, message);
     if (message.type === "event") {
       this.#options.events.add(worker.name, message.level, message.text, message.event);
     }

@@ -12,6 +12,7 @@ import {
   type ToWorker,
 } from "../../api/control.ts";
 import type { ProcessStatus } from "../../api/control-socket.ts";
+import type { MigrationOrder } from "../../api/migration.ts";
 import type { SteeringOrder } from "../../api/steering.ts";
 import type { RetainedMessage } from "../../api/worker-bus.ts";
 import type { Logger } from "../../base/log.ts";
@@ -36,6 +37,8 @@ export interface GenerationPlan {
   readonly runAs: RunAs | null;
   /** What its workers follow besides `config`, now. */
   steering(): SteeringOrder;
+  /** Where keys are, now. */
+  migration(): MigrationOrder;
   /** `config` with what was set beside it until now. */
   running(): Config;
 }
@@ -156,6 +159,12 @@ export class WorkerSlot {
     return this.#handover?.ours ?? null;
   }
 
+  /** It has a process that goes by orders, or begins with the latest. */
+  get isThere(): boolean {
+    const { state } = this;
+    return state === "starting" || state === "serving" || state === "leaving";
+  }
+
   get isOnBus(): boolean {
     const { packetFormats, state, plan } = this;
     const formats =
@@ -256,6 +265,7 @@ export class WorkerSlot {
       stats: generation.memory.layout,
       notices: this.plan.retained(),
       steering,
+      migration: generation.migration(),
     };
   }
 

@@ -10,6 +10,7 @@ import {
   type KickedClient,
   type KickTarget,
 } from "../../api/inspection.ts";
+import { KEY_COUNTS, type KeyCounts } from "../../api/migration.ts";
 import { CLIENTS_SHOWN_MAX, INSPECTION_ANSWER_MS, INSPECTIONS_MAX } from "../../base/limits.ts";
 import { StartError } from "../start-error.ts";
 import { joinClients } from "./join-clients.ts";
@@ -40,6 +41,12 @@ export class Inspector {
   /** Disconnects clients. @returns those that were. @throws StartError: too many ask */
   async kick(target: KickTarget): Promise<readonly KickedClient[]> {
     return ((await this.#inTurn(KICK_CLIENTS, target)) as KickedClient[][]).flat();
+  }
+
+  /** Null: no worker knows. @throws StartError: too many ask */
+  async keyCounts(pool: string): Promise<KeyCounts | null> {
+    const answers = await this.#inTurn(`${pool}/${KEY_COUNTS}`, null);
+    return (answers as (KeyCounts | null)[]).find((counts) => counts !== null) ?? null;
   }
 
   async #inTurn(topic: string, data: unknown): Promise<unknown[]> {

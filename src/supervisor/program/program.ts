@@ -73,6 +73,7 @@ export function aboutSelf(): About {
     parcelFormats: PACKET_FORMATS,
     stateFormats: STATE_FORMATS,
     isSteerable: true,
+    movesKeys: true,
   };
 }
 

@@ -40,6 +40,8 @@ export interface SupervisorState {
   readonly postponed: ChangeName | null;
   /** What holds besides the configuration; absent: an older program, which steered nothing. */
   readonly steering?: SteeringSnapshot;
+  /** The number of the last order about where keys are; absent: an older program, which moved none. */
+  readonly migrationRevision?: number;
   /** What happened lately; absent: an older program, which did not keep it. */
   readonly events?: readonly ProxyEvent[];
   /** Absent: an older program, which kept none. */

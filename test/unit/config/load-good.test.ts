@@ -55,6 +55,7 @@ test("a twemproxy file gets nutcracker's defaults", () => {
         filters: [],
         options: { dead_server: { value: "error", text: "error", isSet: false } },
         preconnect: false,
+        migrate: false,
         route: null,
         tcpKeepalive: false,
         tcpNodelay: true,
@@ -232,6 +233,7 @@ pools:
       read_own_writes: { value: null, text: "none", isSet: false },
     },
     preconnect: true,
+    migrate: false,
     route: null,
     tcpKeepalive: true,
     tcpNodelay: false,
@@ -296,6 +298,7 @@ test("quotes never matter, anchors work, and a byte is as good as its escape", (
     listen: { host: "0.0.0.0", port: 1 },
     timeoutMs: 400,
     preconnect: true,
+    migrate: false,
     route: null,
     hashTag: "{}",
   });

@@ -311,6 +311,15 @@ export class RedisFrontend implements Frontend, RedisClient {
       this.lastCommand = null;
       return command === "refused";
     }
+    const { gate } = this.pool;
+    if (gate !== null && !gate.isOpen) {
+      const admitted = gate.admit(this, command, view);
+      if (admitted === false) return false;
+      if (admitted !== true) {
+        this.refuse(admitted);
+        return true;
+      }
+    }
     this.lastCommand = command;
     this.session.family = command.family;
     if (this.pool.readers !== null) this.noteWrite(command);

@@ -7,6 +7,7 @@ import type { Foreign } from "../../foreign.ts";
 import type { Operators } from "../../operators.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { CommandTable } from "../commands/command-table.ts";
+import type { KeyGate } from "../migrate/key-gate.ts";
 import type { MgetErrors } from "../options.ts";
 import type { ServerFollower } from "../redirect/server-follower.ts";
 import type { Readers } from "../replicas/readers.ts";
@@ -23,6 +24,8 @@ export interface RedisPool {
   readonly cluster: Cluster | null;
   /** Chooses what reads go to; null: all go to primaries. */
   readonly readers: Readers | null;
+  /** Stands before its requests while keys move to other servers; null: its keys never do. */
+  readonly gate: KeyGate | null;
   /** Its servers change places and roles; null: they do not. */
   readonly follower: ServerFollower | null;
   /** The commands that this pool knows, and what becomes of each. */

@@ -9,11 +9,14 @@ export class TransactionPin {
   isClean = true;
   private readonly client: RedisClient;
   private readonly onLost: (server: Upstream) => void;
+  /** See KeyMover; 0 in pools whose keys never move. */
+  private switches: number;
 
   /** @param onLost told when it is lost; the client has no pin then */
   constructor(client: RedisClient, onLost: (server: Upstream) => void) {
     this.client = client;
     this.onLost = onLost;
+    this.switches = client.pool.gate?.mover.switches ?? 0;
   }
 
   /**
@@ -49,6 +52,17 @@ export class TransactionPin {
       this.client.setPin(null);
       this.onLost(pin.upstream);
     };
+  }
+
+  /** Gives it back if keys have come to belong to other servers since it was looked at last. @returns whether there was one */
+  endsWithRing(): boolean {
+    const { pool, pin } = this.client;
+    const switches = pool.gate?.mover.switches ?? 0;
+    if (switches === this.switches) return false;
+    this.switches = switches;
+    this.isClean = false;
+    this.giveBack();
+    return pin !== null;
   }
 
   giveBack(): void {

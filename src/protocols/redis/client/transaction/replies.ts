@@ -29,6 +29,9 @@ export const NO_CHANGE: Buffer = encodeError(
   "ERR SELECT, AUTH and HELLO cannot be in a transaction that is split over servers (transactions: split); use them before MULTI or after EXEC",
 );
 
+/** What was queued or watched is lost, because keys have come to belong to other servers. */
+export const KEYS_MOVE = "ERR keys of this pool began to move to other servers";
+
 /** Why what was queued or watched at `upstream` is lost; with its code. */
 export function lossOf(upstream: Upstream, { all }: Route): string {
   if (all.includes(upstream)) return `ERR the connection to server ${upstream.name} was lost`;

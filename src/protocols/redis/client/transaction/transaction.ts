@@ -39,6 +39,7 @@ import {
   DISCARD_WITHOUT,
   EMPTY,
   EXEC_WITHOUT,
+  KEYS_MOVE,
   lossOf,
   NESTED,
   NO_WATCH,
@@ -66,7 +67,7 @@ export function handleTransaction(
   return transactionOf(client).control(command, view);
 }
 
-/** EXEC that is refused before it is looked at ends its transaction too; `fault` is the error that Redis words. */
+/** EXEC that is refused at once ends its transaction too; `fault` is the error that Redis words. */
 export function refuseExec(client: RedisClient, fault: Buffer): void {
   transactionOf(client).giveUp(abortedBecause(fault.toString("latin1", 1, fault.length - 2)));
 }
@@ -122,7 +123,7 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
 
   /** A request may or may not have been queued, and its client knows that only of those that were told. */
   onFailed(): void {
-    if (this.now.isOpen) this.now.isDirty = true;
+    this.onRefused();
   }
 
   control(command: Command, view: RequestView): boolean {
@@ -351,6 +352,7 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
   }
 
   onRouteChange(): void {
+    if (this.pin.endsWithRing()) this.onLost(KEYS_MOVE);
     const { pin, pool } = this.client;
     if (pin === null || !this.now.isAtServer || pool.route.all.includes(pin.upstream)) return;
     // What it would write there is looked for elsewhere from now on.

@@ -1,0 +1,66 @@
+/**
+ * How keys of a pool move to other servers while its clients go on: the plan, and what each process is told of it.
+ *
+ * The supervisor owns the plan. Workers follow its orders; the sweeper moves the keys that no client asks for. See decision 21.
+ */
+import type { PoolConfig } from "./config.ts";
+
+/** All that decides which server a key of a pool is on. */
+export type RingPlan = Pick<
+  PoolConfig,
+  "hash" | "hashSignedChar" | "hashTag" | "distribution" | "servers"
+>;
+
+/**
+ * - `before`: keys are where `from` says.
+ * - `moving`: keys belong where `to` says. One that is still where `from` says is moved before it is used.
+ */
+export type MigrationPhase = "before" | "moving";
+
+export interface PoolMigration {
+  readonly pool: string;
+  /** Grows with each migration of any pool: what was begun for an earlier one is refused by servers. */
+  readonly epoch: number;
+  readonly phase: MigrationPhase;
+  /** Requests wait; a worker answers when it has none at a server. */
+  readonly isHeld: boolean;
+  readonly from: RingPlan;
+  readonly to: RingPlan;
+  /** Addresses of servers of `from` that have no key left that belongs elsewhere. */
+  readonly swept: readonly string[];
+}
+
+/** Everything that holds: a process that has the latest order has missed nothing. */
+export interface MigrationOrder {
+  /** Grows with each order; an older one is passed over. */
+  readonly revision: number;
+  /** Pools that are not here are where their configuration says. */
+  readonly pools: readonly PoolMigration[];
+}
+
+export const NO_MIGRATION: MigrationOrder = { revision: 0, pools: [] };
+
+/** The topic, in a pool, of a query for KeyCounts; null as an answer: a server did not answer. */
+export const KEY_COUNTS = "key_counts";
+
+/** What all servers of a pool have. */
+export interface KeyCounts {
+  readonly keys: number;
+  readonly bytes: number;
+  /** So many would move in a second at the most. */
+  readonly keysPerSecond: number;
+}
+
+/** How far the sweeper is with one server. */
+export interface ServerSweep {
+  readonly address: string;
+  readonly keys: number;
+  readonly seen: number;
+  readonly found: number;
+  readonly failed: number;
+  /** Why the last one of those failed; "": none did. */
+  readonly why: string;
+}
+
+/** The keys of servers that lock a key while it moves begin with this; behind it is the key. */
+export const MOVE_LOCK_PREFIX = "proxy:moving:";

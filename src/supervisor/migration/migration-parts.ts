@@ -1,0 +1,43 @@
+/** What the migrations of a proxy need of it. */
+import type { ToWorker } from "../../api/control.ts";
+import type { ProcessStatus } from "../../api/control-socket.ts";
+import type { MigrationOrder } from "../../api/migration.ts";
+import type { FromSweeper } from "../../api/sweeper.ts";
+import type { Logger } from "../../base/log.ts";
+
+/** A worker, as far as it goes by orders. */
+export interface Follower {
+  readonly name: string;
+  send(message: ToWorker): void;
+}
+
+/** The process that sweeps. */
+export interface SweeperSlot {
+  /** It is there, or is being started or ended. */
+  readonly isThere: boolean;
+  start(): void;
+  stop(): void;
+  send(order: MigrationOrder): void;
+  reopenLog(): void;
+  /** Called once a second. */
+  tick(): void;
+  readonly statuses: readonly ProcessStatus[];
+}
+
+export interface MigrationsOptions {
+  readonly log: Logger;
+  /** All that have a process, of all generations. */
+  workers(): readonly Follower[];
+  /** One generation serves, and no other is there. */
+  isAlone(): boolean;
+  /** Does it unless something else is going on, and has nothing else begin meanwhile. @returns false: something else is going on */
+  alone(act: () => Promise<void>): Promise<boolean>;
+  readonly sweeper: (events: SweeperEvents) => SweeperSlot;
+  /** Workers that this supervisor has not started have ended so long after its start. */
+  orphanMs(): number;
+}
+
+export interface SweeperEvents {
+  onMessage(message: FromSweeper): void;
+  onGone(): void;
+}
