@@ -21,14 +21,13 @@ export function checkMigrate(
   if (values.node("servers") === undefined) {
     fail('it needs "servers": where they are found in another way, keys go where they are told');
   }
-  if (values.node("spares") !== undefined) {
-    fail("with spares keys go to other servers without being moved");
-  }
   if (values.peek("distribution") === "random") {
     fail('with "distribution: random" a key has no server of its own');
   }
-  if (values.peek("auto_eject_hosts") === true) {
-    fail('with "auto_eject_hosts: true" keys go to other servers without being moved');
+  const ejects = values.peek("auto_eject_hosts") === true;
+  if (ejects || (values.peek("on_down") ?? "fail") !== "fail") {
+    const option = ejects ? "auto_eject_hosts: true" : `on_down: ${values.peek("on_down")}`;
+    fail(`with "${option}" keys go to other servers without being moved`);
   }
   const reads = values.node("read_from") === undefined ? "primary" : values.peek("read_from");
   if (reads !== "primary") fail("replicas cannot be read meanwhile: leave out read_from");

@@ -44,7 +44,7 @@ export interface CourseEffects<Worker> {
   save(record: CourseRecord, done: (isSaved: boolean) => void): void;
   /** `order` is another one: all processes are told, and those that start. */
   publish(): void;
-  /** Those that go by the order or have begun with an earlier one, also those that are just starting, and whoever moves keys. */
+  /** Those that go by the order or have begun with an earlier one, also those that are just starting, and the process that sweeps. */
   workers(): readonly Worker[];
   /** How it is with a switch that was to be made; null: it was made. */
   onSwitched(problem: string | null): void;

@@ -5,7 +5,6 @@ import { GROUP_FORMAT, type ListenerGrant } from "../api/control.ts";
 import type { EngineStatus } from "../api/control-socket.ts";
 import type { Engine } from "../api/engine.ts";
 import { COLLECTION_TIMES, LOOP_TIMES } from "../api/latency.ts";
-import type { MigrationOrder } from "../api/migration.ts";
 import type { Lever } from "../api/steering.ts";
 import { busOfPool } from "../api/worker-bus.ts";
 import { assert } from "../base/assert.ts";
@@ -21,7 +20,6 @@ import {
   PARTIAL_REPLIES_SHARE,
 } from "../base/limits.ts";
 import { LogLimit } from "../base/log-limit.ts";
-import { QUIET_LOOK_MS } from "../base/migration-limits.ts";
 import { every } from "../base/schedule.ts";
 import { Turn } from "../base/turn.ts";
 import { ClientMemory, type MemoryHolder } from "../client/client-memory.ts";
@@ -37,11 +35,13 @@ import { adoptReceived } from "./adopt-received.ts";
 import { Adoption } from "./adoption.ts";
 import { clientBudget } from "./client-budget.ts";
 import { ClientGauges } from "./client-gauges.ts";
-import { type Candidate, HandOver } from "./hand-over.ts";
+import { HandOver } from "./hand-over.ts";
+import { candidatesOf } from "./hand-over-candidates.ts";
 import { answerInspections } from "./inspection/inspection.ts";
 import { packetsUnderway } from "./packet-line.ts";
 import { type PlaneProcess, thisProcess } from "./plane-process.ts";
 import { PoolGroup } from "./pool-group.ts";
+import { PoolMigrations } from "./pool-migrations.ts";
 import { PoolPlane } from "./pool-plane.ts";
 import { RECLAIM_STEP_MS, Reclaimer } from "./reclaim.ts";
 import { RefusedClients } from "./refused-clients.ts";
@@ -54,7 +54,6 @@ import type {
   HandOverEvents,
   HandOverOrder,
   ListenOptions,
-  MigratingPool,
 } from "./worker.ts";
 import { WorkerLevers } from "./worker-levers.ts";
 
@@ -83,7 +82,6 @@ export class WorkerDataPlane implements DataPlane {
   private readonly memory: ClientMemory;
   private onAllGone: (() => void) | null = null;
   private cancelDrain: () => void = () => {};
-  private stopLooking: () => void = () => {};
   private outgoing: HandOver | null = null;
   /** What is to be handed over after `outgoing`. */
   private readonly orders: (() => void)[] = [];
@@ -93,12 +91,14 @@ export class WorkerDataPlane implements DataPlane {
   private readonly gauges: ClientGauges;
 
   readonly engineStatus: EngineStatus;
+  readonly migrations: PoolMigrations;
 
   /** To be made when `initHashes` is done. */
   constructor(options: DataPlaneOptions, modules: WorkerModules, process: PlaneProcess) {
     const { engine, openFiles } = process;
     this.engineStatus = { name: engine.name, reason: process.reason };
     this.process = process;
+    this.migrations = new PoolMigrations(this.pools, engine.timer);
     this.options = options;
     this.modules = modules;
     this.engine = engine;
@@ -222,7 +222,7 @@ export class WorkerDataPlane implements DataPlane {
     }
     let isOver = false;
     const { engine } = this;
-    const candidates = format === null ? [] : this.candidates(pools, sessions);
+    const candidates = format === null ? [] : candidatesOf(this.pools, pools, sessions);
     const options = {
       socket: this.process.handOverSocket,
       format: format ?? 0,
@@ -252,28 +252,6 @@ export class WorkerDataPlane implements DataPlane {
     });
   }
 
-  /** Sessions that may go, at most `most` of them, idle ones first. All are looked at only when they are asked for. */
-  private candidates(pools: readonly string[], most: number | null): Iterable<Candidate> {
-    const all = this.sessionsOf(pools);
-    if (most === null) return all;
-    const idle: Candidate[] = [];
-    const busy: Candidate[] = [];
-    for (const candidate of all) {
-      const { session } = candidate;
-      if (!session.canMove || session.frontend.prefersToStay) continue;
-      if (session.isIdle) idle.push(candidate);
-      else if (busy.length < most) busy.push(candidate);
-      if (idle.length >= most) break;
-    }
-    return [...idle, ...busy].filter((_, index) => index < most);
-  }
-
-  private *sessionsOf(pools: readonly string[]): Generator<Candidate, void> {
-    for (const pool of pools) {
-      for (const session of this.pools.get(pool)?.sessions ?? []) yield { pool, session };
-    }
-  }
-
   adopt(packets: number, done: (counts: AdoptionCounts) => void): void {
     this.adoption.adopt(packets, done);
   }
@@ -291,35 +269,12 @@ export class WorkerDataPlane implements DataPlane {
     this.levers.follow(levers);
   }
 
-  migrate({ pools }: MigrationOrder, done: () => void): void {
-    for (const [name, plane] of this.pools) {
-      plane.migration?.follow(pools.find(({ pool }) => pool === name) ?? null);
-    }
-    this.stopLooking();
-    const look = (): void => {
-      for (const { migration } of this.pools.values()) {
-        if (migration?.isQuiet === false) return;
-      }
-      this.stopLooking();
-      done();
-    };
-    this.stopLooking = every(this.engine.timer, QUIET_LOOK_MS, look);
-    look();
-  }
-
-  migratingPool(name: string): MigratingPool | null {
-    const plane = this.pools.get(name);
-    const planned = plane?.migration?.planned ?? null;
-    const keyMoving = plane?.protocol.keyMoving;
-    return planned === null || keyMoving === undefined ? null : { planned, keyMoving };
-  }
-
   onSettings(): void {
     for (const pool of this.pools.values()) pool.onSettings();
   }
 
   close(): void {
-    this.stopLooking();
+    this.migrations.close();
     this.stopReclaiming();
     this.acceptance.stop();
     for (const pool of this.pools.values()) pool.close();

@@ -284,7 +284,6 @@ export class PoolPlane implements PoolHost {
       spreadKeys(this.ring, this.topology, this.servers.all);
       for (const { place } of gone) this.ejections?.forget(place);
       this.migration?.onServers();
-      for (const server of gone) this.ejections?.forget(server);
       this.onRouteChange();
     });
   }

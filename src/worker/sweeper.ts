@@ -139,7 +139,7 @@ class Sweeper {
     const pools = this.#order.pools.filter(({ from, to }) => !isSamePlan(from, to));
     const dataPlane = this.#dataPlane;
     if (dataPlane === null) return;
-    dataPlane.migrate(this.#order, () => {});
+    dataPlane.migrations.follow(this.#order, () => {});
     for (const [name, work] of this.#works) {
       if (!pools.some((migration) => work.isOf(migration))) {
         work.stop();
@@ -222,7 +222,7 @@ class PoolWork {
   }
 
   get #pool() {
-    const pool = this.#dataPlane.migratingPool?.(this.migration.pool) ?? null;
+    const pool = this.#dataPlane.migrations.poolOf(this.migration.pool);
     if (pool === null) throw new Error(`pool ${this.migration.pool} does not move keys`);
     return pool;
   }

@@ -65,11 +65,15 @@ export interface DataPlane {
   leversProblem(levers: readonly Lever[]): string | null;
   /** Those that hold from now on; each time all of them. */
   setLevers(levers: readonly Lever[]): void;
-  /** Where keys are from now on; `done` is called when what is held is quiet, unless another order has come by then. */
-  migrate(order: MigrationOrder, done: () => void): void;
-  /** What the sweeper works on; null: keys of that pool never move. Absent: of none. */
-  migratingPool?(name: string): MigratingPool | null;
+  readonly migrations: WorkerMigrations;
   close(): void;
+}
+
+export interface WorkerMigrations {
+  /** Where keys are from now on; `done` is called when what is held is quiet, unless another order has come by then. */
+  follow(order: MigrationOrder, done: () => void): void;
+  /** What the sweeper works on; null: nothing in that pool moves. */
+  poolOf(name: string): MigratingPool | null;
 }
 
 export interface MigratingPool {
@@ -300,7 +304,7 @@ class Worker {
 
   #follow(dataPlane: DataPlane): void {
     const { revision } = this.#migration;
-    dataPlane.migrate(this.#migration, () => this.#send({ type: "migrated", revision }));
+    dataPlane.migrations.follow(this.#migration, () => this.#send({ type: "migrated", revision }));
   }
 
   get #drainTimeoutMs(): number {

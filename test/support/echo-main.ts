@@ -57,9 +57,10 @@ class EchoDataPlane implements DataPlane {
     }
   }
 
-  migrate(_order: unknown, done: () => void): void {
-    done();
-  }
+  readonly migrations = {
+    follow: (_order: unknown, done: () => void): void => done(),
+    poolOf: (): null => null,
+  };
 
   drain(timeoutMs: number, done: (closed: number) => void): void {
     for (const listener of this.#listeners) listener.stop();

@@ -51,7 +51,7 @@ export function createPool(
       mgetErrors,
       splitsTransactions,
       cluster: null,
-    gate: null,
+      gate: null,
       follower: null,
       readers: null,
       announced: null,

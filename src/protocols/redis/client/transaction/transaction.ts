@@ -220,7 +220,6 @@ class Transaction implements ClientTransaction, Mode, EndObserver, Entering {
 
   // What goes to the server
 
-  /** The transaction's server is known. */
   get isChosen(): boolean {
     return this.client.pin !== null && (this.now.isAtServer || this.now.isWatching);
   }
