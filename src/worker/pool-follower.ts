@@ -4,11 +4,11 @@ import type { PoolMigration } from "../api/migration.ts";
 import type { KeyMoving, MovingKeys } from "../api/protocol-module.ts";
 import type { Upstream } from "../api/upstream.ts";
 import type { Session } from "../client/session.ts";
+import { formatAddress } from "../config/address.ts";
 import type { Ring } from "../hash/types.ts";
 import { isSamePlan, KeyPlaces, type PlannedRing, planOf } from "../migration/key-places.ts";
 import type { PoolRoute } from "../route/pool-route.ts";
 import type { PlannedTopology } from "../topology/planned.ts";
-import { memberOf } from "../topology/static.ts";
 import type { PoolLevers } from "./pool-levers.ts";
 
 export interface FollowedPool {
@@ -87,13 +87,17 @@ export class PoolFollower {
 
   private serversOf(configured: readonly ServerConfig[]): readonly ServerConfig[] {
     const { migration } = this;
-    return migration === null ? configured : [...migration.from.servers, ...migration.to.servers];
+    if (migration === null) return configured;
+    const all = [...migration.from.servers, ...migration.to.servers];
+    const addresses = all.map(({ address }) => formatAddress(address));
+    // One that gets another name is still one server.
+    return all.filter((_, index) => addresses.indexOf(addresses[index]!) === index);
   }
 
   /** By number in `ring`, the number among the route's servers. */
-  private numbersOf({ servers }: PlannedRing): readonly number[] {
-    const members = this.followed.route.upstreams.map(({ member }) => member);
-    return servers.map((server) => members.indexOf(memberOf(server).id));
+  private numbersOf({ addresses }: PlannedRing): readonly number[] {
+    const known = this.followed.route.upstreams.map(({ address }) => address);
+    return addresses.map((address) => known.indexOf(address));
   }
 
   private movingKeys(): MovingKeys | null {
