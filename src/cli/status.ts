@@ -34,6 +34,7 @@ function statusText(status: Status): string {
     ...(lastChange === null ? [] : [[`last ${lastChange.what}`, changeText(status)]]),
     ...settingFacts(status),
     ...leverFacts(status),
+    ...migrationFacts(status),
   ];
   const heading = ["process", "pid", "version", "generation", "state", "clients", "age", "died"];
   const rows = status.processes.map((process) => [
@@ -70,6 +71,15 @@ function leverFacts({ levers = [] }: Status): string[][] {
     `lever ${lever.id}`,
     `${leverText(lever)}, by ${lever.by ?? (lever.uid < 0 ? "no user" : userText(lever.uid))}`,
   ]);
+}
+
+/** Keys that are not where the configuration says, or not all. */
+function migrationFacts({ migrations = [] }: Status): string[][] {
+  return migrations.map(({ pool, phase, problem }) => {
+    const what = phase === "declined" ? "keys stay on other servers" : "keys move to other servers";
+    const why = problem === null ? "" : `; in the way: ${problem}`;
+    return [`pool ${pool}`, `${what} (proxy migration status ${pool})${why}`];
+  });
 }
 
 /** What the workers' sockets are made of: as a rule one line. */
