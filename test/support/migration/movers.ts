@@ -114,23 +114,28 @@ export class Worker extends Mover {
   private isAsked = false;
   private isOrphan = false;
   private readonly open: Set<Request> = new Set();
-  private readonly onQuietNow: (worker: Worker) => void;
+  private readonly onQuietNow: (worker: Worker, revision: number) => void;
+  /** Of the last order. */
+  private revision: number;
 
   constructor(
     world: World,
     name: string,
     order: PoolMigration,
-    onQuietNow: (worker: Worker) => void,
+    revision: number,
+    onQuietNow: (worker: Worker, revision: number) => void,
   ) {
     super(world, name);
     this.order = order;
+    this.revision = revision;
     this.onQuietNow = onQuietNow;
     if (order.isHeld) this.pulls.hold();
   }
 
   /** What the supervisor says; it comes in its order. */
-  follow(order: PoolMigration): void {
+  follow(order: PoolMigration, revision: number): void {
     if (this.isDead) return;
+    this.revision = revision;
     const { world } = this;
     const before = this.order;
     this.order = order;
@@ -214,7 +219,7 @@ export class Worker extends Mover {
       (this.atServers === 0 && this.pulls.isQuiet) || this.world.hazard === "no_quiet";
     if (!isQuiet) return;
     this.isAsked = false;
-    this.onQuietNow(this);
+    this.onQuietNow(this, this.revision);
   }
 
   override die(): void {

@@ -13,6 +13,7 @@ export type Hazard =
   | "settled_survives_epoch"
   | "late_worker_old_ring"
   | "orphans_forgotten"
+  | "answer_to_earlier_order"
   | "told_before_written"
   | "sweeper_outlives_cancel"
   | "blind_delete_target_first";

@@ -12,6 +12,8 @@ export class Supervisor {
   private readonly course: Course<Process>;
   private sweeper: Sweeper | null = null;
   private isDead = false;
+  /** Of the last order. */
+  private revision = 0;
   private wished: RingPlan | null = null;
   private names = 0;
   private isSwitching = false;
@@ -96,9 +98,13 @@ export class Supervisor {
       world,
       `w${world.workers.length}-${this.names++}`,
       isLate ? old : course.order,
-      (one) => {
+      this.revision,
+      (one, revision) => {
         // Its answer takes a while, too.
-        world.clock.after(1 + world.clock.below(5), () => this.isDead || course.onQuiet(one));
+        world.clock.after(1 + world.clock.below(5), () => {
+          const isMeant = revision === this.revision || world.hazard === "answer_to_earlier_order";
+          if (!this.isDead && isMeant) course.onQuiet(one);
+        });
       },
     );
     this.lastMs.set(worker, 0);
@@ -129,13 +135,14 @@ export class Supervisor {
   private publish(): void {
     const { world, course } = this;
     const { order } = course;
+    const revision = ++this.revision;
     world.note(`order ${order.epoch} ${order.phase} ${order.isHeld}`);
     for (const worker of world.workers) {
       const last = this.lastMs.get(worker);
       if (last === undefined) continue;
       const atMs = Math.max(last, world.clock.nowMs + 1 + world.clock.below(10));
       this.lastMs.set(worker, atMs);
-      world.clock.at(atMs, () => worker.follow(order));
+      world.clock.at(atMs, () => worker.follow(order, revision));
     }
     const mustGo = !course.wantsSweep && world.hazard !== "sweeper_outlives_cancel";
     if (mustGo && this.sweeper !== null) {
