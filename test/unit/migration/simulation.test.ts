@@ -27,6 +27,7 @@ describe("keys that move while clients go on", () => {
     "orphans_forgotten",
     "sweeper_outlives_cancel",
     "blind_delete_target_first",
+    "told_before_written",
   ])(
     "would be, with the fault %p",
     (hazard) => {
