@@ -6,7 +6,8 @@
  * A connection that no worker has room for is kept until one has; meanwhile nothing else is accepted, and clients wait in
  * the queues of the listening sockets, as they do before any proxy that is too busy.
  */
-import type { DispatchGrant, ToAcceptor } from "../api/control.ts";
+import type { DispatchGrant } from "../api/accept-grants.ts";
+import type { ToAcceptor } from "../api/control.ts";
 import type { Logger } from "../base/log.ts";
 import { acceptConnection } from "../os/accept.ts";
 import { closeFd, setNonBlocking } from "../os/fd.ts";

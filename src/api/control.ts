@@ -4,6 +4,7 @@
  * The child's end is always fd 3. The supervisor's end survives its own re-execution, which is why this is not Bun's IPC.
  */
 
+import type { DispatchGrant, TurnGrant } from "./accept-grants.ts";
 import type { Config, LogLevel } from "./config.ts";
 import type { AdminOrder, ControlResult, Look, ProxyEvent, Status } from "./control-socket.ts";
 import type { SlowRequest } from "./inspection.ts";
@@ -77,28 +78,6 @@ export interface ListenerGrant {
   readonly pool: string;
   /** The listening socket's number in the worker process. */
   readonly fd: number;
-}
-
-/**
- * How a worker that listens on nothing itself gets its clients (`accept: dispatch`). Numbers in the worker process;
- * the supervisor keeps both ends of both sockets, so what waits in them outlives either process.
- */
-export interface DispatchGrant {
-  /** Unix SEQPACKET socket: a packet is one connection, its bytes are the pool's name. */
-  readonly connections: number;
-  /** Wake-up socket, called a bell once (unix stream): a byte says that packets wait. */
-  readonly bell: number;
-}
-
-/**
- * How workers that take turns in listening (`accept: mutex`) tell each other: a byte says that it is your turn. Unix stream
- * sockets; numbers in the worker process.
- */
-export interface TurnGrant {
-  /** This worker's end: to be read. */
-  readonly own: number;
-  /** The other ends of all wake-up sockets, by slot: to be written. */
-  readonly bells: readonly { readonly slot: number; readonly fd: number }[];
 }
 
 /** Who a child becomes once it has what only the supervisor's user may open. */

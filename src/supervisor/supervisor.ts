@@ -294,8 +294,8 @@ export class Supervisor implements ChangeTarget {
       this.postponed = intent;
       return;
     }
-    const event = "change_goes_on";
-    const progress: Progress = (text) => this.log.info(`${intent}: ${text}`, { event });
+    const progress: Progress = (text) =>
+      this.log.info(`${intent}: ${text}`, { event: "change_goes_on" });
     if (intent === "reload") this.#reopenLogs("SIGHUP");
     if (intent === "reload") void this.reload(false, progress);
     else void this.#upgrade({ path: null, isTrusted: false }, progress, null);

@@ -2,6 +2,7 @@
 import type { Member, Topology } from "../api/topology.ts";
 import { formatAddress } from "../config/address.ts";
 import { didYouMean } from "../config/nearest.ts";
+import { PlannedTopology } from "./planned.ts";
 
 const NONE: ReadonlySet<string> = new Set();
 
@@ -78,6 +79,9 @@ export class DrainableTopology implements Topology {
     if (this.slots !== undefined) {
       return "keys belong to the nodes of a cluster, and cannot go to others: fail over to a replica of it, and drain the node then";
     }
+    if (this.inner instanceof PlannedTopology) {
+      return "its keys would not go along: with migrate: true, take it out of servers: and reload, and they do";
+    }
     return this.isSpent(drained) ? "it is the last server that takes requests" : null;
   }
 
@@ -94,8 +98,9 @@ export class DrainableTopology implements Topology {
 
   private renew(): void {
     const { inner, drained } = this;
-    // The slots of a cluster are those of its nodes, by their numbers.
-    const keepsAll = drained.size === 0 || inner.slots !== undefined || this.isSpent(drained);
+    // The slots of a cluster are those of its nodes, by their numbers; where keys move along, all must go by the same servers.
+    const isFixed = inner.slots !== undefined || inner instanceof PlannedTopology;
+    const keepsAll = drained.size === 0 || isFixed || this.isSpent(drained);
     const stays = inner.members.map((member) => keepsAll || !isDrained(member, drained));
     this.members = keepsAll ? inner.members : inner.members.filter((_, index) => stays[index]);
     this.replicas =

@@ -2,8 +2,10 @@
  * How new clients come to this worker, as `accept` of the configuration says: over listening sockets of its own, over those that
  * all workers share and take turns to listen on, or from the acceptor process.
  */
+
+import type { TurnGrant } from "../api/accept-grants.ts";
 import type { Config } from "../api/config.ts";
-import { type ListenerGrant, STATS_FD, type TurnGrant } from "../api/control.ts";
+import { type ListenerGrant, STATS_FD } from "../api/control.ts";
 import type { AcceptHandle, Engine } from "../api/engine.ts";
 import { assert } from "../base/assert.ts";
 import type { Logger } from "../base/log.ts";

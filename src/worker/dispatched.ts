@@ -1,5 +1,5 @@
 /** Connections that the acceptor process took for this worker. See DispatchGrant. */
-import type { DispatchGrant } from "../api/control.ts";
+import type { DispatchGrant } from "../api/accept-grants.ts";
 import type { AcceptHandle, Engine } from "../api/engine.ts";
 import type { Logger } from "../base/log.ts";
 import { canOpen, closeFd } from "../os/fd.ts";

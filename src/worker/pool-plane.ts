@@ -42,7 +42,6 @@ import { PoolClients } from "./pool-clients.ts";
 import { PoolFollower } from "./pool-follower.ts";
 import type { PoolLevers } from "./pool-levers.ts";
 import { allMembers, spreadKeys } from "./pool-members.ts";
-
 import type { PoolPlaneOptions } from "./pool-plane-options.ts";
 import { openClientTimes, openServerTimes } from "./pool-times.ts";
 import { createTree, type PoolTree } from "./pool-tree.ts";
@@ -121,8 +120,8 @@ export class PoolPlane implements PoolHost {
     this.protocol = module.createPool(this);
     const hasRequests = this.protocol.serverProtocols.length > 0;
     this.times = hasRequests ? openClientTimes(options, this.protocol, this.route) : null;
-    const { keyMoving } = this.protocol;
-    const planned = keyMoving === undefined ? null : new PlannedTopology(pool.servers);
+    const movesKeys = this.protocol.keyMoving !== undefined;
+    const planned = movesKeys ? new PlannedTopology(pool.servers) : null;
     this.discovered = discover(this);
     this.topology = new DrainableTopology(
       this.protocol.topology ??
@@ -155,14 +154,7 @@ export class PoolPlane implements PoolHost {
     spreadKeys(this.ring, this.topology, this.servers.all);
     this.topology.watch(() => this.onTopologyChange());
     this.watch = this.createWatch();
-    this.migration =
-      keyMoving === undefined || planned === null
-        ? null
-        : new PoolFollower({
-            ...{ pool, keyMoving, topology: planned, route: this.ring },
-            ...{ sessions: this.sessions, levers: this.levers },
-            onRouteChange: () => this.onRouteChange(),
-          });
+    this.migration = planned === null ? null : this.createFollower(planned);
   }
 
   openStream(server: Upstream, events: ServerStreamEvents): ServerStream | null {
@@ -240,6 +232,13 @@ export class PoolPlane implements PoolHost {
 
   private isSpare({ id }: Member): boolean {
     return this.topology.spares?.some((spare) => spare.id === id) === true;
+  }
+
+  private createFollower(topology: PlannedTopology): PoolFollower {
+    const { config: pool, sessions, levers, ring: route } = this;
+    const onRouteChange = (): void => this.onRouteChange();
+    const keyMoving = this.protocol.keyMoving!;
+    return new PoolFollower({ pool, keyMoving, topology, route, sessions, levers, onRouteChange });
   }
 
   private createWatch(): HealthWatch | null {

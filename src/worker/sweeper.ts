@@ -237,10 +237,13 @@ class PoolWork {
       this.#servers.set(address, { address, ...progress });
       this.#tell();
     };
+    // What was in the way is told until it is known that it is no more.
+    const { failed: left = 0, why: reason = "" } = this.#servers.get(address) ?? {};
+    const before = { failed: left, why: reason };
     const result = await keyMoving.sweep(server, {
       ...{ isMove, moving: planned },
       isStopped: () => this.#isStopped,
-      onProgress: ({ keys, seen, found }) => note({ keys, seen, found, failed: 0, why: "" }),
+      onProgress: ({ keys, seen, found }) => note({ keys, seen, found, ...before }),
     });
     if (result === null) return null;
     const { keys, seen, found, failed, why, example } = result;

@@ -35,6 +35,7 @@ const SETTINGS = "integration/settings.test.ts";
 const SLOW = "unit/client/slow-requests.test.ts";
 const KEYS = "unit/client/pool-keys.test.ts";
 
+const SWEEP = "unit/protocols/redis/migrate/sweep-server.test.ts";
 const READERS = "unit/protocols/redis/replicas/readers.test.ts";
 
 /** Another value of the option has what waits for a lost server judged otherwise. */
@@ -367,6 +368,11 @@ const EFFECTS: Readonly<Record<string, Probe | Elsewhere>> = {
   failover_park_rate: parked("failover_park_rate", "1000", (outages) => outages.perTick(1000)),
   failover_park_dry_run: parked("failover_park_dry_run", "true", ({ patienceMs }) => patienceMs),
   max_lag: { file: READERS, test: "max_lag and read_own_writes are what is set then" },
+  migrate_rate: { file: SWEEP, test: "so many keys a second are moved as migrate_rate says then" },
+  migrate_latency: {
+    file: SWEEP,
+    test: "a server that takes longer than migrate_latency is left alone, longer than it took",
+  },
   read_own_writes: { file: READERS, test: "max_lag and read_own_writes are what is set then" },
 };
 

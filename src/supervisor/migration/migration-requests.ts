@@ -26,7 +26,9 @@ export async function answerMigration(
       order === "cancel"
         ? await migrations.cancel(pool)
         : await migrations.pause(pool, order === "pause");
-    log.warn("an operator has steered a migration", { order, pools: pools.join(" ") });
+    log.warn("an operator has steered a migration", {
+      ...{ event: "migration_is_steered", order, pools: pools.join(" ") },
+    });
     return resultOf(pools);
   };
   try {

@@ -14,6 +14,7 @@ import {
 import { Course, type CourseRecord } from "../../migration/course.ts";
 import { isSamePlan, planOf } from "../../migration/key-places.ts";
 import { StartError } from "../start-error.ts";
+import { MigrationLog } from "./migration-log.ts";
 import type { Follower, MigrationsOptions, SweeperSlot } from "./migration-parts.ts";
 import { problemOf, statusOf } from "./migration-status.ts";
 import { StateFile } from "./state-file.ts";
@@ -36,6 +37,7 @@ interface PoolState {
 
 export class Migrations {
   readonly #options: MigrationsOptions;
+  readonly #log: MigrationLog;
   readonly #pools = new Map<string, PoolState>();
   readonly #sweeper: SweeperSlot;
   /** Null: nothing can be written down, and no keys move. */
@@ -54,6 +56,7 @@ export class Migrations {
    */
   constructor(options: MigrationsOptions, file: string | null, revision: number | null) {
     this.#options = options;
+    this.#log = new MigrationLog(options.log);
     this.#revision = revision ?? 1;
     this.#switchesFromMs = revision === null ? performance.now() + options.orphanMs() : 0;
     this.#sweeper = options.sweeper({
@@ -173,7 +176,7 @@ export class Migrations {
     const isSaved = await new Promise<boolean>((resolve) => course.begin(plan, resolve));
     if (!isSaved) throw new StartError([this.#unwritten]);
     this.#begun.push(state);
-    this.#options.log.info("keys of a pool are to move to other servers", { pool: name });
+    this.#log.begins(name);
   }
 
   get #unwritten(): string {
@@ -261,15 +264,10 @@ export class Migrations {
       state.retries = problem === null ? 0 : state.retries + 1;
       const afterMs = Math.min(SWITCH_AGAIN_MS * 2 ** (state.retries - 1), SWITCH_AGAIN_MS_MAX);
       state.retryAtMs = performance.now() + afterMs;
-      const { log } = this.#options;
       if (problem === null) {
         state.sweeps = [];
-        log.info("keys of a pool belong to its new servers from now on, and move there", { pool });
-      } else
-        log.warn("workers could not change to the new servers together; tried again", {
-          pool,
-          problem,
-        });
+        this.#log.movesKeys(pool);
+      } else this.#log.waits(pool, problem);
     }
     this.#onSwitched?.();
     this.tick();
@@ -299,7 +297,7 @@ export class Migrations {
       const wasUnderWay = state.course.record.current !== null;
       state.course.onSwept(message.address, message.epoch);
       if (wasUnderWay && state.course.record.current === null) {
-        this.#options.log.info("all keys of a pool are on its new servers", { pool: message.pool });
+        this.#log.isDone(message.pool);
       }
     }
   }
@@ -347,7 +345,7 @@ export class Migrations {
       const why = this.#pools.get(name)?.problem ?? "it could not be written down";
       throw new StartError([`pool "${name}": the migration goes on as before: ${why}; try again`]);
     }
-    this.#options.log.info("a migration is taken back", { pool: name });
+    this.#log.isTakenBack(name);
   }
 
   /** Has the course go to where the configuration asks, which may have changed while keys moved. */

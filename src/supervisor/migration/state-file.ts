@@ -44,7 +44,7 @@ export class StateFile {
       writeRecords(this.path, records);
     } catch (error) {
       this.#log.error("where keys are cannot be written down, so nothing changes", {
-        ...{ file: this.path, error: `${error}` },
+        ...{ event: "migration_cannot_be_written_down", file: this.path, error: `${error}` },
       });
       return false;
     }

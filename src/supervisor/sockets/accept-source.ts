@@ -7,14 +7,13 @@
  * The pairs live as long as the supervisor: a connection that was given to a worker which then died is served by the next one
  * in its slot, like one that waits in a listening socket's queue.
  */
+import type { DispatchGrant, TurnGrant } from "../../api/accept-grants.ts";
 import type { AcceptMode } from "../../api/config.ts";
 import {
   ACCEPTOR_FD_FIRST,
-  type DispatchGrant,
   LISTEN_FD_FIRST,
   type ListenerGrant,
   type ToAcceptor,
-  type TurnGrant,
 } from "../../api/control.ts";
 import { closeFd, setNonBlocking } from "../../os/fd.ts";
 import { createPacketPair } from "../../os/fd-passing.ts";

@@ -1,6 +1,6 @@
 /** A proxy over real servers whose pool changes its servers. */
 import { expect } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import type { MigrationStatus } from "../../../src/api/control-socket.ts";
 import { createHash } from "../../../src/hash/hash-function.ts";
 import { createRing } from "../../../src/hash/ring.ts";
@@ -9,6 +9,7 @@ import { type ProxyProcess, proxyCommand, startProxy } from "../proxy-process.ts
 import { type RedisServer, startRedis } from "../redis-server.ts";
 import { RespClient } from "../resp-client.ts";
 import { runCommand } from "../run-command.ts";
+import { makeDirectory } from "../server-process.ts";
 
 const END_MS = 40_000;
 
@@ -17,6 +18,7 @@ export class MigrationRig {
   servers: RedisServer[] = [];
   private proxy: ProxyProcess | null = null;
   private readonly clients: RespClient[] = [];
+  private readonly directories: string[] = [];
   private second: Bun.Subprocess | null = null;
 
   async stop(): Promise<void> {
@@ -25,6 +27,7 @@ export class MigrationRig {
     await this.second?.exited;
     await this.proxy?.stop();
     for (const server of this.servers) await server.stop();
+    for (const directory of this.directories) rmSync(directory, { recursive: true, force: true });
   }
 
   async connect(to: number = this.port): Promise<RespClient> {
@@ -33,8 +36,29 @@ export class MigrationRig {
     return client;
   }
 
-  async startServers(count: number): Promise<void> {
-    for (let i = 0; i < count; i++) this.servers.push(await startRedis({}));
+  async startServers(count: number, args: readonly string[] = []): Promise<void> {
+    for (let i = 0; i < count; i++) this.servers.push(await startRedis({ args }));
+  }
+
+  /** Whose keys are there again when they were killed. */
+  async startLastingServers(count: number): Promise<void> {
+    for (let i = 0; i < count; i++) {
+      const directory = makeDirectory("redis-data");
+      this.directories.push(directory);
+      this.servers.push(await startRedis({ args: lasting(directory) }));
+    }
+  }
+
+  async killServer(number: number): Promise<void> {
+    const { pid, process: server } = this.servers[number]!;
+    process.kill(pid, "SIGKILL");
+    await server.exited;
+  }
+
+  /** At the same address, with what it had. */
+  async reviveServer(number: number): Promise<void> {
+    const { port } = this.servers[number]!;
+    this.servers[number] = await startRedis({ port, args: lasting(this.directories[number]!) });
   }
 
   /** The configuration with the servers of these numbers. */
@@ -184,6 +208,11 @@ export class MigrationRig {
     for (const words of asks) found.push(await client.ask(...words));
     return found;
   }
+}
+
+/** All that is acknowledged is in a file by then. */
+function lasting(directory: string): readonly string[] {
+  return ["--appendonly", "yes", "--appendfsync", "always", "--dir", directory];
 }
 
 const hash = createHash("fnv1a_64", true);

@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import type { Member, Topology } from "../../../src/api/topology.ts";
 import { replicaAt } from "../../../src/api/topology.ts";
 import { DrainableTopology } from "../../../src/topology/drainable.ts";
+import { PlannedTopology } from "../../../src/topology/planned.ts";
 import { memberOf } from "../../../src/topology/static.ts";
 
 function member(number: number): Member {
@@ -105,6 +106,19 @@ describe("a drained server", () => {
     expect(names(topology)).toEqual(["s3"]);
     inner.become([]);
     expect([names(topology), topology.drain(all)]).toEqual([[], true]);
+  });
+
+  test("is none of those whose keys would have to move along", () => {
+    const servers = [0, 1].map((number) => member(number).server);
+    const inner = new PlannedTopology(servers);
+    const topology = new DrainableTopology(inner);
+    topology.watch(() => {});
+    const drained = new Set(["s1"]);
+    expect(topology.problemOf("s1", drained)).toContain("reload, and they do");
+    expect(topology.drain(drained)).toBe(true);
+    expect(names(topology)).toEqual(["s0", "s1"]);
+    inner.set([1, 2].map((number) => member(number).server));
+    expect(names(topology)).toEqual(["s1", "s2"]);
   });
 
   test("is never a spare: it takes requests only while another one is down", () => {

@@ -34,13 +34,16 @@ const LOCK = `local l=redis.call('GET',KEYS[1])
 if l and l~=ARGV[2] and ${EPOCH_OF}>=tonumber(ARGV[1]) then return 0 end
 redis.call('SET',KEYS[1],ARGV[2],'PX',ARGV[3]) return 1`;
 
-/** KEYS: key, lock. ARGV: epoch, token, milliseconds, bytes. */
+/**
+ * KEYS: key, lock. ARGV: epoch, token, milliseconds, bytes. The lock is removed before it is set, because a server that is full does nothing for a
+ * script whose first write takes memory; and what leaves it makes room.
+ */
 const TAKE = `local l=redis.call('GET',KEYS[2])
 if l and ${EPOCH_OF}>tonumber(ARGV[1]) then return 0 end
 local size=redis.call('MEMORY','USAGE',KEYS[1])
 if not size then redis.call('DEL',KEYS[2]) return 1 end
 if size>tonumber(ARGV[4]) then redis.call('DEL',KEYS[2]) return {size} end
-redis.call('SET',KEYS[2],ARGV[2],'PX',ARGV[3])
+redis.call('DEL',KEYS[2]) redis.call('SET',KEYS[2],ARGV[2],'PX',ARGV[3])
 return {redis.call('DUMP',KEYS[1]),redis.call('PTTL',KEYS[1])}`;
 
 /** KEYS: key, lock. ARGV: token, milliseconds to live (0: for ever), value. */
