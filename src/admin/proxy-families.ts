@@ -1,6 +1,8 @@
 /** Metrics of the proxy as a whole. */
 import type { Config } from "../api/config.ts";
 import type { AdminStatus } from "../api/control.ts";
+import type { MigrationStatus } from "../api/control-socket.ts";
+import type { ServerSweep } from "../api/migration.ts";
 import { LEVER_KINDS } from "../api/steering.ts";
 import { isDrained } from "../config/drained.ts";
 import type { MetricFamily } from "./exposition.ts";
@@ -51,6 +53,7 @@ export function proxyFamilies(
       status.settings?.length ?? 0,
     ),
     ...leverFamilies(source.config, status),
+    ...migrationFamilies(source.config, status),
   ];
 }
 
@@ -79,5 +82,54 @@ function leverFamilies({ pools }: Config, { levers = [] }: AdminStatus): MetricF
       type: "gauge",
       samples: servers,
     },
+  ];
+}
+
+/** Pools whose keys move along when their servers change. Of what clients ask for meanwhile the pool itself counts. */
+function migrationFamilies({ pools }: Config, { migrations = [] }: AdminStatus): MetricFamily[] {
+  const family = (name: string, help: string, of: (one: MigrationStatus) => number) => ({
+    ...{ name: `proxy_migration_${name}`, help, type: "gauge" as const },
+    samples: pools.flatMap(({ name: pool, migrate }) => {
+      const found = migrations.find((one) => one.pool === pool);
+      const value = found === undefined ? 0 : of(found);
+      return migrate === true || found !== undefined ? [{ labels: { pool }, value }] : [];
+    }),
+  });
+  const sum =
+    (pick: (server: ServerSweep) => number) =>
+    ({ servers }: MigrationStatus): number =>
+      servers.reduce((all, server) => all + pick(server), 0);
+  return [
+    family("active", "Whether keys move to other servers, or are about to.", ({ phase }) =>
+      phase === "declined" ? 0 : 1,
+    ),
+    family(
+      "servers_left",
+      "Servers that may have keys which belong elsewhere.",
+      ({ sources, swept, phase }) => (phase === "moving" ? sources - swept.length : 0),
+    ),
+    family(
+      "keys",
+      "Keys of the servers that the sweeper has begun with.",
+      sum(({ keys }) => keys),
+    ),
+    family(
+      "keys_seen",
+      "Those of them that it has seen.",
+      sum(({ seen }) => seen),
+    ),
+    family(
+      "keys_swept",
+      "Those that it has moved.",
+      sum(({ found }) => found),
+    ),
+    family(
+      "keys_failed",
+      "Those that could not be moved so far.",
+      sum(({ failed }) => failed),
+    ),
+    family("blocked", "Whether something is in the way.", ({ problem }) =>
+      problem === null ? 0 : 1,
+    ),
   ];
 }

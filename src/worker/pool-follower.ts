@@ -28,6 +28,8 @@ export class PoolFollower {
   /** Of the migration; made once for each epoch. */
   private places: KeyPlaces | null = null;
   private isHeld = false;
+  /** Servers that keys are about to go to are there already. Clients must not notice them before: they may want another password. */
+  seesAhead = false;
 
   constructor(followed: FollowedPool) {
     this.followed = followed;
@@ -88,7 +90,9 @@ export class PoolFollower {
   private serversOf(configured: readonly ServerConfig[]): readonly ServerConfig[] {
     const { migration } = this;
     if (migration === null) return configured;
-    const all = [...migration.from.servers, ...migration.to.servers];
+    const { phase, from, to } = migration;
+    const all =
+      phase === "before" && !this.seesAhead ? from.servers : [...from.servers, ...to.servers];
     const addresses = all.map(({ address }) => formatAddress(address));
     // One that gets another name is still one server.
     return all.filter((_, index) => addresses.indexOf(addresses[index]!) === index);

@@ -22,6 +22,12 @@ export class PoolMigrations implements WorkerMigrations {
     this.schedule = schedule;
   }
 
+  seeAhead(): void {
+    for (const { migration } of this.pools.values()) {
+      if (migration !== null) migration.seesAhead = true;
+    }
+  }
+
   follow({ pools }: MigrationOrder, done: () => void): void {
     for (const [name, { migration }] of this.pools) {
       migration?.follow(pools.find(({ pool }) => pool === name) ?? null);

@@ -121,10 +121,10 @@ class Sweeper {
       ...{ slot: 0, workers: 1, config: withoutClients(config), stats, counters, log },
       clientIds: new ClientIds(0, () => {}),
       bus: NO_BUS,
-      migration: this.#order,
       send() {},
       metrics: new WorkerMetrics({ layout: stats, region: counters, send() {} }),
     });
+    dataPlane.migrations.seeAhead();
     this.#dataPlane = dataPlane;
     this.#channel?.send({ type: "ready", pid: process.pid, version: VERSION });
     this.#follow(this.#order);

@@ -70,6 +70,8 @@ export interface DataPlane {
 }
 
 export interface WorkerMigrations {
+  /** Has servers that keys are about to go to be there, too. To be called before `follow`. */
+  seeAhead(): void;
   /** Where keys are from now on; `done` is called when what is held is quiet, unless another order has come by then. */
   follow(order: MigrationOrder, done: () => void): void;
   /** What the sweeper works on; null: nothing in that pool moves. */
@@ -112,8 +114,6 @@ export interface DataPlaneOptions {
   readonly counters: Float64Array;
   readonly log: Logger;
   readonly bus: WorkerBus;
-  /** Where keys are, from the start. */
-  readonly migration: MigrationOrder;
   /** To the supervisor. */
   readonly send: (message: FromWorker) => void;
   readonly metrics: WorkerMetrics;
@@ -256,7 +256,6 @@ class Worker {
       counters,
       log,
       bus,
-      migration: this.#migration,
       send: (message) => this.#send(message),
       metrics,
     });

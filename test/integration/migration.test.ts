@@ -103,7 +103,7 @@ describe("a pool with migrate: true", () => {
     expect((await rig.placesOfKeys()).get(moved)).not.toEqual([3]);
     expect(await client.ask("GET", moved)).toBe(`$${moved.length + 3}\r\nof ${moved}\r\n`);
     expect((await rig.placesOfKeys()).get(moved)).toEqual([3]);
-    expect(await client.ask("FLUSHALL")).toContain(
+    expect(await client.ask("SWAPDB", "0", "1")).toContain(
       "cannot be done while keys of this pool are moved",
     );
     expect(await scanned(client)).toEqual(new Set(names));
@@ -125,6 +125,36 @@ describe("a pool with migrate: true", () => {
     expect(await later.ask("GET", last)).toContain(`of ${last}!`);
     expect(await later.ask("EXISTS", ...names)).toBe(`:${names.length}\r\n`);
   }, 120_000);
+
+  test("has KEYS name each key once, and FLUSHALL leave none, while they move", async () => {
+    await rig.startServers(3);
+    const slowly = "migrate_rate: 100";
+    await rig.start([0, 1], slowly);
+    const client = await rig.connect();
+    const names = Array.from({ length: 600 }, (_, i) => `${(i * 2_654_435_761) % 2 ** 32}:key`);
+    await client.ask("MSET", ...names.flatMap((name) => [name, "v"]));
+    await rig.changeTo([0, 1, 2], slowly);
+    await rig.untilMoving();
+    let looks = 0;
+    while ((await rig.statuses()).length > 0) {
+      for (let i = 0; i < 10; i++) {
+        const reply = await client.ask("KEYS", "*");
+        const found = [...reply.matchAll(/\$\d+\r\n([^\r]*)\r\n/g)].map(([, key]) => key!);
+        expect(found.sort()).toEqual(names.toSorted());
+        looks++;
+      }
+    }
+    expect(looks).toBeGreaterThan(10);
+    expect(await rig.misplaced([0, 1, 2])).toEqual([]);
+    await rig.changeTo([0, 1], slowly);
+    await rig.untilMoving();
+    client.command(["FLUSHALL"], ["SET", "after", "it"]);
+    expect([`${await client.reply()}`, `${await client.reply()}`]).toEqual(["+OK\r\n", "+OK\r\n"]);
+    await rig.untilDone();
+    const homes = new Map([["after", [homeOf("after", [0, 1])]]]);
+    await rig.until("locks to be gone", async () => (await rig.placesOfKeys()).size === 1);
+    expect(await rig.placesOfKeys()).toEqual(homes);
+  }, 60_000);
 
   test("changes nothing as long as the new server has keys that would hide others", async () => {
     await rig.startServers(2);

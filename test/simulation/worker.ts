@@ -1,7 +1,6 @@
 /** A worker of the simulation: the real data plane, in a process that is not one. */
 import type { Config } from "../../src/api/config.ts";
 import type { FromWorker } from "../../src/api/control.ts";
-import { NO_MIGRATION } from "../../src/api/migration.ts";
 import type { Logger } from "../../src/base/log.ts";
 import { directoryOf, findBlock } from "../../src/metrics/directory.ts";
 import {
@@ -134,7 +133,7 @@ export class SimulatedWorker implements BusPeer {
       {
         ...{ slot, workers: 1, config, stats: proxy.layout, counters, log: proxy.logger },
         ...{ clientIds: new ClientIds(birth, () => {}), bus: this.bus, send: toSupervisor },
-        ...{ metrics: this.metrics, migration: NO_MIGRATION },
+        metrics: this.metrics,
       },
       new WorkerModules(new Map()),
       {

@@ -58,6 +58,7 @@ class EchoDataPlane implements DataPlane {
   }
 
   readonly migrations = {
+    seeAhead() {},
     follow: (_order: unknown, done: () => void): void => done(),
     poolOf: (): null => null,
   };

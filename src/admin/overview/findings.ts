@@ -88,6 +88,7 @@ export function findingsIn(found: Found): Finding[] {
     ...bigKeys(found),
     ...deaths(found),
     ...heldBack(found),
+    ...migrations(found),
   ];
   const grave = { bad: 0, warn: 1, note: 2 };
   return all
@@ -244,6 +245,19 @@ function heldBack({ status }: Found): Finding[] {
       ? []
       : [{ level: "note", text: `${settings.length} running values are not the file's` } as const]),
   ];
+}
+
+function migrations({ status }: Found): Finding[] {
+  return (status?.migrations ?? []).map(({ pool, phase, problem, isPaused, isReverse, to }) => {
+    if (problem !== null) {
+      return { level: "warn", text: `${pool}: keys do not move to ${to.join(" ")}: ${problem}` };
+    }
+    const text =
+      phase === "declined"
+        ? `${pool}: keys stay on other servers than the file says, as an operator has decided`
+        : `${pool}: keys move ${isReverse ? "back " : ""}to ${to.join(" ")}${isPaused ? ", paused" : ""}`;
+    return { level: "note", text };
+  });
 }
 
 function ageOf(ms: number): string {

@@ -14,7 +14,8 @@ import type { KeyMover } from "./key-mover.ts";
 import { keyOf, nameOf } from "./key-name.ts";
 
 /** They concern keys that are on two servers, in another order than those move. */
-const IMPOSSIBLE = /^(FLUSHALL|FLUSHDB|SWAPDB|MOVE)$/;
+const IMPOSSIBLE = /^(SWAPDB|MOVE)$/;
+const FLUSHES = /^FLUSH(ALL|DB)$/;
 const COPY_WITH_DATABASE = 4;
 
 const TOO_MANY: Buffer = encodeError(
@@ -93,15 +94,19 @@ function unmoved(key: string, server: string, why: string): Buffer {
   );
 }
 
+function isQueuing({ features }: RedisClient): boolean {
+  return (features.transaction?.queued ?? -1) >= 0;
+}
+
 /** Why a command cannot be done while keys move; null: it can. */
-function faultOf({ features }: RedisClient, { name }: Command, view: RequestView): string | null {
-  if (IMPOSSIBLE.test(name)) {
+function faultOf(client: RedisClient, { name }: Command, view: RequestView): string | null {
+  if (IMPOSSIBLE.test(name) || (FLUSHES.test(name) && isQueuing(client))) {
     return `'${name}' cannot be done while keys of this pool are moved to other servers; see "proxy migration status"`;
   }
   if (name === "COPY" && view.count > COPY_WITH_DATABASE && hasWord(view, "DB")) {
     return "'COPY' to another database cannot be done while keys of this pool are moved to other servers";
   }
-  if (name === "SELECT" && (features.transaction?.queued ?? -1) >= 0) {
+  if (name === "SELECT" && isQueuing(client)) {
     return "'SELECT' inside MULTI cannot be done while keys of this pool are moved to other servers";
   }
   return null;

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { type Found, findingsIn } from "../../../../src/admin/overview/findings.ts";
+import type { MigrationStatus } from "../../../../src/api/control-socket.ts";
 import type {
   ClientsShown,
   OverviewStatus,
@@ -155,4 +156,23 @@ test("the gravest come first, and there are not too many", () => {
   const all = found({ servers, reasons: ["no worker serves"] });
   expect(all[0]).toBe("bad no worker serves");
   expect(all).toHaveLength(12);
+});
+
+test("keys that move to other servers, and what is in their way", () => {
+  const moving = {
+    ...{ pool: "main", epoch: 1, phase: "moving", isPaused: false, isReverse: false, sinceMs: 0 },
+    ...{ from: ["a", "b"], to: ["a", "b", "c"], problem: null, servers: [], swept: [], sources: 2 },
+  } as const;
+  const shown = (more: object): string[] => {
+    const migrations = [{ ...moving, ...more } as MigrationStatus];
+    return found({ status: { ...STATUS, migrations } });
+  };
+  expect(shown({})).toEqual(["note main: keys move to a b c"]);
+  expect(shown({ isPaused: true, isReverse: true })).toEqual([
+    "note main: keys move back to a b c, paused",
+  ]);
+  expect(shown({ problem: "server h:3: OOM" })).toEqual([
+    "warn main: keys do not move to a b c: server h:3: OOM",
+  ]);
+  expect(shown({ phase: "declined" })[0]).toContain("as an operator has decided");
 });

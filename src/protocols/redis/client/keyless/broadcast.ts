@@ -15,6 +15,7 @@ import { askAll, type Question } from "../ask.ts";
 import type { Answer } from "../collector.ts";
 import type { RedisClient } from "../redis-client.ts";
 import { MISMATCH } from "../refusals.ts";
+import { askSources, mergeKeys } from "./sources-first.ts";
 
 /**
  * Sends the request at hand to all servers and answers with their replies merged as `command.merge` says.
@@ -23,7 +24,13 @@ import { MISMATCH } from "../refusals.ts";
 export function broadcast(client: RedisClient, command: Command, view: RequestView): boolean {
   const { upstreams } = client.pool.route;
   if (upstreams.length === 1) return forwardToAny(client, command, view);
-  const merge: Question["merge"] = (answers, servers) => replyOf(client, command, answers, servers);
+  const first = askSources(client, command, view);
+  if (typeof first === "string") return first === "refused";
+  const merge: Question["merge"] = (answers, servers) => {
+    const reply = replyOf(client, command, answers, servers);
+    if (first.length === 0 || command.name !== "KEYS" || isError(reply)) return reply;
+    return mergeKeys([...first, reply]) ?? MISMATCH;
+  };
   // To stop what runs too long on some servers must not fail because others are down.
   const reach = command.merge === "one_ok" ? "available" : "all";
   return askAll(client, { requests: [view], reach, access: command.access, merge });
