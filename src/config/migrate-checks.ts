@@ -30,6 +30,9 @@ export function checkMigrate(
     fail(`with "${option}" keys go to other servers without being moved`);
   }
   const reads = values.node("read_from") === undefined ? "primary" : values.peek("read_from");
+  if (values.node("transactions") !== undefined && values.peek("transactions") === "split") {
+    fail('with "transactions: split" a key may belong elsewhere when EXEC comes');
+  }
   if (reads !== "primary") fail("replicas cannot be read meanwhile: leave out read_from");
 }
 

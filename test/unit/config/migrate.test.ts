@@ -27,6 +27,7 @@ describe("migrate: true", () => {
     ["distribution: random", "has no server of its own"],
     ["auto_eject_hosts: true", "without being moved"],
     ["read_from: any", "leave out read_from"],
+    ["transactions: split", "when EXEC comes"],
   ])("cannot be had with %p", (line, why) => {
     expect(problemsOf(SERVERS, line).join()).toContain(why);
   });
