@@ -1,5 +1,6 @@
 /** The text protocol over several servers: what is split, merged, refused and swallowed, and what happens when a server dies. */
 import { afterEach, describe, expect, test } from "bun:test";
+import { readClusterConfig } from "../../src/topology/discovery/cluster-config.ts";
 import { freePort } from "../support/free-port.ts";
 import { type MemcachedServer, startMemcached } from "../support/memcached-server.ts";
 import {
@@ -194,7 +195,7 @@ describe("over four servers", () => {
   });
 
   test("what concerns one server is refused, and says why", async () => {
-    const { client } = await start();
+    const { client, proxy } = await start();
     for (const request of [
       "watch",
       "cache_memlimit 64",
@@ -210,6 +211,14 @@ describe("over four servers", () => {
     }
     expect(await client.ask("shutdown\r\n")).toBe("ERROR: shutdown not enabled\r\n");
     expect(await client.ask("version\r\n")).toBe("VERSION 1.6.18\r\n");
+    const { port } = proxy.endpoints[0] as { readonly port: number };
+    const found = await client.ask("config get cluster\r\n", "END\r\n");
+    expect(readClusterConfig(Buffer.from(found)).map(({ address }) => address)).toEqual([
+      { kind: "tcp", host: HOST, port },
+    ]);
+    const [, bytes, config] = /^CONFIG cluster 0 (\d+)\r\n([\s\S]*)\r\nEND\r\n$/.exec(found)!;
+    expect(config).toHaveLength(Number(bytes));
+    expect(await client.ask("config get other\r\n")).toBe("ERROR\r\n");
     expect(await client.ask("verbosity 1\r\n")).toBe("OK\r\n");
     client.send(`get ${keys[0]}\r\nquit\r\nget ${keys[1]}\r\n`);
     expect(`${await client.untilClosed()}`).toBe("END\r\n");

@@ -29,6 +29,7 @@ import { shapeOf } from "../../codec/text/reply-fits.ts";
 import { TextRequestScanner } from "../../codec/text/request-scanner.ts";
 import { TextRequest } from "../../codec/text/text-request.ts";
 import { type MemcachePool, VARIANT_TEXT } from "../memcache-pool.ts";
+import { clusterConfig } from "./cluster-config.ts";
 import { ExpectedReplies } from "./expected-replies.ts";
 import { FailureNotes } from "./failure-notes.ts";
 import { metaMiss } from "./meta-miss.ts";
@@ -203,6 +204,10 @@ export class TextFrontend implements RequestTaker, ReplySink {
       return request.count === 3 ? this.forward(request, 2) : this.split(request, 2);
     if (kind === "flush_all") return this.broadcast(request, request.line ?? ERROR, "same");
     if (kind === "stats") return this.sendStats(request);
+    if (kind === "config") {
+      this.answer(clusterConfig(this.session.localAddress));
+      return true;
+    }
     if (kind !== "quit") return this.forward(request, 1);
     this.localCount++;
     this.session.finish();

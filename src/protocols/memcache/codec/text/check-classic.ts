@@ -11,6 +11,7 @@ import {
   BAD_EXPTIME,
   BAD_LINE,
   END,
+  ERROR,
   line,
   OK,
   SHUTDOWN_REFUSED,
@@ -21,6 +22,8 @@ import type { TextRequest } from "./text-request.ts";
 
 const NO_DATA = -1;
 const NOREPLY: Buffer = Buffer.from("noreply");
+const GET: Buffer = Buffer.from("get");
+const CLUSTER: Buffer = Buffer.from("cluster");
 const ZERO: Buffer = Buffer.from("0");
 const VERSION: Buffer = line(`VERSION ${MEMCACHE_VERSION}`);
 const INT32_MAX = 2 ** 31 - 1;
@@ -40,9 +43,15 @@ export function checkClassic(request: TextRequest): number {
   else if (kind === "flush_all") checkFlushAll(request);
   else if (kind === "verbosity") checkVerbosity(request);
   else if (kind === "version") request.answer = VERSION;
+  else if (kind === "config") checkConfig(request);
   else if (kind === "shutdown") request.answer = SHUTDOWN_REFUSED;
   else if (kind === "refused") request.answer = refusal(request.command.name);
   return NO_DATA;
+}
+
+/** Nothing else can be asked so. */
+function checkConfig(request: TextRequest): void {
+  if (!request.is(1, GET) || !request.is(2, CLUSTER)) request.answer = ERROR;
 }
 
 function refusal(name: string): Buffer {

@@ -19,6 +19,7 @@ export type TextCommandKind =
   | "version"
   | "verbosity"
   | "stats"
+  | "config"
   | "quit"
   | "shutdown"
   | "refused";
@@ -70,6 +71,7 @@ const COMMANDS: ReadonlyMap<string, TextCommand> = new Map(
     command("version", "version", 1, MANY),
     command("verbosity", "verbosity", 2, 3),
     command("stats", "stats", 1, MANY),
+    command("config", "config", 3, 3),
     command("quit", "quit", 1, MANY),
     command("shutdown", "shutdown", 1, MANY),
     // What these do concerns one server and its clients all together.
