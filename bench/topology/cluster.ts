@@ -227,7 +227,7 @@ function watchTakeover(
   return times;
 }
 
-function keyOfSlot(slot: number): string {
+export function keyOfSlot(slot: number): string {
   for (let i = 0; ; i++) if (slotOf(`at:${i}`) === slot) return `at:${i}`;
 }
 

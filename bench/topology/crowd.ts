@@ -4,7 +4,7 @@ import { RespClient } from "../../test/support/resp-client.ts";
 import { memoryOf, processTree } from "../proc.ts";
 import { ask, callsAt } from "./asked.ts";
 import { slotOf } from "./beat.ts";
-import { primariesOf, startScene } from "./cluster.ts";
+import { keyOfSlot, primariesOf, startScene } from "./cluster.ts";
 import { say } from "./report.ts";
 
 const CLIENTS = 1_000;
@@ -41,7 +41,7 @@ export async function measureCrowd(seconds: number): Promise<void> {
     ...primary,
     node: cluster.nodes.find((each) => each.port === primary.port)!,
   }));
-  // A slot that no client uses is moved whole; the nodes still tell another map each time, and say MOVED where they are asked.
+  // Slots without keys are moved, and asked for afterwards, so that the proxy is told MOVED each time.
   const used = new Set<number>();
   for (let i = 0; i < CLIENTS; i++)
     for (let n = 0; n < 16; n++) used.add(slotOf(`crowd:${i}:${n}`));
@@ -49,10 +49,10 @@ export async function measureCrowd(seconds: number): Promise<void> {
   const free = Array.from({ length: last - first }, (_, i) => first + i).filter(
     (slot) => !used.has(slot),
   );
-  const others = cluster.nodes.map((node) => node);
+  const prober = await RespClient.connect({ host: "127.0.0.1", port });
   const looks = async (): Promise<number[]> => {
     const counts: number[] = [];
-    for (const node of others) counts.push(await callsAt(node, "cluster\\|slots"));
+    for (const node of cluster.nodes) counts.push(await callsAt(node, "cluster\\|slots"));
     return counts;
   };
   const pids = (): number[] => processTree(proxy.pid).map(({ pid }) => pid);
@@ -71,6 +71,8 @@ export async function measureCrowd(seconds: number): Promise<void> {
       if (said !== "+OK\r\n") faults.push(`SETSLOT: ${said}`);
     }
     changes++;
+    const nothing = await prober.ask("GET", keyOfSlot(slot));
+    if (nothing !== "$-1\r\n") faults.push(`GET in slot ${slot}: ${nothing}`);
     await Bun.sleep(CHANGE_MS);
     const nowMs = performance.now();
     if (nowMs < stepMs + STEP_MS) continue;
@@ -87,6 +89,7 @@ export async function measureCrowd(seconds: number): Promise<void> {
     stepMs = nowMs;
   }
   say(`most looks per s at one node ${most.toFixed(2)}; ${faults[0] ?? ""}`);
+  prober.close();
   isOver = true;
   await Promise.all(running);
   await stop();

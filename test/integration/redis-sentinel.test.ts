@@ -115,28 +115,45 @@ describe("masters that sentinels watch", () => {
     expect(stderr()).toContain("no sentinel knows a master named three");
   });
 
-  test("change by SENTINEL FAILOVER without an error for what was not sent, or is a read", async () => {
-    await start();
-    const load = new ClusterLoad({
-      ...{ port, clients: 12, mayFail: true, mayLose: true },
-      password: "of servers",
-    });
-    await load.start();
-    for (let round = 0; round < 2; round++) {
-      await group.settled("one", 1);
-      const before = await group.master("one");
-      let started: string | null = "";
-      while (started !== "+OK\r\n") {
-        started = await group.ask(group.sentinels[0]!, "SENTINEL", "FAILOVER", "one");
-        if (started !== "+OK\r\n") await Bun.sleep(100);
+  test.each([
+    ["straight", 2],
+    ["as the leaf of a route", 1],
+  ] as const)(
+    "change by SENTINEL FAILOVER without an error for what was not sent, or is a read: %s",
+    async (how, rounds) => {
+      if (how === "straight") await start();
+      else {
+        port = freePort();
+        const leaf = configOf([], "one, two");
+        port = freePort();
+        const app = [`listen: 127.0.0.1:${port}`, "redis_auth: of servers", "route: main"];
+        proxy = await startProxy({
+          config: [leaf, "  app:", ...app.map((line) => `    ${line}`), ""].join("\n"),
+          args: ["--workers", "2"],
+        });
       }
-      await group.moved("one", before.port);
-      await load.goesWell(100);
-    }
-    await load.stop();
-    expect(load.faults.slice(0, 8)).toEqual([]);
-    expect(needless(load)).toEqual([]);
-  }, 180_000);
+      const load = new ClusterLoad({
+        ...{ port, clients: 12, mayFail: true, mayLose: true },
+        password: "of servers",
+      });
+      await load.start();
+      for (let round = 0; round < rounds; round++) {
+        await group.settled("one", 1);
+        const before = await group.master("one");
+        let started: string | null = "";
+        while (started !== "+OK\r\n") {
+          started = await group.ask(group.sentinels[0]!, "SENTINEL", "FAILOVER", "one");
+          if (started !== "+OK\r\n") await Bun.sleep(100);
+        }
+        await group.moved("one", before.port);
+        await load.goesWell(100);
+      }
+      await load.stop();
+      expect(load.faults.slice(0, 8)).toEqual([]);
+      expect(needless(load)).toEqual([]);
+    },
+    180_000,
+  );
 
   test("are killed, over a reload and an upgrade, and no client is lost", async () => {
     const { configFile } = await start();

@@ -2,14 +2,16 @@
  * Runs the test suite of Redis itself (its `runtest` in external-server mode) twice, straight to a redis-server and through a pool
  * of that one server, and prints which tests differ.
  *
- *   bun test/tools/conformance.ts REDIS_SOURCE [UNIT …]         for instance: … ~/redis-7.0.15 unit/multi unit/type/list
+ *   bun test/tools/conformance.ts [--cluster] REDIS_SOURCE [UNIT …]         for instance: … ~/redis-7.0.15 unit/multi unit/type/list
  *
+ * With --cluster the server is a cluster of one node, and the suite runs in cluster mode: its own cluster client asks who has the slots.
  * Needs tclsh and the source tree of the installed redis-server's version (`apt-get source redis`). Exit code 1: tests that
  * pass straight fail through the proxy.
  */
 import { freePort } from "../support/free-port.ts";
 import { redisPool, startProxy } from "../support/proxy-process.ts";
-import { startRedis } from "../support/redis-server.ts";
+import { type RedisServer, startRedis } from "../support/redis-server.ts";
+import { RespClient } from "../support/resp-client.ts";
 
 /** Units that external-server mode has something to say about, without those about one server's inside (memory, files, replicas). */
 const UNITS: readonly string[] = [
@@ -46,6 +48,8 @@ const UNIT_TIMEOUT_MS = 240_000;
 /** Tests of one unit that are passed over because they end it (they attach to the replication stream, mostly). */
 const SKIPPED_MAX = 12;
 
+const isCluster = process.argv.includes("--cluster");
+
 interface Outcome {
   /** Test's name → "ok" or "err". */
   readonly results: Map<string, string>;
@@ -60,6 +64,7 @@ async function runUnit(
   skipped: readonly string[],
 ): Promise<Outcome> {
   const args = ["--host", "127.0.0.1", "--port", `${port}`, "--single", unit];
+  if (isCluster) args.push("--cluster-mode");
   args.push("--tags", "-slow -needs:repl", ...skipped.flatMap((name) => ["--skiptest", name]));
   const child = Bun.spawn(["./runtest", ...args], { cwd: source, stdout: "pipe", stderr: "pipe" });
   let isLate = false;
@@ -81,9 +86,9 @@ async function runUnit(
 }
 
 async function main(): Promise<number> {
-  const [source, ...chosen] = process.argv.splice(2);
+  const [source, ...chosen] = process.argv.splice(2).filter((word) => word !== "--cluster");
   if (source === undefined) {
-    console.error("usage: bun test/tools/conformance.ts REDIS_SOURCE [UNIT …]");
+    console.error("usage: bun test/tools/conformance.ts [--cluster] REDIS_SOURCE [UNIT …]");
     return 2;
   }
   const units = chosen.length > 0 ? chosen : UNITS;
@@ -124,20 +129,46 @@ async function runOnFresh(
   isProxied: boolean,
   skipped: readonly string[],
 ): Promise<Outcome> {
-  const server = await startRedis({ args: ["--enable-debug-command", "yes"] });
+  const server = await startServer();
   if (!isProxied) {
     const outcome = await runUnit(source, server.port, unit, skipped);
     await server.stop();
     return outcome;
   }
   const port = freePort();
-  const lines = [`allow_commands: [${ALLOWED.join(", ")}]`, "timeout: 60000"];
-  const config = redisPool({ listen: `127.0.0.1:${port}`, servers: [server], lines });
+  const lines = [
+    `allow_commands: [${ALLOWED.join(", ")}]`,
+    isCluster ? "timeout: 60s" : "timeout: 60000",
+  ];
+  const config = isCluster
+    ? clusterPool(port, server, lines)
+    : redisPool({ listen: `127.0.0.1:${port}`, servers: [server], lines });
   const proxy = await startProxy({ config, args: ["--workers", "1"] });
   const outcome = await runUnit(source, port, unit, skipped);
   await proxy.stop();
   await server.stop();
   return outcome;
+}
+
+async function startServer(): Promise<RedisServer> {
+  const args = ["--enable-debug-command", "yes"];
+  if (!isCluster) return startRedis({ args });
+  const bus = ["--cluster-enabled", "yes", "--cluster-port", `${freePort()}`];
+  const server = await startRedis({ args: [...args, ...bus] });
+  const client = await RespClient.connect(server);
+  await client.ask("CLUSTER", "ADDSLOTSRANGE", "0", "16383");
+  while (!(await client.ask("CLUSTER", "INFO")).includes("cluster_state:ok")) await Bun.sleep(20);
+  client.close();
+  return server;
+}
+
+function clusterPool(port: number, server: RedisServer, lines: readonly string[]): string {
+  const pool = [
+    `listen: 127.0.0.1:${port}`,
+    `redis_cluster: ["127.0.0.1:${server.port}"]`,
+    ...lines,
+  ];
+  return ["pools:", "  main:", ...pool.map((line) => `    ${line}`), ""].join("\n");
 }
 
 process.exit(await main());
