@@ -65,9 +65,15 @@ export async function measureCrowd(seconds: number): Promise<void> {
   let most = 0;
   for (let i = 0; performance.now() < startMs + seconds * 1000; i++) {
     const slot = free[i % 50]!;
-    const to = i % 100 < 50 ? two! : one!;
-    for (const { node } of [two!, one!]) {
-      const said = await ask(node, "CLUSTER", "SETSLOT", `${slot}`, "NODE", to.id);
+    const [from, to] = i % 100 < 50 ? [one!, two!] : [two!, one!];
+    // The target says that it takes it, so that its claim is the newer one.
+    for (const [{ node }, ...words] of [
+      [to, "IMPORTING", from.id],
+      [from, "MIGRATING", to.id],
+      [to, "NODE", to.id],
+      [from, "NODE", to.id],
+    ] as const) {
+      const said = await ask(node, "CLUSTER", "SETSLOT", `${slot}`, ...words);
       if (said !== "+OK\r\n") faults.push(`SETSLOT: ${said}`);
     }
     changes++;

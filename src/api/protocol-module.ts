@@ -12,6 +12,7 @@ import type { ClientPort } from "./client-port.ts";
 import type { Address, Config, PoolConfig } from "./config.ts";
 import type { Filtering } from "./filter.ts";
 import type { Frontend } from "./frontend.ts";
+import type { KeyCut } from "./key-cut.ts";
 import type { AnyMetricSet, Labels, MetricSet, Metrics, Rows } from "./metrics.ts";
 import type { GroupMove, ReceivedPart } from "./move.ts";
 import type { Option } from "./option.ts";
@@ -40,6 +41,8 @@ export interface ProtocolModule {
   readonly sources?: readonly ServerSource[];
   /** Its pools may have a `route`, and be led to by one. Default: false. */
   readonly isRoutable?: boolean;
+  /** Requests can be sent with other keys, see CutNode. Default: false. */
+  readonly cutsKeys?: boolean;
   /** By what beginning the error replies of each server are counted, see `ReplyScanner.errorOf`. Absent: they are not. */
   readonly serverErrors?: AnyMetricSet;
   /** Its pools have `keyMoving`. Default: false. */
@@ -224,6 +227,8 @@ export interface ProtocolPool {
   createRequestReader?(kind: ConnectionKind): RequestReader;
   /** For requests that are sent over connections of kind `kind`: has what they write last `seconds` at most. Absent likewise. */
   createTtlCap?(kind: ConnectionKind, seconds: number, epochMs: () => number): TtlCap;
+  /** Takes `prefix` off the keys of requests. Absent: `cutsKeys` is false. */
+  createKeyCut?(prefix: Buffer): KeyCut;
   /** For a client that is the proxy itself, is like those of kind `kind`, and goes where `route` leads. Absent likewise. */
   createInnerFrontend?(client: ClientPort, route: Route, kind: ConnectionKind): Frontend;
   /**

@@ -16,6 +16,13 @@ export interface PrefixNode {
   readonly rest: RouteNode;
 }
 
+/** To `to`, without the prefix by which it came there. Right below a PrefixNode. */
+export interface CutNode {
+  readonly kind: "cut";
+  readonly prefix: string;
+  readonly to: RouteNode;
+}
+
 /** What only reads goes to another place than what may write. */
 export interface AccessNode {
   readonly kind: "access";
@@ -75,6 +82,7 @@ export interface HedgeNode {
 export type RouteNode =
   | PoolLeaf
   | PrefixNode
+  | CutNode
   | AccessNode
   | CommandNode
   | FailoverNode
@@ -92,6 +100,8 @@ export function branchesOf(node: RouteNode): readonly (readonly [name: string, t
         ...node.prefixes.map(({ prefix, to }) => [`prefix "${prefix}"`, to] as const),
         ["default", node.rest],
       ];
+    case "cut":
+      return [["without it", node.to]];
     case "access":
       return [
         ["read", node.read],

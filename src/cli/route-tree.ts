@@ -4,6 +4,7 @@ import type { RouteNode } from "../api/route-node.ts";
 import { assert } from "../base/assert.ts";
 import { explainPath } from "../route/tree/explain.ts";
 import { type KeyRoute, routeKeys } from "./key-route.ts";
+import { formatKey } from "./key-text.ts";
 import { formatTable } from "./table.ts";
 
 /** One way of a key: reads and writes may have different ones. */
@@ -23,10 +24,14 @@ export function routeThroughTree(
   command: string,
 ): TreeKeyRoute[] {
   const wayOf = (key: Buffer, access: "read" | "write"): TreeKeyRoute => {
-    const { steps, pool } = explainPath(tree, { key, isRead: access === "read", command });
-    const [route] = routeKeys(poolNamed(config, pool), [key]);
+    const {
+      steps,
+      pool,
+      key: called,
+    } = explainPath(tree, { key, isRead: access === "read", command });
+    const [route] = routeKeys(poolNamed(config, pool), [called]);
     assert(route !== undefined, "each key has a route");
-    return { access, path: steps, pool, ...route };
+    return { access, path: steps, pool, ...route, key: formatKey(key) };
   };
   return keys.flatMap((key) => {
     const read = wayOf(key, "read");

@@ -21,6 +21,7 @@ export type ProtocolOptions = Pick<
   | "isFilterable"
   | "isRoutable"
   | "movesKeys"
+  | "cutsKeys"
   | "sources"
 >;
 

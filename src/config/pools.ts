@@ -86,7 +86,7 @@ function readPool(outer: Scope, name: string, map: MapNode): ReadPool {
   const discovery = readDiscovery(scope, values);
   const routeNode = values.node("route");
   const route = routeNode === undefined ? null : readRoute(scope, routeNode);
-  if (route !== null) checkAlone(scope, values, own);
+  if (route !== null) checkAlone(scope, values, own, route);
   const protocol = protocolNamed(scope, protocolOf(scope, values));
   const filters = readFilters(scope, values.node("filters"), protocol);
   const spares = readSpares(scope, values, servers);

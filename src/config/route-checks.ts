@@ -11,7 +11,7 @@ const DECIDED_BY_LEAVES = [
   ...["hash", "hash_char", "distribution", "timeout", "connect_timeout", "preconnect"],
   ...["server_connections", "auto_eject_hosts", "server_retry_timeout", "server_failure_limit"],
   ...["on_down", "spares", "health_check", "first_byte_timeout", "server_queue"],
-  ...["max_ejection_percent", "redis_db", "read_from", "failover_park"],
+  ...["max_ejection_percent", "redis_db", "read_from", "near", "failover_park"],
 ];
 
 /** A pool as far as others may lead to it. */
@@ -28,8 +28,19 @@ export function hasRoute(map: MapNode): boolean {
 }
 
 /** @param scope of the pool */
-export function checkAlone(scope: Scope, values: Values, protocol: ProtocolOptions | null): void {
+export function checkAlone(
+  scope: Scope,
+  values: Values,
+  protocol: ProtocolOptions | null,
+  { cuts }: ReadRoute,
+): void {
   const { problems, label, path } = scope;
+  if (protocol !== null && protocol.cutsKeys !== true) {
+    for (const { offset, path: at } of cuts) {
+      const message = `${label}route: cut: keys of the protocol ${protocol.name} cannot be cut`;
+      problems.error(offset, at, message);
+    }
+  }
   if (protocol !== null && protocol.isRoutable !== true) {
     const message = `${label}route: requests of the protocol ${protocol.name} cannot be routed`;
     problems.error(values.offsetOf("route"), `${path}route`, message);

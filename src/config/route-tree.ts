@@ -20,6 +20,8 @@ export interface ReadRoute {
   /** Null: something in it is in error, and was reported. */
   readonly node: RouteNode | null;
   readonly pools: readonly NamedPool[];
+  /** Where prefixes are cut. */
+  readonly cuts: readonly Omit<NamedPool, "pool">[];
 }
 
 /** By the key that tells it from other nodes: all keys of a node; those without "?" must be there. */
@@ -33,6 +35,7 @@ const KINDS: Readonly<Record<string, readonly string[]>> = {
   mirror: ["main", "mirror", "share?", "compare?"],
   hedge: ["main", "hedge", "after", "budget?"],
   all: ["all", "reply?"],
+  cut: ["cut"],
 };
 const KEYS: readonly string[] = [...new Set(Object.values(KINDS).flat())].map(bare);
 
@@ -49,28 +52,30 @@ export const PREFIX_BYTES_MAX = 65_536;
 export function readRoute(scope: Scope, node: Node): ReadRoute {
   const reader = new RouteReader(scope);
   const read = reader.read(node, `${scope.path}route`);
-  return { node: read, pools: reader.pools };
+  return { node: read, pools: reader.pools, cuts: reader.cuts };
 }
 
 class RouteReader {
   readonly pools: NamedPool[] = [];
+  readonly cuts: Omit<NamedPool, "pool">[] = [];
   readonly #scope: Scope;
 
   constructor(scope: Scope) {
     this.#scope = scope;
   }
 
-  read(node: Node, path: string): RouteNode | null {
+  /** @param prefix by which requests come to the node; null: by something else */
+  read(node: Node, path: string, prefix: string | null = null): RouteNode | null {
     if (node.kind === "scalar") {
       this.pools.push({ pool: node.text, offset: node.offset, path });
       return { kind: "pool", pool: node.text };
     }
-    if (node.kind === "map") return this.#readMap(node, path);
+    if (node.kind === "map") return this.#readMap(node, path, prefix);
     const expected = `the name of a pool, or a map with one of ${Object.keys(KINDS).join(", ")}`;
     return this.#error(node.offset, path, `expected ${expected}, found ${describe(node)}`);
   }
 
-  #readMap(map: MapNode, path: string): RouteNode | null {
+  #readMap(map: MapNode, path: string, prefix: string | null): RouteNode | null {
     const entries = entriesOnce(this.#scopeAt(path), map);
     const kinds = Object.keys(KINDS).filter((key) => entries.has(key));
     const [first] = kinds;
@@ -101,6 +106,8 @@ class RouteReader {
         return this.#hedge(entries, path);
       case "all":
         return this.#all(entries, path);
+      case "cut":
+        return this.#cut(entries, path, prefix);
       default:
         return this.#access(entries, path);
     }
@@ -120,6 +127,17 @@ class RouteReader {
     }
     if (prefixes === null || rest === null) return null;
     return { kind: "prefix", prefixes: prefixes.map(({ key, to }) => ({ prefix: key, to })), rest };
+  }
+
+  #cut(entries: Entries, path: string, prefix: string | null): RouteNode | null {
+    const { keyOffset: offset } = entries.get("cut")!;
+    this.cuts.push({ offset, path: `${path}.cut` });
+    const to = this.#child(entries, "cut", path);
+    if (prefix === null) {
+      const message = `cut: a prefix is cut right where it decides: write { prefixes: { "a:": { cut: … } } }`;
+      return this.#error(offset, `${path}.cut`, message);
+    }
+    return to === null ? null : { kind: "cut", prefix, to };
   }
 
   #command(entries: Entries, path: string): RouteNode | null {
@@ -278,7 +296,8 @@ class RouteReader {
     const branches = [...entriesOnce(this.#scopeAt(at), value).values()].map((entry) => {
       if (entry.key === "")
         this.#error(entry.keyOffset, at, `${key}: an empty one stands for all: write "default"`);
-      const to = this.read(entry.value, `${at}.${entry.key}`);
+      const prefix = key === "prefixes" ? entry.key : null;
+      const to = this.read(entry.value, `${at}.${entry.key}`, prefix);
       return { key: entry.key, keyOffset: entry.keyOffset, to };
     });
     return branches.every((branch): branch is Branch => branch.to !== null) ? branches : null;

@@ -65,6 +65,11 @@ function toolsOf({ turn, deadlines, epochMs, protocol, add }: PoolTreeOptions): 
       assert(cap !== undefined, "pools of the protocol may have routes");
       return cap;
     },
+    createKeyCut: (prefix) => {
+      const cut = protocol().createKeyCut?.(prefix);
+      assert(cut !== undefined, "keys of the protocol may be cut");
+      return cut;
+    },
     createReader: (kind) => {
       const reader = protocol().createRequestReader?.(kind);
       assert(reader !== undefined, "pools of the protocol may have routes");

@@ -1,5 +1,8 @@
 /** Requests that wait for a lost server: how many, how long, and what becomes of them. */
+
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { subscribe } from "node:diagnostics_channel";
+import { createClient } from "redis";
 import { freePort } from "../support/free-port.ts";
 import { type ProxyProcess, startProxy } from "../support/proxy-process.ts";
 import { type SentinelGroup, startSentinels } from "../support/redis-sentinel.ts";
@@ -142,6 +145,43 @@ describe("requests for a server that is lost", () => {
     }
     expect(`${await first.reply()}`).toMatch(/^\$-1|server_queue/);
     expect(proxy.stderr()).not.toContain("event=requests_wait");
+  });
+
+  test("are told to clients that asked for it: their time-outs are longer meanwhile", async () => {
+    await start();
+    const plain = await connect();
+    const on = ["CLIENT", "MAINT_NOTIFICATIONS", "ON", "moving-endpoint-type", "none"] as const;
+    expect(await plain.ask(...on)).toStartWith("-ERR 'CLIENT MAINT_NOTIFICATIONS' needs RESP3");
+    const told = await connect();
+    await told.ask("HELLO", "3");
+    expect(await told.ask(...on)).toBe("+OK\r\n");
+    process.env["REDIS_EMIT_DIAGNOSTICS"] = "1";
+    const heard = Promise.withResolvers<unknown>();
+    subscribe("redis.maintenance", heard.resolve);
+    // It asks by itself.
+    const patient = await createClient({
+      ...{ socket: { host: "127.0.0.1", port }, RESP: 3, maintNotifications: "enabled" },
+      commandOptions: { timeout: 400 },
+    }).connect();
+    try {
+      expect(await patient.get("k")).toBeNull();
+      const master = await group.master("solo");
+      await kill();
+      plain.command(["GET", "k"]);
+      expect(`${await told.reply()}`).toMatch(
+        /^>4\r\n\$12\r\nFAILING_OVER\r\n:\d+\r\n:10\r\n\*0\r\n$/,
+      );
+      await heard.promise;
+      const reading = patient.get("k");
+      // Longer than it would wait else.
+      await Bun.sleep(600);
+      await group.restart(master);
+      expect(await reading).toBeNull();
+      expect(`${await told.reply()}`).toMatch(/^>3\r\n\$11\r\nFAILED_OVER\r\n:\d+\r\n\*0\r\n$/);
+    } finally {
+      patient.destroy();
+      delete process.env["REDIS_EMIT_DIAGNOSTICS"];
+    }
   });
 
   test("are only counted in a dry run", async () => {

@@ -13,6 +13,7 @@ export const redis: ProtocolModule = {
   serverErrors: REDIS_ERRORS,
   isFilterable: true,
   isRoutable: true,
+  cutsKeys: true,
   commandNames: STANDARD_COMMANDS.map(({ name }) => name).filter((name) => !name.includes("|")),
   sources: [
     { option: "redis_cluster", names: null },

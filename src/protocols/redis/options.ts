@@ -53,6 +53,8 @@ export interface RedisOptions {
   readonly migrateRate: number;
   /** A server that takes longer to answer is left alone for a moment. */
   readonly migrateLatencyMs: number;
+  /** Networks whose servers are read first; none: all servers are alike. */
+  readonly near: readonly string[];
   /** "host:port" */
   readonly announced: string | null;
 }
@@ -156,6 +158,14 @@ export const REDIS_OPTIONS: readonly Option[] = [
     forms: ["native"],
     default: "primary",
     help: "Where commands that only read go: the `primary`; a replica, and the primary if none may be read (`prefer_replica`) or an error (`replica`); `any` of them alike; the `nearest`, which answers soonest. Writes, transactions and scripts go to the primary.",
+    instead: "a native file (`pools:`)",
+  }),
+  option({
+    name: "near",
+    where: "pool",
+    type: { kind: "networks" },
+    forms: ["native"],
+    help: "With `read_from`: addresses and networks of servers in the proxy's own zone, `[10.0.1.0/24]`. Of those that may be read, these are read as long as there is one; then the others.",
     instead: "a native file (`pools:`)",
   }),
   option({
@@ -272,6 +282,7 @@ export function readRedisOptions(settings: OptionSettings): RedisOptions {
     maxLagMs: durationIn(settings, "max_lag"),
     migrateRate: numberIn(settings, "migrate_rate"),
     migrateLatencyMs: durationIn(settings, "migrate_latency") ?? 0,
+    near: textsIn(settings, "near"),
     announced: addressIn(settings, "announce"),
     ownWritesMs: durationIn(settings, "read_own_writes") ?? 0,
   };

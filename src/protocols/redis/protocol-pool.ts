@@ -4,6 +4,7 @@ import type { ClientPort } from "../../api/client-port.ts";
 import type { PoolConfig } from "../../api/config.ts";
 import type { Filtering } from "../../api/filter.ts";
 import type { Frontend } from "../../api/frontend.ts";
+import type { KeyCut } from "../../api/key-cut.ts";
 import type { GroupMove, ReceivedPart } from "../../api/move.ts";
 import type { UpstreamProtocol } from "../../api/protocol.ts";
 import type {
@@ -19,6 +20,7 @@ import type { TtlCap } from "../../api/ttl-cap.ts";
 import type { ConnectionKind, DecorateLink, Route } from "../../api/upstream.ts";
 import { assert } from "../../base/assert.ts";
 import type { Deadline } from "../../base/deadlines.ts";
+import { parseIpRange } from "../../os/ip-range.ts";
 import { warnOfForeign } from "../foreign-clients.ts";
 import { operatorsOf } from "../operators.ts";
 import type { SavedRedisClient } from "./client/client-state.ts";
@@ -26,9 +28,11 @@ import { describeRequest } from "./client/describe-request.ts";
 import { createRedisFiltering } from "./client/filtering.ts";
 import { VariantTable } from "./client/identity/variant-table.ts";
 import { createInnerFrontend } from "./client/inner-frontend.ts";
+import { RedisKeyCut } from "./client/key-cut.ts";
 import { redisReplyReader } from "./client/key-size.ts";
 import { CommandLearner } from "./client/learn-commands.ts";
 import { ClientDirectory } from "./client/local/client-directory.ts";
+import { Maintenance } from "./client/maintenance.ts";
 import { SharedSubscriptions } from "./client/pubsub/shared-subscriptions.ts";
 import { adoptSubscriptionPart, SubscriptionMove } from "./client/pubsub/subscription-move.ts";
 import { RedisFrontend } from "./client/redis-frontend.ts";
@@ -139,6 +143,10 @@ export class RedisProtocolPool implements ProtocolPool {
     return new RedisTtlCap(this.pool.commands, seconds);
   }
 
+  createKeyCut(prefix: Buffer): KeyCut {
+    return new RedisKeyCut(this.pool.commands, prefix);
+  }
+
   createInnerFrontend(client: ClientPort, route: Route, kind: ConnectionKind): Frontend {
     return createInnerFrontend(this.pool, client, route, kind);
   }
@@ -218,8 +226,9 @@ function policyOf(
   };
 }
 
-function readingOf({ readFrom, maxLagMs, ownWritesMs }: RedisOptions): ReadingOptions {
-  return { readFrom, maxLagMs, ownWritesMs };
+function readingOf({ readFrom, maxLagMs, ownWritesMs, near }: RedisOptions): ReadingOptions {
+  const ranges = near.map(parseIpRange).filter((range) => range !== null);
+  return { readFrom, maxLagMs, ownWritesMs, near: ranges };
 }
 
 function createPool(host: PoolHost, parking: Parking, reading: ReadingOptions): RedisPool {
@@ -232,6 +241,14 @@ function createPool(host: PoolHost, parking: Parking, reading: ReadingOptions): 
   const follower =
     own.sentinels.length === 0 ? cluster : new Sentinels(host, own, commands, parking);
   const variants = new VariantTable(password, database, () => host.hasRoomForVariant);
+  const maintenance = new Maintenance(
+    () => host.nextClientId(),
+    () => follower?.patienceMs ?? 0,
+  );
+  follower?.onOutage(
+    () => maintenance.begin(),
+    () => maintenance.end(),
+  );
   // Several pools' servers: each tells a client itself that it wants a password.
   if (config.route != null) variants.access.learn(false);
   return {
@@ -247,6 +264,7 @@ function createPool(host: PoolHost, parking: Parking, reading: ReadingOptions): 
     learner: new CommandLearner(commands, turn, deadlines),
     scripts: new ScriptMemory(bus, turn),
     directory: new ClientDirectory(bus, turn),
+    maintenance,
     operators: operatorsOf(host),
     sharedSubscriptions: new SharedSubscriptions({
       ...{ route, variants, turn, deadlines, bus, cluster, timeoutMs: () => config.timeoutMs },

@@ -10,6 +10,7 @@ import { AccessBranch } from "./access-branch.ts";
 import { allLinks } from "./all-node.ts";
 import type { Branch, LeafPool } from "./branch.ts";
 import { CommandBranch } from "./command-branch.ts";
+import { CutBranch, cutLinks } from "./cut-branch.ts";
 import type { DecorateBranchLink } from "./decorated-upstream.ts";
 import { failoverLinks } from "./failover-node.ts";
 import { hedgeLinks } from "./hedge-node.ts";
@@ -56,6 +57,14 @@ class Builder {
           })),
           this.build(node.rest),
         );
+      case "cut": {
+        const prefix = Buffer.from(node.prefix);
+        return new CutBranch({
+          ...{ prefix, to: this.build(node.to), decorate: cutLinks(prefix, this.tools) },
+          suffix: `cut ${this.acting++}`,
+          nextId: () => this.ids++,
+        });
+      }
       case "access":
         return new AccessBranch(this.build(node.read), this.build(node.write));
       case "failover":

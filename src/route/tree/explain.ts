@@ -14,21 +14,30 @@ export interface TreePath {
   /** One for each node, in words. */
   readonly steps: readonly string[];
   readonly pool: string;
+  /** As it is called there. */
+  readonly key: Buffer;
 }
 
 export function explainPath(node: RouteNode, request: ExplainedRequest): TreePath {
   const steps: string[] = [];
   let at = node;
+  let { key } = request;
   while (at.kind !== "pool") {
-    const [step, to] = next(at, request);
+    if (at.kind === "cut") {
+      key = key.subarray(Buffer.byteLength(at.prefix));
+      steps.push("cut");
+      at = at.to;
+      continue;
+    }
+    const [step, to] = next(at, { ...request, key });
     steps.push(step);
     at = to;
   }
-  return { steps, pool: at.pool };
+  return { steps, pool: at.pool, key };
 }
 
 function next(
-  node: Exclude<RouteNode, { kind: "pool" }>,
+  node: Exclude<RouteNode, { kind: "pool" | "cut" }>,
   { key, isRead, command }: ExplainedRequest,
 ): readonly [step: string, to: RouteNode] {
   switch (node.kind) {

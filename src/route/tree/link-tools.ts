@@ -1,4 +1,5 @@
 /** What nodes that act need of the pool whose tree they are in. */
+import type { KeyCut } from "../../api/key-cut.ts";
 import type { ReplyScanner } from "../../api/protocol.ts";
 import type { RequestReader } from "../../api/request-reader.ts";
 import type { TtlCap } from "../../api/ttl-cap.ts";
@@ -28,6 +29,7 @@ export interface LinkTools {
   createScanner(kind: ConnectionKind): ReplyScanner;
   /** Of requests that are sent over connections of kind `kind`. */
   createReader(kind: ConnectionKind): RequestReader;
+  createKeyCut(prefix: Buffer): KeyCut;
   createTtlCap(kind: ConnectionKind, seconds: number): TtlCap;
   add(counter: RouteCounter, by: number): void;
 }

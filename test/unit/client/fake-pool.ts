@@ -7,6 +7,7 @@ import type { Turn } from "../../../src/base/turn.ts";
 import { VariantTable } from "../../../src/protocols/redis/client/identity/variant-table.ts";
 import { CommandLearner } from "../../../src/protocols/redis/client/learn-commands.ts";
 import { ClientDirectory } from "../../../src/protocols/redis/client/local/client-directory.ts";
+import { Maintenance } from "../../../src/protocols/redis/client/maintenance.ts";
 import { SharedSubscriptions } from "../../../src/protocols/redis/client/pubsub/shared-subscriptions.ts";
 import type { RedisPool } from "../../../src/protocols/redis/client/redis-pool.ts";
 import { ScriptMemory } from "../../../src/protocols/redis/client/scripts/memory.ts";
@@ -62,6 +63,7 @@ export function createPool(
     },
     add() {},
     learner: new CommandLearner(commands, turn, deadlines),
+    maintenance: new Maintenance(nextClientId, () => 0),
     scripts: new ScriptMemory(bus, turn),
     sharedSubscriptions: new SharedSubscriptions({
       ...{

@@ -230,6 +230,7 @@ pools:
       migrate_rate: { value: 20_000, text: "20000", isSet: false },
       migrate_latency: { value: 20, text: "20ms", isSet: false },
       read_from: { value: "primary", text: "primary", isSet: false },
+      near: { value: null, text: "none", isSet: false },
       max_lag: { value: 10_000, text: "10s", isSet: false },
       read_own_writes: { value: null, text: "none", isSet: false },
     },

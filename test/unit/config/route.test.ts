@@ -24,7 +24,7 @@ function problemsOf(...lines: string[]): string[] {
   );
 }
 
-const KINDS = "prefixes, read, write, commands, failover, gutter, mirror, hedge, all";
+const KINDS = "prefixes, read, write, commands, failover, gutter, mirror, hedge, all, cut";
 
 const TREE = [
   "route:",
@@ -233,4 +233,25 @@ test("what is wrong in them has its place", () => {
     "7:14 all: expected a list of two nodes or more, found 1",
   ]);
   expect(problemsOf("route: { all: [one, three], reply: best }")).toHaveLength(2);
+});
+
+test("a prefix is cut right below it, and of Redis keys only", () => {
+  const { config, problems } = load(
+    "route:",
+    '  prefixes: { "s:": { cut: one } }',
+    "  default: two",
+  );
+  expect(problems).toEqual([]);
+  const { route } = config!.pools.find(({ name }) => name === "app")!;
+  expect(routeText(route)).toBe('(prefix "s:": (without it: pool one); default: pool two)');
+  expect(poolsOf(route!)).toEqual(["one", "two"]);
+  expect(problemsOf("route: { read: { cut: one }, write: two }")).toEqual([
+    expect.stringContaining("cut: a prefix is cut right where it decides"),
+  ]);
+  expect(
+    problemsOf(
+      "protocol: memcache",
+      'route: { prefixes: { "s:": { cut: cache } }, default: cache }',
+    ),
+  ).toEqual([expect.stringContaining("keys of the protocol memcache cannot be cut")]);
 });

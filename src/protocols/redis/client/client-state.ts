@@ -26,6 +26,8 @@ export interface RedisClientState {
   password: string | null;
   noEvict: boolean;
   noTouch: boolean;
+  /** CLIENT MAINT_NOTIFICATIONS; "told": and it has heard of something that is not over. */
+  maintenance: "off" | "on" | "told";
 }
 
 /** What is saved of a client: with what only its frontend has while it lives. */
@@ -64,6 +66,7 @@ export function startState(id: number, isAuthenticated: boolean): RedisClientSta
     password: null,
     noEvict: false,
     noTouch: false,
+    maintenance: "off",
   };
 }
 
@@ -77,7 +80,7 @@ export function lastingState(saved: SavedRedisClient): RedisClientState {
 /** What programs that read no more than format 1 of packets know of a client, or may well forget. */
 const KNOWN_SINCE_FORMAT_1: ReadonlySet<string> = new Set([
   ...["id", "name", "libraryName", "libraryVersion", "isAuthenticated", "version"],
-  ...["noEvict", "noTouch", "ageMs", "idleMs", "command"],
+  ...["noEvict", "noTouch", "maintenance", "ageMs", "idleMs", "command"],
 ]);
 
 const NAMES_MAX_IN_FORMAT_1 = 16 * 1024;

@@ -42,3 +42,11 @@ export function adoptConnection(
   const lease = upstream.adopt(fd, client.variant, client.session.origin);
   return lease.refusal === null ? lease : null;
 }
+
+/** The client is gone: its connections are closed, and with them what blocks or is half done there. */
+export function dropConnections(client: RedisClient): void {
+  const { leases } = client.features;
+  if (leases !== null) for (const lease of leases) lease.release(false);
+  client.pin?.release(false);
+  client.setPin(null);
+}

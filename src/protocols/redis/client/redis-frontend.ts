@@ -37,7 +37,7 @@ import { ListedClient } from "./local/listed-client.ts";
 import type { Mode } from "./mode.ts";
 import { serverOfKeys } from "./multi-key/keys-command.ts";
 import { Splitter } from "./multi-key/split.ts";
-import { ownConnections } from "./own-connections.ts";
+import { dropConnections, ownConnections } from "./own-connections.ts";
 import { dropSubscriptions } from "./pubsub/subscribe.ts";
 import { updateMode } from "./pubsub/subscribed-mode.ts";
 import type { RedisClient } from "./redis-client.ts";
@@ -228,16 +228,15 @@ export class RedisFrontend implements Frontend, RedisClient {
 
   close(): void {
     const { features, pool } = this;
-    const { block, leases, nextVariant, entry, transaction } = features;
+    const { block, nextVariant, entry, transaction } = features;
     dropSubscriptions(this);
     block?.abandon();
     transaction?.abandon();
-    if (leases !== null) for (const lease of leases) lease.release(false);
-    this.pin?.release(false);
-    this.pin = null;
+    dropConnections(this);
     pool.variants.release(this.variant);
     if (nextVariant >= 0) pool.variants.release(nextVariant);
     pool.directory.remove(entry);
+    if (this.state.maintenance !== "off") pool.maintenance.remove(this);
   }
 
   setMode(mode: Mode | null): void {

@@ -14,6 +14,7 @@ import type { Readers } from "../replicas/readers.ts";
 import type { VariantTable } from "./identity/variant-table.ts";
 import type { CommandLearner } from "./learn-commands.ts";
 import type { ClientDirectory } from "./local/client-directory.ts";
+import type { Maintenance } from "./maintenance.ts";
 import type { SharedSubscriptions } from "./pubsub/shared-subscriptions.ts";
 import type { ScriptMemory } from "./scripts/memory.ts";
 
@@ -46,6 +47,8 @@ export interface RedisPool {
   /** The same pool in other workers. */
   readonly bus: WorkerBus;
   readonly directory: Pick<ClientDirectory, "add" | "remove" | "list" | "kill" | "whereBlocked">;
+  /** Clients that hear when requests wait for a server. */
+  readonly maintenance: Maintenance;
   readonly operators: Operators;
   /** Where its clients connect, if that is a unix socket. */
   readonly unixPath: string | null;

@@ -12,6 +12,7 @@ export function restoreClient(
   { connections, transaction, subscriptions }: SavedRedisClient,
   descriptors: readonly number[],
 ): void {
+  if (client.state.maintenance !== "off") client.pool.maintenance.add(client);
   const { pin, block } = connections ?? {};
   const left = [...descriptors];
   if (pin !== undefined) client.setPin(adoptConnection(client, pin, left.shift()));

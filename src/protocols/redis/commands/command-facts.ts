@@ -47,9 +47,9 @@ export interface CommandFacts {
   readonly isLearned: boolean;
 }
 
-/** Commands that Redis 7.0 does not know yet and clients send all the same. */
+/** Commands that Redis 7.0 does not know, and clients send all the same. */
 const ADDED =
-  "CLIENT|SETINFO 4 noscript,loading,stale 0,0,0 - -\nCLIENT|NO-TOUCH 3 noscript,loading,stale 0,0,0 - -";
+  "CLIENT|SETINFO 4 noscript,loading,stale 0,0,0 - -\nCLIENT|NO-TOUCH 3 noscript,loading,stale 0,0,0 - -\nCLIENT|MAINT_NOTIFICATIONS -3 noscript,loading,stale 0,0,0 - -";
 
 /** Redis 7's own, and what clients of newer ones take for granted. */
 export const STANDARD_COMMANDS: readonly CommandFacts[] = parseRows(`${REDIS_COMMANDS}${ADDED}`);

@@ -5,14 +5,17 @@
  *   under way ─ answered well ─▶ gone
  *       └────── window over ───▶ over ─ answered well, or a while later ─▶ gone
  */
+import type { Upstream } from "../../../api/upstream.ts";
 import { FAILOVER_REST_MS } from "../../../base/limits.ts";
 
 export class Outage {
+  readonly upstream: Upstream;
   readonly sinceMs: number;
   /** Requests wait no longer; when that was decided. Infinity: they wait. */
   private overMs: number = Number.POSITIVE_INFINITY;
 
-  constructor(nowMs: number) {
+  constructor(upstream: Upstream, nowMs: number) {
+    this.upstream = upstream;
     this.sinceMs = nowMs;
   }
 

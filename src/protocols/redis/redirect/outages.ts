@@ -9,6 +9,9 @@ import type { Parking } from "./parking.ts";
 const SECOND_MS = 1000;
 
 export class Outages {
+  /** Requests begin to wait for a server, and no longer do. */
+  onBegin: () => void = () => {};
+  onEnd: () => void = () => {};
   private readonly host: PoolHost;
   private readonly parking: Parking;
   /** By server id. */
@@ -47,7 +50,8 @@ export class Outages {
     const { nowMs } = this.host.turn;
     const known = this.byServer.get(upstream.id);
     if (known !== undefined && !known.isForgotten(nowMs)) return !known.isOver;
-    this.byServer.set(upstream.id, new Outage(nowMs));
+    this.byServer.set(upstream.id, new Outage(upstream, nowMs));
+    this.onBegin();
     this.say("requests_wait", "requests wait for a server that does not serve", upstream, {});
     return true;
   }
@@ -66,6 +70,7 @@ export class Outages {
   recover(upstream: Upstream): void {
     const outage = this.byServer.get(upstream.id);
     if (!this.byServer.delete(upstream.id) || outage === undefined) return;
+    if (!outage.isOver) this.onEnd();
     const waited_ms = Math.round(this.host.turn.nowMs - outage.sinceMs);
     this.say("requests_go_on", "what waited for a server goes on", upstream, { waited_ms });
   }
@@ -76,6 +81,7 @@ export class Outages {
     if (outage === undefined) return false;
     if (outage.isOver || nowMs - outage.sinceMs < this.patienceMs) return outage.isOver;
     outage.end(nowMs);
+    this.onEnd();
     this.say(
       "requests_wait_no_longer",
       "requests wait no longer for a server that does not serve",
@@ -85,8 +91,15 @@ export class Outages {
     return true;
   }
 
+  /** Servers that are waited for. */
+  get underWay(): readonly Upstream[] {
+    return [...this.byServer.values()].filter(({ isOver }) => !isOver).map((each) => each.upstream);
+  }
+
   forget(id: number): void {
+    const outage = this.byServer.get(id);
     this.byServer.delete(id);
+    if (outage?.isOver === false) this.onEnd();
   }
 
   // How much

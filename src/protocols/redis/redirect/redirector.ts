@@ -59,7 +59,7 @@ export class Redirector {
   private readonly reader: RequestReader;
   /** By server id. */
   private readonly links: Map<number, RedirectLink[]> = new Map();
-  private readonly outages: Outages;
+  readonly outages: Outages;
   private readonly retries: Retries = new Retries();
   private readonly ticking: Deadline;
   private readonly fencing: Deadline;
@@ -253,6 +253,11 @@ export class Redirector {
       // What waits asks nothing itself.
       if (isUnderWay) this.suspect();
       isNeeded ||= parked.size > 0 || link.waiting > 0 || isUnderWay;
+    }
+    for (const upstream of this.outages.underWay) {
+      // Those with connections of their own wait for it, too.
+      const isOver = this.outages.endIfLate(upstream, nowMs);
+      isNeeded ||= !isOver;
     }
     if (isNeeded) this.ticking.setNoLater(nowMs + TICK_MS);
   }

@@ -19,6 +19,13 @@ export abstract class ServerFollower {
     this.redirector.onSentElsewhere = callback;
   }
 
+  /** Told when requests begin to wait for a server, and when they no longer do; each for each server. */
+  onOutage(begin: () => void, end: () => void): void {
+    const { outages } = this.redirector;
+    outages.onBegin = begin;
+    outages.onEnd = end;
+  }
+
   /** A request waits so long at the most for a server, or for another one in its place. */
   get patienceMs(): number {
     return this.redirector.patienceMs;

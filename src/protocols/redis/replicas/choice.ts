@@ -8,13 +8,17 @@ export class Choice {
   private readonly upstreams: readonly Upstream[];
   /** By number of an upstream; null: all clients read from the first one that can be reached. */
   private readonly seeds: readonly number[] | null;
+  /** What is read when none of these can be reached; null: nothing. */
+  private readonly next: Choice | null;
 
   /**
    * @param isOrdered true: all clients read from the first that can be reached. Else each has an order of its own, made of its number and
    * the servers' names: so when a server comes or goes, only its clients move
+   * @param next what is read when none of these can be reached; null: nothing
    */
-  constructor(upstreams: readonly Upstream[], isOrdered: boolean) {
+  constructor(upstreams: readonly Upstream[], isOrdered: boolean, next: Choice | null = null) {
     this.upstreams = upstreams;
+    this.next = next;
     this.seeds = isOrdered ? null : upstreams.map(({ name }) => seedOf(name));
   }
 
@@ -45,7 +49,7 @@ export class Choice {
       const link = upstreams[at]!.connection(lane, kind);
       if (link.refusal === null) return link;
     }
-    return null;
+    return this.next?.link(client, lane, kind) ?? null;
   }
 }
 

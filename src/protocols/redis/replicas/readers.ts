@@ -2,6 +2,7 @@
 import type { PoolHost } from "../../../api/protocol-module.ts";
 import type { ConnectionKind, Link, Upstream } from "../../../api/upstream.ts";
 import { REPLICA_LOOK_MS, REPLICA_NEWS_MS_MAX } from "../../../base/replica-limits.ts";
+import { type IpRange, isInRange } from "../../../os/ip-range.ts";
 import { Choice } from "./choice.ts";
 import { FirstNews } from "./first-news.ts";
 import type { ReadFrom } from "./read-from.ts";
@@ -15,6 +16,8 @@ export interface ReadingOptions {
   maxLagMs: number | null;
   /** After a write its client reads from primaries for so long. */
   ownWritesMs: number;
+  /** Servers in these are read before others. */
+  near: readonly IpRange[];
 }
 
 /** With `nearest`, reads move to a server that answers in less than one part in so many of the time, … */
@@ -106,13 +109,34 @@ export class Readers {
     });
     if (readFrom === "any" || readFrom === "nearest") readable.push(primary);
     if (readFrom === "nearest") {
-      this.sort(primary, readable, ({ name }) => {
+      const isNear = new Map(readable.map((upstream) => [upstream, this.isNear(upstream)]));
+      const hasNear = [...isNear.values()].includes(true);
+      this.sort(primary, readable, (upstream) => {
+        const { name } = upstream;
+        // What is in another zone is not the nearest, however soon it answers.
+        if (hasNear && isNear.get(upstream) !== true) return Number.POSITIVE_INFINITY;
         const fact = this.facts.of(name);
-        const isNear = fact !== undefined && isNews(fact.heardMs, ANSWER_MS_MAX);
-        return isNear ? fact.tookMs : Number.POSITIVE_INFINITY;
+        const isHeard = fact !== undefined && isNews(fact.heardMs, ANSWER_MS_MAX);
+        return isHeard ? fact.tookMs : Number.POSITIVE_INFINITY;
       });
     }
-    return { choice: new Choice(readable, readFrom === "nearest"), news: null, untilMs };
+    return { choice: this.choiceOf(readable, readFrom === "nearest"), news: null, untilMs };
+  }
+
+  /** Those in the proxy's own zone first. */
+  private choiceOf(readable: readonly Upstream[], isOrdered: boolean): Choice {
+    const near = readable.filter((upstream) => this.isNear(upstream));
+    if (near.length === 0 || near.length === readable.length)
+      return new Choice(readable, isOrdered);
+    const far = readable.filter((upstream) => !near.includes(upstream));
+    return new Choice(near, isOrdered, new Choice(far, isOrdered));
+  }
+
+  private isNear({ address }: Upstream): boolean {
+    const { near } = this.options;
+    if (near.length === 0) return false;
+    const ip = address.substring(0, address.lastIndexOf(":")).replace(/^\[|\]$/g, "");
+    return near.some((range) => isInRange(range, ip));
   }
 
   /** What reads for `primary` wait for; null: they need not wait, or not any more. */

@@ -46,6 +46,10 @@ export const reset: LocalHandler = (client) => {
   client.setMode(null);
   client.replies.reset();
   client.state.name = "";
+  if (client.state.maintenance !== "off") {
+    client.state.maintenance = "off";
+    client.pool.maintenance.remove(client);
+  }
   client.switchTo({ version: 2, database: 0, user: null, password: null });
   client.setAuthenticated(false);
   return RESET;

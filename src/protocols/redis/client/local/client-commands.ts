@@ -13,6 +13,9 @@ const NOT_TRACKING: Buffer = encodeError(
 const NO_TRACKING: Buffer = encodeError(
   "ERR 'CLIENT TRACKING ON' is not supported through this proxy yet: servers would have to tell each client of keys that others change",
 );
+const NEEDS_RESP3: Buffer = encodeError(
+  "ERR 'CLIENT MAINT_NOTIFICATIONS' needs RESP3, in which servers may say what was not asked: say HELLO 3 first",
+);
 const NO_PAUSE: Buffer = encodeError(
   "ERR 'CLIENT PAUSE' is not supported through this proxy: it would stop all clients of a server, not those of this proxy only; connect to the server directly",
 );
@@ -29,6 +32,7 @@ export const CLIENT_COMMANDS: Readonly<Record<string, LocalHandler>> = {
   "CLIENT|NO-EVICT": noEvict,
   "CLIENT|NO-TOUCH": noTouch,
   "CLIENT|UNBLOCK": clientUnblock,
+  "CLIENT|MAINT_NOTIFICATIONS": maintNotifications,
   "CLIENT|PAUSE": () => NO_PAUSE,
   "CLIENT|UNPAUSE": () => NO_PAUSE,
   "CLIENT|TRACKING": tracking,
@@ -63,6 +67,19 @@ function noTouch(...[{ state }, view]: Parameters<LocalHandler>): Buffer {
   const isOn = onOrOff(view.text(2));
   if (isOn === null) return SYNTAX;
   state.noTouch = isOn;
+  return OK;
+}
+
+/** What follows ON says how servers that move are to be named: the proxy tells of failovers alone. */
+function maintNotifications(...[client, view]: Parameters<LocalHandler>): Buffer {
+  const { state, pool } = client;
+  const isOn = onOrOff(view.text(2));
+  if (isOn === null || view.count % 2 === 0) return SYNTAX;
+  if (isOn && state.version !== 3) return NEEDS_RESP3;
+  if (isOn === (state.maintenance !== "off")) return OK;
+  state.maintenance = isOn ? "on" : "off";
+  if (isOn) pool.maintenance.add(client);
+  else pool.maintenance.remove(client);
   return OK;
 }
 

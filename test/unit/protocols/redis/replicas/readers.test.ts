@@ -12,6 +12,7 @@ import {
 } from "../../../../../src/api/upstream.ts";
 import { REPLICA_FIRST_NEWS_MS, REPLICA_LOOK_MS } from "../../../../../src/base/replica-limits.ts";
 import type { Wakeable } from "../../../../../src/base/turn.ts";
+import { type IpRange, parseIpRange } from "../../../../../src/os/ip-range.ts";
 import type { ReadFrom } from "../../../../../src/protocols/redis/replicas/read-from.ts";
 import {
   Readers,
@@ -41,7 +42,7 @@ class TestTurn extends ManualTurn {
 class Server {
   readonly name: string;
   readonly id: number;
-  readonly address: string;
+  address: string;
   isSyncing = false;
   offset = 7;
   isSilent = false;
@@ -84,8 +85,8 @@ class Rig {
     return this.servers.find((server) => server.name === name)!;
   }
 
-  worker(readFrom: ReadFrom = "prefer_replica"): Worker {
-    return new Worker(this, readFrom);
+  worker(readFrom: ReadFrom = "prefer_replica", near: readonly IpRange[] = []): Worker {
+    return new Worker(this, readFrom, near);
   }
 }
 
@@ -98,7 +99,7 @@ class Worker {
   readonly bus: FakePeers["workers"][number];
   private readonly primary: Upstream;
 
-  constructor({ peers, servers }: Rig, readFrom: ReadFrom) {
+  constructor({ peers, servers }: Rig, readFrom: ReadFrom, near: readonly IpRange[]) {
     const [primary, ...replicas] = servers.map(
       (server) =>
         ({
@@ -113,7 +114,7 @@ class Worker {
       ...{ turn: this.turn, deadlines: this.deadlines, bus: this.bus.bus, random: () => 0.5 },
       route: route as Partial<Route> as Route,
     };
-    this.options = { readFrom, maxLagMs: 10_000, ownWritesMs: 0 };
+    this.options = { readFrom, maxLagMs: 10_000, ownWritesMs: 0, near };
     this.readers = new Readers(host as PoolHost, this.options);
     this.bus.bus.open();
   }
@@ -132,6 +133,55 @@ class Worker {
     return CLIENTS.map((client) => (this.link(client) as unknown as Server).name);
   }
 }
+
+describe("servers in the proxy's own zone", () => {
+  const near = [parseIpRange("10.0.1.0/24")!];
+  const rigWith = (): Rig => {
+    const rig = new Rig();
+    for (const [name, ip] of [
+      ["p", "10.0.2.1"],
+      ["a", "10.0.1.1"],
+      ["b", "10.0.2.2"],
+      ["c", "10.0.1.2"],
+    ] as const) {
+      rig.server(name).address = `${ip}:6379`;
+    }
+    return rig;
+  };
+
+  for (const readFrom of ["prefer_replica", "replica", "any"] as const) {
+    test(`are read before others, with ${readFrom}`, () => {
+      const rig = rigWith();
+      const worker = rig.worker(readFrom, near);
+      worker.look();
+      expect(new Set(worker.reads())).toEqual(new Set(["a", "c"]));
+      rig.server("a").isSyncing = true;
+      worker.look();
+      expect(new Set(worker.reads())).toEqual(new Set(["c"]));
+      // It is lost just now.
+      rig.server("c").refusal = LOST;
+      const others = readFrom === "any" ? ["b", "p"] : ["b"];
+      expect(new Set(worker.reads())).toEqual(new Set(others));
+      rig.server("c").isSyncing = true;
+      worker.look();
+      worker.look();
+      expect(new Set(worker.reads())).toEqual(new Set(others));
+    });
+  }
+
+  test("are nearer than those that answer sooner", () => {
+    const rig = rigWith();
+    for (const name of ["a", "c"]) rig.server(name).tookMs = 50;
+    rig.server("c").tookMs = 20;
+    const worker = rig.worker("nearest", near);
+    worker.look();
+    worker.look();
+    expect(new Set(worker.reads())).toEqual(new Set(["c"]));
+    for (const name of ["a", "c"]) rig.server(name).isSyncing = true;
+    for (let i = 0; i < 3; i++) worker.look();
+    expect(worker.reads().some((name) => name === "a" || name === "c")).toBe(false);
+  });
+});
 
 describe("a client stays with its server", () => {
   for (const readFrom of ["prefer_replica", "replica", "any"] as const) {
