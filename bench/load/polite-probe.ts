@@ -24,6 +24,7 @@ export interface PoliteReport {
   /** Milliseconds, less what was waited for a core. */
   readonly p50: number;
   readonly p99: number;
+  readonly p999: number;
   readonly max: number;
   /** Wrong replies, and connections that were closed. */
   readonly faults: number;
@@ -128,7 +129,7 @@ class Probe {
     const waiting = this.#due.flat();
     const report: PoliteReport = {
       requests: this.#count,
-      ...{ p50: part(0.5), p99: part(0.99), max: part(1), faults: this.#faults },
+      ...{ p50: part(0.5), p99: part(0.99), p999: part(0.999), max: part(1), faults: this.#faults },
       waiting: waiting.length,
       oldestMs: performance.now() - Math.min(performance.now(), ...waiting.map(({ atMs }) => atMs)),
     };

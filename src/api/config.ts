@@ -86,10 +86,22 @@ export interface PoolLimits {
   readonly burstMs: number;
 }
 
+/** Worker processes that serve one pool, and no other. See src/config/worker-sets.ts. */
+export interface PoolWorkers {
+  /** How many, ≥ 1. */
+  readonly own: number;
+  /** Cores that they are pinned to in turn; null: as `affinity` says. */
+  readonly cpus: "auto" | "off" | readonly number[] | null;
+  /** What clients of all of them may take, in bytes; null: each has the share of `client_memory` that other workers have. */
+  readonly clientMemoryBytes: number | null;
+}
+
 export interface PoolConfig {
   readonly name: string;
   /** The name of a protocol module. */
   readonly protocol: string;
+  /** Null: those that all pools without workers of their own share. Absent: it comes from an older program, and is null. */
+  readonly workers?: PoolWorkers | null;
   /** Those of its protocol. */
   readonly options: OptionSettings;
   readonly listen: Address;

@@ -347,6 +347,8 @@ export interface LastChange {
 export interface ProcessStatus {
   readonly role: "worker" | "admin" | "acceptor" | "sweeper";
   readonly name: string;
+  /** The pool whose own worker it is. Absent: it serves all that have no workers of their own, or is no worker. */
+  readonly pool?: string;
   /** Null: between two processes. */
   readonly pid: number | null;
   readonly version: string;
@@ -361,6 +363,11 @@ export interface ProcessStatus {
   readonly lastDeath: Death | null;
   /** What its sockets are made of, and why; null: it has not said. Absent: it is no worker, or the proxy is older than this. */
   readonly engine?: EngineStatus | null;
+}
+
+/** "worker/3", "worker/5 of batch" */
+export function processLabel({ name, pool }: Pick<ProcessStatus, "name" | "pool">): string {
+  return pool === undefined ? name : `${name} of ${pool}`;
 }
 
 export interface EngineStatus {

@@ -15,6 +15,7 @@ import type { ClientRecord } from "./move.ts";
 import type { StatsLayout } from "./stats.ts";
 import type { SteeringOrder } from "./steering.ts";
 import type { RetainedMessage } from "./worker-bus.ts";
+import type { WorkerSet } from "./worker-set.ts";
 
 /** Fd of the control channel in every child process. */
 export const CONTROL_FD = 3;
@@ -97,8 +98,10 @@ export type ToWorker =
       readonly index: number;
       /** Counts all workers ever started, over upgrades, too: what it numbers by this is unique. */
       readonly birth: number;
-      /** Worker processes in all: a pool's client limit is divided by it. */
+      /** Worker processes in all. */
       readonly workers: number;
+      /** The set that it belongs to. Absent: there is one, of all pools and workers; so it is where the supervisor is older than this. */
+      readonly set?: WorkerSet;
       readonly config: Config;
       readonly listeners: readonly ListenerGrant[];
       /** Absent: it accepts on `listeners`. */
@@ -210,6 +213,8 @@ export type FromWorker =
       readonly revision: number;
       readonly isFinal: boolean;
       readonly problem: string | null;
+      /** It is none if another worker, which has other pools, can do it. Absent: it is one. */
+      readonly isElsewhere?: true;
     }
   /** It follows the order of this revision, and no request is at a server of a pool that it holds. */
   | { readonly type: "migrated"; readonly revision: number }

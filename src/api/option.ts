@@ -8,7 +8,7 @@ import type { Address } from "./config.ts";
 export type Form = "native" | "twemproxy";
 
 /** The map that a key may stand in. */
-export type Where = "top" | "log" | "stats" | "admin" | "pool" | "server" | "filter";
+export type Where = "top" | "log" | "stats" | "admin" | "pool" | "workers" | "server" | "filter";
 
 /**
  * How a value is written, and within which bounds (inclusive).

@@ -7,6 +7,7 @@ import { type DescriptorPlan, planDescriptors, shortageOf } from "../base/descri
 import { CLIENT_MEMORY_AUTO } from "../base/limits.ts";
 import { formatAddress } from "../config/address.ts";
 import { formatDuration } from "../config/duration.ts";
+import { poolWorkersText } from "../config/pool-workers.ts";
 import { routeLines } from "../config/route-text.ts";
 import { formatSize } from "../config/size.ts";
 import { openFilesMax } from "../os/open-files.ts";
@@ -238,6 +239,7 @@ function describeOptions(pool: PoolConfig, planned: number): string[] {
     [
       ["listen", `${formatAddress(pool.listen)}, backlog ${pool.backlog}`],
       ["protocol", `${pool.protocol}${describeOwnOptions(pool)}`],
+      ...(pool.workers == null ? [] : [["workers", poolWorkersText(pool.workers)]]),
       ...(pool.discovery?.text == null ? [] : [["servers", describeDiscovery(pool.discovery)]]),
       ...pool.filters.map((filter) => ["filter", `${filter.name}${describeOwnOptions(filter)}`]),
       ...rowOf(

@@ -2,6 +2,7 @@
 import { type CommandDef, defineCommand } from "citty";
 import type { Config } from "../api/config.ts";
 import { planDescriptors } from "../base/descriptor-budget.ts";
+import { workerSets, workersIn } from "../config/worker-sets.ts";
 import { testUring } from "../engine/uring/self-test.ts";
 import { openFilesMax } from "../os/open-files.ts";
 import { affinityCores, usableCores } from "../os/usable-cores.ts";
@@ -172,7 +173,7 @@ function overcommit({ overcommit: mode }: Host): Examined[] {
 function cores({ cores: usable, affinityCores: own }: Host, config: Config | null): Examined[] {
   const quota = usable < own ? `, cut from ${own} by the cgroup's quota` : "";
   const found = `${usable} usable${quota}`;
-  const workers = config === null || config.workers === "auto" ? usable : config.workers;
+  const workers = workersOf(config, usable);
   let advice: string | null = null;
   if (workers > usable) {
     advice = `${workers} workers share ${usable} cores: "workers: ${usable}" or "workers: auto"`;
@@ -182,9 +183,15 @@ function cores({ cores: usable, affinityCores: own }: Host, config: Config | nul
   return [{ what: "CPUs", found: `${found}, ${workers} workers`, advice }];
 }
 
+/** Those of pools that have workers of their own included. */
+function workersOf(config: Config | null, usable: number): number {
+  if (config === null) return usable;
+  return workersIn(workerSets(config, config.workers === "auto" ? usable : config.workers));
+}
+
 /** One CPU that handles all packets is the first to be full, whatever the workers do. */
 function queues({ cards, cores: usable }: Host, config: Config | null): Examined[] {
-  const workers = config === null || config.workers === "auto" ? usable : config.workers;
+  const workers = workersOf(config, usable);
   return cards.map(({ name, receiveQueues, isSteered }) => {
     const found = `${name} has ${receiveQueues}${isSteered ? ", and hands packets on" : ""}, for ${workers} workers`;
     const isFew = receiveQueues < workers && !isSteered;

@@ -1,6 +1,6 @@
 /** `proxy status`: what runs, since when, in which version, and what died of what. */
 import { type CommandDef, defineCommand } from "citty";
-import type { ProcessStatus, Status } from "../api/control-socket.ts";
+import { type ProcessStatus, processLabel, type Status } from "../api/control-socket.ts";
 import type { TroubleKind } from "../api/stats.ts";
 import { userText } from "../os/accounts.ts";
 import { askStatus } from "./ask-status.ts";
@@ -38,7 +38,7 @@ function statusText(status: Status): string {
   ];
   const heading = ["process", "pid", "version", "generation", "state", "clients", "age", "died"];
   const rows = status.processes.map((process) => [
-    process.name,
+    processLabel(process),
     process.pid === null ? "-" : `${process.pid}`,
     process.version,
     `${process.crew}`,
@@ -119,7 +119,11 @@ const TROUBLES: Readonly<Record<TroubleKind, string>> = {
 
 /** Servers that are down, or were when they were asked last; the log has the words of each failure. */
 function troubleLines({ pools = [], processes }: Status): string[] {
-  const workers = processes.filter(({ role }) => role === "worker").length;
+  const workersOf = (pool: string): number => {
+    const workers = processes.filter(({ role }) => role === "worker");
+    const own = workers.filter((worker) => worker.pool === pool);
+    return (own.length > 0 ? own : workers.filter((worker) => worker.pool === undefined)).length;
+  };
   const heading = [
     "server in trouble",
     "pool",
@@ -140,7 +144,7 @@ function troubleLines({ pools = [], processes }: Status): string[] {
           name,
           trouble.state ?? "-",
           since,
-          `${trouble.workers} of ${workers}`,
+          `${trouble.workers} of ${workersOf(name)}`,
           `${trouble.ejectedBy}`,
           reason,
         ],

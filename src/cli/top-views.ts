@@ -1,4 +1,5 @@
 /** What `proxy top` shows besides rates and percentiles: clients, keys, processes. */
+import { processLabel } from "../api/control-socket.ts";
 import type { ClientRow } from "../api/inspection.ts";
 import type { BigKeyRow, HotKeyRow } from "../api/key-report.ts";
 import { formatAge, formatBytes } from "./figures.ts";
@@ -56,7 +57,9 @@ export function clientRates(before: Look, now: Look): ClientRate[] {
 
 export function workerRates(before: Look, now: Look): WorkerRate[] {
   const seconds = Math.max(0.001, (now.atMs - before.atMs) / 1000);
-  return now.status.processes.map(({ name, pid, state, clients, respawns, ageMs }) => {
+  return now.status.processes.map((process) => {
+    const { pid, state, clients, respawns, ageMs } = process;
+    const name = processLabel(process);
     const facts = pid === null ? undefined : now.facts.get(pid);
     const old = pid === null ? undefined : before.facts.get(pid);
     const cpu =

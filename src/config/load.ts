@@ -16,6 +16,7 @@ import { ACCEPT_MODES, ENGINE_CHOICES } from "./options-top.ts";
 import { NO_MODULES, type Outside, readModules } from "./outside.ts";
 import { type Override, withOverrides } from "./overrides.ts";
 import { holdsNames, indentStrays, withoutShared } from "./pool-entries.ts";
+import { coresOf } from "./pool-workers.ts";
 import { type ReadPool, readPools } from "./pools.ts";
 import { type Problem, ProblemList } from "./problem.ts";
 import { absentMap, expectMap, isPoolLike, readMap, type Scope, type Values } from "./scope.ts";
@@ -206,7 +207,7 @@ function build(
     workers,
     accept: rest.accept,
     engine: top.choice("engine", ENGINE_CHOICES),
-    affinity: affinityOf(top.textOrNull("affinity")),
+    affinity: coresOf(top.textOrNull("affinity") ?? "off"),
     openFiles: top.numberOrNull("rlimit_nofile"),
     clientMemoryBytes: clientMemoryOf(top.peek("client_memory") ?? null),
     user: top.textOrNull("user"),
@@ -243,11 +244,4 @@ function clientMemoryOf(value: OptionValue): number | "auto" | null {
     "client_memory is a size",
   );
   return value;
-}
-
-/** "0,1,4", as the option's value is. */
-function affinityOf(text: string | null): Config["affinity"] {
-  if (text === "auto" || text === "off") return text;
-  assert(text !== null && text !== "", "affinity has a default");
-  return text.split(",").map(Number);
 }

@@ -68,15 +68,21 @@ function optionsOfPool(
   const own = protocols.find(({ name }) => name === pool.protocol) ?? null;
   const general = new Set(optionsAt("pool").map(({ name }) => name));
   const known = poolOptions(own === null ? [] : [own], own);
+  const keys = form === "native" ? ["pools", pool.name] : [pool.name];
   const rows = [...known, ...(own === null ? optionsOfModule(pool) : [])].filter(({ forms }) =>
     forms.includes(form),
   );
-  const keys = form === "native" ? ["pools", pool.name] : [pool.name];
-  return rows.flatMap((option) => {
+  const ofPool = rows.flatMap((option) => {
     const isGeneral = general.has(option.name);
     const row = isGeneral ? option : { ...option, field: `options.${option.name}` };
     return own?.ignores?.includes(option.name) ? [] : named(form, row, pool.name, keys);
   });
+  if (pool.workers == null) return ofPool;
+  const inGroup = [...keys, "workers"];
+  return [
+    ...ofPool,
+    ...optionsAt("workers").flatMap((option) => named(form, option, pool.name, inGroup)),
+  ];
 }
 
 /** The options of a protocol that is a module, of which this process knows what the configuration holds. */
@@ -127,6 +133,7 @@ export function fieldText(option: Option, value: unknown): string {
       break;
     case "text":
     case "pair":
+    case "cores":
     case "integer":
       if (value === null) return "unset";
       break;

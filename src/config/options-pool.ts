@@ -56,6 +56,14 @@ const PLACEMENT_OPTIONS: readonly Option[] = [
     instead: '"protocol: redis" or "protocol: memcache"',
   }),
   option({
+    name: "workers",
+    where: "pool",
+    type: { kind: "group" },
+    forms: ["native"],
+    help: "Worker processes that serve this pool and no other: what happens to them, and to it, harms no other pool (operations.md). Absent: those of the top level.",
+    instead: 'a native file, with the pool under "pools:"',
+  }),
+  option({
     name: "filters",
     where: "pool",
     field: "filters",

@@ -3,8 +3,14 @@ import type { Form, Option, Where } from "../api/option.ts";
 import type { ProtocolModule } from "../api/protocol-module.ts";
 import { POOL_OPTIONS, SERVER_OPTIONS } from "./options-pool.ts";
 import { TOP_OPTIONS } from "./options-top.ts";
+import { POOL_WORKER_OPTIONS } from "./options-workers.ts";
 
-export const OPTIONS: readonly Option[] = [...TOP_OPTIONS, ...POOL_OPTIONS, ...SERVER_OPTIONS];
+export const OPTIONS: readonly Option[] = [
+  ...TOP_OPTIONS,
+  ...POOL_OPTIONS,
+  ...POOL_WORKER_OPTIONS,
+  ...SERVER_OPTIONS,
+];
 
 /** Every option of one map, of whatever form. */
 export function optionsAt(where: Where): readonly Option[] {

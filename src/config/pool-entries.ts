@@ -1,6 +1,6 @@
 /** Which entries of a map are pools, and which only hold what pools share, or are options in the wrong place. */
 import type { Entry, MapNode, Node } from "./document.ts";
-import { poolOptions } from "./options.ts";
+import { optionsAt, poolOptions } from "./options.ts";
 import { quote } from "./problem.ts";
 import type { Scope } from "./scope.ts";
 
@@ -39,7 +39,9 @@ export function indentStrays(
   map: MapNode,
   hasNames: boolean,
 ): Indented {
-  const names = optionNames(protocols);
+  const names = new Set(optionNames(protocols));
+  // At the top of a native file these are no options of pools.
+  if (!hasNames) for (const { name } of optionsAt("top")) names.delete(name);
   const isStray = ({ key, value }: Entry): boolean => value.kind !== "map" && names.has(key);
   const strays = map.entries.filter(isStray);
   const [first] = strays;

@@ -12,6 +12,7 @@ import { didYouMean } from "./nearest.ts";
 import { type ProtocolOptions, poolOptions } from "./options.ts";
 import { DISTRIBUTIONS, HASH_NAMES } from "./options-pool.ts";
 import { indentStrays, withoutShared } from "./pool-entries.ts";
+import { readPoolWorkers } from "./pool-workers.ts";
 import { quote } from "./problem.ts";
 import { checkAlone, checkRoutes, hasRoute } from "./route-checks.ts";
 import { type ReadRoute, readRoute } from "./route-tree.ts";
@@ -90,6 +91,7 @@ function readPool(outer: Scope, name: string, map: MapNode): ReadPool {
   const protocol = protocolNamed(scope, protocolOf(scope, values));
   const filters = readFilters(scope, values.node("filters"), protocol);
   const spares = readSpares(scope, values, servers);
+  const workers = readPoolWorkers(scope, values);
   checkPool(scope, values, servers);
   checkMigrate(scope, values, protocol);
   const isRight = scope.problems.errorCount === errorsBefore;
@@ -101,7 +103,7 @@ function readPool(outer: Scope, name: string, map: MapNode): ReadPool {
     pool: isRight
       ? {
           ...buildPool(scope, name, values, {
-            ...{ servers, spares, filters, discovery },
+            ...{ servers, spares, filters, discovery, workers },
             route: route?.node ?? null,
           }),
           ...decidedBy(source),
@@ -219,14 +221,14 @@ function checkLoop(scope: Scope, values: Values, servers: readonly ServerConfig[
   }
 }
 
-type Parts = Pick<PoolConfig, "servers" | "filters" | "route" | "spares"> &
+type Parts = Pick<PoolConfig, "servers" | "filters" | "route" | "spares" | "workers"> &
   Pick<Required<PoolConfig>, "discovery">;
 
 function buildPool(
   scope: Scope,
   name: string,
   values: Values,
-  { servers, filters, discovery, route, spares = [] }: Parts,
+  { servers, filters, discovery, route, spares = [], workers = null }: Parts,
 ): PoolConfig {
   const protocol = protocolNamed(scope, protocolOf(scope, values));
   assert(protocol !== null, `pool ${name} has a protocol`);
@@ -234,6 +236,7 @@ function buildPool(
   return {
     name,
     protocol: protocol.name,
+    workers,
     listen: values.address("listen"),
     hash: values.choice("hash", HASH_NAMES),
     hashSignedChar: values.choice("hash_char", ["signed", "unsigned"]) === "signed",

@@ -48,6 +48,11 @@ const SECTIONS: readonly Section[] = [
     text: "The keys of one pool, in both forms where the column *Form* is empty.",
   },
   {
+    where: "workers",
+    title: "`workers` of a pool",
+    text: "Native form only: `workers: { own: 2, cpus: [3] }`.",
+  },
+  {
     where: "server",
     title: "Server as a map",
     text: "Native form only: `{ address: 10.0.0.1:6379, weight: 2, name: cache1 }` is `10.0.0.1:6379:2 cache1`.",

@@ -1,4 +1,5 @@
 /** The processes, and how evenly the workers share the work. */
+import { processLabel } from "../api/control-socket.ts";
 import type { Overview, ProcessRow } from "../api/overview.ts";
 import { meter, state } from "./cells.ts";
 import { byId } from "./dom.ts";
@@ -15,7 +16,7 @@ export class ProcessPanel {
   constructor() {
     this.#table = new Table<ProcessRow>(byId("workers"), {
       columns: [
-        { label: "process", show: ({ name }) => name },
+        { label: "process", show: processLabel },
         { label: "state", show: (row) => stateOf(row, this.#serving) },
         {
           ...{ label: "req/s", kind: "number" },

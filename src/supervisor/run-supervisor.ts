@@ -10,6 +10,7 @@ import { OsError } from "../os/os-error.ts";
 import { setProcessName } from "../os/process.ts";
 import { callerOn, controlSocketPath } from "./control/control-server.ts";
 import { EventRing } from "./events.ts";
+import { wantedSets } from "./generation/wanted-sets.ts";
 import { KeyStatistics } from "./inspection/key-statistics.ts";
 import { SlowLog } from "./inspection/slow-log.ts";
 import { reportLeftBehind } from "./program/left-behind.ts";
@@ -52,7 +53,7 @@ export async function runSupervisor(config: Config, options: SupervisorOptions):
   try {
     const supervisor = new Supervisor({ config, options, log, resources, runAs, state: null });
     // Before anything else is visible of it, so that another proxy on the same addresses is told first.
-    await prepareListeners(resources, config, supervisor.workersOf(config));
+    await prepareListeners(resources, config);
     resources.control = openControl(supervisor, config, log);
     resources.pidFile?.write();
     return await supervisor.run();
@@ -97,13 +98,9 @@ export async function resumeSupervisor(
 }
 
 /** Addresses that are in use may be those of a proxy that runs with this very configuration: then that is the first thing to say. */
-async function prepareListeners(
-  { listeners }: Resources,
-  config: Config,
-  workers: number,
-): Promise<void> {
+async function prepareListeners({ listeners }: Resources, config: Config): Promise<void> {
   try {
-    await listeners.prepare(config, workers);
+    await listeners.prepare(config, wantedSets(config));
   } catch (error) {
     const path = controlSocketPath(config);
     const pid = path === null ? null : listenerOf(path);

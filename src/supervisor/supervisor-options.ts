@@ -77,7 +77,6 @@ export interface ChangeTarget {
   readonly postponed: ChangeName | null;
   /** No worker serves, until there is a new generation. */
   readonly isPaused: boolean;
-  workersOf(config: Config): number;
   /** Listens for commands where `config` says. @throws Error in one line */
   openControl(config: Config): ControlServer | null;
   /** A generation of `config` serves from now on. What was set since the last one is dropped, unless it `keepsSettings`. */

@@ -12,7 +12,7 @@ import type { ControlRequest, ControlResult } from "../api/control-socket.ts";
 import type { ProcessLogger } from "../base/log.ts";
 import { VERSION } from "../base/version.ts";
 import { withLive } from "../config/live.ts";
-import { usableCores } from "../os/usable-cores.ts";
+import { workersIn } from "../config/worker-sets.ts";
 import { ChangeLock, type ChangeName } from "./change/change-lock.ts";
 import { reload } from "./change/reload.ts";
 import { type UpgradeOrder, type UpgradeOutcome, upgrade } from "./change/upgrade.ts";
@@ -26,6 +26,7 @@ import { answersTo, createStatus, processesOf } from "./control/status.ts";
 import { Ending } from "./ending.ts";
 import type { Progress } from "./generation/generation-change.ts";
 import { Generations } from "./generation/generations.ts";
+import { hasWantedSets, wantedSets } from "./generation/wanted-sets.ts";
 import { answerInspection } from "./inspection/inspection-requests.ts";
 import { Showing } from "./inspection/show.ts";
 import { createMigrations } from "./migration/create-migrations.ts";
@@ -157,10 +158,6 @@ export class Supervisor implements ChangeTarget {
     return serving === null ? this.#firstRunAs : serving.plan.runAs;
   }
 
-  workersOf(config: Config): number {
-    return config.workers === "auto" ? usableCores() : config.workers;
-  }
-
   get running(): Config {
     return withLive(this.config, this.steering.settings);
   }
@@ -176,10 +173,11 @@ export class Supervisor implements ChangeTarget {
 
   async #start(): Promise<void> {
     const { config, options, generations } = this;
-    const workers = this.workersOf(config);
+    const sets = wantedSets(config);
+    const workers = workersIn(sets);
     try {
       await this.migrations.prepare(config, null);
-      await generations.change(config, workers, this.program, () => {});
+      await generations.change(config, sets, this.program, () => {});
       this.migrations.commit(config);
     } catch (error) {
       // Stopped before it was ready: that is no failure.
@@ -208,6 +206,8 @@ export class Supervisor implements ChangeTarget {
     this.phase.enter("serving", state.servingSinceMs ?? state.startedAtMs);
     this.generations.resume(state.crews, state.config, this.program);
     this.migrations.commit(state.config);
+    const { serving } = this.generations;
+    if (serving !== null && !hasWantedSets(serving)) this.postponed ??= "reload";
     this.log.giveTo(this.#runAs);
     const plan = adminPlanOf(this, this.#runAs);
     if (state.admin !== null && plan !== null) this.admin.resume(plan, state.admin);

@@ -7,6 +7,7 @@ import type { TurnGrant } from "../api/accept-grants.ts";
 import type { Config } from "../api/config.ts";
 import { type ListenerGrant, STATS_FD } from "../api/control.ts";
 import type { AcceptHandle, Engine } from "../api/engine.ts";
+import type { WorkerSet } from "../api/worker-set.ts";
 import { assert } from "../base/assert.ts";
 import type { Logger } from "../base/log.ts";
 import { every } from "../base/schedule.ts";
@@ -22,8 +23,8 @@ import type { ListenOptions } from "./worker.ts";
 
 export interface AcceptanceOptions {
   readonly accept: Config["accept"];
-  /** Worker processes in all. */
-  readonly workers: number;
+  /** The workers that clients come to in the same way. */
+  readonly set: WorkerSet;
   /** This worker's. */
   readonly slot: number;
   readonly engine: Engine;
@@ -49,14 +50,15 @@ export class Acceptance {
 
   /** @throws Error with a clear message when a descriptor is unusable */
   start(grants: readonly ListenerGrant[], { dispatch, turns }: ListenOptions): void {
-    const { accept, engine, log, workers } = this.options;
+    const { accept, engine, log, set } = this.options;
     if (dispatch !== undefined) {
       const take = (pool: string, fd: number) => this.acceptDispatched(pool, fd);
       this.acceptors.push(
         receiveDispatched(dispatch, { engine, log, take, onFailure: endWithoutWakeUps }),
       );
     }
-    if (accept === "mutex" && workers > 1) this.takeTurns(grants, turns);
+    // Those of one pool all listen on its socket: there is one lock, and it is the shared workers'.
+    if (accept === "mutex" && set.size > 1 && set.pool === null) this.takeTurns(grants, turns);
     else for (const { pool, fd } of grants) this.acceptors.push(this.listen(pool, fd, () => {}));
   }
 
@@ -67,13 +69,13 @@ export class Acceptance {
 
   /** @param turns undefined: the workers cannot wake each other */
   private takeTurns(grants: readonly ListenerGrant[], turns: TurnGrant | undefined): void {
-    const { engine, gauges, workers, clientsMax, clientsHere } = this.options;
+    const { engine, gauges, set, clientsMax, clientsHere } = this.options;
     this.mutex = new AcceptMutex({
       lockFile: `/proc/self/fd/${STATS_FD}`,
-      workers,
+      workers: set.size,
       clientsMax,
       clientsHere,
-      clientsEverywhere: () => gauges.everywhere(),
+      clientsEverywhere: () => gauges.everywhere(set.pools),
       wakeNext: () => this.wakeLeastLoaded(turns?.bells ?? []),
       clientsWaiting: () => grants.reduce((sum, { fd }) => sum + acceptQueueLength(fd), 0),
       listen: (onAccepted) =>

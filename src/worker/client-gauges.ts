@@ -22,10 +22,11 @@ export class ClientGauges {
     return this.stats.pools.reduce((sum, { base }) => sum + this.memory[region + base]!, 0);
   }
 
-  /** Clients of all workers, of all pools. */
-  everywhere(): number {
+  /** Clients of all workers, of these pools. */
+  everywhere(pools: readonly string[]): number {
     return this.stats.pools.reduce(
-      (sum, { base }) => sum + this.sum(base + POOL.client_connections),
+      (sum, { name, base }) =>
+        pools.includes(name) ? sum + this.sum(base + POOL.client_connections) : sum,
       0,
     );
   }

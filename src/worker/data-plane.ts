@@ -25,6 +25,7 @@ import { Turn } from "../base/turn.ts";
 import { ClientMemory, type MemoryHolder } from "../client/client-memory.ts";
 import { RequestTape } from "../client/request-tape.ts";
 import type { Session } from "../client/session.ts";
+import { poolsFor } from "../config/worker-sets.ts";
 import { initHashes } from "../hash/hash-function.ts";
 import { observe } from "../metrics/histogram.ts";
 import { importModules, type WorkerModules } from "../modules/worker-modules.ts";
@@ -53,6 +54,7 @@ import type {
   DataPlaneOptions,
   HandOverEvents,
   HandOverOrder,
+  LeverProblem,
   ListenOptions,
 } from "./worker.ts";
 import { WorkerLevers } from "./worker-levers.ts";
@@ -111,7 +113,7 @@ export class WorkerDataPlane implements DataPlane {
       onGone: () => this.checkGone(),
     });
     const turn = new Turn(engine);
-    const budget = clientBudget(options.config, options.workers, process.usableMemory);
+    const budget = clientBudget(options.config, options.workers, options.set, process.usableMemory);
     this.partialReplies = new PartialReplies(() =>
       Math.min(PARTIAL_REPLIES_BYTES_MAX, PARTIAL_REPLIES_SHARE * budget()),
     );
@@ -133,7 +135,7 @@ export class WorkerDataPlane implements DataPlane {
     const turnTimes = options.metrics.open(LOOP_TIMES, {}).histogram("turn_us");
     turn.onTook = (tookMs) => observe(turnTimes.values, turnTimes.base, Math.floor(tookMs * 1000));
     this.slowReports = new SlowReports({ schedule: engine.timer, nowMs: () => turn.nowMs, send });
-    const { pools } = options.config;
+    const pools = poolsFor(options.config, options.set);
     this.plan = planDescriptors(openFiles, needsOf(pools));
     this.descriptors = new DescriptorBudget(
       this.plan,
@@ -148,7 +150,7 @@ export class WorkerDataPlane implements DataPlane {
     this.levers = new WorkerLevers(options.log, this.pools);
     this.acceptance = new Acceptance({
       accept: options.config.accept,
-      workers: options.workers,
+      set: options.set,
       slot,
       engine: this.engine,
       log: options.log,
@@ -261,7 +263,7 @@ export class WorkerDataPlane implements DataPlane {
     this.checkGone();
   }
 
-  leversProblem(levers: readonly Lever[]): string | null {
+  leversProblem(levers: readonly Lever[]): LeverProblem | null {
     return this.levers.problemOf(levers);
   }
 
@@ -291,7 +293,7 @@ export class WorkerDataPlane implements DataPlane {
       new PoolPlane({
         pool,
         form: this.options.config.form,
-        workers: this.options.workers,
+        workers: this.options.set.size,
         layout,
         turn,
         engine: this.engine,

@@ -2,6 +2,7 @@
 import type { Lever } from "../api/steering.ts";
 import type { Logger } from "../base/log.ts";
 import type { DrainableTopology } from "../topology/drainable.ts";
+import type { LeverProblem } from "./worker.ts";
 
 /** By name. */
 type Pools = ReadonlyMap<string, { readonly topology: DrainableTopology }>;
@@ -18,7 +19,7 @@ export class Drains {
   }
 
   /** Why one of `levers` that does not hold yet cannot be followed; null: all can. Of the others the servers may have left since. */
-  problemOf(levers: readonly Lever[]): string | null {
+  problemOf(levers: readonly Lever[]): LeverProblem | null {
     const isHeld = ({ pool, text }: Lever): boolean =>
       this.held.some((lever) => lever.pool === pool && lever.text === text);
     const drains = levers.filter(({ kind }) => kind === "drain");
@@ -40,21 +41,24 @@ export class Drains {
     }
   }
 
-  private problemOfNew(drain: Lever, drains: readonly Lever[]): string | null {
+  private problemOfNew(drain: Lever, drains: readonly Lever[]): LeverProblem | null {
     const { pool: only, text } = drain;
     const meant = [...this.pools].filter(([pool]) => only === null || pool === only);
     const having = meant.flatMap(([pool, { topology }]) => {
       const address = topology.addressOf(text);
       return address === null ? [] : [{ pool, topology, address }];
     });
-    if (having.length === 0) return absent(drain, meant);
+    if (having.length === 0) return { text: absent(drain, meant), isElsewhere: true };
     if (new Set(having.map(({ address }) => address)).size > 1) {
       const places = having.map(({ pool, address }) => `${address} in pool "${pool}"`).join(", ");
-      return `"${text}" is several servers: ${places}; name the pool with --pool, or the address`;
+      const several = `"${text}" is several servers: ${places}; name the pool with --pool, or the address`;
+      return { text: several, isElsewhere: false };
     }
     for (const { pool, topology } of having) {
       const problem = topology.problemOf(text, drainedIn(pool, drains));
-      if (problem !== null) return `pool "${pool}": ${text}: ${problem}`;
+      if (problem !== null) {
+        return { text: `pool "${pool}": ${text}: ${problem}`, isElsewhere: false };
+      }
     }
     return null;
   }

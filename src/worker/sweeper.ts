@@ -19,6 +19,7 @@ import type { Logger } from "../base/log.ts";
 import { SWEEP_AGAIN_MS, SWEEP_TELL_MS } from "../base/migration-limits.ts";
 import { SUPERVISOR_SIGNALS } from "../base/supervisor-signals.ts";
 import { VERSION } from "../base/version.ts";
+import { oneSet } from "../config/worker-sets.ts";
 import { type ControlChannel, openControlChannel } from "../engine/bun/control-channel.ts";
 import { slotRegion } from "../metrics/layout.ts";
 import { isSamePlan } from "../migration/key-places.ts";
@@ -117,8 +118,9 @@ class Sweeper {
     const memory = new Float64Array(stats.stride * stats.slots);
     const counters = slotRegion(memory, stats, 0);
     this.#note(start.migration);
+    const swept = withoutClients(config);
     const dataPlane = await this.#createDataPlane({
-      ...{ slot: 0, workers: 1, config: withoutClients(config), stats, counters, log },
+      ...{ slot: 0, workers: 1, config: swept, stats, counters, log, set: oneSet(swept, 1)[0]! },
       clientIds: new ClientIds(0, () => {}),
       bus: NO_BUS,
       send() {},

@@ -4,6 +4,7 @@ import type { Logger } from "../base/log.ts";
 import type { DrainableTopology } from "../topology/drainable.ts";
 import { Drains } from "./drains.ts";
 import type { PoolLevers } from "./pool-levers.ts";
+import type { LeverProblem } from "./worker.ts";
 
 export interface LeveredPlane {
   readonly levers: PoolLevers;
@@ -21,11 +22,11 @@ export class WorkerLevers {
   }
 
   /** Why one of them cannot be followed; null: all can. */
-  problemOf(levers: readonly Lever[]): string | null {
+  problemOf(levers: readonly Lever[]): LeverProblem | null {
     for (const lever of levers) {
       const pool = lever.pool === null ? undefined : this.pools.get(lever.pool);
       const problem = pool?.levers.problemOf(lever) ?? null;
-      if (problem !== null) return problem;
+      if (problem !== null) return { text: problem, isElsewhere: false };
     }
     return this.drains.problemOf(levers);
   }

@@ -19,10 +19,12 @@ import type { KeyMoving, MovingKeys } from "../api/protocol-module.ts";
 import type { StatsLayout } from "../api/stats.ts";
 import { type Lever, leversOf, NO_STEERING } from "../api/steering.ts";
 import type { WorkerBus } from "../api/worker-bus.ts";
+import type { WorkerSet } from "../api/worker-set.ts";
 import { exitOnFault } from "../base/fatal.ts";
 import type { Logger } from "../base/log.ts";
 import { SUPERVISOR_SIGNALS } from "../base/supervisor-signals.ts";
 import { VERSION } from "../base/version.ts";
+import { oneSet } from "../config/worker-sets.ts";
 import { type ControlChannel, openControlChannel } from "../engine/bun/control-channel.ts";
 import { resetGauges, slotRegion } from "../metrics/layout.ts";
 import { mapStatsMemory } from "../metrics/stats-memory.ts";
@@ -62,7 +64,7 @@ export interface DataPlane {
   /** Values of the configuration have changed in place. */
   onSettings(): void;
   /** Why it cannot do as one of these levers says; null: it can. */
-  leversProblem(levers: readonly Lever[]): string | null;
+  leversProblem(levers: readonly Lever[]): LeverProblem | null;
   /** Those that hold from now on; each time all of them. */
   setLevers(levers: readonly Lever[]): void;
   readonly migrations: WorkerMigrations;
@@ -108,6 +110,8 @@ export interface DataPlaneOptions {
   readonly clientIds: ClientIds;
   /** Worker processes in all. */
   readonly workers: number;
+  /** That it belongs to. */
+  readonly set: WorkerSet;
   readonly config: Config;
   readonly stats: StatsLayout;
   /** This slot's region of the statistics memory. */
@@ -117,6 +121,13 @@ export interface DataPlaneOptions {
   /** To the supervisor. */
   readonly send: (message: FromWorker) => void;
   readonly metrics: WorkerMetrics;
+}
+
+/** Why a worker cannot do as a lever says. */
+export interface LeverProblem {
+  readonly text: string;
+  /** It has no such server, and other workers have other pools, see `steered` in FromWorker. */
+  readonly isElsewhere: boolean;
 }
 
 export type CreateDataPlane = (options: DataPlaneOptions) => Promise<DataPlane>;
@@ -246,11 +257,13 @@ class Worker {
     this.#metrics = metrics;
     if (start.runAs !== undefined) assumeIdentity(start.runAs);
     if (!hearParentDeath(ORPHAN_SIGNAL, this.#supervisorPid)) this.onOrphaned();
-    pinWorker(start.config.affinity, start.index, log);
+    const set = start.set ?? oneSet(start.config, start.workers)[0]!;
+    pinWorker(start.config, set, start.index, log);
     const dataPlane = await this.#createDataPlane({
       slot: start.slot,
       clientIds,
       workers: start.workers,
+      set,
       config: start.config,
       stats: start.stats,
       counters,
@@ -281,14 +294,19 @@ class Worker {
   #steer({ order, isFinal }: Extract<ToWorker, { readonly type: "steer" }>): void {
     const { revision } = order;
     const levers = leversOf(order);
-    const problem =
-      this.#steering?.problemOf(order) ?? this.#dataPlane?.leversProblem(levers) ?? null;
+    const unknown = this.#steering?.problemOf(order) ?? null;
+    const found = unknown === null ? (this.#dataPlane?.leversProblem(levers) ?? null) : null;
+    const problem = unknown ?? found?.text ?? null;
+    const isElsewhere = found?.isElsewhere === true;
     if (isFinal && this.#steering?.follow(order) === true) {
       this.#log?.setLevel(this.#steering.config.log.level);
       this.#dataPlane?.onSettings();
       this.#dataPlane?.setLevers(levers);
     }
-    this.#send({ type: "steered", revision, isFinal, problem: isFinal ? null : problem });
+    this.#send({
+      ...{ type: "steered", revision, isFinal, problem: isFinal ? null : problem },
+      ...(isElsewhere && !isFinal ? { isElsewhere } : {}),
+    });
   }
 
   #migrate(order: MigrationOrder): void {

@@ -2,6 +2,7 @@
 import type { Config } from "../../src/api/config.ts";
 import type { FromWorker } from "../../src/api/control.ts";
 import type { Logger } from "../../src/base/log.ts";
+import { oneSet } from "../../src/config/worker-sets.ts";
 import { directoryOf, findBlock } from "../../src/metrics/directory.ts";
 import {
   addBlock,
@@ -134,6 +135,7 @@ export class SimulatedWorker implements BusPeer {
         ...{ slot, workers: 1, config, stats: proxy.layout, counters, log: proxy.logger },
         ...{ clientIds: new ClientIds(birth, () => {}), bus: this.bus, send: toSupervisor },
         metrics: this.metrics,
+        set: oneSet(config, 1)[0]!,
       },
       new WorkerModules(new Map()),
       {

@@ -9,12 +9,18 @@ export class FakeWorker implements Peer {
   canAnswer = true;
   /** False: it has stopped to react. */
   isAlive = true;
+  /** The only pool that it has; null: it has all. */
+  pool: string | null = null;
   readonly bus: BusClient;
 
   constructor(relay: BusRelay, birth: number) {
     this.bus = new BusClient(birth, copyOf(relay.retained), (message) =>
       relay.onMessage(this, copyOf<FromWorker>(message)),
     );
+  }
+
+  knows(topic: string): boolean {
+    return this.pool === null || topic.startsWith(`${this.pool}/`);
   }
 
   send(message: ToWorker): void {

@@ -149,8 +149,13 @@ function middleOf(values: readonly number[]): number | null {
   return values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 2)] ?? null;
 }
 
+/** Those that serve the same pools are alike. */
 function busyWorkers({ processes }: Found): Finding[] {
   const workers = processes.filter(({ role, state }) => role === "worker" && state === "serving");
+  return [...Map.groupBy(workers, ({ pool }) => pool).values()].flatMap(busyAmong);
+}
+
+function busyAmong(workers: readonly ProcessRow[]): Finding[] {
   const mean = workers.reduce((sum, { rate }) => sum + rate, 0) / workers.length;
   // With few clients it is theirs to be where they are.
   const clients = workers.reduce((sum, worker) => sum + worker.clients, 0);

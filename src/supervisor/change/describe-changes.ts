@@ -6,6 +6,7 @@ import { formatAddress } from "../../config/address.ts";
 import { formatDuration } from "../../config/duration.ts";
 import { fieldOf } from "../../config/live.ts";
 import { optionsAt } from "../../config/options.ts";
+import { poolWorkersText } from "../../config/pool-workers.ts";
 import { routeText } from "../../config/route-text.ts";
 import { formatSize } from "../../config/size.ts";
 import { createHash, initHashes } from "../../hash/hash-function.ts";
@@ -127,7 +128,7 @@ function poolChanges(from: PoolConfig, to: PoolConfig): string[] {
     if (field === "options") return optionChanges(from, to, `pool "${to.name}": `);
     if (field === "filters") return filterChanges(from, to);
     if (field === "discovery") return discoveryChanges(from, to);
-    if (isSame(from[field], to[field])) return [];
+    if (isSame(from[field] ?? null, to[field] ?? null)) return [];
     const option = OPTION_NAMES.get(field) ?? field;
     const label = `pool "${to.name}": ${option}`;
     return [`${label}: ${show(field, from)} → ${show(field, to)}`];
@@ -221,6 +222,7 @@ function placeOf({ address, weight, replicas = [] }: ServerConfig): string {
 function show(field: keyof PoolConfig, pool: PoolConfig): string {
   const value = pool[field];
   if (field === "route") return routeText(pool.route);
+  if (field === "workers") return poolWorkersText(pool.workers);
   if (field === "listen") return formatAddress(pool.listen);
   if (field === "hashSignedChar") return value === true ? "signed" : "unsigned";
   if (typeof value === "number" && field.endsWith("Ms")) return formatDuration(value);

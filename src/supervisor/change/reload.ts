@@ -1,8 +1,10 @@
 /** A reload: the configuration file is read again, and a new generation serves what it says. */
 import type { Config } from "../../api/config.ts";
 import type { ControlResult, RingChange } from "../../api/control-socket.ts";
+import { areSameSets } from "../../config/worker-sets.ts";
 import { type ControlServer, controlSocketPath } from "../control/control-server.ts";
 import type { Progress } from "../generation/generation-change.ts";
+import { wantedSets } from "../generation/wanted-sets.ts";
 import { askConfig } from "../program/program.ts";
 import { StartError } from "../start-error.ts";
 import type { ChangeTarget } from "../supervisor-options.ts";
@@ -29,8 +31,9 @@ export async function reload(
   const lines = describeChanges(supervisor.running, config);
   const rings = isDryRun ? await estimate(supervisor, config) : [];
   const changes = { lines, warnings, rings };
-  const size = supervisor.workersOf(config);
-  const isSame = lines.length === 0 && supervisor.generations.serving?.plan.size === size;
+  const sets = wantedSets(config);
+  const running = supervisor.generations.serving?.plan.sets ?? [];
+  const isSame = lines.length === 0 && areSameSets(running, sets);
   if (isDryRun || (isSame && !supervisor.isPaused)) {
     if (!isDryRun) {
       supervisor.steering.keepSaved();
@@ -40,7 +43,7 @@ export async function reload(
     return { ok: true, verb: "reload", changes, crew: null };
   }
   const generation = await applyConfig(supervisor, config, false, async () => {
-    const result = await supervisor.generations.change(config, size, supervisor.program, progress);
+    const result = await supervisor.generations.change(config, sets, supervisor.program, progress);
     supervisor.checkServing();
     return result;
   });

@@ -10,6 +10,7 @@ import { VERSION } from "../../base/version.ts";
 import { closeFd } from "../../os/fd.ts";
 import type { Caller } from "../control/control-server.ts";
 import type { Progress } from "../generation/generation-change.ts";
+import { wantedSets } from "../generation/wanted-sets.ts";
 import {
   aboutSelf,
   askConfig,
@@ -60,7 +61,7 @@ export async function upgrade(
     const answer = await askConfig(program, file, source.runArguments);
     if ("problems" in answer) throw new StartError(answer.problems);
     const { config } = answer;
-    const size = supervisor.workersOf(config);
+    const sets = wantedSets(config);
     const old = supervisor.program;
     const { settings } = supervisor.steering;
     if (supervisor.migrations.isUnderWay && program.about.movesKeys !== true) {
@@ -76,7 +77,7 @@ export async function upgrade(
       });
     }
     generation = await applyConfig(supervisor, config, keepsSettings, async () => {
-      const result = await supervisor.generations.change(config, size, program, progress);
+      const result = await supervisor.generations.change(config, sets, program, progress);
       supervisor.checkServing();
       // The statistics' process, too, is of the new program from now on, and so is every one that is replaced.
       supervisor.program = program;

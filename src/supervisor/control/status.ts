@@ -1,6 +1,6 @@
 /** What `proxy status` shows. */
 import type { AdminStatus, FromAdmin, ToAdmin } from "../../api/control.ts";
-import type { ProcessStatus, Status } from "../../api/control-socket.ts";
+import { type ProcessStatus, processLabel, type Status } from "../../api/control-socket.ts";
 import { EVENTS_SHOWN_MAX } from "../../base/page-limits.ts";
 import { COMMIT, VERSION } from "../../base/version.ts";
 import { directoryOf } from "../../metrics/directory.ts";
@@ -14,9 +14,10 @@ import type { ChangeTarget } from "../supervisor-options.ts";
 /** "worker/0 (pid 12, 5 clients), admin (pid 14)", for a user who waits for their end. */
 export function waitedFor(processes: readonly ProcessStatus[]): string {
   return processes
-    .map(({ name, pid, clients }) => {
+    .map((child) => {
+      const { pid, clients } = child;
       const count = clients === 0 ? "" : `, ${clients} ${clients === 1 ? "client" : "clients"}`;
-      return `${name} (pid ${pid ?? "none yet"}${count})`;
+      return `${processLabel(child)} (pid ${pid ?? "none yet"}${count})`;
     })
     .join(", ");
 }

@@ -14,6 +14,8 @@ export interface Peer {
   readonly isOnBus: boolean;
   /** It may have clients, and can answer. */
   readonly canAnswer: boolean;
+  /** False: the topic is of a pool that it does not have, so it is not waited for. Absent: it has all. */
+  knows?(topic: string): boolean;
   send(message: ToWorker): void;
 }
 
@@ -144,7 +146,9 @@ export class BusRelay {
       void this.#answerShow(asker, { question, topic, data });
       return;
     }
-    const asked = this.#others(asker).filter(({ canAnswer }) => canAnswer);
+    const asked = this.#others(asker).filter(
+      (worker) => worker.canAnswer && worker.knows?.(topic) !== false,
+    );
     this.#queries.set(question, { asker, unanswered: new Set(asked) });
     for (const worker of asked) worker.send({ type: "asked", question, topic, data });
     if (asked.length === 0) this.#finish(question, asker);

@@ -8,8 +8,10 @@
 import type { Config } from "../../api/config.ts";
 import type { FromWorker } from "../../api/control.ts";
 import type { GenerationResult } from "../../api/control-socket.ts";
+import type { WorkerSet } from "../../api/worker-set.ts";
 import { WORKERS_AT_ONCE_PER_CORE } from "../../base/limits.ts";
 import type { Logger } from "../../base/log.ts";
+import { workersIn } from "../../config/worker-sets.ts";
 import { usableCores } from "../../os/usable-cores.ts";
 import type { PacketRouter } from "../hand-over/packet-router.ts";
 import { giveSocketFiles } from "../sockets/listener-options.ts";
@@ -31,7 +33,7 @@ export interface ChangeHost {
    */
   createGeneration(
     config: Config,
-    size: number,
+    sets: readonly WorkerSet[],
     listenerPlan: ListenerPlan,
     saved?: GenerationSnapshot,
   ): Generation;
@@ -55,24 +57,30 @@ export function workersAtOnce(): number {
 export async function startGeneration(
   host: ChangeHost,
   config: Config,
-  size: number,
+  sets: readonly WorkerSet[],
   atOnce: number,
   progress: Progress,
 ): Promise<Generation> {
   const { listeners } = host;
   const before = listeners.snapshot();
-  const plan = await listeners.prepare(config, size);
+  const size = workersIn(sets);
+  const plan = await listeners.prepare(config, sets);
   let generation: Generation | null = null;
   try {
-    generation = host.createGeneration(config, size, plan);
+    generation = host.createGeneration(config, sets, plan);
     // New sockets on an address that is served already get clients at once, so they come last: when it is proved that
     // such workers work.
-    const first = Math.min(listeners.width(plan), size);
+    const first = listeners.provided(plan, size);
     progress(`starting ${size} ${size === 1 ? "worker" : "workers"}`);
     await assembleInSteps(generation, first, atOnce);
-    if (first < size) {
+    if (first.length < size) {
       listeners.widen(plan, size);
-      await assembleInSteps(generation, size, atOnce);
+      const all = Array.from({ length: size }, (_, index) => index);
+      await assembleInSteps(
+        generation,
+        all.filter((index) => !first.includes(index)),
+        atOnce,
+      );
     }
     giveSocketFiles(listeners.files(plan), generation.plan.runAs);
     await generation.open();
@@ -87,12 +95,11 @@ export async function startGeneration(
 
 async function assembleInSteps(
   generation: Generation,
-  count: number,
+  indexes: readonly number[],
   atOnce: number,
 ): Promise<void> {
-  while (generation.workers.length < count) {
-    await generation.assemble(Math.min(generation.workers.length + atOnce, count));
-  }
+  const left = [...indexes];
+  while (left.length > 0) await generation.assemble(left.splice(0, atOnce));
 }
 
 /**

@@ -8,6 +8,7 @@
 import type { FromWorker, RunAs, ToWorker } from "../../api/control.ts";
 import type { ProcessStatus } from "../../api/control-socket.ts";
 import type { RetainedMessage } from "../../api/worker-bus.ts";
+import type { WorkerSet } from "../../api/worker-set.ts";
 import type { Logger } from "../../base/log.ts";
 import type { KeeperSnapshot } from "../process/child-keeper.ts";
 import { AcceptSource, type AcceptSourceSnapshot } from "../sockets/accept-source.ts";
@@ -51,6 +52,8 @@ export interface GenerationEvents extends Pick<WorkerEvents, "onSocketEnd"> {
 export interface GenerationSnapshot {
   readonly number: number;
   readonly size: number;
+  /** Absent: the program that left it is older than worker sets, and there is one of all pools and workers. */
+  readonly sets?: readonly WorkerSet[];
   readonly workers: readonly WorkerSnapshot[];
   /** Of its accept source; the name is older. */
   readonly intake: AcceptSourceSnapshot;
@@ -91,7 +94,8 @@ export class Generation {
     this.#acceptSource = new AcceptSource(
       {
         accept: plan.config.accept,
-        workers: plan.size,
+        // Workers of one pool accept themselves, whatever brings the others their clients.
+        workers: plan.sets.find(({ pool }) => pool === null)?.size ?? 0,
         slotOf: (index) => this.#slots[index] ?? null,
         listeners: (index) => listeners.forWorker(listenerPlan, index, plan.size),
       },
@@ -99,15 +103,12 @@ export class Generation {
     );
   }
 
-  /** Starts workers until there are `count`; resolves when all are ready. @throws StartError: they cannot work */
-  async assemble(count: number): Promise<void> {
-    const added: WorkerSlot[] = [];
-    while (this.workers.length + added.length < count) {
-      added.push(this.#add(this.workers.length + added.length, this.#options.stats.takeSlot()));
-    }
+  /** Starts the workers of these indexes; resolves when all that there are are ready. @throws StartError: they cannot work */
+  async assemble(indexes: readonly number[]): Promise<void> {
+    const added = indexes.map((index) => this.#add(index, this.#options.stats.takeSlot()));
     this.workers.push(...added);
     // If one cannot be started, all are stopped, also those whose turn would come.
-    await this.#untilReady(count, () => {
+    await this.#untilReady(this.workers.length, () => {
       for (const worker of added) worker.start();
     });
   }
@@ -158,7 +159,7 @@ export class Generation {
 
   /** Null: a process is just ending; ask again in a moment. */
   snapshot(): GenerationSnapshot | null {
-    const { number, size, runAs } = this.plan;
+    const { number, size, sets, runAs } = this.plan;
     const acceptor = this.#acceptor === null ? null : this.#acceptor.snapshot();
     if (this.#acceptor !== null && acceptor === null) return null;
     const workers: WorkerSnapshot[] = [];
@@ -167,7 +168,8 @@ export class Generation {
       if (saved === null) return null;
       workers.push(saved);
     }
-    return { number, size, workers, intake: this.#acceptSource.snapshot(), acceptor, runAs };
+    const intake = this.#acceptSource.snapshot();
+    return { number, size, sets, workers, intake, acceptor, runAs };
   }
 
   get statuses(): ProcessStatus[] {

@@ -6,8 +6,10 @@ import type { GenerationResult, ProcessStatus } from "../../api/control-socket.t
 import type { MigrationOrder } from "../../api/migration.ts";
 import type { LiveValue, SteeringOrder } from "../../api/steering.ts";
 import type { RetainedMessage } from "../../api/worker-bus.ts";
+import type { WorkerSet } from "../../api/worker-set.ts";
 import type { Logger } from "../../base/log.ts";
 import { withLive } from "../../config/live.ts";
+import { oneSet, workersIn } from "../../config/worker-sets.ts";
 import type { EventRing } from "../events.ts";
 import { PacketRouter } from "../hand-over/packet-router.ts";
 import { Inspector } from "../inspection/inspector.ts";
@@ -27,7 +29,7 @@ import {
   startGeneration,
   workersAtOnce,
 } from "./generation-change.ts";
-import { Rebalancer } from "./rebalancer.ts";
+import { SetRebalancer } from "./rebalancer.ts";
 import type { WorkerSlot } from "./worker-slot.ts";
 
 export interface GenerationsOptions {
@@ -85,7 +87,7 @@ export class Generations {
   );
   /** What operators look at. */
   readonly inspector: Inspector = new Inspector(this.#bus);
-  readonly #rebalancer = new Rebalancer<WorkerSlot>();
+  readonly #rebalancer = new SetRebalancer<WorkerSlot>();
   #serving: Generation | null = null;
   #handOver: GenerationHandOver | null = null;
   #births = 0;
@@ -141,17 +143,18 @@ export class Generations {
    */
   async change(
     config: Config,
-    size: number,
+    sets: readonly WorkerSet[],
     program: Program,
     progress: Progress,
   ): Promise<GenerationResult> {
+    const size = workersIn(sets);
     this.#isChanging = true;
     try {
       await this.#movesDone();
       const host = this.#host(program);
       const startedAtMs = performance.now();
       const atOnce = this.#serving === null ? size : workersAtOnce();
-      const generation = await startGeneration(host, config, size, atOnce, progress);
+      const generation = await startGeneration(host, config, sets, atOnce, progress);
       const old = this.#serving;
       this.#serving = generation;
       this.#router.pump();
@@ -231,7 +234,8 @@ export class Generations {
     const host = this.#host(program);
     for (const saved of [...snapshot.leaving, snapshot.serving]) {
       this.#numbers = saved.number - 1;
-      const generation = host.createGeneration(config, saved.size, snapshot.listenerPlan, saved);
+      const sets = saved.sets ?? oneSet(config, saved.size);
+      const generation = host.createGeneration(config, sets, snapshot.listenerPlan, saved);
       if (saved === snapshot.serving) this.#serving = generation;
       generation.resume(saved);
     }
@@ -250,11 +254,11 @@ export class Generations {
       log,
       listeners,
       router: this.#router,
-      createGeneration: (config, size, listenerPlan, saved) => {
+      createGeneration: (config, sets, listenerPlan, saved) => {
         if (this.#isClosed) throw new StartError(["the proxy is stopping"]);
         const generation = this.#createGeneration(
           config,
-          size,
+          sets,
           program,
           listenerPlan,
           saved ?? null,
@@ -267,12 +271,13 @@ export class Generations {
 
   #createGeneration(
     config: Config,
-    size: number,
+    sets: readonly WorkerSet[],
     program: Program,
     listenerPlan: ListenerPlan,
     saved: GenerationSnapshot | null,
   ): Generation {
     const { listeners, stats, isSilent, log, onEmpty, steering, migrations } = this.#options;
+    const size = workersIn(sets);
     const runAs = saved === null ? resolveRunAs(config) : saved.runAs;
     // What a program before this one has begun goes on with the memory that its workers have.
     const memory = saved === null ? stats.prepare(config, size) : stats.snapshot();
@@ -280,7 +285,7 @@ export class Generations {
     const number = this.#numbers;
     return new Generation({
       plan: {
-        ...{ number, size, config, program, memory, isSilent, runAs },
+        ...{ number, size, sets, config, program, memory, isSilent, runAs },
         steering: () => steering.order,
         migration: () => migrations.order,
         running: () => withLive(config, steering.settings),

@@ -4,6 +4,8 @@
  * Connections come to workers by chance, and stay for weeks. A spread that lasts is evened out, a passing one is left alone.
  */
 
+import type { WorkerSet } from "../../api/worker-set.ts";
+
 /** A worker as it stood at the last look. */
 export interface Load {
   readonly clients: number;
@@ -62,5 +64,36 @@ export class Rebalancer<Worker extends Load> {
     if (looks > 1) this.#resting.set(worker, looks - 1);
     else this.#resting.delete(worker);
     return true;
+  }
+}
+
+/** A worker that evens out with those of its set only, see src/config/worker-sets.ts. */
+export interface LoadInSet extends Load {
+  readonly set: Pick<WorkerSet, "pool">;
+}
+
+/** A rebalancer for each worker set. */
+export class SetRebalancer<Worker extends LoadInSet> {
+  /** By the set's pool. */
+  readonly #sets = new Map<string | null, Rebalancer<Worker>>();
+
+  /** See Rebalancer.look. Of several sets that are uneven the others are next when the first one is even. */
+  look(workers: readonly Worker[]): Move<Worker> | null {
+    let move: Move<Worker> | null = null;
+    for (const [pool, members] of Map.groupBy(workers, ({ set }) => set.pool)) {
+      const found = this.#of(pool).look(members);
+      move ??= found;
+    }
+    return move;
+  }
+
+  onNothingMoved(worker: Worker): void {
+    this.#of(worker.set.pool).onNothingMoved(worker);
+  }
+
+  #of(pool: string | null): Rebalancer<Worker> {
+    const rebalancer = this.#sets.get(pool) ?? new Rebalancer<Worker>();
+    this.#sets.set(pool, rebalancer);
+    return rebalancer;
   }
 }

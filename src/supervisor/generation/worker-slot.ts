@@ -15,7 +15,9 @@ import type { ProcessStatus } from "../../api/control-socket.ts";
 import type { MigrationOrder } from "../../api/migration.ts";
 import type { SteeringOrder } from "../../api/steering.ts";
 import type { RetainedMessage } from "../../api/worker-bus.ts";
+import type { WorkerSet } from "../../api/worker-set.ts";
 import type { Logger } from "../../base/log.ts";
+import { poolsFor, setOf } from "../../config/worker-sets.ts";
 import type { BlockWish } from "../../metrics/directory.ts";
 import { createPacketPair } from "../../os/fd-passing.ts";
 import type { SocketPair } from "../../os/socket-pair.ts";
@@ -28,7 +30,9 @@ import type { StatsMemory } from "../stats/stats-store.ts";
 export interface GenerationPlan {
   /** Counted from 1. */
   readonly number: number;
+  /** Workers in all. */
   readonly size: number;
+  readonly sets: readonly WorkerSet[];
   readonly config: Config;
   readonly program: Program;
   readonly memory: StatsMemory;
@@ -141,6 +145,15 @@ export class WorkerSlot {
     return `worker/${this.plan.slot}`;
   }
 
+  get set(): WorkerSet {
+    return setOf(this.plan.generation.sets, this.plan.index);
+  }
+
+  /** See HandOverWorker. */
+  get pools(): readonly string[] | null {
+    return this.plan.generation.sets.length > 1 ? this.set.pools : null;
+  }
+
   get state(): ProcessStatus["state"] {
     return this.#keeper.state;
   }
@@ -175,6 +188,14 @@ export class WorkerSlot {
 
   get canAnswer(): boolean {
     return this.isOnBus && this.state !== "starting";
+  }
+
+  /** Topics of the worker bus are of a pool, see `busOfPool`, or of the whole proxy. */
+  knows(topic: string): boolean {
+    const { config, sets } = this.plan.generation;
+    if (sets.length === 1) return true;
+    const isOf = ({ name }: { readonly name: string }): boolean => topic.startsWith(`${name}/`);
+    return poolsFor(config, this.set).some(isOf) || !config.pools.some(isOf);
   }
 
   start(): void {
@@ -222,7 +243,8 @@ export class WorkerSlot {
   }
 
   status(): ProcessStatus {
-    return this.#keeper.status(this.clients);
+    const { pool } = this.set;
+    return { ...this.#keeper.status(this.clients), ...(pool === null ? {} : { pool }) };
   }
 
   /** Null: it is just ending; ask again in a moment. */
@@ -259,6 +281,7 @@ export class WorkerSlot {
       index,
       birth: this.plan.nextBirth(),
       workers: generation.size,
+      ...(this.set.pool === null && this.pools === null ? {} : { set: this.set }),
       config: generation.config,
       ...this.plan.acceptSource().start,
       ...(generation.runAs === null ? {} : { runAs: generation.runAs }),

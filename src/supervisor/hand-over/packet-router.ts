@@ -24,6 +24,7 @@ import { OsError } from "../../os/os-error.ts";
 import { usableCores } from "../../os/usable-cores.ts";
 import { Pace } from "./pace.ts";
 import { groupOf, PacketGroups } from "./packet-groups.ts";
+import { poolOf } from "./packet-pool.ts";
 import { PacketTargets, packetsUnderwayToAll } from "./packet-targets.ts";
 import { SourceCounts } from "./source-counts.ts";
 
@@ -32,6 +33,8 @@ export interface HandOverWorker {
   readonly name: string;
   readonly isServing: boolean;
   readonly handoverFd: number | null;
+  /** The pools whose clients it may be given. Null or absent: those of all. */
+  readonly pools?: readonly string[] | null;
   clients: number;
   send(message: { readonly type: "adopt"; readonly parcels: number }): void;
 }
@@ -343,13 +346,14 @@ export class PacketRouter {
   }
 
   #target(
-    { source, group, receivedAtMs }: HeldPacket,
+    { bytes, source, group, receivedAtMs }: HeldPacket,
     full: ReadonlySet<HandOverWorker>,
   ): HandOverWorker | null {
-    if (group === "") return this.#targets.pick(source, receivedAtMs, full);
+    const pool = this.#targets.areAlike ? null : poolOf(bytes);
+    if (group === "") return this.#targets.pick(source, receivedAtMs, full, pool);
     const known = this.#groups.targetOf(group);
     if (known?.isServing && known.handoverFd !== null) return full.has(known) ? null : known;
-    const target = this.#targets.pick(source, receivedAtMs, full);
+    const target = this.#targets.pick(source, receivedAtMs, full, pool);
     if (target !== null) this.#groups.assign(group, target, source);
     return target;
   }

@@ -12,6 +12,8 @@ export interface PacketTarget {
   readonly isServing: boolean;
   readonly handoverFd: number | null;
   readonly clients: number;
+  /** See HandOverWorker. */
+  readonly pools?: readonly string[] | null;
 }
 
 /** A worker gets no more than so many clients above those of the one that has the fewest, ... */
@@ -48,6 +50,11 @@ export class PacketTargets<Worker extends PacketTarget> {
   /** Packets that all workers together were given and have not answered for. */
   get owedInAll(): number {
     return this.#owedInAll;
+  }
+
+  /** Each of them may be given any packet. */
+  get areAlike(): boolean {
+    return this.#serving().every(({ pools }) => pools == null);
   }
 
   owedBy(worker: Worker): number {
@@ -97,8 +104,14 @@ export class PacketTargets<Worker extends PacketTarget> {
    * The worker with the fewest clients that is not `full`, or the one that was given a packet last if it has hardly more: so each
    * gets some in a row, and they do not all want a core for a client or two. Null: none may have it now. A worker that is merely slow to take its
    * packets stays in the comparison: otherwise a quick one would get the clients of all, up to its last descriptor.
+   * @param pool of the client: only workers that serve it are in the choice; null: all are
    */
-  pick(source: Worker, receivedAtMs: number, full: ReadonlySet<Worker>): Worker | null {
+  pick(
+    source: Worker,
+    receivedAtMs: number,
+    full: ReadonlySet<Worker>,
+    pool: string | null = null,
+  ): Worker | null {
     const direct = this.#direct.get(source);
     if (direct !== undefined && isThere(direct) && !full.has(direct)) return direct;
     let best: Worker | null = null;
@@ -106,7 +119,7 @@ export class PacketTargets<Worker extends PacketTarget> {
     let fewest = Number.POSITIVE_INFINITY;
     let last = Number.POSITIVE_INFINITY;
     for (const target of this.#serving()) {
-      if (!isThere(target)) continue;
+      if (!isThere(target) || !serves(target, pool)) continue;
       const load = target.clients + this.owedBy(target);
       fewest = Math.min(fewest, load);
       if (full.has(target)) continue;
@@ -124,4 +137,8 @@ export class PacketTargets<Worker extends PacketTarget> {
 
 function isThere({ isServing, handoverFd }: PacketTarget): boolean {
   return isServing && handoverFd !== null;
+}
+
+function serves({ pools }: PacketTarget, pool: string | null): boolean {
+  return pool === null || pools == null || pools.includes(pool);
 }

@@ -6,6 +6,8 @@
  *   reuseport:  pool ── socket 0 ▶ worker 0
  *                    └─ socket 1 ▶ worker 1             the kernel spreads connections over them
  *
+ * "All workers" are those of the pool's worker set, see src/config/worker-sets.ts.
+ *
  * A generation gets its sockets by a plan. Addresses that stay keep their sockets over a change of generation. A reuseport socket is
  * never closed while its address stays, because its queue would be lost: a smaller generation divides the surplus among itself.
  * Sockets that the service manager opened are for all workers in every mode: nothing joins them.
@@ -15,6 +17,7 @@ import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import type { Address, Config, PoolConfig } from "../../api/config.ts";
 import { LISTEN_FD_FIRST, type ListenerGrant } from "../../api/control.ts";
+import type { WorkerSet } from "../../api/worker-set.ts";
 import { within } from "../../base/within.ts";
 import { closeFd } from "../../os/fd.ts";
 import {
@@ -62,6 +65,8 @@ export interface ListenerPlan {
     readonly address: string;
     readonly backlog: number;
     readonly mode: number | null;
+    /** Those that serve the pool. Absent: all of the generation. */
+    readonly workers?: Pick<WorkerSet, "first" | "size">;
   })[];
   /** Address of the statistics port. */
   readonly stats: string | null;
@@ -74,6 +79,9 @@ export interface WorkerListeners {
   readonly fds: readonly number[];
   readonly grants: readonly ListenerGrant[];
 }
+
+/** Of a pool that no worker serves. */
+const NO_WORKERS = { first: 0, size: 0 };
 
 /** A resolver that answers nothing may take minutes to say so. */
 const RESOLVE_TIMEOUT_MS = 10_000;
@@ -100,10 +108,10 @@ export class Listeners {
   }
 
   /**
-   * Opens what `config` needs for a generation of `workers` and is not open yet; addresses that are keep their number of sockets,
-   * see `widen`. All or nothing. @throws StartError that names every address that cannot be used.
+   * Opens what `config` needs for a generation of the worker sets `sets` and is not open yet; addresses that are keep their number of
+   * sockets, see `widen`. All or nothing. @throws StartError that names every address that cannot be used.
    */
-  async prepare(config: Config, workers: number): Promise<ListenerPlan> {
+  async prepare(config: Config, sets: readonly WorkerSet[]): Promise<ListenerPlan> {
     const before = this.snapshot();
     const problems: string[] = [];
     const open = async (owner: string, address: Address, prefix: string, options: OpenOptions) => {
@@ -126,10 +134,12 @@ export class Listeners {
     const pools: ListenerPlan["pools"][number][] = [];
     for (const pool of config.pools) {
       const { name, listen, backlog, tcpDeferAcceptMs } = pool;
-      const options = poolOptions(pool, accept, workers);
+      const { first, size } = sets.find((set) => set.pools.includes(name)) ?? NO_WORKERS;
+      const options = poolOptions(pool, accept, size);
       const address = await open(`pool "${name}"`, listen, "", options);
       const mode = listen.kind === "unix" ? listen.mode : null;
-      pools.push({ pool: name, address, backlog, mode, tcpDeferAcceptMs });
+      const workers = { first, size };
+      pools.push({ pool: name, address, backlog, mode, tcpDeferAcceptMs, workers });
     }
     const { listen } = config.stats;
     const stats =
@@ -142,13 +152,16 @@ export class Listeners {
     throw new StartError(problems);
   }
 
-  /** Sockets that a worker of its own could have at once, on every TCP address of the plan. */
-  width(plan: ListenerPlan): number {
-    if (plan.accept !== "reuseport") return Number.POSITIVE_INFINITY;
-    const counts = plan.pools
-      .map(({ address }) => this.#get(address))
-      .filter(({ tcp }) => tcp !== null);
-    return Math.min(...counts.map(({ fds }) => fds.length));
+  /** Of the indexes of `workers` workers those that would have a socket at once on every TCP address of theirs. */
+  provided(plan: ListenerPlan, workers: number): number[] {
+    const isProvided = (index: number): boolean =>
+      plan.pools.every((pool) => {
+        const { tcp, fds } = this.#get(pool.address);
+        const place = placeIn(pool, index, workers);
+        return place === null || tcp === null || place < fds.length;
+      });
+    const all = Array.from({ length: workers }, (_, index) => index);
+    return plan.accept === "reuseport" ? all.filter(isProvided) : all;
   }
 
   /**
@@ -156,13 +169,15 @@ export class Listeners {
    * start the workers at once. @throws ListenError
    */
   widen(plan: ListenerPlan, workers: number): void {
-    for (const { address, backlog, tcpDeferAcceptMs } of plan.pools) {
+    for (const pool of plan.pools) {
+      const { address, backlog, tcpDeferAcceptMs } = pool;
       const open = this.#get(address);
       if (open.tcp === null || plan.accept !== "reuseport") continue;
+      const { size } = pool.workers ?? { size: workers };
       if (!open.tcp.reusePort) for (const fd of open.fds) allowReusePort(fd, open.name);
       const tcp = { ...open.tcp, reusePort: true };
       const fds = [...open.fds];
-      while (fds.length < workers) {
+      while (fds.length < size) {
         const fd = listenTcp({ ...tcp, backlog });
         fds.push(fd);
         tuneListeners({ tcpDeferAcceptMs }, [fd]);
@@ -175,12 +190,15 @@ export class Listeners {
   forWorker(plan: ListenerPlan, index: number, workers: number): WorkerListeners {
     const fds: number[] = [];
     const grants: ListenerGrant[] = [];
-    for (const { pool, address } of plan.pools) {
-      const open = this.#get(address);
+    for (const pool of plan.pools) {
+      const open = this.#get(pool.address);
+      const place = placeIn(pool, index, workers);
+      if (place === null) continue;
+      const { size } = pool.workers ?? { size: workers };
       for (const [socket, fd] of open.fds.entries()) {
         const isShared = plan.accept !== "reuseport" || open.tcp === null;
-        if (!isShared && socket % workers !== index) continue;
-        grants.push({ pool, fd: LISTEN_FD_FIRST + fds.length });
+        if (!isShared && socket % size !== place) continue;
+        grants.push({ pool: pool.pool, fd: LISTEN_FD_FIRST + fds.length });
         fds.push(fd);
       }
     }
@@ -299,6 +317,16 @@ type Located =
 function poolOptions(pool: PoolConfig, accept: Config["accept"], workers: number): OpenOptions {
   const reusePort = accept === "reuseport";
   return { backlog: pool.backlog, sockets: reusePort ? workers : 1, reusePort, tuning: pool };
+}
+
+/** Which of the workers that serve the pool the one of that index is, from 0 on; null: none of them. */
+function placeIn(
+  { workers }: ListenerPlan["pools"][number],
+  index: number,
+  all: number,
+): number | null {
+  const { first, size } = workers ?? { first: 0, size: all };
+  return index >= first && index < first + size ? index - first : null;
 }
 
 async function locate(address: Address): Promise<Located> {

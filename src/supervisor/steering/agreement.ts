@@ -77,6 +77,8 @@ class Round {
   readonly #isFinal: boolean;
   /** By worker. */
   readonly #problems: Map<string, string> = new Map();
+  /** Those of them that are none if another worker can do it. */
+  readonly #elsewhere: Set<string> = new Set();
   readonly #asked: number;
   readonly #resolve: (problems: readonly string[]) => void;
   readonly #timer: Timer;
@@ -97,6 +99,7 @@ class Round {
     if (answer.revision !== this.#revision || answer.isFinal !== this.#isFinal) return;
     if (!this.#unanswered.delete(worker)) return;
     if (answer.problem !== null) this.#problems.set(worker.name, answer.problem);
+    if (answer.isElsewhere === true) this.#elsewhere.add(worker.name);
     this.#check();
   }
 
@@ -111,6 +114,10 @@ class Round {
   /** @param silence what those did that have not answered */
   #finish(silence: string): void {
     clearTimeout(this.#timer);
+    // What none of them has is told; what only some have is there.
+    if (this.#elsewhere.size < this.#asked) {
+      for (const name of this.#elsewhere) this.#problems.delete(name);
+    }
     const told = new Set(this.#problems.values());
     // What all of them say is said once.
     const isShared = told.size === 1 && this.#problems.size === this.#asked;

@@ -54,6 +54,7 @@ test("a twemproxy file gets nutcracker's defaults", () => {
         ...{ proxyProtocol: false, proxyProtocolFrom: null, limits: NO_LIMITS },
         filters: [],
         options: { dead_server: { value: "error", text: "error", isSet: false } },
+        workers: null,
         preconnect: false,
         ...{ migrate: false, route: null },
         tcpKeepalive: false,
@@ -201,6 +202,7 @@ pools:
     ...{ backlog: 7, clientConnectionsMax: 8, discovery: NOT_DISCOVERED },
     ...{ slowlogMs: 5, slowlogSlowest: 3, slowlogKeys: false, proxyCommands: true },
     ...{ hotKeys: false, hotKeysSamples: 7, bigKeysBytes: null, bigKeysElements: 9 },
+    workers: null,
     ...{ proxyProtocol: true, proxyProtocolFrom: ["10.0.0.5", "2001:db8::/32"] },
     limits: {
       ...NO_LIMITS,

@@ -18,6 +18,9 @@ function fileWith(option: Option, form: Form, value: string): string {
     ...(option.name === "listen" && option.where === "pool" ? [] : ["listen: h:2"]),
     ...protocolLine(option, form),
     ...(option.where === "pool" ? [line] : []),
+    ...(option.where === "workers"
+      ? ["workers:", ...(option.name === "own" ? [] : ["  own: 1"]), `  ${line}`]
+      : []),
     ...(option.name === "on_down" && /^"?spare/.test(value) ? ["spares: [h:3:1]"] : []),
     "servers:",
     `- ${option.name === "address" ? `{ ${line} }` : servers}`,

@@ -195,3 +195,16 @@ test("pools do not hear each other", () => {
   busOfPool(one.bus, "alpha").broadcast("topic", 2);
   expect(heard).toEqual([2]);
 });
+
+test("a worker that has other pools is not waited for", () => {
+  const peers = new FakePeers();
+  const [one, other, apart] = [started(peers), started(peers), started(peers)];
+  apart.pool = "apart";
+  apart.isAlive = false;
+  busOfPool(other.bus, "main").answer("topic", () => 1);
+  const answers: unknown[] = [];
+  busOfPool(one.bus, "main").query("topic", null, (all) => answers.push(all));
+  expect(answers).toEqual([[1]]);
+  busOfPool(one.bus, "apart").query("topic", null, (all) => answers.push(all));
+  expect(answers).toHaveLength(1);
+});

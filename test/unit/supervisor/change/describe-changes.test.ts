@@ -31,6 +31,7 @@ test("every option has its line, and a secret stays one", () => {
     "timeout: 1s",
     "hash_tag: '{}'",
     "client_connections: 5",
+    "workers: { own: 2, cpus: [1, 2] }",
   ];
   const servers = ["'h:1:2 a'", "'h:4:1 c'", "'h:5:1 d'"];
   const next = config(
@@ -40,6 +41,7 @@ test("every option has its line, and a secret stays one", () => {
     "workers: auto → 3",
     "accept: reuseport → shared",
     "drain_timeout: 30s → 1m",
+    'pool "p": workers: shared → 2 of its own, cpus 1,2',
     'pool "p": listen: h:9 → h:8',
     'pool "p": hash_tag: none → {}',
     'pool "p": timeout: 5s → 1s',

@@ -1,6 +1,10 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { MOVE_MAX, Rebalancer } from "../../../../src/supervisor/generation/rebalancer.ts";
+import {
+  MOVE_MAX,
+  Rebalancer,
+  SetRebalancer,
+} from "../../../../src/supervisor/generation/rebalancer.ts";
 
 interface Worker {
   clients: number;
@@ -73,4 +77,18 @@ test("whatever the spread is, it ends within a tenth of even", () => {
     }),
     { numRuns: 100 },
   );
+});
+
+test("clients are evened out within a worker set, not between two", () => {
+  const rebalancer = new SetRebalancer<
+    Worker & { readonly set: { readonly pool: string | null } }
+  >();
+  const member = (pool: string | null, clients: number) => ({ set: { pool }, clients });
+  const apart = [member(null, 100), member("own", 0)];
+  for (let look = 0; look < 5; look += 1) expect(rebalancer.look(apart)).toBeNull();
+  const workers = [...apart, member("own", 40), member("other", 7)];
+  rebalancer.look(workers);
+  expect(rebalancer.look(workers)).toEqual({ from: workers[2]!, to: workers[1]!, sessions: 20 });
+  rebalancer.onNothingMoved(workers[2]!);
+  expect(rebalancer.look(workers)).toBeNull();
 });

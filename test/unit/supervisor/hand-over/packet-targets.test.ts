@@ -57,3 +57,21 @@ test("a worker that is gone is owed nothing, and gets nothing of its own", () =>
   expect(targets.owedInAll).toBe(0);
   expect(targets.pick(b, now(), NONE)).toBe(b);
 });
+
+test("a client goes to a worker that serves its pool, however many clients that has", () => {
+  const shared: Worker = { ...worker(0), pools: ["main"] };
+  const [own, other]: Worker[] = [100, 101].map((clients) => ({
+    ...worker(clients),
+    pools: ["own"],
+  }));
+  const all = [shared, own!, other!];
+  const targets = new PacketTargets(() => all);
+  expect(targets.areAlike).toBe(false);
+  targets.give(shared);
+  expect(targets.pick(shared, now(), NONE, "own")).toBe(own!);
+  expect(targets.pick(shared, now(), new Set([own!]), "own")).toBe(other!);
+  expect(targets.pick(own!, now(), NONE, "main")).toBe(shared);
+  expect(targets.pick(own!, now(), NONE, "gone")).toBeNull();
+  // What does not say whose it is goes to any: its receiver tells.
+  expect(targets.pick(own!, now(), NONE, null)).toBe(shared);
+});

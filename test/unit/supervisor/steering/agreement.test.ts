@@ -11,6 +11,8 @@ class FakeWorker implements Steerable {
   readonly heard: string[] = [];
   answers: (isFinal: boolean) => string | null | "silent" = () => null;
   agreement: Agreement | null = null;
+  /** Its problem is none if another can. */
+  isElsewhere = false;
 
   constructor(name: string) {
     this.name = name;
@@ -24,7 +26,10 @@ class FakeWorker implements Steerable {
     if (problem === "silent") return;
     const { revision } = order;
     queueMicrotask(() =>
-      this.agreement?.onMessage(this, { type: "steered", revision, isFinal, problem }),
+      this.agreement?.onMessage(this, {
+        ...{ type: "steered", revision, isFinal, problem },
+        ...(this.isElsewhere ? { isElsewhere: true } : {}),
+      }),
     );
   }
 }
@@ -118,4 +123,19 @@ test("answers to an earlier order are passed over", async () => {
   agreement.onMessage(workers[0]!, { type: "steered", revision: 6, isFinal: false, problem: null });
   agreement.onMessage(workers[0]!, { type: "steered", revision: 7, isFinal: true, problem: null });
   expect((await reached)[0]).toContain("did not answer");
+});
+
+test("what one worker does not have another may; what none has is refused", async () => {
+  const { agreement, workers } = rig(3);
+  for (const worker of workers.slice(1)) {
+    worker.answers = (isFinal) => (isFinal ? null : "no pool has it");
+    worker.isElsewhere = true;
+  }
+  expect(await problemsOf(agreement.reach(order, () => {}))).toEqual([]);
+  workers[0]!.answers = () => "no pool has it";
+  workers[0]!.isElsewhere = true;
+  expect(await problemsOf(agreement.reach(order, () => {}))).toEqual([
+    "no pool has it",
+    "nothing was changed",
+  ]);
 });
