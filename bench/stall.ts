@@ -55,6 +55,8 @@ interface Turn {
 
 interface Row {
   readonly what: string;
+  /** When the order was given, milliseconds since the epoch. */
+  readonly orderedMs: number;
   readonly moved: string;
   readonly report: StallReport;
   /** Null: they are not written down. */
@@ -98,7 +100,10 @@ async function main(): Promise<void> {
       const moved = await change(subject, verb, round);
       await Bun.sleep(SETTLE_MS);
       const report = await ask();
-      rows.push({ what: verb, moved, report, turns: turnsSince(subject, fromMs) });
+      rows.push({
+        ...{ what: verb, orderedMs: fromMs, moved, report },
+        turns: turnsSince(subject, fromMs),
+      });
       const { p99, maxLessOwn } = report;
       process.stderr.write(`  ${moved} p99 ${ms(p99)}, max ${ms(maxLessOwn)}\n`);
     }
@@ -216,13 +221,13 @@ function table(rows: readonly Row[]): string {
     ...["during", "moved", "stall p50", "p99", "p99.9", "max", "over 20 ms"],
     ...["longest turns, CPU ms", `turns over ${TURN_LONG_MS}`, "longest wait for a core"],
   ];
-  const lines = rows.map(({ what, moved, report, turns }) => {
+  const lines = rows.map(({ what, orderedMs, moved, report, turns }) => {
     const longest = (turns ?? []).filter(({ isTurn }) => isTurn).sort((a, b) => b.cpuMs - a.cpuMs);
     const waits = (turns ?? []).map(({ waitMs }) => waitMs);
     const seen = [
       longest
         .slice(0, 3)
-        .map(({ cpuMs, process }) => `${ms(cpuMs)} ${process}`)
+        .map(({ cpuMs, process, fromMs }) => `${ms(cpuMs)} ${process} ${after(fromMs, orderedMs)}`)
         .join(", "),
       `${longest.filter(({ cpuMs }) => cpuMs > TURN_LONG_MS).length}`,
       ms(Math.max(0, ...waits)),
@@ -239,7 +244,7 @@ function table(rows: readonly Row[]): string {
 /** What the proxy's event loops did during the longest stalls. */
 function explained(rows: readonly Row[]): string {
   const lines: string[] = [];
-  for (const { what, report, turns } of rows) {
+  for (const { what, orderedMs, report, turns } of rows) {
     if (what === "nothing" || turns === null) continue;
     const seen: Stall[] = [];
     for (const stall of report.stalls) {
@@ -257,13 +262,15 @@ function explained(rows: readonly Row[]): string {
       );
       const lasted = `${ms(toMs - fromMs)} ms, of which the probe's own ${ms(ownMs)}`;
       const text = texts.length === 0 ? "no long turn or wait" : texts.join("; ");
-      lines.push(`${what}: ${lasted}: ${text}\n`);
+      lines.push(`${what}, ${after(fromMs, orderedMs)}: ${lasted}: ${text}\n`);
     }
   }
   return lines.join("");
 }
 
 const ms = (value: number): string => value.toFixed(1);
+const after = (atMs: number, orderedMs: number): string =>
+  `after ${((atMs - orderedMs) / 1000).toFixed(2)} s`;
 
 try {
   await main();
