@@ -5,11 +5,9 @@
 
 import type { ClientPort, ReplyHolder } from "../../../../api/client-port.ts";
 import type { Failure, ReplySink } from "../../../../api/upstream.ts";
-import { noteBorrowed } from "../../../../base/byte-use.ts";
-import { releaseCopyBlock, takeCopyBlock } from "../../../../base/copy-blocks.ts";
 import { copyOf } from "../../../../base/copy-of.ts";
 import { noteGarbage } from "../../../../base/garbage.ts";
-import type { Flushable } from "../../../../base/turn.ts";
+import { PartReplies } from "../../../part-replies.ts";
 import { END } from "../../codec/text/replies.ts";
 import { endOfValues } from "../../codec/text/reply-fits.ts";
 import { TextReplyScanner } from "../../codec/text/reply-scanner.ts";
@@ -41,14 +39,12 @@ export function takeGetGather(session: ClientPort, token: number, deadIsMiss: bo
   return gather;
 }
 
-export class GetGather implements ReplySink, ReplyHolder, Flushable {
+export class GetGather implements ReplySink, ReplyHolder {
   readonly takesRuns = false;
   readonly copiesReplies = true;
-  isMarked = false;
   private session: ClientPort | null = null;
   private token = 0;
   private deadIsMiss = false;
-  private parts = 0;
   private partsLeft = 0;
   /** The reply when something went wrong: that of the lowest part, so that it does not depend on who was first. */
   private fault: Buffer | null = null;
@@ -63,15 +59,8 @@ export class GetGather implements ReplySink, ReplyHolder, Flushable {
   private partOfKey: Int32Array = new Int32Array(KEYS_START);
   /** By key: bytes of its value with its line, once its part is answered; 0: there is none. */
   private valueBytes: Int32Array = new Int32Array(KEYS_START);
-  // By part: its reply, and how far it is merged.
-  private readonly bytes: Buffer[] = [];
-  private readonly from: number[] = [];
-  private readonly to: number[] = [];
-  /** By part: its bytes are not the gather's own. */
-  private readonly borrowed: boolean[] = [];
-  /** What copies of parts lie in. */
-  private readonly copies: Buffer[] = [];
-  /** Bytes of the copies of keys and parts, which the session knows of. */
+  private readonly replies: PartReplies = new PartReplies();
+  /** Bytes of `keyBytes`, if the session knows of them. */
   private held = 0;
 
   start(session: ClientPort, token: number, deadIsMiss: boolean): void {
@@ -116,9 +105,8 @@ export class GetGather implements ReplySink, ReplyHolder, Flushable {
     }
     this.keys = keys;
     this.isWhole = isWhole;
-    this.parts = parts;
     this.partsLeft = parts;
-    for (let part = 0; part < parts; part++) this.putPart(part, NONE, 0, 0, false);
+    this.replies.start(this.session!, parts);
     this.copyKeys(request.bytes, first);
   }
 
@@ -131,42 +119,14 @@ export class GetGather implements ReplySink, ReplyHolder, Flushable {
       this.keyBytes = Buffer.allocUnsafeSlow(Math.max(size, KEY_BYTES_START));
     }
     bytes.copy(this.keyBytes, 0, first, first + size);
-    if (this.keyBytes.length > KEY_BYTES_KEPT_MAX) this.hold(this.keyBytes.length);
-  }
-
-  private hold(bytes: number): void {
-    this.held += bytes;
-    this.session!.hold(this, bytes);
-  }
-
-  /** The turn ends, maybe after this gather was released and taken again: what is still borrowed is copied. */
-  flush(): void {
-    const { session } = this;
-    if (session === null || !session.isOpen) return;
-    let length = 0;
-    for (let part = 0; part < this.parts; part++) {
-      if (this.borrowed[part]) length += this.to[part]! - this.from[part]!;
-    }
-    if (length > 0) this.copyBorrowed(length);
-  }
-
-  /** @param length of all parts that are borrowed, which lie one behind the other from now on */
-  private copyBorrowed(length: number): void {
-    const copies = takeCopyBlock(length);
-    let at = 0;
-    for (let part = 0; part < this.parts; part++) {
-      if (!this.borrowed[part]) continue;
-      const start = at;
-      at += this.bytes[part]!.copy(copies, at, this.from[part]!, this.to[part]!);
-      this.putPart(part, copies, start, at, false);
-    }
-    this.copies.push(copies);
-    this.hold(copies.length);
+    if (this.keyBytes.length <= KEY_BYTES_KEPT_MAX) return;
+    this.held = this.keyBytes.length;
+    this.session!.hold(this, this.held);
   }
 
   drop(): void {
     this.held = 0;
-    this.forget();
+    this.forgetKeys();
   }
 
   /** Finds each key's value in the reply to `part`: there may be no others, and they come in the order of the keys. */
@@ -208,33 +168,13 @@ export class GetGather implements ReplySink, ReplyHolder, Flushable {
 
   private onPart(part: number, bytes: Buffer, start: number, end: number): void {
     const stop = endOfValues(bytes, start, end);
-    if (bytes[stop] === E && bytes[stop + 1] === N) this.borrowPart(part, bytes, start, stop);
-    // An error, maybe after some values.
-    else this.fail(part, copyOf(bytes, stop, end));
+    if (bytes[stop] === E && bytes[stop + 1] === N) {
+      this.replies.keep(part, bytes, start, stop, this.partsLeft > 1);
+    } else {
+      // An error, maybe after some values.
+      this.fail(part, copyOf(bytes, stop, end));
+    }
     this.partDone();
-  }
-
-  private borrowPart(part: number, bytes: Buffer, start: number, end: number): void {
-    const session = this.session!;
-    if (!session.isOpen || start === end) return;
-    const isMoreToCome = this.partsLeft > 1;
-    this.putPart(part, bytes, start, end, isMoreToCome);
-    if (!isMoreToCome) return;
-    noteBorrowed();
-    session.turn.mark(this);
-  }
-
-  private putPart(
-    part: number,
-    bytes: Buffer,
-    start: number,
-    end: number,
-    isBorrowed: boolean,
-  ): void {
-    this.bytes[part] = bytes;
-    this.from[part] = start;
-    this.to[part] = end;
-    this.borrowed[part] = isBorrowed;
   }
 
   private fail(part: number, reply: Buffer): void {
@@ -255,32 +195,32 @@ export class GetGather implements ReplySink, ReplyHolder, Flushable {
 
   /** Orders the values as the client did. */
   private findPieces(): void {
-    const { keys, partOfKey, valueBytes } = this;
+    const { keys, partOfKey, valueBytes, replies } = this;
     if (pieceFrom.length < keys) {
       pieceFrom = new Int32Array(keys);
       pieceTo = new Int32Array(keys);
     }
     pieces = 0;
     if (this.isWhole) {
-      pieceBytes[0] = this.bytes[0]!;
-      pieceFrom[0] = this.from[0]!;
-      pieceTo[0] = this.to[0]!;
-      pieces = this.from[0]! < this.to[0]! ? 1 : 0;
+      pieceBytes[0] = replies.bytes[0]!;
+      pieceFrom[0] = replies.from[0]!;
+      pieceTo[0] = replies.to[0]!;
+      pieces = replies.from[0]! < replies.to[0]! ? 1 : 0;
       return;
     }
     let lastPart = -1;
     for (let key = 0; key < keys; key++) {
       if (valueBytes[key] === 0) continue;
       const part = partOfKey[key]!;
-      const from = this.from[part]!;
+      const from = replies.from[part]!;
       const end = from + valueBytes[key]!;
-      this.from[part] = end;
+      replies.from[part] = end;
       if (part === lastPart) {
         pieceTo[pieces - 1] = end;
         continue;
       }
       lastPart = part;
-      pieceBytes[pieces] = this.bytes[part]!;
+      pieceBytes[pieces] = replies.bytes[part]!;
       pieceFrom[pieces] = from;
       pieceTo[pieces++] = end;
     }
@@ -312,21 +252,18 @@ export class GetGather implements ReplySink, ReplyHolder, Flushable {
     if (this.held > 0) this.session!.letGo(this, this.held);
     this.session = null;
     this.fault = null;
-    this.forget();
+    this.replies.release();
+    this.forgetKeys();
     if (pieces <= KEYS_START) pieceBytes.fill(NONE, 0, pieces);
     else pieceBytes = [];
     if (this.keyStart.length > KEYS_KEPT_MAX) return;
     if (free.length < FREE_MAX) free.push(this);
   }
 
-  private forget(): void {
-    if (this.keyBytes.length > KEY_BYTES_KEPT_MAX) {
-      noteGarbage(this.keyBytes.length);
-      this.keyBytes = NONE;
-    }
-    for (let part = 0; part < this.parts; part++) this.putPart(part, NONE, 0, 0, false);
-    for (let i = 0; i < this.copies.length; i++) releaseCopyBlock(this.copies[i]!);
-    this.copies.length = 0;
+  private forgetKeys(): void {
+    if (this.keyBytes.length <= KEY_BYTES_KEPT_MAX) return;
+    noteGarbage(this.keyBytes.length);
+    this.keyBytes = NONE;
   }
 }
 

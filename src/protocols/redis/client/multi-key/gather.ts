@@ -5,12 +5,10 @@
  * sink. Gathers are reused.
  */
 
-import type { ClientPort, ReplyHolder } from "../../../../api/client-port.ts";
+import type { ClientPort } from "../../../../api/client-port.ts";
 import type { Failure, ReplySink } from "../../../../api/upstream.ts";
-import { noteBorrowed } from "../../../../base/byte-use.ts";
-import { releaseCopyBlock, takeCopyBlock } from "../../../../base/copy-blocks.ts";
 import { copyOf } from "../../../../base/copy-of.ts";
-import type { Flushable } from "../../../../base/turn.ts";
+import { PartReplies } from "../../../part-replies.ts";
 import { arrayHeader, encodeInteger } from "../../codec/encode.ts";
 import { endOfShortBulk, parseLength, RedisReplyScanner } from "../../codec/reply-scanner.ts";
 import type { Merge } from "../../commands/command.ts";
@@ -21,7 +19,6 @@ const PLUS = 0x2b;
 const COLON = 0x3a;
 const ASTERISK = 0x2a;
 const OK: Buffer = Buffer.from("+OK\r\n");
-const NONE: Buffer = Buffer.alloc(0);
 const FREE_MAX = 256;
 
 const free: Gather[] = [];
@@ -39,10 +36,9 @@ export function takeGather(
   return gather;
 }
 
-class Gather implements ReplySink, ReplyHolder, Flushable {
+class Gather implements ReplySink {
   readonly takesRuns = false;
   readonly copiesReplies = true;
-  isMarked = false;
   private session: ClientPort | null = null;
   private token = 0;
   private merge: Merge = "all_ok";
@@ -54,19 +50,11 @@ class Gather implements ReplySink, ReplyHolder, Flushable {
   private faultPart = 0;
   /** For "array": what is wrong with a part is told in place of each of its elements, not of all. */
   private isPerElement = false;
-  // For "array": which part each key went to, and the parts' replies with how far they are merged.
+  // For "array": which part each key went to, and the parts' elements.
   private keys = 0;
   private partOfKey: Uint16Array = new Uint16Array(128);
   private keysOfPart: number[] = [];
-  private bytes: Buffer[] = [];
-  private from: number[] = [];
-  private to: number[] = [];
-  /** By part: its bytes are not the gather's own. */
-  private borrowed: boolean[] = [];
-  /** What copies of parts lie in. */
-  private copies: Buffer[] = [];
-  /** Bytes of `copies`, which the session knows of. */
-  private held = 0;
+  private readonly replies: PartReplies = new PartReplies();
 
   start(session: ClientPort, token: number, merge: Merge, parts: number): void {
     this.session = session;
@@ -77,7 +65,6 @@ class Gather implements ReplySink, ReplyHolder, Flushable {
     this.sum = 0;
     this.fault = null;
     this.isPerElement = false;
-    this.held = 0;
   }
 
   /**
@@ -94,10 +81,8 @@ class Gather implements ReplySink, ReplyHolder, Flushable {
     if (this.partOfKey.length < keys) this.partOfKey = new Uint16Array(keys);
     for (let key = 0; key < keys; key++) this.partOfKey[key] = partOfKey[key]!;
     this.keys = keys;
-    for (let part = 0; part < this.parts; part++) {
-      this.keysOfPart[part] = keysOfPart[part]!;
-      this.borrowed[part] = false;
-    }
+    for (let part = 0; part < this.parts; part++) this.keysOfPart[part] = keysOfPart[part]!;
+    this.replies.start(this.session!, this.parts);
   }
 
   onReplies(part: number, _count: number, bytes: Buffer, start: number, end: number): void {
@@ -116,7 +101,7 @@ class Gather implements ReplySink, ReplyHolder, Flushable {
   private fail(part: number, reply: Buffer): void {
     if (this.isPerElement) {
       const elements = Buffer.concat(new Array<Buffer>(this.keysOfPart[part]!).fill(reply));
-      this.borrowElements(part, elements, 0, elements.length);
+      this.keepElements(part, elements, 0, elements.length);
       return;
     }
     if (this.fault !== null && this.faultPart < part) return;
@@ -124,58 +109,15 @@ class Gather implements ReplySink, ReplyHolder, Flushable {
     this.faultPart = part;
   }
 
-  /** The reply is referred to, and copied only if parts are missing at the end of the turn. Its bytes never change. */
   private keepArray(part: number, bytes: Buffer, start: number, end: number): void {
     const lineEnd = bytes.indexOf(13, start);
     const count = bytes[start] === ASTERISK ? parseLength(bytes, start + 1, lineEnd) : -1;
     if (count !== this.keysOfPart[part]) this.fail(part, MISMATCH);
-    else this.borrowElements(part, bytes, lineEnd + 2, end);
+    else this.keepElements(part, bytes, lineEnd + 2, end);
   }
 
-  private borrowElements(part: number, bytes: Buffer, from: number, to: number): void {
-    const session = this.session!;
-    if (!session.isOpen) return;
-    this.bytes[part] = bytes;
-    this.from[part] = from;
-    this.to[part] = to;
-    if (this.partsLeft === 1) return;
-    this.borrowed[part] = true;
-    noteBorrowed();
-    session.turn.mark(this);
-  }
-
-  /** The turn ends, maybe after this gather was released and taken again. */
-  flush(): void {
-    const { session } = this;
-    if (session === null || !session.isOpen || this.merge !== "array") return;
-    let length = 0;
-    for (let part = 0; part < this.parts; part++) {
-      if (this.borrowed[part]) length += this.to[part]! - this.from[part]!;
-    }
-    if (length > 0) this.copyBorrowed(length);
-  }
-
-  /** @param length of all parts that are borrowed, which lie one behind the other from now on */
-  private copyBorrowed(length: number): void {
-    const copies = takeCopyBlock(length);
-    let at = 0;
-    for (let part = 0; part < this.parts; part++) {
-      if (!this.borrowed[part]) continue;
-      const start = at;
-      at += this.bytes[part]!.copy(copies, at, this.from[part]!, this.to[part]!);
-      this.bytes[part] = copies;
-      this.from[part] = start;
-      this.to[part] = at;
-      this.borrowed[part] = false;
-    }
-    this.copies.push(copies);
-    this.held += copies.length;
-    this.session!.hold(this, copies.length);
-  }
-
-  drop(): void {
-    this.held = 0;
-    this.forgetParts();
+  private keepElements(part: number, bytes: Buffer, from: number, to: number): void {
+    this.replies.keep(part, bytes, from, to, this.partsLeft > 1);
   }
 
   private addInteger(part: number, bytes: Buffer, start: number, end: number): void {
@@ -196,8 +138,9 @@ class Gather implements ReplySink, ReplyHolder, Flushable {
 
   private mergeArray(session: ClientPort): void {
     const header = arrayHeader(this.keys);
+    const { from, to } = this.replies;
     let size = header.length;
-    for (let part = 0; part < this.parts; part++) size += this.to[part]! - this.from[part]!;
+    for (let part = 0; part < this.parts; part++) size += to[part]! - from[part]!;
     const out = session.compose(this.token);
     const offset = out === null ? -1 : out.reserve(size);
     if (out !== null && offset >= 0) {
@@ -212,14 +155,14 @@ class Gather implements ReplySink, ReplyHolder, Flushable {
 
   /** Writes the elements in the client's order, neighbours of one part in one piece. */
   private mergeInto(target: Buffer, offset: number, header: Buffer): void {
-    const { keys, partOfKey } = this;
+    const { keys, partOfKey, replies } = this;
     let at = offset + header.copy(target, offset);
     let key = 0;
     while (key < keys) {
       const part = partOfKey[key]!;
-      const bytes = this.bytes[part]!;
-      const start = this.from[part]!;
-      const partEnd = this.to[part]!;
+      const bytes = replies.bytes[part]!;
+      const start = replies.from[part]!;
+      const partEnd = replies.to[part]!;
       let end = start;
       do {
         const next = endOfShortBulk(bytes, end, partEnd);
@@ -227,25 +170,15 @@ class Gather implements ReplySink, ReplyHolder, Flushable {
         key++;
       } while (key < keys && partOfKey[key] === part);
       at += bytes.copy(target, at, start, end);
-      this.from[part] = end;
+      replies.from[part] = end;
     }
   }
 
   private release(): void {
-    if (this.held > 0) this.session!.letGo(this, this.held);
     this.session = null;
     this.fault = null;
-    this.forgetParts();
+    this.replies.release();
     if (this.partOfKey.length > 4096) this.partOfKey = new Uint16Array(128);
     if (free.length < FREE_MAX) free.push(this);
-  }
-
-  private forgetParts(): void {
-    for (let part = 0; part < this.parts; part++) {
-      this.bytes[part] = NONE;
-      this.borrowed[part] = false;
-    }
-    for (let i = 0; i < this.copies.length; i++) releaseCopyBlock(this.copies[i]!);
-    this.copies.length = 0;
   }
 }
