@@ -13,11 +13,8 @@ import {
   encodeRequest,
   storageExtras,
 } from "../support/binary-client.ts";
-import { type ChoppingRelay, startChoppingRelay } from "../support/chopping-relay.ts";
 import { cut, sendInPieces } from "../support/chunked-client.ts";
-import { freePort } from "../support/free-port.ts";
-import { type MemcachedServer, startMemcached } from "../support/memcached-server.ts";
-import { memcachePool, type ProxyProcess, startProxy } from "../support/proxy-process.ts";
+import { type MemcacheTargets, startMemcacheTargets } from "../support/memcache-targets.ts";
 import { anyEnd, anyScript } from "../support/random-binary.ts";
 import { SEED } from "../support/seed.ts";
 import type { Endpoint } from "../support/server-process.ts";
@@ -33,46 +30,17 @@ const LIMITS = {
 const END = 0xffffffff;
 const noop = encodeRequest({ opcode: 0x0a, opaque: END });
 
-/** Whether decr pads a number with blanks depends on whether an earlier reply still holds it: then none may. */
-const ONE_AT_A_TIME = { args: ["-R", "1"] };
-
-let servers: MemcachedServer[] = [];
-let model: Endpoint;
-const proxies: ProxyProcess[] = [];
-const relays: ChoppingRelay[] = [];
-const targets: { readonly name: string; readonly endpoint: Endpoint }[] = [];
+let rig: MemcacheTargets;
 
 beforeAll(async () => {
-  servers = await Promise.all(Array.from({ length: 8 }, () => startMemcached(ONE_AT_A_TIME)));
-  const [first, ...others] = servers.map(({ host, port }) => ({ host, port }));
-  if (first === undefined) throw new Error("no server");
-  model = first;
-  const [one = [], four = [], two = []] = [others.splice(0, 1), others.splice(0, 4), others];
-  relays.push(...two.map((server) => startChoppingRelay(server, Math.random)));
-  await startTarget("over one server", one);
-  await startTarget("over four servers", four);
-  await startTarget("over two servers that answer in pieces", relays);
+  rig = await startMemcacheTargets();
 });
 
-afterAll(async () => {
-  await Promise.all(proxies.map((proxy) => proxy.stop()));
-  for (const relay of relays) relay.stop();
-  await Promise.all(servers.map((server) => server.stop()));
-});
-
-async function startTarget(
-  name: string,
-  behind: readonly { host: string; port: number }[],
-): Promise<void> {
-  const port = freePort();
-  const config = memcachePool({ listen: `127.0.0.1:${port}`, servers: behind });
-  proxies.push(await startProxy({ config }));
-  targets.push({ name, endpoint: { host: "127.0.0.1", port } });
-}
+afterAll(() => rig.stop());
 
 async function flushAll(): Promise<void> {
   await Promise.all(
-    servers.map(async ({ host, port }) => {
+    rig.servers.map(async ({ host, port }) => {
       const client = await BinaryClient.connect({ host, port });
       await client.ask({ opcode: 0x08 });
       client.close();
@@ -142,8 +110,8 @@ async function compareEverywhere(
   cuts: readonly number[],
 ): Promise<Outcome> {
   await flushAll();
-  const wanted = await run(model, script, end, []);
-  for (const { name, endpoint } of targets) {
+  const wanted = await run(rig.model, script, end, []);
+  for (const { name, endpoint } of rig.targets) {
     try {
       compare(wanted, await run(endpoint, script, end, cuts));
     } catch (error) {

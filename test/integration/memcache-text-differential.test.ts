@@ -6,11 +6,8 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { type ChoppingRelay, startChoppingRelay } from "../support/chopping-relay.ts";
 import { cut } from "../support/chunked-client.ts";
-import { freePort } from "../support/free-port.ts";
-import { type MemcachedServer, startMemcached } from "../support/memcached-server.ts";
-import { memcachePool, type ProxyProcess, startProxy } from "../support/proxy-process.ts";
+import { type MemcacheTargets, startMemcacheTargets } from "../support/memcache-targets.ts";
 import { anyTextRequest } from "../support/random-text.ts";
 import { SEED } from "../support/seed.ts";
 import type { Endpoint } from "../support/server-process.ts";
@@ -20,45 +17,16 @@ import { tracked } from "../support/tracked.ts";
 const RUNS = Number(process.env["PROPERTY_RUNS"] ?? 0);
 const TIME_LIMIT_MS = 12_000;
 
-/** Whether decr pads a number with blanks depends on whether an earlier reply still holds it: then none may. */
-const ONE_AT_A_TIME = { args: ["-R", "1"] };
-
-let servers: MemcachedServer[] = [];
-let model: Endpoint;
-const proxies: ProxyProcess[] = [];
-const relays: ChoppingRelay[] = [];
-const targets: { readonly name: string; readonly endpoint: Endpoint }[] = [];
+let rig: MemcacheTargets;
 
 beforeAll(async () => {
-  servers = await Promise.all(Array.from({ length: 8 }, () => startMemcached(ONE_AT_A_TIME)));
-  const [first, ...others] = servers.map(({ host, port }) => ({ host, port }));
-  if (first === undefined) throw new Error("no server");
-  model = first;
-  const [one = [], four = [], two = []] = [others.splice(0, 1), others.splice(0, 4), others];
-  relays.push(...two.map((server) => startChoppingRelay(server, Math.random)));
-  await startTarget("over one server", one);
-  await startTarget("over four servers", four);
-  await startTarget("over two servers that answer in pieces", relays);
+  rig = await startMemcacheTargets();
 });
 
-afterAll(async () => {
-  await Promise.all(proxies.map((proxy) => proxy.stop()));
-  for (const relay of relays) relay.stop();
-  await Promise.all(servers.map((server) => server.stop()));
-});
-
-async function startTarget(
-  name: string,
-  behind: readonly { host: string; port: number }[],
-): Promise<void> {
-  const port = freePort();
-  const config = memcachePool({ listen: `127.0.0.1:${port}`, servers: behind });
-  proxies.push(await startProxy({ config }));
-  targets.push({ name, endpoint: { host: "127.0.0.1", port } });
-}
+afterAll(() => rig.stop());
 
 async function flushAll(): Promise<void> {
-  const endpoints = servers.map(({ host, port }) => ({ host, port }));
+  const endpoints = rig.servers.map(({ host, port }) => ({ host, port }));
   await Promise.all(
     endpoints.map(async (endpoint) => {
       const client = await TextClient.connect(endpoint);
@@ -109,8 +77,8 @@ async function compareEverywhere(
 ): Promise<void> {
   await flushAll();
   const bytes = script.join("");
-  const wanted = comparable(await run(model, bytes, []));
-  for (const { name, endpoint } of targets) {
+  const wanted = comparable(await run(rig.model, bytes, []));
+  for (const { name, endpoint } of rig.targets) {
     let got = "";
     try {
       got = comparable(await run(endpoint, bytes, offsets));

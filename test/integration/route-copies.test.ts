@@ -1,89 +1,20 @@
 /** Nodes of `route:` that write several pools, or ask a second one when the first is late, with real servers. */
 import { afterEach, expect, test } from "bun:test";
-import { freePort } from "../support/free-port.ts";
 import { startMemcached } from "../support/memcached-server.ts";
-import { type ProxyProcess, startProxy } from "../support/proxy-process.ts";
-import { exchange, type RedisReply } from "../support/redis-exchange.ts";
-import { type RedisServer, startRedis } from "../support/redis-server.ts";
-import { RespClient } from "../support/resp-client.ts";
-import type { Endpoint } from "../support/server-process.ts";
+import { exchange } from "../support/redis-exchange.ts";
+import {
+  clientOf,
+  counted,
+  KEYS,
+  keysOf,
+  redisServers,
+  startPools,
+  until,
+} from "../support/route-rig.ts";
 import { TextClient } from "../support/text-client.ts";
 import { stopAll, stops } from "../support/upgrade-rig.ts";
 
 afterEach(stopAll);
-
-interface Server {
-  readonly host: string;
-  readonly port: number;
-}
-
-interface Rig {
-  readonly proxy: ProxyProcess;
-  readonly app: Endpoint;
-  /** Port of the admin process. */
-  readonly admin: number;
-}
-
-/** Pools `one` and `two` of these servers, and `app` before them. @param lines of `app` @param leaf of each leaf */
-async function startPools(
-  one: readonly Server[],
-  two: readonly Server[],
-  lines: readonly string[],
-  leaf: readonly string[] = [],
-): Promise<Rig> {
-  const port = freePort();
-  const pool = (name: string, servers: readonly Server[]): string[] => [
-    `  ${name}:`,
-    `    listen: 127.0.0.1:${freePort()}`,
-    `    servers: [${servers.map(({ host, port: at }, i) => `"${host}:${at}:1 ${name}-${i}"`).join(", ")}]`,
-    ...leaf.map((line) => `    ${line}`),
-  ];
-  const admin = freePort();
-  const config = [
-    `admin: { listen: 127.0.0.1:${admin} }`,
-    "pools:",
-    ...pool("one", one),
-    ...pool("two", two),
-    "  app:",
-    `    listen: 127.0.0.1:${port}`,
-    ...lines.map((line) => `    ${line}`),
-    "",
-  ];
-  const proxy = await startProxy({ config: config.join("\n"), args: ["--workers", "1"] });
-  stops.push(() => proxy.stop());
-  return { proxy, app: { host: "127.0.0.1", port }, admin };
-}
-
-async function redisServers(count: number): Promise<RedisServer[]> {
-  const servers = await Promise.all(Array.from({ length: count }, () => startRedis()));
-  for (const server of servers) stops.push(() => server.stop());
-  return servers;
-}
-
-async function clientOf(app: Endpoint): Promise<RespClient> {
-  const client = await RespClient.connect(app);
-  stops.push(async () => client.close());
-  return client;
-}
-
-async function keysOf(servers: readonly Endpoint[]): Promise<string[]> {
-  const found = await Promise.all(servers.map((server) => exchange(server, [["KEYS", "*"]])));
-  return found.flatMap(([keys]) => (keys as readonly RedisReply[]).map(String)).sort();
-}
-
-/** Until it is so. */
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await Bun.sleep(5);
-}
-
-/** A counter of the set `route`, of the pool `app`. */
-async function counted({ admin }: Pick<Rig, "admin">, name: string): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${admin}/metrics`)).text();
-  const found = new RegExp(`route_${name}\\w*\\{[^}]*"app"[^}]*\\} (\\d+)`).exec(text);
-  return found === null ? -1 : Number(found[1]);
-}
-
-const KEYS = Array.from({ length: 12 }, (_, i) => `key:${i}`);
 
 test("all pools are written, reads go to the first, and what cannot be done in all is refused", async () => {
   const [one, ...two] = await redisServers(3);
