@@ -24,10 +24,11 @@ const KINDS: Readonly<
   pause: { fields: ["pool"], time: "5s" },
   readonly: { fields: ["pool"], time: "10m" },
   block: { fields: ["pattern", "pool"], time: "10m" },
+  drain: { fields: ["pool", "server"], time: "10m" },
   "log-level": { fields: ["level"], time: "10m" },
   set: { fields: ["option", "value"], time: "10m" },
 };
-const FIELDS = ["pool", "pattern", "level", "option", "value"];
+const FIELDS = ["pool", "server", "pattern", "level", "option", "value"];
 
 export class LeverPanel {
   readonly #source: Source;
@@ -36,10 +37,12 @@ export class LeverPanel {
   readonly #unlock: HTMLFormElement = byId<HTMLFormElement>("unlock");
   readonly #kind: HTMLSelectElement = byId<HTMLSelectElement>("lever-kind");
   readonly #pool: HTMLSelectElement = byId<HTMLSelectElement>("lever-pool");
+  readonly #server: HTMLSelectElement = byId<HTMLSelectElement>("lever-server");
   readonly #option: HTMLSelectElement = byId<HTMLSelectElement>("lever-option");
   #options: readonly ConfigOption[] = [];
   #clients: ReadonlyMap<string, number> = new Map();
   #nowMs = 0;
+  #servers: readonly { readonly pool: string; readonly server: string }[] = [];
 
   constructor(source: Source, orders: Orders) {
     this.#source = source;
@@ -60,6 +63,7 @@ export class LeverPanel {
         "No lever is pulled, and no value was set: what runs is the file, as it was read last.",
     });
     this.#kind.addEventListener("change", () => this.#onKind());
+    this.#pool.addEventListener("change", () => this.#listServers());
     this.#option.addEventListener("change", () => this.#onOption());
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -73,7 +77,7 @@ export class LeverPanel {
     this.#onKind();
   }
 
-  show({ status, atMs, pools }: Overview): void {
+  show({ status, atMs, pools, servers }: Overview): void {
     if (status === null) return;
     this.#nowMs = atMs;
     const { settings = [], levers = [] } = status;
@@ -82,6 +86,8 @@ export class LeverPanel {
     const names = pools.map(({ pool }) => pool);
     const listed = [...this.#pool.options].map(({ value }) => value).filter((name) => name !== "");
     if (names.join("\n") !== listed.join("\n")) this.#listPools(names);
+    this.#servers = servers.map(({ pool, server }) => ({ pool, server }));
+    this.#listServers();
   }
 
   /** @param levers what the token is good for: "on"; "locked": another is needed; "off": the port takes no orders */
@@ -108,6 +114,18 @@ export class LeverPanel {
     const options = names.map((name) => optionOf(name));
     this.#pool.replaceChildren(...(all === undefined ? [] : [all]), ...options);
     this.#pool.value = names.includes(chosen) ? chosen : (names[0] ?? "");
+  }
+
+  /** Those of the pool that is chosen. */
+  #listServers(): void {
+    const names = this.#servers
+      .filter(({ pool }) => pool === this.#pool.value)
+      .map(({ server }) => server);
+    const listed = [...this.#server.options].map(({ value }) => value);
+    if (names.join("\n") === listed.join("\n")) return;
+    const chosen = this.#server.value;
+    this.#server.replaceChildren(...names.map((name) => optionOf(name)));
+    if (names.includes(chosen)) this.#server.value = chosen;
   }
 
   #onKind(): void {
@@ -173,6 +191,14 @@ export class LeverPanel {
           words: { pattern, for: time, ...(pool === "" ? {} : { pool }) },
           ...{ question: `Block ${pattern}?`, verb: "Block" },
           meaning: `${pattern} is refused in ${where} for ${time}.`,
+        };
+      }
+      case "drain": {
+        const server = value("server");
+        return {
+          ...{ path: "drain", words: { server, pool, for: time } },
+          ...{ question: `Drain server ${server}?`, verb: "Drain" },
+          meaning: `Server ${server} of pool ${pool} takes no new requests for ${time}: its keys go to the others. What it has is answered.`,
         };
       }
       case "log-level": {

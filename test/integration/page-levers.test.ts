@@ -139,6 +139,32 @@ test("a lever is said in words, does nothing when it is cancelled, counts down, 
   await page.close();
 });
 
+test("a server is drained, and takes requests again", async () => {
+  const page = await unlocked();
+  await page.locator("#lever-kind").selectOption("pause");
+  expect(await page.locator("#lever-server").isVisible()).toBe(false);
+  await page.locator("#lever-kind").selectOption("drain");
+  await page.locator("#lever-pool").selectOption("cache");
+  const listed = page.locator("#lever-server option");
+  expect(await listed.allInnerTexts()).toEqual(["cache-1", "cache-2", "cache-3"]);
+  await page.locator("#lever-server").selectOption("cache-3");
+  // What is chosen stays chosen when the figures are new.
+  await page.waitForResponse((response) => response.url().includes("/overview"));
+  await ask(page, "drain", "cache", "100s");
+  expect(await page.locator("#confirm-title").innerText()).toBe("Drain server cache-3?");
+  expect(await page.locator("#confirm-meaning").innerText()).toMatch(/cache-3 .*pool cache.*100s/);
+  await page.locator("#confirm-give").click();
+  const row = page.locator("#held tr", { hasText: "drain cache" });
+  await row.waitFor();
+  expect(await levers()).toEqual(["drain cache"]);
+  expect(await row.innerText()).toContain("cache-3");
+  await row.locator("button").click();
+  await page.locator("#confirm-give").click();
+  await row.waitFor({ state: "detached" });
+  expect(await levers()).toEqual([]);
+  await page.close();
+});
+
 test("what cannot be done is said where it was asked for, and can be tried again", async () => {
   const page = await unlocked();
   await ask(page, "pause", "cache", "5m");
