@@ -8,8 +8,9 @@
  *   watched   200 viewers of the page, and readers of /metrics, /stats, /events and the page's history that never rest
  *   killed    the admin process is killed again and again
  *
- * Each slice's CPU time of the workers per request and its p99.9 are divided by those of the quiet slice of its round. The viewers run at the
- * lowest priority: they are on the same cores, where in life they are on other machines.
+ * Each slice's CPU time of the workers per request and its p99.9 are divided by those of the quiet slice of its round; shown is the median
+ * of these ratios, and where it lies in 95 % of samples of the rounds. The viewers run at the lowest priority: they are on the same cores,
+ * where in life they are on other machines.
  *
  * Then workers get all the load that they can take, and /metrics is asked for meanwhile.
  */
@@ -33,7 +34,7 @@ import type { ViewersOrder, ViewersReport } from "./load/viewers.ts";
 import { machineFacts } from "./machine.ts";
 import { cpuBetween, cpuSnapshot, type ProcessId, processTree, requireProc } from "./proc.ts";
 import { fill, startServer } from "./servers.ts";
-import { median, percentile } from "./statistics.ts";
+import { median, medianInterval, percentile } from "./statistics.ts";
 import { freePort, waitForPort } from "./wire.ts";
 
 const VALUE_BYTES = 100;
@@ -76,8 +77,8 @@ async function main(): Promise<void> {
   requireProc();
   const { values } = parseArgs({
     options: {
-      rounds: { type: "string", default: "10" },
-      seconds: { type: "string", default: "3" },
+      rounds: { type: "string", default: "20" },
+      seconds: { type: "string", default: "1" },
       rate: { type: "string", default: "0" },
       viewers: { type: "string", default: "200" },
       readers: { type: "string", default: "24" },
@@ -290,8 +291,8 @@ function table(slices: ReadonlyMap<What, readonly Slice[]>): string {
     for (const { latency } of own) whole.add(latency);
     const ratio = (figure: (slice: Slice) => number): string => {
       const ratios = own.map((slice, n) => figure(slice) / figure(quiet[n]!));
-      const [least, most] = [Math.min(...ratios), Math.max(...ratios)];
-      return `${median(ratios).toFixed(2)} (${least.toFixed(2)} – ${most.toFixed(2)})`;
+      const [low, high] = medianInterval(ratios);
+      return `${median(ratios).toFixed(2)} (${low.toFixed(2)} – ${high.toFixed(2)})`;
     };
     const cpus = own.map(({ cpuMicros }) => cpuMicros);
     return [

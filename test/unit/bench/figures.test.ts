@@ -6,7 +6,7 @@ import { putIntoPage, sparkline } from "../../../bench/markdown.ts";
 import { bestPeerOf, differenceOf, ratioOf } from "../../../bench/ratio.ts";
 import { toMarkdown } from "../../../bench/report.ts";
 import { type BadDayWindow, RESULT_VERSION, type Result } from "../../../bench/result.ts";
-import { median, percentile } from "../../../bench/statistics.ts";
+import { median, medianInterval, percentile } from "../../../bench/statistics.ts";
 
 describe("median and percentile", () => {
   test("of known lists", () => {
@@ -19,6 +19,15 @@ describe("median and percentile", () => {
     expect(percentile([7], 0.5)).toBe(7);
     expect(() => median([])).toThrow();
     expect(() => percentile([], 0.5)).toThrow();
+  });
+
+  test("how sure a median is: a list that is all alike leaves no doubt", () => {
+    expect(medianInterval([5, 5, 5, 5])).toEqual([5, 5]);
+    const [low, high] = medianInterval(Array.from({ length: 101 }, (_, n) => n));
+    expect(low).toBeGreaterThan(25);
+    expect(low).toBeLessThan(50);
+    expect(high).toBeGreaterThan(50);
+    expect(high).toBeLessThan(75);
   });
 
   test("a percentile is the smallest value that enough values do not exceed", () => {
