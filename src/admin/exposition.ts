@@ -48,26 +48,38 @@ export function renderMetrics(families: readonly MetricFamily[], isOpenMetrics: 
     }
   }
   if (isOpenMetrics) lines.push("# EOF");
-  return lines.map((line) => `${line}\n`).join("");
+  return lines.length === 0 ? "" : `${lines.join("\n")}\n`;
 }
 
 function pushHistogram(lines: string[], name: string, sample: HistogramSample): void {
   const { labels, upTo, count, sum } = sample;
-  const bucket = (le: string, value: number): void => {
-    lines.push(`${name}_bucket${labelText({ ...labels, le })} ${numberText(value)}`);
-  };
-  for (const [bound, below] of upTo) bucket(floatText(bound), below);
-  bucket("+Inf", count);
-  lines.push(`${name}_sum${labelText(labels)} ${numberText(sum)}`);
-  lines.push(`${name}_count${labelText(labels)} ${numberText(count)}`);
+  // Written once for all buckets: they are most of what a proxy with many servers tells.
+  const pairs = labelPairs(labels);
+  const head = `${name}_bucket{${pairs}${pairs === "" ? "" : ","}le="`;
+  for (const [bound, below] of upTo) lines.push(`${head}${floatText(bound)}"} ${below}`);
+  const shown = pairs === "" ? "" : `{${pairs}}`;
+  lines.push(
+    `${head}+Inf"} ${numberText(count)}`,
+    `${name}_sum${shown} ${numberText(sum)}`,
+    `${name}_count${shown} ${numberText(count)}`,
+  );
 }
 
 function labelText(labels: SampleLabels): string {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escapeLabel(value)}"`);
-  return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
+  const pairs = labelPairs(labels);
+  return pairs === "" ? "" : `{${pairs}}`;
+}
+
+function labelPairs(labels: SampleLabels): string {
+  let pairs = "";
+  for (const name in labels) {
+    pairs += `${pairs === "" ? "" : ","}${name}="${escapeLabel(labels[name]!)}"`;
+  }
+  return pairs;
 }
 
 function escapeLabel(value: string): string {
+  if (!/[\\"\n]/.test(value)) return value;
   return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }
 
@@ -82,6 +94,5 @@ function numberText(value: number): string {
 
 /** A bound as a float: OpenMetrics wants "1.0". */
 function floatText(bound: number): string {
-  const text = `${bound}`;
-  return /^\d+$/.test(text) ? `${text}.0` : text;
+  return Number.isInteger(bound) && bound < 1e21 ? `${bound}.0` : `${bound}`;
 }

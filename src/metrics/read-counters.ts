@@ -139,10 +139,18 @@ function valuesOf(
   const pairs = [...places].map(([name, { row, indexes }]): [string, number | HistogramFigures] => [
     name,
     row.kind === "histogram"
-      ? histogramFigures((offset) => indexes.reduce((sum, at) => sum + sums[at + offset]!, 0))
+      ? histogramFigures(valuesAt(sums, indexes))
       : valueAt(counted, row, indexes),
   ]);
   return Object.fromEntries(pairs);
+}
+
+/** The sum of what stands at an offset behind each of `indexes`. */
+function valuesAt(sums: Float64Array, indexes: readonly number[]): (offset: number) => number {
+  const [first = 0, ...others] = indexes;
+  // Nearly always there is one, and a histogram has nine hundred offsets.
+  if (others.length === 0) return (offset) => sums[first + offset]!;
+  return (offset) => indexes.reduce((sum, at) => sum + sums[at + offset]!, 0);
 }
 
 /** Each value, added up over all slots. */
