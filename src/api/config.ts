@@ -216,6 +216,8 @@ export interface Config {
     readonly file: string | null;
     /** Absent: it comes from an older program, and is text. */
     readonly format?: LogFormat;
+    /** The slow log's; null: none. Absent: it comes from an older program. */
+    readonly slowFile?: string | null;
   };
   readonly pidFile: string | null;
   /** Path of the control socket; null: derived from `file`, see src/config/control-path.ts. */

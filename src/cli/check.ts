@@ -135,6 +135,7 @@ function describeProcess(config: Config): string[] {
       ["engine", config.engine ?? "bun"],
       ...describeIdentity(config),
       ["log", `${log.level} and worse, to ${log.file ?? "stderr"}`],
+      ...(log.slowFile == null ? [] : [["slow log", `to ${log.slowFile}`]]),
       ["pid file", config.pidFile ?? "none"],
       ["statistics", `${port}${age}`],
       ...config.modules.map(({ kind, name, path }) => ["module", `${kind} ${name}, ${path}`]),

@@ -150,6 +150,7 @@ export function applyFlags(
       pidFile: flags["pid-file"] ?? config.pidFile,
       control: flags.control ?? config.control,
       log: {
+        ...config.log,
         level: level === null ? config.log.level : levelOf(level),
         file: flags.output ?? config.log.file,
       },

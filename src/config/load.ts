@@ -216,6 +216,7 @@ function build(
       level: log.choice("level", LOG_LEVELS),
       file: log.textOrNull("file"),
       format: log.choice("format", LOG_FORMATS),
+      slowFile: log.textOrNull("slow_file"),
     },
     pidFile: top.textOrNull("pid_file"),
     control: top.textOrNull("control"),

@@ -118,6 +118,14 @@ export const TOP_OPTIONS: readonly Option[] = [
     help: "`text`: words, and pairs as in logfmt; `json`: an object a line. Either has an `event` with a name that stays (log-events.md).",
   }),
   option({
+    name: "slow_file",
+    where: "log",
+    field: "log.slowFile",
+    type: { kind: "text" },
+    forms: NATIVE,
+    help: "File that slow requests are appended to, a line each, in the form that `format` says; absent: none. See observing.md.",
+  }),
+  option({
     name: "pid_file",
     where: "top",
     field: "pidFile",

@@ -26,23 +26,27 @@ export function openProcessLog(options: Omit<LogOptions, "open">): ProcessLogger
 /**
  * @param file null: stderr
  * @param owner gets the file if it is ours to give: made just now, or in a folder that only root and this process's user may
- * write to. @throws Error in one line
+ * write to. @param mode of one that is made @throws Error in one line
  */
-export function openLogOutput(file: string | null, owner: Owner | null): LogOutput {
+export function openLogOutput(
+  file: string | null,
+  owner: Owner | null,
+  mode: number = MODE,
+): LogOutput {
   if (file === null) return streamOutput(STDERR_FD, false);
   try {
-    return openFile(file, owner);
+    return openFile(file, owner, mode);
   } catch (error) {
     throw new Error(`cannot open log file ${file}: ${reasonOf(error)}`);
   }
 }
 
-function openFile(file: string, owner: Owner | null): LogOutput {
+function openFile(file: string, owner: Owner | null, mode: number): LogOutput {
   const place = findPlace(file);
   try {
     // Opened again, it could belong to another user by now, or be a socket, which cannot be opened at all.
     if (place.descriptor !== null) return streamOutput(duplicateFd(place.descriptor), true);
-    const opened = openOrMake(place, O_WRONLY | O_APPEND, MODE);
+    const opened = openOrMake(place, O_WRONLY | O_APPEND, mode);
     if (owner !== null) giveFile(opened, owner);
     return fileOutput(opened);
   } finally {

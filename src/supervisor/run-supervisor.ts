@@ -12,6 +12,7 @@ import { callerOn, controlSocketPath } from "./control/control-server.ts";
 import { EventRing } from "./events.ts";
 import { wantedSets } from "./generation/wanted-sets.ts";
 import { KeyStatistics } from "./inspection/key-statistics.ts";
+import { SlowFile } from "./inspection/slow-file.ts";
 import { SlowLog } from "./inspection/slow-log.ts";
 import { reportLeftBehind } from "./program/left-behind.ts";
 import type { SupervisorState } from "./program/supervisor-state.ts";
@@ -39,12 +40,13 @@ export async function runSupervisor(config: Config, options: SupervisorOptions):
   raiseLimit(config, log);
   const runAs = resolveRunAs(config);
   log.giveTo(runAs);
+  const slowFile = openSlowFile(config);
   const pidFile = config.pidFile === null ? null : claimPidFile(config.pidFile);
   const resources: Resources = {
     listeners: new Listeners([], takeActivatedSockets(process.env)),
     stats: new StatsStore(),
     events,
-    slowLog: new SlowLog(undefined),
+    slowLog: new SlowLog(undefined, slowFile),
     keys: new KeyStatistics(undefined),
     manager: createServiceManager(process.env, log),
     pidFile,
@@ -80,7 +82,7 @@ export async function resumeSupervisor(
     listeners: new Listeners(state.listeners),
     stats: new StatsStore(state.stats),
     events,
-    slowLog: new SlowLog(state.slowLog),
+    slowLog: new SlowLog(state.slowLog, new SlowFile()),
     keys: new KeyStatistics(state.bigKeys),
     manager: createServiceManager(process.env, log),
     pidFile: state.pidFile === null ? null : adoptPidFile(state.pidFile),
@@ -150,6 +152,16 @@ function openLog(config: Config, events: EventRing): ProcessLogger {
       ...{ ...config.log, process },
       hear: (level, line, event) => events.add(process, level, line, event),
     });
+  } catch (error) {
+    throw new StartError([(error as Error).message]);
+  }
+}
+
+function openSlowFile({ log }: Config): SlowFile {
+  const file = new SlowFile();
+  try {
+    file.follow(log);
+    return file;
   } catch (error) {
     throw new StartError([(error as Error).message]);
   }

@@ -42,7 +42,7 @@ import { StartError } from "./start-error.ts";
 import { Steering } from "./steering/steering.ts";
 import { answerSteering, shiftLogLevel } from "./steering/steering-requests.ts";
 import type { ChangeTarget, Resources, SupervisorOptions } from "./supervisor-options.ts";
-import { followLog } from "./system/follow-log.ts";
+import { followLog, reopenLogs } from "./system/follow-log.ts";
 import type { Intent } from "./system/signals.ts";
 
 export interface SupervisorParts {
@@ -148,7 +148,7 @@ export class Supervisor implements ChangeTarget {
     this.config = config;
     this.steering.forgetSettings(keepsSettings);
     this.log.setLevel(this.running.log.level);
-    followLog(this.log, config, this.#runAs);
+    followLog(this.log, this.resources.slowLog, config, this.#runAs);
     this.admin.replace(adminPlanOf(this, this.#runAs));
     this.phase.enter("serving");
   }
@@ -208,7 +208,7 @@ export class Supervisor implements ChangeTarget {
     this.migrations.commit(state.config);
     const { serving } = this.generations;
     if (serving !== null && !hasWantedSets(serving)) this.postponed ??= "reload";
-    this.log.giveTo(this.#runAs);
+    followLog(this.log, this.resources.slowLog, state.config, this.#runAs);
     const plan = adminPlanOf(this, this.#runAs);
     if (state.admin !== null && plan !== null) this.admin.resume(plan, state.admin);
     this.log.info("ready after an upgrade", { version: VERSION, from: state.version });
@@ -390,7 +390,7 @@ export class Supervisor implements ChangeTarget {
   }
 
   #reopenLogs(signal: string): void {
-    this.log.reopen();
+    reopenLogs(this.log, this.resources.slowLog);
     this.generations.send({ type: "reopen_log" });
     this.admin.send({ type: "reopen_log" });
     this.migrations.reopenLog();

@@ -1,6 +1,9 @@
 /** Requests that took long: noticed, named, and shown with the server that was slow. */
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync, readFileSync, renameSync } from "node:fs";
+import { join } from "node:path";
 import type { SlowEntry, SlowLogReport } from "../../src/api/inspection.ts";
+import { until } from "../support/echo-proxy.ts";
 import {
   type OperatorRig,
   reloadWith,
@@ -9,6 +12,7 @@ import {
   textClient,
 } from "../support/operator-rig.ts";
 import { commandOf, mustRun } from "../support/run-command.ts";
+import { makeDirectory } from "../support/server-process.ts";
 import { stopAll } from "../support/upgrade-rig.ts";
 
 setDefaultTimeout(120_000);
@@ -84,6 +88,36 @@ test("a blocking command that waits is not slow; a request that times out is, wi
   const entry = await entryOf(rig, ({ key }) => key === "late");
   expect(entry.failure).toContain("timed out");
   expect((await logOf(rig)).entries.some(({ command }) => command === "BLPOP")).toBe(false);
+});
+
+test("a file of its own has them as well, is made anew at USR1, and goes on after an upgrade", async () => {
+  const directory = makeDirectory("slow-file");
+  const path = join(directory, "slow.log");
+  const rig = await startOperatorRig(
+    1,
+    ["slowlog: 10ms"],
+    [`log: { slow_file: ${path} }`],
+  );
+  const client = await respClient(rig.main);
+  const slowLine = async (key: string): Promise<string> => {
+    await hang(rig, 30, () => client.command(["GET", key]));
+    await client.reply();
+    await entryOf(rig, (entry) => entry.key === key);
+    const lines = readFileSync(path, "latin1").split("\n");
+    return lines.find((line) => line.includes(` key=${key} `)) ?? "";
+  };
+  const wanted = /slow request at=\S+ pool=main command=GET .* server=main-1 .*event=slow_request$/;
+  expect(await slowLine("first")).toMatch(wanted);
+  renameSync(path, `${path}.1`);
+  process.kill(rig.proxy.pid, "SIGUSR1");
+  await until("it is made anew", () => existsSync(path));
+  expect(await slowLine("second")).toMatch(wanted);
+  expect(readFileSync(`${path}.1`, "latin1")).not.toContain("second");
+  await mustRun(rig.proxy, "upgrade");
+  const later = await respClient(rig.main);
+  await hang(rig, 30, () => later.command(["GET", "third"]));
+  await later.reply();
+  await until("the next program goes on", () => readFileSync(path, "latin1").includes("third"));
 });
 
 test("the threshold changes while it runs, keys can be hidden, and a reload keeps what was logged", async () => {

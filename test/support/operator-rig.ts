@@ -26,10 +26,11 @@ export interface OperatorRig {
   readonly admin: string;
 }
 
-/** Ends with `stopAll`. @param lines of every pool that has requests */
+/** Ends with `stopAll`. @param lines of every pool that has requests @param topLines of none */
 export async function startOperatorRig(
   workers: number,
   lines: readonly string[] = [],
+  topLines: readonly string[] = [],
 ): Promise<OperatorRig> {
   const redis = await startRedis();
   const memcached = await startMemcached();
@@ -49,6 +50,7 @@ export async function startOperatorRig(
     `workers: ${workers}`,
     "accept: dispatch",
     `admin: { listen: 127.0.0.1:${ports.admin} }`,
+    ...topLines,
     "pools:",
     ...pool("main", "redis", redis),
     ...pool("cache", "memcache", memcached),

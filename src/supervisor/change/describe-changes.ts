@@ -103,6 +103,7 @@ function processChanges(from: Config, to: Config): string[] {
     ["group", from.group ?? "unset", to.group ?? "unset"],
     ["log: level", from.log.level, to.log.level],
     ["log: file", from.log.file ?? "stderr", to.log.file ?? "stderr"],
+    ["log: slow_file", from.log.slowFile ?? "none", to.log.slowFile ?? "none"],
     ["log: format", from.log.format ?? "text", to.log.format ?? "text"],
     ["pid_file", from.pidFile ?? "none", to.pidFile ?? "none"],
     ["control", from.control ?? "from the file's path", to.control ?? "from the file's path"],

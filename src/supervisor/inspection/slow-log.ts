@@ -1,6 +1,7 @@
 /** The slow requests of all workers, the latest ones. */
 import type { SlowEntry, SlowLogReport, SlowRequest } from "../../api/inspection.ts";
 import { SLOW_KEPT_MAX } from "../../base/limits.ts";
+import type { SlowFile } from "./slow-file.ts";
 
 /** Plain data, for the program that replaces this one. */
 export interface SlowLogSnapshot {
@@ -24,7 +25,11 @@ export class SlowLog {
   #last: number;
   #missed: number;
 
-  constructor(saved: SlowLogSnapshot | undefined) {
+  /** Where they are written, too. */
+  readonly file: SlowFile;
+
+  constructor(saved: SlowLogSnapshot | undefined, file: SlowFile) {
+    this.file = file;
     this.#entries = [...(saved?.entries ?? [])];
     this.#last = saved?.last ?? 0;
     this.#missed = saved?.missed ?? 0;
@@ -44,7 +49,9 @@ export class SlowLog {
     for (const { agoFromMs, ...request } of requests) {
       this.#last += 1;
       const atMs = Math.round(nowMs - Math.max(0, workerNowMs - agoFromMs));
-      this.#entries.push({ ...request, number: this.#last, atMs, worker });
+      const entry = { ...request, number: this.#last, atMs, worker };
+      this.#entries.push(entry);
+      this.file.write(entry);
     }
     this.#missed += missed;
     if (this.#entries.length > SLOW_KEPT_MAX) {

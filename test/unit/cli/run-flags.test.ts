@@ -11,7 +11,7 @@ const CONFIG: Config = {
   openFiles: null,
   user: null,
   group: null,
-  log: { level: "warn", file: null },
+  log: { level: "warn", file: null, format: "json", slowFile: "/slow" },
   pidFile: null,
   stats: { listen: null, intervalMs: 30_000 },
   drainTimeoutMs: 1,
@@ -42,7 +42,7 @@ test("flags go before the file", () => {
   });
   expect(config.workers).toBe("auto");
   expect(config.accept).toBe("shared");
-  expect(config.log).toEqual({ level: "debug", file: "log" });
+  expect(config.log).toEqual({ ...CONFIG.log, level: "debug", file: "log" });
   expect(config.pidFile).toBe("pid");
   expect(config.stats).toEqual({ listen: null, intervalMs: 1000 });
   expect(apply({ reuseport: true }, { ...CONFIG, accept: "shared" }).accept).toBe("reuseport");

@@ -29,7 +29,7 @@ test("a twemproxy file gets nutcracker's defaults", () => {
     clientMemoryBytes: "auto",
     user: null,
     group: null,
-    log: { level: "info", file: null, format: "text" },
+    log: { level: "info", file: null, format: "text", slowFile: null },
     pidFile: null,
     stats: { listen: { kind: "tcp", host: "0.0.0.0", port: 22222 }, intervalMs: 0 },
     admin: { listen: null, tokenFile: null, leversTokenFile: null },
@@ -107,7 +107,7 @@ rlimit_nofile: 100000
 client_memory: 1.5gb
 user: cache
 group: "0"
-log: { level: debug, file: /var/log/proxy.log, format: json }
+log: { level: debug, file: /var/log/proxy.log, format: json, slow_file: /var/log/slow.log }
 pid_file: /run/proxy.pid
 stats: { listen: 127.0.0.1:9, interval: 500ms }
 admin: { listen: 10.0.0.1:9400, token_file: token, levers_token_file: keys/levers }
@@ -176,7 +176,10 @@ pools:
     clientMemoryBytes: 1_610_612_736,
     user: "cache",
     group: "0",
-    log: { level: "debug", file: "/var/log/proxy.log", format: "json" },
+    log: {
+      ...{ level: "debug", file: "/var/log/proxy.log", format: "json" },
+      slowFile: "/var/log/slow.log",
+    },
     pidFile: "/run/proxy.pid",
     stats: { listen: { kind: "tcp", host: "127.0.0.1", port: 9 }, intervalMs: 500 },
     admin: {
