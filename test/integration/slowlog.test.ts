@@ -93,11 +93,7 @@ test("a blocking command that waits is not slow; a request that times out is, wi
 test("a file of its own has them as well, is made anew at USR1, and goes on after an upgrade", async () => {
   const directory = makeDirectory("slow-file");
   const path = join(directory, "slow.log");
-  const rig = await startOperatorRig(
-    1,
-    ["slowlog: 10ms"],
-    [`log: { slow_file: ${path} }`],
-  );
+  const rig = await startOperatorRig(1, ["slowlog: 10ms"], [`log: { slow_file: ${path} }`]);
   const client = await respClient(rig.main);
   const slowLine = async (key: string): Promise<string> => {
     await hang(rig, 30, () => client.command(["GET", key]));
