@@ -1,4 +1,7 @@
-/** A thousand clients, and slots that go to and fro between the primaries of a real cluster: how often the nodes are asked, and what memory and descriptors do. */
+/**
+ * A thousand clients, and slots that go to and fro between the primaries of a real cluster: how often the nodes are asked, and what memory and
+ * descriptors do. In the first part of the time nothing changes, so that what clients alone cost is known.
+ */
 import { readdirSync } from "node:fs";
 import { RespClient } from "../../test/support/resp-client.ts";
 import { memoryOf, processTree } from "../proc.ts";
@@ -9,6 +12,8 @@ import { say } from "./report.ts";
 
 const CLIENTS = 1_000;
 const CHANGE_MS = 100;
+/** Of the time. */
+const QUIET_PART = 0.3;
 const STEP_MS = 10_000;
 /** Each client asks so often. */
 const ASK_MS = 1_000;
@@ -55,17 +60,16 @@ export async function measureCrowd(seconds: number): Promise<void> {
     for (const node of cluster.nodes) counts.push(await callsAt(node, "cluster\\|slots"));
     return counts;
   };
-  const pids = (): number[] => processTree(proxy.pid).map(({ pid }) => pid);
   const descriptors = (): number =>
-    pids().reduce((sum, pid) => sum + readdirSync(`/proc/${pid}/fd`).length, 0);
+    processTree(proxy.pid).reduce((sum, { pid }) => sum + readdirSync(`/proc/${pid}/fd`).length, 0);
   const start = await looks();
   const startMs = performance.now();
   let before = start;
   let stepMs = startMs;
   let most = 0;
-  for (let i = 0; performance.now() < startMs + seconds * 1000; i++) {
-    const slot = free[i % 50]!;
-    const [from, to] = i % 100 < 50 ? [one!, two!] : [two!, one!];
+  const change = async (): Promise<void> => {
+    const slot = free[changes % 50]!;
+    const [from, to] = changes % 100 < 50 ? [one!, two!] : [two!, one!];
     // The target says that it takes it, so that its claim is the newer one.
     for (const [{ node }, ...words] of [
       [to, "IMPORTING", from.id],
@@ -79,17 +83,22 @@ export async function measureCrowd(seconds: number): Promise<void> {
     changes++;
     const nothing = await prober.ask("GET", keyOfSlot(slot));
     if (nothing !== "$-1\r\n") faults.push(`GET in slot ${slot}: ${nothing}`);
+  };
+  while (performance.now() < startMs + seconds * 1000) {
     await Bun.sleep(CHANGE_MS);
+    if (performance.now() > startMs + QUIET_PART * seconds * 1000) await change();
     const nowMs = performance.now();
     if (nowMs < stepMs + STEP_MS) continue;
     const now = await looks();
     const perSecond = now.map((count, n) => (count - before[n]!) / ((nowMs - stepMs) / 1000));
     most = Math.max(most, ...perSecond);
-    const { rssKib, pssKib } = memoryOf(processTree(proxy.pid));
+    const tree = processTree(proxy.pid);
+    const { pssKib } = memoryOf(tree);
+    const each = tree.map((process) => (memoryOf([process]).rssKib / MIB).toFixed(0));
     say(
       `${((nowMs - startMs) / 1000).toFixed(0)} s: ${asked} requests, ${changes} changes, ${faults.length} faults; looks per s at each node ` +
-        `${perSecond.map((rate) => rate.toFixed(2)).join(" ")}; RSS ${(rssKib / MIB).toFixed(0)} MiB, PSS ${(pssKib / MIB).toFixed(0)} MiB, ` +
-        `${descriptors()} descriptors`,
+        `${perSecond.map((rate) => rate.toFixed(2)).join(" ")}; PSS ${(pssKib / MIB).toFixed(0)} MiB, RSS of each process ` +
+        `${each.join(" ")}, ${descriptors()} descriptors`,
     );
     before = now;
     stepMs = nowMs;
