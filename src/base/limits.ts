@@ -380,3 +380,9 @@ export const SLOWEST_MAX = 100;
 export const SHOWN_TABLES_MAX = 16;
 /** Clients that are given such a table, or a list of clients, in one turn of the event loop. */
 export const TABLES_TOLD_AT_ONCE = 32;
+
+/** Hedged reads of one branch that may be asked for a second time at once, after a while without any. */
+export const HEDGES_SAVED_MAX = 10;
+/** Requests of one branch of a route, in each worker, that may fail and be sent on: so many at once, and later this share of all. */
+export const RETRIES_SAVED_MAX = 10_000;
+export const RETRY_SHARE = 0.2;

@@ -18,6 +18,10 @@ const ROWS = {
     "counter",
     "reads that were late and not sent to another pool: too many were",
   ],
+  failover_over_budget: [
+    "counter",
+    "requests that failed and were not sent on to another pool: too many were",
+  ],
 } as const;
 
 export const ROUTE_METRICS: MetricSet<typeof ROWS> = defineMetrics("route", ["pool"], ROWS);

@@ -16,6 +16,7 @@ import type { Wakeable } from "../../base/turn.ts";
 import { Composer } from "./composer.ts";
 import type { InnerClient } from "./inner-client.ts";
 import { KeptRequests } from "./kept-requests.ts";
+import type { ShareBudget } from "./share-budget.ts";
 
 export interface FailoverLinkOptions {
   readonly main: Link;
@@ -28,6 +29,10 @@ export interface FailoverLinkOptions {
   readonly cap: TtlCap | null;
   /** So many requests are sent on. */
   readonly count: (requests: number) => void;
+  /** Of requests that were lost on `main`, or late there. One that `main` does not take goes elsewhere at once, and is asked for once. */
+  readonly budget: ShareBudget;
+  /** A request is not sent on, because too many were. */
+  readonly onOverBudget: () => void;
 }
 
 export class FailoverLink implements Link {
@@ -97,6 +102,7 @@ export class FailoverLink implements Link {
       else this.takeEach(bytes, start, end, sink, token, count);
       return;
     }
+    this.options.budget.onFirst(count);
     const serial = this.kept.push(sink, token, count, bytes, start, end);
     const through = sink.takesRuns ? this.several : this.single;
     this.main.send(bytes, start, end, through, serial, count);
@@ -201,6 +207,10 @@ export class FailoverLink implements Link {
     const isRead = reader.access === ACCESS.read;
     if (!isRead && (failure === null || failure.wasSent)) return false;
     if (reader.access === ACCESS.admin || this.standby.isBusy) return false;
+    if (failure !== null && !options.budget.spend()) {
+      options.onOverBudget();
+      return false;
+    }
     kept.settle(serial, 1);
     options.count(1);
     if (options.cap === null) this.standby.take(bytes, at, next, sink, token, 1);

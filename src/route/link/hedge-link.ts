@@ -15,9 +15,9 @@ import type { ByteQueue } from "../../base/byte-queue.ts";
 import type { Deadline, Deadlines } from "../../base/deadlines.ts";
 import type { Turn, Wakeable } from "../../base/turn.ts";
 import { Composer } from "./composer.ts";
-import type { HedgeBudget } from "./hedge-budget.ts";
 import type { InnerClient } from "./inner-client.ts";
 import { Places } from "./places.ts";
+import type { ShareBudget } from "./share-budget.ts";
 
 export interface HedgeLinkOptions {
   readonly main: Link;
@@ -25,7 +25,7 @@ export interface HedgeLinkOptions {
   readonly createInner: () => InnerClient;
   /** Milliseconds after which a read is sent to the second branch. */
   readonly afterMs: number;
-  readonly budget: HedgeBudget;
+  readonly budget: ShareBudget;
   readonly turn: Turn;
   readonly deadlines: Deadlines;
   readonly counts: HedgeCounts;
@@ -165,7 +165,7 @@ export class HedgeLink implements Link {
     this.failures[place] = null;
     this.isQueued[place] = true;
     this.queue.push(place);
-    budget.onReads(1);
+    budget.onFirst(1);
     this.late.setNoLater(nowMs + afterMs);
     this.main.send(bytes, start, end, this.ofMain, place, 1);
   }

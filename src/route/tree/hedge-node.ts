@@ -1,7 +1,8 @@
 /** `main` and `hedge` of a tree. */
 import type { HedgeNode } from "../../api/route-node.ts";
-import { HedgeBudget } from "../link/hedge-budget.ts";
+import { HEDGES_SAVED_MAX } from "../../base/limits.ts";
 import { HedgeLink } from "../link/hedge-link.ts";
+import { ShareBudget } from "../link/share-budget.ts";
 import type { DecorateBranchLink } from "./decorated-upstream.ts";
 import type { LinkTools } from "./link-tools.ts";
 import type { TreeRoute } from "./tree-route.ts";
@@ -12,7 +13,7 @@ export function hedgeLinks(
   tools: LinkTools,
 ): DecorateBranchLink {
   const { turn, deadlines } = tools;
-  const budget = new HedgeBudget(share);
+  const budget = new ShareBudget(share, HEDGES_SAVED_MAX);
   const counts = {
     hedged: () => tools.add("hedged", 1),
     won: () => tools.add("hedge_won", 1),

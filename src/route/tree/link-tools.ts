@@ -10,6 +10,7 @@ import type { InnerClient } from "../link/inner-client.ts";
 
 export type RouteCounter =
   | "failovers"
+  | "failover_over_budget"
   | "written_to_all"
   | "written_to_all_failed"
   | "hedged"

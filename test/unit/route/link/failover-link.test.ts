@@ -5,6 +5,7 @@ import { ACCESS } from "../../../../src/api/request-facts.ts";
 import type { Failure, Link, ReplySink } from "../../../../src/api/upstream.ts";
 import { FailoverLink } from "../../../../src/route/link/failover-link.ts";
 import type { InnerClient } from "../../../../src/route/link/inner-client.ts";
+import { ShareBudget } from "../../../../src/route/link/share-budget.ts";
 
 const LOST: Failure = { kind: "closed", wasSent: true, text: "lost" };
 const UNSENT: Failure = { kind: "refused", wasSent: false, text: "refused" };
@@ -12,7 +13,8 @@ const LOADING: Failure = { kind: "handshake", wasSent: false, text: "loading" };
 const CHOSEN: Failure = { ...LOADING, text: "wrong user", reply: Buffer.from("-WRONGPASS\r\n") };
 const STOPPING: Failure = { kind: "stopping", wasSent: false, text: "stopping" };
 
-function rig(refusal: Failure | null = null) {
+function rig(refusal: Failure | null = null, budget = new ShareBudget(0.5, 10)) {
+  const counts = { overBudget: 0 };
   const sent: { sink: ReplySink; token: number; count: number }[] = [];
   const main: Link = {
     ...{ refusal, isFull: false },
@@ -31,7 +33,10 @@ function rig(refusal: Failure | null = null) {
       passed.push(`${token} ${bytes.toString("latin1", start, end)}`),
   };
   const link = new FailoverLink({
-    ...{ main, cap: null, onMisses: false, count() {} },
+    ...{ main, cap: null, onMisses: false, budget, count() {} },
+    onOverBudget: () => {
+      counts.overBudget++;
+    },
     reader: {
       ...{ keyStart: 0, keyEnd: 0, access: ACCESS.read },
       read(bytes, start) {
@@ -48,7 +53,7 @@ function rig(refusal: Failure | null = null) {
       told.push(`${token}+${count} ${bytes.toString("latin1", start, end)}`),
     onFailure: (token, _count, { text }) => told.push(`${token} ${text}`),
   };
-  return { link, sent, passed, told, sink };
+  return { link, sent, passed, told, sink, counts };
 }
 
 test("reads that were lost and all that was not sent go on, each with its own bytes", () => {
@@ -93,4 +98,19 @@ test("a main branch may answer later requests first: each reply and each failure
   second!.sink.onFailure(second!.token, 1, LOST);
   expect(told).toEqual(["21+1 4", "10+1 1"]);
   expect(passed).toEqual(["11 B", "20 c"]);
+});
+
+test("of what fails no more is sent on than the budget allows, and what main does not take needs none", () => {
+  const budget = new ShareBudget(0.5, 2);
+  const { link, sent, passed, told, sink, counts } = rig(null, budget);
+  link.send(Buffer.from("abcd"), 0, 4, sink, 10, 4);
+  sent[0]!.sink.onFailure(sent[0]!.token, 4, LOST);
+  expect([passed, told, counts.overBudget]).toEqual([["10 a", "11 b"], ["12 lost", "13 lost"], 2]);
+  // Two requests are worth one more.
+  link.send(Buffer.from("ef"), 0, 2, sink, 20, 2);
+  sent[1]!.sink.onFailure(sent[1]!.token, 2, LOST);
+  expect([passed.slice(2), told.slice(2)]).toEqual([["20 e"], ["21 lost"]]);
+  const down = rig(UNSENT, budget);
+  down.link.send(Buffer.from("ghi"), 0, 3, down.sink, 30, 3);
+  expect([down.passed, down.counts.overBudget]).toEqual([["30 ghi"], 0]);
 });

@@ -1,8 +1,8 @@
 /** Reads that are late are sent to a second branch, within a budget: one reply for each, whichever comes first. */
 import { expect, test } from "bun:test";
 import { KIND } from "../../../../src/api/protocol.ts";
-import { HedgeBudget } from "../../../../src/route/link/hedge-budget.ts";
 import { HedgeLink } from "../../../../src/route/link/hedge-link.ts";
+import { ShareBudget } from "../../../../src/route/link/share-budget.ts";
 import { ManualDeadlines, ManualTurn } from "../../../support/manual-deadlines.ts";
 import { SEED } from "../../../support/seed.ts";
 import { Branch, LetterReader, LOST, listener, UNSENT } from "./link-rig.ts";
@@ -15,7 +15,7 @@ function rig(share = 1) {
   const counts = { hedged: 0, won: 0, unhedged: 0 };
   const link = new HedgeLink({
     ...{ main: main.link, reader: new LetterReader(), createInner: () => other.inner },
-    ...{ afterMs: 20, budget: new HedgeBudget(share), turn, deadlines },
+    ...{ afterMs: 20, budget: new ShareBudget(share, 10), turn, deadlines },
     counts: {
       hedged: () => void counts.hedged++,
       won: () => void counts.won++,
