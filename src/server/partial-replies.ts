@@ -15,7 +15,8 @@ export interface PartialReplyHolder {
 export class PartialReplies {
   /** Those with `heldBytes` > 0. */
   private readonly holders: Set<PartialReplyHolder> = new Set();
-  private bytes = 0;
+  /** What all hold together. */
+  bytes = 0;
   private readonly mostBytes: () => number;
 
   /** @param mostBytes asked each time, because it may change */

@@ -80,8 +80,8 @@ export class WorkerDataPlane implements DataPlane {
   private readonly logLimit = new LogLimit();
   private readonly tape = new RequestTape();
   private readonly slowReports: SlowReports;
-  private readonly partialReplies: PartialReplies;
-  private readonly memory: ClientMemory;
+  readonly partialReplies: PartialReplies;
+  readonly memory: ClientMemory;
   private onAllGone: (() => void) | null = null;
   private cancelDrain: () => void = () => {};
   private outgoing: HandOver | null = null;

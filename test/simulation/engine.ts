@@ -40,7 +40,7 @@ export class SimulatedEngine implements Engine {
   /** Where chunks that are not stable are received. */
   shared: Buffer = Buffer.alloc(0);
   private readonly network: Network;
-  private readonly streams: Set<SimulatedStream> = new Set();
+  readonly streams: Set<SimulatedStream> = new Set();
   private ready: (SimulatedStream | (() => void))[] = [];
   private ends: (() => void)[] = [];
   private laters: (() => void)[] = [];

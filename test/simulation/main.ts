@@ -5,6 +5,7 @@ import { type Outcome, prepare, simulate } from "./simulation.ts";
 const HELP = `npm run simulate -- [--seeds N] [--from N]      runs N seeds, from number N on
 npm run simulate -- --seed N [--trace]         runs one, and shows what happened
 npm run simulate -- … --jobs N                 in so many processes
+npm run simulate -- … --jobs 1 --first         ends with the first seed that is wrong
 npm run simulate -- … --minutes N              begins no further seed after so long, and says where to go on
 `;
 
@@ -14,7 +15,7 @@ function option(name: string, otherwise: number): number {
   const at = process.argv.indexOf(`--${name}`);
   if (at < 0) return otherwise;
   const value = Number(process.argv[at + 1]);
-  if (!Number.isInteger(value) || value < 0) throw new Error(`--${name} takes a number`);
+  if (!Number.isFinite(value) || value < 0) throw new Error(`--${name} takes a number`);
   return value;
 }
 
@@ -63,6 +64,7 @@ async function many({ from, seeds, step, minutes }: Share): Promise<Sum> {
     if (++sum.wrong > FAILURES_SHOWN_MAX) continue;
     show(outcome);
     console.log(`  again: npm run simulate -- --seed ${sum.next} --trace`);
+    if (process.argv.includes("--first")) break;
   }
   return sum;
 }

@@ -13,6 +13,8 @@ export interface PoolPlan {
   readonly connectTimeoutMs: number;
   readonly serverConnections: number;
   readonly preconnect: boolean;
+  /** How long a request may wait to be sent; null: see `timeoutMs`. */
+  readonly queueTimeoutMs: number | null;
   /** Null: servers are not ejected. */
   readonly retryTimeoutMs: number | null;
   /** So long there are faults. */
@@ -27,6 +29,8 @@ export interface PoolPlan {
   readonly lies: boolean;
   /** Bytes come and go a few at a time. */
   readonly isFine: boolean;
+  /** Values are long, and clients often rest from reading. */
+  readonly isHeavy: boolean;
 }
 
 export function planPool(random: Random): PoolPlan {
@@ -49,6 +53,8 @@ export function planPool(random: Random): PoolPlan {
     handOvers: random.chance(0.4) ? random.between(1, 3) : 0,
     callFailures: random.pick([0, 0, 0.05, 0.3]),
     faults: isCalm ? 0 : random.between(1, 6),
+    isHeavy: random.chance(0.1),
+    queueTimeoutMs: random.chance(0.2) ? random.pick([50, 300]) : null,
   };
 }
 
@@ -72,8 +78,11 @@ export function planEngine(random: Random, isFine: boolean): EngineHabits {
   };
 }
 
-export function planClient(random: Random, isFine: boolean): ClientHabits {
-  return {
+export function planClient(
+  random: Random,
+  { isFine, isHeavy }: Pick<PoolPlan, "isFine" | "isHeavy">,
+): ClientHabits {
+  const habits: ClientHabits = {
     thinkMs: random.pick([5, 30, 200]),
     batch: random.pick(isFine ? [1, 3] : [1, 3, 10]),
     version: random.chance(0.4) ? 3 : 2,
@@ -82,6 +91,8 @@ export function planClient(random: Random, isFine: boolean): ClientHabits {
     blocks: random.chance(0.3),
     whims: random.chance(0.5) ? 0 : 0.1,
   };
+  if (!isHeavy) return habits;
+  return { ...habits, valueBytes: isFine ? 3000 : random.pick([70_000, 200_000]), whims: 0.3 };
 }
 
 /** The configuration of the proxy, in its native form. @param names of the servers; the ports count from 1 */
@@ -95,6 +106,7 @@ export function configText(plan: PoolPlan, names: readonly string[]): string {
     `    protocol: ${plan.protocol}`,
     `    timeout: ${plan.timeoutMs === null ? "none" : `${plan.timeoutMs}ms`}`,
     `    connect_timeout: ${plan.connectTimeoutMs}ms`,
+    `    queue_timeout: ${plan.queueTimeoutMs === null ? "none" : `${plan.queueTimeoutMs}ms`}`,
     `    server_connections: ${plan.serverConnections}`,
     `    preconnect: ${plan.preconnect}`,
     "    hash: fnv1a_64",

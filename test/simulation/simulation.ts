@@ -7,6 +7,7 @@ import { strike } from "./faults.ts";
 import { type Call, install, Kernel, PASSING } from "./kernel.ts";
 import { MemcacheClient } from "./memcache-client.ts";
 import { MemcacheSpeaker, MemcacheStore } from "./memcache-server.ts";
+import { MemoryOracle } from "./memory.ts";
 import { Network } from "./network.ts";
 import { Peer } from "./peer.ts";
 import { configText, type PoolPlan, planClient, planEngine, planPool, planWay } from "./plan.ts";
@@ -41,6 +42,9 @@ const PAGE_MS = 1000;
 /** A proxy in which nothing happens may look after itself so often in a second. */
 const IDLE_TIMERS_PER_SECOND = 10;
 const IDLE_MS = 4000;
+/** What a worker holds is looked at so often while there is load, in one of so many runs and in all heavy ones: it takes long. */
+const MEMORY_LOOKS = 4;
+const MEMORY_RUNS = 5;
 
 export async function prepare(): Promise<void> {
   await initHashes();
@@ -79,6 +83,8 @@ class Run {
   readonly clients: SimulatedClient<unknown>[] = [];
   private current: SimulatedWorker;
   private isMoving = false;
+  private readonly memory: MemoryOracle[] = [];
+  private readonly looksAtMemory: boolean;
 
   constructor(world: World) {
     this.world = world;
@@ -86,6 +92,7 @@ class Run {
     this.kernel = new Kernel(world);
     this.network = new Network(world);
     this.plan = planPool(this.random);
+    this.looksAtMemory = this.plan.isHeavy || world.seed % MEMORY_RUNS === 0;
     this.servers = this.createServers();
     this.checker = new Checker(
       world,
@@ -141,6 +148,7 @@ class Run {
 
   private startWorker(): SimulatedWorker {
     const worker = this.proxy.start(planEngine(this.random, this.plan.isFine));
+    if (this.looksAtMemory) this.memory.push(new MemoryOracle(this.checker, worker));
     worker.listen();
     return worker;
   }
@@ -151,8 +159,9 @@ class Run {
     if (plan.startsInTrouble) random.pick(this.servers).hang(HANGS_AT_START_MS);
     for (let i = 0; i < plan.clients; i++) {
       const rig = { ...this, way: planWay(random, plan.isFine) };
-      world.after(random.next() * 20, () =>
-        this.clients.push(this.createClient(i, rig, planClient(random, plan.isFine))),
+      // With a server in trouble the first one may be alone for long.
+      world.after(random.next() * (plan.startsInTrouble ? HANGS_AT_START_MS / 2 : 20), () =>
+        this.clients.push(this.createClient(i, rig, planClient(random, plan))),
       );
     }
     if (plan.protocol === "memcache") world.after(random.next() * plan.loadMs, () => this.browse());
@@ -162,7 +171,10 @@ class Run {
     for (let i = 0; i < plan.handOvers; i++) {
       world.after(random.next() * plan.loadMs, () => this.handOver());
     }
-    world.runUntil(endMs);
+    for (let look = 1; look <= MEMORY_LOOKS; look++) {
+      world.runUntil(world.startMs + ((endMs - world.startMs) * look) / MEMORY_LOOKS);
+      for (const oracle of this.memory) oracle.check();
+    }
     world.note("all is well");
     for (const client of this.clients) client.calmDown();
     world.runUntil(endMs + checker.patience.recoveryMs + 3000);
@@ -226,6 +238,7 @@ class Run {
 
   private checkEnd(): void {
     const { world, checker, kernel, proxy } = this;
+    for (const oracle of this.memory) oracle.checkEnd();
     for (const worker of proxy.workers) {
       if (worker.isGone) continue;
       if (worker.plane.clients > 0)

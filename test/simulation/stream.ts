@@ -123,7 +123,9 @@ export class SimulatedStream implements Stream {
     const { engine } = this;
     engine.world.noteBytes("received", this.socket.id, bytes);
     if (engine.habits.isStable) {
-      const own = Buffer.from(bytes);
+      // In memory of its own, as a chunk is that was received.
+      const own = Buffer.allocUnsafeSlow(bytes.length);
+      bytes.copy(own);
       this.events?.onBytes(own, 0, own.length, true);
       return;
     }

@@ -17,6 +17,7 @@ interface Event {
 }
 
 export class World {
+  readonly seed: number;
   readonly random: Random;
   readonly startMs: number = START_MS;
   nowMs: number = START_MS;
@@ -28,6 +29,7 @@ export class World {
   private orders = 0;
 
   constructor(seed: number, keepsTrace: boolean) {
+    this.seed = seed;
     this.random = new Random(seed);
     this.trace = keepsTrace ? [] : null;
   }

@@ -106,7 +106,11 @@ async function soak(): Promise<boolean> {
       network: realNetwork(isRedis ? redisPort : memcachePort),
     };
     const Client = isRedis ? RedisClient : MemcacheClient;
-    return new Client(id, rig, planClient(random, false)) as unknown as SimulatedClient<unknown>;
+    return new Client(
+      id,
+      rig,
+      planClient(random, { isFine: false, isHeavy: false }),
+    ) as unknown as SimulatedClient<unknown>;
   };
   let ids = 0;
   const clients = Array.from({ length: option("clients", 60) }, () => createClient(ids++));

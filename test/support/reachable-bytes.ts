@@ -12,6 +12,15 @@ export function reachableBytes(
   roots: readonly object[],
   beyond: ReadonlySet<object> = new Set(),
 ): number {
+  return reachable(roots, beyond, () => {});
+}
+
+/** The same; `visit` is called with each object on the way. */
+export function reachable(
+  roots: readonly object[],
+  beyond: ReadonlySet<object>,
+  visit: (object: object) => void,
+): number {
   const seen = new Set<object>(beyond);
   const waiting: unknown[] = [...roots];
   const texts = new Set<string>();
@@ -24,6 +33,7 @@ export function reachableBytes(
     }
     if (typeof value !== "object" || value === null || seen.has(value)) continue;
     seen.add(value);
+    visit(value);
     if (ArrayBuffer.isView(value)) waiting.push(value.buffer);
     else if (value instanceof ArrayBuffer) bytes += value.byteLength;
     else if (value instanceof Map) waiting.push(...value.keys(), ...value.values());
