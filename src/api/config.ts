@@ -161,6 +161,8 @@ export interface PoolConfig {
   readonly maxEjectionPercent: number;
   /** Milliseconds that a server may be silent while it owes a reply; null: no limit. Absent, as the next three: it comes from an older program. */
   readonly firstByteTimeoutMs?: number | null;
+  /** How long a request may wait until it is sent to its server. */
+  readonly queueTimeoutMs?: number | null;
   /** With so many requests on a connection to a server further ones fail; 0: they wait. */
   readonly serverQueue?: number;
   /** A client is closed that was idle for so long, or took longer to send one request; null: no limit. */

@@ -144,6 +144,17 @@ export class ByteQueue {
     this.isBlocked = false;
   }
 
+  /** Takes `length` bytes out that wait behind the first `from`. All others are copied: for what is rare. */
+  cut(from: number, length: number): void {
+    const { appended, isBlocked } = this;
+    const all = this.toBuffer();
+    this.clear();
+    this.append(all, 0, from);
+    this.append(all, from + length, all.length);
+    this.appended = appended;
+    this.isBlocked = isBlocked;
+  }
+
   /** A copy of all waiting bytes, for hand-over to another process. */
   toBuffer(): Buffer {
     const parts = [this.bytes.subarray(this.head, this.tail)];

@@ -60,13 +60,14 @@ export function healthOf(
 
 type Patience = Pick<
   PoolConfig,
-  `${"firstByte" | "clientIdle" | "request"}TimeoutMs` | "serverQueue"
+  `${"firstByte" | "queue" | "clientIdle" | "request"}TimeoutMs` | "serverQueue"
 >;
 
 /** How long a pool waits for servers and clients, and how many requests wait for one. */
 export function patienceOf(values: Values): Patience {
   return {
     firstByteTimeoutMs: values.numberOrNull("first_byte_timeout"),
+    queueTimeoutMs: values.numberOrNull("queue_timeout"),
     serverQueue: values.number("server_queue"),
     clientIdleTimeoutMs: values.numberOrNull("client_idle_timeout"),
     requestTimeoutMs: values.numberOrNull("request_timeout"),

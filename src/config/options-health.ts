@@ -118,6 +118,17 @@ export const HEALTH_OPTIONS: readonly Option[] = [
     help: "How long a server may send nothing at all while it owes replies: requests that have waited for so long fail, as with `timeout`, which a long reply may take. `none` or 0: `timeout` alone.",
   }),
   option({
+    name: "queue_timeout",
+    where: "pool",
+    field: "queueTimeoutMs",
+    isLive: true,
+    forms: ["native"],
+    instead: INSTEAD,
+    type: { kind: "duration", min: 0, max: INTEGER_MAX, none: true },
+    default: "none",
+    help: "How long a request may wait in a server's queue until it is sent, for a connection or because the server takes no more: then it fails, and is not sent. `none` or 0: `timeout` alone, after which it may be sent yet.",
+  }),
+  option({
     name: "server_queue",
     where: "pool",
     field: "serverQueue",

@@ -88,7 +88,7 @@ const IGNORED: readonly string[] = [
   ...["hash", "hash_char", "hash_tag", "distribution", "timeout", "connect_timeout", "preconnect"],
   ...["server_connections", "auto_eject_hosts", "server_retry_timeout", "server_failure_limit"],
   ...["max_ejection_percent", "on_down", "spares", "health_check"],
-  ...["first_byte_timeout", "server_queue"],
+  ...["first_byte_timeout", "queue_timeout", "server_queue"],
 ];
 
 /** The protocols of modules that were loaded. */

@@ -10,7 +10,7 @@ import type { Scope, Values } from "./scope.ts";
 const DECIDED_BY_LEAVES = [
   ...["hash", "hash_char", "distribution", "timeout", "connect_timeout", "preconnect"],
   ...["server_connections", "auto_eject_hosts", "server_retry_timeout", "server_failure_limit"],
-  ...["on_down", "spares", "health_check", "first_byte_timeout", "server_queue"],
+  ...["on_down", "spares", "health_check", "first_byte_timeout", "queue_timeout", "server_queue"],
   ...["max_ejection_percent", "redis_db", "read_from", "near", "failover_park"],
 ];
 

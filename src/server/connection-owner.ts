@@ -17,6 +17,7 @@ export interface ConnectionOwner {
   readonly connectTimeoutMs: number;
   /** See ConnectionRole, of connections that clients share. */
   readonly firstByteMs: number | null;
+  readonly queueMs: number | null;
   readonly pendingMax: number;
   /** Connect again as soon as a connection is lost, instead of at the next request. */
   readonly isEager: boolean;

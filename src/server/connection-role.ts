@@ -10,6 +10,8 @@ export interface ConnectionRole {
   readonly timeoutMs: number | null;
   /** Milliseconds that the server may be silent while it owes a reply; null: as long as it likes. */
   readonly firstByteMs: number | null;
+  /** Requests may wait so long until they are sent; null: see `timeoutMs`. */
+  readonly queueMs: number | null;
   /** With so many requests on it further ones fail at once; Infinity: they wait. */
   readonly pendingMax: number;
   /** Hears of whatever comes; null: what comes are replies to requests, each for its sink. */

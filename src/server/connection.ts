@@ -27,6 +27,7 @@ import { Dialer, type DialerUser } from "./dialer.ts";
 import {
   garbageReceived,
   languageHint,
+  notSentAtAll,
   queueIsFull,
   repliesTooLong,
   replyMissing,
@@ -313,6 +314,22 @@ export class Connection implements Link, DialerUser, LateUser, Flushable, Partia
   forgetUnsent(): void {
     this.out.clear();
     this.pending.drain(() => {});
+    this.gauge();
+    this.admitWaiters();
+  }
+
+  cutUnsent(nowMs: number, queueMs: number): void {
+    const { pending, out, owner, statistics } = this;
+    const { from, bytes, told } = pending.cutUnsent(
+      ...([out.appended - out.size, out.appended, nowMs, queueMs] as const),
+    );
+    if (bytes === 0) return;
+    out.cut(from, bytes);
+    const failure = notSentAtAll(owner.name, queueMs);
+    for (const { sink, token, count } of told) {
+      statistics.count("server_timedout", count);
+      sink.onFailure(token, count, failure);
+    }
     this.gauge();
     this.admitWaiters();
   }

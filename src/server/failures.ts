@@ -130,6 +130,15 @@ export function silent(server: string, firstByteMs: number): Failure {
   };
 }
 
+/** It has waited in the line for as long as `queue_timeout` allows, and was taken out. */
+export function notSentAtAll(server: string, queueMs: number): Failure {
+  return {
+    kind: "timeout",
+    wasSent: false,
+    text: `Connection timed out (the request has waited for ${queueMs} ms to be sent to server ${server}, as long as queue_timeout allows; the command was not sent)`,
+  };
+}
+
 /** It was still in the line when its time was over. What is in the line stays there: what is behind it must not be taken for it. */
 export function notSentInTime(server: string, timeoutMs: number): Failure {
   return {

@@ -25,14 +25,21 @@ export interface LateUser {
   readonly quietSinceMs: number;
   readonly isInDoubt: boolean;
   checkLate(): void;
+  /** Fails what has waited for `queueMs` and was not sent, and does not send it. */
+  cutUnsent(nowMs: number, queueMs: number): void;
   forgetUnsent(): void;
 }
+
+/** In the time that a request may wait the queue is looked at so often at the most. */
+const QUEUE_LOOKS = 8;
 
 export class Lateness {
   private readonly user: LateUser;
   /** No later than `dueMs`, as long as that is not Infinity. */
   private readonly deadline: Deadline;
   private readonly silence = new Silence();
+  /** When to look whether requests have waited for too long to be sent; Infinity: none waits, or they may. */
+  private queueDueMs: number = Number.POSITIVE_INFINITY;
 
   constructor(user: LateUser) {
     this.user = user;
@@ -44,7 +51,13 @@ export class Lateness {
 
   /** To be called when `dueMs` may have become earlier. */
   watch(): void {
-    if (!this.user.dialer.isClosed) this.deadline.setNoLater(this.dueMs);
+    const { dialer, role, owner, pending } = this.user;
+    if (dialer.isClosed) return;
+    const { queueMs } = role;
+    if (queueMs !== null && pending.size > 0) {
+      this.queueDueMs = Math.min(this.queueDueMs, owner.turn.nowMs + queueMs);
+    }
+    this.deadline.setNoLater(this.dueMs);
   }
 
   /** Requests were answered in time, or the connection is another one. */
@@ -61,7 +74,7 @@ export class Lateness {
     const { dialer, pending, role } = this.user;
     const { timeoutMs } = role;
     const lateMs = timeoutMs === null ? Number.POSITIVE_INFINITY : pending.oldestMs + timeoutMs;
-    return Math.min(lateMs, dialer.dueMs, this.silentMs);
+    return Math.min(lateMs, dialer.dueMs, this.silentMs, this.queueDueMs);
   }
 
   /** When the server will have been silent for too long; Infinity: it may be. */
@@ -73,6 +86,7 @@ export class Lateness {
   }
 
   private check(nowMs: number): void {
+    if (nowMs >= this.queueDueMs) this.checkQueue(nowMs);
     const { owner, dialer, role, pending } = this.user;
     if (nowMs >= dialer.dueMs) {
       dialer.attemptFailed(cannotConnect(owner.name, "ETIMEDOUT"));
@@ -84,6 +98,18 @@ export class Lateness {
     } else if (firstByteMs !== null && this.silentMs <= nowMs) {
       this.expire(nowMs, firstByteMs, silent(owner.name, firstByteMs));
     }
+  }
+
+  /** What waits behind those that are late is looked at when it is late itself, but not for each of many requests. */
+  private checkQueue(nowMs: number): void {
+    const { user } = this;
+    const { queueMs } = user.role;
+    this.queueDueMs = Number.POSITIVE_INFINITY;
+    if (queueMs === null) return;
+    user.cutUnsent(nowMs, queueMs);
+    if (user.pending.size === 0) return;
+    const oldestMs = user.pending.oldestUnsentMs(user.out.appended - user.out.size);
+    this.queueDueMs = Math.max(Math.min(oldestMs, nowMs) + queueMs, nowMs + queueMs / QUEUE_LOOKS);
   }
 
   /** Fails what has waited for `timeoutMs`, with `failure` if it was sent. */

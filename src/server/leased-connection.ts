@@ -119,6 +119,8 @@ export class LeasedConnection implements Lease, ConnectionRole {
     return this.isBlocking ? null : this.owner.timeoutMs;
   }
 
+  readonly queueMs = null;
+
   get firstByteMs(): number | null {
     return this.isBlocking ? null : this.owner.firstByteMs;
   }

@@ -18,6 +18,19 @@ const QUESTION = -1;
 /** A ring of more entries than this is given back when it is empty. */
 const CAPACITY_KEPT_MAX = 4096;
 
+export interface CutRun {
+  readonly sink: ReplySink;
+  readonly token: number;
+  readonly count: number;
+}
+
+export interface CutRequests {
+  /** How many bytes wait before theirs, and how many theirs are. */
+  readonly from: number;
+  readonly bytes: number;
+  readonly told: readonly CutRun[];
+}
+
 export class PendingFifo {
   /** Requests, all runs together. */
   size = 0;
@@ -215,6 +228,57 @@ export class PendingFifo {
       tell(sink, this.tokens[at]!, this.counts[at]!, this.offsets[at]!);
     }
     return told;
+  }
+
+  /** How many runs at the head were sent, if only in part: everything before `written` was. */
+  private sentBefore(written: number): number {
+    const { offsets, mask, head } = this;
+    let [from, to] = [0, this.runs];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (offsets[(head + middle) & mask]! < written) from = middle + 1;
+      else to = middle;
+    }
+    return from;
+  }
+
+  /** When the oldest request was queued of which nothing was sent; Infinity: all were. */
+  oldestUnsentMs(written: number): number {
+    const first = this.sentBefore(written);
+    if (first === this.runs) return Number.POSITIVE_INFINITY;
+    return this.queuedAtMs[(this.head + first) & this.mask]!;
+  }
+
+  /**
+   * Takes the oldest requests out of which nothing was sent and that have waited for `queueMs`, up to a question. Their bytes are to be taken out
+   * of the queue at once, and then those are to be told that were not told of a timeout.
+   * @param appended to the out-queue so far
+   */
+  cutUnsent(written: number, appended: number, nowMs: number, queueMs: number): CutRequests {
+    const { sinks, tokens, counts, queuedAtMs, sentAtMs, offsets, mask, head, runs } = this;
+    const first = this.sentBefore(written);
+    const told: CutRun[] = [];
+    let next = first;
+    for (; next < runs; next++) {
+      const at = (head + next) & mask;
+      if (queuedAtMs[at]! + queueMs > nowMs || tokens[at] === QUESTION) break;
+      const sink = sinks[at]!;
+      if (sink !== null) told.push({ sink, token: tokens[at]!, count: counts[at]! });
+      this.size -= counts[at]!;
+    }
+    const cut = next - first;
+    if (cut === 0) return { from: 0, bytes: 0, told };
+    const from = offsets[(head + first) & mask]!;
+    const bytes = (next < runs ? offsets[(head + next) & mask]! : appended) - from;
+    // What is before the cut was sent before, whatever its offset. What is behind it keeps its own, as the bytes are taken out of the queue's size.
+    for (const list of [sinks, tokens, counts, queuedAtMs, sentAtMs, offsets] as unknown[][]) {
+      for (let i = next; i < runs; i++) list[(head + i - cut) & mask] = list[(head + i) & mask];
+    }
+    for (let i = runs - cut; i < runs; i++) sinks[(head + i) & mask] = null;
+    this.runs = runs - cut;
+    this.expired -= Math.max(0, Math.min(this.expired, next) - first);
+    if (first === 0 && this.runs > 0) this.unmeasured = counts[head]!;
+    return { from: from - written, bytes, told };
   }
 
   /** Forgets all, giving every run that was not told of a timeout to `tell`. Reentrant: the queue is empty by then. */

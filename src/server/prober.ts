@@ -96,6 +96,7 @@ class ProbeOwner implements ConnectionOwner, PlainOwner {
   readonly deadlines: Deadlines;
   readonly isEager = false;
   readonly firstByteMs = null;
+  readonly queueMs = null;
   readonly pendingMax: number = Number.POSITIVE_INFINITY;
   readonly counters: MetricBlock = { values: new Float64Array(SERVER_COUNTERS.length), base: 0 };
   readonly errors = null;
@@ -218,6 +219,7 @@ class ProbeConnection implements ConnectionRole, ReplySink {
   readonly isWatched = false;
   readonly isAskable = false;
   readonly firstByteMs = null;
+  readonly queueMs = null;
   readonly pendingMax: number = Number.POSITIVE_INFINITY;
   readonly messages = null;
   readonly takesRuns = false;

@@ -153,6 +153,11 @@ export class Server implements Upstream, SetServer, LeaseOwner, SubscribedOwner,
     return this.options.pool.firstByteTimeoutMs ?? null;
   }
 
+  get queueMs(): number | null {
+    // 0 in a file means none.
+    return this.options.pool.queueTimeoutMs || null;
+  }
+
   /** See ProtocolPool.onSettings: what is awaited may be late earlier. */
   onSettings(): void {
     this.pendingMax = pendingMax(this.options.pool);

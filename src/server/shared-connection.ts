@@ -48,6 +48,10 @@ class SharedRole implements ConnectionRole {
     return this.owner.firstByteMs;
   }
 
+  get queueMs(): number | null {
+    return this.owner.queueMs;
+  }
+
   get pendingMax(): number {
     return this.owner.pendingMax;
   }

@@ -29,6 +29,7 @@ export class SubscribedConnection implements SubscriberConnection, ConnectionRol
   /** What the server says names the channel that it is about, and answers to other questions would not be understood. */
   readonly isAskable = false;
   readonly firstByteMs = null;
+  readonly queueMs = null;
   readonly pendingMax: number = Number.POSITIVE_INFINITY;
   readonly messages: SubscriberEvents;
   private readonly connection: Connection;

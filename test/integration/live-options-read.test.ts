@@ -116,3 +116,16 @@ test("in a pool of Memcached", async () => {
   );
   expectAllRead("memcache", read, probed);
 });
+
+test("queue_timeout counts for what waits already", async () => {
+  const hung = await rig.redis();
+  const pool = await rig.start(["timeout: none"], [serverAt(hung.port, "hung")]);
+  const [first, second] = await Promise.all([rig.connect(pool), rig.connect(pool)]);
+  expect(await first.ask("GET", "a")).toBe("$-1\r\n");
+  process.kill(hung.pid, "SIGSTOP");
+  // More than the kernel takes, and less than fills the line: the second request stays in it.
+  first.command(["SET", "big", "x".repeat(7_500_000)]);
+  second.command(["GET", "a"]);
+  pool.set("queue_timeout", "50ms");
+  expect(`${await second.reply()}`).toContain("as long as queue_timeout allows");
+});

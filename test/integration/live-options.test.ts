@@ -16,7 +16,6 @@ import { freePort } from "../support/free-port.ts";
 import { startFullServer } from "../support/full-server.ts";
 import { askAll, deadServer, eventually, liveRig, serverAt } from "../support/live-rig.ts";
 import { OPTIONS } from "../support/load-config.ts";
-import { startRedis } from "../support/redis-server.ts";
 import { TextClient } from "../support/text-client.ts";
 
 setDefaultTimeout(60_000);
@@ -31,6 +30,7 @@ interface Elsewhere {
 
 type Probe = () => Promise<void>;
 
+const READ = "integration/live-options-read.test.ts";
 const SETTINGS = "integration/settings.test.ts";
 const SLOW = "unit/client/slow-requests.test.ts";
 const KEYS = "unit/client/pool-keys.test.ts";
@@ -223,8 +223,7 @@ const EFFECTS: Readonly<Record<string, Probe | Elsewhere>> = {
       await askAll(client);
       return pool.shown().get("late")?.ejected === 1;
     });
-    const late = await startRedis({ port });
-    rig.atEnd(() => void late.stop());
+    await rig.redis({ port });
     // With 10 ms it would be tried again many times by then.
     await Bun.sleep(300);
     expect(pool.shown().get("late")?.ejected).toBe(1);
@@ -264,6 +263,7 @@ const EFFECTS: Readonly<Record<string, Probe | Elsewhere>> = {
     pool.set("first_byte_timeout", "50ms");
     expect(`${await client.reply()}`).toStartWith("-ERR Connection timed out");
   },
+  queue_timeout: { file: READ, test: "queue_timeout counts for what waits already" },
   async server_queue() {
     const silent = startFakeServer(() => null);
     rig.atEnd(() => silent.stop());
@@ -305,8 +305,7 @@ const EFFECTS: Readonly<Record<string, Probe | Elsewhere>> = {
       [serverAt(rig.port, "one"), serverAt(port, "late")],
     );
     await eventually("it is ejected", () => pool.shown().get("late")?.ejected === 1);
-    const late = await startRedis({ port });
-    rig.atEnd(() => late.stop());
+    await rig.redis({ port });
     const answered = (): number => {
       const { probes = 0, probe_failures = 0 } = pool.shown().get("late") ?? {};
       return probes - probe_failures;
@@ -317,8 +316,7 @@ const EFFECTS: Readonly<Record<string, Probe | Elsewhere>> = {
     await eventually("it is back", () => pool.shown().get("late")?.ejected === 0);
   },
   async health_check_timeout() {
-    const hung = await startRedis();
-    rig.atEnd(() => hung.stop());
+    const hung = await rig.redis();
     const pool = await rig.start(
       [...PROBED, "health_check_fall: 1", "health_check_timeout: 1h"],
       [serverAt(rig.port, "one"), serverAt(hung.port, "hung")],

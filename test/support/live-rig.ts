@@ -11,6 +11,8 @@ export interface LiveRig {
   readonly port: number;
   /** Done when the test is over. */
   atEnd(stop: () => unknown): void;
+  /** One more server, which may be stopped by a signal. */
+  redis(options?: { readonly port?: number }): Promise<RedisServer>;
   start(
     lines: readonly string[],
     servers?: readonly ServerConfig[],
@@ -36,6 +38,14 @@ export function liveRig(): LiveRig {
       return redis.port;
     },
     atEnd: (stop) => void stops.push(stop),
+    async redis(options) {
+      const server = await startRedis(options);
+      stops.push(() => {
+        process.kill(server.pid, "SIGCONT");
+        return server.stop();
+      });
+      return server;
+    },
     async start(lines, servers = [serverAt(redis.port, "one")], ears = {}) {
       const pool = await startPool(servers, lines, ears);
       stops.push(() => pool.close());

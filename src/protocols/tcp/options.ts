@@ -50,6 +50,7 @@ export const TCP_IGNORES: readonly string[] = [
   "max_ejection_percent",
   "on_down",
   "first_byte_timeout",
+  "queue_timeout",
   "server_queue",
   "client_idle_timeout",
   "request_timeout",

@@ -3,6 +3,7 @@ import type { PoolConfig, PoolLimits } from "../../../src/api/config.ts";
 
 export const NO_PATIENCE: Partial<PoolConfig> = {
   firstByteTimeoutMs: null,
+  queueTimeoutMs: null,
   serverQueue: 0,
   clientIdleTimeoutMs: null,
   requestTimeoutMs: null,

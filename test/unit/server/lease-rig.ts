@@ -87,6 +87,7 @@ export function createLeaseRig(
     onTrouble: () => heard.trouble++,
     onSignal: () => {},
     firstByteMs: null,
+    queueMs: null,
     pendingMax: Number.POSITIVE_INFINITY,
     onOutOfStep: () => heard.outOfStep++,
     onReply: () => heard.reply++,

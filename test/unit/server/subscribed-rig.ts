@@ -59,6 +59,7 @@ export function create(
     },
     onSignal: () => {},
     firstByteMs: null,
+    queueMs: null,
     pendingMax: Number.POSITIVE_INFINITY,
     ...{ onUp() {}, onLost() {}, onTrouble() {}, onOutOfStep() {}, onReply() {} },
     partialReplies: new PartialReplies(),

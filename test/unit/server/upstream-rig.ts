@@ -223,7 +223,8 @@ export interface ConnectionRig {
   readonly timers: Timer[];
   readonly counters: Float64Array;
   readonly heard: { up: number; lost: number; trouble: number; outOfStep: number; reply: number };
-  get(token: number, count?: number): void;
+  /** @param key absent: it does not matter */
+  get(token: number, count?: number, key?: string): void;
   endTurn(): Promise<void>;
   /** Attempt number i opens, and the turn ends. */
   opened(i?: number): Promise<FakeSocket>;
@@ -233,6 +234,7 @@ export function createConnectionRig(
   options: {
     timeoutMs?: number | null;
     firstByteMs?: number | null;
+    queueMs?: number | null;
     pendingMax?: number;
     password?: string;
     isEager?: boolean;
@@ -268,6 +270,7 @@ export function createConnectionRig(
       onTrouble: () => heard.trouble++,
       onSignal: () => {},
       firstByteMs: options.firstByteMs ?? null,
+      queueMs: options.queueMs ?? null,
       pendingMax: options.pendingMax ?? Number.POSITIVE_INFINITY,
       onOutOfStep: () => heard.outOfStep++,
       onReply: () => heard.reply++,
@@ -292,8 +295,10 @@ export function createConnectionRig(
     timers,
     counters,
     heard,
-    get: (token, count = 1) => {
-      const bytes = Buffer.concat(Array.from({ length: count }, () => GET));
+    get: (token, count = 1, key) => {
+      const request =
+        key === undefined ? GET : Buffer.from(`*2\r\n$3\r\nGET\r\n$${key.length}\r\n${key}\r\n`);
+      const bytes = Buffer.concat(Array.from({ length: count }, () => request));
       connection.send(bytes, 0, bytes.length, sink, token, count);
     },
     endTurn,
