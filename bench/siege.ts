@@ -1,10 +1,10 @@
 /**
- * What a worker holds while everything is asked of it at once that takes memory: `bun bench/siege.ts [--seconds 30] [--binary NAME=PATH …]
- * [--memory 256]`, Markdown on stdout.
+ * What a worker holds while everything is asked of it at once that takes memory: `bun bench/siege.ts [--seconds 30] [--back 60]
+ * [--binary NAME=PATH …] [--memory 256]`, Markdown on stdout.
  *
  * One Redis server, one worker with `client_memory` of so many MiB and room for 5,000 clients. 200 GETs a second, first with nothing beside them; then at once
  * 20 clients that read nothing, 1,000 that send a byte a second, a pipeline of 100,000, announced values of 10 GB, 6,000 clients, a million subscriptions and
- * 100,000 scripts (bench/load/flood.ts). Then all of them end, and for a minute it is looked what the worker gives back.
+ * 100,000 scripts (bench/load/flood.ts). Then all of them end, and after a minute (`--back`, in seconds) it is looked what the worker has given back.
  */
 import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -23,7 +23,6 @@ import { bulk, encode, freePort, waitForPort } from "./wire.ts";
 const BESIEGERS: readonly FloodKind[] = ["silent", "pipeline", ...SIEGES];
 const CLIENTS_MAX = 5_000;
 const QUIET_MS = 5_000;
-const BACK_MS = 60_000;
 const START_MS = 60_000;
 const WATCH_MS = 250;
 /** Of the budget, beside what a worker takes without clients. */
@@ -43,6 +42,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       seconds: { type: "string", default: "30" },
+      back: { type: "string", default: "60" },
       memory: { type: "string", default: "256" },
       binary: { type: "string", multiple: true },
     },
@@ -50,7 +50,8 @@ async function main(): Promise<void> {
   const own = `proxy=${join(dirname(import.meta.dir), "dist", "proxy")}`;
   const rows: Row[] = [];
   for (const given of values.binary ?? [own]) {
-    rows.push(await besiege(given, Number(values.memory), Number(values.seconds) * 1000));
+    const [memory, seconds, back] = [values.memory, values.seconds, values.back].map(Number);
+    rows.push(await besiege(given, memory!, { forMs: seconds! * 1000, backMs: back! * 1000 }));
   }
   const { cores, cpu, kernel, bun, commit } = await machineFacts();
   process.stdout.write(
@@ -59,7 +60,11 @@ async function main(): Promise<void> {
   );
 }
 
-async function besiege(given: string, memoryMib: number, forMs: number): Promise<Row> {
+async function besiege(
+  given: string,
+  memoryMib: number,
+  { forMs, backMs }: { readonly forMs: number; readonly backMs: number },
+): Promise<Row> {
   const [name = "", path = ""] = given.split("=");
   const server = await startServer("redis", await freePort());
   await fillForFloods(server.port);
@@ -95,12 +100,16 @@ pools:
     const order = JSON.stringify({ kind, port });
     return { kind, talker: startTalker([process.execPath, loadProgram("flood.ts"), order]) };
   });
-  for (const { kind, talker } of besiegers) await talker.line(START_MS, kind);
+  for (const { kind, talker } of besiegers) {
+    await talker.line(START_MS, kind);
+    process.stderr.write(`${name}: ${kind}\n`);
+  }
   await Bun.sleep(forMs);
   const siege = await probe.report();
   clearInterval(watching);
   await Promise.all(besiegers.map(({ talker }) => talker.end()));
-  await Bun.sleep(BACK_MS);
+  process.stderr.write(`${name}: they end\n`);
+  await Bun.sleep(backMs);
   const backMib = nowMib();
   await probe.end();
   await stopChild(child);
@@ -109,7 +118,7 @@ pools:
 }
 
 function inTable(rows: readonly Row[], memoryMib: number): string {
-  const head = ["", "RSS before, MiB", "most", "may be", "after a minute", "p50 ms", "quiet p99"];
+  const head = ["", "RSS before, MiB", "most", "may be", "afterwards", "p50 ms", "quiet p99"];
   const lines = rows.map(({ name, quiet, siege, startMib, mostMib, backMib }) => [
     ...[name, figure(startMib), figure(mostMib), figure(startMib + MOST * memoryMib)],
     ...[figure(backMib), figure(siege.p50), figure(quiet.p99), figure(siege.p99)],

@@ -205,11 +205,15 @@ test("when each pool has workers of its own there are no others; a drain finds i
   for (const [isRight, ...words] of [
     [true, "drain", "t"],
     [false, "drain", "nowhere"],
-    [true, "pause", "main", "--for", "5s"],
+    [true, "pause", "main", "--at-most", "5s"],
     [true, "config", "set", "apart.timeout", "300ms"],
   ] as const) {
     const { code, errors } = await commandOf(rig.proxy, words[0], ...words.slice(1));
-    expect([words, code === 0, errors === ""]).toEqual([words, isRight, isRight]);
+    expect([words, code === 0, errors === "" || errors]).toEqual([
+      words,
+      isRight,
+      isRight || expect.any(String),
+    ]);
     if (!isRight) expect(errors).toContain('no pool has a server "nowhere"');
   }
 });
