@@ -11,7 +11,7 @@ import type {
   SlowLogReport,
 } from "./inspection.ts";
 import type { BigKeyOrder, BigKeysReport, HotKeysReport } from "./key-report.ts";
-import type { ServerSweep } from "./migration.ts";
+import type { PoolVerification, ServerSweep, VerifyOrder } from "./migration.ts";
 import type { PoolFigures, SetFigures } from "./stats.ts";
 import type { Lever, LeverKind } from "./steering.ts";
 
@@ -33,6 +33,7 @@ export type ControlRequest =
   | InspectionOrder
   /** `pool` null: all. */
   | { readonly verb: "migration"; readonly order: MigrationVerb; readonly pool: string | null }
+  | VerifyOrder
   /** Those that came after the one of number `after` (0: all that are kept), at most the last `count`. */
   | { readonly verb: "events"; readonly after: number; readonly count: number };
 
@@ -179,6 +180,11 @@ export type ControlResult =
       readonly order: MigrationVerb;
       readonly pools: readonly string[];
       readonly migrations: readonly MigrationStatus[];
+    }
+  | {
+      readonly ok: true;
+      readonly verb: "verify_keys";
+      readonly pools: readonly PoolVerification[];
     }
   | { readonly ok: true; readonly verb: "clients"; readonly report: ClientReport }
   | { readonly ok: true; readonly verb: "slowlog"; readonly report: SlowLogReport }

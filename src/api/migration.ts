@@ -62,5 +62,41 @@ export interface ServerSweep {
   readonly why: string;
 }
 
+/** Has the keys of all servers looked at, whether each is where it belongs. Only while no keys move. */
+export interface VerifyOrder {
+  readonly verb: "verify_keys";
+  /** Null: all pools whose keys may move. */
+  readonly pool: string | null;
+  readonly mend: Mend | null;
+  /** So many keys of each server at the least, and few more; null: all. */
+  readonly sample: number | null;
+}
+
+/**
+ * What becomes of strays, which are keys on a server where no request looks for them. `move`: one goes to the server that it belongs to, unless
+ * that has one of the same name, and is gone from where it was. `remove`: it is gone.
+ */
+export type Mend = "move" | "remove";
+export const MENDS: readonly Mend[] = ["move", "remove"];
+
+export interface PoolVerification {
+  readonly pool: string;
+  readonly servers: readonly ServerVerification[];
+}
+
+export interface ServerVerification {
+  readonly address: string;
+  readonly keys: number;
+  readonly seen: number;
+  readonly strays: number;
+  /** Strays whose server has a key of the same name. */
+  readonly hidden: number;
+  readonly mended: number;
+  /** Why not all keys could be looked at or mended; "": they could. */
+  readonly why: string;
+  /** Some strays, shown. */
+  readonly examples: readonly string[];
+}
+
 /** The keys of servers that lock a key while it moves begin with this; behind it is the key. */
 export const MOVE_LOCK_PREFIX = "proxy:moving:";

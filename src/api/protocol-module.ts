@@ -14,6 +14,7 @@ import type { Filtering } from "./filter.ts";
 import type { Frontend } from "./frontend.ts";
 import type { KeyCut } from "./key-cut.ts";
 import type { AnyMetricSet, Labels, MetricSet, Metrics, Rows } from "./metrics.ts";
+import type { Mend, ServerVerification } from "./migration.ts";
 import type { GroupMove, ReceivedPart } from "./move.ts";
 import type { Option } from "./option.ts";
 import type { UpstreamProtocol } from "./protocol.ts";
@@ -181,6 +182,17 @@ export interface KeyMoving {
   readonly isQuiet: boolean;
   /** Looks at all keys of `server`; null: the work was stopped. Only after `follow`. */
   sweep(server: Upstream, work: SweepWork): Promise<SweepResult | null>;
+  /** Looks whether the keys of `server` are where the route says. Only in a process without clients. */
+  verify(server: Upstream, work: VerifyWork): Promise<ServerVerification>;
+}
+
+/** What is looked for among the keys of one server. */
+export interface VerifyWork {
+  /** Of the last migration. */
+  readonly epoch: number;
+  readonly mend: Mend | null;
+  /** Null: all keys are looked at. */
+  readonly sample: number | null;
 }
 
 /** What is done with the keys of one server. */

@@ -1,7 +1,7 @@
 /** What the supervisor and the sweeper say to each other. */
 import type { Config } from "./config.ts";
 import type { RunAs } from "./control.ts";
-import type { MigrationOrder, ServerSweep } from "./migration.ts";
+import type { Mend, MigrationOrder, PoolVerification, ServerSweep } from "./migration.ts";
 import type { StatsLayout } from "./stats.ts";
 
 export type ToSweeper =
@@ -13,7 +13,14 @@ export type ToSweeper =
       /** Absent: as whom it was started. */
       readonly runAs?: RunAs;
     }
-  | { readonly type: "migrate"; readonly order: MigrationOrder };
+  | { readonly type: "migrate"; readonly order: MigrationOrder }
+  /** Answered by `verified`. */
+  | {
+      readonly type: "verify";
+      readonly pools: readonly string[];
+      readonly mend: Mend | null;
+      readonly sample: number | null;
+    };
 
 /** `epoch` is that of the migration which the sweeper followed. */
 export type FromSweeper =
@@ -32,6 +39,7 @@ export type FromSweeper =
       readonly epoch: number;
       readonly address: string;
     }
+  | { readonly type: "verified"; readonly pools: readonly PoolVerification[] }
   | {
       readonly type: "sweeping";
       readonly pool: string;

@@ -23,3 +23,7 @@ export const SWEEP_REST_MS_MAX = 1_000;
 export const SWEEP_AGAIN_MS = 1_000;
 /** It says so often how far it is. */
 export const SWEEP_TELL_MS = 250;
+/** So many keys that are not where they belong are named, of each server. */
+export const STRAYS_SHOWN_MAX = 10;
+/** A command that has keys looked at waits for so long at the most. */
+export const VERIFY_MS_MAX: number = 24 * 60 * 60 * 1_000;

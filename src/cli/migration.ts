@@ -5,8 +5,11 @@ import {
   type MigrationStatus,
   type MigrationVerb,
 } from "../api/control-socket.ts";
-import { CONTROL_ARGS, callProxy, report } from "./control-client.ts";
-import { EXIT_USAGE } from "./exit-codes.ts";
+import { MENDS, type VerifyOrder } from "../api/migration.ts";
+import { VERIFY_MS_MAX } from "../base/migration-limits.ts";
+import { CONTROL_ARGS, type ControlFlags, callProxy, report } from "./control-client.ts";
+import { EXIT_FAILED, EXIT_USAGE } from "./exit-codes.ts";
+import { hasFaults, verificationText } from "./migration-verify.ts";
 import { formatTable } from "./table.ts";
 
 const ARGS = {
@@ -15,7 +18,8 @@ const ARGS = {
     type: "positional",
     required: true,
     valueHint: "VERB",
-    description: "status, pause, resume or cancel",
+    description:
+      "status, pause, resume, cancel, or verify: look whether keys are where they belong",
   },
   pool: {
     type: "positional",
@@ -28,6 +32,17 @@ const ARGS = {
     alias: "w",
     default: false,
     description: "status: go on until all keys have moved",
+  },
+  sample: {
+    type: "string",
+    valueHint: "N",
+    description: "verify: look at about so many keys of each server (default: at all)",
+  },
+  mend: {
+    type: "string",
+    valueHint: "HOW",
+    description:
+      "verify: 'move' keys that are not where they belong to their servers, unless these have them, or 'remove' them",
   },
 } as const;
 
@@ -43,13 +58,12 @@ const definition = defineCommand({
   },
   args: ARGS,
   async run({ args }): Promise<number> {
+    const { pool = null } = args;
+    if (args.verb === "verify") return await verify(args, pool);
     const order = MIGRATION_VERBS.find((verb) => verb === args.verb);
     if (order === undefined) {
-      const known = MIGRATION_VERBS.join(", ");
-      process.stderr.write(`proxy: migration: expected one of ${known}, found "${args.verb}"\n`);
-      return EXIT_USAGE;
+      return misused(`expected one of ${MIGRATION_VERBS.join(", ")}, verify, found "${args.verb}"`);
     }
-    const { pool = null } = args;
     for (;;) {
       const options = { timeoutMs: TIMEOUT_MS, untilGone: false };
       const answer = await callProxy(args, { verb: "migration", order, pool }, options);
@@ -64,6 +78,36 @@ const definition = defineCommand({
     }
   },
 });
+
+interface VerifyFlags extends ControlFlags {
+  readonly sample?: string | undefined;
+  readonly mend?: string | undefined;
+}
+
+/** @returns the exit code: 1 also when keys are not where they belong */
+async function verify(flags: VerifyFlags, pool: string | null): Promise<number> {
+  const mend = MENDS.find((one) => one === flags.mend) ?? null;
+  if (mend === null && flags.mend !== undefined) {
+    return misused(`--mend: expected ${MENDS.join(" or ")}, found "${flags.mend}"`);
+  }
+  const sample = flags.sample === undefined ? null : Number(flags.sample);
+  if (sample !== null && (!Number.isSafeInteger(sample) || sample < 1)) {
+    return misused(`--sample: expected a number of keys, found "${flags.sample}"`);
+  }
+  const order: VerifyOrder = { verb: "verify_keys", pool, mend, sample };
+  const answer = await callProxy(flags, order, { timeoutMs: VERIFY_MS_MAX, untilGone: false });
+  const code = report(answer, flags.json, (result) => {
+    return result.verb === "verify_keys" ? verificationText(result.pools) : "";
+  });
+  if (answer.kind !== "result" || !answer.result.ok) return code;
+  const isFaulty = answer.result.verb === "verify_keys" && hasFaults(answer.result.pools);
+  return isFaulty ? EXIT_FAILED : code;
+}
+
+function misused(problem: string): number {
+  process.stderr.write(`proxy: migration: ${problem}\n`);
+  return EXIT_USAGE;
+}
 
 /** The type of its flags matters to itself only. */
 export const migrationCommand: CommandDef = definition as unknown as CommandDef;

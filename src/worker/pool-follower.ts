@@ -87,6 +87,10 @@ export class PoolFollower {
     route.placeBy({ hasher: planned.hasher, ring: renumbered(planned.ring, numbers) });
   }
 
+  get servers(): readonly Upstream[] {
+    return this.followed.route.upstreams;
+  }
+
   private serversOf(configured: readonly ServerConfig[]): readonly ServerConfig[] {
     const { migration } = this;
     if (migration === null) return configured;

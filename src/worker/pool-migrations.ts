@@ -4,7 +4,7 @@ import type { KeyMoving } from "../api/protocol-module.ts";
 import { QUIET_LOOK_MS } from "../base/migration-limits.ts";
 import { every, type Schedule } from "../base/schedule.ts";
 import type { PoolFollower } from "./pool-follower.ts";
-import type { MigratingPool, WorkerMigrations } from "./worker.ts";
+import type { MigratingPool, RestingPool, WorkerMigrations } from "./worker.ts";
 
 interface MigrablePool {
   /** Null: keys stay where the configuration says. */
@@ -49,6 +49,14 @@ export class PoolMigrations implements WorkerMigrations {
     const planned = pool?.migration?.planned ?? null;
     const keyMoving = pool?.protocol.keyMoving;
     return planned === null || keyMoving === undefined ? null : { planned, keyMoving };
+  }
+
+  restingPool(name: string): RestingPool | null {
+    const { migration = null, protocol } = this.pools.get(name) ?? {};
+    const keyMoving = protocol?.keyMoving;
+    return migration === null || keyMoving === undefined
+      ? null
+      : { keyMoving, servers: migration.servers };
   }
 
   close(): void {

@@ -10,7 +10,9 @@ import {
   type MigrationOrder,
   NO_MIGRATION,
   type PoolMigration,
+  type PoolVerification,
   type ServerSweep,
+  type ServerVerification,
 } from "../api/migration.ts";
 import type { FromSweeper, ToSweeper } from "../api/sweeper.ts";
 import type { WorkerBus } from "../api/worker-bus.ts";
@@ -31,6 +33,7 @@ import { WorkerMetrics } from "./metrics.ts";
 import type { CreateDataPlane, DataPlane } from "./worker.ts";
 
 type Start = Extract<ToSweeper, { readonly type: "start" }>;
+type Verify = Extract<ToSweeper, { readonly type: "verify" }>;
 type Message =
   | ToSweeper
   | { readonly type: "stop" | "reopen_log" }
@@ -88,6 +91,9 @@ class Sweeper {
       case "migrate":
         this.#follow(message.order);
         break;
+      case "verify":
+        this.#verify(message).catch((error: unknown) => this.#fail(error));
+        break;
       case "ping":
         this.#channel?.send({ type: "pong", id: message.id });
         break;
@@ -130,6 +136,22 @@ class Sweeper {
     this.#dataPlane = dataPlane;
     this.#channel?.send({ type: "ready", pid: process.pid, version: VERSION });
     this.#follow(this.#order);
+  }
+
+  /** Only after it was said that it is ready. */
+  async #verify({ pools: names, mend, sample }: Verify): Promise<void> {
+    const pools: PoolVerification[] = [];
+    for (const pool of names) {
+      const resting = this.#dataPlane?.migrations.restingPool(pool) ?? null;
+      if (resting === null) throw new Error(`keys of pool ${pool} do not move`);
+      const { epoch = 0 } = this.#order.pools.find((one) => one.pool === pool) ?? {};
+      const servers: ServerVerification[] = [];
+      for (const server of resting.servers) {
+        servers.push(await resting.keyMoving.verify(server, { epoch, mend, sample }));
+      }
+      pools.push({ pool, servers });
+    }
+    this.#channel?.send({ type: "verified", pools });
   }
 
   #note(order: MigrationOrder): void {

@@ -18,6 +18,7 @@ import { type MigrationOrder, NO_MIGRATION } from "../api/migration.ts";
 import type { KeyMoving, MovingKeys } from "../api/protocol-module.ts";
 import type { StatsLayout } from "../api/stats.ts";
 import { type Lever, leversOf, NO_STEERING } from "../api/steering.ts";
+import type { Upstream } from "../api/upstream.ts";
 import type { WorkerBus } from "../api/worker-bus.ts";
 import type { WorkerSet } from "../api/worker-set.ts";
 import { exitOnFault } from "../base/fatal.ts";
@@ -78,6 +79,13 @@ export interface WorkerMigrations {
   follow(order: MigrationOrder, done: () => void): void;
   /** What the sweeper works on; null: nothing in that pool moves. */
   poolOf(name: string): MigratingPool | null;
+  /** A pool whose keys do not move now, and which servers it has; null: its keys never do. */
+  restingPool(name: string): RestingPool | null;
+}
+
+export interface RestingPool {
+  readonly keyMoving: KeyMoving;
+  readonly servers: readonly Upstream[];
 }
 
 export interface MigratingPool {

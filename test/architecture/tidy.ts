@@ -65,7 +65,9 @@ const BANS: readonly Ban[] = [
     except: [
       "src/protocols/redis/migrate/ask-server.ts",
       "src/protocols/redis/migrate/count-keys.ts",
-      "src/protocols/redis/migrate/sweep-server.ts",
+      ...["scan-server", "settled-all", "sweep-server", "verify-server"].map(
+        (name) => `src/protocols/redis/migrate/${name}.ts`,
+      ),
     ],
     inComments: false,
     instead: "callbacks: a promise for each request costs more than the request",

@@ -61,6 +61,7 @@ class EchoDataPlane implements DataPlane {
     seeAhead() {},
     follow: (_order: unknown, done: () => void): void => done(),
     poolOf: (): null => null,
+    restingPool: (): null => null,
   };
 
   drain(timeoutMs: number, done: (closed: number) => void): void {

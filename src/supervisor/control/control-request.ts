@@ -7,6 +7,7 @@ import {
   type KickTarget,
 } from "../../api/inspection.ts";
 import { BIG_KEY_ORDERS } from "../../api/key-report.ts";
+import { MENDS, type VerifyOrder } from "../../api/migration.ts";
 import { LEVER_KINDS, type LeverKind } from "../../api/steering.ts";
 
 /** Of these it must be said what they are about; the others are about a whole pool, which must be named. */
@@ -64,6 +65,8 @@ function isRequest(request: ControlRequest): boolean {
       return isTarget(request.target);
     case "migration":
       return MIGRATION_VERBS.includes(request.order) && isOrNull(request.pool, "string");
+    case "verify_keys":
+      return isVerify(request);
     case "release":
       return isRelease(request);
     default:
@@ -120,4 +123,13 @@ function isWord(word: unknown): boolean {
 
 function isPath(path: unknown): boolean {
   return typeof path === "string" && path !== "" && !path.includes("\0");
+}
+
+function isVerify({ pool, mend, sample }: VerifyOrder): boolean {
+  const isMend = mend === null || MENDS.includes(mend);
+  return (
+    isOrNull(pool, "string") &&
+    isMend &&
+    (sample === null || (Number.isInteger(sample) && sample > 0))
+  );
 }

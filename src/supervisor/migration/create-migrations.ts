@@ -17,7 +17,7 @@ export function createMigrations(
   onChildGone: () => void,
 ): Migrations {
   const { log, config } = target;
-  const migrations: Migrations = new Migrations(
+  return new Migrations(
     {
       log,
       workers: () => target.generations.living,
@@ -31,7 +31,7 @@ export function createMigrations(
         });
         return isDone;
       },
-      sweeper: (events) =>
+      sweeper: (events, order) =>
         new SweeperProcess(
           log,
           () => {
@@ -43,7 +43,7 @@ export function createMigrations(
               isSilent: target.options.isDaemon,
             };
           },
-          () => migrations.order,
+          order,
           events,
           onChildGone,
         ),
@@ -52,5 +52,4 @@ export function createMigrations(
     config.file,
     revision,
   );
-  return migrations;
 }

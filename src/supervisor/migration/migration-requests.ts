@@ -1,15 +1,26 @@
-/** `proxy migration status`, `pause`, `resume` and `cancel`. */
+/** `proxy migration`, all of its verbs. */
 import type { ControlRequest, ControlResult } from "../../api/control-socket.ts";
+import type { VerifyOrder } from "../../api/migration.ts";
 import { unknownPool } from "../../config/known-pool.ts";
 import { StartError } from "../start-error.ts";
 import type { ChangeTarget } from "../supervisor-options.ts";
 
 /** Null: it is another request. */
 export async function answerMigration(
-  { migrations, changes, phase, config, log }: ChangeTarget,
+  target: ChangeTarget,
   request: ControlRequest,
 ): Promise<ControlResult | null> {
-  if (request.verb !== "migration") return null;
+  if (request.verb === "migration") return await steer(target, request);
+  if (request.verb === "verify_keys") return await verify(target, request);
+  return null;
+}
+
+type Steering = Extract<ControlRequest, { readonly verb: "migration" }>;
+
+async function steer(
+  { migrations, changes, phase, config, log }: ChangeTarget,
+  request: Steering,
+): Promise<ControlResult> {
   const { order, pool } = request;
   const names = config.pools.map(({ name }) => name);
   const problem = unknownPool(pool, names);
@@ -38,4 +49,30 @@ export async function answerMigration(
     if (error instanceof StartError) return { ok: false, problems: error.problems };
     throw error;
   }
+}
+
+async function verify(
+  { migrations, changes, phase, config, log }: ChangeTarget,
+  order: VerifyOrder,
+): Promise<ControlResult> {
+  const { pool } = order;
+  const names = config.pools.flatMap(({ name, migrate }) => (migrate === true ? [name] : []));
+  const problem = unknownPool(pool, names);
+  if (problem !== null) return { ok: false, problems: [problem], isUnknown: true };
+  if (phase.refusal !== null) return { ok: false, problems: [phase.refusal] };
+  const chosen = names.filter((name) => pool === null || name === pool);
+  if (chosen.length === 0) return { ok: false, problems: ["no pool has migrate: true"] };
+  return await changes.alone("a look at where keys are", async () => {
+    const moving = chosen.find((name) => migrations.isMoving(name));
+    if (moving !== undefined) {
+      throw new StartError([`pool "${moving}": its keys are moving; wait for the end`]);
+    }
+    if (order.mend !== null) {
+      log.warn("an operator has keys mended that are not where they belong", {
+        ...{ event: "strays_are_mended", pools: chosen.join(" "), how: order.mend },
+      });
+    }
+    const pools = await migrations.verification.verify(chosen, order);
+    return { ok: true, verb: "verify_keys", pools };
+  });
 }

@@ -4,7 +4,7 @@
 import type { Config, PoolConfig } from "../../api/config.ts";
 import type { FromWorker } from "../../api/control.ts";
 import type { MigrationStatus, ProcessStatus } from "../../api/control-socket.ts";
-import type { MigrationOrder, RingPlan, ServerSweep } from "../../api/migration.ts";
+import type { MigrationOrder, RingPlan } from "../../api/migration.ts";
 import type { FromSweeper } from "../../api/sweeper.ts";
 import {
   SWITCH_AGAIN_MS,
@@ -15,31 +15,20 @@ import { Course, type CourseRecord } from "../../migration/course.ts";
 import { isSamePlan, planOf } from "../../migration/key-places.ts";
 import { StartError } from "../start-error.ts";
 import { MigrationLog } from "./migration-log.ts";
-import type { Follower, MigrationsOptions, SweeperSlot } from "./migration-parts.ts";
+import type { Follower, MigrationsOptions, PoolState, SweeperSlot } from "./migration-parts.ts";
 import { problemOf, statusOf } from "./migration-status.ts";
 import { StateFile } from "./state-file.ts";
+import { Verification } from "./verification.ts";
 
 /** In place of the sweeper among those that a switch waits for. */
 const SWEEPER: Follower = { name: "sweeper", send() {} };
-
-/** What is known of a pool besides what is written down. */
-interface PoolState {
-  readonly course: Course<Follower>;
-  /** Of the current migration, before it: null: it was not looked so far; a text: what is in the way; "": nothing. */
-  checked: string | null;
-  problem: string | null;
-  retryAtMs: number;
-  retries: number;
-  sweeps: readonly ServerSweep[];
-  /** What the configuration asks for; null: it is not known so far. */
-  wanted: RingPlan | null;
-}
 
 export class Migrations {
   readonly #options: MigrationsOptions;
   readonly #log: MigrationLog;
   readonly #pools = new Map<string, PoolState>();
   readonly #sweeper: SweeperSlot;
+  readonly verification: Verification;
   /** Null: nothing can be written down, and no keys move. */
   readonly #file: StateFile | null;
   #revision: number;
@@ -59,18 +48,22 @@ export class Migrations {
     this.#log = new MigrationLog(options.log);
     this.#revision = revision ?? 1;
     this.#switchesFromMs = revision === null ? performance.now() + options.orphanMs() : 0;
-    this.#sweeper = options.sweeper({
-      onMessage: (message) => this.#onSweeper(message),
-      onGone: () => {
-        for (const { course } of this.#pools.values()) course.onGone(SWEEPER);
+    this.#sweeper = options.sweeper(
+      {
+        onMessage: (message) => this.#onSweeper(message),
+        onGone: () => {
+          for (const { course } of this.#pools.values()) course.onGone(SWEEPER);
+        },
       },
-    });
+      () => this.order,
+    );
+    this.verification = new Verification(options.sweeper, () => this.order);
     this.#file = file === null ? null : new StateFile(file, options.log);
     for (const [pool, record] of Object.entries(this.#file?.records ?? {})) this.#add(pool, record);
   }
 
   get processes(): readonly ProcessStatus[] {
-    return this.#sweeper.statuses;
+    return [...this.#sweeper.statuses, ...this.verification.statuses];
   }
 
   get revision(): number {
@@ -210,6 +203,10 @@ export class Migrations {
     return [...this.#pools.values()].some(({ course }) => course.record.current !== null);
   }
 
+  isMoving(pool: string): boolean {
+    return (this.#pools.get(pool)?.course.record.current ?? null) !== null;
+  }
+
   /** For a moment no process is started, and the sweeper ends. */
   rest(isResting: boolean): void {
     this.#rests = isResting;
@@ -223,6 +220,7 @@ export class Migrations {
 
   /** Called once a second. */
   tick(): void {
+    this.verification.tick();
     if (this.#rests) return;
     this.#sweeper.tick();
     for (const [name, state] of this.#pools) {
@@ -283,10 +281,8 @@ export class Migrations {
   }
 
   #onSweeper(message: FromSweeper): void {
-    if (message.type === "ready") {
-      this.#sweeper.send(this.order);
-      return;
-    }
+    if (message.type === "ready") this.#sweeper.send(this.order);
+    if (message.type === "ready" || message.type === "verified") return;
     const state = this.#pools.get(message.pool);
     if (state === undefined || state.course.record.epoch !== message.epoch) return;
     if (message.type === "checked") {
@@ -378,6 +374,7 @@ export class Migrations {
 
   reopenLog(): void {
     this.#sweeper.reopenLog();
+    this.verification.reopenLog();
   }
 
   /** Values were set in the running proxy: the next sweeper has them. */
@@ -387,5 +384,6 @@ export class Migrations {
 
   close(): void {
     this.#sweeper.stop();
+    this.verification.close();
   }
 }

@@ -68,7 +68,11 @@ export class SweeperProcess implements SweeperSlot {
   }
 
   send(order: MigrationOrder): void {
-    this.#current?.send({ type: "migrate", order });
+    this.tell({ type: "migrate", order });
+  }
+
+  tell(message: ToSweeper): void {
+    this.#current?.send(message);
   }
 
   reopenLog(): void {
@@ -96,7 +100,9 @@ export class SweeperProcess implements SweeperSlot {
         onMessage: (message) => {
           if (this.#current === keeper) this.#events.onMessage(message);
         },
-        onDeath() {},
+        onDeath: () => {
+          if (this.#current === keeper) this.#events.onDeath?.();
+        },
         onGone: () => {
           this.#all.delete(keeper);
           if (this.isThere) return;

@@ -3,6 +3,7 @@
  *
  * A key is moved when it is asked for, and once: requests for it wait, and go on when it is settled.
  */
+import type { ServerVerification } from "../../../api/migration.ts";
 import type { ReplyKind } from "../../../api/protocol.ts";
 import type {
   KeyMoving,
@@ -10,6 +11,7 @@ import type {
   PoolHost,
   SweepResult,
   SweepWork,
+  VerifyWork,
 } from "../../../api/protocol-module.ts";
 import type { ConnectionKind, Failure, Link, ReplySink, Upstream } from "../../../api/upstream.ts";
 import {
@@ -26,6 +28,7 @@ import { decodeReply } from "../codec/decode.ts";
 import { MIGRATION_METRICS } from "../metrics.ts";
 import { encodeStep, isAtSource, type MovedKey, readStep } from "./move-commands.ts";
 import { sweepServer } from "./sweep-server.ts";
+import { verifyServer } from "./verify-server.ts";
 
 /** A key on its way between two servers, over connections of one kind. */
 interface MovePlace extends MovedKey {
@@ -137,6 +140,10 @@ export class KeyMover implements KeyMoving, ReplySink {
 
   sweep(server: Upstream, work: SweepWork): Promise<SweepResult | null> {
     return sweepServer(this, this.host, server, work);
+  }
+
+  verify(server: Upstream, work: VerifyWork): Promise<ServerVerification> {
+    return verifyServer(this, this.host, server, work);
   }
 
   /** The kind of connection for keys of a database; null: there are too many kinds. */

@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import type { MovingKeys, PoolHost, SweepWork } from "../../../../../src/api/protocol-module.ts";
 import type { Link, ReplySink, Upstream } from "../../../../../src/api/upstream.ts";
+import type { Wakeable } from "../../../../../src/base/turn.ts";
 import { loadConfig } from "../../../../../src/config/load.ts";
 import type { KeyMover } from "../../../../../src/protocols/redis/migrate/key-mover.ts";
 import { sweepServer } from "../../../../../src/protocols/redis/migrate/sweep-server.ts";
@@ -35,7 +36,8 @@ class Rig {
     const moving = { sourceOf: () => server, targetOf: () => server } as unknown as MovingKeys;
     const work: SweepWork = { isMove: true, moving, isStopped: () => false, onProgress() {} };
     const mover = {
-      ...{ kindFor: () => 1, move: () => null, isSettled: () => true, failureOf: () => null },
+      ...{ kindFor: () => 1, move: () => null, failureOf: () => null },
+      wakeAfter: (_name: string, waiter: Wakeable) => waiter.wakeUp(),
     } as unknown as KeyMover;
     const result = await sweepServer(mover, this.host, server, work);
     expect(result).toMatchObject({ keys: BATCH * BATCHES, found: BATCH * BATCHES, failed: 0 });
