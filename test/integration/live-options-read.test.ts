@@ -8,6 +8,7 @@ import { loadConfig } from "../../src/config/load.ts";
 import { namedOptions } from "../../src/config/option-path.ts";
 import { PROTOCOLS } from "../../src/protocols/registry.ts";
 import { freePort } from "../support/free-port.ts";
+import { startFullServer } from "../support/full-server.ts";
 import { askAll, deadServer, eventually, liveRig, serverAt } from "../support/live-rig.ts";
 import { startMemcached } from "../support/memcached-server.ts";
 import type { PoolRig } from "../support/pool-rig.ts";
@@ -118,14 +119,19 @@ test("in a pool of Memcached", async () => {
 });
 
 test("queue_timeout counts for what waits already", async () => {
-  const hung = await rig.redis();
-  const pool = await rig.start(["timeout: none"], [serverAt(hung.port, "hung")]);
-  const [first, second] = await Promise.all([rig.connect(pool), rig.connect(pool)]);
-  expect(await first.ask("GET", "a")).toBe("$-1\r\n");
-  process.kill(hung.pid, "SIGSTOP");
-  // More than the kernel takes, and less than fills the line: the second request stays in it.
-  first.command(["SET", "big", "x".repeat(7_500_000)]);
-  second.command(["GET", "a"]);
+  // It accepts none, and its queue is full: what is for it waits to be sent.
+  const full = await startFullServer();
+  rig.atEnd(() => full.stop());
+  const pool = await rig.start(
+    ["connect_timeout: 1h", "timeout: none"],
+    [serverAt(rig.port, "one"), serverAt(full.port, "full")],
+  );
+  const client = await rig.connect(pool);
+  const asked = askAll(client);
+  await client.sent();
   pool.set("queue_timeout", "50ms");
-  expect(`${await second.reply()}`).toContain("as long as queue_timeout allows");
+  const replies = await asked;
+  const late = replies.filter((reply) => reply.includes("as long as queue_timeout allows"));
+  expect(late.length).toBeGreaterThan(0);
+  expect(replies.filter((reply) => reply === "$-1\r\n").length).toBe(replies.length - late.length);
 });
