@@ -106,6 +106,7 @@ pools:
   }
   await Bun.sleep(forMs);
   const siege = await probe.report();
+  if (siege.fault !== "") process.stderr.write(`${name}: the polite client got ${siege.fault}\n`);
   clearInterval(watching);
   await Promise.all(besiegers.map(({ talker }) => talker.end()));
   process.stderr.write(`${name}: they end\n`);

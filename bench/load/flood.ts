@@ -74,12 +74,17 @@ const total = { requests: 0, replyBytes: 0, closed: 0 };
 
 async function connect(port: number, onData: (socket: Socket, chunk: Buffer) => void) {
   const waiting: { bytes: Buffer; at: number }[] = [];
+  let isFlushing = false;
   const flush = (socket: Socket): void => {
+    // A write may call `drain` itself.
+    if (isFlushing) return;
+    isFlushing = true;
     for (let first = waiting[0]; first !== undefined; first = waiting[0]) {
-      first.at += Math.max(socket.write(first.bytes, first.at), 0);
-      if (first.at < first.bytes.length) return;
+      first.at += Math.max(socket.write(first.bytes.subarray(first.at)), 0);
+      if (first.at < first.bytes.length) break;
       waiting.shift();
     }
+    isFlushing = false;
   };
   const socket = await Bun.connect({
     hostname: "127.0.0.1",

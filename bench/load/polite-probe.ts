@@ -28,6 +28,8 @@ export interface PoliteReport {
   readonly max: number;
   /** Wrong replies, and connections that were closed. */
   readonly faults: number;
+  /** The beginning of the last wrong reply; "": there was none. */
+  readonly fault: string;
   /** Requests that have no reply yet, and since when the oldest of them is due. */
   readonly waiting: number;
   readonly oldestMs: number;
@@ -35,6 +37,7 @@ export interface PoliteReport {
 
 const STDIN = 1_000_000;
 const OWN_EVERY_MS = 2;
+const FAULT_LENGTH = 80;
 const SAMPLES_MAX = 2_000_000;
 
 /** Of the main thread of a process so far. */
@@ -53,6 +56,7 @@ class Probe {
   readonly #samples = new Float64Array(SAMPLES_MAX);
   #count = 0;
   #faults = 0;
+  #fault = "";
   #own = { atMs: 0, waitMs: 0 };
 
   constructor(order: PoliteOrder) {
@@ -113,9 +117,17 @@ class Probe {
     let got = this.#got[i]! + chunk.toString("latin1", 0, length);
     const nowMs = performance.now();
     const ownMs = this.#waitMs();
-    while (got.length >= reply.length) {
-      const { atMs, ownMs: before } = this.#due[i]!.shift()!;
-      if (!got.startsWith(reply)) this.#faults++;
+    while (got.length >= reply.length || (got !== "" && !reply.startsWith(got))) {
+      const due = this.#due[i]!.shift();
+      if (due === undefined || !got.startsWith(reply)) {
+        // Where the next reply begins is not known: what is owed is not waited for.
+        this.#faults++;
+        this.#fault = got.substring(0, FAULT_LENGTH);
+        this.#due[i] = [];
+        got = "";
+        break;
+      }
+      const { atMs, ownMs: before } = due;
       got = got.substring(reply.length);
       const tookMs = nowMs - atMs;
       this.#samples[this.#count++ % SAMPLES_MAX] = tookMs - Math.min(tookMs, ownMs - before);
@@ -129,13 +141,21 @@ class Probe {
     const waiting = this.#due.flat();
     const report: PoliteReport = {
       requests: this.#count,
-      ...{ p50: part(0.5), p99: part(0.99), p999: part(0.999), max: part(1), faults: this.#faults },
+      ...{
+        p50: part(0.5),
+        p99: part(0.99),
+        p999: part(0.999),
+        max: part(1),
+        faults: this.#faults,
+        fault: this.#fault,
+      },
       waiting: waiting.length,
       oldestMs: performance.now() - Math.min(performance.now(), ...waiting.map(({ atMs }) => atMs)),
     };
     writeSync(1, `${JSON.stringify(report)}\n`);
     this.#count = 0;
     this.#faults = 0;
+    this.#fault = "";
   }
 }
 
