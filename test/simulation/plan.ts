@@ -33,13 +33,15 @@ export interface PoolPlan {
   readonly isHeavy: boolean;
 }
 
+const HEAVY_TIMEOUT_MS = 5_000;
+
 export function planPool(random: Random): PoolPlan {
   const protocol = random.chance(0.6) ? "redis" : "memcache";
   const lies = random.chance(0.25);
   // Without a time-out a reply that is lost is waited for.
   const timeoutMs = !lies && random.chance(0.3) ? null : random.pick([200, 400, 1000]);
   const isCalm = random.chance(0.15);
-  return {
+  const plan: PoolPlan = {
     ...{ protocol, lies, timeoutMs },
     isFine: random.chance(0.35),
     servers: random.between(1, 4),
@@ -56,6 +58,9 @@ export function planPool(random: Random): PoolPlan {
     isHeavy: random.chance(0.1),
     queueTimeoutMs: random.chance(0.2) ? random.pick([50, 300]) : null,
   };
+  if (!plan.isHeavy) return plan;
+  // Much takes long, without anything being wrong.
+  return { ...plan, timeoutMs: timeoutMs === null ? null : HEAVY_TIMEOUT_MS, queueTimeoutMs: null };
 }
 
 /** @param isFine little goes at a time, and quickly */
