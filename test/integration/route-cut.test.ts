@@ -41,27 +41,29 @@ afterAll(async () => {
 });
 
 test("keys are called without it, by the ring of the pool that they go to, in order", async () => {
-  const numbers = Array.from({ length: 40 }, (_, i) => i);
+  // Their hashes differ in all bits, so that they are on both servers, with the prefix and without.
+  const names = Array.from({ length: 40 }, (_, i) => `${i * 7919}:key`);
   client.command(
-    ...numbers.flatMap((i): [string, ...string[]][] => [
-      ["SET", `s:${i}`, "?"],
-      ["SET", `s:${i}`, `s:${i}`],
-      ["GET", `s:${i}`],
-      ["SET", `u:${i}`, "user"],
+    ...names.flatMap((name): [string, ...string[]][] => [
+      ["SET", `s:${name}`, "?"],
+      ["SET", `s:${name}`, `s:${name}`],
+      ["GET", `s:${name}`],
+      ["SET", `u:${name}`, "user"],
     ]),
   );
-  const replies = (await client.replies(numbers.length * 4)).map(String);
-  for (const i of numbers) {
-    expect(replies[4 * i + 2]).toBe(`$${`s:${i}`.length}\r\ns:${i}\r\n`);
-    expect(await inner.ask("GET", `${i}`)).toBe(`$${`s:${i}`.length}\r\ns:${i}\r\n`);
+  const replies = (await client.replies(names.length * 4)).map(String);
+  for (const [i, name] of names.entries()) {
+    const value = `$${name.length + 2}\r\ns:${name}\r\n`;
+    expect(replies[4 * i + 2]).toBe(value);
+    expect(await inner.ask("GET", name)).toBe(value);
   }
   expect(await inner.ask("DBSIZE")).toBe(":40\r\n");
-  const keys = numbers.map((i) => `s:${i}`);
-  expect(await client.ask("MGET", ...keys, "u:1", "s:none")).toBe(
+  const keys = names.map((name) => `s:${name}`);
+  expect(await client.ask("MGET", ...keys, "u:0:key", "s:none")).toBe(
     `*42\r\n${keys.map((key) => `$${key.length}\r\n${key}\r\n`).join("")}$4\r\nuser\r\n$-1\r\n`,
   );
   expect(await client.ask("EXISTS", ...keys, ...keys)).toBe(":80\r\n");
-  expect(await client.ask("DEL", ...keys, "u:1")).toBe(":41\r\n");
+  expect(await client.ask("DEL", ...keys, "u:0:key")).toBe(":41\r\n");
   expect(await inner.ask("DBSIZE")).toBe(":0\r\n");
 });
 
