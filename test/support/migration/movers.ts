@@ -275,7 +275,10 @@ export class Sweeper extends Mover {
       return;
     }
     this.link(server).send(
-      () => [...world.servers[server]!.data.keys()],
+      () => {
+        const { keysAndLocked, data } = world.servers[server]!;
+        return world.hazard === "locks_passed_over" ? [...data.keys()] : keysAndLocked;
+      },
       (keys) => {
         const places = keys.flatMap((key) => {
           const place = this.placeFor(key, order);

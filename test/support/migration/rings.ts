@@ -16,6 +16,7 @@ export type Hazard =
   | "answer_to_earlier_order"
   | "told_before_written"
   | "sweeper_outlives_cancel"
+  | "locks_passed_over"
   | "blind_delete_target_first";
 
 export const SERVERS = 4;

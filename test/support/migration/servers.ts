@@ -37,6 +37,11 @@ export class SimServer {
     this.clock = clock;
   }
 
+  /** The keys that it has, and those that it has a lock of. */
+  get keysAndLocked(): readonly string[] {
+    return [...new Set([...this.data.keys(), ...this.locks.keys()])];
+  }
+
   private lockOf(key: string): Lock | null {
     const lock = this.locks.get(key);
     if (lock === undefined) return null;

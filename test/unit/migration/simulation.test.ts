@@ -35,4 +35,9 @@ describe("keys that move while clients go on", () => {
     },
     60_000,
   );
+
+  test.each([63_259, 80_478])("a rare one is found by seed %p", (seed) => {
+    expect(new World(seed, "none").run()).toEqual([]);
+    expect(new World(seed, "locks_passed_over").run()).not.toEqual([]);
+  });
 });

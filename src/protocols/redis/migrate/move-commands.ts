@@ -72,6 +72,11 @@ export function isLock(key: Buffer): boolean {
   );
 }
 
+/** The key that a lock is for. */
+export function lockedKey(lock: Buffer): Buffer {
+  return lock.subarray(PREFIX.length);
+}
+
 /** The steps that the old server is asked for; all others are the new one's. */
 export function isAtSource(step: MoveStep): boolean {
   return step === "look" || step === "take" || step === "drop";

@@ -6,7 +6,7 @@ import type { Decoded } from "../codec/decode.ts";
 import { encodeRequest } from "../codec/encode.ts";
 import { readRedisOptions } from "../options.ts";
 import { AskError, askServer, keyspaceOf } from "./ask-server.ts";
-import { isLock } from "./move-commands.ts";
+import { isLock, lockedKey } from "./move-commands.ts";
 
 const SECOND_MS = 1_000;
 /** Of the time that a slow server took, it is left alone so many times as much. */
@@ -22,6 +22,8 @@ export interface ScanOptions {
   /** Null: there are too many kinds of connections. */
   readonly kindFor: (database: number) => ConnectionKind | null;
   readonly isStopped: () => boolean;
+  /** A lock stands for its key: what has begun with it may still put the key there. */
+  readonly followsLocks: boolean;
 }
 
 export class ServerScan {
@@ -52,7 +54,7 @@ export class ServerScan {
   }
 
   private async scan(database: number, take: TakeKeys): Promise<void> {
-    const { host, server, isStopped } = this.options;
+    const { host, server, isStopped, followsLocks } = this.options;
     let cursor = "0";
     do {
       const startedMs = host.turn.nowMs;
@@ -66,10 +68,11 @@ export class ServerScan {
       cursor = next.toString("latin1");
       const found = (keys as readonly Decoded[]).filter((key) => Buffer.isBuffer(key));
       this.seen += found.length;
-      const moved = await take(
-        database,
-        found.filter((key) => !isLock(key)),
-      );
+      const meant = found.flatMap((key) => {
+        if (!isLock(key)) return [key];
+        return followsLocks ? [lockedKey(key)] : [];
+      });
+      const moved = await take(database, meant);
       await this.rest(moved, startedMs, tookMs);
     } while (cursor !== "0" && !isStopped());
   }

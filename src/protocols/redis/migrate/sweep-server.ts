@@ -40,7 +40,8 @@ class ServerSweep {
     this.server = server;
     this.work = work;
     const kindFor = (database: number) => mover.kindFor(database);
-    this.scan = new ServerScan({ host, server, kindFor, isStopped: work.isStopped });
+    const { isStopped, isMove: followsLocks } = work;
+    this.scan = new ServerScan({ host, server, kindFor, isStopped, followsLocks });
   }
 
   async run(): Promise<SweepResult | null> {
@@ -67,7 +68,8 @@ class ServerSweep {
 
   /** Moves, or counts, what is meant of `keys`. @returns how many */
   private async take(database: number, keys: readonly Buffer[]): Promise<number> {
-    const names: string[] = [];
+    // A key and its lock have one name.
+    const names = new Set<string>();
     const { work, server, mover, host } = this;
     const facts = new PlainFacts();
     for (const key of keys) {
@@ -81,14 +83,14 @@ class ServerSweep {
       if (source !== server) continue;
       const name = nameOf(database, key.toString("latin1"));
       const problem = mover.move(name, { key: Buffer.from(key), source, target }, database);
-      if (problem === null) names.push(name);
+      if (problem === null) names.add(name);
       else this.fail(key, problem);
     }
-    await settledAll(mover, names, (name, failure) => {
+    await settledAll(mover, [...names], (name, failure) => {
       if (failure === null) this.found++;
       else this.fail(keyOf(name), failure);
     });
-    return names.length;
+    return names.size;
   }
 
   /** A key that belongs here by the new ring, and is not here by the old one, would hide the one that comes. */

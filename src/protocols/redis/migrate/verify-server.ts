@@ -57,7 +57,7 @@ class ServerCheck {
     this.work = work;
     const kindFor = (database: number) => mover.kindFor(database);
     const isStopped = (): boolean => this.scan.seen >= (work.sample ?? Number.POSITIVE_INFINITY);
-    this.scan = new ServerScan({ host, server, kindFor, isStopped });
+    this.scan = new ServerScan({ host, server, kindFor, isStopped, followsLocks: false });
   }
 
   async run(): Promise<ServerVerification> {

@@ -1,5 +1,6 @@
 /** How fast the sweeper goes over a server, and how it leaves one alone that is slow. */
 import { expect, test } from "bun:test";
+import { MOVE_LOCK_PREFIX } from "../../../../../src/api/migration.ts";
 import type { MovingKeys, PoolHost, SweepWork } from "../../../../../src/api/protocol-module.ts";
 import type { Link, ReplySink, Upstream } from "../../../../../src/api/upstream.ts";
 import type { Wakeable } from "../../../../../src/base/turn.ts";
@@ -15,6 +16,8 @@ const BATCHES = 3;
 class Rig {
   nowMs = 1_000;
   readonly waitsMs: number[] = [];
+  /** Names of keys that were to move. */
+  readonly moved = new Set<string>();
   /** It takes so long to answer a SCAN. */
   scanMs = 0;
   readonly config = loadConfig(
@@ -36,11 +39,16 @@ class Rig {
     const moving = { sourceOf: () => server, targetOf: () => server } as unknown as MovingKeys;
     const work: SweepWork = { isMove: true, moving, isStopped: () => false, onProgress() {} };
     const mover = {
-      ...{ kindFor: () => 1, move: () => null, failureOf: () => null },
+      ...{ kindFor: () => 1, move: (name: string) => this.note(name), failureOf: () => null },
       wakeAfter: (_name: string, waiter: Wakeable) => waiter.wakeUp(),
     } as unknown as KeyMover;
     const result = await sweepServer(mover, this.host, server, work);
     expect(result).toMatchObject({ keys: BATCH * BATCHES, found: BATCH * BATCHES, failed: 0 });
+  }
+
+  private note(name: string): null {
+    this.moved.add(name);
+    return null;
   }
 
   private get host(): PoolHost {
@@ -82,7 +90,9 @@ class Rig {
     }
     this.nowMs += this.scanMs;
     this.cursor = (this.cursor + 1) % BATCHES;
-    const keys = Array.from({ length: BATCH }, (_, i) => `$2\r\nk${i}\r\n`).join("");
+    const lock = `${MOVE_LOCK_PREFIX}gone`;
+    const names = Array.from({ length: BATCH }, (_, i) => (i === 0 ? lock : `k${i}`));
+    const keys = names.map((name) => `$${name.length}\r\n${name}\r\n`).join("");
     return `*2\r\n$1\r\n${this.cursor}\r\n*${BATCH}\r\n${keys}`;
   }
 }
@@ -110,4 +120,14 @@ test("a server that takes longer than migrate_latency is left alone, longer than
   rig.set("migrate_latency", "20ms");
   await rig.run();
   expect(sum(rig.waitsMs)).toBeGreaterThanOrEqual(BATCHES * 5 * rig.scanMs);
+});
+
+test("a lock stands for its key, which a step that is late may still put there", async () => {
+  const rig = new Rig();
+  rig.set("migrate_rate", "1000000");
+  await rig.run();
+  expect([...rig.moved].sort()).toEqual([
+    "0/gone",
+    ...Array.from({ length: BATCH - 1 }, (_, i) => `0/k${i + 1}`),
+  ]);
 });
