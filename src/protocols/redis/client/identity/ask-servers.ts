@@ -19,7 +19,7 @@ const WRONG_PASSWORD: Buffer = encodeError(
 );
 
 /**
- * Whether a server agrees to connections of kind `variant`: null, or why not; "handshake" when it refused. However many want
+ * Whether a server agrees to connections of kind `variant`: null, or why not, with its reply when it refused. However many want
  * to know, it is asked once. `done` may be called after the client has gone.
  */
 export function prove(
@@ -65,7 +65,8 @@ function proveWith(
   }
   lease.whenReady((failure) => {
     if (failure === null) lease.release(true);
-    answered(failure, failure === null || failure.kind === "handshake");
+    // What is no refusal, as garbage, says nothing of what another server would say.
+    answered(failure, failure === null || failure.reply !== undefined);
   });
 }
 

@@ -41,7 +41,7 @@ export function become(client: RedisClient, change: Partial<Variant>, done: Done
   const agreed = (failure: Failure | null): void => {
     if (!client.session.isOpen) return;
     // As long as no server says no, RESP3 is what all of them are expected to speak.
-    const isGuess = failure !== null && failure.kind !== "handshake" && isVersionOnly(change);
+    const isGuess = failure !== null && failure.reply === undefined && isVersionOnly(change);
     if (failure !== null && !isGuess) finish(client.failureReply(failure));
     else changePin(client, change, finish);
   };

@@ -144,6 +144,14 @@ describe("SELECT", () => {
     expect(await rig.heard()).toBe("+OK\r\n");
   });
 
+  test("one that says nothing sensible is no answer either", async () => {
+    const rig = createIdentityRig();
+    rig.ask("SELECT", "9");
+    rig.leases[0]!.isReady({ kind: "handshake", wasSent: false, text: "not the protocol" });
+    rig.leases[1]!.isReady(REFUSED);
+    expect(await rig.heard()).toBe(`${REFUSED.reply}`);
+  });
+
   test("when all are away the client is told", async () => {
     const rig = createIdentityRig();
     rig.ask("SELECT", "1");
