@@ -103,7 +103,7 @@ const PROBED = ["auto_eject_hosts: true", "server_failure_limit: 100000", "healt
 const EFFECTS: Readonly<Record<string, Probe | Elsewhere>> = {
   client_memory: {
     file: "integration/client-memory.test.ts",
-    test: "the limit is live: without it a client may have its own bound of unread replies",
+    test: "the limit is live: without it clients may have more than it let them",
   },
   level: { file: SETTINGS, test: "the log level and the other values of the process" },
   drain_timeout: { file: SETTINGS, test: "the log level and the other values of the process" },
