@@ -198,11 +198,6 @@ export class IoUring {
     this.sqes[at + 6] = length;
   }
 
-  /** Something is prepared that the kernel has not heard of. */
-  get hasUnsubmitted(): boolean {
-    return this.unsubmitted > 0;
-  }
-
   /**
    * Hands over what was prepared.
    * @param completions so many are waited for: 0 or 1

@@ -154,38 +154,32 @@ export class UringLoop {
     // Doubled each time, until something happens.
     this.bunWaitMs = Math.min(2 * this.bunWaitMs, BUN_WAIT_IDLE_MS);
     this.pollBun();
-    this.turn();
-    for (let turns = 1; !this.isClosed; turns++) {
-      const hasWaited = this.turnMs - this.bunTurnMs >= this.bunWaitMs;
-      const isBunsTurn = this.mustTurnBun || hasWaited || turns === TURNS_MAX;
-      // What was written in this turn does not wait for Bun's loop.
-      if (!isBunsTurn || this.ring.hasUnsubmitted) this.enter(!isBunsTurn);
-      if (isBunsTurn) break;
+    for (let turns = 0; turns < TURNS_MAX && !this.isClosed; turns++) {
+      this.endTurn();
+      if (this.isClosed) break;
+      this.enter();
       this.turnMs = performance.now();
-      this.turn();
+      this.dispatch();
+      if (this.timers.nextMs <= this.turnMs) this.timers.run();
+      if (!this.paced.isDone) this.paced.run(this.turnMs);
+      if (this.mustTurnBun || this.turnMs - this.bunTurnMs >= this.bunWaitMs) break;
     }
+    if (!this.isClosed) this.endTurn();
     this.isRunning = false;
     this.mustTurnBun = false;
     if (!this.isClosed) this.setImmediate(this.run);
   };
 
-  /** @param mayWait for what there is to do, if there is nothing now */
-  private enter(mayWait: boolean): void {
+  private enter(): void {
     const { ring } = this;
     const isIdle = this.pending.length === 0 && ring.head === ring.tail && this.paced.isDone;
-    if (!mayWait || !isIdle) {
+    const mayWait = isIdle && !this.mustTurnBun;
+    if (!mayWait) {
       ring.enter(0, 0);
       return;
     }
     const untilMs = Math.min(this.timers.nextMs, this.bunTurnMs + this.bunWaitMs);
     ring.enter(1, Math.max(untilMs - this.turnMs, 0));
-  }
-
-  private turn(): void {
-    this.dispatch();
-    if (this.timers.nextMs <= this.turnMs) this.timers.run();
-    if (!this.paced.isDone) this.paced.run(this.turnMs);
-    if (!this.isClosed) this.endTurn();
   }
 
   private dispatch(): void {
