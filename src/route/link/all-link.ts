@@ -11,12 +11,11 @@ import { KIND, type ReplyKind } from "../../api/protocol.ts";
 import { ACCESS } from "../../api/request-facts.ts";
 import type { RequestReader } from "../../api/request-reader.ts";
 import type { Failure, Link, ReplySink } from "../../api/upstream.ts";
-import type { ByteQueue } from "../../base/byte-queue.ts";
 import { copyOf } from "../../base/copy-of.ts";
 import { WRITTEN_TO_ALL_AT_ONCE } from "../../base/route-limits.ts";
 import type { Turn, Wakeable } from "../../base/turn.ts";
-import { Composer } from "./composer.ts";
 import type { InnerClient } from "./inner-client.ts";
+import { OuterLink } from "./outer-link.ts";
 import { Places } from "./places.ts";
 
 export interface AllLinkOptions {
@@ -41,12 +40,8 @@ interface Outcome {
 
 const NONE: Buffer = Buffer.alloc(0);
 
-export class AllLink implements Link {
+export class AllLink extends OuterLink {
   private readonly options: AllLinkOptions;
-  private readonly main: Link;
-  private readonly composer: Composer = new Composer((bytes, start, end, sink, token, count) =>
-    this.send(bytes, start, end, sink, token, count),
-  );
   private inner: InnerClient | null = null;
   private readonly places: Places = new Places();
   private waiters: Wakeable[] = [];
@@ -62,8 +57,8 @@ export class AllLink implements Link {
   private readonly ofOther: ReplySink;
 
   constructor(options: AllLinkOptions) {
+    super(options.main);
     this.options = options;
-    this.main = options.main;
     this.ofMain = {
       takesRuns: false,
       onReplies: (place, _count, bytes, start, end, kind) =>
@@ -85,23 +80,28 @@ export class AllLink implements Link {
   }
 
   /** What `main` cannot take still goes to the other: copies there are to be changed or deleted, too. */
-  get refusal(): Failure | null {
+  override get refusal(): Failure | null {
     const { refusal } = this.main;
     return refusal?.reply === undefined ? null : refusal;
   }
 
-  get isFull(): boolean {
+  /** A refusal of these stands: what may pass soon is waited for as for room. */
+  override get isRecovering(): boolean {
+    return false;
+  }
+
+  override get isFull(): boolean {
     if (this.places.count >= WRITTEN_TO_ALL_AT_ONCE || this.inner?.isBusy === true) return true;
     return this.main.isFull || (this.main.refusal !== null && this.main.isRecovering === true);
   }
 
-  waitForRoom(waiter: Wakeable): void {
+  override waitForRoom(waiter: Wakeable): void {
     if (this.places.count >= WRITTEN_TO_ALL_AT_ONCE) this.waiters.push(waiter);
     else if (this.inner?.isBusy === true) this.inner.whenRoom(waiter);
     else this.main.waitForRoom(waiter);
   }
 
-  send(
+  override send(
     bytes: Buffer,
     start: number,
     end: number,
@@ -126,14 +126,6 @@ export class AllLink implements Link {
       at = next;
     }
     this.sendToMain(bytes, from, end, sink, token + first, count - first);
-  }
-
-  begin(sink: ReplySink, token: number): ByteQueue {
-    return this.composer.begin(sink, token);
-  }
-
-  commit(): void {
-    this.composer.commit();
   }
 
   private sendToMain(

@@ -1,10 +1,8 @@
 /** Sends requests on with other keys: without the prefix by which they came here. */
 import type { KeyCut } from "../../api/key-cut.ts";
 import type { RequestReader } from "../../api/request-reader.ts";
-import type { Failure, Link, ReplySink } from "../../api/upstream.ts";
-import type { ByteQueue } from "../../base/byte-queue.ts";
-import type { Wakeable } from "../../base/turn.ts";
-import { Composer } from "./composer.ts";
+import type { Link, ReplySink } from "../../api/upstream.ts";
+import { OuterLink } from "./outer-link.ts";
 
 export interface CutLinkOptions {
   readonly main: Link;
@@ -12,35 +10,15 @@ export interface CutLinkOptions {
   readonly cut: KeyCut;
 }
 
-export class CutLink implements Link {
+export class CutLink extends OuterLink {
   private readonly options: CutLinkOptions;
-  private readonly main: Link;
-  private readonly composer: Composer = new Composer((bytes, start, end, sink, token, count) =>
-    this.send(bytes, start, end, sink, token, count),
-  );
 
   constructor(options: CutLinkOptions) {
+    super(options.main);
     this.options = options;
-    this.main = options.main;
   }
 
-  get refusal(): Failure | null {
-    return this.main.refusal;
-  }
-
-  get isRecovering(): boolean {
-    return this.main.isRecovering === true;
-  }
-
-  get isFull(): boolean {
-    return this.main.isFull;
-  }
-
-  waitForRoom(waiter: Wakeable): void {
-    this.main.waitForRoom(waiter);
-  }
-
-  send(
+  override send(
     bytes: Buffer,
     start: number,
     end: number,
@@ -57,13 +35,5 @@ export class CutLink implements Link {
       else sink.onFailure(token + i, 1, made);
       at = next;
     }
-  }
-
-  begin(sink: ReplySink, token: number): ByteQueue {
-    return this.composer.begin(sink, token);
-  }
-
-  commit(): void {
-    this.composer.commit();
   }
 }

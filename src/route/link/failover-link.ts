@@ -10,12 +10,11 @@ import { ACCESS } from "../../api/request-facts.ts";
 import type { RequestReader } from "../../api/request-reader.ts";
 import type { TtlCap } from "../../api/ttl-cap.ts";
 import type { Failure, Link, ReplySink } from "../../api/upstream.ts";
-import type { ByteQueue } from "../../base/byte-queue.ts";
 import { copyOf } from "../../base/copy-of.ts";
 import type { Wakeable } from "../../base/turn.ts";
-import { Composer } from "./composer.ts";
 import type { InnerClient } from "./inner-client.ts";
 import { KeptRequests } from "./kept-requests.ts";
+import { OuterLink } from "./outer-link.ts";
 import type { ShareBudget } from "./share-budget.ts";
 
 export interface FailoverLinkOptions {
@@ -35,21 +34,17 @@ export interface FailoverLinkOptions {
   readonly onOverBudget: () => void;
 }
 
-export class FailoverLink implements Link {
+export class FailoverLink extends OuterLink {
   private readonly options: FailoverLinkOptions;
-  private readonly main: Link;
   private readonly kept: KeptRequests = new KeptRequests();
-  private readonly composer: Composer = new Composer((bytes, start, end, sink, token, count) =>
-    this.send(bytes, start, end, sink, token, count),
-  );
   private inner: InnerClient | null = null;
   /** Takes replies one by one, as requests are looked at, or as sinks want it. */
   private readonly single: ReplySink;
   private readonly several: ReplySink;
 
   constructor(options: FailoverLinkOptions) {
+    super(options.main);
     this.options = options;
-    this.main = options.main;
     this.single = this.sinkFor(false);
     this.several = options.onMisses ? this.single : this.sinkFor(true);
   }
@@ -69,7 +64,7 @@ export class FailoverLink implements Link {
   }
 
   /** What cannot be sent to `main` is sent on, but for what the client is to hear itself. */
-  get refusal(): Failure | null {
+  override get refusal(): Failure | null {
     const { refusal } = this.main;
     return refusal === null || mayPass(refusal) ? null : refusal;
   }
@@ -78,17 +73,22 @@ export class FailoverLink implements Link {
     return this.main.refusal !== null && this.main.isRecovering !== true;
   }
 
-  get isFull(): boolean {
+  /** A refusal of these stands: what may pass soon is waited for as for room. */
+  override get isRecovering(): boolean {
+    return false;
+  }
+
+  override get isFull(): boolean {
     if (this.isDown) return this.inner?.isBusy === true;
     return this.main.isFull || this.main.refusal !== null;
   }
 
-  waitForRoom(waiter: Wakeable): void {
+  override waitForRoom(waiter: Wakeable): void {
     if (this.isDown) this.standby.whenRoom(waiter);
     else this.main.waitForRoom(waiter);
   }
 
-  send(
+  override send(
     bytes: Buffer,
     start: number,
     end: number,
@@ -106,14 +106,6 @@ export class FailoverLink implements Link {
     const serial = this.kept.push(sink, token, count, bytes, start, end);
     const through = sink.takesRuns ? this.several : this.single;
     this.main.send(bytes, start, end, through, serial, count);
-  }
-
-  begin(sink: ReplySink, token: number): ByteQueue {
-    return this.composer.begin(sink, token);
-  }
-
-  commit(): void {
-    this.composer.commit();
   }
 
   private get standby(): InnerClient {

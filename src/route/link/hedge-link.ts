@@ -11,11 +11,10 @@ import { KIND, type ReplyKind } from "../../api/protocol.ts";
 import { ACCESS } from "../../api/request-facts.ts";
 import type { RequestReader } from "../../api/request-reader.ts";
 import type { Failure, Link, ReplySink } from "../../api/upstream.ts";
-import type { ByteQueue } from "../../base/byte-queue.ts";
 import type { Deadline, Deadlines } from "../../base/deadlines.ts";
-import type { Turn, Wakeable } from "../../base/turn.ts";
-import { Composer } from "./composer.ts";
+import type { Turn } from "../../base/turn.ts";
 import type { InnerClient } from "./inner-client.ts";
+import { OuterLink } from "./outer-link.ts";
 import { Places } from "./places.ts";
 import type { ShareBudget } from "./share-budget.ts";
 
@@ -46,12 +45,8 @@ const NONE: Buffer = Buffer.alloc(0);
 const OF_MAIN = 1;
 const OF_OTHER = 2;
 
-export class HedgeLink implements Link {
+export class HedgeLink extends OuterLink {
   private readonly options: HedgeLinkOptions;
-  private readonly main: Link;
-  private readonly composer: Composer = new Composer((bytes, start, end, sink, token, count) =>
-    this.send(bytes, start, end, sink, token, count),
-  );
   private readonly late: Deadline;
   private inner: InnerClient | null = null;
   private readonly places: Places = new Places();
@@ -77,8 +72,8 @@ export class HedgeLink implements Link {
   private readonly ofOther: ReplySink;
 
   constructor(options: HedgeLinkOptions) {
+    super(options.main);
     this.options = options;
-    this.main = options.main;
     this.late = options.deadlines.create((nowMs) => this.hedge(nowMs));
     this.ofMain = {
       takesRuns: false,
@@ -100,23 +95,7 @@ export class HedgeLink implements Link {
     };
   }
 
-  get refusal(): Failure | null {
-    return this.main.refusal;
-  }
-
-  get isRecovering(): boolean {
-    return this.main.isRecovering === true;
-  }
-
-  get isFull(): boolean {
-    return this.main.isFull;
-  }
-
-  waitForRoom(waiter: Wakeable): void {
-    this.main.waitForRoom(waiter);
-  }
-
-  send(
+  override send(
     bytes: Buffer,
     start: number,
     end: number,
@@ -141,14 +120,6 @@ export class HedgeLink implements Link {
       at = next;
     }
     if (count > first) this.main.send(bytes, from, end, sink, token + first, count - first);
-  }
-
-  begin(sink: ReplySink, token: number): ByteQueue {
-    return this.composer.begin(sink, token);
-  }
-
-  commit(): void {
-    this.composer.commit();
   }
 
   private read(bytes: Buffer, start: number, end: number, sink: ReplySink, token: number): void {

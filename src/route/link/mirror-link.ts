@@ -5,13 +5,11 @@
  * counted.
  */
 import type { RequestReader } from "../../api/request-reader.ts";
-import type { Failure, Link, ReplySink } from "../../api/upstream.ts";
-import type { ByteQueue } from "../../base/byte-queue.ts";
+import type { Link, ReplySink } from "../../api/upstream.ts";
 import { MIRRORED_AT_ONCE } from "../../base/limits.ts";
-import type { Wakeable } from "../../base/turn.ts";
 import { type Comparison, NO_PAIR } from "./comparison.ts";
-import { Composer } from "./composer.ts";
 import type { InnerClient } from "./inner-client.ts";
+import { OuterLink } from "./outer-link.ts";
 import { isInShare } from "./share.ts";
 
 export interface MirrorCounts {
@@ -33,37 +31,17 @@ export interface MirrorLinkOptions {
   readonly counts: MirrorCounts;
 }
 
-export class MirrorLink implements Link {
+export class MirrorLink extends OuterLink {
   private readonly options: MirrorLinkOptions;
-  private readonly main: Link;
-  private readonly composer: Composer = new Composer((bytes, start, end, sink, token, count) =>
-    this.send(bytes, start, end, sink, token, count),
-  );
   private inner: InnerClient | null = null;
   private readonly ignored: ReplySink = { takesRuns: false, onReplies() {}, onFailure() {} };
 
   constructor(options: MirrorLinkOptions) {
+    super(options.main);
     this.options = options;
-    this.main = options.main;
   }
 
-  get refusal(): Failure | null {
-    return this.main.refusal;
-  }
-
-  get isRecovering(): boolean {
-    return this.main.isRecovering === true;
-  }
-
-  get isFull(): boolean {
-    return this.main.isFull;
-  }
-
-  waitForRoom(waiter: Wakeable): void {
-    this.main.waitForRoom(waiter);
-  }
-
-  send(
+  override send(
     bytes: Buffer,
     start: number,
     end: number,
@@ -76,14 +54,6 @@ export class MirrorLink implements Link {
       this.copy(bytes, start, end, this.ignored, 0, count);
       this.main.send(bytes, start, end, sink, token, count);
     } else this.sendEach(bytes, start, end, sink, token, count);
-  }
-
-  begin(sink: ReplySink, token: number): ByteQueue {
-    return this.composer.begin(sink, token);
-  }
-
-  commit(): void {
-    this.composer.commit();
   }
 
   /** Looks at each request of a run. */
