@@ -240,5 +240,9 @@ export interface Config {
   /** Milliseconds a drain may take before what is left is closed. */
   readonly drainTimeoutMs: number;
   readonly modules: readonly ModuleConfig[];
+  /** By name: the addresses, networks and patterns of host names of the servers there. Absent, as the next: it comes from an older program. */
+  readonly zones?: Readonly<Record<string, readonly string[]>>;
+  /** The one of `zones` that the proxy is in; "auto": where one of this machine's addresses is. */
+  readonly zone?: string;
   readonly pools: readonly PoolConfig[];
 }

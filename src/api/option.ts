@@ -25,6 +25,7 @@ export type Where = "top" | "log" | "stats" | "admin" | "pool" | "workers" | "se
  * - `discovery`: how servers are found, see DiscoverySource.
  * - `names`: a list of names: `[a, b]`; see ServerSource.
  * - `server_address`: `host:port` or `/path`.
+ * - `zones`: names, and the addresses of each.
  * - `group`, `pools`, `servers`, `route`, `modules`, `filters`: not a single value; read by their own code.
  */
 export type OptionType =
@@ -50,6 +51,7 @@ export type OptionType =
   | { readonly kind: "discovery" }
   | { readonly kind: "networks" }
   | { readonly kind: "names" }
+  | { readonly kind: "zones" }
   | { readonly kind: "group" }
   /** Paths of modules. */
   | { readonly kind: "modules" }

@@ -99,6 +99,8 @@ export interface PoolHost {
   add(counter: PoolCounter, by: number): void;
   /** Counts requests, and among them those that no server saw. Once per chunk of a client. */
   count(requests: number, local: number, protocolErrors: number): void;
+  /** @param address of a server, as `Upstream.address`. False: it is elsewhere, or the proxy is in no zone */
+  isInOwnZone(address: string): boolean;
   /** The sum of a gauge over all other workers. */
   elsewhere(gauge: PoolCounter): number;
   /**

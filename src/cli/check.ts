@@ -10,11 +10,14 @@ import { formatDuration } from "../config/duration.ts";
 import { poolWorkersText } from "../config/pool-workers.ts";
 import { routeLines } from "../config/route-text.ts";
 import { formatSize } from "../config/size.ts";
+import { ZONE_AUTO } from "../config/zones.ts";
 import { openFilesMax } from "../os/open-files.ts";
+import { ownAddresses } from "../os/own-addresses.ts";
 import { usableMemory } from "../os/usable-memory.ts";
 import { PROTOCOLS } from "../protocols/registry.ts";
 import { needsOf } from "../server/descriptor-needs.ts";
 import { ejectedMax } from "../server/ejections.ts";
+import { ownZone } from "../topology/zone.ts";
 import { checkOnline, type Finding } from "./check-online.ts";
 import { type ConfigFile, readConfigFile } from "./config-file.ts";
 import { ringShares } from "./ring-share.ts";
@@ -140,6 +143,7 @@ function describeProcess(config: Config): string[] {
       ["statistics", `${port}${age}`],
       ...config.modules.map(({ kind, name, path }) => ["module", `${kind} ${name}, ${path}`]),
       ["drain", `at most ${formatDuration(config.drainTimeoutMs)}`],
+      ...describeZone(config),
       ["client memory", describeClientMemory(config)],
       ["open files", describeDescriptors(planOf(config))],
     ],
@@ -186,6 +190,16 @@ function describeAffinity({ affinity }: Config): string {
 function describeIdentity({ user, group }: Config): [string, string][] {
   if (user === null && group === null) return [];
   return [["run as", `user ${user ?? "unchanged"}, group ${group ?? "the user's"}`]];
+}
+
+function describeZone(config: Config): string[][] {
+  if (Object.keys(config.zones ?? {}).length === 0) return [];
+  const zone = ownZone(config, ownAddresses());
+  const isSaid = config.zone !== undefined && config.zone !== ZONE_AUTO;
+  const how = isSaid ? "as the file says" : "by this machine's addresses";
+  return [
+    ["zone", zone === null ? "none: no address of this machine is in one" : `${zone.name}, ${how}`],
+  ];
 }
 
 /** @param connections to each server, that there is room for */

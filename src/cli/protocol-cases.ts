@@ -116,6 +116,7 @@ export class ProtocolSubject implements Subject {
       ...{
         pool: config.pools[0]!,
         form: config.form,
+        zone: null,
         workers: 1,
         layout: layout.pools[0]!,
         engine,

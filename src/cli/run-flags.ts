@@ -3,6 +3,7 @@ import type { AcceptMode, Address, Config, EngineChoice, LogLevel } from "../api
 import { WORKERS_MAX } from "../base/limits.ts";
 import { didYouMean } from "../config/nearest.ts";
 import { ACCEPT_MODES, ENGINE_CHOICES } from "../config/options-top.ts";
+import { unknownZone, ZONE_AUTO } from "../config/zones.ts";
 
 export const RUN_ARGS = {
   config: {
@@ -31,6 +32,11 @@ export const RUN_ARGS = {
     type: "string",
     valueHint: "ENGINE",
     description: "What the workers' sockets are made of: auto, uring or bun",
+  },
+  zone: {
+    type: "string",
+    valueHint: "NAME",
+    description: "The one of the file's zones that this proxy is in; auto: as its addresses tell",
   },
   "test-conf": {
     type: "boolean",
@@ -105,6 +111,7 @@ export interface RunFlags {
   readonly accept?: string | undefined;
   readonly reuseport?: boolean | undefined;
   readonly engine?: string | undefined;
+  readonly zone?: string | undefined;
   readonly output?: string | undefined;
   readonly verbose?: string | undefined;
   readonly "pid-file"?: string | undefined;
@@ -140,6 +147,7 @@ export function applyFlags(
   number("mbuf-size", 512, 16 * 1024 * 1024);
   const accept = acceptOf(flags, problems);
   const engine = engineOf(flags, problems);
+  const zone = zoneOf(config, flags, problems);
   if (problems.length > 0) return { problems };
   return {
     config: {
@@ -147,6 +155,7 @@ export function applyFlags(
       workers: workers ?? config.workers,
       accept: accept ?? config.accept,
       ...(engine === null ? {} : { engine }),
+      ...(zone === null ? {} : { zone }),
       pidFile: flags["pid-file"] ?? config.pidFile,
       control: flags.control ?? config.control,
       log: {
@@ -188,6 +197,13 @@ function engineOf(flags: RunFlags, problems: string[]): EngineChoice | null {
   problems.push(
     `--engine: unknown engine "${engine}"; expected one of ${ENGINE_CHOICES.join(", ")}`,
   );
+  return null;
+}
+
+function zoneOf({ zones = {} }: Config, flags: RunFlags, problems: string[]): string | null {
+  const { zone } = flags;
+  if (zone === undefined || zone === ZONE_AUTO || Object.hasOwn(zones, zone)) return zone ?? null;
+  problems.push(`--zone: ${unknownZone(zone, zones)}`);
   return null;
 }
 

@@ -20,6 +20,7 @@ import { coresOf } from "./pool-workers.ts";
 import { type ReadPool, readPools } from "./pools.ts";
 import { type Problem, ProblemList } from "./problem.ts";
 import { absentMap, expectMap, isPoolLike, readMap, type Scope, type Values } from "./scope.ts";
+import { readZones, ZONE_AUTO } from "./zones.ts";
 
 const LOG_LEVELS: readonly LogLevel[] = ["error", "warn", "info", "debug"];
 
@@ -106,6 +107,7 @@ function loadNative(outer: Scope, root: MapNode, file: string, outside: Outside)
   const log = readGroup(scope, top, "log");
   const stats = readGroup(scope, top, "stats");
   const admin = readGroup(scope, top, "admin");
+  const zones = readZones(scope, top);
   const node = top.node("pools");
   const poolsMap = node === undefined ? null : expectMap(scope, "pools", node, "a map of pools");
   const pools = poolsMap === null ? [] : readPools({ ...scope, path: "pools." }, poolsMap);
@@ -114,7 +116,7 @@ function loadNative(outer: Scope, root: MapNode, file: string, outside: Outside)
   reportOpenAdmin(scope, admin);
   if (scope.problems.hasErrors) return null;
   const accept = top.choice("accept", ACCEPT_MODES);
-  return build(scope.form, file, { top, log, stats, admin }, { accept, pools, modules });
+  return build(scope.form, file, { top, log, stats, admin }, { accept, pools, modules, zones });
 }
 
 function loadTwemproxy(scope: Scope, root: MapNode, file: string): Config | null {
@@ -127,7 +129,7 @@ function loadTwemproxy(scope: Scope, root: MapNode, file: string): Config | null
     admin: absentMap("admin", scope.form, 0),
   };
   return build(scope.form, file, groups, {
-    ...{ accept: acceptOf(scope, pools), pools, modules: [] },
+    ...{ accept: acceptOf(scope, pools), pools, modules: [], zones: {} },
   });
 }
 
@@ -192,7 +194,8 @@ function build(
   form: Form,
   file: string,
   groups: { top: Values; log: Values; stats: Values; admin: Values },
-  rest: { accept: Config["accept"]; pools: readonly ReadPool[]; modules: Config["modules"] },
+  rest: Pick<Config, "accept" | "modules"> &
+    Pick<Required<Config>, "zones"> & { pools: readonly ReadPool[] },
 ): Config {
   const { top, log, stats, admin } = groups;
   const pathOf = (name: string): string | null => {
@@ -232,6 +235,8 @@ function build(
     },
     drainTimeoutMs: top.number("drain_timeout"),
     modules: rest.modules,
+    zones: rest.zones,
+    zone: top.textOrNull("zone") ?? ZONE_AUTO,
     pools: rest.pools.map(({ name, pool }) => {
       assert(pool !== null, `pool ${name} has no errors`);
       return pool;

@@ -124,6 +124,8 @@ export function fieldText(option: Option, value: unknown): string {
       return `[${(value as readonly { readonly name: string }[]).map(({ name }) => name).join(", ")}]`;
     case "modules":
       return `[${(value as readonly { readonly path: string }[]).map(({ path }) => path).join(", ")}]`;
+    case "zones":
+      return JSON.stringify(value ?? {});
     case "choice":
       // The one choice whose field is a boolean: true stands for the first.
       if (typeof value === "boolean") return type.values[value ? 0 : 1] ?? "";

@@ -220,6 +220,23 @@ export const TOP_OPTIONS: readonly Option[] = [
     help: "How long a drain may wait for clients before it closes what is left.",
   }),
   option({
+    name: "zones",
+    where: "top",
+    field: "zones",
+    type: { kind: "zones" },
+    forms: NATIVE,
+    help: 'Where servers are: `{ a: [10.0.1.0/24], b: [10.0.2.0/24, "*.b.internal"] }`, in addresses, networks, and host names as pools list them (`*` stands for any text). With `read_from`, servers in the proxy\'s own zone are read before others (redis.md).',
+  }),
+  option({
+    name: "zone",
+    where: "top",
+    field: "zone",
+    type: { kind: "text" },
+    forms: NATIVE,
+    default: "auto",
+    help: "The one of `zones` that this proxy is in; `auto`: the first in which an address of this machine is.",
+  }),
+  option({
     name: "modules",
     where: "top",
     field: "modules",

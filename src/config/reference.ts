@@ -112,6 +112,8 @@ function describeType(type: OptionType): string {
       return `${type.auto ? "`auto`, " : ""}\`none\`, or a size of at least \`${formatSize(type.min)}\``;
     case "cores":
       return "`auto`, `off`, or a list of CPU cores";
+    case "zones":
+      return "map of lists of addresses, networks and host names";
     case "group":
       return "map, see below";
     case "pools":

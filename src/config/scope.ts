@@ -212,7 +212,7 @@ export function isPoolLike(node: Node): boolean {
 
 /** Kinds of options that are read by their own code. */
 const OWN_CODE: ReadonlySet<OptionType["kind"]> = new Set([
-  ...(["group", "pools", "servers", "route", "modules", "filters"] as const),
+  ...(["group", "zones", "pools", "servers", "route", "modules", "filters"] as const),
 ]);
 
 function isSingleValue(option: Option): boolean {

@@ -77,6 +77,7 @@ export function parseText(option: Option, text: string): Parsed {
     case "nodes":
     case "networks":
     case "names":
+    case "zones":
     case "group":
     case "pools":
     case "servers":
@@ -134,6 +135,8 @@ export function expectation(type: OptionType): string {
       return "a list of texts such as [a, b]";
     case "cores":
       return "auto, off, or numbers of CPU cores such as [0, 1] or 0-3,8";
+    case "zones":
+      return "a map of zones: a name, and beside it a list of addresses, networks and host names such as [10.0.1.0/24]";
     case "group":
       return "a map of options";
     case "pools":

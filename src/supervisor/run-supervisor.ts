@@ -27,6 +27,7 @@ import { raiseLimit } from "./system/open-file-limit.ts";
 import { adoptPidFile, claimPidFile } from "./system/pid-file.ts";
 import { resolveRunAs } from "./system/run-as.ts";
 import { createServiceManager } from "./system/service-manager.ts";
+import { tellZone } from "./system/tell-zone.ts";
 
 /**
  * Runs the proxy until a signal or a command ends it.
@@ -38,6 +39,7 @@ export async function runSupervisor(config: Config, options: SupervisorOptions):
   exitOnFault(log);
   setProcessName("proxy");
   raiseLimit(config, log);
+  tellZone(config, log);
   const runAs = resolveRunAs(config);
   log.giveTo(runAs);
   const slowFile = openSlowFile(config);

@@ -31,6 +31,7 @@ import { observe } from "../metrics/histogram.ts";
 import { importModules, type WorkerModules } from "../modules/worker-modules.ts";
 import { needsOf } from "../server/descriptor-needs.ts";
 import { PartialReplies } from "../server/partial-replies.ts";
+import { ownZone } from "../topology/zone.ts";
 import { Acceptance } from "./acceptance.ts";
 import { adoptReceived } from "./adopt-received.ts";
 import { Adoption } from "./adoption.ts";
@@ -294,6 +295,7 @@ export class WorkerDataPlane implements DataPlane {
         pool,
         form: this.options.config.form,
         workers: this.options.set.size,
+        zone: ownZone(this.options.config, this.process.addresses),
         layout,
         turn,
         engine: this.engine,

@@ -8,6 +8,7 @@ import type { Logger } from "../base/log.ts";
 import { prepareToDetach } from "../os/event-loop.ts";
 import { growDescriptorTable } from "../os/fd.ts";
 import { openFilesMax } from "../os/open-files.ts";
+import { ownAddresses } from "../os/own-addresses.ts";
 import { usableMemory } from "../os/usable-memory.ts";
 import { startEngine } from "./start-engine.ts";
 
@@ -16,6 +17,8 @@ export interface PlaneProcess extends ChosenEngine {
   readonly handOverSocket: number;
   /** Descriptors that it may have. */
   readonly openFiles: number;
+  /** Addresses of this machine. */
+  readonly addresses: readonly string[];
   /** Bytes that the whole proxy may use. */
   usableMemory(): number;
   /** Makes a full collection. */
@@ -32,7 +35,7 @@ export function thisProcess(config: Config, log: Logger): PlaneProcess {
   return {
     ...startEngine(config, log),
     handOverSocket: HANDOVER_FD,
-    ...{ openFiles, usableMemory },
+    ...{ openFiles, addresses: ownAddresses(), usableMemory },
     collect: () => Bun.gc(true),
     bufferBytes: () => process.memoryUsage().external - keptBlockBytes() - outstandingBlockBytes(),
   };

@@ -15,6 +15,7 @@ import type { RequestTape } from "../client/request-tape.ts";
 import type { Session } from "../client/session.ts";
 import type { WorkerModules } from "../modules/worker-modules.ts";
 import type { PartialReplies } from "../server/partial-replies.ts";
+import type { Zone } from "../topology/zone.ts";
 import type { LeafPlane } from "./leaf-plane.ts";
 import type { WorkerMetrics } from "./metrics.ts";
 import type { SlowReports } from "./slow-reports.ts";
@@ -25,6 +26,8 @@ export interface PoolPlaneOptions {
   readonly workers: number;
   /** Of the configuration file. */
   readonly form: Config["form"];
+  /** The one that the proxy is in; null: none. */
+  readonly zone: Zone | null;
   readonly layout: StatsLayout["pools"][number];
   readonly turn: Turn;
   readonly engine: Engine;

@@ -184,6 +184,10 @@ export class PoolPlane implements PoolHost {
     return new UnlistedServer({ ...this.options, tuning: this.tuning, address, connectTimeoutMs });
   }
 
+  isInOwnZone(address: string): boolean {
+    return this.options.zone?.has(address) === true;
+  }
+
   connectionsTo(server: Upstream): number {
     const { everywhere, layout } = this.options;
     const { values, base } = (server as Server).counters;

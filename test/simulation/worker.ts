@@ -140,7 +140,7 @@ export class SimulatedWorker implements BusPeer {
       new WorkerModules(new Map()),
       {
         ...{ engine: this.engine, reason: "it is simulated" },
-        ...{ handOverSocket: own, openFiles: OPEN_FILES },
+        ...{ handOverSocket: own, openFiles: OPEN_FILES, addresses: [] },
         usableMemory: () => 2 ** 30,
         collect: () => {
           this.collections++;

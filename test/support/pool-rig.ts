@@ -132,6 +132,7 @@ export async function startPool(
       pool,
       form: config.form,
       workers: 1,
+      zone: null,
       layout: layout.pools[0]!,
       turn,
       memory: unboundedMemory(turn),

@@ -165,7 +165,7 @@ export const REDIS_OPTIONS: readonly Option[] = [
     where: "pool",
     type: { kind: "networks" },
     forms: ["native"],
-    help: "With `read_from`: addresses and networks of servers in the proxy's own zone, `[10.0.1.0/24]`. Of those that may be read, these are read as long as there is one; then the others.",
+    help: "With `read_from`: addresses and networks of servers in the proxy's own zone, `[10.0.1.0/24]`, in place of what `zones` says. Of those that may be read, these are read as long as there is one; then the others.",
     instead: "a native file (`pools:`)",
   }),
   option({

@@ -228,7 +228,7 @@ function policyOf(
 
 function readingOf({ readFrom, maxLagMs, ownWritesMs, near }: RedisOptions): ReadingOptions {
   const ranges = near.map(parseIpRange).filter((range) => range !== null);
-  return { readFrom, maxLagMs, ownWritesMs, near: ranges };
+  return { readFrom, maxLagMs, ownWritesMs, near: ranges.length === 0 ? null : ranges };
 }
 
 function createPool(host: PoolHost, parking: Parking, reading: ReadingOptions): RedisPool {

@@ -113,9 +113,20 @@ function processChanges(from: Config, to: Config): string[] {
     ["admin: token_file", from.admin?.tokenFile ?? "none", to.admin?.tokenFile ?? "none"],
     ["admin: levers_token_file", leversToken(from), leversToken(to)],
     ["stats: interval", intervalOrNone(from.stats.intervalMs), intervalOrNone(to.stats.intervalMs)],
+    ["zones", zonesText(from), zonesText(to)],
+    ["zone", zoneText(from), zoneText(to)],
     ["drain_timeout", formatDuration(from.drainTimeoutMs), formatDuration(to.drainTimeoutMs)],
   ];
   return rows.flatMap(([option, old, now]) => (old === now ? [] : [`${option}: ${old} → ${now}`]));
+}
+
+function zoneText({ zone = "auto" }: Config): string {
+  return zone;
+}
+
+function zonesText({ zones = {} }: Config): string {
+  const all = Object.entries(zones).map(([name, entries]) => `${name}: [${entries.join(", ")}]`);
+  return all.length === 0 ? "none" : all.join(", ");
 }
 
 function leversToken({ admin }: Config): string {

@@ -10,6 +10,7 @@ import { StartError } from "../start-error.ts";
 import type { ChangeTarget } from "../supervisor-options.ts";
 import { raiseLimit } from "../system/open-file-limit.ts";
 import { claimPidFile, type PidFile } from "../system/pid-file.ts";
+import { tellZone } from "../system/tell-zone.ts";
 import { describeChanges, ringChanges } from "./describe-changes.ts";
 
 /** @throws StartError with everything that is wrong: then nothing has changed */
@@ -87,6 +88,7 @@ export async function applyConfig<Result>(
     if (hasNewPidFile && config.pidFile !== null) pidFile = claimPidFile(config.pidFile);
     if (hasNewControl) control = supervisor.openControl(config);
     raiseLimit(config, supervisor.log);
+    tellZone(config, supervisor.log);
     await supervisor.migrations.prepare(config, supervisor.config);
     const result = await change();
     if (hasNewPidFile) {

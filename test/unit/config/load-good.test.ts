@@ -36,7 +36,7 @@ test("a twemproxy file gets nutcracker's defaults", () => {
     drainTimeoutMs: 30_000,
     control: null,
     rebalance: true,
-    modules: [],
+    ...{ modules: [], zones: {}, zone: "auto" },
     pools: [
       {
         name: "alpha",
@@ -190,7 +190,7 @@ pools:
     drainTimeoutMs: 1500,
     control: null,
     rebalance: true,
-    modules: [],
+    ...{ modules: [], zones: {}, zone: "auto" },
   });
   expect(pool).toEqual({
     name: "p",

@@ -93,6 +93,7 @@ function samples(option: Option): { good: string[]; bad: string[] } {
     case "choice":
       return { good: [...type.values], bad: ["nonsense", type.values[0]!.toUpperCase(), '""'] };
     case "text":
+      if (option.name === "zone") return { good: ["auto"], bad: ["nowhere", "[a]", '""'] };
       return { good: ["abc", "123", "true"], bad: ['""', "[a]", "{a: b}", '"a\\nb"'] };
     case "discovery":
       // But for "names", in place of `servers`, which these files have.
@@ -123,6 +124,11 @@ function samples(option: Option): { good: string[]; bad: string[] } {
       return {
         good: ["[10.0.0.0/8]", '["10.0.0.1", "2001:db8::/32"]'],
         bad: ["10.0.0.1", "[]", "[10.0.0.0/33]", "[example.org]", "[[10.0.0.1]]", "{}"],
+      };
+    case "zones":
+      return {
+        good: ["{}", "{ a: [10.0.1.0/24] }", '{ a: ["*.a.test", "::1"], b-2: [10.0.2.1] }'],
+        bad: ["a", "[a]"],
       };
     case "nodes":
     case "names":

@@ -16,8 +16,8 @@ export interface ReadingOptions {
   maxLagMs: number | null;
   /** After a write its client reads from primaries for so long. */
   ownWritesMs: number;
-  /** Servers in these are read before others. */
-  near: readonly IpRange[];
+  /** Servers in these are read before others; null: those in the proxy's own zone. */
+  near: readonly IpRange[] | null;
 }
 
 /** With `nearest`, reads move to a server that answers in less than one part in so many of the time, … */
@@ -134,7 +134,7 @@ export class Readers {
 
   private isNear({ address }: Upstream): boolean {
     const { near } = this.options;
-    if (near.length === 0) return false;
+    if (near === null) return this.host.isInOwnZone(address);
     const ip = address.substring(0, address.lastIndexOf(":")).replace(/^\[|\]$/g, "");
     return near.some((range) => isInRange(range, ip));
   }

@@ -85,7 +85,7 @@ class Rig {
     return this.servers.find((server) => server.name === name)!;
   }
 
-  worker(readFrom: ReadFrom = "prefer_replica", near: readonly IpRange[] = []): Worker {
+  worker(readFrom: ReadFrom = "prefer_replica", near: readonly IpRange[] | null = []): Worker {
     return new Worker(this, readFrom, near);
   }
 }
@@ -99,7 +99,7 @@ class Worker {
   readonly bus: FakePeers["workers"][number];
   private readonly primary: Upstream;
 
-  constructor({ peers, servers }: Rig, readFrom: ReadFrom, near: readonly IpRange[]) {
+  constructor({ peers, servers }: Rig, readFrom: ReadFrom, near: readonly IpRange[] | null) {
     const [primary, ...replicas] = servers.map(
       (server) =>
         ({
@@ -113,6 +113,7 @@ class Worker {
     const host: Partial<PoolHost> = {
       ...{ turn: this.turn, deadlines: this.deadlines, bus: this.bus.bus, random: () => 0.5 },
       route: route as Partial<Route> as Route,
+      isInOwnZone: (address) => address.startsWith("10.0.1."),
     };
     this.options = { readFrom, maxLagMs: 10_000, ownWritesMs: 0, near };
     this.readers = new Readers(host as PoolHost, this.options);
@@ -148,6 +149,12 @@ describe("servers in the proxy's own zone", () => {
     }
     return rig;
   };
+
+  test("are those that zones name, where near says nothing", () => {
+    const worker = rigWith().worker("prefer_replica", null);
+    worker.look();
+    expect(new Set(worker.reads())).toEqual(new Set(["a", "c"]));
+  });
 
   for (const readFrom of ["prefer_replica", "replica", "any"] as const) {
     test(`are read before others, with ${readFrom}`, () => {
