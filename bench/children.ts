@@ -18,7 +18,9 @@ export interface Child {
   readonly pid: number;
   readonly exited: Promise<number>;
   hasExited(): boolean;
-  /** The end of what it wrote to stdout and stderr. */
+  /** What it wrote to stdout and stderr. */
+  log(): string;
+  /** The end of that. */
   logTail(): string;
 }
 
@@ -42,13 +44,15 @@ export function startChild(name: string, command: readonly string[]): Child {
   const output = openSync(log, "w");
   const spawned = Bun.spawn([...command], { stdin: "ignore", stdout: output, stderr: output });
   closeSync(output);
+  const readLog = (): string => readFileSync(log, "utf8");
   const child: Child = {
     name,
     pid: spawned.pid,
     exited: spawned.exited,
     hasExited: () => spawned.exitCode !== null || spawned.signalCode !== null,
+    log: readLog,
     logTail: () => {
-      const text = readFileSync(log, "utf8");
+      const text = readLog();
       return text.substring(Math.max(0, text.length - LOG_TAIL_BYTES)).trim();
     },
   };

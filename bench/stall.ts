@@ -8,6 +8,7 @@
  *   stall      what a client waited, less what the probe itself waited for a core
  *   turn       CPU time of the longest turns of the proxy's event loops: what a client waits however many cores there are
  *   wait       how long an event loop that had something to do got no core: other processes had them, the proxy's own among them
+ *   taken      how long the host of a virtual machine kept one of its cores to itself
  *
  * Turns and waits are written down by bench/load/turns.c, if there is a C compiler. Both cost a little of what they measure.
  */
@@ -104,8 +105,10 @@ async function main(): Promise<void> {
         ...{ what: verb, orderedMs: fromMs, moved, report },
         turns: turnsSince(subject, fromMs),
       });
-      const { p99, maxLessOwn } = report;
-      process.stderr.write(`  ${moved} p99 ${ms(p99)}, max ${ms(maxLessOwn)}\n`);
+      const { p99, maxLessOwn, over20LessStolen } = report;
+      process.stderr.write(
+        `  ${moved} p99 ${ms(p99)}, max ${ms(maxLessOwn)}, ${over20LessStolen} over 20 ms without what the host took\n`,
+      );
     }
   }
   const alive = await countAlive(crowds);
@@ -218,7 +221,8 @@ function turnsSince({ turnsLog }: Subject, sinceMs: number): Turn[] | null {
 
 function table(rows: readonly Row[]): string {
   const head = [
-    ...["during", "moved", "stall p50", "p99", "p99.9", "max", "over 20 ms"],
+    ...["during", "moved", "stall p50", "p99", "p99.9", "max"],
+    ...["over 20 ms", "without what the host took"],
     ...["longest turns, CPU ms", `turns over ${TURN_LONG_MS}`, "longest wait for a core"],
   ];
   const lines = rows.map(({ what, orderedMs, moved, report, turns }) => {
@@ -234,7 +238,7 @@ function table(rows: readonly Row[]): string {
     ];
     return [
       ...[what, moved, ms(report.p50), ms(report.p99), ms(report.p999), ms(report.maxLessOwn)],
-      `${report.over20LessOwn} of ${report.requests}`,
+      ...[`${report.over20LessOwn} of ${report.requests}`, `${report.over20LessStolen}`],
       ...(turns === null ? ["?", "?", "?"] : seen),
     ];
   });
@@ -248,7 +252,7 @@ function explained(rows: readonly Row[]): string {
     if (what === "nothing" || turns === null) continue;
     const seen: Stall[] = [];
     for (const stall of report.stalls) {
-      const { fromMs, toMs, ownMs } = stall;
+      const { fromMs, toMs, ownMs, stolenMs } = stall;
       if (seen.some((other) => fromMs < other.toMs && toMs > other.fromMs)) continue;
       seen.push(stall);
       if (seen.length > EXPLAINED_STALLS) break;
@@ -260,7 +264,7 @@ function explained(rows: readonly Row[]): string {
         ({ isTurn, cpuMs, waitMs, process }) =>
           `${process} ${isTurn ? `turn ${ms(cpuMs)}, ` : ""}wait ${ms(waitMs)}`,
       );
-      const lasted = `${ms(toMs - fromMs)} ms, of which the probe's own ${ms(ownMs)}`;
+      const lasted = `${ms(toMs - fromMs)} ms, of which the probe's own ${ms(ownMs)}, taken by the host ${ms(stolenMs)}`;
       const text = texts.length === 0 ? "no long turn or wait" : texts.join("; ");
       lines.push(`${what}, ${after(fromMs, orderedMs)}: ${lasted}: ${text}\n`);
     }

@@ -23,6 +23,8 @@ export interface Stall {
   readonly toMs: number;
   /** Of it, what the probe itself waited for a core. */
   readonly ownMs: number;
+  /** Of it, how long the host of this virtual machine kept a core to itself: of the core that it kept longest, to 10 ms. */
+  readonly stolenMs: number;
 }
 
 export interface StallReport {
@@ -34,6 +36,8 @@ export interface StallReport {
   /** The longest, and those over 20 ms, less the probe's own wait for a core. */
   readonly maxLessOwn: number;
   readonly over20LessOwn: number;
+  /** Those of them that were over 20 ms without what the host took, too. */
+  readonly over20LessStolen: number;
   /** Connections that were closed. */
   readonly closed: number;
   /** The longest of them. */
@@ -45,8 +49,11 @@ const PAUSE_MS = 1;
 const LONG_MS = 10;
 const STALLS_MAX = 20;
 const SAMPLES_MAX = 4_000_000;
-/** The probe's own wait is looked at so often. */
+/** The probe's own wait, and what the host took, are looked at so often. */
 const OWN_EVERY_MS = 5;
+/** Of /proc/stat, which counts in hundredths of a second. */
+const TICK_MS = 10;
+const STEAL_FIELD = 8;
 const STDIN = 1_000;
 
 const request = fixedText("PING\r\n");
@@ -57,17 +64,34 @@ const epochMs = (): number => performance.timeOrigin + performance.now();
 const ownWaitMs = (): number =>
   Number(readFileSync("/proc/thread-self/schedstat", "latin1").split(" ")[1]) / 1e6;
 
+/** How long the host kept each core to itself since it started. */
+function stolenMs(): number[] {
+  const lines = readFileSync("/proc/stat", "latin1").split("\n");
+  return lines
+    .filter((line) => /^cpu\d/.test(line))
+    .map((line) => Number(line.split(" ")[STEAL_FIELD]) * TICK_MS);
+}
+
+/** What was read at a moment. */
+interface Sample {
+  readonly atMs: number;
+  readonly waitMs: number;
+  /** By core. */
+  readonly stolenMs: readonly number[];
+}
+
 class Probe {
   readonly #fds: number[] = [];
   readonly #watch = new Watch();
   readonly #sentMs = new Float64Array(CONNECTIONS);
   readonly #dueMs = new Float64Array(CONNECTIONS);
   readonly #isAsking = new Uint8Array(CONNECTIONS);
-  /** What was read of the probe's own wait: before the oldest request, and last. */
-  #own: { readonly atMs: number; readonly waitMs: number }[] = [];
+  /** From before the oldest request until now. */
+  #own: Sample[] = [];
   #count = 0;
   #closed = 0;
   #over20 = 0;
+  #over20LessStolen = 0;
   #maxLessOwn = 0;
   #stalls: Stall[] = [];
 
@@ -102,7 +126,7 @@ class Probe {
   }
 
   #readOwn(atMs: number): void {
-    this.#own.push({ atMs, waitMs: ownWaitMs() });
+    this.#own.push({ atMs, waitMs: ownWaitMs(), stolenMs: stolenMs() });
     const oldest = Math.min(...this.#sentMs);
     while (this.#own.length > 1 && this.#own[1]!.atMs < oldest) this.#own.shift();
   }
@@ -133,11 +157,15 @@ class Probe {
 
   #noteStall(fromMs: number, toMs: number): void {
     const before = this.#own.findLast(({ atMs }) => atMs <= fromMs) ?? this.#own[0]!;
-    const ownMs = Math.min(ownWaitMs() - before.waitMs, toMs - fromMs);
-    const less = toMs - fromMs - ownMs;
+    const tookMs = toMs - fromMs;
+    const ownMs = Math.min(ownWaitMs() - before.waitMs, tookMs);
+    const stolen = Math.max(...stolenMs().map((ms, core) => ms - before.stolenMs[core]!));
+    const less = tookMs - ownMs;
     this.#maxLessOwn = Math.max(this.#maxLessOwn, less);
     if (less > 20) this.#over20++;
-    this.#stalls.push({ fromMs, toMs, ownMs });
+    // The host may well have taken the core that the probe waited for.
+    if (less > 20 && tookMs - Math.max(ownMs, stolen) > 20) this.#over20LessStolen++;
+    this.#stalls.push({ fromMs, toMs, ownMs, stolenMs: Math.min(stolen, tookMs) });
     this.#stalls.sort((a, b) => b.toMs - b.fromMs - b.ownMs - (a.toMs - a.fromMs - a.ownMs));
     this.#stalls.length = Math.min(this.#stalls.length, STALLS_MAX);
   }
@@ -155,12 +183,14 @@ class Probe {
       },
       maxLessOwn: Math.max(this.#maxLessOwn, Math.min(part(1), LONG_MS)),
       over20LessOwn: this.#over20,
+      over20LessStolen: this.#over20LessStolen,
       closed: this.#closed,
       stalls: this.#stalls,
     };
     writeSync(1, `${JSON.stringify(report)}\n`);
     this.#count = 0;
     this.#over20 = 0;
+    this.#over20LessStolen = 0;
     this.#maxLessOwn = 0;
     this.#stalls = [];
   }
