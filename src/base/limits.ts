@@ -259,9 +259,11 @@ export const PACKETS_TAKEN_MS = 40;
  * Packets on their way to all workers, for each core that the proxy may use. With more, old and new workers and the supervisor want
  * to run all at once, and each request waits until the others have had their turn on a core.
  */
-export const PACKETS_UNDERWAY_PER_CORE = 8;
+export const PACKETS_UNDERWAY_PER_CORE = 2;
 /** Of those, one worker may have so many, also when there are many workers. */
 export const PACKETS_UNDERWAY_LEAST = 4;
+/** What a worker has not answered for in so long does not count as underway: others go on getting theirs. */
+export const SLOW_TARGET_MS = 250;
 /** Of a process's open files: so many may be packets on their way from all workers, and again so many to all workers. */
 export const PACKETS_UNDERWAY_SHARE: number = 1 / 4;
 /** After a round of packets to all workers, none are passed on for as long as it took, so long at the most. */

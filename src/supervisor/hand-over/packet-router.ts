@@ -71,6 +71,7 @@ export class PacketRouter {
   readonly #targets: PacketTargets<HandOverWorker>;
   /** Packets that may be underway to all workers. */
   readonly #underwayMax: number;
+  readonly #nowMs: () => number;
   readonly #pace: Pace;
   readonly #buffer: Buffer = Buffer.allocUnsafeSlow(PACKET_BYTES_MAX + 4096);
   #waiting: HeldPacket[] = [];
@@ -86,7 +87,7 @@ export class PacketRouter {
   /** The last shortage that was told to the log. */
   #shortage = "";
 
-  /** @param nowMs the clock of its pace */
+  /** @param nowMs its clock */
   constructor(
     log: Logger,
     targets: () => readonly HandOverWorker[],
@@ -94,8 +95,9 @@ export class PacketRouter {
     nowMs: () => number = () => performance.now(),
   ) {
     this.#log = log;
-    this.#targets = new PacketTargets(targets);
+    this.#targets = new PacketTargets(targets, nowMs);
     this.#underwayMax = underwayMax;
+    this.#nowMs = nowMs;
     this.#pace = new Pace(underwayMax, nowMs);
   }
 
@@ -208,7 +210,7 @@ export class PacketRouter {
 
   /** No more is taken than can be passed on: a worker whose packets stay on its socket sends no others, and its clients are served. */
   get #areHandsFull(): boolean {
-    const room = this.#underwayMax - this.#targets.owedInAll;
+    const room = this.#underwayMax - this.#targets.underway;
     return this.#waiting.length >= Math.min(room, PACKETS_HELD_MAX);
   }
 
@@ -263,7 +265,7 @@ export class PacketRouter {
     }
     this.#pace.onTaken();
     this.#groups.onHeld(group);
-    this.#waiting.push({ bytes, fds, source, group, receivedAtMs: performance.now() });
+    this.#waiting.push({ bytes, fds, source, group, receivedAtMs: this.#nowMs() });
   }
 
   /** A left socket has given everything back: what its worker was given and is not here died with it. */
@@ -292,7 +294,7 @@ export class PacketRouter {
     const given = new Map<HandOverWorker, number>();
     const kept: HeldPacket[] = [];
     const full = new Set<HandOverWorker>();
-    const nowMs = performance.now();
+    const nowMs = this.#nowMs();
     for (const packet of this.#waiting) {
       const target = this.#give(packet, full);
       if (target === null && nowMs - packet.receivedAtMs <= WAIT_MS_MAX) {
@@ -311,7 +313,7 @@ export class PacketRouter {
 
   /** @returns who has it now; null: it cannot be taken at the moment; lost: it cannot be sent at all */
   #give(packet: HeldPacket, full: Set<HandOverWorker>): HandOverWorker | null | "lost" {
-    while (this.#targets.owedInAll < this.#underwayMax) {
+    while (this.#targets.underway < this.#underwayMax) {
       const target = this.#target(packet, full);
       if (target === null || target.handoverFd === null) return null;
       const isFull = this.#targets.owedBy(target) >= this.#targets.shareOf(this.#underwayMax);

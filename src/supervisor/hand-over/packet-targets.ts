@@ -5,6 +5,7 @@ import {
   PACKETS_UNDERWAY_MAX,
   PACKETS_UNDERWAY_PER_CORE,
   PACKETS_UNDERWAY_SHARE,
+  SLOW_TARGET_MS,
 } from "../../base/limits.ts";
 
 /** A worker, as far as it can be given packets. */
@@ -32,19 +33,27 @@ export function packetsUnderwayToAll(openFiles: number, cores: number): number {
   return Math.max(1, Math.min(share, PACKETS_UNDERWAY_PER_CORE * cores));
 }
 
+/** What a worker was given and has not answered for. */
+interface Debt {
+  packets: number;
+  /** When it owed nothing last, or answered. */
+  sinceMs: number;
+}
+
 export class PacketTargets<Worker extends PacketTarget> {
   /** Who may be given packets, besides a `direct` one. */
   readonly #serving: () => readonly Worker[];
+  readonly #nowMs: () => number;
   /** Rebalancing: what comes from here goes there. */
   readonly #direct = new Map<Worker, Worker>();
-  /** Packets that a worker was given and has not answered for. */
-  readonly #owed = new Map<Worker, number>();
+  readonly #debts = new Map<Worker, Debt>();
   #owedInAll = 0;
   /** Who was given a packet last. */
   #last: Worker | null = null;
 
-  constructor(serving: () => readonly Worker[]) {
+  constructor(serving: () => readonly Worker[], nowMs: () => number = () => performance.now()) {
     this.#serving = serving;
+    this.#nowMs = nowMs;
   }
 
   /** Packets that all workers together were given and have not answered for. */
@@ -57,8 +66,18 @@ export class PacketTargets<Worker extends PacketTarget> {
     return this.#serving().every(({ pools }) => pools == null);
   }
 
+  /** Of these, those that are still on their way: a worker that hangs holds up its own only. */
+  get underway(): number {
+    const slowBeforeMs = this.#nowMs() - SLOW_TARGET_MS;
+    let underway = 0;
+    for (const { packets, sinceMs } of this.#debts.values()) {
+      if (sinceMs >= slowBeforeMs) underway += packets;
+    }
+    return underway;
+  }
+
   owedBy(worker: Worker): number {
-    return this.#owed.get(worker) ?? 0;
+    return this.#debts.get(worker)?.packets ?? 0;
   }
 
   /** From now on packets of `source` go to `target`; null: to any worker. */
@@ -78,17 +97,21 @@ export class PacketTargets<Worker extends PacketTarget> {
   /** `worker` was given a packet. */
   give(worker: Worker): void {
     this.#last = worker;
-    this.#owed.set(worker, this.owedBy(worker) + 1);
     this.#owedInAll += 1;
+    const debt = this.#debts.get(worker);
+    if (debt === undefined) this.#debts.set(worker, { packets: 1, sinceMs: this.#nowMs() });
+    else debt.packets += 1;
   }
 
   /** `worker` has answered for so many. */
   settle(worker: Worker, answered: number): void {
-    const before = this.owedBy(worker);
-    const owed = Math.max(before - answered, 0);
-    this.#owedInAll -= before - owed;
-    if (owed > 0) this.#owed.set(worker, owed);
-    else this.#owed.delete(worker);
+    const debt = this.#debts.get(worker);
+    if (debt === undefined) return;
+    const settled = Math.min(debt.packets, answered);
+    this.#owedInAll -= settled;
+    debt.packets -= settled;
+    debt.sinceMs = this.#nowMs();
+    if (debt.packets === 0) this.#debts.delete(worker);
   }
 
   /** `worker` is gone. @returns the packets that it had not answered for */
@@ -131,7 +154,7 @@ export class PacketTargets<Worker extends PacketTarget> {
     const more = Math.min(PACKETS_IN_A_ROW, Math.floor(fewest / IN_A_ROW_PART));
     if (last < fewest + more) return this.#last;
     if (bestLoad - fewest <= UNEVEN_CLIENTS_MAX) return best;
-    return performance.now() - receivedAtMs < EVEN_WAIT_MS ? null : best;
+    return this.#nowMs() - receivedAtMs < EVEN_WAIT_MS ? null : best;
   }
 }
 
