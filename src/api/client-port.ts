@@ -102,6 +102,8 @@ export interface ClientPort extends ReplySink, Wakeable, Flushable {
 
   /** Sends FIN behind what is unsent; nothing may be sent after it. The client may go on sending, and what it sends is consumed. */
   endOutput(): void;
+  /** Closes as soon as nothing is owed, unsent or half received; until then it takes requests. */
+  drain(): void;
   /** Takes no more requests; closes when all that is owed is written. */
   finish(): void;
   /** Like `finish`, but the connection is reset then: the client shall not take what it got for the whole. */

@@ -48,6 +48,8 @@ export interface ProtocolModule {
   readonly serverErrors?: AnyMetricSet;
   /** Its pools have `keyMoving`. Default: false. */
   readonly movesKeys?: boolean;
+  /** Its pools have `sendClientsTo`. Default: false. */
+  readonly movesClients?: boolean;
   /** Its pools have `filtering`. Default: false. */
   readonly isFilterable?: boolean;
   /** The commands that it knows from the start, without subcommands, in upper case. Absent: its requests have no such names. */
@@ -251,6 +253,11 @@ export interface ProtocolPool {
    */
   holdKindOf?(other: ProtocolPool, kind: ConnectionKind): ConnectionKind;
   releaseKind?(kind: ConnectionKind): void;
+  /**
+   * From now on clients that take such a hint are told to go to `target`, `host` or `host:port`, and those that were told close when they are
+   * quiet; null: no longer. Absent: none take it.
+   */
+  sendClientsTo?(target: string | null): void;
   /** Told to a client that may not stay, because the pool has as many as configured. */
   readonly tooManyClients: Buffer;
   /** The same when this process has no more file descriptors. */

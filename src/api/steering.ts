@@ -22,13 +22,14 @@ export interface LiveValue {
  * - `block`: requests that match `text` are refused, see PATTERN in worker/lever-chain.ts
  * - `drain`: the server named `text`, or at that address, takes no new requests, as if it were not one of the pool's; those that it has
  *   are answered
+ * - `drain_to`: clients that take such a hint are told to go to `text`, which is a host, or host and port, and close when they have
  */
-export const LEVER_KINDS = ["pause", "readonly", "block", "drain"] as const;
+export const LEVER_KINDS = ["pause", "readonly", "block", "drain", "drain_to"] as const;
 export type LeverKind = (typeof LEVER_KINDS)[number];
 
 export interface Lever {
   readonly kind: LeverKind;
-  /** Null: all pools whose requests can be told apart; of `drain` all that have the server. */
+  /** Null: all pools whose requests can be told apart; of `drain` all that have the server, of `drain_to` all whose clients can be told. */
   readonly pool: string | null;
   /** "" for kinds that need none. */
   readonly text: string;
@@ -38,9 +39,9 @@ export interface SteeringOrder {
   /** Grows with each order; a worker passes over one that is older than what it has. */
   readonly revision: number;
   readonly values: readonly LiveValue[];
-  /** All but those of the kind `drain`. Absent: the supervisor is older than levers; none. */
+  /** All but those of the kinds `drain` and `drain_to`. Absent: the supervisor is older than levers; none. */
   readonly levers?: readonly Lever[];
-  /** Those: programs that do not know the kind would take it for `block`. Absent: likewise. */
+  /** Those: programs that do not know the kinds would take them for `block`. Absent: likewise. */
   readonly drains?: readonly Lever[];
 }
 

@@ -98,9 +98,27 @@ const SERVER_POOL = {
 
 export const drainCommand: CommandDef = lever(
   "drain",
-  "Have a server take no new requests, for a while: its keys go to the others",
-  { server: SERVER, pool: SERVER_POOL, for: FOR("10m") },
-  (flags) => leverOrder("drain", poolIn(flags), `${flags["server"]}`, flags["for"], "--for"),
+  "Have a server take no new requests, for a while: its keys go to the others. Or with --to: have clients leave this proxy for another",
+  {
+    server: { ...SERVER, required: false },
+    to: {
+      type: "string",
+      valueHint: "HOST[:PORT]",
+      description:
+        "Tell Redis clients that take such a hint to go there; without a port: the pool's own",
+    },
+    pool: { ...SERVER_POOL, description: "Only there (default: all pools that it concerns)" },
+    for: FOR("10m"),
+  },
+  (flags) => {
+    const { server, to } = flags;
+    if ((server === undefined) === (to === undefined)) {
+      return "name a server that shall take no requests, or with --to the proxy that clients shall go to";
+    }
+    const [kind, text] =
+      to === undefined ? (["drain", server] as const) : (["drain_to", to] as const);
+    return leverOrder(kind, poolIn(flags), `${text}`, flags["for"], "--for");
+  },
 );
 
 export const undrainCommand: CommandDef = lever(
@@ -184,6 +202,7 @@ function textOf(result: Extract<ControlResult, { readonly ok: true }>): string {
 /** "pause of pool main, for 5s more" */
 export function leverText({ kind, pool, text, untilMs }: LeverStatus): string {
   const where = pool === null ? "all pools" : `pool ${pool}`;
-  const what = text === "" ? kind : `${kind} ${JSON.stringify(text)}`;
+  const word = kind.replace("_", " ");
+  const what = text === "" ? word : `${word} ${JSON.stringify(text)}`;
   return `${what} of ${where}, for ${leftText(untilMs)}`;
 }

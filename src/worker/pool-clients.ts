@@ -101,6 +101,7 @@ export class PoolClients implements SessionOwner {
     });
     this.levers = new PoolLevers({
       ...{ name: pool.name, sessions: this.sessions, filtering: protocol.filtering ?? null },
+      sendClientsTo: (target) => protocol.sendClientsTo?.(target),
       count: (requests, local) => options.count(requests, local),
       onUnreadable: (peer) => this.warnings.unreadable(peer),
     });

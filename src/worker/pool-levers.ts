@@ -14,6 +14,8 @@ export interface LeveredPool {
   readonly sessions: Iterable<Session>;
   /** Null: its requests cannot be told apart. */
   readonly filtering: Filtering | null;
+  /** Its clients shall go there, if they take such a hint; null: they stay. */
+  sendClientsTo(target: string | null): void;
   /** Counts requests that were refused, see PoolHost.count. */
   count(requests: number, local: number): void;
   /** The client at `peer` speaks what cannot be read, and is turned away. */
@@ -42,6 +44,7 @@ export class PoolLevers {
   /** To be called between two turns. @param all of all pools: they replace those before */
   follow(all: readonly Lever[]): void {
     const own = all.filter(({ pool }) => pool === null || pool === this.pool.name);
+    this.pool.sendClientsTo(own.findLast(({ kind }) => kind === "drain_to")?.text ?? null);
     this.isPausedByLever = own.some(({ kind }) => kind === "pause");
     this.pause(this.isPausedByLever || this.isHeld);
     const judging = own.filter(isJudging);

@@ -73,6 +73,21 @@ const CASES: Readonly<Record<LeverKind, Case>> = {
       return (await getsOf(server)) === before;
     },
   },
+  drain_to: {
+    pull: (pool) => ["drain", "--to", "10.9.9.9", "--pool", pool],
+    flag: "--for",
+    async holdsFor(clients) {
+      const on = ["CLIENT", "MAINT_NOTIFICATIONS"] as const;
+      for (const client of clients) {
+        client.command(["HELLO", "3"], [...on, "OFF"], [...on, "ON"]);
+        await client.replies(3);
+      }
+      const isTold = ({ unread }: RespClient): boolean => unread.includes("MOVING");
+      const untilMs = Date.now() + 2000;
+      while (!clients.every(isTold) && Date.now() < untilMs) await Bun.sleep(20);
+      return clients.some(isTold);
+    },
+  },
 };
 
 test("every lever outlasts a program and a worker, and ends when it must", async () => {

@@ -12,6 +12,7 @@ export const redis: ProtocolModule = {
   movesKeys: true,
   serverErrors: REDIS_ERRORS,
   isFilterable: true,
+  movesClients: true,
   isRoutable: true,
   cutsKeys: true,
   commandNames: STANDARD_COMMANDS.map(({ name }) => name).filter((name) => !name.includes("|")),

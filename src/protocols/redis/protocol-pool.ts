@@ -20,6 +20,7 @@ import type { TtlCap } from "../../api/ttl-cap.ts";
 import type { ConnectionKind, DecorateLink, Route } from "../../api/upstream.ts";
 import { assert } from "../../base/assert.ts";
 import type { Deadline } from "../../base/deadlines.ts";
+import { parseClientTarget } from "../../config/client-target.ts";
 import { parseIpRange } from "../../os/ip-range.ts";
 import { warnOfForeign } from "../foreign-clients.ts";
 import { operatorsOf } from "../operators.ts";
@@ -151,6 +152,18 @@ export class RedisProtocolPool implements ProtocolPool {
     return createInnerFrontend(this.pool, client, route, kind);
   }
 
+  sendClientsTo(target: string | null): void {
+    this.pool.maintenance.evacuation.follow(target === null ? null : this.placeOf(target));
+  }
+
+  /** What is said without a port is meant with the pool's own. Null: it has none. */
+  private placeOf(target: string): string | null {
+    const { listen } = this.host.config;
+    const place = parseClientTarget(target);
+    const port = place?.port ?? (listen.kind === "tcp" ? listen.port : null);
+    return place === null || port === null ? null : `${place.host}:${port}`;
+  }
+
   holdKindOf(other: ProtocolPool, kind: ConnectionKind): ConnectionKind {
     assert(other instanceof RedisProtocolPool, "a route leads to pools of the same protocol");
     return this.pool.variants.keepLike(other.pool.variants, kind);
@@ -204,6 +217,7 @@ export class RedisProtocolPool implements ProtocolPool {
     this.follower?.close();
     this.redirector?.close();
     this.pool.readers?.close();
+    this.pool.maintenance.evacuation.close();
     this.pool.sharedSubscriptions.close();
     this.sweeping.cancel();
   }
@@ -242,6 +256,8 @@ function createPool(host: PoolHost, parking: Parking, reading: ReadingOptions): 
     own.sentinels.length === 0 ? cluster : new Sentinels(host, own, commands, parking);
   const variants = new VariantTable(password, database, () => host.hasRoomForVariant);
   const maintenance = new Maintenance(
+    turn,
+    deadlines,
     () => host.nextClientId(),
     () => follower?.patienceMs ?? 0,
   );

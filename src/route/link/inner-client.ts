@@ -245,6 +245,10 @@ export class InnerClient implements ClientPort, ReplySink {
     this.close();
   }
 
+  drain(): void {
+    this.close();
+  }
+
   finish(): void {
     this.close();
   }

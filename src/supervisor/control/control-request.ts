@@ -11,7 +11,7 @@ import { MENDS, type VerifyOrder } from "../../api/migration.ts";
 import { LEVER_KINDS, type LeverKind } from "../../api/steering.ts";
 
 /** Of these it must be said what they are about; the others are about a whole pool, which must be named. */
-const WITH_TEXT: readonly LeverKind[] = ["block", "drain"];
+const WITH_TEXT: readonly LeverKind[] = ["block", "drain", "drain_to"];
 
 type Lever = Extract<ControlRequest, { readonly verb: "lever" }>;
 type Release = Extract<ControlRequest, { readonly verb: "release" }>;

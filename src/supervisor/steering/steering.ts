@@ -36,7 +36,7 @@ export interface SteeringSnapshot {
   readonly revision: number;
   /** Of two with one path the second, which has an end, goes before the first. */
   readonly settings: readonly Setting[];
-  /** All but those of the kind `drain`, as in SteeringOrder. Absent: an older program, which had none. */
+  /** All but those of the kinds `drain` and `drain_to`, as in SteeringOrder. Absent: an older program, which had none. */
   readonly levers?: readonly HeldLever[];
   /** Those. Absent: likewise. */
   readonly drains?: readonly HeldLever[];
@@ -251,7 +251,11 @@ function byWire<L extends Lever>(
   levers: readonly L[],
 ): { readonly levers: L[]; readonly drains: L[] } {
   return {
-    levers: levers.filter(({ kind }) => kind !== "drain"),
-    drains: levers.filter(({ kind }) => kind === "drain"),
+    levers: levers.filter((lever) => !isDrain(lever)),
+    drains: levers.filter(isDrain),
   };
+}
+
+function isDrain({ kind }: Lever): boolean {
+  return kind === "drain" || kind === "drain_to";
 }

@@ -63,7 +63,7 @@ export function createPool(
     },
     add() {},
     learner: new CommandLearner(commands, turn, deadlines),
-    maintenance: new Maintenance(nextClientId, () => 0),
+    maintenance: new Maintenance(turn, deadlines, nextClientId, () => 0),
     scripts: new ScriptMemory(bus, turn),
     sharedSubscriptions: new SharedSubscriptions({
       ...{

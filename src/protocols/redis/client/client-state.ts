@@ -28,6 +28,8 @@ export interface RedisClientState {
   noTouch: boolean;
   /** CLIENT MAINT_NOTIFICATIONS; "told": and it has heard of something that is not over. */
   maintenance: "off" | "on" | "told";
+  /** When it is told to move it wants to hear no address: it connects again to where it is configured. */
+  movesToSelf: boolean;
 }
 
 /** What is saved of a client: with what only its frontend has while it lives. */
@@ -67,6 +69,7 @@ export function startState(id: number, isAuthenticated: boolean): RedisClientSta
     noEvict: false,
     noTouch: false,
     maintenance: "off",
+    movesToSelf: false,
   };
 }
 
@@ -80,7 +83,7 @@ export function lastingState(saved: SavedRedisClient): RedisClientState {
 /** What programs that read no more than format 1 of packets know of a client, or may well forget. */
 const KNOWN_SINCE_FORMAT_1: ReadonlySet<string> = new Set([
   ...["id", "name", "libraryName", "libraryVersion", "isAuthenticated", "version"],
-  ...["noEvict", "noTouch", "maintenance", "ageMs", "idleMs", "command"],
+  ...["noEvict", "noTouch", "maintenance", "movesToSelf", "ageMs", "idleMs", "command"],
 ]);
 
 const NAMES_MAX_IN_FORMAT_1 = 16 * 1024;

@@ -1,17 +1,19 @@
 /**
  * Clients that have asked to be told of maintenance (CLIENT MAINT_NOTIFICATIONS ON, which node-redis, redis-py and others ask by themselves): while
- * requests wait for a server that is lost, they hear so, and wait for their replies longer than they do otherwise.
+ * requests wait for a server that is lost, they hear so, and wait for their replies longer than they do otherwise. They also hear where to go when an
+ * operator has clients leave, see Evacuation.
  */
-import { encodeValue, type Value } from "../codec/encode.ts";
+
+import type { Deadlines } from "../../../base/deadlines.ts";
+import type { Turn } from "../../../base/turn.ts";
+import { encodePush } from "../codec/encode.ts";
 import type { RedisClientState } from "./client-state.ts";
+import { type EvacuatedClient, Evacuation } from "./evacuation.ts";
 
 const SECOND_MS = 1000;
 
 /** What it needs of a client. */
-export interface NotifiedClient {
-  readonly state: RedisClientState;
-  readonly session: { push(bytes: Buffer, start: number, end: number): void };
-}
+export type NotifiedClient = EvacuatedClient;
 
 export class Maintenance {
   private readonly clients: Set<NotifiedClient> = new Set();
@@ -19,12 +21,19 @@ export class Maintenance {
   private readonly patienceMs: () => number;
   /** So many servers are waited for. */
   private outages = 0;
+  readonly evacuation: Evacuation;
 
   /**
    * @param nextNumber of a message, which no other message of any worker has
    * @param patienceMs how long requests wait at the most
    */
-  constructor(nextNumber: () => number, patienceMs: () => number) {
+  constructor(
+    turn: Pick<Turn, "nowMs">,
+    deadlines: Deadlines,
+    nextNumber: () => number,
+    patienceMs: () => number,
+  ) {
+    this.evacuation = new Evacuation(this.clients, turn, deadlines, nextNumber);
     this.nextNumber = nextNumber;
     this.patienceMs = patienceMs;
   }
@@ -41,6 +50,7 @@ export class Maintenance {
 
   remove(client: NotifiedClient): void {
     this.clients.delete(client);
+    this.evacuation.remove(client);
   }
 
   /** Requests begin to wait for a server. */
@@ -71,16 +81,10 @@ export class Maintenance {
 
   private failingOver(): Buffer {
     const seconds = Math.ceil(this.patienceMs() / SECOND_MS);
-    return pushOf(["FAILING_OVER", this.nextNumber(), seconds, []]);
+    return encodePush(["FAILING_OVER", this.nextNumber(), seconds, []]);
   }
 
   private failedOver(): Buffer {
-    return pushOf(["FAILED_OVER", this.nextNumber(), []]);
+    return encodePush(["FAILED_OVER", this.nextNumber(), []]);
   }
-}
-
-function pushOf(message: Value): Buffer {
-  const bytes = encodeValue(message, 3);
-  bytes.write(">");
-  return bytes;
 }

@@ -95,5 +95,7 @@ export interface RedisClient {
   /** The last request's; null: none, or one that no server knows. */
   readonly lastCommand: { readonly name: string } | null;
   readonly lastRequestMs: number;
+  /** See Frontend. */
+  readonly prefersToStay: boolean;
   readonly createdMs: number;
 }

@@ -56,6 +56,13 @@ export function encodeValue(value: Value, version: RespVersion): Buffer {
   return Buffer.concat(pieces);
 }
 
+/** A message of RESP3 that answers no request. */
+export function encodePush(message: readonly Value[]): Buffer {
+  const bytes = encodeValue(message, 3);
+  bytes.write(">");
+  return bytes;
+}
+
 function write(value: Value, version: RespVersion, pieces: Buffer[]): void {
   if (value === null) pieces.push(version === 3 ? NULL : NULL_BULK);
   else if (typeof value === "number") pieces.push(encodeInteger(value));

@@ -70,17 +70,28 @@ function noTouch(...[{ state }, view]: Parameters<LocalHandler>): Buffer {
   return OK;
 }
 
-/** What follows ON says how servers that move are to be named: the proxy tells of failovers alone. */
+/** What follows ON says how places are to be named, or (`none`) that they are not: else a client is told what the operator has said. */
 function maintNotifications(...[client, view]: Parameters<LocalHandler>): Buffer {
   const { state, pool } = client;
   const isOn = onOrOff(view.text(2));
   if (isOn === null || view.count % 2 === 0) return SYNTAX;
   if (isOn && state.version !== 3) return NEEDS_RESP3;
+  if (isOn) state.movesToSelf = movesToSelf(view);
   if (isOn === (state.maintenance !== "off")) return OK;
   state.maintenance = isOn ? "on" : "off";
   if (isOn) pool.maintenance.add(client);
   else pool.maintenance.remove(client);
   return OK;
+}
+
+/** Whether the last of the options says so. */
+function movesToSelf(view: Parameters<LocalHandler>[1]): boolean {
+  let isNone = false;
+  for (let at = 3; at + 1 < view.count; at += 2) {
+    if (view.text(at).toUpperCase() !== "MOVING-ENDPOINT-TYPE") continue;
+    isNone = view.text(at + 1).toUpperCase() === "NONE";
+  }
+  return isNone;
 }
 
 function onOrOff(text: string): boolean | null {

@@ -5,10 +5,14 @@ import {
   Maintenance,
   type NotifiedClient,
 } from "../../../../../src/protocols/redis/client/maintenance.ts";
+import { ManualDeadlines, ManualTurn } from "../../../../support/manual-deadlines.ts";
 
 function rig() {
   let numbers = 0;
+  const turn = new ManualTurn();
   const maintenance = new Maintenance(
+    turn,
+    new ManualDeadlines(turn),
     () => ++numbers,
     () => 1500,
   );
@@ -18,7 +22,10 @@ function rig() {
     session: {
       push: (bytes, start, end) =>
         heard.push(/[A-Z_]{5,}/.exec(bytes.toString("latin1", start, end))![0]),
+      drain() {},
     },
+    prefersToStay: false,
+    lastRequestMs: 0,
   });
   return { maintenance, heard, client };
 }
