@@ -67,6 +67,10 @@ class Builder {
       }
       case "access":
         return new AccessBranch(this.build(node.read), this.build(node.write));
+      case "zone": {
+        const { zones, rest } = node;
+        return this.build(zones.find(({ zone }) => zone === this.tools.zone)?.to ?? rest);
+      }
       case "failover":
         return this.acts(node, (other) => failoverLinks(node, other, this.tools));
       case "mirror":
