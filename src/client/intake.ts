@@ -31,7 +31,7 @@ export interface IntakeOwner extends Wakeable {
   readonly out: Pick<ByteQueue, "size">;
   readonly ring: Pick<ReplyRing, "nextToken" | "pending" | "stamps">;
   readonly unread: Pick<Unread, "addInput">;
-  readonly way: Pick<ClientLane, "isChanging" | "sent">;
+  readonly way: Pick<ClientLane, "asked" | "isChanging" | "isUnknown" | "limit" | "sent">;
   /** Nothing is owed to the client. */
   readonly isSettled: boolean;
   mayTakeMore(): boolean;
@@ -158,12 +158,10 @@ export class Intake {
       this.holdBack();
       return;
     }
-    const { ring, throttle } = session;
+    const { ring, throttle, way } = session;
     const { times, turn } = session.host;
     if (throttle !== null && !throttle.begin(turn.nowMs, ring.nextToken)) {
-      if (input.size > 0) throttle.over();
-      if (session.life.takesRequests) this.holdBack();
-      else this.forget();
+      this.throttled(throttle);
       return;
     }
     const { bytes, start } = input;
@@ -171,6 +169,7 @@ export class Intake {
     // What was held back arrived when it was held back.
     if (!this.isHeldBack) ring.stamps?.arrivedAt(turn.nowMs, first);
     const { frontend } = session;
+    if (way.isUnknown) way.limit(ring.pending);
     const outer = beginByteUse();
     input.start = frontend.consume(bytes, start, input.end);
     const noted = endByteUse(outer);
@@ -178,7 +177,9 @@ export class Intake {
     const taken = (ring.nextToken - first) & TOKEN_MASK;
     this.requests += taken;
     const bytesTaken = input.start - start;
-    session.way.sent(bytesTaken, ring.pending);
+    // What blocks has a server connection for itself.
+    if (way.isUnknown) way.asked(this.isBlocked ? 0 : ring.pending);
+    way.sent(bytesTaken, ring.pending);
     if (taken > 0 && times !== null) {
       times.taken(taken, bytesTaken, ring.pending);
       if (times.needsTape && ring.pending > 0) this.trace(first, taken, bytes, start, input.start);
@@ -197,6 +198,13 @@ export class Intake {
     const hasInput = input.size > 0;
     this.setPaused(mustStop && hasInput && (!this.isBlocked || this.isUnwatchable));
     session.life.onTaken(mustStop);
+  }
+
+  /** A limit stands in the way of what is at hand. */
+  private throttled(throttle: ClientThrottle): void {
+    if (this.input.size > 0) throttle.over();
+    if (this.session.life.takesRequests) this.holdBack();
+    else this.forget();
   }
 
   /** So that requests can be named if they turn out to be slow, or their replies large. */

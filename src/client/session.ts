@@ -63,7 +63,7 @@ export class Session implements ClientPort, StreamEvents, Flushable, SlowHearer 
   readonly life: Life;
   readonly intake: Intake;
   readonly move: SessionMove;
-  private readonly outflow: Outflow;
+  private readonly outflow: Outflow = new Outflow(this);
   /** See client-record.ts. */
   ownId: number | null = null;
   openedMs: number;
@@ -73,7 +73,7 @@ export class Session implements ClientPort, StreamEvents, Flushable, SlowHearer 
   /** Neither its life nor its intake nor a move stands in the way of more requests: kept up by `review`, asked with each request. */
   private takesMore = true;
   private knownOrigin: string | null = null;
-  private readonly window: ReplyWindow;
+  readonly window: ReplyWindow;
 
   constructor(host: SessionOwner, stream: Stream, lane: number) {
     this.host = host;
@@ -89,7 +89,6 @@ export class Session implements ClientPort, StreamEvents, Flushable, SlowHearer 
     this.life = new Life(this);
     this.intake = new Intake(this);
     this.move = new SessionMove(this);
-    this.outflow = new Outflow(this);
   }
 
   /** To be called before the first byte; again when another takes over. */
@@ -392,6 +391,7 @@ export class Session implements ClientPort, StreamEvents, Flushable, SlowHearer 
   /** There is no connection any more, or it is another process's. */
   release(): void {
     this.life.close();
+    this.way.beKnown();
     this.unread.clear();
     this.intake.forget();
     this.frontend.close();

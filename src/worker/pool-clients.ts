@@ -220,8 +220,12 @@ export class PoolClients implements SessionOwner {
   private createSession(stream: Stream, isNew: boolean): Session {
     const lane = this.lanes.add(isNew ? this.turn.nowMs : Number.NEGATIVE_INFINITY);
     const { chain, protocol } = this.options;
-    if (chain === null || !chain.hearsEnds) return new Session(this, stream, lane);
-    return new FilteredSession(this, stream, lane, { chain, filtering: protocol.filtering! });
+    const session =
+      chain === null || !chain.hearsEnds
+        ? new Session(this, stream, lane)
+        : new FilteredSession(this, stream, lane, { chain, filtering: protocol.filtering! });
+    if (!isNew) session.way.beKnown();
+    return session;
   }
 
   /** @param saved see `serve` */

@@ -5,9 +5,11 @@ import {
   HEAVY_NEWCOMER_REPLIES,
   HEAVY_NEWCOMERS_MS,
   HEAVY_REST_MS,
+  KNOWN_REPLIES,
   NEW_CLIENT_MS,
+  UNKNOWN_REPLIES_MAX,
 } from "../../../src/base/fairness-limits.ts";
-import { SESSION_WINDOW_BYTES } from "../../../src/base/limits.ts";
+import { REPLY_WINDOW_START, SESSION_WINDOW_BYTES } from "../../../src/base/limits.ts";
 import { type ClientLane, PoolLanes } from "../../../src/client/client-lane.ts";
 import type { ManualTurn } from "../../support/manual-deadlines.ts";
 import { createRig, multibulk, type Rig } from "./session-rig.ts";
@@ -142,5 +144,82 @@ describe("the lane of a client", () => {
     const way: ClientLane = newcomer.session.way;
     expect([way.number, way.isWatched]).toEqual([5, false]);
     expect(newcomer.heavyConnections[0]!.requests.length).toBe(HEAVY_NEWCOMER_REPLIES);
+  });
+});
+
+/** So many clients that have come at once, and that nothing is known of. */
+function newcomers(count: number, lanes: PoolLanes = new PoolLanes()): Rig[] {
+  return Array.from({ length: count }, () =>
+    createRig({ servers: 1, lanes, answerOf: ([, key = ""]) => `+${key}\r\n` }),
+  );
+}
+
+const waitingOf = (rigs: readonly Rig[]): number =>
+  rigs.reduce((sum, { connections }) => sum + connections[0]!.waiting.length, 0);
+
+describe("what is asked before anything is known of a client", () => {
+  test("is bounded over all new clients: those beyond it begin as heavy ones, until they are known", async () => {
+    const rigs = newcomers(20);
+    for (const rig of rigs) rig.input(multibulk(["GET", "v0"]).repeat(20));
+    expect(waitingOf(rigs)).toBe(UNKNOWN_REPLIES_MAX);
+    const elsewhere = rigs.filter(({ session }) => session.lane >= HEAVY_LANES);
+    const direct = UNKNOWN_REPLIES_MAX / REPLY_WINDOW_START;
+    expect(elsewhere.length).toBe(rigs.length - direct);
+    for (const { heavyConnections } of elsewhere) {
+      expect(heavyConnections[0]!.waiting.length).toBe(1);
+    }
+    for (const rig of rigs) {
+      await rig.settle();
+      expect(rig.stream.output).toBe("+v0\r\n".repeat(20));
+      rig.ask("GET", "w0");
+      await rig.settle();
+    }
+    expect(rigs.map(({ session }) => session.lane)).toEqual(rigs.map(() => 0));
+    expect(rigs[0]!.session.host.lanes.unknown).toBe(0);
+  });
+
+  test("is what is on its way at the time, whatever a client has asked for one after the other", async () => {
+    const rigs = newcomers(UNKNOWN_REPLIES_MAX);
+    const lanes = rigs[0]!.session.host.lanes;
+    // Answered by the proxy itself, which tells nothing.
+    for (const rig of rigs) rig.ask("SELECT", "0");
+    expect(lanes.unknown).toBe(0);
+    for (const rig of rigs) rig.ask("GET", "v0");
+    expect(lanes.unknown).toBe(UNKNOWN_REPLIES_MAX);
+    // They have begun, so they stay, but get no more before they have replies.
+    for (const rig of rigs) rig.input(multibulk(["GET", "w0"]).repeat(2));
+    expect([waitingOf(rigs), lanes.unknown]).toEqual([UNKNOWN_REPLIES_MAX, UNKNOWN_REPLIES_MAX]);
+    expect(newcomers(1, lanes)[0]!.session.way.isUnknown).toBe(true);
+    for (const rig of rigs) await rig.settle();
+    expect(rigs.map(({ stream }) => stream.output)).toEqual(
+      rigs.map(() => "+OK\r\n+v0\r\n+w0\r\n+w0\r\n"),
+    );
+    expect([lanes.unknown, rigs.every(({ session }) => session.lane === 0)]).toEqual([0, true]);
+  });
+
+  test("counts until a client is known, is heavy and nothing is owed to it, or is gone", async () => {
+    const [known, gone] = newcomers(2) as [Rig, Rig];
+    const lanes = known.session.host.lanes;
+    for (let i = 0; i < KNOWN_REPLIES; i++) {
+      expect(known.session.way.isUnknown).toBe(true);
+      known.ask("GET", "v0");
+      expect(lanes.unknown).toBe(1);
+      await known.settle();
+    }
+    known.ask("GET", "v0");
+    expect([known.session.way.isUnknown, known.session.way.isWatched]).toEqual([false, false]);
+    gone.ask("GET", "v0");
+    expect(lanes.unknown).toBe(1);
+    gone.session.close();
+    expect(lanes.unknown).toBe(0);
+
+    const heavy = createRig({ servers: 1, lanes, answerOf: () => LARGE });
+    heavy.input(multibulk(["GET", "large0"]).repeat(3));
+    expect(lanes.unknown).toBe(3);
+    heavy.connections[0]!.answer(1);
+    await heavy.turn();
+    expect([lanes.unknown, heavy.session.way.isChanging]).toEqual([2, true]);
+    await heavy.settle();
+    expect([lanes.unknown, heavy.session.way.isUnknown]).toEqual([0, false]);
   });
 });

@@ -244,6 +244,8 @@ export function createRig(
     output?: Buffer;
     /** Absent: clients hold as much as they like. */
     memory?: (turn: Turn) => ClientMemory;
+    /** What it has in common with the clients of other rigs; absent: it is alone. */
+    lanes?: PoolLanes;
   } = {},
 ): Rig {
   const { servers = 3, state, answerOf, lend = () => null } = options;
@@ -306,7 +308,7 @@ export function createRig(
       onSessionCut: () => {},
       nextClientId: () => 1,
       times: null,
-      lanes: new PoolLanes(),
+      lanes: options.lanes ?? new PoolLanes(),
       onSessionClosed: () => {
         if (isClosed) throw new Error("closed twice");
         isClosed = true;
