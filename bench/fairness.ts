@@ -1,8 +1,8 @@
 /**
  * How long a client that asks for little waits beside one that moves very much: `bun bench/fairness.ts [--seconds N] [--floods a,b]
- * [--binary NAME=PATH …] [--without direct,nutcracker]`, Markdown on stdout.
+ * [--binary NAME=PATH …] [--without direct,nutcracker] [--servers N]`, Markdown on stdout.
  *
- * A Redis server for each row, and a proxy with one worker before it; beside them the server itself, without any. 200 GETs a second go over
+ * A Redis server (or N, over which the keys are spread) for each row, and a proxy with one worker before it; beside them the server itself, without any. 200 GETs a second go over
  * four connections: for some seconds in which nothing else happens, and then beside each flood. What counts is the difference between the two. The floods are described in
  * bench/load/flood.ts; a flood that a proxy does not know is left out there.
  */
@@ -16,7 +16,7 @@ import { machineFacts } from "./machine.ts";
 import { figure, table } from "./markdown.ts";
 import { loadProgram, POLITE_PER_SECOND, type Subject, startProbe, startSubject } from "./probe.ts";
 import { memoryOf, processTree, requireProc } from "./proc.ts";
-import { startServer } from "./servers.ts";
+import { type Server, startServer } from "./servers.ts";
 import { bulk, encode, freePort } from "./wire.ts";
 
 /** A server keeps all that a client does not read, gigabytes here; and nutcracker knows no subscriptions. */
@@ -47,6 +47,7 @@ async function main(): Promise<void> {
       floods: { type: "string", default: FLOODS.join(",") },
       binary: { type: "string", multiple: true },
       without: { type: "string", default: "" },
+      servers: { type: "string", default: "1" },
     },
   });
   const floods = values.floods.split(",") as FloodKind[];
@@ -62,12 +63,18 @@ async function main(): Promise<void> {
       if (LEFT_OUT[given]?.includes(flood) === true) continue;
       process.stderr.write(`${given.split("=")[0]}: ${flood}\n`);
       // What a flood has left behind in a server is not to be met by the next.
-      const server = await startServer("redis", await freePort());
-      await fillForFloods(server.port);
-      const subject = await startSubject(given, server);
+      const servers: Server[] = [];
+      for (let i = 0; i < Number(values.servers); i++) {
+        const server = await startServer("redis", await freePort());
+        // Each has all keys, and is asked for its own.
+        await fillForFloods(server.port);
+        servers.push(server);
+      }
+      const [server, ...others] = servers;
+      const subject = await startSubject(given, server!, [], others);
       rows.push(await measure(subject, flood, Number(values.seconds) * 1000));
       if (subject.child !== null) await stopChild(subject.child);
-      await stopChild(server.child);
+      for (const each of servers) await stopChild(each.child);
     }
   }
   const { cores, cpu, kernel, bun, redis, commit } = await machineFacts();

@@ -49,11 +49,13 @@ export function startProbe({ port, processes }: Subject, request: string, reply:
 /**
  * @param given "direct" (the server itself), "nutcracker", or an executable of this project as NAME=PATH
  * @param options of the pool, as lines of its configuration; not for nutcracker
+ * @param others further servers of the pool; not for "direct"
  */
 export async function startSubject(
   given: string,
   server: Server,
   options: readonly string[] = [],
+  others: readonly Server[] = [],
 ): Promise<Subject> {
   if (given === "direct") {
     return { name: given, port: server.port, child: null, processes: [server.child.pid] };
@@ -62,14 +64,16 @@ export async function startSubject(
   const port = await freePort();
   const config = join(runDirectory(), `${name}.yml`);
   const isPeer = given === name;
+  const ports = [server, ...others].map((each) => each.port);
   const lines = isPeer ? [] : options.map((line) => `  ${line}\n`);
-  writeFileSync(config, nutcrackerConfig(port, [server.port], "redis") + lines.join(""));
+  writeFileSync(config, nutcrackerConfig(port, ports, "redis") + lines.join(""));
   const admin = ["-s", String(await freePort()), "-a", "127.0.0.1"];
   const command = isPeer ? [name, "-c", config] : [path, "-c", config, "--workers", "1"];
   const child = startChild(name, [...command, ...admin]);
   if (!(await waitForPort(port, child.hasExited))) {
     throw new Error(`${name} does not accept connections:\n${child.logTail()}`);
   }
-  const processes = [...processTree(child.pid).map(({ pid }) => pid), server.child.pid];
+  const all = [server, ...others].map((each) => each.child.pid);
+  const processes = [...processTree(child.pid).map(({ pid }) => pid), ...all];
   return { name, port, child, processes };
 }

@@ -267,6 +267,8 @@ export interface Route {
   slotOf(request: RequestFacts): number;
   /** A key's server is the same each time, as long as no server leaves or comes back. */
   readonly isStable: boolean;
+  /** All keys go there, now. Absent or null: that is not known. */
+  readonly only?: Upstream | null;
   /** The server for a request, or null when none is left. Pure: no I/O, no clock, no allocation. */
   pick(request: RequestFacts): Upstream | null;
 }

@@ -16,6 +16,11 @@ export class SliceQueue implements Wakeable {
     this.turn = turn;
   }
 
+  /** Slices are left for further turns. */
+  get isBusy(): boolean {
+    return this.jobs.length > 0;
+  }
+
   /** Does the first slice of `job` at once when no other job waits, and each other slice in a turn of its own. */
   run(job: Iterator<void>): void {
     if (this.jobs.length === 0 && job.next().done === true) return;

@@ -66,6 +66,12 @@ export class PartReplies implements ReplyHolder, Flushable {
     session.hold(this, copies.length);
   }
 
+  /** What is made of them takes so many bytes, until the end. */
+  holdMore(bytes: number): void {
+    this.held += bytes;
+    this.session!.hold(this, bytes);
+  }
+
   drop(): void {
     this.held = 0;
     this.forget();

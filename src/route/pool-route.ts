@@ -38,7 +38,7 @@ export class PoolRoute implements Route {
   private ring: Ring;
   private placement: Placement | null = null;
   /** All keys are on this server, whatever their hash; null: they are not. */
-  private only: WeightedUpstream | null = null;
+  only: WeightedUpstream | null = null;
   /** See Topology.slots; null: there are none. */
   private slots: Int16Array | null = null;
   /** They stand in for those that are ejected. */

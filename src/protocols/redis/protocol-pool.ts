@@ -20,6 +20,7 @@ import type { TtlCap } from "../../api/ttl-cap.ts";
 import type { ConnectionKind, DecorateLink, Route } from "../../api/upstream.ts";
 import { assert } from "../../base/assert.ts";
 import type { Deadline } from "../../base/deadlines.ts";
+import { SliceQueue } from "../../base/slice-queue.ts";
 import { parseClientTarget } from "../../config/client-target.ts";
 import { parseIpRange } from "../../os/ip-range.ts";
 import { warnOfForeign } from "../foreign-clients.ts";
@@ -279,6 +280,7 @@ function createPool(host: PoolHost, parking: Parking, reading: ReadingOptions): 
     unixPath: config.listen.kind === "unix" ? config.listen.path : null,
     learner: new CommandLearner(commands, turn, deadlines),
     scripts: new ScriptMemory(bus, turn),
+    slices: new SliceQueue(turn),
     directory: new ClientDirectory(bus, turn),
     maintenance,
     operators: operatorsOf(host),

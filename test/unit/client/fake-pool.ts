@@ -3,6 +3,7 @@
 import type { Route } from "../../../src/api/upstream.ts";
 import type { WorkerBus } from "../../../src/api/worker-bus.ts";
 import type { Deadlines } from "../../../src/base/deadlines.ts";
+import { SliceQueue } from "../../../src/base/slice-queue.ts";
 import type { Turn } from "../../../src/base/turn.ts";
 import { VariantTable } from "../../../src/protocols/redis/client/identity/variant-table.ts";
 import { CommandLearner } from "../../../src/protocols/redis/client/learn-commands.ts";
@@ -62,6 +63,7 @@ export function createPool(
       deadlines,
     },
     add() {},
+    slices: new SliceQueue(turn),
     learner: new CommandLearner(commands, turn, deadlines),
     maintenance: new Maintenance(turn, deadlines, nextClientId, () => 0),
     scripts: new ScriptMemory(bus, turn),

@@ -2,6 +2,7 @@ import type { PoolCounter } from "../../../api/stats.ts";
 import type { Route } from "../../../api/upstream.ts";
 import type { WorkerBus } from "../../../api/worker-bus.ts";
 import type { Deadlines } from "../../../base/deadlines.ts";
+import type { SliceQueue } from "../../../base/slice-queue.ts";
 import type { Turn } from "../../../base/turn.ts";
 import type { Foreign } from "../../foreign.ts";
 import type { Operators } from "../../operators.ts";
@@ -53,6 +54,8 @@ export interface RedisPool {
   /** Where its clients connect, if that is a unix socket. */
   readonly unixPath: string | null;
   readonly turn: Turn;
+  /** Requests that take several turns. */
+  readonly slices: SliceQueue;
   /** On the clock of `turn`. */
   readonly deadlines: Deadlines;
   /** Between 0 and 1. */

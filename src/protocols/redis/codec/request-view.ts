@@ -1,9 +1,11 @@
 /** One scanned Redis request. Reused: valid until the next scan. Borrows its bytes from the input. */
 
 import { ACCESS, type Access, NO_TENANT, type RequestFacts } from "../../../api/request-facts.ts";
+import { keptRange } from "../../../base/copy-of.ts";
 
 const ARGUMENTS_START = 16;
 const NONE: Buffer = Buffer.alloc(0);
+const LF = 10;
 
 export class RequestView implements RequestFacts {
   /** Holds the request; the received bytes themselves, or a rewritten form of them (inline requests). */
@@ -43,6 +45,14 @@ export class RequestView implements RequestFacts {
     return this.start + this.argumentEnd[i]!;
   }
 
+  /** Where argument i begins with its length line. */
+  rawFrom(i: number): number {
+    if (i > 0) return this.to(i - 1) + 2;
+    let at = this.start;
+    while (this.bytes[at] !== LF) at++;
+    return at + 1;
+  }
+
   /** Argument i as text of its bytes. Allocates: not for the path of ordinary commands. */
   text(i: number): string {
     return this.bytes.toString("latin1", this.from(i), this.to(i));
@@ -56,6 +66,23 @@ export class RequestView implements RequestFacts {
     const ends = new Int32Array(starts.length);
     ends.set(this.argumentEnd);
     this.argumentEnd = ends;
+  }
+
+  /** The request, for what takes longer than the call: with bytes of its own. There is none here then. */
+  detach(): RequestView {
+    const own = new RequestView();
+    own.bytes = keptRange(this.bytes, this.start, this.end);
+    own.end = own.bytes.length;
+    own.count = this.count;
+    own.argumentStart = this.argumentStart;
+    own.argumentEnd = this.argumentEnd;
+    own.access = this.access;
+    own.commandName = this.commandName;
+    this.argumentStart = new Int32Array(ARGUMENTS_START);
+    this.argumentEnd = new Int32Array(ARGUMENTS_START);
+    this.bytes = NONE;
+    this.count = 0;
+    return own;
   }
 
   /** Lets go of the request: an idle client pins no input, and no memory of an unusually long request. */

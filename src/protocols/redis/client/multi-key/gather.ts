@@ -8,6 +8,8 @@
 import type { ClientPort } from "../../../../api/client-port.ts";
 import type { Failure, ReplySink } from "../../../../api/upstream.ts";
 import { copyOf } from "../../../../base/copy-of.ts";
+import { KEYS_AT_ONCE } from "../../../../base/fairness-limits.ts";
+import type { SliceQueue } from "../../../../base/slice-queue.ts";
 import { PartReplies } from "../../../part-replies.ts";
 import { arrayHeader, encodeInteger } from "../../codec/encode.ts";
 import { endOfShortBulk, parseLength, RedisReplyScanner } from "../../codec/reply-scanner.ts";
@@ -26,20 +28,27 @@ const elements: RedisReplyScanner = new RedisReplyScanner(3);
 
 /** A gather for `parts` parts (tokens 0 … parts - 1), which settles `token` of `session`. */
 export function takeGather(
-  session: ClientPort,
+  client: GatherClient,
   token: number,
   merge: Merge,
   parts: number,
 ): Gather {
   const gather = free.pop() ?? new Gather();
-  gather.start(session, token, merge, parts);
+  gather.start(client, token, merge, parts);
   return gather;
+}
+
+/** Whose reply it is. */
+interface GatherClient {
+  readonly session: ClientPort;
+  readonly pool: { readonly slices: SliceQueue };
 }
 
 class Gather implements ReplySink {
   readonly takesRuns = false;
   readonly copiesReplies = true;
   private session: ClientPort | null = null;
+  private slices: SliceQueue | null = null;
   private token = 0;
   private merge: Merge = "all_ok";
   private parts = 0;
@@ -56,8 +65,9 @@ class Gather implements ReplySink {
   private keysOfPart: number[] = [];
   private readonly replies: PartReplies = new PartReplies();
 
-  start(session: ClientPort, token: number, merge: Merge, parts: number): void {
+  start({ session, pool }: GatherClient, token: number, merge: Merge, parts: number): void {
     this.session = session;
+    this.slices = pool.slices;
     this.token = token;
     this.merge = merge;
     this.parts = parts;
@@ -117,7 +127,7 @@ class Gather implements ReplySink {
   }
 
   private keepElements(part: number, bytes: Buffer, from: number, to: number): void {
-    this.replies.keep(part, bytes, from, to, this.partsLeft > 1);
+    this.replies.keep(part, bytes, from, to, this.partsLeft > 1 || this.isLarge);
   }
 
   private addInteger(part: number, bytes: Buffer, start: number, end: number): void {
@@ -126,39 +136,71 @@ class Gather implements ReplySink {
     else this.sum += value;
   }
 
+  private get isLarge(): boolean {
+    return this.keys > KEYS_AT_ONCE;
+  }
+
   private partDone(): void {
     if (--this.partsLeft > 0) return;
     const session = this.session!;
     if (this.fault !== null) session.reply(this.token, this.fault);
     else if (this.merge === "sum") session.reply(this.token, encodeInteger(this.sum));
     else if (this.merge === "all_ok") session.reply(this.token, OK);
-    else if (session.isOpen) this.mergeArray(session);
+    else if (session.isOpen && this.isLarge) {
+      this.slices!.run(this.mergeInSlices(session));
+      return;
+    } else if (session.isOpen) this.mergeArray(session);
     this.release();
   }
 
   private mergeArray(session: ClientPort): void {
-    const header = arrayHeader(this.keys);
-    const { from, to } = this.replies;
-    let size = header.length;
-    for (let part = 0; part < this.parts; part++) size += to[part]! - from[part]!;
+    const size = this.mergedSize();
     const out = session.compose(this.token);
     const offset = out === null ? -1 : out.reserve(size);
     if (out !== null && offset >= 0) {
-      this.mergeInto(out.reserved, offset, header);
+      this.mergeInto(out.reserved, offset, 0, this.keys);
       session.composed(size);
       return;
     }
     const reply = Buffer.allocUnsafeSlow(size);
-    this.mergeInto(reply, 0, header);
+    this.mergeInto(reply, 0, 0, this.keys);
     session.reply(this.token, reply);
   }
 
-  /** Writes the elements in the client's order, neighbours of one part in one piece. */
-  private mergeInto(target: Buffer, offset: number, header: Buffer): void {
-    const { keys, partOfKey, replies } = this;
-    let at = offset + header.copy(target, offset);
-    let key = 0;
-    while (key < keys) {
+  private *mergeInSlices(session: ClientPort): Generator<void, void> {
+    const { keys } = this;
+    const reply = Buffer.allocUnsafeSlow(this.mergedSize());
+    this.replies.holdMore(reply.length);
+    let at = 0;
+    for (let from = 0; from < keys; from += KEYS_AT_ONCE) {
+      if (from > 0) yield;
+      // The parts went with the client.
+      if (!session.isOpen) break;
+      const to = Math.min(from + KEYS_AT_ONCE, keys);
+      at = this.mergeInto(reply, at, from, to);
+      if (to === keys) session.reply(this.token, reply);
+    }
+    this.release();
+  }
+
+  /** Bytes of the reply. */
+  private mergedSize(): number {
+    const { from, to } = this.replies;
+    let size = arrayHeader(this.keys).length;
+    for (let part = 0; part < this.parts; part++) size += to[part]! - from[part]!;
+    return size;
+  }
+
+  /**
+   * Writes the elements of keys [from, to) in the client's order, neighbours of one part in one piece; before the first the header.
+   * @returns where they end
+   */
+  private mergeInto(target: Buffer, offset: number, from: number, to: number): number {
+    const { partOfKey, replies } = this;
+    let at = offset;
+    if (from === 0) at += arrayHeader(this.keys).copy(target, offset);
+    let key = from;
+    while (key < to) {
       const part = partOfKey[key]!;
       const bytes = replies.bytes[part]!;
       const start = replies.from[part]!;
@@ -168,14 +210,16 @@ class Gather implements ReplySink {
         const next = endOfShortBulk(bytes, end, partEnd);
         end = next > 0 ? next : elements.scan(bytes, end, partEnd);
         key++;
-      } while (key < keys && partOfKey[key] === part);
+      } while (key < to && partOfKey[key] === part);
       at += bytes.copy(target, at, start, end);
       replies.from[part] = end;
     }
+    return at;
   }
 
   private release(): void {
     this.session = null;
+    this.slices = null;
     this.fault = null;
     this.replies.release();
     if (this.partOfKey.length > 4096) this.partOfKey = new Uint16Array(128);

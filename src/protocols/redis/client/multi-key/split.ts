@@ -10,12 +10,14 @@ import type { ClientPort } from "../../../../api/client-port.ts";
 import { ACCESS, type Access } from "../../../../api/request-facts.ts";
 import type { Failure, Link, ReplySink, Route, Upstream } from "../../../../api/upstream.ts";
 import type { ByteQueue } from "../../../../base/byte-queue.ts";
+import { KEYS_AT_ONCE } from "../../../../base/fairness-limits.ts";
 import { arrayHeader } from "../../codec/encode.ts";
 import type { RequestView } from "../../codec/request-view.ts";
 import type { Command } from "../../commands/command.ts";
 import type { RedisPool } from "../redis-pool.ts";
 import { NO_SERVER, wrongArity } from "../refusals.ts";
 import { takeGather } from "./gather.ts";
+import { LargeSplit } from "./large-split.ts";
 
 /** Scratch space shared by all sessions: a request is split in one go. */
 let partOfKey: Uint16Array = new Uint16Array(1024);
@@ -38,13 +40,16 @@ const refusals: (Failure | null)[] = [];
 
 /** Whose requests are split. */
 export interface SplitClient {
-  readonly pool: Pick<RedisPool, "mgetErrors" | "add">;
+  readonly pool: Pick<RedisPool, "mgetErrors" | "add" | "gate" | "route" | "slices">;
   readonly session: ClientPort;
   /** Where this client's requests of this access to keys at `upstream` go. */
   linkFor(upstream: Upstream, access: Access): Link;
   refuse(reply: Buffer): void;
   forwardTo(connection: Link, view: RequestView): boolean;
   flushRun(): void;
+  /** In a mode, with a connection of its own, and where keys move, requests are split at once: what was looked at before holds then only. */
+  readonly mode: object | null;
+  readonly pin: object | null;
 }
 
 export class Splitter {
@@ -62,12 +67,21 @@ export class Splitter {
       client.refuse(wrongArity(command));
       return true;
     }
+    const isPerElement = client.pool.mgetErrors === "element" && command.merge === "array";
+    const { only = null } = route;
+    if (only !== null && !isPerElement) {
+      return client.forwardTo(client.linkFor(only, access), view);
+    }
+    if (view.count > KEYS_AT_ONCE * command.step && mayTakeTurns(client)) {
+      client.flushRun();
+      new LargeSplit(client, view.detach(), command, isPerElement).start();
+      return true;
+    }
     const parts = this.plan(view, command, route);
     if (parts < 0) {
       client.refuse(NO_SERVER);
       return true;
     }
-    const isPerElement = client.pool.mgetErrors === "element" && command.merge === "array";
     if (parts === 1 && !isPerElement) return client.forwardTo(this.connection(0), view);
     for (let part = 0; part < parts; part++) {
       const connection = this.connection(part);
@@ -147,7 +161,7 @@ export class Splitter {
     isPerElement: boolean,
   ): ReplySink {
     const keys = (view.count - firstKey) / step;
-    const gather = takeGather(this.client.session, token, merge ?? "all_ok", upstreams.length);
+    const gather = takeGather(this.client, token, merge ?? "all_ok", upstreams.length);
     if (merge === "array") gather.expectKeys(partOfKey, keys, keysOfPart, isPerElement);
     return gather;
   }
@@ -155,7 +169,7 @@ export class Splitter {
   /** Sends the parts of the request that was planned last one after the other, because several may go over one connection. */
   private sendInTurn(view: RequestView, command: Command, gather: ReplySink): void {
     const { firstKey, step } = command;
-    const nameStart = rawStart(view, 0);
+    const nameStart = view.rawFrom(0);
     const nameEnd = view.to(firstKey - 1) + 2;
     const parts = upstreams.length;
     for (let part = 0; part < parts; part++) {
@@ -171,7 +185,7 @@ export class Splitter {
       queue.append(view.bytes, nameStart, nameEnd);
       for (let key = firstKeyOfPart[part]!; key >= 0; key = nextKey[key]!) {
         const argument = firstKey + key * step;
-        queue.append(view.bytes, rawStart(view, argument), view.to(argument + step - 1) + 2);
+        queue.append(view.bytes, view.rawFrom(argument), view.to(argument + step - 1) + 2);
       }
       connection.commit();
     }
@@ -181,7 +195,7 @@ export class Splitter {
   private send(view: RequestView, command: Command, gather: ReplySink): void {
     const { firstKey, step } = command;
     const keys = (view.count - firstKey) / step;
-    const nameStart = rawStart(view, 0);
+    const nameStart = view.rawFrom(0);
     const nameEnd = view.to(firstKey - 1) + 2;
     for (let part = 0; part < upstreams.length; part++) {
       const connection = this.connection(part);
@@ -214,19 +228,13 @@ export class Splitter {
   }
 }
 
+function mayTakeTurns({ mode, pin, pool }: SplitClient): boolean {
+  return mode === null && pin === null && pool.gate === null;
+}
+
 /** The same, with room for `index`. Servers that have left count, too: their numbers are not used again. */
 function grown(array: Uint16Array, index: number): Uint16Array {
   const larger = new Uint16Array(2 * (index + 1));
   larger.set(array);
   return larger;
 }
-
-/** Where argument i begins with its length line. */
-function rawStart(view: RequestView, i: number): number {
-  if (i > 0) return view.to(i - 1) + 2;
-  let at = view.start;
-  while (view.bytes[at] !== LF) at++;
-  return at + 1;
-}
-
-const LF = 10;
