@@ -8,7 +8,7 @@
  * The connections of two lanes answer independently of each other. So a lane changes while nothing is owed to the client: it takes no
  * further requests until then.
  *
- * What the replies to a new client will be like nobody knows, and what was asked for cannot be called back: many that come at once and all ask
+ * What the replies to a new client will be like is not known, and what was asked for cannot be called back: many that come at once and all ask
  * for much would fill the plain connections before the first reply tells. So all new clients together have few requests on their
  * way there, until they are known; one that comes beyond that begins as a heavy one.
  */

@@ -197,7 +197,12 @@ export class Intake {
     // would cost two system calls for each of its pipelines.
     const hasInput = input.size > 0;
     this.setPaused(mustStop && hasInput && (!this.isBlocked || this.isUnwatchable));
-    session.life.onTaken(mustStop);
+    session.life.onTaken(mustStop && this.mayHaveMore);
+  }
+
+  /** Something is left to take, or may come about: the frontend waits, or the session is on its way to another process. */
+  private get mayHaveMore(): boolean {
+    return this.input.size > 0 || this.state !== TAKING || this.session.move.isUnderWay;
   }
 
   /** A limit stands in the way of what is at hand. */

@@ -27,7 +27,7 @@ async function untilSent(rig: Rig): Promise<void> {
   }
 }
 
-/** Compared as a whole: what differs in thousands of keys is no help to anybody. */
+/** Compared as a whole: what differs in thousands of keys is no help. */
 function expectSame(actual: string, expected: string): void {
   expect([actual.length, actual === expected]).toEqual([expected.length, true]);
 }
