@@ -30,14 +30,6 @@ export interface AccessNode {
   readonly write: RouteNode;
 }
 
-/** By the zone that the proxy is in, see Config.zones. */
-export interface ZoneNode {
-  readonly kind: "zone";
-  readonly zones: readonly { readonly zone: string; readonly to: RouteNode }[];
-  /** For a proxy in none of them. */
-  readonly rest: RouteNode;
-}
-
 /** By name of the command. */
 export interface CommandNode {
   readonly kind: "command";
@@ -92,7 +84,6 @@ export type RouteNode =
   | PrefixNode
   | CutNode
   | AccessNode
-  | ZoneNode
   | CommandNode
   | FailoverNode
   | MirrorNode
@@ -115,11 +106,6 @@ export function branchesOf(node: RouteNode): readonly (readonly [name: string, t
       return [
         ["read", node.read],
         ["write", node.write],
-      ];
-    case "zone":
-      return [
-        ...node.zones.map(({ zone, to }) => [`zone ${zone}`, to] as const),
-        ["default", node.rest],
       ];
     case "failover":
       return [

@@ -23,6 +23,12 @@ export const SWEEP_REST_MS_MAX = 1_000;
 export const SWEEP_AGAIN_MS = 1_000;
 /** It says so often how far it is. */
 export const SWEEP_TELL_MS = 250;
+/** Of a server that lists its keys only as a whole, so many of two kinds are remembered at a time: about 20 MB. Then it lists them anew. */
+export const LISTED_KEYS_MAX = 100_000;
+/** A server that is just making another list is asked again after this. */
+export const LIST_AGAIN_MS = 250;
+/** A server that makes a list and says nothing for so long does not go on. */
+export const LIST_SILENCE_MS_MAX = 10_000;
 /** So many keys that are not where they belong are named, of each server. */
 export const STRAYS_SHOWN_MAX = 10;
 /** A command that has keys looked at waits for so long at the most. */

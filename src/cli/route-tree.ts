@@ -2,9 +2,7 @@
 import type { Config, PoolConfig } from "../api/config.ts";
 import type { RouteNode } from "../api/route-node.ts";
 import { assert } from "../base/assert.ts";
-import { ownAddresses } from "../os/own-addresses.ts";
 import { explainPath } from "../route/tree/explain.ts";
-import { ownZone } from "../topology/zone.ts";
 import { type KeyRoute, routeKeys } from "./key-route.ts";
 import { formatKey } from "./key-text.ts";
 import { formatTable } from "./table.ts";
@@ -25,13 +23,12 @@ export function routeThroughTree(
   keys: readonly Buffer[],
   command: string,
 ): TreeKeyRoute[] {
-  const zone = ownZone(config, ownAddresses())?.name ?? null;
   const wayOf = (key: Buffer, access: "read" | "write"): TreeKeyRoute => {
     const {
       steps,
       pool,
       key: called,
-    } = explainPath(tree, { key, isRead: access === "read", command, zone });
+    } = explainPath(tree, { key, isRead: access === "read", command });
     const [route] = routeKeys(poolNamed(config, pool), [called]);
     assert(route !== undefined, "each key has a route");
     return { access, path: steps, pool, ...route, key: formatKey(key) };

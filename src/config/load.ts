@@ -110,7 +110,7 @@ function loadNative(outer: Scope, root: MapNode, file: string, outside: Outside)
   const zones = readZones(scope, top);
   const node = top.node("pools");
   const poolsMap = node === undefined ? null : expectMap(scope, "pools", node, "a map of pools");
-  const pools = poolsMap === null ? [] : readPools({ ...scope, zones, path: "pools." }, poolsMap);
+  const pools = poolsMap === null ? [] : readPools({ ...scope, path: "pools." }, poolsMap);
   reportListen(scope, "stats", stats, pools);
   reportListen(scope, "admin", admin, pools);
   reportOpenAdmin(scope, admin);

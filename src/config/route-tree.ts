@@ -8,7 +8,6 @@ import { parseDuration } from "./duration.ts";
 import { didYouMean } from "./nearest.ts";
 import { quote } from "./problem.ts";
 import { entriesOnce, type Scope } from "./scope.ts";
-import { unknownZone } from "./zones.ts";
 
 /** A pool that the tree names, and where. */
 export interface NamedPool {
@@ -31,7 +30,6 @@ const KINDS: Readonly<Record<string, readonly string[]>> = {
   read: ["read", "write"],
   write: ["read", "write"],
   commands: ["commands", "default"],
-  zones: ["zones", "default"],
   failover: ["main", "failover", "on?"],
   gutter: ["main", "gutter", "ttl"],
   mirror: ["main", "mirror", "share?", "compare?"],
@@ -98,8 +96,6 @@ class RouteReader {
         return this.#prefix(entries, path);
       case "commands":
         return this.#command(entries, path);
-      case "zones":
-        return this.#zone(entries, path);
       case "failover":
         return this.#failover(entries, path);
       case "gutter":
@@ -166,18 +162,6 @@ class RouteReader {
     }
     if (commands === null || rest === null) return null;
     return { kind: "command", commands: read, rest };
-  }
-
-  #zone(entries: Entries, path: string): RouteNode | null {
-    const zones = this.#branches(entries, "zones", path, "names of zones");
-    const rest = this.#child(entries, "default", path);
-    for (const { key, keyOffset } of zones ?? []) {
-      const known = this.#scope.zones ?? {};
-      if (Object.hasOwn(known, key)) continue;
-      this.#error(keyOffset, `${path}.zones.${key}`, unknownZone(key, known));
-    }
-    if (zones === null || rest === null) return null;
-    return { kind: "zone", zones: zones.map(({ key, to }) => ({ zone: key, to })), rest };
   }
 
   #access(entries: Entries, path: string): RouteNode | null {

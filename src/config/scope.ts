@@ -1,5 +1,5 @@
 /** Reads one map of a file against the table of options. */
-import type { Address, Config } from "../api/config.ts";
+import type { Address } from "../api/config.ts";
 import type { Form, Option, OptionType, OptionValue, Where } from "../api/option.ts";
 import { assert } from "../base/assert.ts";
 import { describe, type Entry, type MapNode, type Node } from "./document.ts";
@@ -19,8 +19,6 @@ export interface Scope {
   readonly filters: readonly FilterOptions[];
   /** False: a module that is in error may define the protocols and filters that are missing. */
   readonly areModulesLoaded: boolean;
-  /** Those that the file names. Absent: none. */
-  readonly zones?: Required<Config>["zones"];
   /** Begins every message: `pool "alpha": `, or "". */
   readonly label: string;
   /** Begins every path: `pools.alpha.`, or "". */

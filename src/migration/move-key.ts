@@ -14,6 +14,8 @@
  * Decides only; how a step is sent and by what it is executed is the caller's business.
  */
 
+import type { KeyMove, MoveEnd } from "./pulls.ts";
+
 /**
  * - `look` (source): whether the key or a lock of it is there.
  * - `lock` (target): sets the token, unless there is another one of this epoch or a later one.
@@ -21,19 +23,8 @@
  * - `put` (target): if the token is there, writes the value unless the key is there.
  * - `drop` (source): if the token is there, removes the key and the token.
  * - `free` (target): removes the token, if it is there.
- * - `pause`: comes back a moment later.
- * - `settled`, `failed`: the end.
  */
-export type MoveStep =
-  | "look"
-  | "lock"
-  | "take"
-  | "put"
-  | "drop"
-  | "free"
-  | "pause"
-  | "settled"
-  | "failed";
+export type MoveStep = "look" | "lock" | "take" | "put" | "drop" | "free";
 
 export type MoveReply =
   /** To `look`; to `take`: there is no such key. */
@@ -55,24 +46,24 @@ export type MoveReply =
   /** The server will not do it, and why is the caller's to keep. */
   | "refused";
 
-export class MoveKey {
-  step: MoveStep = "look";
+export class MoveKey implements KeyMove<MoveStep, MoveReply> {
+  step: MoveStep | MoveEnd = "look";
   /** The target has a lock that is to be removed at the end. */
   isLocked = false;
 
   /** @returns what to do next */
-  on(reply: MoveReply): MoveStep {
+  on(reply: MoveReply): MoveStep | MoveEnd {
     this.step = reply === "refused" ? "failed" : this.next(reply);
     return this.step;
   }
 
   /** After `pause`. */
-  goOn(): MoveStep {
+  goOn(): MoveStep | MoveEnd {
     this.step = "look";
     return this.step;
   }
 
-  private next(reply: MoveReply): MoveStep {
+  private next(reply: MoveReply): MoveStep | MoveEnd {
     switch (this.step) {
       case "look":
         return reply === "absent" ? "settled" : "lock";
@@ -95,7 +86,7 @@ export class MoveKey {
   }
 
   /** It took longer than a lock lasts, or a later epoch has begun. */
-  private lose(): MoveStep {
+  private lose(): MoveStep | MoveEnd {
     this.isLocked = false;
     return "look";
   }

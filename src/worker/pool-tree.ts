@@ -18,8 +18,6 @@ import type { PoolPlaneOptions } from "./pool-plane-options.ts";
 export interface PoolTreeOptions {
   readonly turn: Turn;
   readonly deadlines: Deadlines;
-  /** See LinkTools. */
-  readonly zone: string | null;
   /** See Engine. */
   readonly epochMs: () => number;
   readonly leafOf: (pool: string) => LeafPlane;
@@ -34,7 +32,7 @@ export interface PoolTreeOptions {
  * @param onChange its route has changed
  */
 export function createTree(
-  { pool, zone, turn, engine, deadlines, leafOf, metrics }: PoolPlaneOptions,
+  { pool, turn, engine, deadlines, leafOf, metrics }: PoolPlaneOptions,
   protocol: () => ProtocolPool,
   onChange: () => void,
 ): PoolTree | null {
@@ -43,15 +41,15 @@ export function createTree(
   const counts = metrics.open(ROUTE_METRICS, { pool: pool.name });
   const add: LinkTools["add"] = (counter, by) => counts.add(counter, by);
   const { epochMs } = engine;
-  const options = { turn, deadlines, zone: zone?.name ?? null, epochMs, leafOf, protocol, add };
+  const options = { turn, deadlines, epochMs, leafOf, protocol, add };
   return new PoolTree(pool.route, options, onChange);
 }
 
-function toolsOf({ turn, deadlines, zone, epochMs, protocol, add }: PoolTreeOptions): LinkTools {
+function toolsOf({ turn, deadlines, epochMs, protocol, add }: PoolTreeOptions): LinkTools {
   const createScanner: LinkTools["createScanner"] = (kind) =>
     protocol().serverProtocols[kind]!.createReplyScanner();
   return {
-    ...{ turn, deadlines, zone, createScanner },
+    ...{ turn, deadlines, createScanner },
     createInner: (route, lane, kind) =>
       new InnerClient({
         ...{ turn, lane },

@@ -65,8 +65,12 @@ const BANS: readonly Ban[] = [
     except: [
       "src/protocols/redis/migrate/ask-server.ts",
       "src/protocols/redis/migrate/count-keys.ts",
-      ...["scan-server", "settled-all", "sweep-server", "verify-server"].map(
+      "src/protocols/settled-all.ts",
+      ...["scan-server", "sweep-server", "verify-server"].map(
         (name) => `src/protocols/redis/migrate/${name}.ts`,
+      ),
+      ...["ask-server", "sweep-server", "verify-server"].map(
+        (name) => `src/protocols/memcache/migrate/${name}.ts`,
       ),
     ],
     inComments: false,

@@ -1,12 +1,10 @@
-/** Servers in the proxy's own zone are read before others, and routes lead there: counted on real servers that listen on different loopback addresses. */
+/** Servers in the proxy's own zone are read before others: counted on real servers that listen on different loopback addresses. */
 import { afterEach, expect, test } from "bun:test";
 import { freePort } from "../support/free-port.ts";
-import { startMemcached } from "../support/memcached-server.ts";
 import { type ProxyProcess, startProxy } from "../support/proxy-process.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { RespClient } from "../support/resp-client.ts";
 import { mustRun } from "../support/run-command.ts";
-import { TextClient } from "../support/text-client.ts";
 
 let proxy: ProxyProcess | null = null;
 let port = 0;
@@ -116,61 +114,4 @@ test("the flag says the zone in place of the file, also after a reload", async (
   await mustRun(proxy!, "reload");
   expect(await reads()).toEqual([0, 0, 0, 0, 32]);
   expect(proxy!.stderr()).toContain("zone=c");
-}, 60_000);
-
-test("a route leads to the pool of the own zone, with one file for the proxies of all zones", async () => {
-  const caches = [await startMemcached(), await startMemcached()];
-  const proxies: ProxyProcess[] = [];
-  const ports = [freePort(), freePort(), freePort()];
-  const pool = (name: string, i: number): string =>
-    `  ${name}: { listen: "127.0.0.1:PORT", protocol: memcache, servers: ["${caches[i]!.host}:${caches[i]!.port}:1 s"] }`;
-  const config = (port: number): string =>
-    `zones: { a: [10.255.1.0/24], b: [10.255.2.0/24] }
-pools:
-  app:
-    listen: 127.0.0.1:${port}
-    protocol: memcache
-    route:
-      read: { zones: { a: { main: in-a, failover: in-b }, b: in-b }, default: in-b }
-      write: { all: [in-a, in-b] }
-${[pool("in-a", 0), pool("in-b", 1)].map((line) => line.replace("PORT", `${freePort()}`)).join("\n")}
-`;
-  const hits = async (): Promise<number[]> => {
-    const counts: number[] = [];
-    for (const { host, port: at } of caches) {
-      const client = await TextClient.connect({ host, port: at });
-      counts.push(
-        Number(/STAT get_hits (\d+)/.exec(await client.ask("stats\r\n", "END\r\n"))?.[1]),
-      );
-      client.close();
-    }
-    return counts;
-  };
-  try {
-    for (const [i, args] of [["--zone", "a"], ["--zone", "b"], []].entries()) {
-      proxies.push(
-        await startProxy({ config: config(ports[i]!), args: ["--workers", "1", ...args] }),
-      );
-    }
-    const clients = await Promise.all(
-      ports.map((at) => TextClient.connect({ host: "127.0.0.1", port: at })),
-    );
-    expect(await clients[0]!.ask("set k 0 0 1\r\nv\r\n")).toBe("STORED\r\n");
-    for (const [i, expected] of [
-      [3, 0],
-      [0, 3],
-      [0, 3],
-    ].entries()) {
-      const before = await hits();
-      for (let n = 0; n < 3; n++)
-        expect(await clients[i]!.ask("get k\r\n", "END\r\n")).toContain("VALUE k 0 1");
-      expect((await hits()).map((count, at) => count - before[at]!)).toEqual(expected);
-    }
-    await caches[0]!.stop();
-    expect(await clients[0]!.ask("get k\r\n", "END\r\n")).toContain("VALUE k 0 1");
-    for (const client of clients) client.close();
-  } finally {
-    for (const each of proxies) await each.stop();
-    for (const cache of caches) await cache.stop();
-  }
 }, 60_000);

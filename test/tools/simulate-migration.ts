@@ -1,19 +1,19 @@
 /**
- * Simulates migrations from many seeds: `bun test/tools/simulate-migration.ts FIRST LAST [HAZARD]`. Prints each seed that finds a fault, and ends
+ * Simulates migrations from many seeds: `bun test/tools/simulate-migration.ts FIRST LAST [HAZARD [redis|memcache]]`. Prints each seed that finds a fault, and ends
  * with 1 if there was one.
  */
-import type { Hazard } from "../support/migration/rings.ts";
+import type { Hazard, Kind } from "../support/migration/rings.ts";
 import { World } from "../support/migration/world.ts";
 
 const FAULTS_MAX = 10;
 
-const [first = "1", last = "100000", hazard = "none"] = process.argv.slice(2);
+const [first = "1", last = "100000", hazard = "none", kind = "redis"] = process.argv.slice(2);
 let faults = 0;
 for (let seed = Number(first); seed <= Number(last) && faults < FAULTS_MAX; seed++) {
-  const [problem] = new World(seed, hazard as Hazard).run();
+  const [problem] = new World(seed, hazard as Hazard, kind as Kind).run();
   if (problem === undefined) continue;
   faults++;
   process.stdout.write(`seed ${seed}: ${problem}\n`);
 }
-process.stdout.write(`seeds ${first} to ${last}, ${hazard}: ${faults} faults\n`);
+process.stdout.write(`seeds ${first} to ${last}, ${hazard}, ${kind}: ${faults} faults\n`);
 process.exit(faults === 0 ? 0 : 1);

@@ -5,6 +5,7 @@ import type { Frontend } from "../../api/frontend.ts";
 import type { GroupMove, ReceivedPart } from "../../api/move.ts";
 import type { UpstreamProtocol } from "../../api/protocol.ts";
 import type {
+  KeyMoving,
   PoolHost,
   ProtocolPool,
   ReplyReader,
@@ -18,17 +19,21 @@ import { closeFd } from "../../os/fd.ts";
 import type { Foreign } from "../foreign.ts";
 import { warnOfForeign } from "../foreign-clients.ts";
 import { type Operators, operatorsOf } from "../operators.ts";
+import { VARIANT_BINARY, VARIANT_TEXT } from "./client/connection-kinds.ts";
 import { describeRequest } from "./client/describe-request.ts";
 import { createInnerFrontend } from "./client/inner-frontend.ts";
 import { memcacheReplyReader } from "./client/key-size.ts";
 import { type MemcacheClientState, MemcacheFrontend } from "./client/memcache-frontend.ts";
-import { type MemcachePool, VARIANT_BINARY, VARIANT_TEXT } from "./client/memcache-pool.ts";
+import type { MemcachePool } from "./client/memcache-pool.ts";
 import { SentBinaryReader, SentTextReader } from "./client/sent-request-reader.ts";
 import { memcacheFiltering } from "./client/text/filtering.ts";
 import { MemcacheTtlCap } from "./client/ttl-cap.ts";
 import { createMemcacheBinaryUpstream } from "./codec/binary/upstream-protocol.ts";
 import { createMemcacheTextUpstream } from "./codec/text/upstream-protocol.ts";
 import { MEMCACHE_METRICS } from "./metrics.ts";
+import { answerKeyCounts } from "./migrate/count-keys.ts";
+import { ItemGate } from "./migrate/item-gate.ts";
+import { ItemMover } from "./migrate/item-mover.ts";
 import { type DeadServer, readDeadServer } from "./options.ts";
 
 export class MemcacheProtocolPool implements MemcachePool, ProtocolPool {
@@ -40,6 +45,8 @@ export class MemcacheProtocolPool implements MemcachePool, ProtocolPool {
   readonly route: Route;
   deadServer: DeadServer;
   readonly operators: Operators;
+  readonly gate: ItemGate | null;
+  readonly keyMoving?: KeyMoving;
   private readonly host: PoolHost;
 
   constructor(host: PoolHost) {
@@ -47,6 +54,12 @@ export class MemcacheProtocolPool implements MemcachePool, ProtocolPool {
     this.route = host.route;
     this.deadServer = readDeadServer(host.config.options);
     this.operators = operatorsOf(host);
+    const mover = host.config.migrate === true ? new ItemMover(host) : null;
+    this.gate = mover === null ? null : new ItemGate(mover, host.route);
+    if (mover !== null) {
+      this.keyMoving = mover;
+      answerKeyCounts(host);
+    }
     this.noDescriptors = Buffer.from(
       `ERROR Too many open connections (the proxy's limit of open files, ${host.openFiles}, is reached)\r\n`,
     );

@@ -19,18 +19,6 @@ export const FAILOVER_METRICS: MetricSet<typeof FAILOVER_ROWS> = defineMetrics(
   FAILOVER_ROWS,
 );
 
-const MIGRATION_ROWS = {
-  key_requests: ["counter", "keys that were looked for on the server that they leave"],
-  keys_pulled: ["counter", "keys that were moved because they were asked for"],
-  bytes_pulled: ["counter", "bytes of their values, as they travel"],
-} as const;
-
-export const MIGRATION_METRICS: MetricSet<typeof MIGRATION_ROWS> = defineMetrics(
-  "migration",
-  ["pool"],
-  MIGRATION_ROWS,
-);
-
 /** The first words of errors, in Redis's words; what begins otherwise is `other`. */
 const ERROR_ROWS = {
   ERR: ["counter", "errors that begin with ERR"],

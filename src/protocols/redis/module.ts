@@ -1,7 +1,8 @@
 /** The Redis protocol: RESP2 and RESP3, whole. */
 import type { ProtocolModule } from "../../api/protocol-module.ts";
+import { MIGRATION_METRICS } from "../moved-keys.ts";
 import { STANDARD_COMMANDS } from "./commands/command-facts.ts";
-import { FAILOVER_METRICS, MIGRATION_METRICS, REDIS_ERRORS, REDIS_METRICS } from "./metrics.ts";
+import { FAILOVER_METRICS, REDIS_ERRORS, REDIS_METRICS } from "./metrics.ts";
 import { REDIS_OPTIONS } from "./options.ts";
 import { RedisProtocolPool } from "./protocol-pool.ts";
 

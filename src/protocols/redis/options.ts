@@ -10,7 +10,7 @@ import {
   textsIn,
 } from "../../api/option-settings.ts";
 import { INTEGER_MAX } from "../../base/limits.ts";
-
+import { MIGRATE_OPTIONS, type MigratePace, readMigratePace } from "../moved-keys.ts";
 import { READ_FROM, type ReadFrom } from "./replicas/read-from.ts";
 
 /** What an MGET over several servers gives when one of them is not available: an error, or errors in place of its elements. */
@@ -21,7 +21,7 @@ const MGET_ERRORS: readonly MgetErrors[] = ["whole", "element"];
 export type Transactions = "one_server" | "split";
 const TRANSACTIONS: readonly Transactions[] = ["one_server", "split"];
 
-export interface RedisOptions {
+export interface RedisOptions extends MigratePace {
   /** Password that clients must AUTH with and that is sent on every server connection; null: none. */
   readonly password: string | null;
   /** SELECTed on every server connection. */
@@ -49,10 +49,6 @@ export interface RedisOptions {
   /** Null: no limit. */
   readonly maxLagMs: number | null;
   readonly ownWritesMs: number;
-  /** Keys a second that are moved unasked. */
-  readonly migrateRate: number;
-  /** A server that takes longer to answer is left alone for a moment. */
-  readonly migrateLatencyMs: number;
   /** Networks whose servers are read first; none: all servers are alike. */
   readonly near: readonly string[];
   /** "host:port" */
@@ -188,26 +184,7 @@ export const REDIS_OPTIONS: readonly Option[] = [
     help: "With `read_from`: for so long after a write, its client reads from primaries.",
     instead: "a native file (`pools:`)",
   }),
-  option({
-    name: "migrate_rate",
-    where: "pool",
-    isLive: true,
-    type: { kind: "integer", min: 1, max: INTEGER_MAX },
-    forms: ["native"],
-    default: "20000",
-    help: "With `migrate`: so many keys a second are moved at the most, apart from those that clients ask for.",
-    instead: "a native file (`pools:`)",
-  }),
-  option({
-    name: "migrate_latency",
-    where: "pool",
-    isLive: true,
-    type: { kind: "duration", min: 1, max: INTEGER_MAX, none: false },
-    forms: ["native"],
-    default: "20ms",
-    help: "With `migrate`: when a server takes longer than this to answer, no keys are moved from or to it for a moment, but those that clients ask for.",
-    instead: "a native file (`pools:`)",
-  }),
+  ...MIGRATE_OPTIONS,
   option({
     name: "announce",
     where: "pool",
@@ -280,8 +257,7 @@ export function readRedisOptions(settings: OptionSettings): RedisOptions {
     failoverParkDryRun: booleanIn(settings, "failover_park_dry_run"),
     readFrom: choiceIn(settings, "read_from", READ_FROM),
     maxLagMs: durationIn(settings, "max_lag"),
-    migrateRate: numberIn(settings, "migrate_rate"),
-    migrateLatencyMs: durationIn(settings, "migrate_latency") ?? 0,
+    ...readMigratePace(settings),
     near: textsIn(settings, "near"),
     announced: addressIn(settings, "announce"),
     ownWritesMs: durationIn(settings, "read_own_writes") ?? 0,

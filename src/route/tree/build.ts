@@ -67,10 +67,6 @@ class Builder {
       }
       case "access":
         return new AccessBranch(this.build(node.read), this.build(node.write));
-      case "zone": {
-        const { zones, rest } = node;
-        return this.build(zones.find(({ zone }) => zone === this.tools.zone)?.to ?? rest);
-      }
       case "failover":
         return this.acts(node, (other) => failoverLinks(node, other, this.tools));
       case "mirror":

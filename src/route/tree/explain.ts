@@ -8,8 +8,6 @@ export interface ExplainedRequest {
   readonly isRead: boolean;
   /** In upper case; "": not known. */
   readonly command: string;
-  /** Of the proxy; null: none. */
-  readonly zone: string | null;
 }
 
 export interface TreePath {
@@ -40,7 +38,7 @@ export function explainPath(node: RouteNode, request: ExplainedRequest): TreePat
 
 function next(
   node: Exclude<RouteNode, { kind: "pool" | "cut" }>,
-  { key, isRead, command, zone }: ExplainedRequest,
+  { key, isRead, command }: ExplainedRequest,
 ): readonly [step: string, to: RouteNode] {
   switch (node.kind) {
     case "prefix": {
@@ -52,10 +50,6 @@ function next(
     }
     case "access":
       return isRead ? ["read", node.read] : ["write", node.write];
-    case "zone": {
-      const found = node.zones.find((one) => one.zone === zone);
-      return found === undefined ? ["other zone", node.rest] : [`zone ${zone}`, found.to];
-    }
     case "failover":
       return [`main, then ${poolsOf(node.other).join(", ")} if that fails`, node.main];
     case "mirror":

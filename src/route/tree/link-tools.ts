@@ -24,8 +24,6 @@ export type RouteCounter =
 export interface LinkTools {
   readonly turn: Turn;
   readonly deadlines: Deadlines;
-  /** The one that the proxy is in; null: none. */
-  readonly zone: string | null;
   /** A client of what `route` leads to, like clients of kind `kind`. */
   createInner(route: Route, lane: number, kind: ConnectionKind): InnerClient;
   /** Of replies over connections of kind `kind`. */

@@ -1,12 +1,16 @@
 /** The processes of a simulated migration that move keys: workers and the sweeper. */
 import type { PoolMigration } from "../../../src/api/migration.ts";
-import type { MoveStep } from "../../../src/migration/move-key.ts";
+import { type ItemStep, MoveItem } from "../../../src/migration/move-item.ts";
+import { MoveKey, type MoveStep } from "../../../src/migration/move-key.ts";
 import { type Pull, Pulls } from "../../../src/migration/pulls.ts";
 import { SettledKeys } from "../../../src/migration/settled-keys.ts";
+import { type ItemVersions, LOCK, newVersions, performItem, releaseItem } from "./item-steps.ts";
 import { ORPHAN_MS, SERVERS } from "./rings.ts";
 import { SimLink } from "./servers.ts";
 import type { Request } from "./sim-client.ts";
 import type { World } from "./world.ts";
+
+export type SimPull = Pull<Place, () => void, string, string>;
 
 export interface Place {
   readonly key: string;
@@ -15,6 +19,7 @@ export interface Place {
   readonly epoch: number;
   readonly token: number;
   value: number;
+  readonly versions: ItemVersions;
 }
 
 /** Moves keys: the part that workers and the sweeper have in common. */
@@ -22,17 +27,24 @@ export abstract class Mover {
   readonly world: World;
   readonly name: string;
   readonly settled: SettledKeys = new SettledKeys(1_500);
-  readonly pulls: Pulls<Place, () => void>;
+  readonly pulls: Pulls<Place, () => void, string, string>;
   isDead = false;
   private readonly links: Map<number, SimLink> = new Map();
 
   constructor(world: World, name: string) {
     this.world = world;
     this.name = name;
-    this.pulls = new Pulls<Place, () => void>(this.settled, {
-      perform: (pull, step) => this.perform(pull, step),
+    this.pulls = new Pulls<Place, () => void, string, string>(this.settled, {
+      createMove: () => (world.kind === "memcache" ? new MoveItem() : new MoveKey()),
+      perform: (pull, step) => {
+        if (world.kind === "memcache") performItem(this, pull, step as ItemStep);
+        else this.perform(pull, step as MoveStep);
+      },
       pause: (pull) => world.clock.after(5, () => this.isDead || this.pulls.goOn(pull)),
-      unlock: (pull) => this.unlock(pull),
+      unlock: (pull) => {
+        if (world.kind === "memcache") releaseItem(this, pull);
+        else this.unlock(pull);
+      },
       wake: (waiter) => world.clock.after(0, () => this.isDead || waiter()),
       onSettled: (pull) => world.note(`${this.name} settled ${pull.name}`),
       nowMs: () => world.clock.nowMs,
@@ -42,7 +54,7 @@ export abstract class Mover {
 
   protected onQuiet(): void {}
 
-  protected link(server: number): SimLink {
+  link(server: number): SimLink {
     let link = this.links.get(server);
     if (link === undefined) {
       link = new SimLink(this.world.clock);
@@ -53,6 +65,8 @@ export abstract class Mover {
 
   die(): void {
     this.isDead = true;
+    // A step that is late may take away what was brought back; a miss is what a cache may give.
+    if (this.world.kind === "memcache") this.world.hasLost = true;
     for (const link of this.links.values()) link.cut();
   }
 
@@ -61,10 +75,18 @@ export abstract class Mover {
     const source = world.placeOf(order.from, key);
     const target = world.placeOf(order.to, key);
     if (source === target) return null;
-    return { key, source, target, epoch: order.epoch, token: ++world.tokens, value: 0 };
+    return {
+      key,
+      source,
+      target,
+      epoch: order.epoch,
+      token: ++world.tokens,
+      value: 0,
+      versions: newVersions(),
+    };
   }
 
-  private perform(pull: Pull<Place, () => void>, step: MoveStep): void {
+  private perform(pull: SimPull, step: MoveStep): void {
     const { place } = pull;
     const { hazard, servers } = this.world;
     const isAtSource = step === "look" || step === "take" || step === "drop";
@@ -96,7 +118,7 @@ export abstract class Mover {
     );
   }
 
-  private unlock({ place }: Pull<Place, () => void>): void {
+  private unlock({ place }: SimPull): void {
     const { key, epoch, token } = place;
     const server = this.world.servers[place.target]!;
     this.link(place.target).send(
@@ -280,26 +302,32 @@ export class Sweeper extends Mover {
         return world.hazard === "locks_passed_over" ? [...data.keys()] : keysAndLocked;
       },
       (keys) => {
-        const places = keys.flatMap((key) => {
-          const place = this.placeFor(key, order);
-          return place === null || place.source !== server ? [] : [place];
-        });
-        let left = places.length;
-        const oneLess = (): void => {
-          if (--left > 0) return;
+        // Which key it is of does not stand in a lock: all that leave are gone, and then all locks.
+        if (world.kind === "memcache" && keys.includes(LOCK)) {
+          this.move(server, keys, () => world.clock.after(20, () => this.sweep(server)));
+          return;
+        }
+        this.move(server, keys, () => {
           this.swept.push(`s${server}:1`);
           this.tell();
           this.sweep(server + 1);
-        };
-        if (left === 0) {
-          left = 1;
-          oneLess();
-        }
-        for (const place of places) {
-          this.pulls.add(place.key, place);
-          this.pulls.wakeAfter(place.key, oneLess);
-        }
+        });
       },
     );
+  }
+
+  private move(server: number, keys: readonly string[], onEnd: () => void): void {
+    const places = keys.flatMap((key) => {
+      const place = key === LOCK ? null : this.placeFor(key, this.order);
+      return place === null || place.source !== server ? [] : [place];
+    });
+    let left = places.length;
+    if (left === 0) onEnd();
+    for (const place of places) {
+      this.pulls.add(place.key, place);
+      this.pulls.wakeAfter(place.key, () => {
+        if (--left === 0) onEnd();
+      });
+    }
   }
 }

@@ -4,6 +4,7 @@ import type { MigrationStatus } from "../../../src/api/control-socket.ts";
 import { createHash } from "../../../src/hash/hash-function.ts";
 import { createRing } from "../../../src/hash/ring.ts";
 import { freePort } from "../free-port.ts";
+import { type MemcachedServer, startMemcached } from "../memcached-server.ts";
 import { type ProxyProcess, proxyCommand, startProxy } from "../proxy-process.ts";
 import { type RedisServer, startRedis } from "../redis-server.ts";
 import { RespClient } from "../resp-client.ts";
@@ -14,7 +15,7 @@ const END_MS = 40_000;
 
 export class MigrationRig {
   port = 0;
-  servers: RedisServer[] = [];
+  servers: (RedisServer | MemcachedServer)[] = [];
   /** Lines of the configuration behind the pool. */
   more: readonly string[] = [];
   private proxy: ProxyProcess | null = null;
@@ -39,6 +40,10 @@ export class MigrationRig {
 
   async startServers(count: number, args: readonly string[] = []): Promise<void> {
     for (let i = 0; i < count; i++) this.servers.push(await startRedis({ args }));
+  }
+
+  async startMemcacheds(count: number, args: readonly string[] = []): Promise<void> {
+    for (let i = 0; i < count; i++) this.servers.push(await startMemcached({ args }));
   }
 
   /** Whose keys are there again when they were killed. */

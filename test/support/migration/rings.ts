@@ -17,7 +17,17 @@ export type Hazard =
   | "told_before_written"
   | "sweeper_outlives_cancel"
   | "locks_passed_over"
-  | "blind_delete_target_first";
+  | "blind_delete_target_first"
+  // Of servers without scripts:
+  | "added_without_date"
+  | "added_late"
+  | "put_without_version"
+  | "drop_without_version"
+  | "late_drop_counts"
+  | "lock_not_looked_at";
+
+/** Of the servers: with scripts, or where a step depends on one item only. */
+export type Kind = "redis" | "memcache";
 
 export const SERVERS = 4;
 export const KEYS = 12;

@@ -28,13 +28,14 @@ export interface StepReply {
 
 export class SimServer {
   readonly name: string;
-  readonly data: Map<string, number> = new Map();
+  readonly data: Map<string, number>;
   private readonly locks: Map<string, Lock> = new Map();
   private readonly clock: Clock;
 
-  constructor(name: string, clock: Clock) {
+  constructor(name: string, clock: Clock, data: Map<string, number> = new Map()) {
     this.name = name;
     this.clock = clock;
+    this.data = data;
   }
 
   /** The keys that it has, and those that it has a lock of. */

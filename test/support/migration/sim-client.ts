@@ -86,6 +86,10 @@ export class Client {
       this.allowed = new Set([value, ...this.unsure]);
       return;
     }
+    if (value === 0 && this.world.hasLost) {
+      this.allowed = new Set([0, ...this.unsure]);
+      return;
+    }
     const allowed = [...this.allowed].join(" or ");
     this.world.problems.push(`${this.key}: ${where} gave ${value} in place of ${allowed}`);
   }

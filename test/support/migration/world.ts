@@ -8,8 +8,17 @@
 import type { RingPlan } from "../../../src/api/migration.ts";
 import type { CourseRecord } from "../../../src/migration/course.ts";
 import { Clock } from "./clock.ts";
+import { ItemServer } from "./item-steps.ts";
 import type { Worker } from "./movers.ts";
-import { type Hazard, KEYS, numberOfPlan, planOfTable, SERVERS, type Table } from "./rings.ts";
+import {
+  type Hazard,
+  KEYS,
+  type Kind,
+  numberOfPlan,
+  planOfTable,
+  SERVERS,
+  type Table,
+} from "./rings.ts";
 import { SimServer } from "./servers.ts";
 import { Client } from "./sim-client.ts";
 import { Supervisor } from "./sim-supervisor.ts";
@@ -30,10 +39,19 @@ export class World {
   isEnding = false;
   log: string[] = [];
 
-  constructor(seed: number, hazard: Hazard = "none") {
-    this.clock = new Clock(seed);
+  readonly kind: Kind;
+  /** What is in memory only may be missed from now on: a mover has died with it. */
+  hasLost = false;
+
+  constructor(seed: number, hazard: Hazard = "none", kind: Kind = "redis") {
+    const clock = new Clock(seed);
+    this.clock = clock;
     this.hazard = hazard;
-    for (let i = 0; i < SERVERS; i++) this.servers.push(new SimServer(`s${i}`, this.clock));
+    this.kind = kind;
+    for (let i = 0; i < SERVERS; i++) {
+      const isItems = kind === "memcache";
+      this.servers.push(isItems ? new ItemServer(`s${i}`, clock) : new SimServer(`s${i}`, clock));
+    }
     this.disk = { placement: this.makeRing(3), epoch: 0, current: null };
   }
 

@@ -42,23 +42,3 @@ test("a command has its way, too", () => {
     ["any", ["no prefix", "command SORT"], "analytics"],
   ]);
 });
-
-test("a node of zones leads to that of the proxy, and to its default without one", () => {
-  const file = blocks("yaml").find((text) => text.includes("default: in-a"))!;
-  const wayIn = (zone: string): unknown[] => {
-    const config = loadConfig(`zone: ${zone}\n${file}`, "F").config!;
-    const pool = config.pools.find(({ name }) => name === "app")!;
-    const ways = routeThroughTree(config, pool.route!, [Buffer.from("x")], "");
-    return ways.map(({ path, pool: leaf }) => [path.join(" "), leaf])[0] as unknown[];
-  };
-  expect(wayIn("a")).toEqual(["read zone a main, then in-b if that fails", "in-a"]);
-  expect(wayIn("b")).toEqual(["read zone b main, then in-a if that fails", "in-b"]);
-  const { config, problems } = loadConfig(
-    file.replace("          b: {", "          south: {"),
-    "F",
-  );
-  expect(config).toBeNull();
-  expect(problems.map(({ message }) => message).join()).toContain(
-    '"south" is none of "zones"; they are a, b',
-  );
-});

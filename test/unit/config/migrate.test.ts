@@ -23,7 +23,7 @@ describe("migrate: true", () => {
   });
 
   test.each([
-    ["protocol: memcache", "keys of the protocol memcache cannot be moved"],
+    ["protocol: tcp", "keys of the protocol tcp cannot be moved"],
     ["distribution: random", "has no server of its own"],
     ["auto_eject_hosts: true", "without being moved"],
     ["read_from: any", "leave out read_from"],

@@ -24,7 +24,7 @@ function problemsOf(...lines: string[]): string[] {
   );
 }
 
-const KINDS = "prefixes, read, write, commands, zones, failover, gutter, mirror, hedge, all, cut";
+const KINDS = "prefixes, read, write, commands, failover, gutter, mirror, hedge, all, cut";
 
 const TREE = [
   "route:",

@@ -3,7 +3,8 @@ import type { ClientPort } from "../../../api/client-port.ts";
 import type { Frontend } from "../../../api/frontend.ts";
 import type { ConnectionKind, Route } from "../../../api/upstream.ts";
 import { BinaryFrontend } from "./binary/binary-frontend.ts";
-import { type MemcachePool, VARIANT_BINARY } from "./memcache-pool.ts";
+import { VARIANT_BINARY } from "./connection-kinds.ts";
+import type { MemcachePool } from "./memcache-pool.ts";
 import { TextFrontend } from "./text/text-frontend.ts";
 
 export function createInnerFrontend(
@@ -16,6 +17,7 @@ export function createInnerFrontend(
   const own: MemcachePool = {
     route,
     operators,
+    gate: null,
     deadServer: "error",
     count() {},
     add() {},

@@ -1,20 +1,18 @@
-/** What the Memcached sessions of one pool share, and the kinds of connection that they use. */
+/** What the Memcached sessions of one pool share. */
 import type { PoolCounter } from "../../../api/stats.ts";
-import { type ConnectionKind, connectionKind, type Route } from "../../../api/upstream.ts";
+import type { Route } from "../../../api/upstream.ts";
 import type { Foreign } from "../../foreign.ts";
 import type { Operators } from "../../operators.ts";
+import type { ItemGate } from "../migrate/item-gate.ts";
 import type { DeadServer } from "../options.ts";
-
-/** Connections that speak text; meta commands are mixed on them with the classic ones. */
-export const VARIANT_TEXT: ConnectionKind = connectionKind(0);
-/** Connections that speak binary. */
-export const VARIANT_BINARY: ConnectionKind = connectionKind(1);
 
 export interface MemcachePool {
   readonly route: Route;
   /** "miss": a request that only reads finds nothing on a server that is not available; "error": it fails. */
   readonly deadServer: DeadServer;
   readonly operators: Operators;
+  /** Null: keys stay where they are. */
+  readonly gate: ItemGate | null;
   /** Counts requests, and among them those that no server saw, into the pool's statistics. */
   count(requests: number, local: number, protocolErrors: number): void;
   /** Adds to one of the pool's counters. */

@@ -20,12 +20,12 @@ import {
   SETTLED_KEYS_BYTES_MAX,
 } from "../../../base/migration-limits.ts";
 import type { Wakeable } from "../../../base/turn.ts";
-import type { MoveStep } from "../../../migration/move-key.ts";
+import { MoveKey, type MoveReply, type MoveStep } from "../../../migration/move-key.ts";
 import { type Pull, Pulls } from "../../../migration/pulls.ts";
 import { SettledKeys } from "../../../migration/settled-keys.ts";
+import { MIGRATION_METRICS } from "../../moved-keys.ts";
 import type { VariantTable } from "../client/identity/variant-table.ts";
 import { decodeReply } from "../codec/decode.ts";
-import { MIGRATION_METRICS } from "../metrics.ts";
 import { encodeStep, isAtSource, type MovedKey, readStep } from "./move-commands.ts";
 import { sweepServer } from "./sweep-server.ts";
 import { verifyServer } from "./verify-server.ts";
@@ -37,7 +37,7 @@ interface MovePlace extends MovedKey {
   readonly kind: ConnectionKind;
 }
 
-type KeyPull = Pull<MovePlace, Wakeable>;
+type KeyPull = Pull<MovePlace, Wakeable, MoveStep, MoveReply>;
 
 interface SentStep {
   readonly pull: KeyPull;
@@ -54,7 +54,7 @@ export class KeyMover implements KeyMoving, ReplySink {
   private readonly host: PoolHost;
   private readonly variants: VariantTable;
   private readonly settled: SettledKeys = new SettledKeys(SETTLED_KEYS_BYTES_MAX);
-  private readonly pulls: Pulls<MovePlace, Wakeable>;
+  private readonly pulls: Pulls<MovePlace, Wakeable, MoveStep, MoveReply>;
   /** By token: steps that were sent. */
   private readonly sent: Map<number, SentStep> = new Map();
   private tokens = 0;
@@ -69,6 +69,7 @@ export class KeyMover implements KeyMoving, ReplySink {
     this.variants = variants;
     this.name = `${host.nextClientId()}-${Math.floor(host.random() * 2 ** 48).toString(36)}`;
     this.pulls = new Pulls(this.settled, {
+      createMove: () => new MoveKey(),
       perform: (pull, step) => this.perform(pull, step),
       pause: (pull) => void host.schedule(MOVE_PAUSE_MS, () => this.pulls.goOn(pull)),
       unlock: (pull) => this.send(pull, "free", DEAF),

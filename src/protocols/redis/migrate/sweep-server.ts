@@ -8,11 +8,11 @@ import type {
 import { ACCESS, PlainFacts } from "../../../api/request-facts.ts";
 import type { Upstream } from "../../../api/upstream.ts";
 import { shownKey } from "../../../base/shown-key.ts";
+import { settledAll } from "../../settled-all.ts";
 import { AskError } from "./ask-server.ts";
 import type { KeyMover } from "./key-mover.ts";
 import { keyOf, nameOf } from "./key-name.ts";
 import { ServerScan } from "./scan-server.ts";
-import { settledAll } from "./settled-all.ts";
 
 export async function sweepServer(
   mover: KeyMover,

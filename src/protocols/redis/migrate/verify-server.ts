@@ -5,12 +5,12 @@ import { ACCESS, PlainFacts } from "../../../api/request-facts.ts";
 import type { Upstream } from "../../../api/upstream.ts";
 import { STRAYS_SHOWN_MAX } from "../../../base/migration-limits.ts";
 import { shownKey } from "../../../base/shown-key.ts";
+import { settledAll } from "../../settled-all.ts";
 import { encodeRequest } from "../codec/encode.ts";
 import { AskError } from "./ask-server.ts";
 import type { KeyMover } from "./key-mover.ts";
 import { keyOf, nameOf } from "./key-name.ts";
 import { ServerScan } from "./scan-server.ts";
-import { settledAll } from "./settled-all.ts";
 
 const KEY_SHOWN_BYTES = 100;
 

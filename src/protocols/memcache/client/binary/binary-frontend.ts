@@ -37,7 +37,8 @@ import { readUint16, readUint32, writeUint32 } from "../../codec/binary/read-num
 import { NOT_FOUND_TEXT, STATUS } from "../../codec/binary/status.ts";
 import { MERGED_STATISTICS } from "../../codec/merge-statistics.ts";
 import { MEMCACHE_VERSION } from "../../codec/version.ts";
-import { type MemcachePool, VARIANT_BINARY } from "../memcache-pool.ts";
+import { VARIANT_BINARY } from "../connection-kinds.ts";
+import type { MemcachePool } from "../memcache-pool.ts";
 import { type BroadcastRequest, takeBroadcast } from "./broadcast.ts";
 import { QuietReplies } from "./quiet-replies.ts";
 import { refusalOf } from "./refusals.ts";
@@ -55,6 +56,7 @@ const NO_SERVER: Failure = {
 const facts: PlainFacts = new PlainFacts();
 /** The run at hand, of whatever client: it is sent before another client is taken. */
 const run: Run = new Run();
+const flushRun = (): void => run.flush();
 
 /** The key of a STAT that is for the proxy itself. */
 const PROXY = /^proxy(?: +([^ ]+))? *$/;
@@ -178,6 +180,15 @@ export class BinaryFrontend implements RequestTaker, ReplySink {
     facts.keyEnd = keyStart + keyLength;
     facts.access = accessOf(opcode);
     facts.commandName = commandNameOf(opcode);
+    const { gate } = this.pool;
+    if (gate !== null && !gate.isOpen) {
+      const admitted = gate.admitBinary(this.session, facts, next, end, flushRun);
+      if (admitted === false) return at;
+      if (admitted !== true) {
+        this.session.onFailure(this.open(bytes, at), 1, admitted);
+        return next;
+      }
+    }
     const upstream = this.pool.route.pick(facts);
     if (upstream === null) {
       this.session.onFailure(this.open(bytes, at), 1, NO_SERVER);
@@ -295,6 +306,11 @@ export class BinaryFrontend implements RequestTaker, ReplySink {
   ): number {
     const { session } = this;
     const isFlush = LOUD[request.opcode] === OPCODE.flush;
+    const fault = isFlush ? (this.pool.gate?.flushFault ?? null) : null;
+    if (fault !== null) {
+      session.onFailure(this.open(bytes, at), 1, fault);
+      return next;
+    }
     const upstreams = this.pool.route.targets(isFlush ? ACCESS.write : ACCESS.admin);
     const connections = upstreams.map((upstream) =>
       upstream.connection(session.lane, VARIANT_BINARY),

@@ -6,8 +6,8 @@ import { line, SILENT } from "../../codec/text/replies.ts";
 import { TextReplyScanner } from "../../codec/text/reply-scanner.ts";
 import { TextRequestScanner } from "../../codec/text/request-scanner.ts";
 import { TextRequest } from "../../codec/text/text-request.ts";
+import { VARIANT_TEXT } from "../connection-kinds.ts";
 import type { MemcacheClientState } from "../memcache-frontend.ts";
-import { VARIANT_TEXT } from "../memcache-pool.ts";
 
 /** First byte of every binary request. */
 const BINARY_MAGIC = 0x80;

@@ -10,7 +10,8 @@ import type { ClientPort } from "../../../../api/client-port.ts";
 import type { Link, Route, Upstream } from "../../../../api/upstream.ts";
 import { MEMCACHE_SENT_LINE_BYTES_MAX } from "../../../../base/limits.ts";
 import type { TextRequest } from "../../codec/text/text-request.ts";
-import { type MemcachePool, VARIANT_TEXT } from "../memcache-pool.ts";
+import { VARIANT_TEXT } from "../connection-kinds.ts";
+import type { MemcachePool } from "../memcache-pool.ts";
 import { takeGetGather } from "./get-gather.ts";
 
 /** `plan` found a key whose server is not there. */

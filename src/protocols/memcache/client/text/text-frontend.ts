@@ -28,7 +28,8 @@ import {
 import { shapeOf } from "../../codec/text/reply-fits.ts";
 import { TextRequestScanner } from "../../codec/text/request-scanner.ts";
 import { TextRequest } from "../../codec/text/text-request.ts";
-import { type MemcachePool, VARIANT_TEXT } from "../memcache-pool.ts";
+import { VARIANT_TEXT } from "../connection-kinds.ts";
+import type { MemcachePool } from "../memcache-pool.ts";
 import { clusterConfig } from "./cluster-config.ts";
 import { ExpectedReplies } from "./expected-replies.ts";
 import { FailureNotes } from "./failure-notes.ts";
@@ -194,6 +195,15 @@ export class TextFrontend implements RequestTaker, ReplySink {
       this.answer(request.answer);
       return true;
     }
+    const { gate } = this.pool;
+    if (gate !== null && !gate.isOpen) {
+      const admitted = gate.admitText(this.session, request, () => run.flush());
+      if (admitted !== true) return admitted !== false && this.fail(request, admitted);
+    }
+    return this.take(request);
+  }
+
+  private take(request: TextRequest): boolean {
     const { kind, access, isMeta } = request.command;
     // Of others more is noted than of a key and its value.
     if (isMeta) this.keepsInput = true;

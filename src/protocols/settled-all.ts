@@ -1,4 +1,4 @@
-import type { Wakeable } from "../../../base/turn.ts";
+import type { Wakeable } from "../base/turn.ts";
 
 /** What moves keys, as far as it tells how that goes. */
 interface Moves {
