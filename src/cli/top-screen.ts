@@ -163,7 +163,7 @@ export function topScreen(
     left > 0 ? `… ${left} more` : "",
     ...leaders,
     "",
-    `sorted by ${key}: n r e p m · views: 1 all 2 clients 3 keys 4 workers · ← → pool · q`,
+    `by ${key}: n r e p m · views: 1 all 2 clients 3 keys 4 workers · ←→ pool · q`,
   ].map((line) => line.substring(0, columns));
 }
 

@@ -141,7 +141,7 @@ export function leaders(clients: readonly ClientRate[], { hot, big }: Look): str
     const { key, server, share, perSecond } = hottest;
     lines.push([
       ...["hottest key", `${shortKey(key)} on ${server ?? "no server"}`],
-      `${percent(share)} of its pool, ${formatRate(perSecond)}/s`,
+      `${percent(share)} of its pool's last minute, ${formatRate(perSecond)}/s`,
     ]);
   }
   const [biggest] = big;

@@ -55,7 +55,7 @@ test("off by default; then every table is shown over redis-cli, of this pool onl
   const config = await show(rig, "SHOW", "CONFIG");
   expect(config.find(({ option }) => option === "proxy_commands")).toMatchObject({ value: "true" });
   expect(await client.ask("PROXY", "SHOW", "NOTHING")).toContain("there is no such table");
-  expect(await client.ask("PROXY")).toStartWith("-ERR try PROXY SHOW HELP");
+  expect(await client.ask("PROXY")).toStartWith("-ERR it is PROXY SHOW TABLE");
   expect(await client.ask("PROXY", "SHOW", "__proto__")).toContain("there is no such table");
   // For people: a line for each row, under a heading; columns that say nothing are left out.
   const lines = (await client.ask("PROXY", "SHOW", "CLIENTS", "text")).split("\r\n");
@@ -65,7 +65,7 @@ test("off by default; then every table is shown over redis-cli, of this pool onl
   const own = lines.find((line) => / me /.test(line)) ?? "";
   expect(own.indexOf(" me ")).toBe(heading.search(/ name\b/));
   expect(await client.ask("PROXY", "SHOW", "CLIENTS", "JSON")).toStartWith(
-    "-ERR try PROXY SHOW HELP",
+    "-ERR it is PROXY SHOW TABLE",
   );
   expect(await client.ask("PROXY", "SHOW", "NOTHING", "TEXT")).toContain("there is no such table");
   // In its place among other replies.

@@ -198,7 +198,7 @@ function hotKeys({ looks }: Found): Finding[] {
     .filter(({ share, perSecond }) => share >= HOT_SHARE && perSecond >= NOISY_RATE)
     .map(({ pool, key, share, perSecond }) => ({
       level: "warn",
-      text: `${pool}: key ${key} is hot: ${Math.round(share * 100)} % of the requests, ${countOf(perSecond)} a second`,
+      text: `${pool}: key ${key} is hot: ${Math.round(share * 100)} % of the last minute's requests, ${countOf(perSecond)} a second`,
     }));
 }
 

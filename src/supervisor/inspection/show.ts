@@ -41,7 +41,10 @@ const TABLES: Readonly<Record<string, { readonly help: string; readonly show: Sh
     show: showClients,
   },
   WORKERS: { help: "the processes: state, clients, age, deaths", show: showWorkers },
-  LATENCY: { help: "percentiles in microseconds", show: showLatency },
+  LATENCY: {
+    help: "percentiles in microseconds, since the proxy started (`proxy latency --for 10s`: of ten seconds)",
+    show: showLatency,
+  },
   SLOWLOG: {
     help: `the last ${SLOW_SHOWN} slow requests, times in microseconds`,
     show: showSlowLog,

@@ -71,7 +71,7 @@ test("the one with the most of each is told in a line of its own", () => {
     look(0, [], { hot: [hot] as unknown as Look["hot"], big: [big] as unknown as Look["big"] }),
   );
   expect(lines[0]).toMatch(/^busiest client\s+10\.0\.0\.1:1 \(reports\)\s+100%/);
-  expect(lines[1]).toMatch(/^hottest key\s+k on s1\s+25% of its pool, 50\/s/);
+  expect(lines[1]).toMatch(/^hottest key\s+k on s1\s+25% of its pool's last minute, 50\/s/);
   expect(lines[2]).toMatch(/^biggest key\s+l on s2\s+2\.0K, 7 elements/);
   expect(leaders([], look(0, []))).toEqual([]);
 });

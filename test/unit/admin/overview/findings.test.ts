@@ -129,7 +129,7 @@ test("the biggest key of each pool, while it is seen", () => {
 test("a hot key, where the proxy counts keys", () => {
   const row = { pool: "main", key: "<b>", perSecond: 300, share: 0.6 };
   expect(found({ looks: { "/hotkeys": { rows: [row] } } })).toEqual([
-    "warn main: key <b> is hot: 60 % of the requests, 300 a second",
+    "warn main: key <b> is hot: 60 % of the last minute's requests, 300 a second",
   ]);
   expect(found({ looks: { "/hotkeys": { problem: "off" } } })).toEqual([]);
 });

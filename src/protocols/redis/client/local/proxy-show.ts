@@ -8,7 +8,9 @@ import { answerLater } from "./local-handler.ts";
 import { answerHotKeys } from "./proxy-hotkeys.ts";
 import { linesOf } from "./table-lines.ts";
 
-const SYNTAX: Buffer = encodeError("ERR try PROXY SHOW HELP, or for people PROXY SHOW HELP TEXT");
+const SYNTAX: Buffer = encodeError(
+  "ERR it is PROXY SHOW TABLE, or for people PROXY SHOW TABLE TEXT; try PROXY SHOW HELP for the tables",
+);
 const NOT_HERE: Buffer = encodeError(
   "ERR PROXY is not answered in a transaction or while subscribed",
 );
