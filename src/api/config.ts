@@ -191,6 +191,21 @@ export interface PoolConfig {
 /** `auto`: io_uring where the system has it and it works, else Bun's sockets. */
 export type EngineChoice = "auto" | "uring" | "bun";
 
+/** Through what several hosts agree on where keys are. */
+export interface EtcdConfig {
+  /** At least one, without a path. */
+  readonly urls: readonly string[];
+  /** Before all keys, without a slash at its end. */
+  readonly prefix: string;
+  /** Null: it asks for none. */
+  readonly user: string | null;
+  /** Absolute, as those that follow. */
+  readonly passwordFile: string | null;
+  readonly caFile: string | null;
+  readonly certFile: string | null;
+  readonly keyFile: string | null;
+}
+
 export interface Config {
   /** Absolute path of the file it came from, or null (`proxy dev`). */
   readonly file: string | null;
@@ -237,6 +252,8 @@ export interface Config {
     readonly tokenFile: string | null;
     readonly leversTokenFile?: string | null;
   };
+  /** Null: the workers of this host alone agree on where keys are. Absent: it comes from an older program. */
+  readonly etcd?: EtcdConfig | null;
   /** Milliseconds a drain may take before what is left is closed. */
   readonly drainTimeoutMs: number;
   readonly modules: readonly ModuleConfig[];

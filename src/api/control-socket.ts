@@ -3,6 +3,7 @@
  * a line. A connection carries one request, any number of progress lines, and one result.
  */
 
+import type { HostsStatus } from "./hosts.ts";
 import type {
   ClientQuery,
   ClientReport,
@@ -34,6 +35,8 @@ export type ControlRequest =
   /** `pool` null: all. */
   | { readonly verb: "migration"; readonly order: MigrationVerb; readonly pool: string | null }
   | VerifyOrder
+  /** The host is gone for good: others do not wait for it any more. */
+  | { readonly verb: "forget_host"; readonly host: string }
   /** Those that came after the one of number `after` (0: all that are kept), at most the last `count`. */
   | { readonly verb: "events"; readonly after: number; readonly count: number };
 
@@ -186,6 +189,7 @@ export type ControlResult =
       readonly verb: "verify_keys";
       readonly pools: readonly PoolVerification[];
     }
+  | { readonly ok: true; readonly verb: "forget_host"; readonly host: string }
   | { readonly ok: true; readonly verb: "clients"; readonly report: ClientReport }
   | { readonly ok: true; readonly verb: "slowlog"; readonly report: SlowLogReport }
   | { readonly ok: true; readonly verb: "slowlog_reset" }
@@ -337,6 +341,8 @@ export interface Status {
   readonly levers?: readonly LeverStatus[];
   /** Pools whose keys move to other servers. Absent: the proxy is older than this. */
   readonly migrations?: readonly MigrationStatus[];
+  /** Null: it agrees with no other hosts. Absent: the proxy is older than this. */
+  readonly hosts?: HostsStatus | null;
   /** What was counted since the proxy was started. Absent: the proxy is older than this. */
   readonly pools?: readonly PoolFigures[];
   /** Likewise, what protocols and modules count besides, by set and labels. Absent: the proxy is older than this. */

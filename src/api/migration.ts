@@ -24,6 +24,8 @@ export interface PoolMigration {
   readonly phase: MigrationPhase;
   /** Requests wait; a worker answers when it has none at a server. */
   readonly isHeld: boolean;
+  /** Held requests are refused in place of waiting: it is not known which ring holds. Absent: they wait. */
+  readonly isRefused?: boolean;
   readonly from: RingPlan;
   readonly to: RingPlan;
   /** Addresses of servers of `from` that have no key left that belongs elsewhere. */

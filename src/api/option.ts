@@ -22,6 +22,7 @@ export type Where = "top" | "log" | "stats" | "admin" | "pool" | "workers" | "se
  * - `texts`: a list of texts: `[a, b]`.
  * - `nodes`: a list of addresses: `["10.0.0.1:7000"]`; see ServerSource.
  * - `networks`: a list of IP addresses and networks: `[10.0.0.0/8]`.
+ * - `urls`: a list of addresses of HTTP servers: `["http://10.0.0.1:2379"]`.
  * - `discovery`: how servers are found, see DiscoverySource.
  * - `names`: a list of names: `[a, b]`; see ServerSource.
  * - `server_address`: `host:port` or `/path`.
@@ -50,6 +51,7 @@ export type OptionType =
   | { readonly kind: "nodes" }
   | { readonly kind: "discovery" }
   | { readonly kind: "networks" }
+  | { readonly kind: "urls" }
   | { readonly kind: "names" }
   | { readonly kind: "zones" }
   | { readonly kind: "group" }

@@ -182,6 +182,8 @@ export interface KeyMoving {
   /** Begins no step of a move until `letGo`. */
   hold(): void;
   letGo(): void;
+  /** Requests for servers are answered with an error from now on, or no longer: it is not known which ring holds. */
+  refuse(isRefusing: boolean): void;
   /** No step of a move is at a server. */
   readonly isQuiet: boolean;
   /** Looks at all keys of `server`; null: the work was stopped. Only after `follow`. */

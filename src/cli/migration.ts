@@ -19,13 +19,13 @@ const ARGS = {
     required: true,
     valueHint: "VERB",
     description:
-      "status, pause, resume, cancel, or verify: look whether keys are where they belong",
+      "status, pause, resume, cancel, verify: look whether keys are where they belong, or forget: a host is gone for good",
   },
   pool: {
     type: "positional",
     required: false,
     valueHint: "POOL",
-    description: "Only of this pool (default: of all)",
+    description: "Only of this pool (default: of all); forget: the host",
   },
   watch: {
     type: "boolean",
@@ -60,9 +60,12 @@ const definition = defineCommand({
   async run({ args }): Promise<number> {
     const { pool = null } = args;
     if (args.verb === "verify") return await verify(args, pool);
+    if (args.verb === "forget") return await forget(args, pool);
     const order = MIGRATION_VERBS.find((verb) => verb === args.verb);
     if (order === undefined) {
-      return misused(`expected one of ${MIGRATION_VERBS.join(", ")}, verify, found "${args.verb}"`);
+      return misused(
+        `expected one of ${MIGRATION_VERBS.join(", ")}, verify, forget, found "${args.verb}"`,
+      );
     }
     for (;;) {
       const options = { timeoutMs: TIMEOUT_MS, untilGone: false };
@@ -78,6 +81,14 @@ const definition = defineCommand({
     }
   },
 });
+
+async function forget(flags: ControlFlags, host: string | null): Promise<number> {
+  if (host === null) return misused("forget: name the host, as proxy status shows it");
+  const options = { timeoutMs: TIMEOUT_MS, untilGone: false };
+  return report(await callProxy(flags, { verb: "forget_host", host }, options), flags.json, () => {
+    return `no change of servers waits for host ${host} any more\n`;
+  });
+}
 
 interface VerifyFlags extends ControlFlags {
   readonly sample?: string | undefined;

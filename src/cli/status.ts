@@ -35,6 +35,7 @@ function statusText(status: Status): string {
     ...settingFacts(status),
     ...leverFacts(status),
     ...migrationFacts(status),
+    ...hostFacts(status),
   ];
   const heading = ["process", "pid", "version", "generation", "state", "clients", "age", "died"];
   const rows = status.processes.map((process) => [
@@ -80,6 +81,21 @@ function migrationFacts({ migrations = [] }: Status): string[][] {
     const why = problem === null ? "" : `; in the way: ${problem}`;
     return [`pool ${pool}`, `${what} (proxy migration status ${pool})${why}`];
   });
+}
+
+/** Those that have the same servers, and agree on changes of them. */
+function hostFacts({ hosts = null }: Status): string[][] {
+  if (hosts === null) return [];
+  const { id: own, problem, heardAgoMs } = hosts;
+  const heard = heardAgoMs === null ? "never" : `${formatAge(heardAgoMs)} ago`;
+  const lines = hosts.hosts.map(({ id, isHeard, isReady, holds }) => {
+    const held = holds.length === 0 ? "" : `, holds requests of ${holds.join(", ")}`;
+    const ready = isReady ? "ready" : "reloads, or has just started";
+    return `${id}${id === own ? " (this one)" : ""}: ${isHeard ? ready : "nothing is heard of it"}${held}`;
+  });
+  const why = problem === null ? "" : `; in the way: ${problem}`;
+  const all = [...lines, `etcd answered last ${heard}${why}`];
+  return all.map((line, index) => [index === 0 ? "hosts" : "", line]);
 }
 
 /** What the workers' sockets are made of: as a rule one line. */

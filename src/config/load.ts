@@ -11,6 +11,7 @@ import { assert } from "../base/assert.ts";
 import { LOG_FORMATS } from "../base/log.ts";
 import { formatAddress } from "./address.ts";
 import { describe, type MapNode, readDocument } from "./document.ts";
+import { checkEtcd, readEtcd } from "./etcd.ts";
 import { optionsAt, optionsKnown, type ProtocolOptions } from "./options.ts";
 import { ACCEPT_MODES, ENGINE_CHOICES } from "./options-top.ts";
 import { NO_MODULES, type Outside, readModules } from "./outside.ts";
@@ -114,6 +115,7 @@ function loadNative(outer: Scope, root: MapNode, file: string, outside: Outside)
   reportListen(scope, "stats", stats, pools);
   reportListen(scope, "admin", admin, pools);
   reportOpenAdmin(scope, admin);
+  checkEtcd(scope, top);
   if (scope.problems.hasErrors) return null;
   const accept = top.choice("accept", ACCEPT_MODES);
   return build(scope.form, file, { top, log, stats, admin }, { accept, pools, modules, zones });
@@ -233,6 +235,7 @@ function build(
       tokenFile: pathOf("token_file"),
       leversTokenFile: pathOf("levers_token_file"),
     },
+    etcd: readEtcd(top, file),
     drainTimeoutMs: top.number("drain_timeout"),
     modules: rest.modules,
     zones: rest.zones,

@@ -1,12 +1,14 @@
 /** THE table of options, without those of protocols. See api/option.ts for what a row says. */
 import type { Form, Option, Where } from "../api/option.ts";
 import type { ProtocolModule } from "../api/protocol-module.ts";
+import { ETCD_OPTIONS } from "./options-etcd.ts";
 import { POOL_OPTIONS, SERVER_OPTIONS } from "./options-pool.ts";
 import { TOP_OPTIONS } from "./options-top.ts";
 import { POOL_WORKER_OPTIONS } from "./options-workers.ts";
 
 export const OPTIONS: readonly Option[] = [
   ...TOP_OPTIONS,
+  ...ETCD_OPTIONS,
   ...POOL_OPTIONS,
   ...POOL_WORKER_OPTIONS,
   ...SERVER_OPTIONS,

@@ -106,6 +106,8 @@ function describeType(type: OptionType): string {
       return "list of addresses and networks";
     case "names":
       return "list of names";
+    case "urls":
+      return "list of addresses";
     case "texts":
       return "a list of texts";
     case "size":

@@ -20,7 +20,7 @@ export type Parsed =
 
 /** Lists of texts. */
 const LISTS: ReadonlySet<OptionType["kind"]> = new Set([
-  ...(["texts", "nodes", "networks", "names"] as const),
+  ...(["texts", "nodes", "networks", "names", "urls"] as const),
 ]);
 
 /** @returns the value, or a message: what was found and what was expected instead */
@@ -30,6 +30,7 @@ export function parseValue(option: Option, node: Node): Parsed {
   if (option.type.kind === "commands" && node.kind === "list") return parseCommandList(node);
   if (LISTS.has(option.type.kind) && node.kind === "list") {
     const texts = parseTexts(node);
+    if (option.type.kind === "urls") return urlsIn(texts);
     return option.type.kind === "networks" ? networksIn(texts) : texts;
   }
   const hint =
@@ -76,6 +77,7 @@ export function parseText(option: Option, text: string): Parsed {
     case "texts":
     case "nodes":
     case "networks":
+    case "urls":
     case "names":
     case "zones":
     case "group":
@@ -129,6 +131,8 @@ export function expectation(type: OptionType): string {
       return "a list of addresses such as [10.0.0.1:7000]";
     case "networks":
       return "a list of addresses and networks such as [10.0.0.0/8]";
+    case "urls":
+      return 'a list of addresses such as ["http://127.0.0.1:2379"], without a path';
     case "names":
       return "a list of names such as [a, b]";
     case "texts":
@@ -262,6 +266,19 @@ function networksIn(texts: Parsed): Parsed {
   if (all.length === 0) return bad("an empty list would trust no address");
   const wrong = all.find((text) => parseIpRange(text) === null);
   return wrong === undefined ? texts : unexpected({ kind: "networks" }, wrong);
+}
+
+function urlsIn(texts: Parsed): Parsed {
+  if (!texts.ok || !Array.isArray(texts.value)) return texts;
+  const all = texts.value as readonly string[];
+  const wrong = all.find((text) => !isPlainUrl(text));
+  if (wrong !== undefined) return unexpected({ kind: "urls" }, wrong);
+  return all.length === 0 ? unexpected({ kind: "urls" }, "[]") : texts;
+}
+
+function isPlainUrl(text: string): boolean {
+  const url = /^https?:\/\/[^/\s]+\/?$/.test(text) ? URL.parse(text) : null;
+  return url !== null && url.username === "" && url.password === "";
 }
 
 /** Each in upper case, a subcommand behind "|". */

@@ -10,34 +10,18 @@
  *
  * Decides only: it writes, tells and waits through its effects.
  */
-import type { MigrationPhase, PoolMigration, RingPlan } from "../api/migration.ts";
-import { formatAddress } from "../config/address.ts";
+import type { PoolMigration, RingPlan } from "../api/migration.ts";
+import {
+  begun,
+  type CourseRecord,
+  moved,
+  paused,
+  reversed,
+  sweptAt,
+  undeclined,
+  withdrawn,
+} from "./course-record.ts";
 import { RingSwitch } from "./ring-switch.ts";
-
-/** What is written down of a pool: plain data. */
-export interface CourseRecord {
-  /** Where keys are when no migration is under way, and else where they were before it. */
-  readonly placement: RingPlan;
-  /** Of the last migration. */
-  readonly epoch: number;
-  /** Null: at rest. */
-  readonly current: CurrentMigration | null;
-  /** An operator has had it go back: it does not begin again by itself while the configuration asks for this. Absent: none has. */
-  readonly declined?: RingPlan;
-}
-
-export interface CurrentMigration {
-  readonly phase: MigrationPhase;
-  readonly from: RingPlan;
-  readonly to: RingPlan;
-  readonly swept: readonly string[];
-  /** Milliseconds since the epoch. */
-  readonly sinceMs: number;
-  /** The sweeper rests, until an operator has it go on. */
-  readonly isPaused: boolean;
-  /** It takes back another one. */
-  readonly isReverse: boolean;
-}
 
 export interface CourseEffects<Worker> {
   /** Writes the record down; `done` is told whether it is surely there, or surely not. */
@@ -112,6 +96,11 @@ export class Course<Worker> {
     return current?.phase === "moving" && !current.isPaused && !this.isHeld;
   }
 
+  /** It is to be looked whether something is in the way of a change of rings. */
+  get wantsCheck(): boolean {
+    return this.record.current?.phase === "before";
+  }
+
   /** It is ready for `switchOver`. */
   get wantsSwitch(): boolean {
     return this.record.current?.phase === "before" && this.canSwitch;
@@ -133,21 +122,14 @@ export class Course<Worker> {
 
   /** Keys shall be where `to` says. Only at rest. @param done told whether it is written down */
   begin(to: RingPlan, done: (isSaved: boolean) => void): void {
-    const { placement, epoch } = this.record;
-    const current: CurrentMigration = {
-      ...{ phase: "before", from: placement, to, swept: [], isPaused: false, isReverse: false },
-      sinceMs: this.effects.nowMs(),
-    };
-    this.change(() => ({ placement, epoch: epoch + 1, current }), done);
+    const sinceMs = this.effects.nowMs();
+    this.change((record) => begun(record, to, sinceMs), done);
   }
 
   /** From now on keys belong where the new ring says. */
   switchOver(): void {
     if (!this.wantsSwitch) return;
-    this.next = ({ current, ...record }) => ({
-      ...record,
-      current: current === null ? null : { ...current, phase: "moving" },
-    });
+    this.next = moved;
     this.hold();
   }
 
@@ -163,46 +145,29 @@ export class Course<Worker> {
       done(false);
       return;
     }
-    const declined = isDeclined ? { declined: current.to } : {};
     if (current.phase === "before") {
-      const { placement, epoch } = this.record;
-      this.change(() => ({ placement, epoch, current: null, ...declined }), done);
+      this.change((record) => withdrawn(record, isDeclined), done);
       return;
     }
     const { effects } = this;
-    this.next = (record) => ({ ...reverseOf(record, effects.nowMs()), ...declined });
+    this.next = (record) => reversed(record, effects.nowMs(), isDeclined);
     this.hold();
     done(true);
   }
 
   /** The configuration asks no more for what an operator has taken back. */
   forgetDeclined(): void {
-    this.change(
-      ({ declined, ...record }) => (declined === undefined ? null : record),
-      () => {},
-    );
+    this.change(undeclined, () => {});
   }
 
   pause(isPaused: boolean, done: (isSaved: boolean) => void): void {
-    this.change((record) => {
-      const { current } = record;
-      return current === null ? null : { ...record, current: { ...current, isPaused } };
-    }, done);
+    this.change((record) => paused(record, isPaused), done);
   }
 
   /** The server at `address` has no key left that belongs elsewhere, as far as this `epoch` is concerned. */
   onSwept(address: string, epoch: number): void {
     this.change(
-      (record) => {
-        const { current } = record;
-        const isLate = current === null || record.epoch !== epoch || current.phase !== "moving";
-        if (isLate || this.isHeld || current.swept.includes(address)) return null;
-        const swept = [...current.swept, address];
-        const isDone = sourcesOf(current.from).every((source) => swept.includes(source));
-        if (!isDone) return { ...record, current: { ...current, swept } };
-        const declined = record.declined === undefined ? {} : { declined: record.declined };
-        return { placement: current.to, epoch, current: null, ...declined };
-      },
+      (record) => (this.isHeld ? null : sweptAt(record, address, epoch)),
       () => {},
     );
   }
@@ -270,20 +235,4 @@ export class Course<Worker> {
       this.queue.shift()?.();
     });
   }
-}
-
-function reverseOf(record: CourseRecord, sinceMs: number): CourseRecord {
-  const { placement, epoch, current } = record;
-  if (current === null) return record;
-  const { from, to, isReverse } = current;
-  const back: CurrentMigration = {
-    ...{ phase: "moving", from: to, to: from, swept: [], sinceMs, isPaused: false },
-    isReverse: !isReverse,
-  };
-  return { placement, epoch: epoch + 1, current: back };
-}
-
-/** All servers whose keys may belong elsewhere. */
-function sourcesOf({ servers }: RingPlan): readonly string[] {
-  return [...new Set(servers.map(({ address }) => formatAddress(address)))];
 }

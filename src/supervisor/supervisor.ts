@@ -122,6 +122,7 @@ export class Supervisor implements ChangeTarget {
       return await this.#ending.code;
     } finally {
       clearInterval(ticker);
+      await this.migrations.leave();
       this.log.info("stopped");
       this.#ending.tellCallers();
     }

@@ -52,14 +52,16 @@ export class PoolFollower {
     }
     keyMoving.follow(this.movingKeys());
     if (isOther) onRouteChange();
-    this.hold(order?.isHeld === true);
+    this.hold(order?.isHeld === true, order?.isRefused === true);
   }
 
-  private hold(isHeld: boolean): void {
+  /** @param isRefused requests are answered with an error in place of waiting; steps of moves wait all the same */
+  private hold(isHeld: boolean, isRefused: boolean): void {
     const { keyMoving, levers } = this.followed;
+    keyMoving.refuse(isRefused);
+    levers.hold(isHeld && !isRefused);
     if (isHeld === this.isHeld) return;
     this.isHeld = isHeld;
-    levers.hold(isHeld);
     if (isHeld) keyMoving.hold();
     else keyMoving.letGo();
   }

@@ -113,11 +113,20 @@ function processChanges(from: Config, to: Config): string[] {
     ["admin: token_file", from.admin?.tokenFile ?? "none", to.admin?.tokenFile ?? "none"],
     ["admin: levers_token_file", leversToken(from), leversToken(to)],
     ["stats: interval", intervalOrNone(from.stats.intervalMs), intervalOrNone(to.stats.intervalMs)],
+    ...etcdRows(from, to),
     ["zones", zonesText(from), zonesText(to)],
     ["zone", zoneText(from), zoneText(to)],
     ["drain_timeout", formatDuration(from.drainTimeoutMs), formatDuration(to.drainTimeoutMs)],
   ];
   return rows.flatMap(([option, old, now]) => (old === now ? [] : [`${option}: ${old} → ${now}`]));
+}
+
+function etcdRows(from: Config, to: Config): (readonly [string, string, string])[] {
+  return optionsAt("top").flatMap(({ name, field }) => {
+    if (field?.startsWith("etcd.") !== true) return [];
+    const textOf = (config: Config): string => `${fieldOf(config, field) ?? "none"}`;
+    return [[name, textOf(from), textOf(to)] as const];
+  });
 }
 
 function zoneText({ zone = "auto" }: Config): string {

@@ -65,6 +65,8 @@ function isRequest(request: ControlRequest): boolean {
       return isTarget(request.target);
     case "migration":
       return MIGRATION_VERBS.includes(request.order) && isOrNull(request.pool, "string");
+    case "forget_host":
+      return isWord(request.host);
     case "verify_keys":
       return isVerify(request);
     case "release":

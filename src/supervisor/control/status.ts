@@ -89,5 +89,6 @@ function createAdminStatus(supervisor: ChangeTarget): AdminStatus {
     settings: settingStatuses(supervisor),
     levers: supervisor.steering.levers,
     migrations: supervisor.migrations.statuses(),
+    hosts: supervisor.migrations.hosts,
   };
 }

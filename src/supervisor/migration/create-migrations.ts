@@ -49,7 +49,7 @@ export function createMigrations(
         ),
       orphanMs: () => config.drainTimeoutMs + ORPHAN_GRACE_MS,
     },
-    config.file,
+    config,
     revision,
   );
 }

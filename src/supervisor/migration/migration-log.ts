@@ -36,4 +36,25 @@ export class MigrationLog {
   isTakenBack(pool: string): void {
     this.#log.info("a migration is taken back", { event: "migration_is_taken_back", pool });
   }
+
+  /** @param problem null: something is heard again */
+  hearsOthers(problem: string | null): void {
+    if (problem === null) {
+      this.#log.info("etcd answers", { event: "etcd_answers" });
+      return;
+    }
+    this.#log.warn("etcd does not answer: requests go on, and no pool changes its servers", {
+      ...{ event: "etcd_does_not_answer", problem },
+    });
+  }
+
+  /** @param isTaken another one has its name */
+  isForgotten(isTaken: boolean): void {
+    const why = isTaken
+      ? "another proxy has started with the same FILE.migration, and goes on in place of this one: stop one of them"
+      : "the other hosts were told that this one is gone";
+    this.#log.error(`${why}; requests are refused until it is known where keys are`, {
+      event: "host_is_forgotten",
+    });
+  }
 }

@@ -12,6 +12,7 @@ export async function answerMigration(
 ): Promise<ControlResult | null> {
   if (request.verb === "migration") return await steer(target, request);
   if (request.verb === "verify_keys") return await verify(target, request);
+  if (request.verb === "forget_host") return await forget(target, request.host);
   return null;
 }
 
@@ -49,6 +50,21 @@ async function steer(
     if (error instanceof StartError) return { ok: false, problems: error.problems };
     throw error;
   }
+}
+
+async function forget(
+  { migrations, phase, log }: ChangeTarget,
+  host: string,
+): Promise<ControlResult> {
+  if (phase.refusal !== null) return { ok: false, problems: [phase.refusal] };
+  try {
+    await migrations.forget(host);
+  } catch (error) {
+    if (error instanceof StartError) return { ok: false, problems: error.problems };
+    throw error;
+  }
+  log.warn("an operator says that a host is gone", { event: "host_is_gone", host });
+  return { ok: true, verb: "forget_host", host };
 }
 
 async function verify(

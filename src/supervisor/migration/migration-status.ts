@@ -2,7 +2,7 @@
 import type { PoolConfig } from "../../api/config.ts";
 import type { MigrationStatus } from "../../api/control-socket.ts";
 import type { RingPlan, ServerSweep } from "../../api/migration.ts";
-import type { CourseRecord } from "../../migration/course.ts";
+import type { CourseRecord } from "../../migration/course-record.ts";
 import { isSamePlan, planOf } from "../../migration/key-places.ts";
 
 /** What is known besides. */

@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import type { Logger } from "../../base/log.ts";
-import type { CourseRecord } from "../../migration/course.ts";
+import type { CourseRecord } from "../../migration/course-record.ts";
 import { StartError } from "../start-error.ts";
 
 const FORMAT = 1;
@@ -21,13 +21,26 @@ const PRIVATE_MODE = 0o600;
 
 export type CourseRecords = Readonly<Record<string, CourseRecord>>;
 
+/** What a host has to know of itself before it hears of the others again. */
+export interface HostNote {
+  readonly id: string;
+  /** It has not left: no ring changes without its yes. */
+  readonly isMember: boolean;
+  /** By pool: the hold that it has said yes to, and does not know the end of. */
+  readonly yes: Readonly<Record<string, number>>;
+}
+
 interface StateText {
   readonly format: number;
   readonly pools: CourseRecords;
+  /** Absent: the host agrees with no others. */
+  readonly host?: HostNote;
 }
 
 export class StateFile {
   records: CourseRecords;
+  /** Null: it agrees with no others. */
+  host: HostNote | null;
   readonly path: string;
   readonly #log: Logger;
 
@@ -35,13 +48,18 @@ export class StateFile {
   constructor(file: string, log: Logger) {
     this.path = `${file}.migration`;
     this.#log = log;
-    this.records = readRecords(this.path);
+    const { pools, host = null } = readState(this.path);
+    this.records = pools;
+    this.host = host;
   }
 
   /** @returns false: it could not be written down, and the old ones are there */
-  write(records: CourseRecords): boolean {
+  write(records: CourseRecords, host: HostNote | null = this.host): boolean {
     try {
-      writeRecords(this.path, records);
+      writeState(this.path, {
+        ...{ format: FORMAT, pools: records },
+        ...(host === null ? {} : { host }),
+      });
     } catch (error) {
       this.#log.error("where keys are cannot be written down, so nothing changes", {
         ...{ event: "migration_cannot_be_written_down", file: this.path, error: `${error}` },
@@ -49,6 +67,7 @@ export class StateFile {
       return false;
     }
     this.records = records;
+    this.host = host;
     return true;
   }
 
@@ -58,19 +77,21 @@ export class StateFile {
   }
 }
 
-/** @returns by pool; empty: the file is not there. @throws StartError: it is, and cannot be understood */
-function readRecords(path: string): CourseRecords {
+/** @returns nothing known: the file is not there. @throws StartError: it is, and cannot be understood */
+function readState(path: string): StateText {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR") return {};
+    if (code === "ENOENT" || code === "ENOTDIR") {
+      return { format: FORMAT, pools: {} };
+    }
     throw new StartError([`${path}, which says where keys are, cannot be read: ${error}`]);
   }
   try {
     const state = JSON.parse(text) as StateText;
-    if (state.format === FORMAT && typeof state.pools === "object") return state.pools;
+    if (state.format === FORMAT && typeof state.pools === "object") return state;
   } catch {
     // Told below.
   }
@@ -80,8 +101,7 @@ function readRecords(path: string): CourseRecords {
 }
 
 /** When it returns the records are there after a power failure, too. @throws Error: the old ones are there */
-function writeRecords(path: string, pools: CourseRecords): void {
-  const state: StateText = { format: FORMAT, pools };
+function writeState(path: string, state: StateText): void {
   const fresh = `${path}.new`;
   const fd = openSync(
     fresh,

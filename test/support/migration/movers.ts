@@ -168,7 +168,8 @@ export class Worker extends Mover {
     }
     const isHeld = order.isHeld && world.hazard !== "no_hold";
     if (isHeld) this.pulls.hold();
-    else {
+    if (order.isRefused === true) for (const one of this.waiting.splice(0)) this.refuse(one);
+    if (!isHeld) {
       this.pulls.letGo();
       for (const request of this.waiting.splice(0)) this.start(request);
     }
@@ -187,6 +188,10 @@ export class Worker extends Mover {
   private start(request: Request): void {
     const { order, world } = this;
     const { key } = request;
+    if (order.isRefused === true) {
+      this.refuse(request);
+      return;
+    }
     if (order.isHeld && world.hazard !== "no_hold") {
       this.waiting.push(request);
       return;
@@ -224,6 +229,10 @@ export class Worker extends Mover {
         this.checkQuiet();
       },
     );
+  }
+
+  private refuse(request: Request): void {
+    if (this.open.delete(request)) this.world.clock.after(1, () => request.refused());
   }
 
   private finish(request: Request, value: number | null): void {

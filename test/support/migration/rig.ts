@@ -209,8 +209,8 @@ export class MigrationRig {
     return asks;
   }
 
-  async answers(asks: readonly (readonly string[])[]): Promise<string[]> {
-    const client = await this.connect();
+  async answers(asks: readonly (readonly string[])[], port: number = this.port): Promise<string[]> {
+    const client = await this.connect(port);
     const found: string[] = [];
     for (const words of asks) found.push(await client.ask(...words));
     return found;

@@ -18,6 +18,13 @@ export type Hazard =
   | "sweeper_outlives_cancel"
   | "locks_passed_over"
   | "blind_delete_target_first"
+  // Of several hosts.
+  | "yes_unwritten"
+  | "own_release"
+  | "silent_not_awaited"
+  | "starts_by_its_file"
+  | "leaves_early"
+  | "any_version"
   // Of servers without scripts:
   | "added_without_date"
   | "added_late"

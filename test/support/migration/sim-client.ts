@@ -7,6 +7,8 @@ export interface Request {
   readonly isDelete: boolean;
   /** Null: it is not known what became of it. */
   readonly done: (value: number | null) => void;
+  /** It was surely not done. */
+  readonly refused: () => void;
 }
 
 /** One client, which has one key and one request at a time. */
@@ -45,11 +47,16 @@ export class Client {
     const worker = clock.pick(world.workers.filter((one) => one.acceptsClients));
     const what = clock.random();
     const again = (): void => clock.after(1 + clock.below(60), () => this.next());
+    const refused = (): void => {
+      world.refusals++;
+      again();
+    };
     if (what < 0.45) {
       worker.request({
         key: this.key,
         act: (server) => server.data.get(this.key) ?? 0,
         isDelete: false,
+        refused,
         done: (value) => {
           if (value !== null) this.check(value, `read over ${worker.name}`);
           again();
@@ -67,6 +74,7 @@ export class Client {
         return value;
       },
       isDelete,
+      refused,
       done: (result) => {
         if (result === null) {
           this.allowed.add(value);

@@ -1,6 +1,7 @@
 /** The supervisor of a simulated migration. */
 import type { PoolMigration, RingPlan } from "../../../src/api/migration.ts";
-import { Course, type CourseRecord } from "../../../src/migration/course.ts";
+import { Course } from "../../../src/migration/course.ts";
+import type { CourseRecord } from "../../../src/migration/course-record.ts";
 import { Sweeper, Worker } from "./movers.ts";
 import { HOLD_MS, ORPHAN_MS, WORKERS } from "./rings.ts";
 import type { World } from "./world.ts";

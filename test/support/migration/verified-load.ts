@@ -17,7 +17,7 @@ export interface LoadReport {
 }
 
 export class VerifiedLoad {
-  readonly #port: number;
+  readonly #ports: readonly number[];
   readonly #clients: Promise<void>[] = [];
   readonly #keys: OwnKeys[] = [];
   #isOver = false;
@@ -27,8 +27,9 @@ export class VerifiedLoad {
   readonly #wrong: string[] = [];
   readonly #errors: string[] = [];
 
-  constructor(port: number, clients: number) {
-    this.#port = port;
+  /** @param ports each client has a connection to all of these that accept one, and asks over any of them */
+  constructor(ports: number | readonly number[], clients: number) {
+    this.#ports = typeof ports === "number" ? [ports] : ports;
     for (let number = 0; number < clients; number++) {
       const keys = new OwnKeys(number);
       this.#keys.push(keys);
@@ -58,22 +59,27 @@ export class VerifiedLoad {
 
   async #run(keys: OwnKeys): Promise<void> {
     while (!this.#isOver) {
+      const connected = await Promise.allSettled(
+        this.#ports.map((port) => RespClient.connect({ host: "127.0.0.1", port })),
+      );
+      const clients = connected.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
       try {
-        const client = await RespClient.connect({ host: "127.0.0.1", port: this.#port });
-        await this.#use(client, keys);
-        client.close();
+        if (clients.length === 0) throw new Error("no proxy accepts connections");
+        await this.#use(clients, keys);
       } catch {
         this.#lost++;
         keys.onLost();
         await Bun.sleep(5);
       }
+      for (const client of clients) client.close();
     }
   }
 
-  async #use(client: RespClient, keys: OwnKeys): Promise<void> {
+  async #use(clients: readonly RespClient[], keys: OwnKeys): Promise<void> {
     while (!this.#isOver) {
       const step = keys.next();
       const startedMs = performance.now();
+      const client = clients[Math.floor(Math.random() * clients.length)]!;
       const reply = await client.ask(...step.command);
       this.#longestMs = Math.max(this.#longestMs, performance.now() - startedMs);
       this.#requests++;

@@ -6,7 +6,7 @@
  * wrote last, or a write of which it was not told how it ended. In the end every key must be on one server, the one that the ring names.
  */
 import type { RingPlan } from "../../../src/api/migration.ts";
-import type { CourseRecord } from "../../../src/migration/course.ts";
+import type { CourseRecord } from "../../../src/migration/course-record.ts";
 import { Clock } from "./clock.ts";
 import { ItemServer } from "./item-steps.ts";
 import type { Worker } from "./movers.ts";
@@ -31,11 +31,13 @@ export class World {
   /** Rings, by number. */
   readonly tables: Table[] = [];
   tokens = 0;
+  /** Requests that were refused. */
+  refusals = 0;
   supervisor: Supervisor | null = null;
   workers: Worker[] = [];
   /** Written down: survives everything. */
   disk: CourseRecord;
-  private readonly clients: Client[] = [];
+  protected readonly clients: Client[] = [];
   isEnding = false;
   log: string[] = [];
 
@@ -73,7 +75,7 @@ export class World {
 
   run(): readonly string[] {
     const { clock } = this;
-    this.supervisor = new Supervisor(this);
+    this.start();
     for (let i = 0; i < KEYS; i++) this.clients.push(new Client(this, `k${i}`));
     this.scheduleChanges();
     for (let i = 0; i < 60_000 && clock.step(); i++) {
@@ -84,7 +86,20 @@ export class World {
     return this.problems;
   }
 
-  private scheduleChanges(): void {
+  protected start(): void {
+    this.supervisor = new Supervisor(this);
+  }
+
+  protected get isAtRest(): boolean {
+    return this.supervisor?.isAtRest === true;
+  }
+
+  /** Where keys are, when nothing moves any more. */
+  protected get placement(): RingPlan {
+    return this.disk.placement;
+  }
+
+  protected scheduleChanges(): void {
     const { clock } = this;
     const changes = 1 + clock.below(3);
     let atMs = 100 + clock.below(300);
@@ -104,10 +119,9 @@ export class World {
   }
 
   /** Nothing dies from now on; when nothing moves any more, it ends. */
-  private settle(): void {
+  protected settle(): void {
     const look = (): void => {
-      const isAtRest = this.supervisor?.isAtRest === true;
-      if (!isAtRest) {
+      if (!this.isAtRest) {
         this.clock.after(50, look);
         return;
       }
@@ -144,7 +158,7 @@ export class World {
 
   /** After all is at rest. */
   private checkHomes(): void {
-    const { placement } = this.disk;
+    const { placement } = this;
     for (const client of this.clients) {
       const { key } = client;
       const home = this.placeOf(placement, key);

@@ -36,7 +36,7 @@ test("a twemproxy file gets nutcracker's defaults", () => {
     drainTimeoutMs: 30_000,
     control: null,
     rebalance: true,
-    ...{ modules: [], zones: {}, zone: "auto" },
+    ...{ modules: [], zones: {}, zone: "auto", etcd: null },
     pools: [
       {
         name: "alpha",
@@ -190,7 +190,7 @@ pools:
     drainTimeoutMs: 1500,
     control: null,
     rebalance: true,
-    ...{ modules: [], zones: {}, zone: "auto" },
+    ...{ modules: [], zones: {}, zone: "auto", etcd: null },
   });
   expect(pool).toEqual({
     name: "p",

@@ -26,7 +26,7 @@ function fileWith(option: Option, form: Form, value: string): string {
     `- ${option.name === "address" ? `{ ${line} }` : servers}`,
   ];
   if (form === "twemproxy") return `p:\n${keys.map((key) => `  ${key}\n`).join("")}`;
-  const top = option.where === "top" ? `${line}\n` : "";
+  const top = option.where === "top" ? `${line}\n${besideEtcd(option)}` : "";
   // Beyond the loopback `admin: listen` needs a token.
   const token = option.where === "admin" && option.name === "listen" ? "  token_file: t\n" : "";
   const group = ["log", "stats", "admin"].includes(option.where)
@@ -34,6 +34,24 @@ function fileWith(option: Option, form: Form, value: string): string {
     : "";
   return `${top}${group}pools:\n  p:\n${keys.map((key) => `    ${key}\n`).join("")}`;
 }
+
+/** What an option of etcd has an effect with. */
+function besideEtcd({ name }: Option): string {
+  const partner = PARTNERS.get(name);
+  const etcd = name.startsWith("etcd_") ? 'etcd: ["http://127.0.0.1:1"]\n' : "";
+  return partner === undefined ? etcd : `${etcd}${partner}: x\n`;
+}
+
+const PARTNERS: ReadonlyMap<string, string> = new Map([
+  ...([
+    ["etcd_user", "etcd_password_file"],
+    ["etcd_password_file", "etcd_user"],
+  ] as const),
+  ...([
+    ["etcd_cert_file", "etcd_key_file"],
+    ["etcd_key_file", "etcd_cert_file"],
+  ] as const),
+]);
 
 /** The protocol that knows the option. */
 function protocolLine(option: Option, form: Form): string[] {
@@ -120,6 +138,11 @@ function samples(option: Option): { good: string[]; bad: string[] } {
     case "texts":
       return { good: ["[]", "[a, b]"], bad: ["a", "{}", "[[a]]", '["a\\nb"]'] };
     // In place of `servers`, which these files have.
+    case "urls":
+      return {
+        good: ['["http://127.0.0.1:2379"]', '["https://a:1", "http://[::1]:2/"]'],
+        bad: ["http://a:1", "[]", "[a]", '["http://a:1/v3"]', '["http://u:p@a:1"]', "{}"],
+      };
     case "networks":
       return {
         good: ["[10.0.0.0/8]", '["10.0.0.1", "2001:db8::/32"]'],

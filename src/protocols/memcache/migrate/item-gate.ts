@@ -28,6 +28,10 @@ const NO_FLUSH: Failure = failureOf(
   'flush_all cannot be done while keys of this pool are moved to other servers; see "proxy migration status"',
 );
 
+const UNKNOWN_RING: Failure = failureOf(
+  "this proxy cannot hear from etcd on which servers the keys of this pool are; nothing was done",
+);
+
 const facts: PlainFacts = new PlainFacts();
 
 /** True: it may go on. False: the client waits, and the request comes again. Else what refuses it. */
@@ -48,15 +52,16 @@ export class ItemGate {
 
   /** Nothing stands before requests. */
   get isOpen(): boolean {
-    return this.mover.moving === null;
+    return this.mover.moving === null && !this.mover.isRefusing;
   }
 
   /** @param flush sends what came before */
   admitText(session: ClientPort, request: TextRequest, flush: () => void): Admission {
     const { kind } = request.command;
-    if (kind === "flush_all") return NO_FLUSH;
+    if (kind === "flush_all") return this.flushFault ?? true;
     const first = FIRST_KEY[kind];
     if (first === undefined || request.count <= first) return true;
+    if (this.mover.isRefusing) return UNKNOWN_RING;
     const { decodedKey } = request;
     if (decodedKey !== null) {
       return this.end(session, this.look(facts.ofKey(decodedKey, ACCESS.write)), flush);
@@ -80,6 +85,7 @@ export class ItemGate {
     end: number,
     flush: () => void,
   ): Admission {
+    if (this.mover.isRefusing) return UNKNOWN_RING;
     const { bytes } = key;
     const look = this.look(key);
     if (look === null) return true;
@@ -97,8 +103,9 @@ export class ItemGate {
     return this.end(session, look, flush);
   }
 
-  /** FLUSH of the binary protocol. */
+  /** Why everything cannot be removed now; null: it can. */
   get flushFault(): Failure | null {
+    if (this.mover.isRefusing) return UNKNOWN_RING;
     return this.isOpen ? null : NO_FLUSH;
   }
 

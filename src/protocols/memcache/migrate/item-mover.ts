@@ -61,6 +61,8 @@ export class ItemMover implements KeyMoving, ReplySink {
   readonly copiesReplies = true;
   /** Null: all keys are where the route says. */
   moving: MovingKeys | null = null;
+  /** It is not known which ring holds. */
+  isRefusing = false;
   private readonly host: PoolHost;
   private readonly settled: SettledKeys = new SettledKeys(SETTLED_KEYS_BYTES_MAX);
   private readonly clocks: ServerClocks = new ServerClocks();
@@ -97,6 +99,10 @@ export class ItemMover implements KeyMoving, ReplySink {
 
   letGo(): void {
     this.pulls.letGo();
+  }
+
+  refuse(isRefusing: boolean): void {
+    this.isRefusing = isRefusing;
   }
 
   get isQuiet(): boolean {

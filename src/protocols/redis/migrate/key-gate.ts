@@ -8,7 +8,7 @@ import { MOVING_KEYS_OF_REQUEST_MAX } from "../../../base/migration-limits.ts";
 import type { RedisClient } from "../client/redis-client.ts";
 import { encodeError } from "../codec/encode.ts";
 import type { RequestView } from "../codec/request-view.ts";
-import type { Command } from "../commands/command.ts";
+import type { Command, Disposition } from "../commands/command.ts";
 import { findKeys } from "../commands/find-keys.ts";
 import type { KeyMover } from "./key-mover.ts";
 import { keyOf, nameOf } from "./key-name.ts";
@@ -21,6 +21,13 @@ const COPY_WITH_DATABASE = 4;
 const TOO_MANY: Buffer = encodeError(
   `ERR a request may name ${MOVING_KEYS_OF_REQUEST_MAX} keys at the most while keys of this pool are moved to other servers`,
 );
+const UNKNOWN_RING: Buffer = encodeError(
+  "TRYAGAIN this proxy cannot hear from etcd on which servers the keys of this pool are; nothing was done",
+);
+/** They say how a transaction ends, which the proxy has given up by then. */
+const TRANSACTION_END = /^(MULTI|EXEC|DISCARD|UNWATCH)$/;
+const KEYLESS: ReadonlySet<Disposition> = new Set(["local", "pubsub", "refused"]);
+
 /** So many different tags a cursor of SCAN may have, see scan.ts. */
 export const SCAN_TAGS = 8n;
 
@@ -35,7 +42,7 @@ export class KeyGate {
 
   /** Nothing stands before requests. */
   get isOpen(): boolean {
-    return this.mover.moving === null;
+    return this.mover.moving === null && !this.mover.isRefusing;
   }
 
   /** The servers for SCAN, of which some may be there twice; null: those of the route. */
@@ -54,7 +61,8 @@ export class KeyGate {
    * @returns true: it may go on; false: the client waits, and the request comes again; a buffer: the error that refuses it
    */
   admit(client: RedisClient, command: Command, view: RequestView): boolean | Buffer {
-    const { moving } = this.mover;
+    const { moving, isRefusing } = this.mover;
+    if (isRefusing && mayReachServers(command)) return UNKNOWN_RING;
     if (moving === null) return true;
     const fault = faultOf(client, command, view);
     if (fault !== null) return encodeError(`ERR ${fault}`);
@@ -85,6 +93,10 @@ export class KeyGate {
     this.mover.wakeAfter(lastUnsettled, client.session);
     return false;
   }
+}
+
+function mayReachServers({ name, disposition }: Command): boolean {
+  return !KEYLESS.has(disposition) && !TRANSACTION_END.test(name);
 }
 
 function unmoved(key: string, server: string, why: string): Buffer {

@@ -49,6 +49,8 @@ export class KeyMover implements KeyMoving, ReplySink {
   readonly copiesReplies = true;
   /** Null: all keys are where the route says. */
   moving: MovingKeys | null = null;
+  /** It is not known which ring holds. */
+  isRefusing = false;
   /** Grows when keys come to belong elsewhere: what clients have begun at one server may be another's then. */
   switches = 0;
   private readonly host: PoolHost;
@@ -95,6 +97,12 @@ export class KeyMover implements KeyMoving, ReplySink {
 
   letGo(): void {
     this.pulls.letGo();
+  }
+
+  /** What clients have begun at one server is given up then. */
+  refuse(isRefusing: boolean): void {
+    if (isRefusing && !this.isRefusing) this.switches++;
+    this.isRefusing = isRefusing;
   }
 
   get isQuiet(): boolean {

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Logger } from "../../../../src/base/log.ts";
-import type { CourseRecord } from "../../../../src/migration/course.ts";
+import type { CourseRecord } from "../../../../src/migration/course-record.ts";
 import { StateFile } from "../../../../src/supervisor/migration/state-file.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "state-"));
