@@ -97,10 +97,10 @@ describe("a Memcached pool with migrate: true", () => {
 
   test("never gives what was deleted or overwritten when workers and the sweeper are killed, and it is cancelled", async () => {
     await rig.startMemcacheds(4);
-    await rig.start(THREE, MEMCACHE, "migrate_rate: 30");
+    await rig.start(THREE, MEMCACHE, "migrate_rate: 6");
     await fill(100);
     const load = new MemcacheLoad(rig.port, 2);
-    await rig.changeTo(FOUR, MEMCACHE, "migrate_rate: 30");
+    await rig.changeTo(FOUR, MEMCACHE, "migrate_rate: 6");
     await rig.untilMoving();
     process.kill(rig.workerPids()[0]!, "SIGKILL");
     await rig.until("the sweeper", async () => rig.sweeperPid() !== null);
