@@ -95,6 +95,8 @@ test("a file of its own has them as well, is made anew at USR1, and goes on afte
   const path = join(directory, "slow.log");
   const rig = await startOperatorRig(1, ["slowlog: 10ms"], [`log: { slow_file: ${path} }`]);
   const client = await respClient(rig.main);
+  // Before the server has been greeted for the first time, the proxy itself waits.
+  await client.ask("GET", "quick");
   const slowLine = async (key: string): Promise<string> => {
     await hang(rig, 30, () => client.command(["GET", key]));
     await client.reply();
