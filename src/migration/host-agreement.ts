@@ -135,6 +135,8 @@ export class HostAgreement {
   }
 
   private onSeen(state: SharedState): void {
+    // It has no process any more, and has written down that it does not know what becomes of rings.
+    if (this.isLeaving) return;
     const { id, start } = this.name;
     const there = state.hosts[id]?.start;
     if (there === start) {
@@ -144,7 +146,6 @@ export class HostAgreement {
     }
     if (!this.isIn) return;
     this.isIn = false;
-    if (this.isLeaving) return;
     this.isTaken = there !== undefined;
     this.effects.onLost();
     this.enter();

@@ -37,6 +37,8 @@ export class SimHost {
   private sweeper: Sweeper | null = null;
   isDead = false;
   private isLeaving = false;
+  /** What it has yet to write says so, too. */
+  private hasLeft = false;
   private revision = 0;
   private names = 0;
   private readonly startsHoldsMs: number;
@@ -139,6 +141,7 @@ export class SimHost {
     for (const worker of this.workers) worker.orphan();
     clock.after(hazard === "leaves_early" ? 0 : ORPHAN_MS, () => {
       if (this.isDead) return;
+      this.hasLeft = true;
       files.set(this.id, { record: this.course.record, yes: null, isMember: false });
       this.agreement.leave(() => {
         if (this.isDead) return;
@@ -208,7 +211,7 @@ export class SimHost {
       if (this.isDead) return;
       const isSaved = !clock.chance(0.03);
       const noted = hazard === "yes_unwritten" ? null : yes;
-      if (isSaved) files.set(this.id, { record, yes: noted, isMember: true });
+      if (isSaved) files.set(this.id, { record, yes: noted, isMember: !this.hasLeft });
       done(isSaved);
       if (hazard === "own_release" && isSaved && yes !== null) {
         clock.after(HOLD_MS, () => this.releaseByItself());
