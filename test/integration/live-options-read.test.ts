@@ -72,6 +72,9 @@ async function readsWithProbes(
   });
 }
 
+/** By the sweeper of a pool of Memcached, for each key that it moves. Redis reads all options of a pool together. */
+const SWEPT: ReadonlySet<string> = new Set(["options.migrate_rate", "options.migrate_latency"]);
+
 function expectAllRead(protocol: string, ...reads: readonly ReadonlySet<string>[]): void {
   const unread = fieldsOf(protocol).filter((field) => !reads.some((read) => read.has(field)));
   expect(unread).toEqual([]);
@@ -115,7 +118,7 @@ test("in a pool of Memcached", async () => {
   const probed = await readsWithProbes(["protocol: memcache"], memcached.port, (port) =>
     startMemcached({ port }),
   );
-  expectAllRead("memcache", read, probed);
+  expectAllRead("memcache", read, probed, SWEPT);
 });
 
 test("queue_timeout counts for what waits already", async () => {

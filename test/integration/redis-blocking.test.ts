@@ -229,6 +229,8 @@ test("a worker that runs out of descriptors lends no more, and harms nobody", as
   const workers = proxy.workerPids();
   const clients: RespClient[] = [];
   for (let i = 0; i < 90; i++) clients.push(await clientAt(endpoint));
+  // Each is accepted before the first one takes a connection.
+  for (const client of clients) await client.ask("PING");
   for (const client of clients) client.command(["BLPOP", "q", "0"]);
   // More of them want a connection than there is room for.
   const refused: RespClient[] = [];
